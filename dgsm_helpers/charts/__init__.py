@@ -1,0 +1,1 @@
+"""Pure functions from data to a plotly Figure or an SVG string."""

@@ -1,0 +1,138 @@
+"""Every error that dgsm_helpers raises on purpose.
+
+::
+
+    DgsmError
+    ├── InvalidInput              a value the caller gave cannot be right (also a ValueError)
+    │   ├── InvalidRequest        AWS's service model refuses the request
+    │   ├── UnknownParameter      a notebook has no such parameter
+    │   └── UnsupportedFeature    AWS or Deepgram does not offer it (asynchronous endpoints, scale to zero)
+    ├── NotFound                  what was named does not exist (endpoint, listing, evidence, trace)
+    ├── NotReady                  it exists but is in the wrong state (not InService, Updating, not measured)
+    ├── SpendNotConfirmed         the call would start billing and confirm_spend is False
+    ├── DeployFailed              an endpoint ended in Failed; says which kind and the next step
+    ├── AwsCallFailed             AWS answered with an error; keeps code, operation and request id
+    │   ├── AccessDenied          the identity may not do this; names the missing action
+    │   ├── CredentialsProblem    none found, expired or invalid
+    │   ├── QuotaExceeded         a service quota is zero or used up
+    │   └── Throttled             still throttled after the client's own retries
+    ├── StreamFailed              a stream could not be opened or used (before the first byte of a trace)
+    ├── MeasurementInvalid        load ran, but its numbers may not be used (client saturated, scaling left on)
+    └── LocalError                the embedded AWS itself
+        ├── LocalNotRunning       nothing answers; `dgsm local up` starts it
+        └── LocalStartFailed      it did not come up; carries the end of its log
+
+One ``except DgsmError`` catches them all. Each message says what happened, which value, and what to do next;
+``hint`` holds that last part alone, for tables and for exit messages.
+"""
+
+from __future__ import annotations
+
+
+class DgsmError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        message: what happened, with the offending value in it.
+        hint: what to do next, one sentence; part of ``str(error)``.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(DgsmError, ValueError):
+    """A value the caller gave cannot be right; nothing was called or made."""
+
+
+class InvalidRequest(InvalidInput):
+    """AWS's own service model refuses the request; ``problems`` lists every reason found, not only the first."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
+
+
+class UnknownParameter(InvalidInput):
+    """A notebook has no parameter of that name."""
+
+
+class UnsupportedFeature(InvalidInput):
+    """AWS or Deepgram does not offer what was asked for; the message quotes their reason."""
+
+
+class NotFound(DgsmError, LookupError):
+    """What was named does not exist."""
+
+
+class NotReady(DgsmError):
+    """It exists, but its state does not allow the call yet."""
+
+
+class SpendNotConfirmed(DgsmError):
+    """The call would start billing; it states the price and needs ``confirm_spend=True``."""
+
+
+class DeployFailed(DgsmError):
+    """An endpoint ended in ``Failed``.
+
+    ``kind`` is one of quota, capacity, driver, not-subscribed, environment-not-allowed, type-not-supported,
+    container-never-started, download-timeout, container-failed, unknown.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", kind: str = "unknown") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+
+
+class AwsCallFailed(DgsmError):
+    """AWS answered a call with an error.
+
+    ``code``, ``operation`` and ``request_id`` are AWS's own words, for a support case.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "", operation: str = "", request_id: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.operation = operation
+        self.request_id = request_id
+
+
+class AccessDenied(AwsCallFailed):
+    """The identity may not do this; the message names the action to allow."""
+
+
+class CredentialsProblem(AwsCallFailed):
+    """No credentials were found, or they are expired or invalid."""
+
+
+class QuotaExceeded(AwsCallFailed):
+    """A service quota is zero or used up; the message names it."""
+
+
+class Throttled(AwsCallFailed):
+    """Still throttled after the client's own retries."""
+
+
+class StreamFailed(DgsmError):
+    """A stream could not be opened; what went wrong later is recorded in its trace instead."""
+
+
+class MeasurementInvalid(DgsmError):
+    """Load ran, but its numbers may not be used; the message says which guard tripped."""
+
+
+class LocalError(DgsmError):
+    """Something about the embedded AWS itself, not about the service it stands for."""
+
+
+class LocalNotRunning(LocalError):
+    """Nothing answers for this state folder."""
+
+
+class LocalStartFailed(LocalError):
+    """The embedded AWS did not come up; the message carries the end of its log."""

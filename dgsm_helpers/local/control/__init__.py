@@ -1,0 +1,1 @@
+"""Control plane of the embedded AWS, over moto."""

@@ -1,0 +1,1 @@
+"""Thin ipywidgets over charts and aws."""

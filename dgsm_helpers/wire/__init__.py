@@ -1,0 +1,1 @@
+"""Wire formats both sides speak: the event-stream codec and SigV4."""
