@@ -1,0 +1,52 @@
+"""The local "Marketplace": what can be deployed on the embedded AWS.
+
+Each listing is a model package with a model package ARN of the shape AWS Marketplace hands out; the ARN picks the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ACCOUNT_ID = "123456789012"
+"""The embedded AWS's only account (moto's default, and the account of the examples in AWS's documents)."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One product of the local Marketplace.
+
+    ``engine`` names what answers (``metered`` or ``speech``); ``allows_environment`` says whether AWS would accept an
+    ``Environment`` map with the package (most Marketplace packages refuse one).
+    """
+
+    name: str
+    model_package_name: str
+    description: str
+    engine: str
+    allows_environment: bool = False
+
+    def arn(self, region: str) -> str:
+        """Its model package ARN in ``region``."""
+        return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:model-package/{self.model_package_name}/1"
+
+
+LISTINGS: tuple[Listing, ...] = (
+    Listing(
+        name="metered",
+        model_package_name="deepgram-stt-metered",
+        description="The bundled sample's words at a capacity known in closed form: for tuning, scaling and tests",
+        engine="metered",
+    ),
+    Listing(
+        name="speech",
+        model_package_name="deepgram-stt-speech",
+        description="A real recogniser (Moonshine tiny-en) whose capacity is this machine's processor",
+        engine="speech",
+    ),
+)
+
+
+def listing_for_arn(arn: str) -> Listing | None:
+    """The listing behind a model package ARN of any region; None when it is not one of ours."""
+    name = arn.partition(":model-package/")[2].removesuffix("/1")
+    return next((listing for listing in LISTINGS if listing.model_package_name == name), None)
