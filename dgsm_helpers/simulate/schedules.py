@@ -1,0 +1,190 @@
+"""AWS's schedule expressions, `at(…)`, `rate(…)` and `cron(…)`, as the times at which they fire.
+
+Source: Application Auto Scaling user guide, "Schedule recurring scaling actions using cron expressions": six cron fields
+(minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter, wildcards `, - * / L W #`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+_MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
+_DAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
+_UNIT_S = {"minute": 60, "hour": 3600, "day": 86400}
+_LOOK_AHEAD_DAYS = 366 * 9  # a 29 February on a given weekday comes at most this far apart but for century years
+
+
+class Schedule(Protocol):
+    """Something that fires now and then; times are Unix seconds."""
+
+    def next_after(self, after_s: float) -> float | None:
+        """The first firing later than ``after_s``, None when there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class At:
+    """Fires once."""
+
+    moment_s: float
+
+    def next_after(self, after_s: float) -> float | None:
+        """See `Schedule`."""
+        return self.moment_s if self.moment_s > after_s else None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Fires every ``every_s`` seconds, counted from the Unix epoch so that it needs no start."""
+
+    every_s: float
+
+    def next_after(self, after_s: float) -> float | None:
+        """See `Schedule`."""
+        return (after_s // self.every_s + 1) * self.every_s
+
+
+@dataclass(frozen=True)
+class Cron:
+    """Fires at the minutes that match every field, on the wall clocks of ``zone``."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    day_of_month: str
+    months: frozenset[int]
+    day_of_week: str
+    years: frozenset[int]
+    zone: ZoneInfo
+
+    def next_after(self, after_s: float) -> float | None:
+        """See `Schedule`. A local time that a clock change skips does not fire; one that it repeats fires once."""
+        first = datetime.fromtimestamp(after_s, self.zone).date()
+        for offset in range(_LOOK_AHEAD_DAYS):
+            day = first + timedelta(days=offset)
+            if not self._matches(day):
+                continue
+            for hour in sorted(self.hours):
+                for minute in sorted(self.minutes):
+                    moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
+                    skipped = moment.astimezone(UTC).astimezone(self.zone).hour != hour
+                    if not skipped and moment.timestamp() > after_s:
+                        return moment.timestamp()
+        return None
+
+    def _matches(self, day: date) -> bool:
+        return (
+            day.year in self.years
+            and day.month in self.months
+            and _day_of_month(self.day_of_month, day)
+            and _day_of_week(self.day_of_week, day)
+        )
+
+
+def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
+    """Read a schedule expression; ``timezone`` (an IANA name) applies to `at` and `cron`.
+
+    Raises:
+        ValueError: it is none of the three forms, or a field is out of range; the message quotes it.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"Unknown time zone {timezone!r}; give an IANA name such as Europe/Berlin") from error
+    form, _, rest = expression.strip().partition("(")
+    body = rest.removesuffix(")").strip()
+    if not rest.endswith(")") or form not in ("at", "rate", "cron"):
+        raise ValueError(f"Schedule {expression!r} is not at(yyyy-mm-ddThh:mm:ss), rate(value unit) or cron(fields)")
+    if form == "at":
+        try:
+            return At(datetime.strptime(body, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone).timestamp())
+        except ValueError as error:
+            raise ValueError(f"Schedule {expression!r} is not of the form at(yyyy-mm-ddThh:mm:ss)") from error
+    if form == "rate":
+        match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", body)
+        if not match:
+            raise ValueError(f"Schedule {expression!r} is not of the form rate(5 minutes); units are minutes, hours, days")
+        return Rate(int(match[1]) * _UNIT_S[match[2]])
+    return _cron(expression, body.upper().split(), zone)
+
+
+def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> Cron:
+    if len(fields) != 6:
+        raise ValueError(f"Schedule {expression!r} has {len(fields)} fields; AWS's cron has six, the last is the year")
+    minute, hour, day_of_month, month, day_of_week, year = fields
+    if (day_of_month == "?") == (day_of_week == "?"):
+        raise ValueError(f"Schedule {expression!r}: exactly one of day-of-month and day-of-week must be `?`")
+    try:
+        _day_of_month(day_of_month, date(2024, 1, 1))
+        _day_of_week(day_of_week, date(2024, 1, 1))
+        return Cron(
+            minutes=_values(minute, 0, 59),
+            hours=_values(hour, 0, 23),
+            day_of_month=day_of_month,
+            months=_values(month, 1, 12, _MONTHS),
+            day_of_week=day_of_week,
+            years=_values(year, 1970, 2199),
+            zone=zone,
+        )
+    except ValueError as error:
+        raise ValueError(f"Schedule {expression!r}: {error}") from error
+
+
+def _values(field: str, low: int, high: int, names: dict[str, int] | None = None) -> frozenset[int]:
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        if span == "*":
+            first, last = low, high
+        else:
+            start, _, end = span.partition("-")
+            first = _number(start, names)
+            last = _number(end, names) if end else (high if step else first)
+        every = _number(step, None) if step else 1
+        if not low <= first <= last <= high or every < 1:
+            raise ValueError(f"field {field!r} is outside {low} to {high}")
+        found.update(range(first, last + 1, every))
+    return frozenset(found)
+
+
+def _number(text: str, names: dict[str, int] | None) -> int:
+    if names and text in names:
+        return names[text]
+    if not text.isdigit():
+        raise ValueError(f"{text!r} is not a number this field knows")
+    return int(text)
+
+
+def _day_of_month(field: str, day: date) -> bool:
+    last = calendar.monthrange(day.year, day.month)[1]
+    if field in ("?", "*"):
+        return True
+    if field == "L":
+        return day.day == last
+    if match := re.fullmatch(r"(\d{1,2}|L)W", field):
+        wanted = last if match[1] == "L" else min(int(match[1]), last)
+        return day == _nearest_weekday(date(day.year, day.month, wanted))
+    return day.day in _values(field, 1, 31)
+
+
+def _nearest_weekday(day: date) -> date:
+    shift = {5: -1, 6: 1}.get(day.weekday(), 0)
+    moved = day + timedelta(days=shift)
+    return moved if moved.month == day.month else day - timedelta(days=2 if shift > 0 else -2)
+
+
+def _day_of_week(field: str, day: date) -> bool:
+    if field in ("?", "*"):
+        return True
+    number = day.isoweekday() % 7 + 1
+    if match := re.fullmatch(r"(\w+)#([1-5])", field):
+        return number == _number(match[1], _DAYS) and (day.day - 1) // 7 + 1 == int(match[2])
+    if field == "L":
+        return number == 7
+    if (match := re.fullmatch(r"(\w+)L", field)) and match[1] not in _DAYS:
+        return number == _number(match[1], _DAYS) and day.day + 7 > calendar.monthrange(day.year, day.month)[1]
+    return number in _values(field, 1, 7, _DAYS)
