@@ -156,12 +156,11 @@ def patterns(shape, seen=()):
         return
     if pattern := shape.metadata.get("pattern"):
         yield pattern
-    members = {
-        "structure": lambda: shape.members.values(),
-        "list": lambda: [shape.member],
-        "map": lambda: [shape.key, shape.value],
-    }
-    for member in members.get(shape.type_name, list)():
+    if shape.type_name == "structure":
+        members = list(shape.members.values())
+    else:
+        members = [getattr(shape, name) for name in ("member", "key", "value") if hasattr(shape, name)]
+    for member in members:
         yield from patterns(member, (*seen, shape.name))
 
 
