@@ -1,0 +1,75 @@
+"""One embedded AWS for the whole test run, a fresh workbook for each test, and no way to a real account."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dgsm_helpers.local import process
+from dgsm_helpers.session import Workbook, open_workbook
+
+SPEED = 120.0
+"""Local seconds per wall second in tests: an instance starts in about two seconds."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embedded AWS of this test run: its state folder, how to reach it, and the environment of `dgsm local env`."""
+
+    home: Path
+    info: process.ServerInfo
+
+    @property
+    def env(self) -> dict[str, str]:
+        """A whole environment for a client process: this one's without AWS settings, plus `dgsm local env`'s."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DGSM_"))}
+        return {**clean, **self.info.env(), "DGSM_HOME": str(self.home)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_account(tmp_path_factory):
+    """No test reads the developer's credentials, configuration or workbook state."""
+    saved = dict(os.environ)
+    for name in [n for n in os.environ if n.startswith(("AWS_", "DGSM_"))]:
+        del os.environ[name]
+    nowhere = tmp_path_factory.mktemp("aws")
+    os.environ["AWS_CONFIG_FILE"] = str(nowhere / "config")
+    os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(nowhere / "credentials")
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    os.environ["DGSM_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory):
+    """A running embedded AWS at `SPEED`, with the metered engine's defaults (knee 10)."""
+    home = tmp_path_factory.mktemp("embedded")
+    info = process.up(home, speed=SPEED)
+    yield Embedded(home=home, info=info)
+    process.down(home)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def workbook(embedded, request):
+    """Opens workbooks on the embedded AWS, each on an endpoint name of its own; what they leave is deleted afterwards."""
+    opened: list[Workbook] = []
+
+    def make(**given) -> Workbook:
+        given.setdefault("endpoint_name", f"dg-test-{next(_numbers)}")
+        opened.append(open_workbook("local", home=embedded.home, **given))
+        return opened[-1]
+
+    yield make
+    for wb in opened:
+        sagemaker = wb.client("sagemaker")
+        if any(e["EndpointName"] == wb.endpoint_name for e in sagemaker.list_endpoints(MaxResults=100)["Endpoints"]):
+            sagemaker.delete_endpoint(EndpointName=wb.endpoint_name)
