@@ -176,7 +176,7 @@ class Faults:
         return fault.failure if fault else None
 
     def take(self, kind: str, endpoint: str) -> bool:
-        """Whether ``crash``, ``mid-stream-error`` or ``dropped-connection`` strikes the endpoint; counts as a strike."""
+        """Whether a ``crash``, ``mid-stream-error`` or ``dropped-connection`` strikes the endpoint; it counts."""
         return self._strike(kind, endpoint=endpoint) is not None
 
     def metrics_delay_s(self) -> float:
