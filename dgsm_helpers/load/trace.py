@@ -1,0 +1,213 @@
+"""What happened in one stream, and what can be read off it.
+
+A `StreamTrace` is a record: errors are facts in it, not exceptions. All measures are pure functions of it.
+
+Latency is Deepgram's: audio cursor minus transcript cursor, from interim results only. The audio cursor is read from
+the *schedule*, not from when a chunk really left, so a client that falls behind cannot make the server look better;
+an interim result that never came counts (see `lag_samples`), so a server that answers rarely cannot either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+MAX_CADENCE_S = 1.0
+"""A stream that answers less often than this is late, whatever its habit: the ceiling of the cadence in
+`lag_samples`."""
+
+
+class Ending(StrEnum):
+    """How a stream ended."""
+
+    CLEAN = "clean"
+    """CloseStream was sent, Metadata came back, then the stream ended."""
+    DROPPED = "dropped"
+    """The stream or its connection ended without Metadata after CloseStream."""
+    ERROR = "error"
+    """The server sent an in-stream error."""
+    REFUSED = "refused"
+    """The request was answered with an error, or could not be made; no audio was taken."""
+    TIMEOUT = "timeout"
+    """The server stayed silent longer than the client was willing to wait."""
+
+
+@dataclass(frozen=True)
+class StreamError:
+    """An error as the client saw it: ``code`` is AWS's name (or the exception's), ``message`` its text."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """One ``Results`` message. Times in seconds; ``received_s`` on the trace's clock, ``start_s`` in the audio."""
+
+    received_s: float
+    start_s: float
+    duration_s: float
+    is_final: bool
+    speech_final: bool = False
+    from_finalize: bool = False
+    transcript: str = ""
+    confidence: float = 0.0
+
+    @property
+    def cursor_s(self) -> float:
+        """The transcript cursor: seconds of audio that this result accounts for."""
+        return self.start_s + self.duration_s
+
+
+@dataclass(frozen=True, eq=False)
+class StreamTrace:
+    """One stream from its opening to its end.
+
+    Times are seconds since ``origin_unix_s`` (Unix time) on the client's monotonic clock. ``scheduled_s``,
+    ``sent_s`` and ``audio_cursor_s`` are arrays of one length, an entry per chunk that was due: when it should have
+    left, when it left (NaN: never), and the seconds of audio up to its end. ``opened_s`` is None when the server
+    never accepted, ``close_sent_s`` when CloseStream never left, ``closed_s`` is the end in every case.
+    """
+
+    label: str
+    transport: str
+    origin_unix_s: float
+    opening_s: float
+    opened_s: float | None
+    scheduled_s: np.ndarray
+    sent_s: np.ndarray
+    audio_cursor_s: np.ndarray
+    results: tuple[StreamResult, ...]
+    close_sent_s: float | None
+    closed_s: float
+    ending: Ending
+    error: StreamError | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio that were due."""
+        return float(self.audio_cursor_s[-1]) if len(self.audio_cursor_s) else 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran to a clean end."""
+        return self.ending is Ending.CLEAN
+
+    @property
+    def first_result_s(self) -> float | None:
+        """When the first result came."""
+        return self.results[0].received_s if self.results else None
+
+
+@dataclass(frozen=True, eq=False)
+class LagSamples:
+    """Lag over a stream: at ``due_s`` (trace clock) audio was due whose transcript came ``lag_s`` later (inf:
+    never)."""
+
+    due_s: np.ndarray
+    lag_s: np.ndarray
+
+
+def cadence_s(trace: StreamTrace) -> float:
+    """Seconds of audio between the stream's interim results: their median advance, at least one chunk, at most 1 s."""
+    chunk_s = float(trace.audio_cursor_s[0]) if len(trace.audio_cursor_s) else 0.1
+    cursors = np.maximum.accumulate([r.cursor_s for r in trace.results if not r.is_final] or [0.0])
+    advances = np.diff(cursors, prepend=0.0)
+    advances = advances[advances > 1e-6]
+    usual = float(np.median(advances)) if len(advances) else chunk_s
+    return min(max(usual, chunk_s), MAX_CADENCE_S)
+
+
+def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float("inf")) -> LagSamples:
+    """Lag of the audio that was due from ``from_s`` to ``to_s`` (trace clock).
+
+    One sample per interim result: from the scheduled time of the audio it reaches to its arrival. An interim that
+    advances by several times the stream's usual step stands in for others that never came: each of those counts too,
+    from its own scheduled time. Audio that no interim ever reached is infinitely late, except the last moments of the
+    audio if a final result took them (CloseStream cuts the last interim short).
+    """
+    scheduled, cursors = trace.scheduled_s, trace.audio_cursor_s
+    if not len(scheduled):
+        return LagSamples(np.empty(0), np.empty(0))
+    step = cadence_s(trace)
+    points: list[np.ndarray] = []
+    arrivals: list[np.ndarray] = []
+    reached = 0.0
+    for result in trace.results:
+        if result.is_final or result.cursor_s <= reached + 1e-6:
+            continue
+        covered = _grid(reached, result.cursor_s, step)
+        points.append(covered)
+        arrivals.append(np.full(len(covered), result.received_s))
+        reached = result.cursor_s
+    end = trace.audio_s
+    finals = max((r.cursor_s for r in trace.results if r.is_final), default=0.0)
+    if reached < end - step - 1e-6 and not (finals >= end - step and end - reached <= step + MAX_CADENCE_S):
+        missing = _grid(reached, end, step)
+        points.append(missing)
+        arrivals.append(np.full(len(missing), np.inf))
+    if not points:
+        return LagSamples(np.empty(0), np.empty(0))
+    point, arrival = np.concatenate(points), np.concatenate(arrivals)
+    index = np.minimum(np.searchsorted(cursors, point - 1e-6), len(cursors) - 1)
+    due = scheduled[index]
+    keep = (due >= from_s) & (due < to_s)
+    return LagSamples(due[keep], np.maximum(arrival - due, 0.0)[keep])
+
+
+def _grid(after: float, upto: float, step: float) -> np.ndarray:
+    """Points ``upto``, ``upto - step``, ... that lie beyond ``after``, ascending.
+
+    A remainder of less than half a step is the ordinary unevenness of a server's updates, not a missing result.
+    """
+    count = max(int((upto - after) / step + 0.5), 1)
+    return upto - step * np.arange(count - 1, -1, -1.0)
+
+
+def first_chunk_latency_s(trace: StreamTrace) -> float:
+    """Seconds from the first chunk's scheduled time to the first result; inf if there was none."""
+    if trace.first_result_s is None or not len(trace.scheduled_s):
+        return float("inf")
+    return max(trace.first_result_s - float(trace.scheduled_s[0]), 0.0)
+
+
+def finalisation_latency_s(trace: StreamTrace) -> float:
+    """Seconds from the end of the audio (the last chunk's scheduled time) to the final result that reaches it.
+
+    inf if none does, also when the stream broke off. A final that stops up to 0.1 s short of the end counts:
+    recognisers round to their frames.
+    """
+    if not len(trace.scheduled_s) or trace.close_sent_s is None:
+        return float("inf")
+    finals = [r.received_s for r in trace.results if r.is_final and r.cursor_s >= trace.audio_s - 0.1]
+    return max(min(finals, default=float("inf")) - float(trace.scheduled_s[-1]), 0.0)
+
+
+def send_slip_s(trace: StreamTrace) -> np.ndarray:
+    """By how many seconds each chunk left late, per chunk; inf for one that never left."""
+    return np.nan_to_num(np.maximum(trace.sent_s - trace.scheduled_s, 0.0), nan=np.inf)
+
+
+def transcript_text(trace: StreamTrace) -> str:
+    """What was said: the final results in order."""
+    return " ".join(r.transcript for r in trace.results if r.is_final and r.transcript)
+
+
+def word_error_rate(reference: str, hypothesis: str) -> float:
+    """Word error rate (0 is perfect), case and punctuation aside. Source of the measure: the jiwer package."""
+    import jiwer  # slow to import, and only this needs it
+
+    truth, heard = _words(reference), _words(hypothesis)
+    if not truth:
+        return 0.0 if not heard else 1.0
+    return float(jiwer.wer(truth, heard)) if heard else 1.0
+
+
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"[^\w' ]", " ", text.lower()).split())

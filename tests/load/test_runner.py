@@ -1,0 +1,79 @@
+"""Streams held in the background, against the peer."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.load.runner import Load
+from dgsm_helpers.load.trace import Ending
+
+
+def workbook(peer, endpoint_name="good"):
+    target = peer.target(endpoint_name)
+    return SimpleNamespace(
+        stream_url=target.url,
+        region=target.region,
+        endpoint_name=endpoint_name,
+        variant_name="AllTraffic",
+        ca_bundle=target.ca_bundle,
+        credentials=lambda: SimpleNamespace(access_key=target.access_key, secret_key=target.secret_key, token=None),
+    )
+
+
+def wait_for(condition, seconds=5.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_number_of_held_streams_follows_the_calls(peer):
+    with Load(workbook(peer)) as load:
+        load.set(4)
+        load.wait_open(timeout_s=10)
+        assert peer.open_streams == 4
+        load.add(2)
+        load.wait_open(timeout_s=10)
+        assert wait_for(lambda: peer.open_streams == 6)
+        load.drop(5)
+        assert load.wanted == 1
+        assert wait_for(lambda: peer.open_streams == 1)
+        assert load.snapshot().lag_p95_ms is not None
+    assert wait_for(lambda: peer.open_streams == 0)
+    assert [t.ending for t in load.traces] == [Ending.CLEAN] * 6
+    assert load.stop() == load.traces
+
+
+def test_a_session_near_its_limit_is_followed_by_another(peer):
+    with Load(workbook(peer), session_s=1.0) as load:
+        load.set(1)
+        assert wait_for(lambda: len(load.traces) >= 2)
+    assert all(t.ok for t in load.traces)
+    assert load.traces[0].audio_s == pytest.approx(1.0)
+
+
+def test_a_broken_session_is_recorded_and_opened_again(peer):
+    with Load(workbook(peer, "drop")) as load:
+        load.set(1)
+        assert wait_for(lambda: len(load.traces) >= 2, seconds=8)
+        assert load.snapshot().failed >= 2
+    assert load.traces[0].ending is Ending.DROPPED
+
+
+def test_a_stopped_load_starts_no_streams(peer):
+    load = Load(workbook(peer))
+    load.stop()
+    with pytest.raises(InvalidInput, match="stopped"):
+        load.set(1)
+
+
+@pytest.mark.parametrize("bad", [{"session_s": 2000}, {"chunk_ms": 500}])
+def test_impossible_settings_are_refused_before_anything_runs(peer, bad):
+    with pytest.raises(InvalidInput):
+        Load(workbook(peer), **bad)
