@@ -1,0 +1,125 @@
+"""What a scalable target is told: scaling policies, bounds, scheduled changes of the bounds. Frozen values only.
+
+Terms are Application Auto Scaling's; times are seconds, capacities are instances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import InvalidInput
+
+if TYPE_CHECKING:
+    from .alarms import AlarmSpec
+
+Metric = Literal["high-resolution", "one-minute", "metric-math"]
+"""What a target-tracking policy follows: the predefined ten-second concurrency, a one-minute metric, or metric math
+(which AWS evaluates by the minute)."""
+
+Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetTracking:
+    """A target-tracking policy; the defaults are AWS's for SageMaker variants (the guide's are 60 and 300).
+
+    Raises:
+        InvalidInput: ``target_value`` is not above zero, or a cooldown is negative.
+    """
+
+    name: str
+    target_value: float
+    metric: Metric = "high-resolution"
+    scale_out_cooldown_s: float = 300.0
+    scale_in_cooldown_s: float = 300.0
+    disable_scale_in: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.target_value > 0:
+            raise InvalidInput(
+                f"TargetValue of policy {self.name!r} must be above zero, not {self.target_value}.",
+                hint="Give the concurrent streams that one instance should hold, from a measurement.",
+            )
+        if self.metric not in ("high-resolution", "one-minute", "metric-math"):
+            raise InvalidInput(f"Policy {self.name!r} cannot follow the metric {self.metric!r}.")
+        _not_negative(self.name, "scale_out_cooldown_s", self.scale_out_cooldown_s)
+        _not_negative(self.name, "scale_in_cooldown_s", self.scale_in_cooldown_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a step-scaling policy: applies while ``lower <= metric - threshold < upper`` (None: unbounded)."""
+
+    adjustment: int
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScaling:
+    """A step-scaling policy with the alarm that the user makes for it.
+
+    ``min_adjustment_magnitude`` applies to ``PercentChangeInCapacity`` alone, as on AWS.
+    """
+
+    name: str
+    alarm: AlarmSpec
+    steps: tuple[Step, ...]
+    adjustment_type: Adjustment = "ChangeInCapacity"
+    cooldown_s: float = 300.0
+    min_adjustment_magnitude: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise InvalidInput(f"Step-scaling policy {self.name!r} has no steps.", hint="Give at least one Step.")
+        _not_negative(self.name, "cooldown_s", self.cooldown_s)
+
+
+Policy = TargetTracking | StepScaling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """A scalable target's limits and its SuspendedState.
+
+    Raises:
+        InvalidInput: ``min_capacity`` is below 1 (a real-time variant cannot scale to zero) or above ``max_capacity``.
+    """
+
+    min_capacity: int
+    max_capacity: int
+    scaling_in_suspended: bool = False
+    scaling_out_suspended: bool = False
+    scheduled_suspended: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_capacity < 1:
+            raise InvalidInput(
+                f"MinCapacity must be at least 1 for a real-time variant, not {self.min_capacity}.",
+                hint="To save money when idle, delete the endpoint and create it again.",
+            )
+        if self.min_capacity > self.max_capacity:
+            raise InvalidInput(
+                f"MinCapacity {self.min_capacity} is above MaxCapacity {self.max_capacity}.",
+                hint="Swap or correct them.",
+            )
+
+    def clamp(self, capacity: int) -> int:
+        """The capacity nearest to ``capacity`` within the bounds."""
+        return min(max(capacity, self.min_capacity), self.max_capacity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledChange:
+    """A scheduled action that fires at ``at_s``; None leaves a bound as it is."""
+
+    at_s: float
+    min_capacity: int | None = None
+    max_capacity: int | None = None
+    name: str = field(default="scheduled-action")
+
+
+def _not_negative(policy: str, name: str, value: float) -> None:
+    if value < 0:
+        raise InvalidInput(f"{name} of policy {policy!r} must not be negative, not {value}.")
