@@ -1,7 +1,7 @@
 """The ``dgsm`` command.
 
-Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothing about the question), 3 needs confirmation.
-Modules are imported by the verb that needs them, so that each answers at once.
+Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothing about the question), 3 needs
+confirmation. Modules are imported by the verb that needs them, so that each answers at once.
 """
 
 from __future__ import annotations
@@ -91,8 +91,19 @@ def _add_local(verbs: Any) -> None:
     local = verbs.add_parser("local", help="the embedded AWS on this machine")
     actions = local.add_subparsers(title="actions", required=True, metavar="ACTION")
     up = actions.add_parser("up", help="start it, or find the one that runs")
-    up.add_argument("--speed", type=float, default=DEFAULT_SPEED, metavar="S", help=f"local seconds per wall second (default {DEFAULT_SPEED:g}; 1 is real time)")
-    up.add_argument("--metered", type=_metered, metavar="lanes=K,service_ms=S", help="capacity of the metered engine: floor(K*100/S) streams for each instance")
+    up.add_argument(
+        "--speed",
+        type=float,
+        default=DEFAULT_SPEED,
+        metavar="S",
+        help=f"local seconds per wall second (default {DEFAULT_SPEED:g}; 1 is real time)",
+    )
+    up.add_argument(
+        "--metered",
+        type=_metered,
+        metavar="lanes=K,service_ms=S",
+        help="capacity of the metered engine: floor(K*100/S) streams for each instance",
+    )
     up.add_argument("--region", default="us-east-1", help="region it shows (default us-east-1); clients may use any")
     up.add_argument("--json", action="store_true", help="print the status as JSON")
     up.set_defaults(run=_local_up)

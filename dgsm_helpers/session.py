@@ -204,7 +204,8 @@ def open_workbook(
         region: AWS region; default: the environment's, us-east-1 on the embedded AWS.
         endpoint_name: endpoint to work on.
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
-        listing: a model package ARN; on the embedded AWS also ``metered`` or ``speech``; on aws "metered" means none given.
+        listing: a model package ARN; on the embedded AWS also ``metered`` or ``speech``; on aws "metered" means none
+            given.
         confirm_spend: True to allow calls that start billing.
         role_arn: execution role for the endpoint.
         profile: profile of the AWS configuration, for ``aws`` only.

@@ -60,7 +60,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def workbook(embedded, request):
-    """Opens workbooks on the embedded AWS, each on an endpoint name of its own; what they leave is deleted afterwards."""
+    """Opens workbooks on the embedded AWS, each on an endpoint name of its own; what they leave is deleted
+    afterwards."""
     opened: list[Workbook] = []
 
     def make(**given) -> Workbook:

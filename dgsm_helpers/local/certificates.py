@@ -1,7 +1,7 @@
 """TLS for the runtime: a certificate authority of this state folder's own, made anew at each start.
 
-The leaf also carries AWS's own runtime host names, so that a client with such a name written into it can be redirected by
-name resolution alone. AWS's HTTP/2 client speaks HTTP/2 over TLS only, hence TLS on this machine at all.
+The leaf also carries AWS's own runtime host names, so that a client with such a name written into it can be
+redirected by name resolution alone. AWS's HTTP/2 client speaks HTTP/2 over TLS only, hence TLS on this machine at all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import trustme
 
 @dataclass(frozen=True)
 class Certificates:
-    """``ca_file`` holds our authority alone, ``ca_bundle`` the system's authorities and ours: what clients should trust."""
+    """``ca_file`` holds our authority alone, ``ca_bundle`` the system's authorities and ours: what clients should
+    trust."""
 
     ca_file: Path
     ca_bundle: Path
@@ -24,7 +25,8 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Write the authority's files into ``folder`` and return them with the server's TLS context (HTTP/2 and HTTP/1.1)."""
+    """Write the authority's files into ``folder`` and return them with the server's TLS context (HTTP/2 and
+    HTTP/1.1)."""
     authority = trustme.CA(organization_name="dgsm_helpers embedded AWS")
     regions = boto3.Session().get_available_regions("sagemaker")
     names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in regions]

@@ -8,7 +8,8 @@ from .listings import ACCOUNT_ID
 
 
 def write_log(region: str, endpoint: str, stream: str, message: str, now_s: float) -> None:
-    """Append one line to ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance id>``, as SageMaker does.
+    """Append one line to ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance id>``, as SageMaker
+    does.
 
     Straight into the group: moto's public operation refuses what lies two hours ahead of the wall, as local time may.
     """

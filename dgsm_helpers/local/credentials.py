@@ -1,6 +1,7 @@
 """The one key pair the embedded AWS knows.
 
-It opens nothing outside this machine: the server listens on 127.0.0.1 only, and the runtime checks every signature against it.
+It opens nothing outside this machine: the server listens on 127.0.0.1 only, and the runtime checks every signature
+against it.
 """
 
 from __future__ import annotations

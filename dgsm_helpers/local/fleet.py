@@ -1,8 +1,10 @@
 """The live fleet: endpoints, their variants and the instances behind them.
 
-The control plane asks it to create, change and delete; the runtime server takes a ``Lease`` on an instance for each request;
+The control plane asks it to create, change and delete; the runtime server takes a ``Lease`` on an instance for each
+request;
 the heartbeat calls ``tick`` every ten seconds of local time, which moves life cycles on. Life cycles follow local time,
-requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under one lock.
+requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under one
+lock.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ from ..simulate.fleet import choose_instance
 from .clock import Clock
 from .engines.base import Engine
 from .instances import Lease, Phase
-from .lifecycle import Endpoint, Settings, Surroundings, Variant, advance, begin_capacity, begin_create, begin_delete, begin_update
+from .lifecycle import (
+    Endpoint,
+    Settings,
+    Surroundings,
+    Variant,
+    advance,
+    begin_capacity,
+    begin_create,
+    begin_delete,
+    begin_update,
+)
 from .variants import EndpointView, VariantSpec
 
 
@@ -43,7 +55,8 @@ class StartFaults(Protocol):
 
 
 class ContainerLog(Protocol):
-    """Where an instance's container writes: ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance id>``."""
+    """Where an instance's container writes: ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance
+    id>``."""
 
     def __call__(self, region: str, endpoint: str, stream: str, message: str, now_s: float) -> None: ...
 

@@ -1,8 +1,9 @@
 """One instance of the fleet, the requests it holds, and what happened on it since the last look.
 
-An instance counts, it does not judge: the fleet decides when it lives, ``vitals`` turns its counts into metrics. Everything
-here is guarded by the fleet's lock, which each lease shares, since requests end on the runtime's thread and life cycles move
-on the heartbeat's.
+An instance counts, it does not judge: the fleet decides when it lives, ``vitals`` turns its counts into metrics.
+Everything
+here is guarded by the fleet's lock, which each lease shares, since requests end on the runtime's thread and life
+cycles move on the heartbeat's.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Instance:
 class Lease:
     """One request's hold on one instance; ``release`` it exactly once (more is harmless).
 
-    ``on_kill`` may be set by the holder: it is called, from another thread, when the instance goes away under the request.
+    ``on_kill`` may be set by the holder: it is called, from another thread, when the instance goes away under the
+    request.
     """
 
     instance: Instance

@@ -38,12 +38,14 @@ FAILURE_LOGS = {
 class Settings:
     """Named assumptions of the live fleet; AWS documents none of these numbers.
 
-    ``start_delay_s`` draws the time from a machine being found to a serving container. ``drain_s`` is how long an instance
-    that is scaled in may finish its streams (0: they are cut at once; no AWS statement was found, ``reference`` 1.7).
-    ``delete_s`` is how long ``Deleting`` lasts.
+    ``start_delay_s`` draws the time from a machine being found to a serving container. An instance that is scaled in
+    is gone
+    ``scale_in_s`` later; its streams are cut at once when ``drain_s`` is 0, else they may go on for that long (no AWS
+    statement on draining was found). ``delete_s`` is how long ``Deleting`` lasts.
     """
 
     start_delay_s: Callable[[random.Random], float]
+    scale_in_s: float = 60.0
     drain_s: float = 0.0
     delete_s: float = 20.0
 
@@ -75,7 +77,7 @@ class Variant:
 
     def view(self, status: str, message: str, since_s: float) -> VariantView:
         """As DescribeEndpoint shows it."""
-        pools: dict[str, int] = {t: 0 for t in self.spec.instance_types}
+        pools: dict[str, int] = dict.fromkeys(self.spec.instance_types, 0)
         for instance in self.serving:
             pools[instance.instance_type] += 1
         return VariantView(
@@ -148,9 +150,7 @@ def begin_update(
     _mark(endpoint, "Updating", now_s)
 
 
-def begin_capacity(
-    endpoint: Endpoint, desired: Mapping[str, tuple[int | None, float | None]], now_s: float
-) -> None:
+def begin_capacity(endpoint: Endpoint, desired: Mapping[str, tuple[int | None, float | None]], now_s: float) -> None:
     """Ask for more instances, or take the surplus out of service."""
     for name, (count, weight) in desired.items():
         variant = endpoint.variants[name]
@@ -211,8 +211,10 @@ def _advance_variant(endpoint: Endpoint, variant: Variant, around: Surroundings,
         elif instance.phase is Phase.STARTING and now_s >= instance.ready_at_s:
             _start(endpoint, variant, instance, around, now_s)
         elif instance.phase is Phase.DRAINING:
-            if not instance.leases or now_s - instance.since_s >= around.settings.drain_s:
+            age_s = now_s - instance.since_s
+            if age_s >= around.settings.drain_s:
                 instance.end("instance removed by scale-in")
+            if age_s >= around.settings.scale_in_s and not instance.leases:
                 variant.instances.remove(instance)
 
 
@@ -235,7 +237,9 @@ def _crash(endpoint: Endpoint, around: Surroundings, now_s: float) -> None:
         if variant.serving:
             lost = around.rng.choice(variant.serving)
             stream = f"{variant.spec.name}/{lost.instance_id}"
-            around.log(endpoint.region, endpoint.name, stream, "ERROR thread 'engine' panicked at instance crash", now_s)
+            around.log(
+                endpoint.region, endpoint.name, stream, "ERROR thread 'engine' panicked at instance crash", now_s
+            )
             lost.end("instance crashed")
             variant.instances.remove(lost)
             variant.instances.append(_instance(now_s))

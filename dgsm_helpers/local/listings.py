@@ -1,6 +1,7 @@
 """The local "Marketplace": what can be deployed on the embedded AWS.
 
-Each listing is a model package with a model package ARN of the shape AWS Marketplace hands out; the ARN picks the engine.
+Each listing is a model package with a model package ARN of the shape AWS Marketplace hands out; the ARN picks the
+engine.
 """
 
 from __future__ import annotations

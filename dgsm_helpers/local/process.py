@@ -1,8 +1,9 @@
 """Start, find and stop the one background process that is the embedded AWS.
 
-Its state folder is ``$DGSM_HOME/local``: what is in ``server.json`` is how every later notebook, shell and client finds it
-again. ``down`` removes the folder. A server that was killed leaves a stale file behind; the next ``up`` sees that nothing
-answers under its token and starts clean.
+Its state folder is ``$DGSM_HOME/local``: what is in ``server.json`` is how every later notebook, shell and client
+finds it
+again. ``down`` removes the folder. A server that was killed leaves a stale file behind; the next ``up`` sees that
+nothing answers under its token and starts clean.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ STOP_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class ServerInfo:
-    """How to reach a running embedded AWS. ``listings`` maps a listing's name to its model package ARN in ``region``."""
+    """How to reach a running embedded AWS. ``listings`` maps a listing's name to its model package ARN in
+    ``region``."""
 
     pid: int
     token: str
@@ -154,9 +156,7 @@ def _refuse_other_settings(info: ServerInfo, speed: float, metered: Mapping[str,
     other = {k: (has.get(k), v) for k, v in asked.items() if has.get(k) != v and (k != "speed" or v != DEFAULT_SPEED)}
     if other:
         words = ", ".join(f"{k} {old:g}, not {new:g}" for k, (old, new) in other.items())
-        raise InvalidInput(
-            f"The embedded AWS runs already, with {words}.", hint="Stop it first: `dgsm local down`."
-        )
+        raise InvalidInput(f"The embedded AWS runs already, with {words}.", hint="Stop it first: `dgsm local down`.")
 
 
 def down(home: Path) -> bool:
@@ -200,7 +200,8 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @contextlib.contextmanager
 def _lock(home: Path) -> Iterator[None]:
-    """Only one ``up`` or ``down`` at a time for one ``home``; the folder itself is locked, so nothing is left behind."""
+    """Only one ``up`` or ``down`` at a time for one ``home``; the folder itself is locked, so nothing is left
+    behind."""
     home.mkdir(parents=True, exist_ok=True)
     handle = os.open(home, os.O_RDONLY)
     try:

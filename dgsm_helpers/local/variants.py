@@ -18,9 +18,10 @@ class Pool:
 class VariantSpec:
     """A production variant as an endpoint configuration describes it.
 
-    ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity is tried
-    before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600); ``startup_timeout_s`` how long a container
-    may take to answer its health check.
+    ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity
+    is tried
+    before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600); ``startup_timeout_s`` how long a
+    container may take to answer its health check.
     """
 
     name: str
@@ -42,7 +43,8 @@ class VariantSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantView:
-    """A variant as DescribeEndpoint shows it. ``pools`` counts serving instances per type; ``status`` is a VariantStatus or ''."""
+    """A variant as DescribeEndpoint shows it. ``pools`` counts serving instances per type; ``status`` is a
+    VariantStatus or ''."""
 
     name: str
     current_count: int

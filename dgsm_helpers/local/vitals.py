@@ -6,7 +6,8 @@ leave open is a named assumption here:
 - ConcurrentRequestsPerModel is one sample per serving instance and ten seconds: the most requests it held in that time.
 - A serving instance without requests publishes zero.
 - A type of the pool without a serving instance publishes nothing.
-- GPUUtilization and CPUUtilization are the share of its time in which the instance's engine was busy; there is no GPU here.
+- GPUUtilization and CPUUtilization are the share of its time in which the instance's engine was busy; there is no GPU
+here.
 """
 
 from __future__ import annotations
@@ -98,7 +99,16 @@ def _endpoint_points(endpoint: Endpoint, now_s: float) -> list[_Point]:
         peaks = [(i.instance_type, float(i.take_seconds().peak)) for i in serving]
         for dimensions, values in _by_type(where, variant, peaks):
             points.append(
-                _Point(endpoint.region, SAGEMAKER, "ConcurrentRequestsPerModel", dimensions, now_s - TICK_S, values, "None", TICK_S)
+                _Point(
+                    endpoint.region,
+                    SAGEMAKER,
+                    "ConcurrentRequestsPerModel",
+                    dimensions,
+                    now_s - TICK_S,
+                    values,
+                    "None",
+                    TICK_S,
+                )
             )
         if now_s % 60 == 0:
             points += _minute_points(endpoint.region, where, variant, serving, now_s - 60)
@@ -131,7 +141,12 @@ def _minute_points(
     add(SAGEMAKER, "Invocations", "None", requests)
     add(SAGEMAKER, "InvocationsPerInstance", "None", [(t, v / len(serving)) for t, v in requests])
     add(SAGEMAKER, "FirstChunkLatency", "Microseconds", per_request(lambda c: [ms * 1000 for ms in c.first_chunk_ms]))
-    add(SAGEMAKER, "FirstChunkModelLatency", "Microseconds", per_request(lambda c: [ms * 1000 for ms in c.first_chunk_ms]))
+    add(
+        SAGEMAKER,
+        "FirstChunkModelLatency",
+        "Microseconds",
+        per_request(lambda c: [ms * 1000 for ms in c.first_chunk_ms]),
+    )
     add(SAGEMAKER, "ModelLatency", "Microseconds", per_request(lambda c: [ms * 1000 for ms in c.model_ms]))
     for kind, name in ERROR_METRICS.items():
         add(SAGEMAKER, name, "None", per_request(lambda c, k=kind: _zeros_and_ones(c.invocations, c.errors.get(k, 0))))

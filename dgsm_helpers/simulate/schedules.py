@@ -1,7 +1,9 @@
 """AWS's schedule expressions, `at(…)`, `rate(…)` and `cron(…)`, as the times at which they fire.
 
-Source: Application Auto Scaling user guide, "Schedule recurring scaling actions using cron expressions": six cron fields
-(minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter, wildcards `, - * / L W #`.
+Source: Application Auto Scaling user guide, "Schedule recurring scaling actions using cron expressions": six cron
+fields
+(minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter, wildcards `,
+- * / L W #`.
 """
 
 from __future__ import annotations
@@ -107,7 +109,9 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     if form == "rate":
         match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", body)
         if not match:
-            raise ValueError(f"Schedule {expression!r} is not of the form rate(5 minutes); units are minutes, hours, days")
+            raise ValueError(
+                f"Schedule {expression!r} is not of the form rate(5 minutes); units are minutes, hours, days"
+            )
         return Rate(int(match[1]) * _UNIT_S[match[2]])
     return _cron(expression, body.upper().split(), zone)
 

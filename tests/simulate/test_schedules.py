@@ -1,5 +1,6 @@
 """AWS's schedule expressions fire when AWS's user guide says they do."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -54,6 +55,5 @@ def test_a_time_skipped_by_summer_time_does_not_fire_that_day():
     ],
 )
 def test_refuses_what_aws_refuses_and_says_why(expression, timezone, names):
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(names)):
         parse_schedule(expression, timezone)
-    assert names in str(error.value)

@@ -1,7 +1,9 @@
 """Application Auto Scaling of the embedded AWS: scalable targets, policies, scheduled actions, activities.
 
-What can be asked of the service is here, with AWS's refusals; when something scales is the heartbeat's (``autoscaler``).
-Moto's own backend makes no alarms, fires no actions and keeps no activities, so nothing of it is used but its wire format.
+What can be asked of the service is here, with AWS's refusals; when something scales is the heartbeat's
+(``autoscaler``).
+Moto's own backend makes no alarms, fires no actions and keeps no activities, so nothing of it is used but its wire
+format.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Target:
 
 @dataclass
 class Policy:
-    """A scaling policy; ``config`` is the configuration exactly as put, ``alarms`` the names of the alarms made for it."""
+    """A scaling policy; ``config`` is the configuration exactly as put, ``alarms`` the names of the alarms made for
+    it."""
 
     resource_id: str
     name: str
@@ -219,7 +222,9 @@ class AutoScaling:
                 spec = other.config.get("PredefinedMetricSpecification", {})
                 same = spec.get("PredefinedMetricType") == metric
                 if same and other.resource_id == key[0] and other.name != key[1]:
-                    raise refuse(f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}")
+                    raise refuse(
+                        f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}"
+                    )
         elif metrics := custom.get("Metrics"):
             returned = [m for m in metrics if m.get("ReturnData", True)]
             if len(returned) != 1:
@@ -233,8 +238,10 @@ class AutoScaling:
         resource_id = self._resource(p)
         policy = self.policies.get((resource_id, p["PolicyName"]))
         if policy is None:
-            raise _missing(f"No scaling policy found for service namespace: {NAMESPACE}, resource ID: {resource_id}, "
-                           f"scalable dimension: {DIMENSION}, policy name: {p['PolicyName']}")
+            raise _missing(
+                f"No scaling policy found for service namespace: {NAMESPACE}, resource ID: {resource_id}, "
+                f"scalable dimension: {DIMENSION}, policy name: {p['PolicyName']}"
+            )
         self._drop(policy)
         return {}
 
@@ -275,9 +282,13 @@ class AutoScaling:
             raise refuse("ScalableTargetAction needs MinCapacity or MaxCapacity")
         if low is not None and high is not None and low > high:
             raise refuse(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
-        arn = former.arn if former else (
-            f"arn:aws:autoscaling:{self.region}:{ACCOUNT_ID}:scheduledAction:{uuid.uuid4()}:resource/"
-            f"{NAMESPACE}/{target.resource_id}:scheduledActionName/{p['ScheduledActionName']}"
+        arn = (
+            former.arn
+            if former
+            else (
+                f"arn:aws:autoscaling:{self.region}:{ACCOUNT_ID}:scheduledAction:{uuid.uuid4()}:resource/"
+                f"{NAMESPACE}/{target.resource_id}:scheduledActionName/{p['ScheduledActionName']}"
+            )
         )
         now_s = self._now_s()
         try:
@@ -290,8 +301,10 @@ class AutoScaling:
     def delete_scheduled_action(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         if self.actions.pop((resource_id, p["ScheduledActionName"]), None) is None:
-            raise _missing(f"No scheduled action found for resource ID: {resource_id}, "
-                           f"scheduled action name: {p['ScheduledActionName']}")
+            raise _missing(
+                f"No scheduled action found for resource ID: {resource_id}, "
+                f"scheduled action name: {p['ScheduledActionName']}"
+            )
         return {}
 
     def describe_scheduled_actions(self, p: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,9 +361,13 @@ class AutoScaling:
 
     def _namespace(self, p: Mapping[str, Any]) -> None:
         if p.get("ServiceNamespace") != NAMESPACE:
-            raise refuse(f"The embedded AWS scales the service namespace sagemaker only, not {p.get('ServiceNamespace')}")
+            raise refuse(
+                f"The embedded AWS scales the service namespace sagemaker only, not {p.get('ServiceNamespace')}"
+            )
         if p.get("ScalableDimension", DIMENSION) != DIMENSION:
-            raise refuse(f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}")
+            raise refuse(
+                f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}"
+            )
 
     def _resource(self, p: Mapping[str, Any]) -> str:
         self._namespace(p)
@@ -362,8 +379,10 @@ class AutoScaling:
     def _target(self, p: Mapping[str, Any]) -> Target:
         resource_id = self._resource(p)
         if resource_id not in self.targets:
-            raise _missing(f"No scalable target registered for service namespace: {NAMESPACE}, "
-                           f"resource ID: {resource_id}, scalable dimension: {DIMENSION}")
+            raise _missing(
+                f"No scalable target registered for service namespace: {NAMESPACE}, "
+                f"resource ID: {resource_id}, scalable dimension: {DIMENSION}"
+            )
         return self.targets[resource_id]
 
     def _by_arn(self, arn: str) -> Target:
