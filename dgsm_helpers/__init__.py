@@ -6,6 +6,10 @@ from importlib import import_module
 
 _WHERE = {
     "DgsmError": "errors",
+    "ScalingModel": "simulate.model",
+    "ScalingPolicy": "aws.scaling",
+    "Workbook": "session",
+    "open_workbook": "session",
 }
 
 __all__ = sorted(_WHERE)
