@@ -1,0 +1,107 @@
+"""What the embedded AWS asks of an engine: a recogniser (what is said) with a capacity (when it is said).
+
+An ``Engine`` stands for a listing, an ``EngineInstance`` for one of its containers. Streams are fed on the event loop's
+thread; ``new_instance``, ``busy_share`` and ``close`` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+UNKNOWN_CONFIDENCE = 1.0
+"""Neither engine estimates confidence, and Deepgram's messages must carry one: a placeholder, not a measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word in a stream or file; times in seconds from its beginning."""
+
+    word: str
+    punctuated_word: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was heard between ``start_s`` and ``start_s + duration_s``; ``model`` says by what."""
+
+    start_s: float
+    duration_s: float
+    words: tuple[SpokenWord, ...]
+    is_final: bool
+    model: str
+    speech_final: bool = False
+    from_finalize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How a stream is to be heard.
+
+    ``endpointing_s`` is the pause that ends an utterance, None for none.
+    """
+
+    sample_rate: int = 16000
+    interim_results: bool = False
+    endpointing_s: float | None = 0.01
+
+
+class Listener(Protocol):
+    """Who hears a stream's results; called on the event loop's thread, never after ``abort``."""
+
+    def on_result(self, result: Recognised) -> None:
+        """One interim or final result."""
+
+    def on_end(self) -> None:
+        """Everything sent before ``finish`` has been answered."""
+
+    def on_failure(self, message: str) -> None:
+        """The recogniser failed; nothing more follows."""
+
+
+class EngineStream(Protocol):
+    """One live stream."""
+
+    def audio(self, pcm: bytes) -> None:
+        """Mono linear16 audio at the stream's sample rate, whole samples."""
+
+    def finalize(self) -> None:
+        """Answer with a final result for everything so far."""
+
+    def finish(self) -> None:
+        """No more audio: answer what is left, then ``on_end``."""
+
+    def abort(self) -> None:
+        """Forget the stream; nothing is heard of it again."""
+
+
+class EngineInstance(Protocol):
+    """One container."""
+
+    def open_stream(self, options: StreamOptions, listener: Listener) -> EngineStream:
+        """Start hearing a stream."""
+
+    async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
+        """Hear a whole mono linear16 recording."""
+
+    def busy_share(self) -> float:
+        """Share of its capacity in use since the last call, 0 to 1."""
+
+    def close(self) -> None:
+        """The container ends."""
+
+
+class Engine(Protocol):
+    """One listing's engine."""
+
+    def new_instance(self, instance_id: str) -> EngineInstance:
+        """A container on a new instance.
+
+        Raises:
+            LocalError: the engine cannot run on this machine.
+        """
+
+    def close(self) -> None:
+        """Free everything."""

@@ -1,0 +1,37 @@
+"""What passes between the server and a speech worker: frames on the worker's standard input and output.
+
+::
+
+    frame = u8 kind | u32 stream | u32 length | body
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+HEAD = struct.Struct("<BII")
+
+
+class Ask(IntEnum):
+    """To the worker. Bodies: OPEN and FILE begin with the sample rate as u32; AUDIO and FILE hold mono linear16."""
+
+    OPEN = 1
+    AUDIO = 2
+    FINALIZE = 3
+    FINISH = 4
+    ABORT = 5
+    FILE = 6
+
+
+class Tell(IntEnum):
+    """From the worker. RESULT's body is JSON (see ``speech_worker``); END and FAILURE end a stream or file."""
+
+    RESULT = 1
+    END = 2
+    FAILURE = 3
+
+
+def frame(kind: int, stream: int, body: bytes = b"") -> bytes:
+    """One frame."""
+    return HEAD.pack(kind, stream, len(body)) + body

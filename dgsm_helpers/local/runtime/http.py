@@ -1,0 +1,109 @@
+"""Requests and responses between the two HTTP versions and what answers them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request. Header names are lower-case, ``host`` among them whatever the HTTP version; ``path`` is as sent."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole response; ``headers`` in order, ``content-length`` included."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Refused(Exception):
+    """The request is answered with an error.
+
+    ``code`` goes into ``x-amzn-errortype``, ``members`` into the JSON document; an empty code leaves the header out.
+    """
+
+    def __init__(self, status: int, code: str, message: str, **members: str | int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.members = {"Message": message, **members}
+
+    def response(self) -> Response:
+        """The error as SageMaker's REST-JSON clients read it."""
+        body = json.dumps(self.members).encode()
+        kind = (("x-amzn-errortype", self.code),) if self.code else ()
+        return respond(self.status, body, *kind)
+
+
+def respond(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
+    """A JSON response."""
+    return Response(
+        status,
+        (
+            ("x-amzn-requestid", str(uuid.uuid4())),
+            *headers,
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+        ),
+        body,
+    )
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Path and query; AWS's bidirectional client sends a bare ``?`` behind the path."""
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def merge_headers(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """One value per lower-case name; repeated ones are joined, as signatures have it."""
+    merged: dict[str, str] = {}
+    for name, value in pairs:
+        merged[name] = f"{merged[name]},{value}" if name in merged else value
+    return merged
+
+
+class Outbound(Protocol):
+    """The answering side of one HTTP/2 stream."""
+
+    pending_bytes: int
+
+    def send_headers(self, headers: list[tuple[str, str]]) -> None:
+        """Response headers, ``:status`` first."""
+
+    def send(self, data: bytes, *, end: bool = False) -> None:
+        """Body, when the peer's window allows; never blocks."""
+
+    def reset(self) -> None:
+        """Give the stream up."""
+
+    def drop_connection(self) -> None:
+        """Cut the TCP connection without a word."""
+
+
+class Exchange(Protocol):
+    """What answers one HTTP/2 stream."""
+
+    def data(self, data: bytes) -> None:
+        """A piece of the request's body."""
+
+    def end(self) -> None:
+        """The request is whole."""
+
+    def lost(self) -> None:
+        """The stream or its connection is gone; nothing can be sent."""
+
+    def stop(self) -> None:
+        """The server goes down: say so, and end."""
