@@ -1,0 +1,125 @@
+"""Finding what the workbook made, deleting it in the right order, and proving that nothing bills any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotFound, NotReady
+from . import endpoint, inventory, scaling, tables
+from .calls import call
+from .endpoint import OnProgress
+from .inventory import Inventory, Item, find, is_ours
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+
+__all__ = ["Deleted", "Inventory", "Item", "delete", "find", "is_ours", "prove_empty"]
+
+_DELETE_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What was removed, in order, and what was found but left alone. ``took_s`` is workbook time."""
+
+    removed: tuple[str, ...]
+    kept: tuple[Item, ...]
+    took_s: float
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
+
+    def _caption(self) -> str:
+        return f"Removed {len(self.removed)} things in {self.took_s:.0f} s" if self.removed else "Nothing to remove"
+
+    def _notes(self) -> list[str]:
+        return [f"Left alone: {item.kind} {item.name} ({item.detail})." for item in self.kept]
+
+
+def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgress | None = None) -> Deleted:
+    """Delete what :func:`find` listed as the workbook's, in the order AWS needs; nothing happens the second time.
+
+    Policies and scalable target first, then the endpoint (which ends the billing), then, once it is gone, its configs
+    and models, alarms and dashboards. What carries no tag of the workbook is left alone unless ``find`` was given it.
+
+    Args:
+        found: what to delete; default: what ``find(wb)`` lists now.
+        on_progress: called while the endpoint is being deleted.
+    """
+    started = wb.now()
+    found = found or find(wb)
+    mine = [item for item in found.items if item.ours]
+    removed: list[str] = []
+    if any(item.kind in inventory.SCALING_KINDS for item in mine):
+        removed += scaling.remove(wb)
+    if any(item.kind == "endpoint" for item in mine):
+        removed += _delete_endpoint(wb, on_progress)
+    for kind, operation, key in _DELETIONS:
+        for name in _names(mine, kind):
+            if _gone(wb, "sagemaker", operation, **{key: name}):
+                removed.append(f"{kind} {name}")
+    # A policy's alarms go with it; those that are still there belong to no policy any more.
+    left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
+    for name in (*sorted(left_alarms), *_names(mine, "alarm")):
+        if _gone(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]):
+            removed.append(f"alarm {name}")
+    for name in _names(mine, "dashboard"):
+        if _gone(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]):
+            removed.append(f"dashboard {name}")
+    kept = tuple(item for item in found.items if not item.ours)
+    return Deleted(tuple(removed), kept, (wb.now() - started).total_seconds())
+
+
+def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Read everything back: what still bills of what the workbook made. Nothing, when it is empty.
+
+    Raises:
+        DgsmError: something could not be read, which proves nothing.
+    """
+    return tuple(item for item in find(wb, also=also).items if item.ours and item.bills)
+
+
+_DELETIONS = (
+    ("endpoint config", "DeleteEndpointConfig", "EndpointConfigName"),
+    ("model", "DeleteModel", "ModelName"),
+)
+
+
+def _names(items: Iterable[Item], kind: str) -> list[str]:
+    return [item.name for item in items if item.kind == kind]
+
+
+def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
+    """Ask for the deletion and wait until it is done; an endpoint in motion is waited for first, as AWS demands."""
+    while True:
+        try:
+            call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
+        except NotFound:
+            return []
+        except NotReady:
+            state = endpoint.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
+            if state is None:
+                break
+            continue
+        state = endpoint.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
+        if state is None:
+            break
+        raise NotReady(
+            f"Endpoint {state.name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
+            hint="Run the cell again; it may still bill.",
+        )
+    return [f"endpoint {wb.endpoint_name}"]
+
+
+def _gone(wb: Workbook, service: str, operation: str, **params: Any) -> bool:
+    """Delete; False when it was gone already."""
+    try:
+        call(wb, service, operation, **params)
+    except NotFound:
+        return False
+    return True

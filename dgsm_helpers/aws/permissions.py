@@ -1,0 +1,145 @@
+"""Which actions each step of the workbook needs, and whether the caller has them, as far as AWS will say.
+
+Source of the lists: SageMaker's and Application Auto Scaling's prerequisites pages. The managed policy
+``AmazonSageMakerFullAccess`` covers all but those in ``NOT_IN_FULL_ACCESS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import DgsmError
+from .calls import call, pages
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "deploy": (
+        "sagemaker:CreateModel",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateEndpoint",
+        "sagemaker:UpdateEndpoint",
+        "sagemaker:DescribeModel",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:AddTags",
+        "sagemaker:ListTags",
+        "iam:PassRole",
+        "servicequotas:ListServiceQuotas",
+    ),
+    "invoke": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithBidirectionalStream"),
+    "scaling": (
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:DeregisterScalableTarget",
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:DeleteScalingPolicy",
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScalingActivities",
+        "application-autoscaling:DescribeScheduledActions",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:DeleteAlarms",
+        "iam:CreateServiceLinkedRole",
+    ),
+    "monitoring": (
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+    ),
+    "clean-up": (
+        "sagemaker:DeleteEndpoint",
+        "sagemaker:DeleteEndpointConfig",
+        "sagemaker:DeleteModel",
+        "sagemaker:ListEndpoints",
+        "sagemaker:ListEndpointConfigs",
+        "sagemaker:ListModels",
+        "tag:GetResources",
+    ),
+}
+
+NOT_IN_FULL_ACCESS = frozenset({"servicequotas:ListServiceQuotas", "tag:GetResources"})
+
+
+def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:
+    """One row (name, verdict, detail, fix) per step.
+
+    AWS answers for the identity's own policies and boundary; policies of the organisation may still deny, so a yes is
+    only as good as that. The simulation itself must be allowed (``iam:SimulatePrincipalPolicy``), else all is unknown.
+    """
+    if caller_arn.endswith(":root"):
+        return [(f"permissions: {step}", "yes", "the account's root user may do anything", "") for step in ACTIONS]
+    try:
+        denied = _denied(wb, _principal(wb, caller_arn))
+    except DgsmError as error:
+        fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
+        return [(f"permissions: {step}", "unknown", f"not asked: {error.message}", fix) for step in ACTIONS]
+    return [_row(step, actions, denied) for step, actions in ACTIONS.items()]
+
+
+def _row(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> tuple[str, str, str, str]:
+    missing = [action for action in actions if action in denied]
+    if not missing:
+        return f"permissions: {step}", "yes", f"{len(actions)} actions allowed", ""
+    managed = "" if set(missing) <= NOT_IN_FULL_ACCESS else " (AmazonSageMakerFullAccess covers most of them)"
+    return f"permissions: {step}", "no", f"not allowed: {', '.join(missing)}", f"Allow {', '.join(missing)}{managed}."
+
+
+def _principal(wb: Workbook, caller_arn: str) -> str:
+    """The ARN that can be simulated: a session's role instead of the session (which drops the role's path)."""
+    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::\d{12}:assumed-role/([^/]+)/.+", caller_arn)
+    return call(wb, "iam", "GetRole", RoleName=session[2])["Role"]["Arn"] if session else caller_arn
+
+
+def _denied(wb: Workbook, principal_arn: str) -> frozenset[str]:
+    by_resource: dict[str, set[str]] = {}
+    for action in {action for step in ACTIONS.values() for action in step}:
+        by_resource.setdefault(_resource(wb, action, principal_arn), set()).add(action)
+    # PassRole and the service-linked role are usually allowed for one service only; without this they read as denied.
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [service], "ContextKeyType": "string"}
+        for key, service in (
+            ("iam:PassedToService", "sagemaker.amazonaws.com"),
+            ("iam:AWSServiceName", "sagemaker.application-autoscaling.amazonaws.com"),
+        )
+    ]
+    results = [
+        result
+        for resource, actions in sorted(by_resource.items())
+        for result in pages(
+            wb,
+            "iam",
+            "SimulatePrincipalPolicy",
+            "EvaluationResults",
+            PolicySourceArn=principal_arn,
+            ActionNames=sorted(actions),
+            ResourceArns=[resource],
+            ContextEntries=context,
+        )
+    ]
+    return frozenset(r["EvalActionName"] for r in results if r["EvalDecision"] != "allowed")
+
+
+def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
+    """The resource the action would touch: a policy scoped to it reads as denied when "*" is asked for instead."""
+    service, name = action.split(":")
+    partition, account = principal_arn.split(":")[1], principal_arn.split(":")[4]
+    here = f"arn:{partition}:{service}:{wb.region}:{account}"
+    if action == "iam:PassRole":
+        return wb.execution_role_arn
+    if action == "iam:CreateServiceLinkedRole":
+        folder = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+        role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+        return f"arn:{partition}:iam::{account}:role/{folder}/{role}"
+    if service == "logs":
+        return f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}:*"
+    if service != "sagemaker" or name.startswith("List"):
+        return "*"
+    if "EndpointConfig" in name:
+        return f"{here}:endpoint-config/{wb.endpoint_name}"
+    return f"{here}:model/{wb.endpoint_name}" if name.endswith("Model") else f"{here}:endpoint/{wb.endpoint_name}"

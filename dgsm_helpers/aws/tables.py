@@ -1,0 +1,49 @@
+"""Plain text and HTML tables for results shown in a notebook, readable on light and on dark pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+# Only translucent greys and the page's own text colour: right on any background without asking which it is.
+_CELL = "padding:.25em .7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.3)"
+_VERDICT_MARKS = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
+
+
+def html_table(
+    caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()
+) -> str:
+    """An HTML table, every value escaped; ``notes`` follow it as paragraphs."""
+    head = "".join(f'<th style="{_CELL};opacity:.75">{escape(h)}</th>' for h in headers)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{escape(_text(v))}</td>' for v in row) + "</tr>" for row in rows
+    )
+    after = "".join(f'<p style="margin:.3em 0;max-width:60em">{escape(note)}</p>' for note in notes)
+    return (
+        f'<div style="color:inherit;font-size:.95em"><p style="margin:.3em 0"><b>{escape(caption)}</b></p>'
+        f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{after}</div>"
+    )
+
+
+def text_table(
+    caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()
+) -> str:
+    """The same table as aligned plain text."""
+    cells = [list(headers), *[[_text(v) for v in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join([caption, *lines, *notes])
+
+
+def mark(verdict: str) -> str:
+    """A verdict with a sign beside it, so that it does not rest on colour."""
+    return _VERDICT_MARKS[verdict]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
