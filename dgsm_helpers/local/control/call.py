@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 from botocore.model import OperationModel, ServiceModel
 from botocore.utils import parse_timestamp
 from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request
 from moto.core.routing import get_service_router
-from werkzeug import Request
+from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 from ... import service_model
@@ -132,8 +133,9 @@ def parsed(call: Call) -> dict[str, object]:
     """``call.wire`` with timestamps and blobs as Python holds them; it must have passed the service model."""
     if call.params is not None:
         return call.params
-    parser = PROTOCOL_PARSERS["json"](call.operation_model, timestamp_parser=parse_timestamp)
-    shape = call.operation_model.input_shape
+    operation = get_service_model(call.service).operation_model(call.operation)
+    parser = PROTOCOL_PARSERS["json"](operation, timestamp_parser=parse_timestamp)
+    shape = operation.input_shape
     return parser._parse_shape(shape, call.wire) if shape is not None else {}
 
 
@@ -141,7 +143,8 @@ def _query(model: ServiceModel, form: Mapping[str, str], common: Mapping[str, st
     asked = form["Action"]
     if asked not in model.operation_names:
         return Call(**common, operation="", asked=asked, protocol="query")
-    parser = PROTOCOL_PARSERS["query"](model.operation_model(asked), timestamp_parser=parse_timestamp)
+    operation = get_service_model(model.service_name).operation_model(asked)
+    parser = PROTOCOL_PARSERS["query"](operation, timestamp_parser=parse_timestamp)
     try:
         params = parser.parse({"values": form})
     except ValueError as error:

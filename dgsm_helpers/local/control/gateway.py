@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from botocore import xform_name
 from moto.core.exceptions import ServiceException
+from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sts.models import sts_backends
-from werkzeug import Request, Response
+from werkzeug import Response
 from werkzeug.test import run_wsgi_app
 
 from ... import service_model
@@ -162,14 +163,14 @@ class Gateway:
         try:
             iterable, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         except NotImplementedError:
-            return _unknown(call) if call else _plain(501, "The embedded AWS does not know this call.")
+            return _unknown(call)
         except Exception:
             if call is None:
                 raise
             _log.exception("%s:%s failed in moto", call.service, call.operation)
             return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
         response = Response(iterable, status, headers)
-        if call is not None and response.status_code in (404, 500, 501) and response.mimetype == "text/html":
+        if response.status_code in (404, 500, 501) and response.mimetype == "text/html":  # moto's page for "not here"
             return _unknown(call)
         return answers.as_cbor(call, response) if call is not None and call.protocol == "cbor" else response
 
@@ -199,7 +200,10 @@ def _resource(call: Call) -> str:
     return "*"
 
 
-def _unknown(call: Call) -> Response:
+def _unknown(call: Call | None) -> Response:
+    if call is None:
+        answer = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
+        return _json(400, answer)
     message = f"The embedded AWS does not implement {call.service}:{call.asked}."
     return answers.error(call, "UnknownOperationException", message)
 
