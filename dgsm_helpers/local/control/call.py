@@ -38,6 +38,7 @@ _BY_TARGET_PREFIX = {
     "ServiceQuotasV20190624": "service-quotas",
     "AWSPriceListService": "pricing",
     "Logs_20140328": "logs",
+    "ResourceGroupsTaggingAPI_20170126": "resourcegroupstaggingapi",
 }
 
 

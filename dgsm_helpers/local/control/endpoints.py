@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,23 +20,11 @@ from .records import EndpointRecord, Params, RegionState, Resource, arn_of, not_
 _IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
-@dataclass(frozen=True)
-class ScalingHooks:
-    """What endpoints must know of Application Auto Scaling, and tell it.
-
-    ``is_registered`` tells whether a variant is a scalable target; ``endpoint_deleted(region, endpoint_name)``
-    deregisters what is left of a deleted endpoint, as SageMaker does.
-    """
-
-    is_registered: Registered
-    endpoint_deleted: Callable[[str, str], None]
-
-
 class EndpointOperations:
     """Operations on endpoints; each method is the API's operation of that name."""
 
     state: RegionState
-    scaling: ScalingHooks
+    is_registered: Registered
 
     def create_endpoint(self, p: Params) -> dict[str, Any]:
         """Start an endpoint."""
@@ -114,7 +102,6 @@ class EndpointOperations:
             raise _in_progress(endpoint)
         with _busy_as_refusal(endpoint):
             state.fleet.delete(state.region, endpoint.name)
-        self.scaling.endpoint_deleted(state.region, endpoint.name)
         return {}
 
     def describe_endpoint(self, p: Params) -> dict[str, Any]:
@@ -181,7 +168,7 @@ class EndpointOperations:
         now = {spec.name: set(spec.instance_types) for spec in endpoint.specs[view.config_name]}
         then = {spec.name: set(spec.instance_types) for spec in specs}
         for name, types in now.items():
-            registered = self.scaling.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
+            registered = self.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
             if registered and then.get(name) != types:
                 raise refuse(
                     f'Cannot change the instance type of variant "{name}" of endpoint "{endpoint.arn}": the variant is '

@@ -11,26 +11,26 @@ from moto.iam.models import iam_backends
 
 from ...errors import InvalidInput
 from ..listings import ACCOUNT_ID, LISTINGS, Listing
-from .endpoints import ScalingHooks
 from .faults import Faults
 from .gateway import AdminRoute, Responder
-from .ports import ClockPort, FleetPort
+from .ports import ClockPort, FleetPort, Registered
 from .pricing import Pricing
 from .quotas import Quotas, ServiceQuotas
 from .records import RegionState
 from .sagemaker import SageMaker
+from .tagging import TaggedResources
 
 EXECUTION_ROLE = "DeepgramSageMakerExecutionRole"
 
 
 class ControlPlane:
-    """SageMaker in all regions, over one fleet.
+    """SageMaker, Service Quotas and the Price List in all regions, over one fleet.
 
     Args:
         fleet: the live endpoints.
         clock: local time.
-        quotas: endpoint quotas.
-        scaling: what endpoints must know of Application Auto Scaling.
+        faults: what the operator may set through ``admin_routes``.
+        is_registered: whether a variant is a scalable target.
         listings: the local Marketplace.
     """
 
@@ -39,80 +39,76 @@ class ControlPlane:
         *,
         fleet: FleetPort,
         clock: ClockPort,
-        quotas: Quotas,
-        scaling: ScalingHooks,
+        faults: Faults,
+        is_registered: Registered,
         listings: Iterable[Listing] = LISTINGS,
     ) -> None:
+        self.quotas = Quotas(clock)
         self._fleet = fleet
         self._clock = clock
-        self._quotas = quotas
-        self._scaling = scaling
+        self._faults = faults
+        self._is_registered = is_registered
         self._listings = tuple(listings)
         self._lock = threading.Lock()
         self._regions: dict[str, SageMaker] = {}
 
     def sagemaker(self, region: str) -> SageMaker:
-        """The region's SageMaker; the autoscaler changes capacity through it as AWS's does."""
+        """The region's SageMaker; capacity can be changed through it with the refusals the API would give."""
         with self._lock:
             if region not in self._regions:
                 state = RegionState(
-                    region, fleet=self._fleet, clock=self._clock, quotas=self._quotas, listings=self._listings
+                    region, fleet=self._fleet, clock=self._clock, quotas=self.quotas, listings=self._listings
                 )
-                self._regions[region] = SageMaker(state, self._scaling)
+                self._regions[region] = SageMaker(state, self._is_registered)
             return self._regions[region]
 
     @property
-    def responders(self) -> Mapping[str, Responder]:
+    def responders(self) -> dict[str, Responder]:
         """For ``create_gateway``."""
         pricing = Pricing()
         return {
             "sagemaker": self.sagemaker,
-            "service-quotas": lambda region: ServiceQuotas(region, self._quotas),
+            "service-quotas": lambda region: ServiceQuotas(region, self.quotas),
             "pricing": lambda _: pricing,
+            "resourcegroupstaggingapi": lambda region: TaggedResources(self.sagemaker(region).state),
         }
 
+    @property
+    def admin_routes(self) -> dict[tuple[str, str], AdminRoute]:
+        """Administration of faults and quotas, for ``create_gateway``.
 
-def create_execution_role() -> str:
-    """Make the role that SageMaker assumes, as a set-up guide would; returns its ARN."""
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = iam_backends[ACCOUNT_ID]["aws"].create_role(
-        role_name=EXECUTION_ROLE,
-        assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        path="/",
-        permissions_boundary=None,
-        description="Execution role of the embedded AWS's endpoints",
-        tags=[],
-        max_session_duration=3600,
-    )
-    return role.arn
+        ``GET faults`` lists, ``POST faults`` sets one (``{"kind": …}``), ``DELETE faults`` clears all, or those of the
+        body's ``kind`` or ``id``. ``PUT quotas`` sets one (``{"region", "instance_type", "value"}``).
+        """
+        return {
+            ("GET", "faults"): lambda _: [fault.to_json() for fault in self._faults.list()],
+            ("POST", "faults"): lambda body: self._faults.add_json(body).to_json(),
+            ("DELETE", "faults"): lambda body: self._clear(body or {}),
+            ("PUT", "quotas"): self._set_quota,
+        }
 
-
-def admin_routes(faults: Faults, quotas: Quotas) -> Mapping[tuple[str, str], AdminRoute]:
-    """Administration of faults and quotas, for ``create_gateway``.
-
-    ``GET faults`` lists, ``POST faults`` sets one (``{"kind": …}``), ``DELETE faults`` clears all, or those of the
-    body's ``kind`` or ``id``. ``PUT quotas`` sets one (``{"region", "instance_type", "value"}``).
-    """
-    return {
-        ("GET", "faults"): lambda _: [fault.to_json() for fault in faults.list()],
-        ("POST", "faults"): lambda body: faults.add_json(body).to_json(),
-        ("DELETE", "faults"): lambda body: _clear(faults, body or {}),
-        ("PUT", "quotas"): lambda body: _set_quota(quotas, body),
-    }
-
-
-def _clear(faults: Faults, body: Any) -> dict[str, int]:
-    unknown = set(body) - {"kind", "id"} if isinstance(body, Mapping) else {str(body)}
-    if unknown:
-        raise InvalidInput(f"Faults are cleared by kind or id, not by {', '.join(sorted(unknown))}.")
-    return {"cleared": faults.clear(body.get("kind"), fault_id=body.get("id"))}
-
-
-def _set_quota(quotas: Quotas, body: Any) -> dict[str, Any]:
-    if not isinstance(body, Mapping) or set(body) != {"region", "instance_type", "value"}:
-        raise InvalidInput(
-            "A quota is set by region, instance_type and value.",
-            hint='Send {"region": …, "instance_type": …, "value": …}.',
+    def create_execution_role(self) -> str:
+        """Make the role that SageMaker assumes, as a set-up guide would; returns its ARN."""
+        trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam_backends[ACCOUNT_ID]["aws"].create_role(
+            role_name=EXECUTION_ROLE,
+            assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+            path="/",
+            permissions_boundary=None,
+            description="Execution role of the embedded AWS's endpoints",
+            tags=[],
+            max_session_duration=3600,
         )
-    quotas.set(body["region"], body["instance_type"], body["value"])
-    return dict(body)
+        return role.arn
+
+    def _clear(self, body: Any) -> dict[str, int]:
+        unknown = set(body) - {"kind", "id"} if isinstance(body, Mapping) else {str(body)}
+        if unknown:
+            raise InvalidInput(f"Faults are cleared by kind or id, not by {', '.join(sorted(unknown))}.")
+        return {"cleared": self._faults.clear(body.get("kind"), fault_id=body.get("id"))}
+
+    def _set_quota(self, body: Any) -> dict[str, Any]:
+        if not isinstance(body, Mapping) or set(body) != {"region", "instance_type", "value"}:
+            raise InvalidInput("A quota is set by a JSON object of region, instance_type and value, and no more.")
+        self.quotas.set(body["region"], body["instance_type"], body["value"])
+        return dict(body)

@@ -7,8 +7,9 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 
 from .endpoint_configs import ConfigOperations
-from .endpoints import EndpointOperations, ScalingHooks
+from .endpoints import EndpointOperations
 from .models import ModelOperations
+from .ports import Registered
 from .records import KINDS, Params, RegionState, Resource, not_found, refuse
 
 MAX_TAGS = 50
@@ -17,9 +18,9 @@ MAX_TAGS = 50
 class SageMaker(ModelOperations, ConfigOperations, EndpointOperations):
     """A region's SageMaker. Methods are the API's operations, ``params -> answer``; they raise AWS's refusals."""
 
-    def __init__(self, state: RegionState, scaling: ScalingHooks) -> None:
+    def __init__(self, state: RegionState, is_registered: Registered) -> None:
         self.state = state
-        self.scaling = scaling
+        self.is_registered = is_registered
 
     def add_tags(self, p: Params) -> dict[str, Any]:
         """Tag a resource; the answer holds all its tags."""

@@ -11,11 +11,9 @@ import boto3
 from werkzeug.serving import make_server
 
 from dgsm_helpers.local.clock import Clock
-from dgsm_helpers.local.control.endpoints import ScalingHooks
 from dgsm_helpers.local.control.faults import Faults
 from dgsm_helpers.local.control.gateway import QuietHandler, create_gateway
-from dgsm_helpers.local.control.plane import ControlPlane, admin_routes
-from dgsm_helpers.local.control.quotas import Quotas
+from dgsm_helpers.local.control.plane import ControlPlane
 from dgsm_helpers.local.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from dgsm_helpers.local.fleet import EndpointNotFound, FleetBusy
 from dgsm_helpers.local.listings import LISTINGS
@@ -131,9 +129,8 @@ class Plane:
     url: str
     fleet: SteppedFleet
     faults: Faults
-    quotas: Quotas
+    control: ControlPlane | None = None
     registered: set[str] = field(default_factory=set)
-    deleted: list[tuple[str, str]] = field(default_factory=list)
 
     def session(self, region="us-east-1"):
         return boto3.Session(
@@ -183,16 +180,13 @@ def pool_variant(*types):
 def running_plane(admin=None) -> Iterator[Plane]:
     """A control plane on a port of its own."""
     clock = Clock.starting_now(1.0)
-    fleet, faults, quotas = SteppedFleet(clock), Faults(), Quotas(clock)
-    plane = Plane(url="", fleet=fleet, faults=faults, quotas=quotas)
-    hooks = ScalingHooks(
-        is_registered=lambda _, resource: resource in plane.registered,
-        endpoint_deleted=lambda region, name: plane.deleted.append((region, name)),
+    fleet, faults = SteppedFleet(clock), Faults()
+    plane = Plane(url="", fleet=fleet, faults=faults)
+    control = ControlPlane(
+        fleet=fleet, clock=clock, faults=faults, is_registered=lambda _, resource: resource in plane.registered
     )
-    control = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, scaling=hooks)
-    app = create_gateway(
-        responders=control.responders, faults=faults, admin={**admin_routes(faults, quotas), **(admin or {})}
-    )
+    plane.control = control
+    app = create_gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
