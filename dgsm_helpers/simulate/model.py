@@ -168,12 +168,12 @@ class ScalingModel:
         source="stackd 9dc356f5; agrees with sample-voice-agent and kokoro observations",
         grade="EMU",
     )
-    anticipate_flapping: bool = _assume(
-        True,
-        unit="yes/no",
-        meaning="no scale-in that would bring the metric back above the target",
-        source=_TT_OVERVIEW,
-        grade="AWS",
+    dead_band_code: Literal["AutoScalingAnticipatedFlapping", "AlreadyAtDesiredCapacity"] = _assume(
+        "AutoScalingAnticipatedFlapping",
+        unit="code",
+        meaning="reason reported when AlarmLow is in ALARM but one instance less would be above the target",
+        source=f"{_TT_OVERVIEW} has the rule; which of the two codes is reported is not documented",
+        grade="INF",
     )
     cooldown_anchor: str = _assume(
         "completion",
