@@ -117,8 +117,8 @@ def instances(wb: Workbook) -> pd.DataFrame:
     """Instance counts over time, put together from the activities and what runs now.
 
     Index: UTC time of each change; columns ``desired_instances``, ``running_instances``, ``reason``. An activity
-    changes the desired count when it starts and the running count when it ends. The first row is the endpoint's creation and
-    its initial count, although its instances took some minutes to come up; the last is now.
+    changes the desired count when it starts and the running count when it ends. The first row is the creation with the
+    initial count, although those instances took some minutes to come up; the last is now.
 
     Raises:
         NotFound: there is no endpoint.

@@ -1,0 +1,99 @@
+"""A workbook whose clients are botocore's own, with AWS's answers scripted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from dgsm_helpers.session import Workbook
+
+REGION = "us-east-1"
+ARN = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/deepgram-stt-nova-3/1"
+ROLE = "arn:aws:iam::123456789012:role/DeepgramEndpoint"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
+
+
+@dataclass
+class Scripted:
+    """A workbook with a clock that only ``sleep`` moves, and a Stubber per service."""
+
+    wb: Workbook
+    slept: list[float]
+    _stubs: dict[str, Stubber] = field(default_factory=dict)
+
+    def stub(self, service: str) -> Stubber:
+        """The service's stubber; unexpected calls and unused answers both fail the test."""
+        if service not in self._stubs:
+            stub = Stubber(self.wb.client(service))
+            stub.activate()
+            self._stubs[service] = stub
+        return self._stubs[service]
+
+    def answers(
+        self, service: str, operation: str, answer: dict[str, Any], expected: dict[str, Any] | None = None
+    ) -> None:
+        self.stub(service).add_response(operation, answer, expected)
+
+    def refuses(self, service: str, operation: str, code: str, message: str, **fields: Any) -> None:
+        self.stub(service).add_client_error(
+            operation, code, message, http_status_code=400, response_meta={"RequestId": "req-1"}, **fields
+        )
+
+    def prices(self, *amounts: float) -> None:
+        """Answers for as many price look-ups."""
+        for amount in amounts:
+            dimension = {"pricePerUnit": {"USD": str(amount)}, "unit": "Hrs"}
+            offer = {
+                "product": {"attributes": {}},
+                "publicationDate": "2026-11-01T00:00:00Z",
+                "terms": {"OnDemand": {"a": {"priceDimensions": {"b": dimension}}}},
+            }
+            self.answers("pricing", "get_products", {"PriceList": [json.dumps(offer)]})
+
+    def all_used(self) -> None:
+        for stub in self._stubs.values():
+            stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def scripted(tmp_path: Path):
+    """Makes one scripted workbook; keyword arguments replace the Workbook's own."""
+    made: list[Scripted] = []
+
+    def make(**given: Any) -> Scripted:
+        slept: list[float] = []
+
+        class ScriptedWorkbook(Workbook):
+            def sleep(self, seconds: float) -> None:
+                slept.append(seconds)
+
+        wb = ScriptedWorkbook(
+            **{
+                "where": "aws",
+                "region": REGION,
+                "endpoint_name": "dg",
+                "variant_name": "AllTraffic",
+                "model_package_arn": ARN,
+                "confirm_spend": True,
+                "home": tmp_path,
+                "session": boto3.Session("AKIDEXAMPLE", "secret", region_name=REGION),
+                "stream_url": f"https://runtime.sagemaker.{REGION}.amazonaws.com:8443",
+                "ca_bundle": None,
+                "_role_arn": ROLE,
+                "_now_s": lambda: NOON + sum(slept),
+                **given,
+            }
+        )
+        made.append(Scripted(wb, slept))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.all_used()
