@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import LocalError
 from ..simulate.fleet import removal_order
 from .instances import Instance, Phase
 from .listings import listing_for_arn
@@ -226,7 +227,12 @@ def _start(endpoint: Endpoint, variant: Variant, instance: Instance, around: Sur
             around.log(endpoint.region, endpoint.name, stream, FAILURE_LOGS[failure], now_s)
         return
     listing = listing_for_arn(variant.spec.model_package_arn)
-    instance.engine = around.engines[listing.engine].new_instance(instance.instance_id)
+    try:
+        instance.engine = around.engines[listing.engine].new_instance(instance.instance_id)
+    except LocalError as error:
+        instance.phase, instance.failure = Phase.FAILED, "container-failed"
+        around.log(endpoint.region, endpoint.name, stream, f"ERROR {error}", now_s)
+        return
     instance.phase = Phase.SERVING
     around.log(endpoint.region, endpoint.name, stream, "INFO Deepgram Engine is ready", now_s)
 

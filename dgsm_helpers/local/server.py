@@ -20,11 +20,13 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from werkzeug.serving import make_server
 
+from ..simulate.fleet import start_delay_s
 from ..simulate.model import ScalingModel
 from . import cloudwatch
 from .autoscaler import Autoscaler
@@ -63,7 +65,11 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         engines=engines,
         faults=faults,
         log=write_log,
-        settings=Settings(start_delay_s=model.provisioning.sample, drain_s=model.drain_s),
+        settings=Settings(
+            start_delay_s=partial(start_delay_s, model),
+            scale_in_s=model.scale_in_s,
+            drain_s=model.drain_s if model.on_scale_in == "drain" else 0.0,
+        ),
         seed=settings["seed"],
     )
     cloudwatch.install(clock)
@@ -114,7 +120,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 async def _serve(runtime: RuntimeServer, port: int, context: Any, folder: Path, info: ServerInfo) -> None:
-    await runtime.start(HOST, port, context)
+    await runtime.start(HOST, port, ssl_context=context)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -187,6 +187,7 @@ def test_scale_in_cuts_the_streams_it_finds_unless_it_may_drain():
         bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (1, None)})
         bench.run(20)
         assert sorted(set(reasons)) == cut
+        bench.run(60)
         assert bench.view.status == ("InService" if cut else "Updating")
 
 

@@ -8,10 +8,12 @@ format.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -28,6 +30,17 @@ SERVICE_ROLE = (
 ACTIVITY_AGE_S = 42 * 24 * 3600.0
 """AWS keeps activities for six weeks."""
 PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
+
+
+def _one_at_a_time(method: Callable[[Any, Any], dict[str, Any]]) -> Callable[[Any, Any], dict[str, Any]]:
+    """The gateway answers each request on a thread of its own, and the heartbeat reads the same state."""
+
+    @wraps(method)
+    def locked(self: AutoScaling, p: Mapping[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            return method(self, p)
+
+    return locked
 
 
 def refuse(message: str, code: str = "ValidationException") -> ServiceException:
@@ -114,6 +127,7 @@ class AutoScaling:
         delete_alarms: Callable[[str, list[str]], None],
     ) -> None:
         self.region = region
+        self.lock = threading.RLock()
         self._now_s = now_s
         self._running = running
         self._make_alarms = make_alarms
@@ -125,6 +139,7 @@ class AutoScaling:
 
     # Scalable targets
 
+    @_one_at_a_time
     def register_scalable_target(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         target = self.targets.get(resource_id)
@@ -144,6 +159,7 @@ class AutoScaling:
         target.tags.update(p.get("Tags", {}))
         return {"ScalableTargetARN": target.arn}
 
+    @_one_at_a_time
     def deregister_scalable_target(self, p: Mapping[str, Any]) -> dict[str, Any]:
         target = self._target(p)
         for policy in [x for x in self.policies.values() if x.resource_id == target.resource_id]:
@@ -153,6 +169,7 @@ class AutoScaling:
         del self.targets[target.resource_id]
         return {}
 
+    @_one_at_a_time
     def describe_scalable_targets(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         wanted = p.get("ResourceIds")
@@ -175,6 +192,7 @@ class AutoScaling:
 
     # Policies
 
+    @_one_at_a_time
     def put_scaling_policy(self, p: Mapping[str, Any]) -> dict[str, Any]:
         target = self._target(p)
         key = (target.resource_id, p["PolicyName"])
@@ -234,6 +252,7 @@ class AutoScaling:
         elif not (custom.get("MetricName") and custom.get("Namespace") and custom.get("Statistic")):
             raise refuse("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")
 
+    @_one_at_a_time
     def delete_scaling_policy(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         policy = self.policies.get((resource_id, p["PolicyName"]))
@@ -245,6 +264,7 @@ class AutoScaling:
         self._drop(policy)
         return {}
 
+    @_one_at_a_time
     def describe_scaling_policies(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         names, resource_id = p.get("PolicyNames"), p.get("ResourceId")
@@ -269,6 +289,7 @@ class AutoScaling:
 
     # Scheduled actions
 
+    @_one_at_a_time
     def put_scheduled_action(self, p: Mapping[str, Any]) -> dict[str, Any]:
         target = self._target(p)
         key = (target.resource_id, p["ScheduledActionName"])
@@ -298,6 +319,7 @@ class AutoScaling:
         self.actions[key] = ScheduledAction(target.resource_id, p["ScheduledActionName"], arn, request, now_s, next_s)
         return {}
 
+    @_one_at_a_time
     def delete_scheduled_action(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         if self.actions.pop((resource_id, p["ScheduledActionName"]), None) is None:
@@ -307,6 +329,7 @@ class AutoScaling:
             )
         return {}
 
+    @_one_at_a_time
     def describe_scheduled_actions(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         names, resource_id = p.get("ScheduledActionNames"), p.get("ResourceId")
@@ -328,6 +351,7 @@ class AutoScaling:
 
     # Activities and tags
 
+    @_one_at_a_time
     def describe_scaling_activities(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         resource_id, all_of_them = p.get("ResourceId"), p.get("IncludeNotScaledActivities", False)
@@ -341,19 +365,23 @@ class AutoScaling:
         ]
         return _page(rows, p, "ScalingActivities")
 
+    @_one_at_a_time
     def list_tags_for_resource(self, p: Mapping[str, Any]) -> dict[str, Any]:
         return {"Tags": dict(self._by_arn(p["ResourceARN"]).tags)}
 
+    @_one_at_a_time
     def tag_resource(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._by_arn(p["ResourceARN"]).tags.update(p["Tags"])
         return {}
 
+    @_one_at_a_time
     def untag_resource(self, p: Mapping[str, Any]) -> dict[str, Any]:
         tags = self._by_arn(p["ResourceARN"]).tags
         for key in p["TagKeys"]:
             tags.pop(key, None)
         return {}
 
+    @_one_at_a_time
     def get_predictive_scaling_forecast(self, p: Mapping[str, Any]) -> dict[str, Any]:
         raise refuse("Predictive scaling is not supported for the service namespace sagemaker")
 

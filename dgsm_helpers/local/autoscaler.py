@@ -1,0 +1,242 @@
+"""Application Auto Scaling's beat: alarms are evaluated, policies decide, the fleet is told, activities are kept.
+
+The decision is ``simulate``'s, the same pure functions that the planner runs in virtual time; here is what surrounds
+it on the embedded AWS: readings of the alarms, DescribeEndpoint, UpdateEndpointWeightsAndCapacities.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..simulate.activities import ActivityText, activity, alarm_name, finished, scheduled_activity
+from ..simulate.model import ScalingModel
+from ..simulate.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
+from ..simulate.target_tracking import (
+    AlarmReading,
+    Decision,
+    PolicySignals,
+    State,
+    decide,
+    observed,
+    pull_into_bounds,
+    scheduled,
+)
+from .clock import Clock
+from .cloudwatch import cloudwatch_for
+from .cloudwatch.alarm import AlarmStatus
+from .control.autoscaling import Activity, AutoScaling, Policy, Target, next_firing
+from .fleet import Fleet, FleetBusy
+from .policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
+
+ACTIVITIES_KEPT = 5_000
+"""The newest; AWS keeps six weeks of them, which at a row a minute while at a limit would grow without end."""
+
+
+@dataclass
+class _Memory:
+    """What is remembered of a scalable target between beats."""
+
+    state: State
+    running_activity: Activity | None = None
+    text: ActivityText | None = None
+
+
+class Autoscaler:
+    """Every region's Application Auto Scaling and its beat.
+
+    Args:
+        clock: local time.
+        fleet: what is scaled.
+        model: assumptions; the planner's.
+    """
+
+    def __init__(self, *, clock: Clock, fleet: Fleet, model: ScalingModel) -> None:
+        self._clock = clock
+        self._fleet = fleet
+        self._model = model
+        self._lock = threading.Lock()
+        self._services: dict[str, AutoScaling] = {}
+        self._memory: dict[tuple[str, str], _Memory] = {}
+
+    @property
+    def responders(self) -> Mapping[str, Any]:
+        """What answers the service's calls, for the gateway."""
+        return {"application-autoscaling": self.service}
+
+    def service(self, region: str) -> AutoScaling:
+        """The region's service."""
+        with self._lock:
+            if region not in self._services:
+                self._services[region] = AutoScaling(
+                    region,
+                    now_s=self._clock.now_s,
+                    running=self._running,
+                    make_alarms=self._make_alarms,
+                    delete_alarms=lambda where, names: cloudwatch_for(where).alarms.delete(names),
+                )
+            return self._services[region]
+
+    def is_registered(self, region: str, resource_id: str) -> bool:
+        """Whether the variant is a scalable target."""
+        return region in self._services and resource_id in self._services[region].targets
+
+    def tick(self, now_s: float) -> None:
+        """One beat at ``now_s``, after the alarms have been evaluated: every scalable target."""
+        for service in list(self._services.values()):
+            with service.lock:
+                for target in service.targets.values():
+                    self._beat(service, target, now_s)
+                del service.activities[:-ACTIVITIES_KEPT]
+
+    def _beat(self, service: AutoScaling, target: Target, now_s: float) -> None:
+        endpoint, variant = split_resource(target.resource_id)
+        view = self._fleet.view(service.region, endpoint)
+        seen = view.variant(variant) if view else None
+        if view is None or seen is None:
+            return
+        memory = self._memory.setdefault(
+            (service.region, target.arn),
+            _Memory(State(running=seen.current_count, desired=seen.desired_count)),
+        )
+        memory.state = observed(
+            memory.state,
+            running=seen.current_count,
+            desired=seen.desired_count,
+            busy=view.status != "InService",
+            now_s=now_s,
+        )
+        if memory.running_activity and memory.state.change is None:
+            self._finish(memory, seen.current_count, now_s)
+        for action in service.actions.values():
+            if action.resource_id == target.resource_id and action.next_s is not None and action.next_s <= now_s:
+                self._fire(service, target, action, now_s)
+        bounds = _bounds(target)
+        decision = pull_into_bounds(memory.state, bounds, now_s)
+        if decision.kind == "none":
+            policies = [p for p in service.policies.values() if p.resource_id == target.resource_id]
+            readings = [r for r in (self._reading(service.region, p) for p in policies) if r is not None]
+            decision = decide(
+                memory.state,
+                {policy.name: signals for policy, signals in readings},
+                [policy for policy, _ in readings],
+                bounds,
+                self._model,
+                now_s,
+            )
+        self._carry_out(service, target, decision, bounds, now_s)
+
+    def _carry_out(
+        self,
+        service: AutoScaling,
+        target: Target,
+        decision: Decision,
+        bounds: Bounds,
+        now_s: float,
+    ) -> None:
+        memory = self._memory[service.region, target.arn]
+        before, memory.state = memory.state, decision.state
+        text = activity(decision, bounds)
+        if text is None:
+            return
+        record = Activity(
+            resource_id=target.resource_id,
+            description=text.description,
+            cause=text.cause,
+            start_s=now_s,
+            status=text.status_code,
+            message=text.status_message,
+            not_scaled=tuple(dict(r) for r in text.not_scaled_reasons),
+        )
+        if decision.kind == "not_scaled":
+            record.end_s = now_s
+            service.activities.append(record)
+            return
+        endpoint, variant = split_resource(target.resource_id)
+        try:
+            self._fleet.set_capacity(service.region, endpoint, {variant: (decision.capacity, None)})
+        except FleetBusy:
+            # Somebody's update came between the look and the call; the next invocation tries again.
+            memory.state = before
+            return
+        memory.running_activity, memory.text = record, text
+        service.activities.append(record)
+
+    def _finish(self, memory: _Memory, running: int, now_s: float) -> None:
+        record, text = memory.running_activity, memory.text
+        asked = int(record.description.rstrip(".").rsplit(" ", 1)[1])
+        failure = "" if running == asked else "the endpoint could not provide the instances and rolled back"
+        done = finished(text, capacity=asked, failure=failure)
+        record.status, record.message, record.end_s = done.status_code, done.status_message, now_s
+        memory.running_activity = memory.text = None
+
+    def _fire(self, service: AutoScaling, target: Target, action: Any, now_s: float) -> None:
+        wanted = action.request["ScalableTargetAction"]
+        change = ScheduledChange(
+            at_s=action.next_s,
+            min_capacity=wanted.get("MinCapacity"),
+            max_capacity=wanted.get("MaxCapacity"),
+            name=action.name,
+        )
+        action.next_s = next_firing(action.request, now_s)
+        bounds = scheduled(_bounds(target), change)
+        if bounds.scheduled_suspended:
+            return
+        target.min_capacity, target.max_capacity = bounds.min_capacity, bounds.max_capacity
+        text = scheduled_activity(action.name, bounds)
+        service.activities.append(
+            Activity(
+                resource_id=target.resource_id,
+                description=text.description,
+                cause=text.cause,
+                start_s=now_s,
+                status=text.status_code,
+                message=text.status_message,
+                end_s=now_s,
+            )
+        )
+
+    # Alarms
+
+    def _make_alarms(self, region: str, policy: Policy) -> list[str]:
+        names = [alarm_name(policy.resource_id, side, str(uuid.uuid4())) for side in ("High", "Low")]
+        for alarm in make_policy_alarms(names, policy, self._model):
+            cloudwatch_for(region).alarms.put(alarm)
+        return names
+
+    def _reading(self, region: str, policy: Policy) -> tuple[TargetTracking | StepScaling, PolicySignals] | None:
+        """The policy and its alarms as they are now; None when an alarm it needs is missing."""
+        alarms = cloudwatch_for(region).alarms
+        if policy.kind == "StepScaling":
+            status = acting_on(policy, alarms.describe())
+            return status and (stepping(policy, status.alarm.spec), PolicySignals(high=_as_reading(status)))
+        high, low = (alarms.get(name) for name in policy.alarms)
+        if high is None:
+            return None
+        return tracking(policy), PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
+
+    def _running(self, region: str, resource_id: str) -> int | None:
+        endpoint, variant = split_resource(resource_id)
+        view = self._fleet.view(region, endpoint)
+        seen = view.variant(variant) if view else None
+        return seen.current_count if seen else None
+
+
+def _as_reading(status: AlarmStatus) -> AlarmReading:
+    return AlarmReading(
+        name=status.alarm.name, state=status.state, since_s=status.transitioned_s, datapoints=status.datapoints
+    )
+
+
+def _bounds(target: Target) -> Bounds:
+    """The target's bounds; the API takes a minimum of 0, but a real-time variant keeps one instance."""
+    return Bounds(
+        min_capacity=max(1, target.min_capacity),
+        max_capacity=max(1, target.max_capacity),
+        scaling_in_suspended=target.suspended["DynamicScalingInSuspended"],
+        scaling_out_suspended=target.suspended["DynamicScalingOutSuspended"],
+        scheduled_suspended=target.suspended["ScheduledScalingSuspended"],
+    )
