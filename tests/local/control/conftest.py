@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import boto3
+import pytest
 from werkzeug.serving import make_server
 
+from dgsm_helpers.errors import NotReady
 from dgsm_helpers.local.clock import Clock
 from dgsm_helpers.local.control.faults import Faults
 from dgsm_helpers.local.control.gateway import QuietHandler, create_gateway
@@ -131,14 +133,19 @@ class Plane:
     faults: Faults
     control: ControlPlane | None = None
     registered: set[str] = field(default_factory=set)
+    clients: dict = field(default_factory=dict)
 
     def session(self, region="us-east-1"):
+        """As a user would make it."""
         return boto3.Session(
             aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=region
         )
 
     def client(self, service, region="us-east-1"):
-        return self.session(region).client(service, endpoint_url=self.url)
+        """One per service and region: making one takes longer than most tests."""
+        if (service, region) not in self.clients:
+            self.clients[service, region] = self.session(region).client(service, endpoint_url=self.url)
+        return self.clients[service, region]
 
     def make_model(self, name="m", **changes):
         request = {
@@ -188,7 +195,7 @@ def running_plane(admin=None) -> Iterator[Plane]:
     plane.control = control
     app = create_gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     plane.url = f"http://127.0.0.1:{server.server_port}"
     try:
@@ -197,3 +204,14 @@ def running_plane(admin=None) -> Iterator[Plane]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _busy(_):
+    raise NotReady("not now")
+
+
+@pytest.fixture
+def plane():
+    """A control plane of the test's own."""
+    with running_plane({("GET", "busy"): _busy}) as running:
+        yield running
