@@ -1,0 +1,61 @@
+# Two commands: `make demo` sets up and runs the whole workbook on the embedded AWS; `make test` sets up and tests.
+# Any of them may be run again; none asks anything.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+EXTRAS := notebooks,speech,test,dev
+PYTEST := $(BIN)/python -m pytest --color=no
+
+export PIP_NO_INPUT := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint lab clean
+
+help:
+	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
+	@echo "make test       all tests but the slow ones, the committed notebooks included"
+	@echo "make test-slow  the slow ones"
+	@echo "make lint       ruff over code and notebooks"
+	@echo "make lab        JupyterLab in notebooks/"
+	@echo "make setup      only set up $(VENV)"
+	@echo "make clean      stop the embedded AWS, remove $(VENV) and what was generated"
+
+setup: $(STAMP)
+
+# Done again only when pyproject.toml changes. The stamp is written last, so an interrupted set-up is resumed.
+$(STAMP): pyproject.toml
+	@set -e; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+	    python=$$(PYTHON="$(PYTHON)" sh .ci/find-python); \
+	    echo "Python: $$python"; \
+	    rm -rf $(VENV); \
+	    if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$python" $(VENV); \
+	    else "$$python" -m venv $(VENV); fi; \
+	fi; \
+	echo "Installing dgsm-helpers[$(EXTRAS)] into $(VENV)"; \
+	if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e ".[$(EXTRAS)]"; \
+	else $(BIN)/python -m pip install --quiet -e ".[$(EXTRAS)]"; fi
+	@touch $@
+
+demo: setup
+	$(BIN)/dgsm demo
+
+test: setup
+	$(PYTEST) -m "not slow"
+
+test-slow: setup
+	$(PYTEST) -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: setup
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+clean:
+	-@[ ! -x $(BIN)/dgsm ] || $(BIN)/dgsm local down
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
