@@ -103,7 +103,6 @@ def activities(wb: Workbook, *, limit: int | None = None) -> pd.DataFrame:
         ResourceId=wb.resource_id,
         ScalableDimension="sagemaker:variant:DesiredInstanceCount",
         IncludeNotScaledActivities=True,
-        PaginationConfig={"PageSize": 50},
     )
     frame = pd.DataFrame(map(_activity, islice(found, limit)), columns=list(_ACTIVITY_COLUMNS))
     for column in ("started", "ended"):

@@ -20,6 +20,16 @@ ROLE = "arn:aws:iam::123456789012:role/DeepgramEndpoint"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 
 
+class OneClientSession(boto3.Session):
+    """Hands out one client per service, so that the SageMaker SDK talks to the same script as everything else."""
+
+    def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        made = self.__dict__.setdefault("made", {})
+        if service_name not in made:
+            made[service_name] = super().client(service_name, *args, **kwargs)
+        return made[service_name]
+
+
 @dataclass
 class Scripted:
     """A workbook with a clock that only ``sleep`` moves, and a Stubber per service."""
@@ -83,7 +93,7 @@ def scripted(tmp_path: Path):
                 "model_package_arn": ARN,
                 "confirm_spend": True,
                 "home": tmp_path,
-                "session": boto3.Session("AKIDEXAMPLE", "secret", region_name=REGION),
+                "session": OneClientSession("AKIDEXAMPLE", "secret", region_name=REGION),
                 "stream_url": f"https://runtime.sagemaker.{REGION}.amazonaws.com:8443",
                 "ca_bundle": None,
                 "_role_arn": ROLE,
