@@ -46,6 +46,10 @@ class TraceRecorder:
         """A reading of the clock as seconds since the recorder began."""
         return reading - self._zero
 
+    def reading(self, at_s: float) -> float:
+        """What the clock reads ``at_s`` seconds after the recorder began."""
+        return self._zero + at_s
+
     @property
     def done(self) -> bool:
         """Whether the end is written down."""

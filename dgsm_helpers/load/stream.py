@@ -111,6 +111,22 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
+class SdkTransport:
+    """Streams over AWS's client, each with a connection of its own; `lean.LeanTransport` has the same methods."""
+
+    name = "sdk"
+
+    def __init__(self, target: StreamTarget) -> None:
+        self._target = target
+
+    async def run(self, audio: Iterable[bytes], **how: Any) -> StreamTrace:
+        """One session (`run_stream`)."""
+        return await run_stream(self._target, audio, **how)
+
+    async def close(self) -> None:
+        """Nothing is shared between the streams, so nothing is left to close."""
+
+
 async def run_stream(
     target: StreamTarget,
     audio: Iterable[bytes],

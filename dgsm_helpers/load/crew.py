@@ -1,0 +1,102 @@
+"""The client processes that hold a rung together: on this machine, or on a cluster through any executor."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Self
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.load.share import Share, ShareReport, hold_share
+
+
+class WorkerLost(Exception):
+    """A client process died or fell silent; what the others measured is not the whole rung."""
+
+
+class Crew:
+    """Runs shares side by side.
+
+    Args:
+        executor: anything of `concurrent.futures`; processes of this machine when None.
+        size: how many shares run at the same time (workers of the executor; default: processors of this machine).
+    """
+
+    def __init__(self, executor: Executor | None = None, *, size: int | None = None) -> None:
+        if size is not None and size < 1:
+            raise InvalidInput(f"{size} client processes cannot hold a stream.", hint="Give at least 1.")
+        self.size = size or os.cpu_count() or 1
+        self._given = executor
+        self._own: ProcessPoolExecutor | None = None
+
+    def run(self, shares: Sequence[Share], *, timeout_s: float) -> list[ShareReport]:
+        """All shares' reports.
+
+        Raises:
+            WorkerLost: a worker died, raised, or did not report within ``timeout_s``.
+        """
+        executor = self._executor()
+        try:
+            futures = [executor.submit(hold_share, share) for share in shares]
+            return [future.result(timeout=timeout_s) for future in futures]
+        except FutureTimeoutError as error:
+            self._discard()
+            raise WorkerLost(f"a client process did not report within {timeout_s:.0f} s") from error
+        except Exception as error:
+            self._discard()
+            raise WorkerLost(f"a client process was lost ({type(error).__name__}: {error})") from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def close(self) -> None:
+        """End the processes that this crew started."""
+        if self._own is not None:
+            self._own.shutdown(wait=True, cancel_futures=True)
+            self._own = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _executor(self) -> Executor:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            # Never fork: the native HTTP client's threads would not survive it.
+            self._own = ProcessPoolExecutor(self.size, mp_context=multiprocessing.get_context("spawn"))
+        return self._own
+
+    def _discard(self) -> None:
+        """Drop the own pool: after a loss or an interrupt its processes may still hold streams open."""
+        if self._own is not None:
+            for process in list((self._own._processes or {}).values()):
+                process.terminate()
+            self._own.shutdown(wait=False, cancel_futures=True)
+            self._own = None
+
+
+def cluster_crew(address: str) -> Crew:
+    """A crew of all workers of the Dask cluster at ``address`` (extra ``cluster``).
+
+    Raises:
+        InvalidInput: the extra is not installed, or the cluster has no worker or cannot be reached.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InvalidInput("Dask is not installed.", hint="pip install 'dgsm-helpers[cluster]'") from error
+    try:
+        client = Client(address, timeout=10)
+    except OSError as error:
+        raise InvalidInput(f"No Dask scheduler at {address!r}: {error}.", hint="Give tcp://HOST:8786.") from error
+    workers = len(client.scheduler_info()["workers"])
+    if not workers:
+        client.close()
+        raise InvalidInput(f"The cluster at {address!r} has no workers.", hint="Start dask workers first.")
+    return Crew(client.get_executor(), size=workers)

@@ -1,0 +1,117 @@
+"""Is the lag growing? Robust slopes with their uncertainty, for many streams at once (Theil-Sen)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+
+BINS = 20
+"""Parts a hold is cut into for slopes; each part's median tames single late results and keeps the cost small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Slopes with their confidence bounds in seconds of lag per second of time, one entry per stream."""
+
+    slope: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One slope with its bounds, in seconds of lag per second."""
+
+    slope: float
+    low: float
+    high: float
+
+
+def bin_medians(due_s: np.ndarray, lag_s: np.ndarray, *, from_s: float, to_s: float) -> np.ndarray:
+    """Median lag in each of `BINS` equal parts of the window; NaN where there is no sample."""
+    medians = np.full(BINS, np.nan)
+    index = np.clip(((due_s - from_s) / (to_s - from_s) * BINS).astype(int), 0, BINS - 1)
+    for part in range(BINS):
+        inside = lag_s[index == part]
+        if len(inside):
+            medians[part] = np.median(inside)
+    return medians
+
+
+def theil_sen(bins: np.ndarray, *, hold_s: float, confidence: float = 0.98) -> Slopes:
+    """Slopes of rows of `bin_medians`, with confidence bounds from Kendall's statistic (Sen 1968, as scipy has it).
+
+    Args:
+        bins: streams x BINS; NaN and inf entries are left out.
+        hold_s: seconds that a row spans.
+        confidence: of the two-sided bounds.
+
+    A row with fewer than five values has slope 0 and infinite bounds: nothing can be said about it.
+    """
+    count = bins.shape[0]
+    slope, low, high = np.zeros(count), np.full(count, -np.inf), np.full(count, np.inf)
+    valid = np.isfinite(bins)
+    for row in {tuple(v) for v in valid}:
+        present = np.array(row)
+        number = int(present.sum())
+        if number < 5:
+            continue
+        rows = (valid == present).all(axis=1)
+        values = bins[rows][:, present]
+        times = (np.flatnonzero(present) + 0.5) * hold_s / BINS
+        first, second = _pairs(number)
+        slopes = np.sort((values[:, second] - values[:, first]) / (times[second] - times[first]), axis=1)
+        total = slopes.shape[1]
+        spread = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(number * (number - 1) * (2 * number + 5) / 18)
+        slope[rows] = np.median(slopes, axis=1)
+        low[rows] = slopes[:, max(int((total - spread) / 2), 0)]
+        high[rows] = slopes[:, min(int((total + spread) / 2) + 1, total - 1)]
+    return Slopes(slope, low, high)
+
+
+@lru_cache(maxsize=32)
+def _pairs(number: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.triu_indices(number, k=1)
+    return first, second
+
+
+def common_trend(bins: np.ndarray, *, hold_s: float) -> Trend:
+    """The slope that the streams share: that of their median lag. A saturated instance slows all its streams alike."""
+    result = theil_sen(_shared(bins)[None, :], hold_s=hold_s)
+    return Trend(float(result.slope[0]), float(result.low[0]), float(result.high[0]))
+
+
+def own_part(bins: np.ndarray) -> np.ndarray:
+    """What is left of each stream's lags without the part that all share."""
+    return bins - _shared(bins)
+
+
+def _shared(bins: np.ndarray) -> np.ndarray:
+    """Per part of the hold: the median of the streams' lags, each relative to its own level; NaN without any."""
+    rows = np.where(np.isfinite(bins), bins, np.nan)
+    shared = np.full(rows.shape[1], np.nan)
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    if len(rows):
+        # Relative to its own level, a stream missing from a part does not move the median there.
+        rows = rows - np.nanmedian(rows, axis=1, keepdims=True)
+        present = ~np.isnan(rows).all(axis=0)
+        shared[present] = np.nanmedian(rows[:, present], axis=0)
+    return shared
+
+
+def combined(trends: list[Trend]) -> Trend:
+    """Several holds' trends as one: a mean weighted by how well each is known."""
+    known = [t for t in trends if np.isfinite(t.high - t.low)]
+    if not known:
+        return Trend(0.0, float("-inf"), float("inf"))
+    weights = np.array([1 / max(t.high - t.low, 1e-9) ** 2 for t in known])
+    slopes = np.array([t.slope for t in known])
+    mean = float(np.dot(weights, slopes) / weights.sum())
+    half = float(1 / np.sqrt(weights.sum())) / 2
+    if len(known) > 1:
+        # Holds that disagree by more than their own uncertainty: something else moved the lag in one of them.
+        half = max(half, float(np.std(slopes, ddof=1)) / np.sqrt(len(known)))
+    return Trend(mean, mean - half, mean + half)
