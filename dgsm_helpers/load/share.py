@@ -61,7 +61,8 @@ class Share:
 
 @dataclass(frozen=True)
 class ShareReport:
-    """What one process saw. ``late_s``: by how much it began after the agreed time; ``cpu``: share of a core it used."""
+    """What one process saw. ``late_s``: by how much it began after the agreed time; ``cpu``: share of a core it
+    used."""
 
     outcomes: tuple[StreamOutcome, ...]
     hold_s: float
@@ -90,7 +91,7 @@ async def _hold(share: Share) -> ShareReport:
     recorders = [TraceRecorder(label=f"stream-{k}", transport=share.transport) for k in share.numbers]
     try:
         running = [
-            asyncio.ensure_future(_one(share, transport, number, begin, stop, recorder))
+            asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
             for number, recorder in zip(share.numbers, recorders, strict=True)
         ]
         await asyncio.sleep(max(start - time.monotonic(), 0))
@@ -102,12 +103,13 @@ async def _hold(share: Share) -> ShareReport:
     finally:
         with contextlib.suppress(Exception):
             await transport.close()
-    return _report(share, list(zip(recorders, traces, strict=True)), start, end, used, late_s)
+    return _report(share, list(zip(recorders, traces, strict=True)), start=start, end=end, cpu=used, late_s=late_s)
 
 
 async def _one(
     share: Share,
     transport: SdkTransport | LeanTransport,
+    *,
     number: int,
     begin: float,
     stop: asyncio.Event,
@@ -154,6 +156,7 @@ def _recent_bins(recorder: TraceRecorder, from_s: float, to_s: float) -> np.ndar
 def _report(
     share: Share,
     ended: list[tuple[TraceRecorder, StreamTrace]],
+    *,
     start: float,
     end: float,
     cpu: float,

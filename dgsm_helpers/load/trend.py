@@ -107,11 +107,15 @@ def combined(trends: list[Trend]) -> Trend:
     known = [t for t in trends if np.isfinite(t.high - t.low)]
     if not known:
         return Trend(0.0, float("-inf"), float("inf"))
-    weights = np.array([1 / max(t.high - t.low, 1e-9) ** 2 for t in known])
+    weights = np.array([1 / max(t.high - t.low, 1e-4) ** 2 for t in known])
     slopes = np.array([t.slope for t in known])
     mean = float(np.dot(weights, slopes) / weights.sum())
     half = float(1 / np.sqrt(weights.sum())) / 2
     if len(known) > 1:
-        # Holds that disagree by more than their own uncertainty: something else moved the lag in one of them.
-        half = max(half, float(np.std(slopes, ddof=1)) / np.sqrt(len(known)))
-    return Trend(mean, mean - half, mean + half)
+        # Holds that disagree by more than their own uncertainty: something else moved the lag in one of them. The
+        # spread counts by weight, so that a short hold with a hiccup in it does not blur what long ones show.
+        half = max(half, 2 * float(np.sqrt(np.sum((weights * (slopes - mean)) ** 2)) / weights.sum()))
+    # However they disagree, what every single hold shows stays shown.
+    low = max(mean - half, min(t.low for t in known))
+    high = min(mean + half, max(t.high for t in known))
+    return Trend(mean, float(low), float(high))

@@ -139,16 +139,13 @@ def judge(
     low, high = share_bounds(passed, total, confidence)
     reasons = Counter(b for b in broken if b is not None)
     constraint = reasons.most_common(1)[0][0] if reasons else None
-    growing = flat = None
-    if criteria.slope is not None:
-        growing, flat = trend.low > criteria.slope, trend.high <= criteria.slope
     if high < pass_share:
         verdict = Verdict.FAIL
-    elif growing:
+    elif criteria.slope is not None and trend.low > criteria.slope:
         verdict, constraint = Verdict.FAIL, "lag growth"
     elif throughput < MIN_THROUGHPUT and trend.low > 0:
         verdict, constraint = Verdict.FAIL, "throughput"
-    elif low >= pass_share and flat is not False:
+    elif low >= pass_share and (criteria.slope is None or trend.high <= criteria.slope):
         verdict, constraint = Verdict.PASS, None
     else:
         verdict = Verdict.INCONCLUSIVE

@@ -1,0 +1,117 @@
+"""From measured capacity to the policy's TargetValue.
+
+Two rules side by side. The guide: 70-80 % of what one instance sustains. Time: while new streams keep coming, scaling
+takes effect only after detection and provisioning; until then the running instances have to take them, so with ``n``
+instances, knee ``K`` and ``growth`` streams per second over ``lag`` seconds, ``n * (K - target) >= growth * lag``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgsm_helpers.errors import InvalidInput
+
+GUIDE_LOW, GUIDE_HIGH = 0.70, 0.80
+DETECTION_S = 60.0
+"""Three ten-second datapoints and about half a minute until it is acted upon (measured on AWS: 61 s; band 50-150 s)."""
+PROVISIONING_S = 260.0
+"""One GPU instance until it serves (measured on AWS for a small image: 260 s; large images 350-525 s)."""
+
+
+@dataclass(frozen=True)
+class TargetValue:
+    """A TargetValue with its derivation; all in concurrent requests per instance.
+
+    ``value`` is in the alarm's units (``client_value`` times the measured ratio of the server's count to the client's).
+    ``guide_low`` and ``guide_high`` are 70 and 80 % of the knee, ``time_based`` what the growth leaves room for (may be
+    negative: then no target is safe at this growth). ``binds`` is the rule that decided; ``feasible`` is False when the
+    time rule cannot be met even with a target of one.
+    """
+
+    value: float
+    client_value: float
+    knee: int
+    guide_low: float
+    guide_high: float
+    time_based: float
+    binds: str
+    feasible: bool
+    headroom: float
+    instances: int
+    growth_per_min: float
+    lag_s: float
+
+    @property
+    def explanation(self) -> str:
+        """The derivation in words."""
+        text = f"{self.headroom:.0%} of {self.knee} streams is {self.headroom * self.knee:.1f}. "
+        if self.growth_per_min == 0:
+            return text + "No growth was given, so the guide's rule decides."
+        arriving = self.growth_per_min / 60 * self.lag_s
+        text += (
+            f"{self.growth_per_min:g} new streams a minute over {self.lag_s:.0f} s of detection and provisioning are "
+            f"{arriving:.0f} streams on {self.instances} instance{'s' * (self.instances > 1)}, which leaves "
+            f"{self.time_based:.1f}. "
+        )
+        if not self.feasible:
+            return text + "No target is low enough for that: run more instances from the start (MinCapacity, schedule)."
+        return text + ("Time decides." if self.binds == "time" else "The guide's rule decides.")
+
+
+def derive_target(
+    knee: int,
+    *,
+    instances: int = 1,
+    growth_per_min: float = 0.0,
+    detection_s: float = DETECTION_S,
+    provisioning_s: float = PROVISIONING_S,
+    update_in_flight: bool = False,
+    headroom: float = GUIDE_HIGH,
+    server_per_client: float = 1.0,
+) -> TargetValue:
+    """The largest target that both rules allow.
+
+    Args:
+        knee: streams that one instance sustains (``feasible_max``).
+        instances: how many run when growth sets in.
+        growth_per_min: new streams per minute, net of those that end, over the time that scaling takes.
+        detection_s, provisioning_s: from crossing the target to an instance that serves; assumptions unless measured.
+        update_in_flight: the endpoint may be in the middle of another change, which has to finish first (SageMaker
+            makes one at a time): another provisioning.
+        headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
+        server_per_client: ConcurrentRequestsPerModel per stream held (measured: the ladder's gauge).
+
+    Raises:
+        InvalidInput: a knee or instance count below 1, or a negative time, growth, ratio, or headroom outside 0-1.
+    """
+    if knee < 1 or instances < 1:
+        raise InvalidInput(f"knee={knee}, instances={instances}: both have to be at least 1.")
+    if min(growth_per_min, detection_s, provisioning_s) < 0 or server_per_client <= 0 or not 0 < headroom <= 1:
+        raise InvalidInput("Growth and times may not be negative, the ratio not zero, and headroom lies in 0-1.")
+    lag_s = detection_s + provisioning_s * (2 if update_in_flight else 1)
+    time_based = knee - growth_per_min / 60 * lag_s / instances
+    guide = headroom * knee
+    client_value = min(guide, time_based)
+    binds = "time" if time_based < guide else "guide"
+    feasible = time_based >= 1
+    client_value = max(client_value, 1.0)
+    value = _rounded(client_value * server_per_client)
+    return TargetValue(
+        value=value,
+        client_value=client_value,
+        knee=knee,
+        guide_low=GUIDE_LOW * knee,
+        guide_high=GUIDE_HIGH * knee,
+        time_based=time_based,
+        binds=binds,
+        feasible=feasible,
+        headroom=headroom,
+        instances=instances,
+        growth_per_min=growth_per_min,
+        lag_s=lag_s,
+    )
+
+
+def _rounded(value: float) -> float:
+    """Down to one decimal: never above what was derived."""
+    return max(int(value * 10 + 1e-9) / 10, 0.1)
