@@ -125,7 +125,7 @@ class Autoscaler:
                 [policy for policy, _ in readings],
                 bounds,
                 self._model,
-                now_s,
+                now_s=now_s,
             )
         self._carry_out(service, target, decision, bounds, now_s)
 
@@ -164,6 +164,9 @@ class Autoscaler:
             return
         memory.running_activity, memory.text = record, text
         service.activities.append(record)
+        if decision.alarm:
+            arn = service.policies[target.resource_id, decision.policy].arn
+            cloudwatch_for(service.region).alarms.record_action(decision.alarm, f"Successfully executed action {arn}")
 
     def _finish(self, memory: _Memory, running: int, now_s: float) -> None:
         record, text = memory.running_activity, memory.text

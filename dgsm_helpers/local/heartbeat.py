@@ -34,12 +34,16 @@ class Heartbeat:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        failing: dict[int, str] = {}
         next_s = (self._clock.now_s() // BEAT_S + 1) * BEAT_S
         while not self._stopping.wait(max(0.0, self._clock.wall_delay_s(next_s - self._clock.now_s()))):
-            for step in self._steps:
+            for index, step in enumerate(self._steps):
                 try:
                     step(next_s)
-                except Exception:  # a failing step must not stop local time for the others
-                    _log.exception("a step of the beat at %s failed", next_s)
+                    failing.pop(index, None)
+                except Exception as error:  # a failing step must not stop local time for the others
+                    if failing.get(index) != repr(error):  # nor fill the log with one and the same failure
+                        _log.exception("a step of the beat at %s failed", next_s)
+                    failing[index] = repr(error)
             behind_s = self._clock.now_s() - next_s
             next_s += BEAT_S if behind_s < MAX_BEHIND_S else behind_s // BEAT_S * BEAT_S

@@ -83,7 +83,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
 
     gateway = create_gateway(
-        responders=plane.responders | autoscaler.responders,
+        responders=plane.responders | cloudwatch.responders() | autoscaler.responders,
         faults=faults,
         admin=plane.admin_routes | {("GET", "status"): status},
         default_region=settings["region"],
@@ -105,7 +105,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         listings={listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
         engines={"metered": {**asdict(metered), "knee": metered.knee}},
     )
-    heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, autoscaler.tick))
+    heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, cloudwatch.evaluate_alarms, autoscaler.tick))
     runtime = RuntimeServer(placement=fleet, faults=faults)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
