@@ -97,3 +97,13 @@ class KnownWords:
             ]
             turn += 1
         return found
+
+    def next_start_s(self, at_s: float) -> float:
+        """Stream time at which the first word that ends after ``at_s`` begins; it may have begun already."""
+        period_s = bundled_sample().duration_s
+        turn = (at_s - self._shift_s) // period_s
+        base = turn * period_s + self._shift_s
+        following = bisect_right(self._ends, at_s - base)
+        if following < len(self._words):
+            return self._words[following].start + base
+        return self._words[0].start + base + period_s

@@ -168,7 +168,8 @@ class MeteredStream:
             self._said.append(word)
         if self._options.interim_results:
             results.append(self._result(cursor_s, is_final=False))
-        if self._said and self._pause_ended(cursor_s):
+        # A word that has begun but not ended is no pause.
+        if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s(cursor_s))):
             results.append(self._close_segment(cursor_s, speech_final=True))
         elif cursor_s - self._segment_s >= MAX_SEGMENT_S:
             results.append(self._close_segment(cursor_s, speech_final=False))

@@ -125,7 +125,7 @@ class Http1Connection:
         """The server goes down."""
         if self._task is not None:
             self._task.cancel()
-        self._transport.close()
+        self._transport.abort()
 
 
 def too_long(max_body_bytes: int) -> Refused:

@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 _SWEEP_S = 1.0
 _BACKLOG = 2048
-_STOP_S = 2.0
+_STOP_S = 0.5
+_TLS_CLOSE_S = 1.0
+"""How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
 
 
 def _known_secret(access_key_id: str) -> str | None:
@@ -69,7 +71,12 @@ class RuntimeServer:
         """
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self), host, port, ssl=ssl_context, backlog=_BACKLOG
+            lambda: _Connection(self),
+            host,
+            port,
+            ssl=ssl_context,
+            backlog=_BACKLOG,
+            ssl_shutdown_timeout=_TLS_CLOSE_S,
         )
         return self._server.sockets[0].getsockname()[1]
 
