@@ -1,0 +1,76 @@
+"""Environments of their own for clients that cannot share the project's, made once and kept in pytest's cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+INSTALL_TIMEOUT_S = 240.0
+
+
+class NotInstalled(Exception):
+    """A client could not be installed, or what runs it is missing; the message says which and why."""
+
+
+def python_with(requirement: str, folder: Path) -> Path:
+    """The interpreter of an environment that holds ``requirement`` and nothing of ours.
+
+    Raises:
+        NotInstalled: no registry could be reached, or nothing there satisfies the requirement.
+    """
+    python = folder / "bin" / "python"
+    asked = {"requirement": requirement, "python": sys.version}
+    if _made(folder) == asked:
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    # A Python from uv or Debian may lack ensurepip; uv, where it is there, needs none.
+    if uv := shutil.which("uv"):
+        _run(requirement, uv, "venv", "-q", "--python", sys.executable, folder)
+        _run(requirement, uv, "pip", "install", "-q", "--python", python, requirement)
+    else:
+        _run(requirement, sys.executable, "-m", "venv", folder)
+        _run(requirement, python, "-m", "pip", "install", "-q", "--disable-pip-version-check", requirement)
+    (folder / "made.json").write_text(json.dumps(asked))
+    return python
+
+
+def javascript_with(package: str, folder: Path) -> Path:
+    """A ``node_modules`` folder that holds ``package``.
+
+    Raises:
+        NotInstalled: node or npm is missing, or no registry could be reached.
+    """
+    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
+        raise NotInstalled(f"{' and '.join(missing)} not found on PATH")
+    modules = folder / "node_modules"
+    if _made(folder) == {"package": package}:
+        return modules
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    quiet = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+    _run(package, shutil.which("npm"), "install", *quiet, "--prefix", folder, package)
+    (folder / "made.json").write_text(json.dumps({"package": package}))
+    return modules
+
+
+def _made(folder: Path) -> dict | None:
+    """What a finished environment was made from; None for a missing or half-made one."""
+    try:
+        return json.loads((folder / "made.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _run(what: str, *command: str | Path) -> None:
+    try:
+        done = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotInstalled(f"{what}: no answer within {INSTALL_TIMEOUT_S:g} s") from error
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise NotInstalled(f"{what}: {lines[-1]}")

@@ -1,0 +1,123 @@
+"""What public clients need: an endpoint on the embedded AWS, the environment of `dgsm local env`, and themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from client_environments import NotInstalled, javascript_with, python_with
+from client_setup import SCRIPTS, make_endpoint, wait_until_in_service
+
+HTTP2 = "aws-sdk-sagemaker-runtime-http2"
+
+
+@pytest.fixture(scope="session")
+def local_env(embedded) -> dict[str, str]:
+    """A shell's environment after `eval "$(dgsm local env)"`, evaluated by a real shell."""
+    here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    clean = {name: value for name, value in embedded.env.items() if not name.startswith(("AWS_", "SSL_", "NODE_"))}
+    clean.pop("DGSM_STREAM_URL")
+    done = subprocess.run(
+        ["bash", "-c", 'eval "$(dgsm local env)" && env -0'],
+        env={**clean, "PATH": here, "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+
+
+@dataclass(frozen=True)
+class Boto3:
+    """boto3 as a user of that environment has it; nothing is passed but the service's name."""
+
+    listings: dict[str, str]
+    role_arn: str
+
+    def __call__(self, service: str, **given: Any) -> Any:
+        return boto3.Session().client(service, **given)
+
+
+@pytest.fixture
+def boto(embedded, local_env, monkeypatch) -> Boto3:
+    """`boto("sagemaker")` is an unmodified boto3 client."""
+    for name, value in local_env.items():
+        if name.startswith(("AWS_", "SSL_")):
+            monkeypatch.setenv(name, value)
+    return Boto3(dict(embedded.info.listings), embedded.info.execution_role_arn)
+
+
+@pytest.fixture(scope="session")
+def endpoint(embedded) -> Iterator[str]:
+    """An endpoint of the `metered` listing, in service for the whole session."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in embedded.info.env().items():
+            patch.setenv(name, value)
+        sagemaker = boto3.Session().client("sagemaker")
+    name = "dg-clients"
+    make_endpoint(sagemaker, name, embedded.info.listings["metered"], embedded.info.execution_role_arn)
+    wait_until_in_service(sagemaker, name)
+    yield name
+    sagemaker.delete_endpoint(EndpointName=name)
+
+
+@pytest.fixture(scope="session")
+def http2_python(request) -> Callable[[str], str]:
+    """`http2_python("0.6")` is a Python that has that release of AWS's HTTP/2 client, and nothing of ours."""
+
+    def find(release: str) -> str:
+        if release == "0.11":
+            return sys.executable
+        wanted = {"0.6": f"{HTTP2}[awscrt]>=0.6,<0.7", "newest": f"{HTTP2}[awscrt]>=0.12"}[release]
+        return str(_or_skip(python_with, wanted, _cache(request) / f"http2-{release}"))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def javascript_sdk(request) -> Path:
+    """A node_modules folder with AWS's JavaScript SDK for the runtime."""
+    return _or_skip(javascript_with, "@aws-sdk/client-sagemaker-runtime@3", _cache(request) / "javascript")
+
+
+def _cache(request: pytest.FixtureRequest) -> Path:
+    return Path(request.config.cache.mkdir("clients"))
+
+
+def _or_skip(make: Callable[[str, Path], Path], wanted: str, folder: Path) -> Path:
+    """A machine without a registry cannot run these tests; CI must."""
+    try:
+        return make(wanted, folder)
+    except NotInstalled as error:
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def run_script(local_env) -> Callable[..., dict]:
+    """Runs a client's script with only `dgsm local env`'s environment and returns the JSON it printed."""
+
+    def run(interpreter: str | Sequence[str], script: str, *arguments: str, env: dict[str, str] | None = None) -> dict:
+        command = [interpreter] if isinstance(interpreter, str) else interpreter
+        done = subprocess.run(
+            [*command, str(SCRIPTS / script), *arguments],
+            env={**local_env, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    return run
