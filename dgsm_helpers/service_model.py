@@ -106,6 +106,8 @@ def _check(service: str, shape: Shape, value: object, path: str) -> Iterator[str
 
 
 def _structure(service: str, shape: StructureShape, value: Mapping[str, object], path: str) -> Iterator[str]:
+    if shape.is_document_type:
+        return
     prefix = f"{path}." if path else ""
     for name in shape.required_members:
         if value.get(name) is None:

@@ -266,13 +266,10 @@ def _variant_row(variant: VariantView, request: Mapping[str, Any]) -> dict[str, 
             for pool in request["InstancePools"]
         ]
     if variant.status:
-        row["VariantStatus"] = [
-            {
-                "Status": variant.status,
-                "StatusMessage": variant.status_message,
-                "StartTime": _moment(variant.status_since_s),
-            }
-        ]
+        status = {"Status": variant.status, "StartTime": _moment(variant.status_since_s)}
+        if variant.status_message:
+            status["StatusMessage"] = variant.status_message
+        row["VariantStatus"] = [status]
     for member in ("RoutingConfig", "ManagedInstanceScaling", "CapacityReservationConfig"):
         if request.get(member):
             row[member] = request[member]

@@ -1,5 +1,6 @@
 """SageMaker's refusals and answers, through boto3."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,6 +228,22 @@ def test_a_second_endpoint_of_the_same_name_is_refused(plane):
     assert refusal(plane.make_endpoint) == (
         f'ValidationException: Cannot create already existing endpoint "{ARN}:endpoint/e".'
     )
+
+
+def test_of_many_creations_at_once_exactly_one_succeeds(plane):
+    plane.make_model()
+    plane.make_config()
+
+    def create(_):
+        try:
+            plane.make_endpoint()
+        except ClientError as error:
+            return error.response["Error"]["Message"].partition(" endpoint")[0]
+        return "created"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(create, range(16)))
+    assert sorted(outcomes) == ["Cannot create already existing"] * 15 + ["created"]
 
 
 def test_a_deleted_endpoints_name_is_free_again_once_it_is_gone(plane):
