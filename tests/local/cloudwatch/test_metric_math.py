@@ -1,0 +1,241 @@
+"""Metric math: generated expressions against values computed by hand, the guide's own tables, and refusals."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.core.exceptions import ServiceException
+
+from dgsm_helpers.local.cloudwatch.queries import queries_from_api, run
+from dgsm_helpers.local.cloudwatch.store import MetricStore
+
+NOW = 1_700_000_000.0 // 60 * 60
+GRID = [NOW - 300 + 60 * i for i in range(5)]
+GAP = None
+
+
+def compute(expression, **rows):
+    """The values of an expression over five minutes; None where there is no point."""
+    [result] = results(expression, **rows)
+    return [result.series.get(at) for at in GRID]
+
+
+def results(expression, **rows):
+    store = MetricStore(lambda: NOW)
+    queries = [{"Id": "result", "Expression": expression}]
+    for name, row in rows.items():
+        for at, value in zip(GRID, row, strict=True):
+            if value is not GAP:
+                store.put("N", name, {}, timestamp_s=at, values=[value])
+        metric = {"Namespace": "N", "MetricName": name}
+        queries.append({"Id": name, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False})
+    parsed = queries_from_api(queries, where="MetricDataQueries")
+    return run(store, parsed, start_s=GRID[0], end_s=NOW, now_s=NOW)
+
+
+# An expression as text together with its value at one time, built side by side: the value is Python's own arithmetic.
+leaves = st.one_of(
+    st.integers(min_value=0, max_value=9).map(lambda n: (str(n), float(n), False)),
+    st.sampled_from("abc").map(lambda name: (name, name, True)),
+)
+
+
+def _grow(inner):
+    binary = st.tuples(inner, st.sampled_from(["+", "-", "*", "/", ">", "<=", "=="]), inner)
+    return st.one_of(
+        binary.map(lambda t: (f"({t[0][0]} {t[1]} {t[2][0]})", (t[1], t[0][1], t[2][1]), t[0][2] or t[2][2])),
+        inner.map(lambda t: (f"-({t[0]})", ("-", 0.0, t[1]), t[2])),
+        st.tuples(inner, inner)
+        .filter(lambda t: t[0][2] and t[1][2])
+        .flatmap(
+            lambda t: st.sampled_from(["MAX", "MIN", "SUM", "AVG"]).map(
+                lambda f: (f"{f}([{t[0][0]}, {t[1][0]}])", (f, t[0][1], t[1][1]), True)
+            )
+        ),
+        st.tuples(inner, inner, inner)
+        .filter(lambda t: t[0][2])
+        .map(lambda t: (f"IF({t[0][0]}, {t[1][0]}, {t[2][0]})", ("IF", *(x[1] for x in t)), True)),
+        inner.filter(lambda t: t[2]).map(lambda t: (f"FILL({t[0]}, 7)", ("FILL", t[1]), True)),
+        inner.filter(lambda t: t[2]).map(lambda t: (f"ABS({t[0]})", ("ABS", t[1]), True)),
+    )
+
+
+def _by_hand(tree, values):
+    """The value of a tree where every series has a point; NaN for none."""
+    if isinstance(tree, float):
+        return tree
+    if isinstance(tree, str):
+        return values[tree]
+    sign, *parts = tree
+    x, *rest = (_by_hand(part, values) for part in parts)
+    if sign == "FILL":
+        return 7.0 if math.isnan(x) or math.isinf(x) else x
+    if sign == "ABS":
+        return abs(x)
+    if sign == "IF":
+        return math.nan if math.isnan(x) else rest[0] if x else rest[1]
+    [y] = rest
+    if sign in ("MAX", "MIN", "SUM", "AVG"):
+        known = [v for v in (x, y) if not math.isnan(v)]
+        if not known:
+            return math.nan
+        sums = math.fsum(known)
+        return {"MAX": max(known), "MIN": min(known), "SUM": sums, "AVG": sums / 2}[sign]
+    if sign == "/":
+        return x / y if y else math.nan
+    return float({"+": x + y, "-": x - y, "*": x * y, ">": x > y, "<=": x <= y, "==": x == y}[sign])
+
+
+@settings(max_examples=300)
+@given(
+    generated=st.recursive(leaves, _grow, max_leaves=8).filter(lambda t: t[2]),
+    rows=st.fixed_dictionaries(
+        {name: st.lists(st.integers(0, 40).map(lambda n: n / 4), min_size=5, max_size=5) for name in "abc"}
+    ),
+)
+def test_generated_expressions_equal_values_computed_by_hand(generated, rows):
+    expression, tree, _ = generated
+    got = compute(expression, **rows)
+    for i, value in enumerate(got):
+        expected = _by_hand(tree, {name: row[i] for name, row in rows.items()})
+        if math.isnan(expected) or math.isinf(expected):
+            assert value is None
+        else:
+            assert value == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # The guide's table for comparison and logical operators.
+        ("(m1 < m2)", [0, 0, 1, 0, GAP]),
+        ("m1 >= 30", [1, 0, 0, 0, GAP]),
+        ("(m1 > 15 AND m2 > 15)", [1, 0, 0, 0, GAP]),
+        ("m1 > 15 && m2 > 15 || m2 == 20", [1, 0, 1, 0, GAP]),
+        # "Missing values in a time series are treated as 0."
+        ("m1 + m2", [50, 20, 20, 0, GAP]),
+        ("m1 / m2", [1.5, GAP, 0, GAP, GAP]),
+        ("AVG([m1, m2])", [25, 10, 10, 0, GAP]),
+        ("MIN([m1, m2])", [20, 20, 0, 0, GAP]),
+        ("2 ^ 3 ^ 2 - m1", [482, 492, 512, 512, GAP]),
+        ("-m1 ^ 2", [-900, -400, 0, 0, GAP]),
+        ("10 - 4 - m1 / 2 / 5", [3, 4, 6, 6, GAP]),
+    ],
+)
+def test_operators_follow_the_guide(expression, expected):
+    assert compute(expression, m1=[30, 20, 0, 0, GAP], m2=[20, GAP, 20, GAP, GAP]) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("IF(m1, m2, m3)", [30, 0, 20, GAP, GAP]),
+        ("IF(m1, 5, m3)", [5, 5, 20, GAP, GAP]),
+        ("IF(m1, m2, 5)", [30, 0, 5, 5, GAP]),
+        ("IF(m1, m2)", [30, 0, GAP, GAP, GAP]),
+        ("IF(1, m2, m3)", [30, GAP, 0, 0, 30]),
+        ("IF(0, m2, m3)", [0, 0, 20, GAP, 20]),
+        ("IF(0, m2)", [GAP] * 5),
+        ("IF(m1 > 0, 10, 2)", [10, 10, 2, 2, GAP]),
+    ],
+)
+def test_if_follows_the_tables_of_the_guide(expression, expected):
+    rows = {"m1": [1, 1, 0, 0, GAP], "m2": [30, GAP, 0, 0, 30], "m3": [0, 0, 20, GAP, 20]}
+    assert compute(expression, **rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("FILL(m1, 0)", [0, 4, 0, 0, 10]),
+        ("FILL(m1, REPEAT)", [GAP, 4, 4, 4, 10]),
+        ("FILL(m1, LINEAR)", [GAP, 4, 6, 8, 10]),
+        ("FILL(m1, m2)", [1, 4, 3, 4, 10]),
+        ("FILL(m1, MIN(m1))", [4, 4, 4, 4, 10]),
+        ("FILL(m1 / 0, 9)", [9, 9, 9, 9, 9]),
+        ("m1 - AVG(m1)", [GAP, -3, GAP, GAP, 3]),
+        ("SUM(FILL([m1, m2], 0))", [1, 6, 3, 4, 15]),
+        ("SUM(METRICS())", [1, 6, 3, 4, 15]),
+        ('SUM(METRICS("m2")) * 10', [10, 20, 30, 40, 50]),
+        ("CEIL(m2 / 2) + FLOOR(m2 / 2)", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_fill_and_reductions(expression, expected):
+    assert compute(expression, m1=[GAP, 4, GAP, GAP, 10], m2=[1, 2, 3, 4, 5]) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "both", "fallback_empty"),
+    [
+        ("(a/20 + b/8) / 2", [0.725, 0.775, 0.8875], [0.35, 0.4, 0.45]),
+        ("(FILL(a,0)/20 + FILL(b,0)/8) / 2", [0.725, 0.775, 0.8875], [0.35, 0.4, 0.45]),
+        ("MAX([FILL(a,0)/20, FILL(b,0)/8])", [0.75, 0.8, 0.9], [0.7, 0.8, 0.9]),
+    ],
+)
+def test_the_weighted_fleet_formulas(expression, both, fallback_empty):
+    busy, none = [GAP, GAP, 14, 16, 18], [GAP] * 5
+    assert compute(expression, a=busy, b=[GAP, GAP, 6, 6, 7])[2:] == pytest.approx(both)
+    assert compute(expression, a=busy, b=none)[2:] == pytest.approx(fallback_empty)
+
+
+def test_an_array_as_result_is_one_series_for_each_metric():
+    found = results("METRICS() * 2", m1=[1, 2, 3, 4, 5], m2=[GAP] * 5)
+    assert [(r.label, list(r.series.values())) for r in found] == [("result m1", [2, 4, 6, 8, 10]), ("result m2", [])]
+
+
+def test_dropped_points_are_remarked_on():
+    [result] = results("m1 / 0", m1=[1, 2, 3, 4, 5])
+    assert result.series == {}
+    assert result.messages[0][0] == "ArithmeticError"
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("ANOMALY_DETECTION_BAND(m1)", "function ANOMALY_DETECTION_BAND is not supported"),
+        ("SEARCH('{N}', 'Sum', 60)", "function SEARCH is not supported"),
+        ("max(m1)", "function max is not supported"),
+        ("SELECT AVG(x) FROM y", "Metrics Insights"),
+        ("m1 % 2", "'% 2' is not supported"),
+        ("m1.real", "'.real' is not supported"),
+        ("__import__", "not supported"),
+        ("M1 + 1", "lowercase"),
+        ("m9 + 1", "undefined id m9"),
+        ("result + 1", "refers to itself"),
+        ("m1 +", "ends too early"),
+        ("(m1", "missing at its end"),
+        ("m1 m1", "unexpected m1"),
+        ("m1)", "unexpected )"),
+        ("[]", "unexpected ]"),
+        ("", "ends too early"),
+        ("MAX(m1)", "result is a number"),
+        ("5", "result is a number"),
+        ("MAX([m1, 5])", "numbers in it are not supported"),
+        ("MAX(5)", "not a number"),
+        ("FILL(m1)", "FILL does not take 1"),
+        ("FILL(m1, ZERO)", "lowercase"),
+        ("FILL(3, m1)", "not a number"),
+        ("IF(m1)", "IF does not take 1"),
+        ("IF(1, 2, m1)", "time series"),
+        ("IF([m1], 1, 2)", "not arrays"),
+        ("[m1] + [m1]", "two arrays"),
+        ("METRICS(m1)", "METRICS does not take"),
+        ("(" * 500 + "m1" + ")" * 500, "nesting"),
+        ("-" * 1000 + "m1", "nesting"),
+        ("1 > 2 > ", "ends too early"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(expression, problem):
+    with pytest.raises(ServiceException) as refused:
+        results(expression, m1=[1, 2, 3, 4, 5])
+    assert refused.value.code == "ValidationException"
+    assert problem in refused.value.message
+
+
+@given(st.text(alphabet="abm1 +-*/^()[],<>=!&|.\"'IFMAXSUMRETLN", max_size=40))
+def test_any_text_gives_a_series_or_a_validation_error(text):
+    try:
+        results(text, m1=[1, 2, GAP, 4, 5])
+    except ServiceException as refused:
+        assert refused.code == "ValidationException"
