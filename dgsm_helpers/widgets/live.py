@@ -1,0 +1,159 @@
+"""A live view of the endpoint below a notebook cell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from dgsm_helpers.aws import deploy
+from dgsm_helpers.charts.svg import live_html
+from dgsm_helpers.errors import NotReady
+
+from .gather import live_state
+
+if TYPE_CHECKING:
+    from dgsm_helpers.charts.svg import LiveState
+    from dgsm_helpers.load.runner import Load
+    from dgsm_helpers.session import Workbook
+
+_running: dict[tuple[str, ...], Live] = {}
+"""The live view of each endpoint that refreshes itself: running a cell again must not leave two."""
+_lock = threading.Lock()
+
+
+class Live:
+    """Concurrency against the target, alarms, instances, latency and scaling activities, refreshed in the background.
+
+    ::
+
+        view = Live(wb)
+        view.start()
+        view
+
+    A thread refreshes it, because a blocking cell would stall an asyncio task. Its methods may be called from any
+    thread (widget callbacks do not always run in the main one). An error of a refresh is shown in the view, and the
+    next refresh tries again.
+
+    Args:
+        wb: the workbook whose endpoint is watched.
+        load: a running load to show beside it.
+        window_s: seconds of the workbook's time that are shown.
+        every_s: wall-clock seconds between refreshes; by default the metric's 10 s, at least 2 s.
+        max_s: wall-clock seconds after which it stops by itself.
+    """
+
+    def __init__(
+        self,
+        wb: Workbook,
+        *,
+        load: Load | None = None,
+        window_s: float = 1800.0,
+        every_s: float | None = None,
+        max_s: float = 7200.0,
+    ) -> None:
+        self.wb, self.load, self.window_s, self.max_s = wb, load, window_s, max_s
+        self.every_s = every_s if every_s is not None else max(wb.wall_seconds(10), 2.0)
+        self.state: LiveState | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._html = ipywidgets.HTML("<i>Not started: press Start, or call start().</i>")
+        self._start_button = ipywidgets.Button(description="Start", icon="play")
+        self._stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self._start_button.on_click(lambda _: self.start())
+        self._stop_button.on_click(lambda _: self.stop())
+        buttons = ipywidgets.HBox([self._start_button, self._stop_button])
+        self.widget = ipywidgets.VBox([buttons, self._html])
+
+    @property
+    def running(self) -> bool:
+        """Whether it refreshes itself."""
+        return self._thread is not None and self._thread.is_alive() and not self._stop.is_set()
+
+    def start(self) -> Live:
+        """Refresh from now on; returns at once. Another view of the same endpoint that still runs is stopped."""
+        with _lock:
+            key = (self.wb.where, self.wb.region, self.wb.endpoint_name, self.wb.variant_name)
+            former = _running.get(key)
+            if former is not None:
+                former._stop.set()
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=self._loop, args=(self._stop,), name="dgsm-live", daemon=True)
+            _running[key] = self
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop refreshing; the last picture stays. The first call and any later one have the same effect."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=10)
+        self._show_buttons()
+
+    def once(self) -> Live:
+        """Refresh once, now."""
+        try:
+            self.state = live_state(self.wb, window_s=self.window_s, load=self.load)
+            self._html.value = live_html(self.state)
+        except Exception as error:
+            # Whatever goes wrong is the view's content: credentials come back, throttling ends, endpoints reappear.
+            self._html.value = _with_trouble(self.state, error)
+        return self
+
+    def wait_until(self, *, running_instances: int, timeout_s: float = 3600.0) -> str:
+        """Block until exactly so many instances are running and the endpoint is ``InService``.
+
+        Args:
+            timeout_s: seconds of the workbook's time to wait at most.
+
+        Raises:
+            NotReady: it did not come to that; the message says what runs instead.
+            KeyboardInterrupt: as usual; it also stops the view.
+        """
+        began = self.wb.now()
+        try:
+            while True:
+                endpoint = deploy.status(self.wb)
+                if endpoint.running == running_instances and endpoint.status == "InService":
+                    self.once()
+                    return f"{running_instances} instance{'s' * (running_instances != 1)} running"
+                if (self.wb.now() - began).total_seconds() > timeout_s:
+                    raise NotReady(
+                        f"{endpoint.running} instances are running, {endpoint.desired} desired, not "
+                        f"{running_instances}, after {timeout_s:g} s.",
+                        hint="Look at the activities: observe.activities(wb).",
+                    )
+                if not self.running:
+                    self.once()
+                time.sleep(min(self.every_s, 1.0))
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)
+
+    def _loop(self, stop: threading.Event) -> None:
+        self._show_buttons()
+        until = time.monotonic() + self.max_s
+        while not stop.is_set() and time.monotonic() < until:
+            self.once()
+            stop.wait(self.every_s)
+        if stop is self._stop:  # not when a later start() has taken over
+            stop.set()
+            self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        self._start_button.disabled, self._stop_button.disabled = self.running, not self.running
+
+
+def _with_trouble(state: LiveState | None, error: Exception) -> str:
+    """The last good picture with the error under it; the error alone when there is none."""
+    from dataclasses import replace
+    from html import escape
+
+    text = f"{type(error).__name__}: {error}"
+    return live_html(replace(state, trouble=text)) if state else f"⚠ {escape(text)}"
