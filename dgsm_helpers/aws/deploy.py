@@ -39,7 +39,7 @@ class Deployment:
     """An endpoint that is ``InService``.
 
     ``reused`` says that nothing had to be made; ``previous_config_name`` is the config to roll back to after an update.
-    ``took_s`` is workbook time.
+    ``took_s`` is workbook time since SageMaker was asked.
     """
 
     endpoint_name: str
@@ -78,7 +78,7 @@ def deploy(
         NotReady: still not ``InService`` after ``timeout_s``, or being updated by someone else.
     """
     _require_same_endpoint(wb, plan)
-    started, wait_s = wb.now(), timeout_s or plan.longest_s
+    wait_s = timeout_s or plan.longest_s
     existing = _existing(wb, wait_s, on_progress)
     if existing is None:
         wb.require_spend(
@@ -93,8 +93,9 @@ def deploy(
                 f"Endpoint {plan.endpoint_name!r} exists with another configuration: {'; '.join(found)}.",
                 hint="Change it with deploy.update(wb, plan), or delete it first.",
             )
+    asked = wb.now()
     state = _wait(wb, wait_s, on_progress)
-    return _deployment(wb, state, started, reused=existing is not None)
+    return _deployment(wb, state, asked, reused=existing is not None)
 
 
 def update(
@@ -112,11 +113,11 @@ def update(
         SpendNotConfirmed, QuotaExceeded: as :func:`deploy`.
     """
     _require_same_endpoint(wb, plan)
-    started = wb.now()
+    asked = wb.now()
     before = endpoint.require_in_service(wb)
     variant = before.variant(plan.variant_name)
     if not differences(wb, plan, before.config_name):
-        return _deployment(wb, before, started, reused=True)
+        return _deployment(wb, before, asked, reused=True)
     if endpoint.instance_types(wb, before) != plan.instance_types and scaling.target(wb) is not None:
         raise NotReady(
             f"Instance types of {wb.resource_id} cannot change while it is registered with Application Auto Scaling.",
@@ -129,11 +130,12 @@ def update(
     )
     _refuse_zero_quota(wb, plan)
     made = making.make(wb, plan, lambda: making.update_endpoint(wb, plan))
+    asked = wb.now()
     after = _wait(wb, timeout_s or plan.longest_s, on_progress)
     if after.config_name != plan.config_name:
         making.undo(wb, made)
         _fail(wb, after, f"Endpoint {plan.endpoint_name!r} was rolled back to {after.config_name}.")
-    return _deployment(wb, after, started, reused=False, previous=before.config_name)
+    return _deployment(wb, after, asked, reused=False, previous=before.config_name)
 
 
 def delete(wb: Workbook, *, on_progress: OnProgress | None = None) -> cleanup.Deleted:
@@ -205,7 +207,7 @@ def _fail(wb: Workbook, state: EndpointState, what: str) -> NoReturn:
 
 
 def _deployment(
-    wb: Workbook, state: EndpointState, started: datetime, *, reused: bool, previous: str | None = None
+    wb: Workbook, state: EndpointState, asked: datetime, *, reused: bool, previous: str | None = None
 ) -> Deployment:
-    took_s = (wb.now() - started).total_seconds()
+    took_s = (wb.now() - asked).total_seconds()
     return Deployment(state.name, state.arn, state.config_name, took_s, reused, state, previous)

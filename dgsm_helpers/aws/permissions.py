@@ -67,18 +67,18 @@ NOT_IN_FULL_ACCESS = frozenset({"servicequotas:ListServiceQuotas", "tag:GetResou
 
 
 def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:
-    """One row (name, verdict, detail, fix) per step.
+    """One row (name, verdict, detail, fix) per step; one for all where AWS would not say.
 
     AWS answers for the identity's own policies and boundary; policies of the organisation may still deny, so a yes is
     only as good as that. The simulation itself must be allowed (``iam:SimulatePrincipalPolicy``), else all is unknown.
     """
     if caller_arn.endswith(":root"):
-        return [(f"permissions: {step}", "yes", "the account's root user may do anything", "") for step in ACTIONS]
+        return [("permissions", "yes", "the account's root user may do anything", "")]
     try:
         denied = _denied(wb, _principal(wb, caller_arn))
     except DgsmError as error:
         fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
-        return [(f"permissions: {step}", "unknown", f"not asked: {error.message}", fix) for step in ACTIONS]
+        return [("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
     return [_row(step, actions, denied) for step, actions in ACTIONS.items()]
 
 

@@ -91,6 +91,9 @@ class PoolChoice:
     unknown: tuple[str, ...]
     note: str
 
+    def __str__(self) -> str:
+        return self.note
+
 
 def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None) -> PoolChoice:
     """The pool without its zero-quota types, in the same order; default: the family's recommended pool.

@@ -19,17 +19,20 @@ def html_table(
         "<tr>" + "".join(f'<td style="{_CELL}">{escape(_text(v))}</td>' for v in row) + "</tr>" for row in rows
     )
     after = "".join(f'<p style="margin:.3em 0;max-width:60em">{escape(note)}</p>' for note in notes)
-    return (
-        f'<div style="color:inherit;font-size:.95em"><p style="margin:.3em 0"><b>{escape(caption)}</b></p>'
+    table = (
         f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{after}</div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+    title = f'<p style="margin:.3em 0"><b>{escape(caption)}</b></p>'
+    return f'<div style="color:inherit;font-size:.95em">{title}{table if rows else ""}{after}</div>'
 
 
 def text_table(
     caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()
 ) -> str:
     """The same table as aligned plain text."""
+    if not rows:
+        return "\n".join([caption, *notes])
     cells = [list(headers), *[[_text(v) for v in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -1,4 +1,4 @@
-"""A workbook whose clients are botocore's own, with AWS's answers scripted."""
+"""Endpoints on the embedded AWS, its faults and quotas; and a workbook whose AWS answers from a script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from dgsm_helpers.session import Workbook
+from dgsm_helpers.aws import deploy
+from dgsm_helpers.local import process
+from dgsm_helpers.session import Workbook, open_workbook
 
 REGION = "us-east-1"
 ARN = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/deepgram-stt-nova-3/1"
@@ -107,3 +109,42 @@ def scripted(tmp_path: Path):
     yield make
     for one in made:
         one.all_used()
+
+
+class Operator:
+    """What an operator may do to the embedded AWS; undone after the test."""
+
+    def __init__(self, info: process.ServerInfo) -> None:
+        self._info = info
+        self._quotas: list[dict[str, Any]] = []
+
+    def fault(self, kind: str, **parameters: Any) -> None:
+        process.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
+
+    def quota(self, wb: Workbook, instance_type: str, value: float) -> None:
+        where = {"region": wb.region, "instance_type": instance_type}
+        process.admin(self._info, "PUT", "quotas", {**where, "value": value})
+        self._quotas.append({**where, "value": 20})
+
+    def undo(self) -> None:
+        process.admin(self._info, "DELETE", "faults", {})
+        for quota in self._quotas:
+            process.admin(self._info, "PUT", "quotas", quota)
+
+
+@pytest.fixture
+def operator(embedded):
+    """Sets faults and quotas of the embedded AWS for one test."""
+    made = Operator(embedded.info)
+    yield made
+    made.undo()
+
+
+@pytest.fixture(scope="module")
+def deployed(embedded, request):
+    """One endpoint for all tests of a module that leave it as it is; deployed, InService, deleted afterwards."""
+    name = request.module.__name__.rpartition(".")[2].replace("_", "-")
+    wb = open_workbook("local", home=embedded.home, endpoint_name=name)
+    deploy.deploy(wb, deploy.plan(wb))
+    yield wb
+    deploy.delete(wb)

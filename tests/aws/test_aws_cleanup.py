@@ -1,0 +1,136 @@
+"""Clean-up finds by tag and name, deletes in order, leaves what is not ours, and proves that nothing bills."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.aws import cleanup, deploy, inventory, scaling
+from dgsm_helpers.errors import AccessDenied, NotReady
+
+
+@pytest.fixture
+def everything(workbook):
+    """An endpoint with scaling, an alarm and a dashboard of the workbook's own."""
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb)
+    scaling.apply(wb)
+    cloudwatch = wb.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=f"{inventory.alarm_prefix(wb)}errors",
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=2,
+        Threshold=5,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Tags=wb.tags,
+    )
+    body = '{"widgets": []}'
+    cloudwatch.put_dashboard(DashboardName=f"{inventory.dashboard_prefix(wb)}main", DashboardBody=body)
+    return wb
+
+
+def test_everything_is_found_and_nothing_touched(everything):
+    found = cleanup.find(everything)
+    assert [item.kind for item in found.items] == [
+        "scaling policy",
+        "scalable target",
+        "policy alarm",
+        "policy alarm",
+        "endpoint",
+        "endpoint config",
+        "model",
+        "alarm",
+        "dashboard",
+    ]
+    assert all(item.ours for item in found.items)
+    assert deploy.status(everything).status == "InService"
+    assert "9 to delete" in str(found)
+    assert {item.kind for item in cleanup.prove_empty(everything)} == {"policy alarm", "endpoint", "alarm", "dashboard"}
+
+
+def test_everything_goes_in_order_and_the_second_time_nothing(everything):
+    wb, seen = everything, []
+    gone = cleanup.delete(wb, on_progress=seen.append)
+    kinds = [" ".join(text.split()[:-1]) for text in gone.removed]
+    assert kinds == ["policy", "scalable target", "endpoint", "endpoint config", "model", "alarm", "dashboard"]
+    assert seen[-1].status == "gone"
+    assert cleanup.prove_empty(wb) == ()
+    assert cleanup.find(wb).items == ()
+    assert cleanup.delete(wb).removed == ()
+
+
+def test_older_configs_go_too(workbook):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    deploy.update(wb, deploy.plan(wb, download_timeout_s=1800))
+    assert sum(item.kind == "endpoint config" for item in cleanup.find(wb).items) == 2
+    cleanup.delete(wb)
+    assert cleanup.find(wb).items == ()
+
+
+def test_neighbours_with_a_longer_name_are_not_touched(workbook):
+    wb = workbook(endpoint_name="dg-near")
+    other = workbook(endpoint_name="dg-near-2")
+    deploy.deploy(wb, deploy.plan(wb))
+    deploy.deploy(other, deploy.plan(other))
+    cleanup.delete(wb)
+    assert deploy.status(other).status == "InService"
+    assert len(cleanup.find(other).items) == 3
+    cleanup.delete(other)
+
+
+@pytest.fixture
+def foreign(workbook):
+    """An endpoint of the workbook's name that somebody else made, without tags."""
+    wb = workbook()
+    client = wb.client("sagemaker")
+    plan = deploy.plan(wb)
+    client.create_model(**{k: v for k, v in plan.model_request().items() if k != "Tags"})
+    client.create_endpoint_config(**{k: v for k, v in plan.endpoint_config_request().items() if k != "Tags"})
+    client.create_endpoint(EndpointName=wb.endpoint_name, EndpointConfigName=plan.config_name)
+    client.get_waiter("endpoint_in_service").wait(EndpointName=wb.endpoint_name, WaiterConfig={"Delay": 1})
+    return wb, plan
+
+
+def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
+    wb, _ = foreign
+    scaling.register(wb)
+    found = cleanup.find(wb)
+    assert {item.kind for item in found.items} == {"scalable target", "endpoint", "endpoint config", "model"}
+    assert not any(item.ours for item in found.items)
+    gone = cleanup.delete(wb)
+    assert gone.removed == ()
+    assert len(gone.kept) == 4
+    assert deploy.status(wb).status == "InService"
+    assert scaling.target(wb) is not None
+
+
+def test_untagged_resources_go_when_named(foreign):
+    wb, plan = foreign
+    found = cleanup.find(wb, also=[wb.endpoint_name, plan.config_name, plan.model_name])
+    assert all(item.ours for item in found.items)
+    cleanup.delete(wb, found)
+    assert cleanup.find(wb).items == ()
+
+
+def test_endpoint_still_creating_is_waited_for(workbook):
+    wb = workbook()
+    with pytest.raises(NotReady):
+        deploy.deploy(wb, deploy.plan(wb), timeout_s=1)
+    cleanup.delete(wb)
+    assert cleanup.find(wb).items == ()
+
+
+def test_what_cannot_be_read_proves_nothing(workbook, operator):
+    operator.fault("denied", service="sagemaker", operation="ListModels")
+    with pytest.raises(AccessDenied):
+        cleanup.prove_empty(workbook())
+
+
+def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
+    operator.fault("denied", service="resourcegroupstaggingapi", operation="*")
+    found = cleanup.find(workbook())
+    assert "account-wide search by tag failed" in found.notes[0]
