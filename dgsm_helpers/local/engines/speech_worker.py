@@ -87,10 +87,13 @@ class _Hearing:
             end_s = min(self._cursor_s, self._origin_s + line.start_time + line.duration)
             if line.text.strip():
                 results.append(self._result(max(end_s, self._settled_s), [line], final=True, finalize=finalize))
-        if ending and (finalize or self._cursor_s > self._settled_s) and not (finalize and results):
-            results.append(self._result(self._cursor_s, [], final=True, finalize=finalize))
-        elif not ending:
+        if not ending:
             results.append(self._result(self._cursor_s, lines[self._lines_out :], final=False))
+        elif results:
+            # What is ended is ended up to where the audio is.
+            results[-1]["end"] = self._settled_s = self._cursor_s
+        elif finalize or self._cursor_s > self._settled_s:
+            results.append(self._result(self._cursor_s, [], final=True, finalize=finalize))
         return results
 
     def _result(self, end_s: float, lines: list[Any], *, final: bool, finalize: bool = False) -> dict[str, Any]:
@@ -104,7 +107,11 @@ class _Hearing:
         return result
 
     def end(self, *, finalize: bool = False) -> list[dict[str, Any]]:
-        lines = self._stream.stop().lines if self._samples / self._rate > self._origin_s else []
+        # Audio that no update has seen when a stream stops is lost in the library.
+        if self._samples > self._updated_at:
+            self._updated_at = self._samples
+            self._stream.update_transcription(_FORCE_UPDATE)
+        lines = self._stream.stop().lines
         self._stream.close()
         results = self._read(lines, ending=True, finalize=finalize)
         if finalize:
