@@ -219,8 +219,7 @@ def _fault_add(args: argparse.Namespace) -> int:
     from .local import process
 
     given = {name: getattr(args, name) for name in args.names if getattr(args, name) is not None}
-    fault = process.admin(_running(), "POST", "faults", {"kind": args.kind, **given})
-    print(fault["text"])
+    print(_fault_line(process.admin(_running(), "POST", "faults", {"kind": args.kind, **given})))
     return YES
 
 
@@ -228,15 +227,20 @@ def _fault_list(args: argparse.Namespace) -> int:
     from .local import process
 
     for fault in process.admin(_running(), "GET", "faults"):
-        print(fault["text"])
+        print(_fault_line(fault))
     return YES
+
+
+def _fault_line(fault: dict[str, Any]) -> str:
+    said = " ".join(f"{name}={value}" for name, value in fault.items() if name not in ("id", "kind"))
+    return f"#{fault['id']} {fault['kind']} {said}".strip()
 
 
 def _fault_clear(args: argparse.Namespace) -> int:
     from .local import process
 
-    gone = process.admin(_running(), "DELETE", f"faults/{args.kind}" if args.kind else "faults")
-    print(f"{gone['cleared']} fault{'s' * (gone['cleared'] != 1)} ended.")
+    gone = process.admin(_running(), "DELETE", "faults", {"kind": args.kind} if args.kind else {})["cleared"]
+    print(f"{gone} fault{'s' * (gone != 1)} ended.")
     return YES
 
 
@@ -276,22 +280,22 @@ def _clean_up(args: argparse.Namespace) -> int:
 
     wb = _open(args)
     inventory = cleanup.find(wb)
-    if not inventory.items:
-        print(json.dumps({"items": [], "billable": []}) if args.json else f"Nothing is left of {args.endpoint}.")
-        return YES
-    if not args.yes:
-        print(json.dumps({"items": [asdict(i) for i in inventory.items]}, default=str) if args.json else inventory)
-        print("dgsm: say --yes to delete these", file=sys.stderr)
-        return NEEDS_CONFIRMATION
-    deleted = cleanup.delete(wb, inventory)
-    billable = cleanup.prove_empty(wb)
-    if args.json:
-        answer = {"items": [asdict(i) for i in deleted.items], "billable": [asdict(i) for i in billable]}
-        print(json.dumps(answer, default=str))
+    answer: dict[str, Any] = {"found": [asdict(item) for item in inventory.items], "removed": [], "billable": []}
+    code = YES
+    if inventory.items and args.yes:
+        deleted = cleanup.delete(wb, inventory)
+        billable = cleanup.prove_empty(wb)
+        answer |= {"removed": list(deleted.removed), "billable": [asdict(item) for item in billable]}
+        left = (
+            "Still billable: " + ", ".join(item.name for item in billable) if billable else "Nothing billable is left."
+        )
+        text, code = f"{deleted}\n{left}", NO if billable else YES
+    elif inventory.items:
+        text, code = f"{inventory}\nSay --yes to delete these.", NEEDS_CONFIRMATION
     else:
-        print(deleted)
-        print("Nothing billable is left." if not billable else "Still billable: " + ", ".join(i.name for i in billable))
-    return NO if billable else YES
+        text = f"Nothing is left of {args.endpoint}."
+    print(json.dumps(answer, default=str) if args.json else text)
+    return code
 
 
 if __name__ == "__main__":

@@ -88,8 +88,13 @@ class Autoscaler:
         """One beat at ``now_s``, after the alarms have been evaluated: every scalable target."""
         for service in list(self._services.values()):
             with service.lock:
-                for target in service.targets.values():
-                    self._beat(service, target, now_s)
+                for target in list(service.targets.values()):
+                    if self._running(service.region, target.resource_id) is None:
+                        # DeleteEndpoint needs application-autoscaling:DeregisterScalableTarget: it takes the target
+                        # along.
+                        service.forget(target)
+                    else:
+                        self._beat(service, target, now_s)
                 del service.activities[:-ACTIVITIES_KEPT]
 
     def _beat(self, service: AutoScaling, target: Target, now_s: float) -> None:

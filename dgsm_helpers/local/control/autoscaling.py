@@ -161,12 +161,7 @@ class AutoScaling:
 
     @_one_at_a_time
     def deregister_scalable_target(self, p: Mapping[str, Any]) -> dict[str, Any]:
-        target = self._target(p)
-        for policy in [x for x in self.policies.values() if x.resource_id == target.resource_id]:
-            self._drop(policy)
-        for key in [k for k in self.actions if k[0] == target.resource_id]:
-            del self.actions[key]
-        del self.targets[target.resource_id]
+        self.forget(self._target(p))
         return {}
 
     @_one_at_a_time
@@ -189,6 +184,14 @@ class AutoScaling:
             if not wanted or t.resource_id in wanted
         ]
         return _page(rows, p, "ScalableTargets")
+
+    def forget(self, target: Target) -> None:
+        """Drop a target with its policies, their alarms and its scheduled actions."""
+        for policy in [x for x in self.policies.values() if x.resource_id == target.resource_id]:
+            self._drop(policy)
+        for key in [k for k in self.actions if k[0] == target.resource_id]:
+            del self.actions[key]
+        del self.targets[target.resource_id]
 
     # Policies
 
