@@ -1,0 +1,400 @@
+"""The embedded AWS scales as Application Auto Scaling does: fleet, metrics, alarms, policies and activities on a
+moved clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from moto.core.exceptions import ServiceException
+
+from dgsm_helpers.local import cloudwatch
+from dgsm_helpers.local.autoscaler import Autoscaler
+from dgsm_helpers.local.fleet import Fleet
+from dgsm_helpers.local.lifecycle import Settings
+from dgsm_helpers.local.listings import LISTINGS
+from dgsm_helpers.local.variants import Pool, VariantSpec
+from dgsm_helpers.local.vitals import Vitals
+from dgsm_helpers.simulate.model import ScalingModel
+
+REGION = "us-east-1"
+RESOURCE = "endpoint/e/variant/AllTraffic"
+START_S = 200.0
+TARGET = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": RESOURCE,
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+}
+HIGH_RESOLUTION = {"PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"}
+
+
+class MovedClock:
+    def __init__(self) -> None:
+        self.s = 1_800_000_000.0
+
+    def now_s(self) -> float:
+        return self.s
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.s, UTC)
+
+
+class NoFaults:
+    def __init__(self) -> None:
+        self.short: set[str] = set()
+
+    def shortage(self, instance_type: str) -> bool:
+        return instance_type in self.short
+
+    def failed_start(self, instance_type: str) -> None:
+        return None
+
+    def take(self, kind: str, endpoint: str) -> bool:
+        return False
+
+
+class Engine:
+    def new_instance(self, instance_id: str) -> Engine:
+        return Engine()
+
+    def busy_share(self) -> float:
+        return 0.5
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    """Everything that scales, without servers: the heartbeat's steps are called at each ten seconds of a moved
+    clock."""
+
+    def __init__(self, *types: str) -> None:
+        self.clock, self.faults = MovedClock(), NoFaults()
+        cloudwatch.install(self.clock)
+        self.fleet = Fleet(
+            clock=self.clock,
+            engines={"metered": Engine()},
+            faults=self.faults,
+            log=lambda *_: None,
+            settings=Settings(start_delay_s=lambda rng: START_S),
+        )
+        self.autoscaler = Autoscaler(clock=self.clock, fleet=self.fleet, model=ScalingModel())
+        self.vitals = Vitals(self.fleet, lambda region: cloudwatch.cloudwatch_for(region).store, lambda: 0.0)
+        self.api = self.autoscaler.service(REGION)
+        self.leases: list = []
+        pools = tuple(Pool(t, rank) for rank, t in enumerate(types or ("ml.g6.2xlarge",), 1))
+        spec = VariantSpec(
+            name="AllTraffic",
+            model_package_arn=LISTINGS[0].arn(REGION),
+            pools=pools,
+            routing="LEAST_OUTSTANDING_REQUESTS",
+        )
+        self.fleet.create(REGION, "e", "c", [spec])
+        self.run(START_S + 20)
+
+    def run(self, seconds: float) -> None:
+        end = self.clock.s + seconds
+        while self.clock.s < end:
+            self.clock.s += 10
+            self.fleet.tick(self.clock.s)
+            self.vitals.publish(self.clock.s)
+            cloudwatch.evaluate_alarms(self.clock.s)
+            self.autoscaler.tick(self.clock.s)
+
+    def load(self, streams: int) -> None:
+        for lease in self.leases:
+            lease.release()
+        self.leases = [self.fleet.acquire(REGION, "e") for _ in range(streams)]
+
+    def register(self, low: int = 1, high: int = 4, **given) -> None:
+        self.api.register_scalable_target({**TARGET, "MinCapacity": low, "MaxCapacity": high, **given})
+
+    def track(self, target: float = 5.0, name: str = "streams", **config) -> list[str]:
+        body = {"TargetValue": target, "ScaleInCooldown": 300, "ScaleOutCooldown": 60}
+        if "CustomizedMetricSpecification" not in config:
+            body["PredefinedMetricSpecification"] = HIGH_RESOLUTION
+        answer = self.api.put_scaling_policy(
+            {
+                **TARGET,
+                "PolicyName": name,
+                "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": {**body, **config},
+            }
+        )
+        return [a["AlarmName"] for a in answer["Alarms"]]
+
+    def activities(self, **given) -> list[dict]:
+        return self.api.describe_scaling_activities({"ServiceNamespace": "sagemaker", **given})["ScalingActivities"]
+
+    @property
+    def running(self) -> int:
+        return self.fleet.view(REGION, "e").variant("AllTraffic").current_count
+
+    @property
+    def status(self) -> str:
+        return self.fleet.view(REGION, "e").status
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_load_above_target_scales_out_in_one_step_after_thirty_seconds_and_the_reaction(bench):
+    bench.register()
+    bench.track()
+    bench.run(60)
+    began = bench.clock.s
+    bench.load(13)
+    bench.run(START_S + 200)
+    [out] = bench.activities()
+    waited = out["StartTime"].timestamp() - began
+    assert 30 + 30 <= waited <= 30 + 30 + 20
+    assert (bench.running, bench.status) == (3, "InService")
+    assert out["Description"] == "Setting desired instance count to 3."
+    assert out["StatusCode"] == "Successful"
+    assert out["StatusMessage"].endswith("Change successfully fulfilled by sagemaker.")
+    high = bench.api.describe_scaling_policies(TARGET)["ScalingPolicies"][0]["Alarms"][0]["AlarmName"]
+    assert out["Cause"] == f"monitor alarm {high} in state ALARM triggered policy streams"
+
+
+def test_an_idle_fleet_comes_back_to_the_minimum_after_fifteen_minutes(bench):
+    bench.register()
+    bench.track()
+    bench.load(14)
+    bench.run(START_S + 200)
+    bench.load(0)
+    began = bench.clock.s
+    bench.run(1300)
+    inwards = bench.activities()[0]
+    assert inwards["Description"] == "Setting desired instance count to 1."
+    assert 900 <= inwards["StartTime"].timestamp() - began <= 1000
+    assert bench.running == 1
+
+
+def test_while_updating_a_further_need_is_recorded_as_unscalable(bench):
+    bench.register()
+    bench.track()
+    bench.load(6)
+    bench.run(100)
+    bench.load(30)
+    bench.run(120)
+    assert bench.status == "Updating"
+    codes = {
+        r["Code"] for a in bench.activities(IncludeNotScaledActivities=True) for r in a.get("NotScaledReasons", [])
+    }
+    assert "TargetServicePutResourceAsUnscalable" in codes
+
+
+def test_not_scaled_reasons_are_shown_on_request_only(bench):
+    bench.register(low=1, high=1)
+    bench.track()
+    bench.load(30)
+    bench.run(200)
+    assert bench.activities() == []
+    [reason] = {
+        (r["Code"], r.get("MaxCapacity"))
+        for a in bench.activities(IncludeNotScaledActivities=True)
+        for r in a["NotScaledReasons"]
+    }
+    assert reason == ("AlreadyAtMaxCapacity", 1)
+
+
+def test_a_scale_out_that_finds_no_capacity_fails_and_says_so(bench):
+    bench.register()
+    bench.track()
+    bench.faults.short.add("ml.g6.2xlarge")
+    bench.load(13)
+    bench.run(500)
+    assert bench.activities()[-1]["StatusCode"] == "Failed"
+    assert bench.running == 1
+
+
+def test_registration_pulls_the_count_into_the_bounds_without_an_alarm(bench):
+    bench.register(low=2, high=4)
+    bench.run(START_S + 40)
+    assert bench.running == 2
+    assert bench.activities()[0]["Cause"] == "minimum capacity was set to 2"
+
+
+def test_suspended_scaling_does_nothing_until_resumed(bench):
+    bench.register(SuspendedState={"DynamicScalingOutSuspended": True})
+    bench.track()
+    bench.load(13)
+    bench.run(200)
+    assert bench.activities() == []
+    bench.api.register_scalable_target({**TARGET, "SuspendedState": {"DynamicScalingOutSuspended": False}})
+    bench.run(80)
+    assert bench.status == "Updating"
+
+
+def test_a_policy_that_may_not_scale_in_never_does(bench):
+    bench.register()
+    bench.track(DisableScaleIn=True)
+    bench.load(13)
+    bench.run(START_S + 200)
+    bench.load(0)
+    bench.run(1500)
+    assert bench.running == 3
+
+
+def test_a_scheduled_action_raises_the_minimum_at_its_time(bench):
+    bench.register()
+    at = datetime.fromtimestamp(bench.clock.s + 120, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    bench.api.put_scheduled_action(
+        {
+            **TARGET,
+            "ScheduledActionName": "morning",
+            "Schedule": f"at({at})",
+            "ScalableTargetAction": {"MinCapacity": 3},
+        }
+    )
+    bench.run(100)
+    assert bench.activities() == []
+    bench.run(START_S + 60)
+    causes = [a["Cause"] for a in bench.activities()]
+    assert causes == ["minimum capacity was set to 3", "scheduled action name morning was triggered"]
+    assert bench.running == 3
+
+
+def test_a_step_policy_acts_on_the_users_own_alarm(bench):
+    bench.register()
+    policy = bench.api.put_scaling_policy(
+        {
+            **TARGET,
+            "PolicyName": "steps",
+            "PolicyType": "StepScaling",
+            "StepScalingPolicyConfiguration": {
+                "AdjustmentType": "ChangeInCapacity",
+                "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 2}],
+                "Cooldown": 60,
+            },
+        }
+    )
+    where = (("EndpointName", "e"), ("VariantName", "AllTraffic"))
+    alarm = cloudwatch.Alarm(
+        name="mine",
+        threshold=4.0,
+        comparison=">",
+        evaluation_periods=2,
+        metric=cloudwatch.MetricStat("AWS/SageMaker", "ConcurrentRequestsPerModel", where, "Maximum", 10),
+        alarm_actions=(policy["PolicyARN"],),
+    )
+    cloudwatch.cloudwatch_for(REGION).alarms.put(alarm)
+    bench.load(5)
+    bench.run(START_S + 120)
+    assert bench.running == 3
+    assert "monitor alarm mine in state ALARM triggered policy steps" in bench.activities()[-1]["Cause"]
+
+
+def test_a_weighted_policy_scales_a_mixed_fleet_by_the_minute():
+    bench = Bench("ml.g6.2xlarge", "ml.g5.2xlarge")
+    bench.register()
+    metrics = [
+        {
+            "Id": "preferred",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/SageMaker",
+                    "MetricName": "ConcurrentRequestsPerModel",
+                    "Dimensions": [
+                        {"Name": "EndpointName", "Value": "e"},
+                        {"Name": "VariantName", "Value": "AllTraffic"},
+                        {"Name": "InstanceType", "Value": "ml.g6.2xlarge"},
+                    ],
+                },
+                "Stat": "Average",
+            },
+            "ReturnData": False,
+        },
+        {"Id": "utilisation", "Expression": "MAX([FILL(preferred, 0) / 20])", "ReturnData": True},
+    ]
+    bench.track(0.7, CustomizedMetricSpecification={"Metrics": metrics})
+    bench.load(19)
+    bench.run(START_S + 400)
+    assert bench.running == 2
+
+
+def test_deleting_the_endpoint_takes_target_policy_and_alarms_along(bench):
+    bench.register()
+    names = bench.track()
+    bench.fleet.delete(REGION, "e")
+    bench.run(40)
+    assert bench.api.describe_scalable_targets(TARGET)["ScalableTargets"] == []
+    assert cloudwatch.cloudwatch_for(REGION).alarms.describe(names) == []
+
+
+def test_a_policy_put_again_has_new_thresholds_and_two_alarms(bench):
+    bench.register()
+    bench.track(5.0)
+    bench.track(8.0)
+    found = cloudwatch.cloudwatch_for(REGION).alarms.describe(prefix=f"TargetTracking-{RESOURCE}")
+    assert sorted(a.alarm.threshold for a in found) == [7.2, 8.0]
+    assert all("DO NOT EDIT OR DELETE" in a.alarm.description for a in found)
+
+
+REFUSALS = [
+    ("register_scalable_target", {"MinCapacity": 4, "MaxCapacity": 1}, "ValidationException", "minimum 4, maximum 1"),
+    ("register_scalable_target", {"MinCapacity": 1}, "ValidationException", "required"),
+    (
+        "register_scalable_target",
+        {"MinCapacity": 1, "MaxCapacity": 2, "ResourceId": "endpoint/none/variant/AllTraffic"},
+        "ValidationException",
+        "endpoint/none",
+    ),
+    ("register_scalable_target", {"MinCapacity": 1, "MaxCapacity": 2, "ResourceId": "e"}, "ValidationException", "e;"),
+    ("deregister_scalable_target", {}, "ObjectNotFoundException", "No scalable target registered"),
+    ("delete_scaling_policy", {"PolicyName": "p"}, "ObjectNotFoundException", "p"),
+    ("delete_scheduled_action", {"ScheduledActionName": "a"}, "ObjectNotFoundException", "a"),
+    ("describe_scaling_policies", {"NextToken": "x"}, "InvalidNextTokenException", "token"),
+    (
+        "put_scaling_policy",
+        {"PolicyName": "p", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {}},
+        "ObjectNotFoundException",
+        "No scalable target registered",
+    ),
+]
+
+
+@pytest.mark.parametrize(("operation", "given", "code", "text"), REFUSALS, ids=[f"{r[0]}-{r[3]}" for r in REFUSALS])
+def test_refuses_in_aws_words_what_aws_refuses(bench, operation, given, code, text):
+    with pytest.raises(ServiceException) as refused:
+        getattr(bench.api, operation)({**TARGET, **given})
+    assert refused.value.code == code
+    assert text in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}},
+        {"TargetValue": 0.0},
+        {"CustomizedMetricSpecification": {"Metrics": [{"Id": "a", "Expression": "b", "ReturnData": False}]}},
+        {"CustomizedMetricSpecification": {"MetricName": "m"}},
+    ],
+    ids=["metric of another service", "target of zero", "nothing returned", "half a metric"],
+)
+def test_refuses_a_target_tracking_policy_that_cannot_work(bench, config):
+    bench.register()
+    with pytest.raises(ServiceException) as refused:
+        bench.track(**config)
+    assert refused.value.code == "ValidationException"
+    assert bench.api.describe_scaling_policies(TARGET)["ScalingPolicies"] == []
+
+
+def test_pages_of_activities_join_to_the_whole(bench):
+    bench.register(low=1, high=1)
+    bench.track()
+    bench.load(30)
+    bench.run(1000)
+    everything = bench.activities(IncludeNotScaledActivities=True)
+    pages, token = [], None
+    while True:
+        given = {"ServiceNamespace": "sagemaker", "IncludeNotScaledActivities": True, "MaxResults": 4}
+        page = bench.api.describe_scaling_activities({**given, **({"NextToken": token} if token else {})})
+        pages += page["ScalingActivities"]
+        token = page.get("NextToken")
+        if token is None:
+            break
+    assert pages == everything
+    assert len(pages) > 8
