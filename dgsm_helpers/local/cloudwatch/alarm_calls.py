@@ -35,19 +35,20 @@ class AlarmCalls:
         return {}
 
     def describe_alarms(self, p: Mapping[str, Any]) -> dict[str, Any]:
-        if "AlarmNames" in p and "AlarmNamePrefix" in p:
+        names = p.get("AlarmNames") or None
+        if names and "AlarmNamePrefix" in p:
             raise bad_combination("The parameters AlarmNames and AlarmNamePrefix cannot be used together.")
         if beside := [member for member in ("ChildrenOfAlarmName", "ParentsOfAlarmName") if member in p]:
             raise invalid(f"Composite alarms are not supported, so neither is {beside[0]}.")
         found = [
             status
-            for status in self._alarms.describe(p.get("AlarmNames"), prefix=p.get("AlarmNamePrefix", ""))
+            for status in self._alarms.describe(names, prefix=p.get("AlarmNamePrefix", ""))
             if p.get("StateValue") in (None, status.state) and _acts(status, p.get("ActionPrefix", ""))
         ]
         # CloudWatch shows metric alarms only unless other types are asked for; there are no others here.
         if "MetricAlarm" not in p.get("AlarmTypes", ("MetricAlarm",)):
             found = []
-        size = p.get("MaxRecords", 100 if "AlarmNames" in p else _PAGE)
+        size = p.get("MaxRecords", 100 if names else _PAGE)
         shown, more = pages.page(found, p.get("NextToken"), size=size, key=lambda status: status.alarm.name)
         listed = [alarm_to_api(status, region=self._region) for status in shown]
         return {"MetricAlarms": listed, "CompositeAlarms": []} | more

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import operator
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
@@ -42,7 +43,7 @@ _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "||": lambda a, b: bool(a) or bool(b),
 }
 _SHAPES: Mapping[str, Callable[[float], float]] = {"ABS": abs, "CEIL": math.ceil, "FLOOR": math.floor}
-_OVER: Mapping[str, Callable[[Sequence[float]], float]] = {
+_REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "AVG": lambda points: math.fsum(points) / len(points),
     "MAX": max,
     "MIN": min,
@@ -116,7 +117,7 @@ class _Evaluation:
             return self._linear(series)
         filled: Series = {}
         last: float | None = None
-        for at in self._grid:
+        for at in sorted({*self._grid, *series}):
             last = series.get(at, last)
             instead = last if filler == "REPEAT" else filler.get(at) if isinstance(filler, dict) else filler
             if (point := series.get(at, instead)) is not None:
@@ -124,12 +125,10 @@ class _Evaluation:
         return filled
 
     def _linear(self, series: Series) -> Series:
-        known = sorted(series.items())
         filled = dict(series)
-        for (left, low), (right, high) in pairwise(known):
-            for at in self._grid:
-                if left < at < right:
-                    filled[at] = low + (high - low) * (at - left) / (right - left)
+        for (left, low), (right, high) in pairwise(sorted(series.items())):
+            for at in self._grid[bisect_right(self._grid, left) : bisect_left(self._grid, right)]:
+                filled[at] = low + (high - low) * (at - left) / (right - left)
         return dict(sorted(filled.items()))
 
 
@@ -151,7 +150,9 @@ def _combined(compute: Callable[[float, float], float], left: Value, right: Valu
 
 
 def _number(compute: Callable[[float, float], float], left: float, right: float) -> float:
-    """The result, or NaN, which is dropped at the end, when there is none."""
+    """The result; NaN when there is none, also of a comparison."""
+    if math.isnan(left) or math.isnan(right):
+        return math.nan
     try:
         result = compute(left, right)
     except (ZeroDivisionError, OverflowError):
@@ -170,18 +171,24 @@ def _shaped(compute: Callable[[float], float], value: Value) -> Value:
 def _reduced(function: str, value: Value) -> Value:
     if isinstance(value, float):
         raise invalid(f"{function} takes a time series or an array of them, not a number.")
-    over = _OVER[function]
     if not isinstance(value, list):
-        points = dropped(value)[0].values()
-        return float(over(list(points))) if points else math.nan
+        return reduction(function, list(dropped(value)[0].values()))
     series = [dropped(one)[0] for one in value]
     reduced: Series = {}
     for at in sorted(set().union(*series)):
         points = [one[at] for one in series if at in one]
         if function == "AVG":
             points += [0.0] * (len(series) - len(points))
-        reduced[at] = float(over(points))
+        reduced[at] = reduction(function, points)
     return reduced
+
+
+def reduction(function: str, points: Sequence[float]) -> float:
+    """AVG, MAX, MIN or SUM of finite numbers; NaN without any, or when the sum is too large."""
+    try:
+        return float(_REDUCTIONS[function](points)) if points else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> Value:

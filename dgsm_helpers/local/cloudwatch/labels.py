@@ -6,24 +6,16 @@ Source: CloudWatch user guide, "Use dynamic labels".
 
 from __future__ import annotations
 
-import math
 import re
 
 from ..listings import ACCOUNT_ID
-from .evaluation import Series
+from .evaluation import Series, reduction
 from .queries import MetricStat, Result
 from .refusals import invalid
 
 _HOLE = re.compile(r"\$\{([^}]*)\}")
 _PROP = re.compile(r"PROP\('([^']+)'\)")
-_OVER = {
-    "AVG": lambda points: math.fsum(points) / len(points),
-    "FIRST": lambda points: points[0],
-    "LAST": lambda points: points[-1],
-    "MAX": max,
-    "MIN": min,
-    "SUM": math.fsum,
-}
+_STATISTICS = ("AVG", "FIRST", "LAST", "MAX", "MIN", "SUM")
 
 
 def label(result: Result, *, region: str) -> str:
@@ -36,12 +28,12 @@ def label(result: Result, *, region: str) -> str:
 
 
 def _filling(content: str, result: Result, region: str) -> str:
-    if content in _OVER:
+    if content in _STATISTICS:
         return _statistic(content, result.series)
     found = _PROP.fullmatch(content)
     stat = result.query.metric
     if found is None:
-        raise invalid(f"The dynamic label ${{{content}}} is not supported: use PROP('…'), {', '.join(sorted(_OVER))}.")
+        raise invalid(f"The dynamic label ${{{content}}} is not supported: use PROP('…'), {', '.join(_STATISTICS)}.")
     if found[1] in ("AccountId", "Region"):
         return ACCOUNT_ID if found[1] == "AccountId" else region
     return _property(found[1], stat) if stat else ""
@@ -49,7 +41,10 @@ def _filling(content: str, result: Result, region: str) -> str:
 
 def _statistic(name: str, series: Series) -> str:
     points = [value for _, value in sorted(series.items())]
-    return f"{_OVER[name](points):g}" if points else "--"
+    if not points:
+        return "--"
+    ends = {"FIRST": points[0], "LAST": points[-1]}
+    return f"{ends[name] if name in ends else reduction(name, points):g}"
 
 
 def _property(name: str, stat: MetricStat) -> str:

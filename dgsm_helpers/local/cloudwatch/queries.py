@@ -101,7 +101,16 @@ def queries_from_api(given: Sequence[Mapping[str, Any]], *, where: str) -> tuple
     if not any(query.return_data for query in queries):
         raise invalid(f"At least one of {where} must return data.")
     _order(queries)
+    _check_periods(given, queries)
     return queries
+
+
+def _check_periods(given: Sequence[Mapping[str, Any]], queries: Sequence[Query]) -> None:
+    """An expression may name a period, but only the one that its metrics have."""
+    periods = {query.metric.period_s for query in queries if query.metric}
+    for one in given:
+        if "Expression" in one and "Period" in one and one["Period"] not in periods:
+            raise invalid(f"Error in expression '{one['Id']}': a Period other than its metrics' is not supported.")
 
 
 def _query(given: Mapping[str, Any], where: str) -> Query:
@@ -220,9 +229,12 @@ class _Run:
         return read(self.store, stat, start_s=self.start_s, end_s=self.end_s)
 
     def _grid(self, period_s: int) -> list[float]:
+        """Beginnings of the periods that may be filled: those that metrics are kept for, and that have begun."""
         if not period_s:
             return []
-        return [float(at) for at in range(floor(self.start_s / period_s) * period_s, ceil(self.end_s), period_s)]
+        first_s = max(self.start_s, self.now_s - kept_s(period_s))
+        end_s = min(self.end_s, self.now_s)
+        return [float(at) for at in range(floor(first_s / period_s) * period_s, ceil(end_s), period_s)]
 
     def _period(self, query: Query) -> int:
         """The period of the metrics beneath an expression; 0 without any."""

@@ -25,7 +25,7 @@ _EXTENDED = re.compile(r"(?P<kind>p|tm|tc|ts)(?P<percent>\d{1,3}(?:\.\d{1,10})?)
 class Aggregate:
     """Samples of one period: count, sum, extremes, and how often each value came as far as that is known."""
 
-    __slots__ = ("count", "counts", "maximum", "minimum", "opaque", "sum")
+    __slots__ = ("_coarse", "count", "counts", "maximum", "minimum", "opaque", "sum")
 
     def __init__(self) -> None:
         self.count = 0.0
@@ -35,13 +35,15 @@ class Aggregate:
         self.counts: dict[float, float] | None = None
         """Value to count; None while all samples are equal, which is the common case and needs no table."""
         self.opaque = False
+        self._coarse = False
 
     def add(self, value: float, count: float = 1.0) -> None:
         """Take in ``count`` samples of ``value``."""
         if self.counts is not None:
-            self.counts[value] = self.counts.get(value, 0.0) + count
-            if len(self.counts) > EXACT_VALUES:
-                self.counts = _coarse(self.counts)
+            kept = _rounded(value) if self._coarse else value
+            self.counts[kept] = self.counts.get(kept, 0.0) + count
+            if len(self.counts) > EXACT_VALUES and not self._coarse:
+                self.counts, self._coarse = _thinned(self.counts), True
         elif self.count and value != self.minimum and not self.opaque:
             self.counts = {self.minimum: self.count, value: count}
         self.count += count
@@ -135,10 +137,14 @@ def _trimmed(aggregate: Aggregate, share: float, pick: Callable[[float, float], 
     return pick(sum(count for _, count in kept), sum(value * count for value, count in kept))
 
 
-def _coarse(counts: dict[float, float]) -> dict[float, float]:
-    """Three significant digits: percentiles are off by half a percent at most, and memory stays bounded."""
-    coarse: dict[float, float] = {}
+def _thinned(counts: dict[float, float]) -> dict[float, float]:
+    thinned: dict[float, float] = {}
     for value, count in counts.items():
-        rounded = float(f"{value:.2e}")
-        coarse[rounded] = coarse.get(rounded, 0.0) + count
-    return coarse
+        rounded = _rounded(value)
+        thinned[rounded] = thinned.get(rounded, 0.0) + count
+    return thinned
+
+
+def _rounded(value: float) -> float:
+    """Three significant digits: percentiles are off by half a percent at most, and memory stays bounded."""
+    return float(f"{value:.2e}")

@@ -4,7 +4,7 @@ import math
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.core.exceptions import ServiceException
 
@@ -46,6 +46,7 @@ points = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     points=points,
     period_s=st.sampled_from([1, 5, 10, 20, 30, 60, 120, 300, 900, 3600]),
