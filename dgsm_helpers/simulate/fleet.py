@@ -75,12 +75,17 @@ def _free_from(instance_type: str, begin_s: float, shortages: Sequence[Shortage]
 
 
 def choose_instance(outstanding: Sequence[int], strategy: str, rng: random.Random) -> int:
+    """Index of the instance that gets a new request; see `pick`, which this feeds from ``rng``."""
+    return pick(outstanding, strategy, rng.random())
+
+
+def pick(outstanding: Sequence[int], strategy: str, draw: float) -> int:
     """Index of the instance that gets a new request.
 
     Args:
         outstanding: requests in flight on each serving instance.
         strategy: ``RANDOM``, or ``LEAST_OUTSTANDING_REQUESTS`` (the least loaded, ties at random).
-        rng: source of randomness.
+        draw: a uniform random number from 0 to below 1.
 
     Raises:
         InvalidInput: no instance, or a strategy SageMaker does not have.
@@ -88,14 +93,16 @@ def choose_instance(outstanding: Sequence[int], strategy: str, rng: random.Rando
     if not outstanding:
         raise InvalidInput("No instance serves, so none can be chosen.")
     if strategy == RANDOM:
-        return int(rng.random() * len(outstanding))
+        return int(draw * len(outstanding))
     if strategy != LEAST_OUTSTANDING_REQUESTS:
         raise InvalidInput(
-            f"SageMaker has no routing strategy {strategy!r}; it has RANDOM and LEAST_OUTSTANDING_REQUESTS."
+            f"SageMaker has no routing strategy {strategy!r}.", hint="It has RANDOM and LEAST_OUTSTANDING_REQUESTS."
         )
     least = min(outstanding)
-    ties = [index for index, count in enumerate(outstanding) if count == least]
-    return ties[int(rng.random() * len(ties))] if len(ties) > 1 else ties[0]
+    index = outstanding.index(least)
+    for _ in range(int(draw * outstanding.count(least))):
+        index = outstanding.index(least, index + 1)
+    return index
 
 
 def removal_order(ranks: Sequence[int], outstanding: Sequence[int]) -> list[int]:

@@ -1,0 +1,59 @@
+"""Sessions cut into streams and laid out as one sequence of events, once for all runs over the same traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .traffic import Traffic
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events:
+    """Begins and ends of streams in order of time.
+
+    ``codes`` holds the stream's index for a begin and its bitwise complement for an end; ends come first at the same
+    moment. ``bounds[k]`` is the first event at or after tick k; ticks are ``tick_s`` apart. ``draws`` is one uniform
+    random number a stream, for routing: the same stream draws the same number whatever the policy.
+    """
+
+    tick_s: float
+    ticks: int
+    starts_s: list[float]
+    ends_s: list[float]
+    longest_s: float
+    times_s: list[float]
+    codes: list[int]
+    bounds: list[int]
+    draws: list[float]
+
+
+def events_of(traffic: Traffic, *, stream_limit_s: float, tick_s: float, seed: int) -> Events:
+    """Lay out the traffic's streams; a session longer than ``stream_limit_s`` opens the next stream as one ends."""
+    pieces = np.maximum(1, np.ceil(traffic.durations_s / stream_limit_s - 1e-9)).astype(int)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = np.repeat(traffic.starts_s, pieces) + number * stream_limit_s
+    ends = np.minimum(starts + stream_limit_s, np.repeat(traffic.starts_s + traffic.durations_s, pieces))
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    inside = starts < traffic.horizon_s
+    starts, ends = starts[inside], ends[inside]
+    index = np.arange(starts.size)
+    ending = ends < traffic.horizon_s
+    times = np.concatenate((ends[ending], starts))
+    codes = np.concatenate((~index[ending], index))
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    ticks = int(np.ceil(traffic.horizon_s / tick_s - 1e-9))
+    return Events(
+        tick_s=tick_s,
+        ticks=ticks,
+        starts_s=starts.tolist(),
+        ends_s=ends.tolist(),
+        longest_s=float((ends - starts).max(initial=0.0)),
+        times_s=times.tolist(),
+        codes=codes[order].tolist(),
+        bounds=np.searchsorted(times, np.arange(ticks + 1) * tick_s, "left").tolist(),
+        draws=np.random.default_rng([seed, 2]).random(starts.size).tolist(),
+    )

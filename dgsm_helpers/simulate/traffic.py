@@ -1,0 +1,194 @@
+"""Traffic as sessions: when each begins and how long it lasts.
+
+A session is what a caller wants; the platform cuts it into streams of at most 30 minutes. Made traffic is random but
+seeded; its sessions last an exponential time unless durations are given, so that a level of concurrency follows from
+arrivals as in an M/M/infinity queue: ``expected arrivals = growth of the level + level / mean duration``.
+
+Times are seconds from the start of the traffic; nothing here knows a date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidInput
+
+STEP_S = 10.0
+"""Resolution of made traffic, the period of the high-resolution metric."""
+DAY_S = 86_400.0
+
+Level = Callable[[np.ndarray], np.ndarray]
+"""Wanted concurrency by time (seconds, array in and out)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Traffic:
+    """Sessions of one period.
+
+    Args:
+        name: what it is, for tables.
+        starts_s: begin of each session, ascending, from 0 to below ``horizon_s``.
+        durations_s: length of each, above zero; a session may outlast the horizon.
+        horizon_s: length of the period.
+
+    Raises:
+        InvalidInput: times negative or not ascending, durations not above zero, lengths that differ.
+    """
+
+    name: str
+    starts_s: np.ndarray
+    durations_s: np.ndarray
+    horizon_s: float
+
+    def __post_init__(self) -> None:
+        starts, durations = np.asarray(self.starts_s, float), np.asarray(self.durations_s, float)
+        object.__setattr__(self, "starts_s", starts)
+        object.__setattr__(self, "durations_s", durations)
+        if starts.shape != durations.shape or starts.ndim != 1:
+            raise InvalidInput(f"Traffic {self.name!r} has {starts.size} starts and {durations.size} durations.")
+        if not self.horizon_s > 0:
+            raise InvalidInput(f"Traffic {self.name!r} must last longer than {self.horizon_s} s.")
+        _refuse_first(starts, ~np.isfinite(starts) | (starts < 0), self.name, "a start that is negative or no number")
+        _refuse_first(starts, starts >= self.horizon_s, self.name, f"a start after its end at {self.horizon_s} s")
+        _refuse_first(starts, np.diff(starts, prepend=0.0) < 0, self.name, "a start before the one above it")
+        _refuse_first(
+            durations, ~np.isfinite(durations) | (durations <= 0), self.name, "a duration that is not above zero"
+        )
+
+    @property
+    def sessions(self) -> int:
+        """How many there are."""
+        return int(self.starts_s.size)
+
+    def concurrency(self, step_s: float = STEP_S) -> np.ndarray:
+        """Sessions in progress just before the end of each step; shape (steps,)."""
+        edges = np.arange(1, int(self.horizon_s // step_s) + 1) * step_s
+        ends = np.sort(self.starts_s + self.durations_s)
+        begun, ended = np.searchsorted(self.starts_s, edges, "left"), np.searchsorted(ends, edges, "left")
+        return begun - ended
+
+    def stream_seconds(self) -> float:
+        """Seconds of streaming within the horizon, over all sessions."""
+        return float(np.minimum(self.durations_s, self.horizon_s - self.starts_s).sum())
+
+
+def _refuse_first(values: np.ndarray, wrong: np.ndarray, name: str, what: str) -> None:
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise InvalidInput(
+            f"Traffic {name!r} has {what}: {values[index]} s in row {index + 1}.", hint="Correct or sort the rows."
+        )
+
+
+def constant(*, streams: float, horizon_s: float, mean_s: float = 300.0, seed: int = 0) -> Traffic:
+    """About ``streams`` sessions at any time, from the first moment on."""
+    return from_level("constant", lambda t: np.full_like(t, streams), horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+
+
+def step(
+    *, before: float, after: float, at_s: float, horizon_s: float, mean_s: float = 300.0, seed: int = 0
+) -> Traffic:
+    """``before`` sessions, and from ``at_s`` on ``after``; downwards it follows as sessions end."""
+    level = _where(lambda t: t >= at_s, after, before)
+    return from_level("step", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+
+
+def ramp(
+    *,
+    before: float,
+    after: float,
+    start_s: float,
+    end_s: float,
+    horizon_s: float,
+    mean_s: float = 300.0,
+    seed: int = 0,
+) -> Traffic:
+    """From ``before`` sessions at ``start_s`` to ``after`` at ``end_s`` in a straight line."""
+    if not start_s < end_s:
+        raise InvalidInput(f"A ramp must end after it starts, not from {start_s} s to {end_s} s.")
+    return from_level(
+        "ramp",
+        lambda t: np.interp(t, (start_s, end_s), (before, after)),
+        horizon_s=horizon_s,
+        mean_s=mean_s,
+        seed=seed,
+    )
+
+
+def diurnal(
+    *,
+    low: float,
+    high: float,
+    peak_s: float = 14 * 3600.0,
+    horizon_s: float = DAY_S,
+    mean_s: float = 300.0,
+    seed: int = 0,
+) -> Traffic:
+    """A day's wave between ``low`` and ``high`` sessions with its peak at ``peak_s`` of every day."""
+
+    def level(t: np.ndarray) -> np.ndarray:
+        return low + (high - low) * (1 + np.cos(2 * np.pi * (t - peak_s) / DAY_S)) / 2
+
+    return from_level("diurnal", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+
+
+def bursty(
+    *,
+    base: float,
+    burst: float,
+    every_s: float,
+    burst_s: float,
+    horizon_s: float,
+    mean_s: float = 300.0,
+    seed: int = 0,
+) -> Traffic:
+    """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average."""
+    rng = np.random.default_rng([seed, 1])
+    moments = np.cumsum(rng.exponential(every_s, size=int(horizon_s / every_s * 2) + 10))
+
+    def level(t: np.ndarray) -> np.ndarray:
+        last = np.searchsorted(moments, t, "right")
+        since = t - np.where(last > 0, moments[np.maximum(last - 1, 0)], -np.inf)
+        return np.where(since < burst_s, burst, base)
+
+    return from_level("bursty", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+
+
+def from_level(name: str, level: Level, *, horizon_s: float, mean_s: float, seed: int) -> Traffic:
+    """Random sessions whose expected concurrency follows ``level``.
+
+    It cannot fall faster than sessions end: downwards it lags by about ``mean_s``.
+
+    Raises:
+        InvalidInput: a negative level, or a mean duration or horizon that is not above zero.
+    """
+    if not mean_s > 0 or not horizon_s > 0:
+        raise InvalidInput(f"Mean duration and horizon must be above zero, not {mean_s} s and {horizon_s} s.")
+    rng = np.random.default_rng(seed)
+    edges = np.arange(0.0, horizon_s, STEP_S)
+    wanted = np.asarray(level(edges), float)
+    if wanted.min() < 0:
+        raise InvalidInput(f"Traffic {name!r} has a negative level of {wanted.min():g} sessions.")
+    arrivals = rng.poisson(_arrivals(wanted, mean_s))
+    starts = np.sort(np.repeat(edges, arrivals) + rng.uniform(0, STEP_S, arrivals.sum()))
+    starts = np.minimum(starts, np.nextafter(horizon_s, 0))
+    return Traffic(
+        name=name, starts_s=starts, durations_s=rng.exponential(mean_s, starts.size) + 1e-3, horizon_s=horizon_s
+    )
+
+
+def _arrivals(wanted: np.ndarray, mean_s: float) -> np.ndarray:
+    """Expected arrivals of each step; where the level falls faster than sessions end, none until it is met again."""
+    kept = np.exp(-STEP_S / mean_s)
+    arrivals, present = np.empty_like(wanted), 0.0
+    for index, aim in enumerate(wanted.tolist()):
+        arrivals[index] = new = max(0.0, aim - present * kept)
+        present = present * kept + new
+    return arrivals
+
+
+def _where(condition: Callable[[np.ndarray], np.ndarray], yes: float, no: float) -> Level:
+    return lambda t: np.where(condition(t), yes, no)
