@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,24 +53,13 @@ def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgr
     """
     started = wb.now()
     found = found or find(wb)
-    mine = [item for item in found.items if item.ours]
     removed: list[str] = []
-    if any(item.kind in inventory.SCALING_KINDS for item in mine):
-        removed += scaling.remove(wb)
-    if any(item.kind == "endpoint" for item in mine):
-        removed += _delete_endpoint(wb, on_progress)
-    for kind, operation, key in _DELETIONS:
-        for name in _names(mine, kind):
-            if _gone(wb, "sagemaker", operation, **{key: name}):
-                removed.append(f"{kind} {name}")
-    # A policy's alarms go with it; those that are still there belong to no policy any more.
-    left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
-    for name in (*sorted(left_alarms), *_names(mine, "alarm")):
-        if _gone(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]):
-            removed.append(f"alarm {name}")
-    for name in _names(mine, "dashboard"):
-        if _gone(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]):
-            removed.append(f"dashboard {name}")
+    try:
+        for what in _delete(wb, [item for item in found.items if item.ours], on_progress):
+            removed.append(what)
+    except BaseException as error:
+        error.add_note(f"Removed before that: {', '.join(removed) or 'nothing'}. Run the cell again for the rest.")
+        raise
     kept = tuple(item for item in found.items if not item.ours)
     return Deleted(tuple(removed), kept, (wb.now() - started).total_seconds())
 
@@ -82,6 +71,26 @@ def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
         DgsmError: something could not be read, which proves nothing.
     """
     return tuple(item for item in find(wb, also=also).items if item.ours and item.bills)
+
+
+def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
+    """Delete one after the other, yielding each in words as it goes."""
+    if any(item.kind in inventory.SCALING_KINDS for item in mine):
+        yield from scaling.remove(wb)
+    if any(item.kind == "endpoint" for item in mine):
+        yield from _delete_endpoint(wb, on_progress)
+    for kind, operation, key in _DELETIONS:
+        for name in _names(mine, kind):
+            if _gone(wb, "sagemaker", operation, **{key: name}):
+                yield f"{kind} {name}"
+    # A policy's alarms go with it; those that are still there belong to no policy any more.
+    left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
+    for name in (*sorted(left_alarms), *_names(mine, "alarm")):
+        if _gone(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]):
+            yield f"alarm {name}"
+    for name in _names(mine, "dashboard"):
+        if _gone(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]):
+            yield f"dashboard {name}"
 
 
 _DELETIONS = (

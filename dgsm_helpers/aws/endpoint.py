@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFound, NotReady
+from ..errors import NotFound, NotReady, Throttled
 from . import logs, tables
 from .calls import call
 
@@ -204,7 +204,14 @@ def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) ->
     started = wb.now()
     hint, looked_s = "", 0.0
     while True:
-        state = find(wb)
+        try:
+            state = find(wb)
+        except Throttled:
+            # Half an hour's waiting is not given up because a look was throttled; the time limit still holds.
+            if (wb.now() - started).total_seconds() >= timeout_s:
+                raise
+            wb.sleep(POLL_S)
+            continue
         elapsed_s = (wb.now() - started).total_seconds()
         if state is not None and state.status == "Creating" and elapsed_s - looked_s >= _LOOK_AT_LOGS_EVERY_S:
             hint, looked_s = logs.hint(logs.recent(wb, since=state.created)), elapsed_s

@@ -22,13 +22,16 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "sagemaker:CreateEndpointConfig",
         "sagemaker:CreateEndpoint",
         "sagemaker:UpdateEndpoint",
+        "sagemaker:DescribeModelPackage",
         "sagemaker:DescribeModel",
         "sagemaker:DescribeEndpointConfig",
         "sagemaker:DescribeEndpoint",
         "sagemaker:AddTags",
         "sagemaker:ListTags",
+        "iam:GetRole",
         "iam:PassRole",
         "servicequotas:ListServiceQuotas",
+        "pricing:GetProducts",
     ),
     "invoke": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithBidirectionalStream"),
     "scaling": (
@@ -40,6 +43,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScalingActivities",
         "application-autoscaling:DescribeScheduledActions",
+        "application-autoscaling:DeleteScheduledAction",
         "sagemaker:UpdateEndpointWeightsAndCapacities",
         "cloudwatch:PutMetricAlarm",
         "cloudwatch:DescribeAlarms",
@@ -60,10 +64,20 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "sagemaker:ListEndpointConfigs",
         "sagemaker:ListModels",
         "tag:GetResources",
+        "cloudwatch:ListDashboards",
+        "cloudwatch:DeleteDashboards",
+        "logs:DescribeLogGroups",
     ),
 }
 
-NOT_IN_FULL_ACCESS = frozenset({"servicequotas:ListServiceQuotas", "tag:GetResources"})
+NOT_IN_FULL_ACCESS = frozenset(
+    {
+        "servicequotas:ListServiceQuotas",
+        "pricing:GetProducts",
+        "cloudwatch:ListDashboards",
+        "cloudwatch:DeleteDashboards",
+    }
+)
 
 
 def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from botocore.exceptions import UnknownRegionError
+
 from ..errors import AccessDenied, CredentialsProblem, DgsmError, InvalidInput, NotFound, NotReady, QuotaExceeded
 from . import permissions, tables, versions
 from .arns import require_usable_arn
@@ -159,7 +161,10 @@ def _identity(wb: Workbook) -> tuple[str | None, Check]:
 
 
 def _region(wb: Workbook) -> Check:
-    partition = wb.session.get_partition_for_region(wb.region)
+    try:
+        partition = wb.session.get_partition_for_region(wb.region)
+    except UnknownRegionError:
+        return Check("region", "no", f"{wb.region} is not the name of an AWS region", "Open the workbook with another.")
     known = wb.session.get_available_regions("sagemaker", partition_name=partition)
     if wb.region in known:
         return Check("region", "yes", f"{wb.region} offers SageMaker")

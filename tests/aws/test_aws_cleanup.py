@@ -134,3 +134,14 @@ def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
     operator.fault("denied", service="resourcegroupstaggingapi", operation="*")
     found = cleanup.find(workbook())
     assert "account-wide search by tag failed" in found.notes[0]
+
+
+def test_interrupted_clean_up_says_how_far_it_came_and_can_go_on(workbook, operator):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    operator.fault("denied", service="sagemaker", operation="DeleteModel")
+    with pytest.raises(AccessDenied) as caught:
+        cleanup.delete(wb)
+    assert f"endpoint {wb.endpoint_name}" in caught.value.__notes__[0]
+    operator.undo()
+    assert [text.split()[0] for text in cleanup.delete(wb).removed] == ["model"]
