@@ -28,7 +28,8 @@ from ..simulate.target_tracking import (
 from .clock import Clock
 from .cloudwatch import cloudwatch_for
 from .cloudwatch.alarm import AlarmStatus
-from .control.autoscaling import Activity, AutoScaling, Policy, Target, next_firing
+from .control.autoscaling import AutoScaling, next_firing
+from .control.scaling_records import Activity, Policy, Target
 from .fleet import Fleet, FleetBusy
 from .policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
 

@@ -11,7 +11,7 @@ from ..simulate.model import ScalingModel
 from ..simulate.policies import Step, StepScaling, TargetTracking
 from .cloudwatch.alarm import COMPARISONS, Alarm, AlarmStatus
 from .cloudwatch.queries import MetricStat, Query
-from .control.autoscaling import Policy
+from .control.scaling_records import Policy
 
 DEFAULT_COOLDOWN_S = 300
 """AWS's default cooldown of a SageMaker variant, both ways."""

@@ -1,9 +1,7 @@
 """Application Auto Scaling of the embedded AWS: scalable targets, policies, scheduled actions, activities.
 
-What can be asked of the service is here, with AWS's refusals; when something scales is the heartbeat's
-(``autoscaler``).
-Moto's own backend makes no alarms, fires no actions and keeps no activities, so nothing of it is used but its wire
-format.
+What can be asked of the service is here, with AWS's refusals; when something scales is the heartbeat's (``autoscaler``).
+Moto's own makes no alarms, fires no actions and keeps no activities, so nothing of it is used.
 """
 
 from __future__ import annotations
@@ -11,25 +9,28 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
 from ...simulate.schedules import parse_schedule
 from ..listings import ACCOUNT_ID
-
-NAMESPACE = "sagemaker"
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-SERVICE_ROLE = (
-    f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
-    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+from .scaling_records import (
+    DIMENSION,
+    NAMESPACE,
+    Activity,
+    Policy,
+    ScheduledAction,
+    Target,
+    check_target_tracking,
+    missing,
+    refuse,
 )
+
 ACTIVITY_AGE_S = 42 * 24 * 3600.0
 """AWS keeps activities for six weeks."""
-PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
+_PAGE = 50
+"""Most rows of one answer, and how many without MaxResults (API reference)."""
 
 
 def _one_at_a_time(method: Callable[[Any, Any], dict[str, Any]]) -> Callable[[Any, Any], dict[str, Any]]:
@@ -41,69 +42,6 @@ def _one_at_a_time(method: Callable[[Any, Any], dict[str, Any]]) -> Callable[[An
             return method(self, p)
 
     return locked
-
-
-def refuse(message: str, code: str = "ValidationException") -> ServiceException:
-    """An error in AWS's words."""
-    return ServiceException(code, message)
-
-
-@dataclass
-class Target:
-    """A scalable target; ``suspended`` has AWS's three keys."""
-
-    resource_id: str
-    arn: str
-    min_capacity: int
-    max_capacity: int
-    created_s: float
-    suspended: dict[str, bool] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False
-        )
-    )
-    tags: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Policy:
-    """A scaling policy; ``config`` is the configuration exactly as put, ``alarms`` the names of the alarms made for
-    it."""
-
-    resource_id: str
-    name: str
-    arn: str
-    kind: str
-    config: dict[str, Any]
-    created_s: float
-    alarms: list[str] = field(default_factory=list)
-
-
-@dataclass
-class ScheduledAction:
-    """A scheduled action; ``request`` is as put, ``next_s`` when it fires next (None: never again)."""
-
-    resource_id: str
-    name: str
-    arn: str
-    request: dict[str, Any]
-    created_s: float
-    next_s: float | None
-
-
-@dataclass
-class Activity:
-    """A scaling activity or, with ``not_scaled``, the reason why there was none."""
-
-    resource_id: str
-    description: str
-    cause: str
-    start_s: float
-    status: str
-    message: str = ""
-    end_s: float | None = None
-    not_scaled: tuple[dict[str, Any], ...] = ()
-    activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class AutoScaling:
@@ -147,6 +85,8 @@ class AutoScaling:
         high = p.get("MaxCapacity", target.max_capacity if target else None)
         if low is None or high is None:
             raise refuse("Both MinCapacity and MaxCapacity are required to register a new scalable target")
+        if low < 0:
+            raise refuse(f"Minimum capacity cannot be less than zero: {low}")
         if low > high:
             raise refuse(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
         if self._running(self.region, resource_id) is None:
@@ -168,21 +108,7 @@ class AutoScaling:
     def describe_scalable_targets(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         wanted = p.get("ResourceIds")
-        rows = [
-            {
-                "ServiceNamespace": NAMESPACE,
-                "ResourceId": t.resource_id,
-                "ScalableDimension": DIMENSION,
-                "MinCapacity": t.min_capacity,
-                "MaxCapacity": t.max_capacity,
-                "RoleARN": SERVICE_ROLE,
-                "CreationTime": _moment(t.created_s),
-                "SuspendedState": dict(t.suspended),
-                "ScalableTargetARN": t.arn,
-            }
-            for t in self.targets.values()
-            if not wanted or t.resource_id in wanted
-        ]
+        rows = [t.row() for t in self.targets.values() if not wanted or t.resource_id in wanted]
         return _page(rows, p, "ScalableTargets")
 
     def forget(self, target: Target) -> None:
@@ -213,54 +139,38 @@ class AutoScaling:
             raise refuse("The type of an existing scaling policy cannot be changed; delete it first")
         config = dict(p[field_name])
         if kind == "TargetTrackingScaling":
-            self._check_target_tracking(key, config)
+            check_target_tracking(config)
+            self._refuse_twin(key, config)
         policy = Policy(target.resource_id, p["PolicyName"], former.arn if former else "", kind, config, self._now_s())
         if not policy.arn:
             policy.arn = (
                 f"arn:aws:autoscaling:{self.region}:{ACCOUNT_ID}:scalingPolicy:{uuid.uuid4()}:resource/"
                 f"{NAMESPACE}/{target.resource_id}:policyName/{policy.name}"
             )
+        if kind == "TargetTrackingScaling":
+            # First, as CloudWatch may refuse the policy's expression: the former policy and its alarms then stay.
+            policy.alarms = self._make_alarms(self.region, policy)
         if former:
             policy.created_s = former.created_s
             self._delete_alarms(self.region, former.alarms)
         self.policies[key] = policy
-        if kind == "TargetTrackingScaling":
-            policy.alarms = self._make_alarms(self.region, policy)
-        return {"PolicyARN": policy.arn, "Alarms": self._alarm_rows(policy)}
+        return {"PolicyARN": policy.arn, "Alarms": policy.alarm_rows(self.region)}
 
-    def _check_target_tracking(self, key: tuple[str, str], config: Mapping[str, Any]) -> None:
-        predefined = config.get("PredefinedMetricSpecification")
-        custom = config.get("CustomizedMetricSpecification")
-        if (predefined is None) == (custom is None):
-            raise refuse("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
-        if config["TargetValue"] <= 0:
-            raise refuse(f"TargetValue must be greater than zero: {config['TargetValue']}")
-        if predefined:
-            metric = predefined["PredefinedMetricType"]
-            if metric not in PREDEFINED:
-                raise refuse(f"The predefined metric {metric} does not apply to the scalable dimension {DIMENSION}")
-            for other in self.policies.values():
-                spec = other.config.get("PredefinedMetricSpecification", {})
-                same = spec.get("PredefinedMetricType") == metric
-                if same and other.resource_id == key[0] and other.name != key[1]:
-                    raise refuse(
-                        f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}"
-                    )
-        elif metrics := custom.get("Metrics"):
-            returned = [m for m in metrics if m.get("ReturnData", True)]
-            if len(returned) != 1:
-                raise refuse(f"Exactly one element of the metrics list should return data, not {len(returned)}")
-            if len({m["Id"] for m in metrics}) != len(metrics):
-                raise refuse("The Ids of the metrics list must be unique")
-        elif not (custom.get("MetricName") and custom.get("Namespace") and custom.get("Statistic")):
-            raise refuse("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")
+    def _refuse_twin(self, key: tuple[str, str], config: Mapping[str, Any]) -> None:
+        metric = config.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
+        for other in self.policies.values():
+            same = other.config.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType") == metric
+            if metric and same and other.resource_id == key[0] and other.name != key[1]:
+                raise refuse(
+                    f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}"
+                )
 
     @_one_at_a_time
     def delete_scaling_policy(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         policy = self.policies.get((resource_id, p["PolicyName"]))
         if policy is None:
-            raise _missing(
+            raise missing(
                 f"No scaling policy found for service namespace: {NAMESPACE}, resource ID: {resource_id}, "
                 f"scalable dimension: {DIMENSION}, policy name: {p['PolicyName']}"
             )
@@ -271,23 +181,11 @@ class AutoScaling:
     def describe_scaling_policies(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         names, resource_id = p.get("PolicyNames"), p.get("ResourceId")
-        rows = []
-        for policy in self.policies.values():
-            if (names and policy.name not in names) or (resource_id and policy.resource_id != resource_id):
-                continue
-            rows.append(
-                {
-                    "PolicyARN": policy.arn,
-                    "PolicyName": policy.name,
-                    "ServiceNamespace": NAMESPACE,
-                    "ResourceId": policy.resource_id,
-                    "ScalableDimension": DIMENSION,
-                    "PolicyType": policy.kind,
-                    f"{policy.kind}PolicyConfiguration": policy.config,
-                    "Alarms": self._alarm_rows(policy),
-                    "CreationTime": _moment(policy.created_s),
-                }
-            )
+        rows = [
+            policy.row(self.region)
+            for policy in self.policies.values()
+            if (not names or policy.name in names) and (not resource_id or policy.resource_id == resource_id)
+        ]
         return _page(rows, p, "ScalingPolicies")
 
     # Scheduled actions
@@ -326,7 +224,7 @@ class AutoScaling:
     def delete_scheduled_action(self, p: Mapping[str, Any]) -> dict[str, Any]:
         resource_id = self._resource(p)
         if self.actions.pop((resource_id, p["ScheduledActionName"]), None) is None:
-            raise _missing(
+            raise missing(
                 f"No scheduled action found for resource ID: {resource_id}, "
                 f"scheduled action name: {p['ScheduledActionName']}"
             )
@@ -336,17 +234,8 @@ class AutoScaling:
     def describe_scheduled_actions(self, p: Mapping[str, Any]) -> dict[str, Any]:
         self._namespace(p)
         names, resource_id = p.get("ScheduledActionNames"), p.get("ResourceId")
-        shown = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
         rows = [
-            {
-                "ScheduledActionName": a.name,
-                "ScheduledActionARN": a.arn,
-                "ServiceNamespace": NAMESPACE,
-                "ResourceId": a.resource_id,
-                "ScalableDimension": DIMENSION,
-                "CreationTime": _moment(a.created_s),
-                **{k: a.request[k] for k in shown if k in a.request},
-            }
+            a.row()
             for a in self.actions.values()
             if (not names or a.name in names) and (not resource_id or a.resource_id == resource_id)
         ]
@@ -360,7 +249,7 @@ class AutoScaling:
         resource_id, all_of_them = p.get("ResourceId"), p.get("IncludeNotScaledActivities", False)
         oldest_s = self._now_s() - ACTIVITY_AGE_S
         rows = [
-            _activity_row(a)
+            a.row()
             for a in reversed(self.activities)
             if (not resource_id or a.resource_id == resource_id)
             and (all_of_them or not a.not_scaled)
@@ -395,6 +284,8 @@ class AutoScaling:
             raise refuse(
                 f"The embedded AWS scales the service namespace sagemaker only, not {p.get('ServiceNamespace')}"
             )
+        if "ScalableDimension" in p and not (p.get("ResourceId") or p.get("ResourceIds")):
+            raise refuse("With a scalable dimension, a resource ID is required too")
         if p.get("ScalableDimension", DIMENSION) != DIMENSION:
             raise refuse(
                 f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}"
@@ -410,7 +301,7 @@ class AutoScaling:
     def _target(self, p: Mapping[str, Any]) -> Target:
         resource_id = self._resource(p)
         if resource_id not in self.targets:
-            raise _missing(
+            raise missing(
                 f"No scalable target registered for service namespace: {NAMESPACE}, "
                 f"resource ID: {resource_id}, scalable dimension: {DIMENSION}"
             )
@@ -420,15 +311,11 @@ class AutoScaling:
         for target in self.targets.values():
             if target.arn == arn:
                 return target
-        raise _missing(f"No scalable target has the ARN {arn}", "ResourceNotFoundException")
+        raise missing(f"No scalable target has the ARN {arn}", "ResourceNotFoundException")
 
     def _drop(self, policy: Policy) -> None:
         self._delete_alarms(self.region, policy.alarms)
         del self.policies[policy.resource_id, policy.name]
-
-    def _alarm_rows(self, policy: Policy) -> list[dict[str, str]]:
-        prefix = f"arn:aws:cloudwatch:{self.region}:{ACCOUNT_ID}:alarm:"
-        return [{"AlarmName": name, "AlarmARN": prefix + name} for name in policy.alarms]
 
 
 def next_firing(request: Mapping[str, Any], after_s: float) -> float | None:
@@ -443,38 +330,13 @@ def _seconds(value: Any) -> float | None:
     return value.timestamp() if isinstance(value, datetime) else value
 
 
-def _activity_row(a: Activity) -> dict[str, Any]:
-    row = {
-        "ActivityId": a.activity_id,
-        "ServiceNamespace": NAMESPACE,
-        "ResourceId": a.resource_id,
-        "ScalableDimension": DIMENSION,
-        "Description": a.description,
-        "Cause": a.cause,
-        "StartTime": _moment(a.start_s),
-        "StatusCode": a.status,
-        "StatusMessage": a.message,
-    }
-    if a.end_s is not None:
-        row["EndTime"] = _moment(a.end_s)
-    if a.not_scaled:
-        row["NotScaledReasons"] = list(a.not_scaled)
-    return row
-
-
-def _missing(message: str, code: str = "ObjectNotFoundException") -> ServiceException:
-    return refuse(message, code)
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _page(rows: list[dict[str, Any]], p: Mapping[str, Any], name: str) -> dict[str, Any]:
     token = p.get("NextToken")
     if token is not None and not token.isdigit():
         raise refuse("The next token is invalid", "InvalidNextTokenException")
-    start, size = int(token or 0), p.get("MaxResults") or 50
+    start, size = int(token or 0), p.get("MaxResults", _PAGE)
+    if not 1 <= size <= _PAGE:
+        raise refuse(f"MaxResults must be between 1 and {_PAGE}, not {size}")
     answer: dict[str, Any] = {name: rows[start : start + size]}
     if start + size < len(rows):
         answer["NextToken"] = str(start + size)
