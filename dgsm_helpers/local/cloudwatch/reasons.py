@@ -38,7 +38,7 @@ def reason(spec: AlarmSpec, state: AlarmState, points: Sequence[Point]) -> str:
     deciding = [point for point in points if spec.breaches(point[1]) == (state == "ALARM")]
     least = spec.datapoints_to_alarm if state == "ALARM" else spec.evaluation_periods - spec.datapoints_to_alarm + 1
     ways = "OK -> ALARM" if state == "ALARM" else "ALARM -> OK"
-    head = f"Threshold Crossed: {len(deciding)} out of the last {_counted(spec.evaluation_periods)} ["
+    head = f"Threshold Crossed: {len(deciding)} out of the last {spec.evaluation_periods} datapoints ["
     tail = (
         f"] {_were(len(deciding))} {'' if state == 'ALARM' else 'not '}{_WORDS[spec.comparison]} the threshold "
         f"({float(spec.threshold)}){f' and {missing}' if missing else ''} "

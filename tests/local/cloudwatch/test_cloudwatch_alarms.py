@@ -275,6 +275,7 @@ def test_ten_alarms_over_fifteen_minutes_are_evaluated_in_no_time(here, beat, cl
 def test_each_comparison_has_its_words(comparison, words):
     spec = AlarmSpec(threshold=1, comparison=comparison, period_s=60, evaluation_periods=1, datapoints_to_alarm=1)
     text = reason(spec, "ALARM", [(0.0, 0.0 if "<" in comparison else 2.0)])
+    assert text.startswith("Threshold Crossed: 1 out of the last 1 datapoints [")
     assert f"] was {words} the threshold (1.0) (minimum 1 datapoint for" in text
 
 
