@@ -135,6 +135,12 @@ def keys(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+async def closed(engine):
+    """Close on the loop, and leave it a moment to collect the processes that end."""
+    engine.close()
+    await asyncio.sleep(0.1)
+
+
 @pytest.fixture
 def serve(authority, keys):
     """Start servers: ``serve(engine=..., limits=..., instance_loss=...)``; all are stopped at the end."""
@@ -159,7 +165,7 @@ def serve(authority, keys):
     for running, engine in started:
         running.run(running.server.stop())
         if engine is not None:
-            loop.call_soon_threadsafe(engine.close)
+            running.run(closed(engine))
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()

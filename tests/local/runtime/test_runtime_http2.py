@@ -215,6 +215,35 @@ def test_a_reader_that_never_reads_is_given_up(running, monkeypatch):
     raw.socket.close()
 
 
+def test_windows_are_given_back_however_much_is_sent(raw):
+    stream, signer = raw.open(query="encoding=linear16&sample_rate=48000&endpointing=false")
+    piece = bytes(256_000)
+    for _ in range(80):
+        raw.send(stream, signer.sign(payload_part(piece, "BINARY")))
+    raw.send(stream, close(signer))
+    *_, metadata = raw.finish(stream)
+    assert json.loads(metadata.payload)["duration"] == round(80 * 256_000 / 96_000, 4)
+
+
+def test_a_frame_that_is_too_large_ends_the_connection(raw):
+    stream, _ = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    raw.socket.sendall(b"\xff\xff\xff\x00\x00" + stream.to_bytes(4, "big") + bytes(100))
+    with pytest.raises((ConnectionError, AssertionError)):
+        raw.until(lambda: False)
+
+
+def test_bytes_that_are_no_http_2_end_that_connection_only(running, raw):
+    raw.socket.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    other = Raw(running)
+    stream, signer = other.open()
+    other.send(stream, audio(signer) + close(signer))
+    assert json.loads(other.finish(stream)[-1].payload)["type"] == "Metadata"
+    other.socket.close()
+
+
 def test_a_reset_of_the_client_releases_the_instance(running, raw):
     stream, signer = raw.open()
     raw.send(stream, audio(signer))
