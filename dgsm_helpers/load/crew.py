@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Self
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.load.share import Share, ShareReport, hold_share
+from dgsm_helpers.load.share import Share, ShareReport, hold_share, ready
 
 
 class WorkerLost(Exception):
@@ -31,6 +31,17 @@ class Crew:
         self.size = size or os.cpu_count() or 1
         self._given = executor
         self._own: ProcessPoolExecutor | None = None
+        self._warm = False
+
+    def warm(self, *, timeout_s: float = 60.0) -> None:
+        """Start the client processes, so that the first hold begins on time.
+
+        Raises:
+            WorkerLost: they do not start.
+        """
+        if not self._warm:
+            self._collect([self._executor().submit(ready) for _ in range(self.size)], timeout_s)
+            self._warm = True
 
     def run(self, shares: Sequence[Share], *, timeout_s: float) -> list[ShareReport]:
         """All shares' reports.
@@ -39,8 +50,10 @@ class Crew:
             WorkerLost: a worker died, raised, or did not report within ``timeout_s``.
         """
         executor = self._executor()
+        return self._collect([executor.submit(hold_share, share) for share in shares], timeout_s)
+
+    def _collect[T](self, futures: Sequence[Future[T]], timeout_s: float) -> list[T]:
         try:
-            futures = [executor.submit(hold_share, share) for share in shares]
             return [future.result(timeout=timeout_s) for future in futures]
         except FutureTimeoutError as error:
             self._discard()
@@ -74,6 +87,7 @@ class Crew:
 
     def _discard(self) -> None:
         """Drop the own pool: after a loss or an interrupt its processes may still hold streams open."""
+        self._warm = False
         if self._own is not None:
             for process in list((self._own._processes or {}).values()):
                 process.terminate()

@@ -27,8 +27,7 @@ LEAN_ABOVE = 50
 STREAMS_PER_PROCESS = {"sdk": 50, "lean": 250}
 OPENINGS_PER_S = {"sdk": 40, "lean": 200}
 LEAD_S = 0.3
-"""From handing out the shares to the agreed start; the first time, processes have to start as well."""
-FIRST_LEAD_S = 3.0
+"""From handing out the shares to the agreed start."""
 MAX_CLIENT_CPU = 0.7
 MAX_LATE_S = 0.5
 
@@ -152,23 +151,46 @@ class LiveEndpoint:
         self._options, self._recording, self._chunk_ms = options, recording, chunk_ms
         self._gauge, self._seed = gauge, seed
         self._visits: dict[int, int] = {}
+        self._strained: dict[int, int] = {}
         self._holds = 0
 
     def __call__(self, n: int, hold_s: float) -> Hold:
         """Hold ``n`` fresh streams and report; a hold that proves nothing is void and says why."""
-        visit = self._visits[n] = self._visits.get(n, 0) + 1
-        transport = self._transport
-        if transport == "auto":
-            transport = "lean" if n > LEAN_ABOVE else "sdk"
-        wanted = math.ceil(n / STREAMS_PER_PROCESS[transport])
-        # Every other visit uses twice the processes: the answer must not depend on the client.
-        processes = min(wanted * (2 if visit % 2 == 0 else 1), n, self._crew.size)
+        transport, processes = self._means(n)
         ramp_s = max(n / OPENINGS_PER_S[transport], 0.2)
         session_s = ramp_s + self._effort.settle_s + hold_s
         if session_s > MAX_SESSION_S - 10:
             raise InvalidInput(f"A hold of {hold_s:g} s does not fit into SageMaker's 30-minute limit.")
-        begin = time.time() + (LEAD_S if self._holds else FIRST_LEAD_S)
         self._holds += 1
+        begin = time.time()
+        try:
+            self._crew.warm()
+            begin = time.time() + LEAD_S
+            reports = self._run(n, hold_s, begin, transport=transport, processes=processes, ramp_s=ramp_s)
+        except WorkerLost as error:
+            wall_s = time.time() - begin
+            return Hold(n, hold_s, wall_s, (), client_processes=processes, started_unix_s=begin, void=f"{error}.")
+        hold = self._hold(n, reports, begin)
+        if hold.void is not None:
+            self._strained[n] = self._strained.get(n, 0) + 1
+        return hold
+
+    def _means(self, n: int) -> tuple[str, int]:
+        """Transport and number of processes for ``n`` streams."""
+        visit = self._visits[n] = self._visits.get(n, 0) + 1
+        strained = self._strained.get(n, 0)
+        transport = self._transport
+        if transport == "auto":
+            transport = "lean" if n > LEAN_ABOVE or strained else "sdk"
+        wanted = math.ceil(n / STREAMS_PER_PROCESS[transport])
+        # Every other visit uses twice the processes, because the answer must not depend on the client; and so does
+        # one after a hold that the client spoilt.
+        double = strained > 0 or visit % 2 == 0
+        return transport, min(wanted * (2 if double else 1), n, self._crew.size)
+
+    def _run(
+        self, n: int, hold_s: float, begin: float, *, transport: str, processes: int, ramp_s: float
+    ) -> list[ShareReport]:
         common = Share(
             target=self._target,
             options=self._options,
@@ -185,13 +207,9 @@ class LiveEndpoint:
             seed=self._seed + self._holds,
         )
         shares = [replace(common, numbers=tuple(range(k, n, processes))) for k in range(processes)]
-        try:
-            # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
-            reports = self._crew.run(shares, timeout_s=session_s * 3 + 60)
-        except WorkerLost as error:
-            wall_s = time.time() - begin
-            return Hold(n, hold_s, wall_s, (), client_processes=processes, started_unix_s=begin, void=f"{error}.")
-        return self._hold(n, reports, begin)
+        # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
+        timeout_s = (ramp_s + self._effort.settle_s + hold_s) * 3 + 60
+        return self._crew.run(shares, timeout_s=timeout_s)
 
     def _hold(self, n: int, reports: list[ShareReport], begin: float) -> Hold:
         now = time.time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from dataclasses import dataclass
@@ -71,6 +72,12 @@ class ShareReport:
     cpu: float
     late_s: float
     stopped_early: bool
+
+
+def ready() -> int:
+    """Nothing but to have this module imported in a client process before a start is agreed; returns its id."""
+    time.sleep(0.05)
+    return os.getpid()
 
 
 def hold_share(share: Share) -> ShareReport:

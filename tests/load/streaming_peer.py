@@ -46,6 +46,7 @@ class Peer:
     ca_bundle: str
     frames: list[bytes] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
+    streams: list[dict] = field(default_factory=list)
     open_streams: int = 0
 
     def target(self, endpoint_name: str = "good") -> StreamTarget:
@@ -110,16 +111,21 @@ class _Connection(asyncio.Protocol):
         self.peer.open_streams += 1
         self.streams[sid] = {
             "name": name,
+            "headers": headers,
+            "signed": signed,
+            "raw": b"",
             "decoder": eventstream.Decoder(),
             "verify": sigv4.FrameVerifier(signed),
             "chunks": 0,
         }
+        self.peer.streams.append(self.streams[sid])
         self.h2.send_headers(sid, [(":status", "200"), ("content-type", eventstream.CONTENT_TYPE)])
 
     def data(self, sid, data):
         stream = self.streams.get(sid)
         if stream is None:
             return
+        stream["raw"] += data
         for message in stream["decoder"].feed(data):
             inner = stream["verify"].open(message)
             if inner is None:

@@ -34,7 +34,7 @@ def test_a_session_sends_the_audio_in_real_time_and_reads_to_the_end(peer):
     assert trace.audio_s == pytest.approx(1.0)
     assert np.diff(trace.scheduled_s) == pytest.approx(0.1)
     assert np.quantile(send_slip_s(trace), 0.5) < 0.05
-    assert b"".join(f for f in peer.frames if not f.startswith(b"{")) == bundled_recording().pcm[:32000]
+    assert b"".join(peer.frames[:-1]) == bundled_recording().pcm[:32000]
     assert peer.frames[-1] == b'{"type":"CloseStream"}'
     assert trace.results[-1].is_final and trace.metadata["request_id"] == "r"
     assert np.median(lag_samples(trace).lag_s) < 0.1
