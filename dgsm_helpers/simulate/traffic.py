@@ -157,6 +157,33 @@ def bursty(
     return from_level("bursty", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
 
 
+PRESETS = ("constant", "step", "ramp", "diurnal", "bursty")
+"""Names that `preset` knows."""
+
+
+def preset(name: str, *, peak: float, horizon_s: float = DAY_S, mean_s: float = 300.0, seed: int = 0) -> Traffic:
+    """A shape by name, scaled to ``peak`` sessions at its height; what is low is a tenth of that.
+
+    Step and ramp rise after a third of the horizon; bursts come every two hours and last ten minutes.
+
+    Raises:
+        InvalidInput: no such shape.
+    """
+    shared = {"horizon_s": horizon_s, "mean_s": mean_s, "seed": seed}
+    low, third_s = peak / 10, horizon_s / 3
+    if name == "constant":
+        return constant(streams=peak, **shared)
+    if name == "step":
+        return step(before=low, after=peak, at_s=third_s, **shared)
+    if name == "ramp":
+        return ramp(before=low, after=peak, start_s=third_s, end_s=2 * third_s, **shared)
+    if name == "diurnal":
+        return diurnal(low=low, high=peak, **shared)
+    if name == "bursty":
+        return bursty(base=low, burst=peak, every_s=7200.0, burst_s=600.0, **shared)
+    raise InvalidInput(f"There is no traffic shape {name!r}.", hint=f"Use one of {', '.join(PRESETS)}, or a file.")
+
+
 def from_level(name: str, level: Level, *, horizon_s: float, mean_s: float, seed: int) -> Traffic:
     """Random sessions whose expected concurrency follows ``level``.
 

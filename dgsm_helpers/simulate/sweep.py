@@ -1,0 +1,188 @@
+"""Many plans on the same traffic: outcomes, the Pareto front of cost against overload, and a recommendation.
+
+All plans see the same sessions and the same random numbers, so that differences are the plans' own. Work is handed to a
+``concurrent.futures.Executor``: processes by default, or whatever has that interface (a Dask cluster's
+``Client.get_executor()``).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from ..errors import InvalidInput
+from .engine import capacities_of, check_length, lay_out, simulate
+from .ladder import Capacity
+from .merits import Merits, merits_of
+from .model import ScalingModel
+from .plan import Plan
+from .traffic import Traffic
+
+_PLANS_PER_TASK = 10
+"""Enough that laying out the traffic once a task does not count, few enough that progress moves."""
+
+Progress = Callable[[int, int], None]
+"""Called with (plans done, plans in all)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A plan and what it led to."""
+
+    plan: Plan
+    merits: Merits
+
+    @property
+    def cost(self) -> float:
+        """Dollars if prices were given, else instance-hours."""
+        return self.merits.instance_hours if self.merits.cost_usd is None else self.merits.cost_usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """``best`` with its reason, the ``runner_up`` (None when the front has one plan) with what it trades, the front."""
+
+    best: Outcome
+    reason: str
+    runner_up: Outcome | None
+    runner_up_reason: str
+    front: tuple[Outcome, ...]
+
+
+def sweep(
+    traffic: Traffic,
+    plans: Sequence[Plan],
+    *,
+    capacity: Capacity | Mapping[str, Capacity],
+    model: ScalingModel | None = None,
+    usd_per_hour: Mapping[str, float] | None = None,
+    seed: int = 0,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> tuple[Outcome, ...]:
+    """Simulate every plan; outcomes are in the order of ``plans``.
+
+    Args:
+        traffic: sessions.
+        plans: what to compare.
+        capacity: what one instance carries, as measured; by type when types differ.
+        model: assumptions; since the statistic is unsettled, sweep with both and compare.
+        usd_per_hour: price by instance type.
+        seed: of start-up times and routing.
+        executor: where to run; a pool of processes that ends with the call by default.
+        progress: told after each batch.
+
+    Raises:
+        InvalidInput: no plans, or traffic shorter than a plan's cooldown; found before anything runs.
+        NotReady: a capacity has not been measured.
+    """
+    if not plans:
+        raise InvalidInput("A sweep needs at least one plan.")
+    for plan in plans:
+        capacities_of(plan, capacity)
+        check_length(traffic, plan)
+    model = model or ScalingModel()
+    batches = [plans[i : i + _PLANS_PER_TASK] for i in range(0, len(plans), _PLANS_PER_TASK)]
+    results: dict[int, list[Merits]] = {}
+    with nullcontext(executor) if executor else _processes(len(batches)) as pool:
+        futures = {
+            pool.submit(
+                _run_batch, traffic, batch, capacity=capacity, model=model, usd_per_hour=usd_per_hour, seed=seed
+            ): index
+            for index, batch in enumerate(batches)
+        }
+        done = 0
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                done += len(batches[futures[future]])
+                if progress:
+                    progress(done, len(plans))
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    merits = [item for index in range(len(batches)) for item in results[index]]
+    return tuple(Outcome(plan=plan, merits=m) for plan, m in zip(plans, merits, strict=True))
+
+
+def front_of(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """The outcomes that no other beats in both cost and stream-seconds over capacity, cheapest first."""
+    front: list[Outcome] = []
+    for outcome in sorted(outcomes, key=lambda o: (o.cost, o.merits.over_capacity_stream_s)):
+        if not front or outcome.merits.over_capacity_stream_s < front[-1].merits.over_capacity_stream_s:
+            front.append(outcome)
+    return tuple(front)
+
+
+def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) -> Recommendation:
+    """The cheapest plan whose overload is tolerable, or else the one with the least.
+
+    Args:
+        outcomes: of a sweep.
+        tolerated_share: share of stream-seconds that may be in excess of the knee; 0.001 is one second in a thousand.
+
+    Raises:
+        InvalidInput: no outcomes.
+    """
+    if not outcomes:
+        raise InvalidInput("There is nothing to recommend from: no plan was simulated.")
+    front = front_of(outcomes)
+    good = [o for o in front if o.merits.over_capacity_share <= tolerated_share]
+    if not good:
+        best, place = front[-1], len(front) - 1
+        reason = (
+            f"No plan keeps the excess within {tolerated_share:.2%} of stream-time; this one comes closest with "
+            f"{best.merits.over_capacity_share:.2%}. A higher maximum, a lower target or a scheduled minimum may help."
+        )
+    else:
+        best, place = good[0], front.index(good[0])
+        reason = (
+            f"The cheapest of {len(outcomes)} plans with at most {tolerated_share:.2%} of stream-time in excess of the "
+            f"knee ({best.merits.over_capacity_share:.3%})."
+        )
+    runner_up = front[place + 1] if place + 1 < len(front) else (front[place - 1] if place else None)
+    return Recommendation(
+        best=best,
+        reason=reason,
+        runner_up=runner_up,
+        runner_up_reason=_trade(best, runner_up) if runner_up else "No other plan is on the front.",
+        front=front,
+    )
+
+
+def _trade(best: Outcome, other: Outcome) -> str:
+    cost = other.cost / best.cost - 1 if best.cost else 0.0
+    less = best.merits.over_capacity_stream_s - other.merits.over_capacity_stream_s
+    what = f"{abs(less):.0f} {'fewer' if less > 0 else 'more'} stream-seconds over capacity"
+    return f"{abs(cost):.1%} {'more' if cost > 0 else 'less'} cost for {what}."
+
+
+def _processes(tasks: int) -> ProcessPoolExecutor:
+    # Not fork: notebooks and the embedded AWS have threads, and a forked copy of a held lock never opens.
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    return ProcessPoolExecutor(max_workers=min(tasks, os.cpu_count() or 1), mp_context=context)
+
+
+def _run_batch(
+    traffic: Traffic,
+    plans: Sequence[Plan],
+    *,
+    capacity: Capacity | Mapping[str, Capacity],
+    model: ScalingModel,
+    usd_per_hour: Mapping[str, float] | None,
+    seed: int,
+) -> list[Merits]:
+    """One task, self-contained so that any executor can carry it elsewhere."""
+    events = lay_out(traffic, model, seed=seed)
+    return [
+        merits_of(
+            simulate(traffic, plan, capacity=capacity, model=model, seed=seed, events=events),
+            usd_per_hour=usd_per_hour,
+        )
+        for plan in plans
+    ]

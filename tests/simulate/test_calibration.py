@@ -1,0 +1,115 @@
+"""What a real endpoint shows becomes the model; what it does not show stays an assumption."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.simulate.backtest import backtest
+from dgsm_helpers.simulate.calibration import calibrate, recorded_activity, recorded_alarm
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.model import ScalingModel
+
+HIGH = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmHigh-1"
+LOW = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmLow-2"
+
+
+def alarm(name, operator, threshold, periods):
+    return recorded_alarm(
+        {
+            "AlarmName": name,
+            "ComparisonOperator": operator,
+            "Threshold": threshold,
+            "Period": 10,
+            "EvaluationPeriods": periods,
+            "Statistic": "Maximum",
+            "TreatMissingData": "missing",
+        }
+    )
+
+
+def activity(start_s, end_s, capacity, *, status="Successful", name=HIGH):
+    row = {
+        "Description": f"Setting desired instance count to {capacity}.",
+        "Cause": f"monitor alarm {name} in state ALARM triggered policy p",
+        "StartTime": datetime.fromtimestamp(start_s, UTC),
+        "StatusCode": status,
+    }
+    return recorded_activity(row | ({"EndTime": datetime.fromtimestamp(end_s, UTC)} if end_s else {}))
+
+
+ALARMS = [alarm(HIGH, "GreaterThanThreshold", 5.0, 4), alarm(LOW, "LessThanThreshold", 4.25, 60)]
+
+
+def test_alarms_settle_statistic_periods_and_factor():
+    result = calibrate(ScalingModel(), source="demo", alarms=ALARMS)
+    model = result.model
+    assert (model.statistic, model.high_periods, model.low_periods, model.low_factor) == ("Maximum", 4, 60, 0.85)
+    assert {"statistic", "high_periods", "low_periods", "low_factor"} <= {row.name for row in result.read}
+    assert all(row.source == "demo" for row in result.read)
+    assert "reaction_overhead_s" in {row.name for row in result.assumed}
+    assert len(result.read) + len(result.assumed) == len(ScalingModel().assumptions())
+
+
+def test_completed_scale_outs_give_the_start_up_time():
+    activities = [
+        activity(0, 200, 2),
+        activity(1000, 1240, 3),
+        activity(2000, 2060, 1, name=LOW),
+        activity(3000, 3400, 2),
+        activity(4000, None, 4, status="InProgress"),
+        activity(5000, 5010, 5, status="Failed"),
+    ]
+    model = calibrate(ScalingModel(), source="demo", activities=activities).model
+    assert model.provision_cached_s == 240
+    assert model.provision_cached_spread == pytest.approx(0.35, abs=0.02)
+    assert model.uncached_share == 0
+    one = calibrate(ScalingModel(), source="demo", activities=activities[:1]).model
+    assert (one.provision_cached_s, one.uncached_share) == (200, ScalingModel().uncached_share)
+
+
+def test_the_first_activity_after_an_alarm_gives_the_reaction():
+    activities = [activity(145, 300, 2), activity(400, 600, 3), activity(1060, 1200, 4)]
+    result = calibrate(
+        ScalingModel(), source="demo", activities=activities, into_alarm_s={HIGH: [100.0, 1005.0], LOW: [10.0]}
+    )
+    assert result.model.reaction_overhead_s == 50
+
+
+def test_nothing_read_changes_nothing():
+    result = calibrate(ScalingModel(), source="demo")
+    assert result.model == ScalingModel()
+    assert result.read == ()
+
+
+def test_an_alarm_of_another_kind_is_refused():
+    with pytest.raises(InvalidInput, match="no target-tracking alarm"):
+        alarm("mine", "LessThanLowerOrGreaterThanUpperThreshold", 1.0, 1)
+
+
+def test_a_calibrated_model_reproduces_the_run_it_was_read_from(plan_of, held, exact):
+    """The hidden endpoint reacts in 50 s and starts in 300 s; what its activities show is enough to find that."""
+    traffic, plan = held(8, at_s=300.0), plan_of(5.0, initial_count=1)
+    hidden = exact.with_evidence("hidden", reaction_overhead_s=50.0, provision_cached_s=300.0)
+    truth = simulate(traffic, plan, capacity=Capacity(knee=10), model=hidden)
+    event = truth.events[0]
+    seen = calibrate(
+        exact,
+        source="demo",
+        activities=[activity(event.at_s, event.completed_s, event.after)],
+        into_alarm_s={HIGH: [event.alarm_s]},
+    )
+    again = simulate(traffic, plan, capacity=Capacity(knee=10), model=seen.model)
+    recorded = list(zip(truth.times_s - 10, truth.serving, strict=True))
+    result = backtest(again, recorded)
+    assert result.equal_share == 1.0
+    assert (result.mean_error, result.bias) == (0.0, 0.0)
+    assert backtest(simulate(traffic, plan, capacity=Capacity(knee=10), model=exact), recorded).equal_share < 1.0
+
+
+@pytest.mark.parametrize("recorded", [[], [(0, 1), (0, 2)], [(500, 1)]])
+def test_a_record_that_cannot_be_compared_is_refused(plan_of, held, recorded):
+    run = simulate(held(3), plan_of(), capacity=Capacity(knee=10))
+    with pytest.raises(InvalidInput):
+        backtest(run, recorded)

@@ -1,0 +1,63 @@
+"""Figures of merit against closed forms."""
+
+import numpy as np
+import pytest
+
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.merits import lag_of, merits_of
+
+LADDER = Capacity(knee=10, rungs=((1, 100.0), (10, 400.0), (12, 900.0)))
+
+
+def test_cost_is_instance_hours_times_price(plan_of, held, exact):
+    run = simulate(held(12), plan_of(20.0, smallest=2), capacity=LADDER, model=exact)
+    merits = merits_of(run, usd_per_hour={"ml.g5.2xlarge": 1.5})
+    assert merits.instance_hours == pytest.approx(2.0)
+    assert merits.cost_usd == pytest.approx(3.0)
+    assert merits.stream_hours == pytest.approx(12.0)
+    assert merits.usd_per_stream_hour == pytest.approx(0.25)
+    assert merits_of(run).cost_usd is None
+    with pytest.raises(InvalidInput, match="No price"):
+        merits_of(run, usd_per_hour={"ml.g6.2xlarge": 1.0})
+
+
+def test_callers_figures_have_their_closed_form(plan_of, held, exact):
+    run = simulate(held(12), plan_of(20.0, largest=1), capacity=LADDER, model=exact)
+    merits = merits_of(run)
+    assert merits.over_capacity_stream_s == pytest.approx(2 * 3600)
+    assert merits.over_capacity_share == pytest.approx(2 / 12)
+    assert merits.affected_share == pytest.approx(1.0)
+    assert merits.new_above_knee_share == pytest.approx(4 / 24)
+    assert merits.streams_cut == 0
+    assert merits.elasticity.under_share == pytest.approx(100)
+    assert merits.elasticity.under_accuracy == pytest.approx(50)
+
+
+def test_no_traffic_has_no_shares_and_no_price_per_stream_hour(plan_of, held, exact):
+    merits = merits_of(simulate(held(0), plan_of(), capacity=LADDER, model=exact), usd_per_hour={"ml.g5.2xlarge": 1.0})
+    assert (merits.over_capacity_share, merits.new_above_knee_share, merits.usd_per_stream_hour) == (0, 0, None)
+    assert merits.elasticity.over_share == 0
+
+
+def test_lag_comes_from_the_ladder_weighted_by_streams(plan_of, held, exact):
+    run = simulate(held(10), plan_of(20.0, largest=1), capacity=LADDER, model=exact)
+    lag = lag_of(run)
+    assert (lag.p50_ms, lag.p95_ms, lag.unmeasured_share) == (400.0, 400.0, 0.0)
+    assert np.allclose(lag.over_time_ms, 400.0)
+
+
+def test_lag_beyond_the_ladder_is_not_made_up(plan_of, held, exact):
+    lag = lag_of(simulate(held(30), plan_of(90.0, largest=1), capacity=LADDER, model=exact))
+    assert lag.unmeasured_share == 1.0
+    assert np.isnan(lag.p95_ms)
+    assert np.isnan(lag.over_time_ms).all()
+
+
+def test_lag_of_a_pool_with_different_ladders_is_refused(plan_of, held, exact):
+    types = ("ml.g6.2xlarge", "ml.g5.2xlarge")
+    capacity = {types[0]: LADDER, types[1]: Capacity(knee=4)}
+    run = simulate(held(3), plan_of(instance_types=types), capacity=capacity, model=exact)
+    with pytest.raises(UnsupportedFeature):
+        lag_of(run)

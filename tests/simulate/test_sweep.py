@@ -1,0 +1,181 @@
+"""Sweeps, the Pareto front, the recommendation, and the presets."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.simulate.elasticity import Elasticity
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.merits import Merits, merits_of
+from dgsm_helpers.simulate.model import ScalingModel
+from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
+from dgsm_helpers.simulate.traffic import PRESETS, preset
+
+KNEE = Capacity(knee=10)
+PRICE = {"ml.g5.2xlarge": 1.515}
+IDEAL = Elasticity(under_accuracy=0, over_accuracy=0, under_share=0, over_share=0)
+
+
+@pytest.fixture(scope="module")
+def traffic():
+    return preset("diurnal", peak=40, horizon_s=6 * 3600.0, seed=3)
+
+
+def outcome(cost, over, *, stream_s=100_000.0):
+    merits = Merits(
+        stream_hours=stream_s / 3600,
+        instance_hours=cost,
+        peak_instances=1,
+        changes=0,
+        cost_usd=None,
+        usd_per_stream_hour=None,
+        over_capacity_stream_s=over,
+        over_capacity_share=over / stream_s,
+        affected_share=0,
+        new_above_knee_share=0,
+        streams_cut=0,
+        elasticity=IDEAL,
+    )
+    return Outcome(plan=guide(), merits=merits)
+
+
+def test_a_sweep_gives_each_plan_what_a_single_run_gives(traffic):
+    plans = grid(targets=(5.0, 7.0, 9.0), scale_out_cooldowns_s=(60.0, 300.0), maximums=(4, 8))
+    seen = []
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sweep(
+            traffic,
+            plans,
+            capacity=KNEE,
+            usd_per_hour=PRICE,
+            executor=pool,
+            progress=lambda done, of: seen.append((done, of)),
+        )
+        assert pool.submit(int).result() == 0  # an executor that was given is not shut down
+    assert [o.plan for o in outcomes] == list(plans)
+    assert seen[-1] == (12, 12)
+    alone = merits_of(simulate(traffic, plans[5], capacity=KNEE), usd_per_hour=PRICE)
+    assert outcomes[5].merits == alone
+
+
+def test_processes_are_the_default_and_give_the_same(traffic):
+    plans = grid(targets=(5.0, 8.0))
+    with ThreadPoolExecutor(1) as pool:
+        expected = sweep(traffic, plans, capacity=KNEE, executor=pool)
+    assert sweep(traffic, plans, capacity=KNEE) == expected
+
+
+def test_a_sweep_refuses_before_it_starts(traffic):
+    with pytest.raises(InvalidInput, match="at least one plan"):
+        sweep(traffic, (), capacity=KNEE)
+    with pytest.raises(NotReady):
+        sweep(traffic, (guide(),), capacity={})
+    with pytest.raises(InvalidInput, match="cooldown"):
+        sweep(traffic, grid(targets=(5.0,), scale_in_cooldowns_s=(9e9,)), capacity=KNEE)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20)), min_size=1, max_size=20))
+def test_nothing_beats_a_plan_on_the_front(points):
+    outcomes = [outcome(cost, over) for cost, over in points]
+    front = front_of(outcomes)
+    for kept in front:
+        assert not any(
+            o.cost <= kept.cost
+            and o.merits.over_capacity_stream_s <= kept.merits.over_capacity_stream_s
+            and (o.cost, o.merits.over_capacity_stream_s) != (kept.cost, kept.merits.over_capacity_stream_s)
+            for o in outcomes
+        )
+    assert [o.cost for o in front] == sorted({o.cost for o in front})
+
+
+def test_the_cheapest_tolerable_plan_is_recommended_with_its_runner_up():
+    cheap, good, dear, silly = outcome(1, 5000), outcome(2, 90), outcome(4, 0), outcome(5, 3000)
+    advice = recommend([dear, silly, cheap, good])
+    assert (advice.best, advice.runner_up) == (good, dear)
+    assert advice.front == (cheap, good, dear)
+    assert "cheapest" in advice.reason
+    assert advice.runner_up_reason == "100.0% more cost for 90 fewer stream-seconds over capacity."
+
+
+def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_so():
+    advice = recommend([outcome(1, 9000), outcome(2, 5000)])
+    assert advice.best.cost == 2
+    assert "No plan keeps" in advice.reason
+    assert advice.runner_up.cost == 1
+    alone = recommend([outcome(1, 0)])
+    assert alone.runner_up is None
+    with pytest.raises(InvalidInput):
+        recommend([])
+
+
+def test_step_in_cuts_fewer_streams_than_the_guide(traffic):
+    runs = {
+        plan.name: simulate(traffic, plan, capacity=KNEE)
+        for plan in (guide(target_value=7.0, max_capacity=8), step_in(target_value=7.0, max_capacity=8))
+    }
+    assert runs["step-in"].tally.cut < runs["guide"].tally.cut
+    assert merits_of(runs["step-in"]).instance_hours > merits_of(runs["guide"]).instance_hours
+
+
+def test_step_in_removes_one_at_a_time_once_idle(held):
+    plan = dataclasses.replace(step_in(target_value=7.0), initial_count=3)
+    run = simulate(held(4, until_s=600.0, horizon_s=5000.0), plan, capacity=KNEE)
+    assert [(e.kind, e.before, e.after) for e in run.events[:2]] == [("in", 3, 2), ("in", 2, 1)]
+    assert run.events[0].policy == "step-in-when-idle"
+
+
+def test_a_scheduled_minimum_spares_the_morning_its_overload():
+    morning = preset("step", peak=40, horizon_s=3 * 3600.0, seed=1)
+    plain = guide(target_value=7.0, max_capacity=8)
+    early = scheduled_minimum(plain, minimum=6, from_s=2400, to_s=7200, horizon_s=morning.horizon_s)
+    over = [merits_of(simulate(morning, plan, capacity=KNEE)).over_capacity_stream_s for plan in (plain, early)]
+    assert over[1] < over[0] / 2
+
+
+def test_wrong_schedules_are_refused():
+    with pytest.raises(InvalidInput, match="outside the plan"):
+        scheduled_minimum(guide(), minimum=9, from_s=0, to_s=60, horizon_s=86_400)
+    with pytest.raises(InvalidInput, match="within a period"):
+        scheduled_minimum(guide(), minimum=2, from_s=90, to_s=60, horizon_s=86_400)
+
+
+def test_the_guides_policy_is_the_guides():
+    plan = guide()
+    policy = plan.policies[0]
+    assert (policy.target_value, policy.scale_in_cooldown_s, policy.scale_out_cooldown_s) == (5.0, 300, 60)
+    assert (plan.bounds.min_capacity, plan.bounds.max_capacity) == (1, 4)
+    assert policy.name == "deepgram-streaming-concurrency-policy"
+
+
+def test_a_grid_leaves_out_what_cannot_be():
+    assert len(grid(targets=(5.0, 6.0), minimums=(1, 4), maximums=(2, 8))) == 2 * 3
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_traffic_preset_reaches_its_peak(name):
+    levels = preset(name, peak=100, seed=1).concurrency()
+    assert 85 <= levels.max() <= 150
+    with pytest.raises(InvalidInput, match="no traffic shape"):
+        preset("weekly", peak=1)
+
+
+def test_the_maximum_statistic_costs_more_above_all_with_random_routing():
+    """Reference 1.4: sticky streams and the maximum keep more instances; the planner shows both."""
+    day, plan = preset("diurnal", peak=60, seed=1), guide(target_value=7.0, max_capacity=20)
+
+    def hours(**choice):
+        run = simulate(day, plan, capacity=KNEE, model=ScalingModel(**choice))
+        return merits_of(run).instance_hours
+
+    extra = {
+        routing: hours(statistic="Maximum", routing=routing) / hours(statistic="Average", routing=routing)
+        for routing in ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
+    }
+    assert extra["RANDOM"] > 1.3
+    assert 1.0 < extra["LEAST_OUTSTANDING_REQUESTS"] < extra["RANDOM"]
