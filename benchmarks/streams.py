@@ -4,7 +4,8 @@
 
 One server process with the ``metered`` engine (lanes to spare, 1 ms per 100 ms of audio), client processes of at most
 100 streams each. A sample is one 100 ms chunk: from the call of ``send`` to its parsed interim result. Prints p50 and
-p95 per level, the processes' CPU, and the ratio of each level's p95 to the first one's; the last line is JSON.
+p95 per level, the server's CPU, what others took of the machine meanwhile (above a tenth of a core, run it again), and
+the ratio of each level's p95 to the first one's; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -193,6 +194,12 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("inf")
 
 
+def busy_s() -> float:
+    """CPU seconds everything on this machine has used."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+
+
 def level(url: str, server: psutil.Process, streams: int, seconds: float) -> dict[str, Any]:
     """Run one level and put its numbers together."""
     shares = [PER_CLIENT] * (streams // PER_CLIENT) + ([streams % PER_CLIENT] if streams % PER_CLIENT else [])
@@ -205,12 +212,13 @@ def level(url: str, server: psutil.Process, streams: int, seconds: float) -> dic
         for seed, share in enumerate(shares)
     ]
     time.sleep(max(0.0, begin_s + WARM_UP_S - time.time()))
-    before, at = server.cpu_times(), time.monotonic()
+    ours = [server, *(psutil.Process(client.pid) for client in clients)]
+    before, all_before, at = [p.cpu_times() for p in ours], busy_s(), time.monotonic()
     time.sleep(seconds)
-    after, wall = server.cpu_times(), time.monotonic() - at
+    after, all_after, wall = [p.cpu_times() for p in ours], busy_s(), time.monotonic() - at
     answers = [json.loads(client.communicate()[0]) for client in clients]
     latencies = [ms for answer in answers for ms in answer["latencies_ms"]]
-    used = after.user + after.system - before.user - before.system
+    used = [b.user + b.system - a.user - a.system for a, b in zip(before, after, strict=True)]
     return {
         "streams": streams,
         "p50_ms": round(percentile(latencies, 0.50), 2),
@@ -219,7 +227,9 @@ def level(url: str, server: psutil.Process, streams: int, seconds: float) -> dic
         "answered": round(len(latencies) / sum(answer["sent"] for answer in answers), 4),
         "client_slip_max_ms": round(max(answer["slip_ms"] for answer in answers), 1),
         "clients_ready": all(answer["opened_in_time"] for answer in answers),
-        "server_cpu": round(used / wall, 3),
+        "server_cpu": round(used[0] / wall, 3),
+        "clients_cpu": round(sum(used[1:]) / wall, 3),
+        "other_cpu": round((all_after - all_before - sum(used)) / wall, 3),
         "server_rss_mb": server.memory_info().rss >> 20,
     }
 
@@ -254,7 +264,7 @@ def main() -> None:
         print(
             f"{row['streams']:5d} streams: p50 {row['p50_ms']:.1f} ms, p95 {row['p95_ms']:.1f} ms "
             f"({row['p95_ratio']:.1f} x that of {levels[0]['streams']}), answered {row['answered']:.1%}, "
-            f"server {row['server_cpu']:.0%} of a core, {row['server_rss_mb']} MB"
+            f"server {row['server_cpu']:.0%} of a core and {row['server_rss_mb']} MB, others {row['other_cpu']:.0%}"
         )
     result = {"engine": {"lanes": SETTINGS.lanes, "service_ms": SETTINGS.service_ms}, "levels": levels}
     print(json.dumps(result))

@@ -4,9 +4,9 @@ Whatever is sent in one turn of the event loop leaves in one write; what the pee
 waits in its stream.
 
 A stream in full flow is nothing but plain DATA frames both ways, ten and more a second. Those are read and written
-here, past ``h2``'s state machine, which has nothing to say about them and takes half of a chunk's time for it. Their share of
-flow control is kept here too: inbound bytes are given back by WINDOW_UPDATE frames of our own, outbound ones are taken
-from ``h2``'s windows. Every other frame, the last DATA frame of a stream included, is ``h2``'s.
+here, past ``h2``'s state machine, which has nothing to say about them and takes half of a chunk's time for it. Their
+share of flow control is kept here too: inbound bytes are given back by WINDOW_UPDATE frames of our own, outbound ones
+are taken from ``h2``'s windows. Every other frame, the last DATA frame of a stream included, is ``h2``'s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections import deque
 from collections.abc import Callable
 
 import h2.config
@@ -25,6 +24,7 @@ import h2.exceptions
 import h2.settings
 
 from .http import Exchange, Request, merge_headers, split_target
+from .http2_stream import Http2Stream
 
 MAX_CONCURRENT_STREAMS = 2000
 """Above it clients queue without an error, so it lies above what one process is meant to hold."""
@@ -37,74 +37,7 @@ _FRAME_HEAD = struct.Struct("!HBBBI")
 _HEAD_BYTES = _FRAME_HEAD.size
 _DATA, _WINDOW_UPDATE = 0, 8
 
-type OpenExchange = Callable[[Request, "Http2Stream"], Exchange]
-
-
-class Http2Stream:
-    """The answering side of one stream (`http.Outbound`)."""
-
-    __slots__ = (
-        "_connection",
-        "_end",
-        "_out",
-        "closed",
-        "exchange",
-        "pending_bytes",
-        "plain",
-        "stream_id",
-        "unacknowledged_bytes",
-    )
-
-    def __init__(self, connection: Http2Connection, stream_id: int) -> None:
-        self._connection = connection
-        self._out: deque[bytes] = deque()
-        self._end = False
-        self.stream_id = stream_id
-        self.exchange: Exchange | None = None
-        self.pending_bytes = 0
-        self.unacknowledged_bytes = 0
-        # Whether its DATA frames need nothing of h2: it holds bodies of announced length to that length.
-        self.plain = False
-        self.closed = False
-
-    def send_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Response headers, ``:status`` first."""
-        if not self.closed:
-            self._connection.send_headers(self, headers)
-
-    def send(self, data: bytes, *, end: bool = False) -> None:
-        """Body, when the peer's window allows; never blocks."""
-        if self.closed or self._end:
-            return
-        if data:
-            self._out.append(data)
-            self.pending_bytes += len(data)
-        self._end = end
-        self._connection.want_flush(self)
-
-    def reset(self) -> None:
-        """Give the stream up."""
-        if not self.closed:
-            self._connection.reset(self)
-
-    def drop_connection(self) -> None:
-        """Cut the TCP connection without a word."""
-        self._connection.abort()
-
-    def take(self, room: int) -> tuple[bytes, bool]:
-        """Up to ``room`` bytes to send now, and whether the stream ends with them."""
-        data = self._out.popleft() if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        if len(data) > room:
-            self._out.append(data[room:])
-            data = data[:room]
-        self.pending_bytes -= len(data)
-        return data, self._end and not self._out
-
-    @property
-    def waiting(self) -> bool:
-        """Whether anything is left to send."""
-        return bool(self._out) or self._end
+type OpenExchange = Callable[[Request, Http2Stream], Exchange]
 
 
 class Http2Connection:

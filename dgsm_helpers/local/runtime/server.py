@@ -17,7 +17,8 @@ from .bidi import BidiExchange, InstanceLoss
 from .gate import STREAM, Gate, Limits, route
 from .http import Exchange, Outbound, Refused, Request, Response
 from .http1 import Http1Connection, too_long
-from .http2 import Http2Connection, Http2Stream
+from .http2 import Http2Connection
+from .http2_stream import Http2Stream
 from .invoke import invoke
 from .ports import Faults, Placement
 

@@ -14,7 +14,8 @@ import pytest
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.local.engines import speech
 from dgsm_helpers.local.engines.base import StreamOptions
-from dgsm_helpers.local.engines.speech import MODEL, SpeechEngine, words_of
+from dgsm_helpers.local.engines.speech import SpeechEngine
+from dgsm_helpers.local.engines.speech_process import MODEL, words_of
 from dgsm_helpers.sample import bundled_sample
 
 pytest.importorskip("moonshine_voice")
