@@ -194,12 +194,11 @@ def reduction(function: str, points: Sequence[float]) -> float:
 def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> Value:
     if any(isinstance(value, list) for value in (condition, chosen, otherwise)):
         raise invalid("IF takes time series and numbers, not arrays.")
+    chosen, otherwise = (dropped(value)[0] if isinstance(value, dict) else value for value in (chosen, otherwise))
     if isinstance(condition, float):
-        if isinstance(chosen, float):
-            raise invalid("IF with a number as its condition takes a time series as its second argument.")
-        if isinstance(otherwise, float):
-            raise invalid("IF with a number as its condition takes a time series as its third argument.")
-        return chosen if condition else otherwise or {}
+        if isinstance(chosen, float) or isinstance(otherwise, float):
+            raise invalid("IF with a number as its condition takes time series as its other arguments.")
+        return {} if math.isnan(condition) else chosen if condition else otherwise or {}
     result: Series = {}
     for at, value in dropped(condition)[0].items():
         if value:

@@ -69,26 +69,35 @@ def expressions(draw, depth=3):
 
 
 def _by_hand(tree, values):
-    """The value of a tree where every series has a point; NaN for none."""
+    """Value of a tree at one time (None: no point, NaN: no number there), and whether it is a series."""
     if isinstance(tree, float):
-        return tree
+        return tree, False
     if isinstance(tree, str):
-        return values[tree]
+        return values[tree], True
     sign, *parts = tree
-    x, *rest = (_by_hand(part, values) for part in parts)
+    operands = [_by_hand(part, values) for part in parts]
+    found = [None if value is None or math.isnan(value) or math.isinf(value) else value for value, _ in operands]
     if sign == "FILL":
-        return 7.0 if math.isnan(x) or math.isinf(x) else x
+        return (7.0 if found[0] is None else found[0]), True
     if sign == "ABS":
-        return abs(x)
+        return (None if operands[0][0] is None else abs(operands[0][0])), True
     if sign == "IF":
-        return math.nan if math.isnan(x) else rest[0] if x else rest[1]
-    [y] = rest
+        if found[0] is None:
+            return None, True
+        return (found[1] or 0.0 if found[0] else found[2]), True
     if sign in ("MAX", "MIN", "SUM", "AVG"):
-        known = [v for v in (x, y) if not math.isnan(v)]
+        known = [value for value in found if value is not None]
         if not known:
-            return math.nan
-        sums = math.fsum(known)
-        return {"MAX": max(known), "MIN": min(known), "SUM": sums, "AVG": sums / 2}[sign]
+            return None, True
+        total = math.fsum(known)
+        return {"MAX": max(known), "MIN": min(known), "SUM": total, "AVG": total / 2}[sign], True
+    (x, x_series), (y, y_series) = operands
+    if (x is None and (y is None or not y_series)) or (y is None and not x_series):
+        return None, True
+    return _arithmetic(sign, x or 0.0, y or 0.0), x_series or y_series
+
+
+def _arithmetic(sign, x, y):
     if math.isnan(x) or math.isnan(y):
         return math.nan
     if sign == "/":
@@ -96,19 +105,19 @@ def _by_hand(tree, values):
     return float({"+": x + y, "-": x - y, "*": x * y, ">": x > y, "<=": x <= y, "==": x == y}[sign])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     generated=expressions().filter(lambda t: t[2]),
     rows=st.fixed_dictionaries(
-        {name: st.lists(st.integers(0, 40).map(lambda n: n / 4), min_size=5, max_size=5) for name in "abc"}
+        {name: st.lists(st.none() | st.integers(0, 40).map(lambda n: n / 4), min_size=5, max_size=5) for name in "abc"}
     ),
 )
 def test_generated_expressions_equal_values_computed_by_hand(generated, rows):
     expression, tree, _ = generated
     got = compute(expression, **rows)
     for i, value in enumerate(got):
-        expected = _by_hand(tree, {name: row[i] for name, row in rows.items()})
-        if math.isnan(expected) or math.isinf(expected):
+        expected, _ = _by_hand(tree, {name: row[i] for name, row in rows.items()})
+        if expected is None or math.isnan(expected) or math.isinf(expected):
             assert value is None
         else:
             assert value == pytest.approx(expected, rel=1e-9, abs=1e-9)
