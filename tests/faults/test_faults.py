@@ -1,0 +1,153 @@
+"""Each fault of `dgsm local fault`, as a client of the embedded AWS meets it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from dgsm_helpers.aws import deploy, observe, scaling
+from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
+from dgsm_helpers.load.runner import Load
+from dgsm_helpers.load.stream import stream_recording
+from dgsm_helpers.load.trace import Ending
+from dgsm_helpers.local import process
+
+
+@pytest.fixture
+def fault(embedded, workbook):
+    """Sets a fault; all are cleared afterwards, before the workbooks are."""
+
+    def set_one(kind: str, **given) -> None:
+        process.admin(embedded.info, "POST", "faults", {"kind": kind, **given})
+
+    yield set_one
+    process.admin(embedded.info, "DELETE", "faults", {})
+
+
+@pytest.fixture
+def serving(workbook):
+    """A workbook whose endpoint is InService."""
+
+    def make(**given):
+        wb = workbook(**given)
+        deploy.deploy(wb, deploy.plan(wb))
+        return wb
+
+    return make
+
+
+def wait_until(condition, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_throttling_is_retried_by_the_client_and_passes(fault, workbook):
+    wb = workbook()
+    fault("throttling", service="sagemaker", operation="ListEndpoints", count=2)
+    assert wb.client("sagemaker").list_endpoints()["Endpoints"] is not None
+
+
+def test_lasting_throttling_is_a_typed_error(fault, workbook):
+    wb = workbook()
+    fault("throttling", service="sagemaker")
+    with pytest.raises(Throttled, match="DescribeEndpoint"):
+        deploy.status(wb)
+
+
+def test_a_denied_call_names_the_action(fault, workbook):
+    wb = workbook()
+    fault("denied", service="sagemaker", operation="DescribeEndpoint")
+    with pytest.raises(AccessDenied, match="sagemaker:DescribeEndpoint"):
+        deploy.status(wb)
+
+
+def test_expired_credentials_say_how_to_go_on(fault, workbook):
+    wb = workbook()
+    fault("expired-credentials")
+    with pytest.raises(CredentialsProblem, match="expired"):
+        deploy.status(wb)
+
+
+def test_expired_credentials_reach_streams_too(fault, serving):
+    wb = serving()
+    fault("expired-credentials")
+    trace = stream_recording(wb, duration_s=0.5)
+    assert trace.ending is Ending.REFUSED
+    assert "ExpiredToken" in f"{trace.error.code} {trace.error.message}"
+
+
+def test_a_shortage_falls_back_to_the_next_type_of_the_pool(fault, workbook):
+    wb = workbook()
+    fault("shortage", instance_type="ml.g6.2xlarge")
+    deployed = deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+    assert deployed.state.instances_by_type["ml.g5.2xlarge"] == 1
+
+
+def test_a_shortage_of_every_type_fails_the_deployment_as_capacity(fault, workbook):
+    wb = workbook()
+    fault("shortage", instance_type="*")
+    with pytest.raises(DeployFailed) as failed:
+        deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+    assert failed.value.kind == "capacity"
+
+
+@pytest.mark.parametrize("failure", ["driver", "container-failed", "container-never-started"])
+def test_a_failed_start_is_classified_by_reason_and_log(fault, workbook, failure):
+    wb = workbook()
+    fault("failed-start", failure=failure)
+    with pytest.raises(DeployFailed) as failed:
+        deploy.deploy(wb, deploy.plan(wb))
+    assert failed.value.kind in (failure, "capacity" if failure == "container-never-started" else failure)
+
+
+def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(fault, serving):
+    wb = serving()
+    with Load(wb) as load:
+        load.set(3)
+        load.wait_open()
+        fault("crash", endpoint=wb.endpoint_name)
+        wait_until(lambda: load.snapshot().failed >= 3)
+        wait_until(lambda: load.snapshot().open == 3)
+    assert deploy.status(wb).status == "InService"
+
+
+def test_a_mid_stream_error_is_recorded_with_its_message(fault, serving):
+    wb = serving()
+    fault("mid-stream-error", endpoint=wb.endpoint_name)
+    trace = stream_recording(wb, duration_s=3)
+    assert (trace.ending, trace.error.code) == (Ending.ERROR, "ModelStreamError")
+
+
+def test_a_dropped_connection_is_told_from_a_clean_end(fault, serving):
+    wb = serving()
+    fault("dropped-connection", endpoint=wb.endpoint_name)
+    assert stream_recording(wb, duration_s=3).ending is Ending.DROPPED
+    assert stream_recording(wb, duration_s=1).ending is Ending.CLEAN
+
+
+def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, serving):
+    wb = serving()
+    scaling.register(wb, min_capacity=1, max_capacity=2)
+    scaling.apply(wb)
+    fault("slow-metrics", seconds=100_000)
+    time.sleep(wb.wall_seconds(60))
+    with Load(wb) as load:
+        load.set(8)
+        load.wait_open()
+        time.sleep(wb.wall_seconds(300))
+        assert observe.activities(wb).empty
+        assert set(observe.alarms(wb)["state"]) <= {"INSUFFICIENT_DATA", "OK"}
+
+
+def test_the_guides_own_retry_settings_survive_a_burst_of_throttling(fault, embedded, workbook):
+    wb = workbook()
+    impatient = wb.session.client("sagemaker", config=Config(retries={"max_attempts": 0}))
+    fault("throttling", service="sagemaker", count=1)
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        impatient.list_endpoints()
+    assert "Endpoints" in impatient.list_endpoints()
