@@ -72,6 +72,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 NOT_IN_FULL_ACCESS = frozenset(
     {
+        "iam:GetRole",
         "servicequotas:ListServiceQuotas",
         "pricing:GetProducts",
         "cloudwatch:ListDashboards",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,10 @@ from .calls import call, pages, translated
 from .guide_commands import cli_commands
 from .plan import ASYNC_REFUSAL, ZERO_REFUSAL
 from .quotas import endpoint_quotas
-from .scaling_policy import DIMENSION, NAMESPACE, ScalingPolicy
-from .scaling_state import AlarmState, PolicyState, ScalingState, Target, read_alarms, read_policy, read_target
+from .scalable import SERVICE, policies, require_target, target, triple
+from .scaling_policy import ScalingPolicy
+from .scaling_state import AlarmState, PolicyState, ScalingState, Target, read_alarms
+from .suspension import Suspension, resume, suspend, suspended
 
 if TYPE_CHECKING:
     from ..session import Workbook
@@ -39,8 +39,6 @@ __all__ = [
     "target",
     "verify",
 ]
-
-_SERVICE = "application-autoscaling"
 
 
 @dataclass(frozen=True)
@@ -81,22 +79,6 @@ class AppliedPolicy:
         return f"Policy {self.name} is applied; its alarms: {', '.join(self.alarm_names) or 'none named by AWS'}."
 
 
-@dataclass(frozen=True)
-class Suspension:
-    """Which kinds of scaling are suspended."""
-
-    scale_in: bool = False
-    scale_out: bool = False
-    scheduled: bool = False
-
-    def to_request(self) -> dict[str, bool]:
-        return {
-            "DynamicScalingInSuspended": self.scale_in,
-            "DynamicScalingOutSuspended": self.scale_out,
-            "ScheduledScalingSuspended": self.scheduled,
-        }
-
-
 def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Registration:
     """Register the variant with Application Auto Scaling, or change its bounds.
 
@@ -130,9 +112,9 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     tags = {"Tags": {tag["Key"]: tag["Value"] for tag in wb.tags}} if before is None else {}
     call(
         wb,
-        _SERVICE,
+        SERVICE,
         "RegisterScalableTarget",
-        **_triple(wb),
+        **triple(wb),
         MinCapacity=min_capacity,
         MaxCapacity=max_capacity,
         **tags,
@@ -148,38 +130,17 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
         NotFound: the variant is not registered.
     """
     policy = policy or ScalingPolicy(name=wb.policy_name)
-    if target(wb) is None:
-        raise NotFound(f"{wb.resource_id} is not registered as a scalable target.", hint="scaling.register(wb) first.")
+    require_target(wb)
     answer = call(
         wb,
-        _SERVICE,
+        SERVICE,
         "PutScalingPolicy",
-        **_triple(wb),
+        **triple(wb),
         PolicyName=policy.name,
         PolicyType="TargetTrackingScaling",
         TargetTrackingScalingPolicyConfiguration=policy.to_request(),
     )
     return AppliedPolicy(policy.name, answer["PolicyARN"], tuple(a["AlarmName"] for a in answer.get("Alarms", ())))
-
-
-def target(wb: Workbook) -> Target | None:
-    """The variant's scalable target, or None when it is not registered."""
-    found = pages(
-        wb,
-        _SERVICE,
-        "DescribeScalableTargets",
-        "ScalableTargets",
-        ServiceNamespace=NAMESPACE,
-        ResourceIds=[wb.resource_id],
-        ScalableDimension=DIMENSION,
-    )
-    return next(map(read_target, found), None)
-
-
-def policies(wb: Workbook) -> tuple[PolicyState, ...]:
-    """Every scaling policy on the variant."""
-    found = pages(wb, _SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **_triple(wb))
-    return tuple(map(read_policy, found))
 
 
 def verify(
@@ -208,47 +169,6 @@ def verify(
     )
 
 
-def suspend(wb: Workbook, *, scale_in: bool = True, scale_out: bool = True, scheduled: bool = True) -> Suspension:
-    """Suspend the kinds of scaling named; what is not named goes on as it is.
-
-    Returns:
-        What was suspended before, to be given to :func:`resume`.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
-    before = _suspension(wb)
-    now = Suspension(
-        scale_in=before.scale_in or scale_in,
-        scale_out=before.scale_out or scale_out,
-        scheduled=before.scheduled or scheduled,
-    )
-    _set_suspension(wb, now)
-    return before
-
-
-def resume(wb: Workbook, to: Suspension | None = None) -> None:
-    """Let scaling go on; ``to`` is what stays suspended, by default nothing.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
-    _suspension(wb)
-    _set_suspension(wb, to or Suspension())
-
-
-@contextmanager
-def suspended(
-    wb: Workbook, *, scale_in: bool = True, scale_out: bool = True, scheduled: bool = True
-) -> Iterator[Suspension]:
-    """Within it scaling is suspended; afterwards it is as before, also after an error or an interrupt."""
-    before = suspend(wb, scale_in=scale_in, scale_out=scale_out, scheduled=scheduled)
-    try:
-        yield before
-    finally:
-        resume(wb, before)
-
-
 def remove(wb: Workbook) -> tuple[str, ...]:
     """Delete scheduled actions, policies (AWS removes their alarms) and the target, in this order.
 
@@ -256,7 +176,7 @@ def remove(wb: Workbook) -> tuple[str, ...]:
         What was removed, in words; empty the second time.
     """
     removed = []
-    for action in pages(wb, _SERVICE, "DescribeScheduledActions", "ScheduledActions", **_triple(wb)):
+    for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)):
         name = action["ScheduledActionName"]
         if _gone(wb, "DeleteScheduledAction", ScheduledActionName=name):
             removed.append(f"scheduled action {name}")
@@ -268,27 +188,10 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     return tuple(removed)
 
 
-def _triple(wb: Workbook) -> dict[str, str]:
-    return {"ServiceNamespace": NAMESPACE, "ResourceId": wb.resource_id, "ScalableDimension": DIMENSION}
-
-
-def _suspension(wb: Workbook) -> Suspension:
-    found = target(wb)
-    if found is None:
-        raise NotFound(f"{wb.resource_id} is not registered as a scalable target.", hint="scaling.register(wb) first.")
-    return Suspension(
-        scale_in=found.scale_in_suspended, scale_out=found.scale_out_suspended, scheduled=found.scheduled_suspended
-    )
-
-
-def _set_suspension(wb: Workbook, suspension: Suspension) -> None:
-    call(wb, _SERVICE, "RegisterScalableTarget", **_triple(wb), SuspendedState=suspension.to_request())
-
-
 def _gone(wb: Workbook, operation: str, **params: Any) -> bool:
     """Delete; False when it was gone already."""
     try:
-        call(wb, _SERVICE, operation, **_triple(wb), **params)
+        call(wb, SERVICE, operation, **triple(wb), **params)
     except NotFound:
         return False
     return True

@@ -235,16 +235,3 @@ def test_interrupt_while_making_leaves_nothing(workbook, operation):
     with pytest.raises(KeyboardInterrupt):
         deploy.deploy(wb, deploy.plan(wb))
     assert everything(wb) == set()
-
-
-def test_throttled_looks_do_not_end_the_waiting(workbook, operator):
-    wb = workbook()
-
-    def throttle_once(progress):
-        if not seen:
-            operator.fault("throttling", service="sagemaker", operation="DescribeEndpoint", count=6)
-        seen.append(progress.status)
-
-    seen: list[str] = []
-    assert deploy.deploy(wb, deploy.plan(wb), on_progress=throttle_once).state.status == "InService"
-    assert len(seen) > 1

@@ -226,6 +226,18 @@ def test_endless_creation_ends_in_a_typed_error(scripted):
         script.deploy(timeout_s=30)
 
 
+def test_throttled_looks_do_not_end_the_waiting(scripted):
+    script = Script(scripted)
+    script.quotas(2)
+    script.model_is_missing()
+    script.create_model()
+    script.create_config()
+    script.create_endpoint()
+    script.s.refuses("sagemaker", "describe_endpoint", "ThrottlingException", "Rate exceeded")
+    script.describe_endpoint("InService")
+    assert script.deploy().state.status == "InService"
+
+
 def test_failed_endpoint_is_classified_and_kept_for_inspection(scripted):
     script = Script(scripted)
     script.quotas(2)

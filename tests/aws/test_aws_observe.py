@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers.aws import deploy, observe, scaling
+from dgsm_helpers.aws import observe, scaling
 from dgsm_helpers.load.runner import Load
 
 STREAMS = 12
@@ -18,9 +18,9 @@ def watched(deployed):
     with Load(deployed) as load:
         load.set(STREAMS)
         load.wait_open()
-        for _ in range(90):
+        for _ in range(120):
             deployed.sleep(20)
-            if deploy.status(deployed).running >= 2:
+            if "Successful" in set(observe.activities(deployed)["status"]):
                 break
         deployed.sleep(70)
         yield deployed

@@ -22,7 +22,7 @@ def called() -> set[str]:
     """Every operation named in the package's calls, as an IAM action."""
     found = set()
     for file in Path(aws.__file__).parent.glob("*.py"):
-        source = re.sub(r"\b_SERVICE\b(?! =)", '"application-autoscaling"', file.read_text())
+        source = re.sub(r"\bSERVICE\b(?! =)", '"application-autoscaling"', file.read_text())
         pattern = r'(?:call|pages|translated|_gone)\(\s*(?:wb,\s*)?"([a-z-]+)",\s*"([A-Z]\w+)"'
         found |= {f"{PREFIX.get(service, service)}:{operation}" for service, operation in re.findall(pattern, source)}
     return found
