@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ HTTP2 = "aws-sdk-sagemaker-runtime-http2"
 @pytest.fixture(scope="session")
 def local_env(embedded) -> dict[str, str]:
     """A shell's environment after `eval "$(dgsm local env)"`, evaluated by a real shell."""
+    ours = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"}
+    clean = {n: v for n, v in os.environ.items() if n in ours or not n.startswith(("AWS_", "DGSM_", "SSL_", "NODE_"))}
     here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    clean = {name: value for name, value in embedded.env.items() if not name.startswith(("AWS_", "SSL_", "NODE_"))}
-    clean.pop("DGSM_STREAM_URL")
     done = subprocess.run(
         ["bash", "-c", 'eval "$(dgsm local env)" && env -0'],
-        env={**clean, "PATH": here, "AWS_EC2_METADATA_DISABLED": "true"},
+        env={**clean, "PATH": here, "DGSM_HOME": str(embedded.home)},
         capture_output=True,
         text=True,
         timeout=30,
@@ -38,33 +38,39 @@ def local_env(embedded) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Boto3:
-    """boto3 as a user of that environment has it; nothing is passed but the service's name."""
+    """boto3 as a user of that environment has it: nothing is passed but the service's name. A client is made once."""
 
+    env: dict[str, str]
     listings: dict[str, str]
     role_arn: str
+    made: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, service: str, **given: Any) -> Any:
-        return boto3.Session().client(service, **given)
+        if given:
+            return self._make(service, **given)
+        if service not in self.made:
+            self.made[service] = self._make(service)
+        return self.made[service]
 
-
-@pytest.fixture
-def boto(embedded, local_env, monkeypatch) -> Boto3:
-    """`boto("sagemaker")` is an unmodified boto3 client."""
-    for name, value in local_env.items():
-        if name.startswith(("AWS_", "SSL_")):
-            monkeypatch.setenv(name, value)
-    return Boto3(dict(embedded.info.listings), embedded.info.execution_role_arn)
+    def _make(self, service: str, **given: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                if name.startswith(("AWS_", "SSL_")):
+                    patch.setenv(name, value)
+            return boto3.Session().client(service, **given)
 
 
 @pytest.fixture(scope="session")
-def endpoint(embedded) -> Iterator[str]:
+def boto(embedded, local_env) -> Boto3:
+    """`boto("sagemaker")` is an unmodified boto3 client."""
+    return Boto3(local_env, dict(embedded.info.listings), embedded.info.execution_role_arn)
+
+
+@pytest.fixture(scope="session")
+def endpoint(boto) -> Iterator[str]:
     """An endpoint of the `metered` listing, in service for the whole session."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in embedded.info.env().items():
-            patch.setenv(name, value)
-        sagemaker = boto3.Session().client("sagemaker")
-    name = "dg-clients"
-    make_endpoint(sagemaker, name, embedded.info.listings["metered"], embedded.info.execution_role_arn)
+    sagemaker, name = boto("sagemaker"), "dg-clients"
+    make_endpoint(sagemaker, name, boto.listings["metered"], boto.role_arn)
     wait_until_in_service(sagemaker, name)
     yield name
     sagemaker.delete_endpoint(EndpointName=name)
