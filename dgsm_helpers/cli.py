@@ -75,7 +75,7 @@ def _add_run(verbs: Any) -> None:
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
     )
     verb.add_argument("--out", type=Path, default=Path("out"), help="folder of the executed notebooks (default: out)")
-    verb.add_argument("--timeout", type=float, default=900, metavar="S", help="seconds a cell may take (default: 900)")
+    verb.add_argument("--timeout", type=float, default=2700, metavar="S", help="seconds a cell may take (default: 2700)")
     verb.set_defaults(run=_run)
 
 

@@ -9,22 +9,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..simulate.activities import ActivityText, activity, alarm_name, finished, scheduled_activity
 from ..simulate.model import ScalingModel
 from ..simulate.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
-from ..simulate.target_tracking import (
-    AlarmReading,
-    Decision,
-    PolicySignals,
-    State,
-    decide,
-    observed,
-    pull_into_bounds,
-    scheduled,
-)
+from ..simulate.state import AlarmReading, Decision, PolicySignals, State
+from ..simulate.target_tracking import decide, observed, pull_into_bounds, scheduled
 from .clock import Clock
 from .cloudwatch import cloudwatch_for
 from .cloudwatch.alarm import AlarmStatus
@@ -39,11 +31,16 @@ ACTIVITIES_KEPT = 5_000
 
 @dataclass
 class _Memory:
-    """What is remembered of a scalable target between beats."""
+    """What is remembered of a scalable target between beats.
+
+    ``not_scaled`` is the alarm and code of the newest activity, if that did not scale: AWS does not say how often it
+    records one while nothing changes; here once.
+    """
 
     state: State
     running_activity: Activity | None = None
     text: ActivityText | None = None
+    not_scaled: tuple[str, str] | None = None
 
 
 class Autoscaler:
@@ -122,7 +119,7 @@ class Autoscaler:
                 self._fire(service, target, action, now_s)
         bounds = _bounds(target)
         decision = pull_into_bounds(memory.state, bounds, now_s)
-        if decision.kind == "none":
+        if decision.kind == "none" and not decision.note:
             policies = [p for p in service.policies.values() if p.resource_id == target.resource_id]
             readings = [r for r in (self._reading(service.region, p) for p in policies) if r is not None]
             decision = decide(
@@ -158,16 +155,19 @@ class Autoscaler:
             not_scaled=tuple(dict(r) for r in text.not_scaled_reasons),
         )
         if decision.kind == "not_scaled":
-            record.end_s = now_s
-            service.activities.append(record)
+            if memory.not_scaled != (decision.alarm, decision.code):
+                record.end_s = now_s
+                service.activities.append(record)
+            memory.not_scaled = (decision.alarm, decision.code)
             return
         endpoint, variant = split_resource(target.resource_id)
         try:
             self._fleet.set_capacity(service.region, endpoint, {variant: (decision.capacity, None)})
         except FleetBusy:
             # Somebody's update came between the look and the call; the next invocation tries again.
-            memory.state = before
+            memory.state = replace(before, invoked=decision.state.invoked)
             return
+        memory.not_scaled = None
         memory.running_activity, memory.text = record, text
         service.activities.append(record)
         if decision.alarm:
