@@ -23,6 +23,9 @@ from .speech_process import MODEL, WorkerProcess
 IDLE_S = 60.0
 """A worker without streams ends after this long and gives its 200 MB back."""
 
+FILE_PIECE_S = 5
+"""A file is heard in pieces of this length, so that streams of the same worker do not wait for all of it."""
+
 
 class SpeechEngine:
     """All instances and the workers they share.
@@ -100,10 +103,19 @@ class SpeechInstance:
         collected = _Collector()
         worker = self._engine.worker()
         stream = worker.open(collected)
-        worker.ask(Ask.FILE, stream, sample_rate.to_bytes(4, "little") + pcm)
+        worker.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
+        piece_bytes = FILE_PIECE_S * sample_rate * 2
         try:
+            for at in range(0, len(pcm), piece_bytes):
+                piece = pcm[at : at + piece_bytes]
+                collected.heard.clear()
+                worker.ask(Ask.AUDIO, stream, piece)
+                if len(piece) == piece_bytes:
+                    await collected.heard.wait()
+            worker.ask(Ask.FINISH, stream)
             results = await collected.done
         finally:
+            worker.ask(Ask.ABORT, stream)
             worker.forget(stream)
         words = tuple(word for result in results for word in result.words)
         return Recognised(0.0, len(pcm) / 2 / sample_rate, words, is_final=True, speech_final=True, model=MODEL)
@@ -160,19 +172,24 @@ class _Filter:
 
 
 class _Collector:
-    """A listener that waits for a whole file."""
+    """A listener that waits for a whole file; ``heard`` is set by each piece's result."""
 
     def __init__(self) -> None:
         self.done: asyncio.Future[Sequence[Recognised]] = asyncio.get_running_loop().create_future()
-        self._results: list[Recognised] = []
+        self.heard = asyncio.Event()
+        self._finals: list[Recognised] = []
 
     def on_result(self, result: Recognised) -> None:
-        self._results.append(result)
+        if result.is_final:
+            self._finals.append(result)
+        else:
+            self.heard.set()
 
     def on_end(self) -> None:
         if not self.done.done():
-            self.done.set_result(self._results)
+            self.done.set_result(self._finals)
 
     def on_failure(self, message: str) -> None:
+        self.heard.set()
         if not self.done.done():
             self.done.set_exception(LocalError(f"The recogniser failed: {message}"))

@@ -14,18 +14,17 @@ HEAD = struct.Struct("<BII")
 
 
 class Ask(IntEnum):
-    """To the worker. Bodies: OPEN and FILE begin with the sample rate as u32; AUDIO and FILE hold mono linear16."""
+    """To the worker. Bodies: OPEN's is the sample rate as u32, AUDIO's is mono linear16."""
 
     OPEN = 1
     AUDIO = 2
     FINALIZE = 3
     FINISH = 4
     ABORT = 5
-    FILE = 6
 
 
 class Tell(IntEnum):
-    """From the worker. RESULT's body is JSON (see ``speech_worker``); END and FAILURE end a stream or file."""
+    """From the worker. RESULT's body is JSON (see ``speech_worker``); END and FAILURE end a stream."""
 
     RESULT = 1
     END = 2

@@ -96,9 +96,13 @@ class WorkerProcess:
 
     async def _run(self) -> None:
         command = (sys.executable, "-m", "dgsm_helpers.local.engines.speech_worker")
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            )
+        except OSError as error:
+            self._fail(f"its worker process did not start: {error}")
+            return
         self._process = process
         for data in self._waiting:
             process.stdin.write(data)
@@ -111,10 +115,17 @@ class WorkerProcess:
                 self._tell(Tell(kind), stream, await process.stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             code = await process.wait()
+        finally:
+            # Reached by cancellation too, when the event loop ends with the worker still running.
+            self.kill()
+            await process.wait()
+        self._fail(f"its worker process ended with status {code}")
+
+    def _fail(self, message: str) -> None:
         self.alive = False
-        for listener in list(self._listeners.values()):
-            listener.on_failure(f"its worker process ended with status {code}")
-        self._listeners.clear()
+        listeners, self._listeners = self._listeners, {}
+        for listener in listeners.values():
+            listener.on_failure(message)
 
     def _tell(self, kind: Tell, stream: int, body: bytes) -> None:
         listener = self._listeners.get(stream)

@@ -119,10 +119,6 @@ class _Hearing:
             self._begin()
         return results
 
-    def whole(self, pcm: bytes) -> list[dict[str, Any]]:
-        self._add(pcm)
-        return self.end()
-
     def close(self) -> None:
         self._stream.close()
 
@@ -153,10 +149,6 @@ class Worker:
     def _handle(self, kind: Ask, stream: int, body: bytes) -> None:
         if kind is Ask.OPEN:
             self._streams[stream] = _Hearing(self._transcriber, int.from_bytes(body, "little"))
-        elif kind is Ask.FILE:
-            hearing = _Hearing(self._transcriber, int.from_bytes(body[:4], "little"))
-            self._answer(stream, hearing.whole(body[4:]))
-            self._tell(Tell.END, stream)
         elif kind is Ask.ABORT:
             self._drop(stream)
         elif hearing := self._streams.get(stream):

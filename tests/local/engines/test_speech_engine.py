@@ -138,9 +138,26 @@ def test_a_whole_file_is_recognised_with_the_same_words_each_time():
     first, second = with_engine(scene)
     # The library's voice detection starts a stream one 32 ms hop earlier or later.
     assert [w.word for w in first.words] == [w.word for w in second.words]
-    assert all(abs(a.end_s - b.end_s) < 0.05 for a, b in zip(first.words, second.words, strict=True))
+    assert all(abs(a.end_s - b.end_s) < 0.1 for a, b in zip(first.words, second.words, strict=True))
     assert first.duration_s == second.duration_s == 11.0
     assert errors_against_sample([w.word for w in first.words]) <= 0.10
+
+
+def test_streams_go_on_while_a_long_file_is_heard():
+    async def scene(engine):
+        instance = engine.new_instance("i-1")
+        await say(instance, SAMPLE.pcm[:CHUNK])
+        file = asyncio.create_task(instance.transcribe(SAMPLE.pcm * 6, 16000))
+        await asyncio.sleep(0.2)
+        await say(instance, SAMPLE.pcm[:16000])
+        still_busy = not file.done()
+        result = await file
+        assert sum(w.load for w in engine._workers) == 0
+        return still_busy, result
+
+    still_busy, result = with_engine(scene, workers=1)
+    assert still_busy and result.duration_s == 66.0
+    assert 6 * 20 <= len(result.words) <= 6 * 24
 
 
 def test_workers_start_with_the_first_stream_share_the_load_and_end_when_idle():
@@ -188,8 +205,7 @@ def test_an_aborted_stream_is_heard_no_more_and_frees_its_place():
     assert with_engine(scene, workers=1) == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_close_ends_the_workers_even_without_an_event_loop():
+def test_the_workers_end_with_the_event_loop_and_close_may_come_after_it():
     engine = None
 
     async def scene():
@@ -199,8 +215,8 @@ def test_close_ends_the_workers_even_without_an_event_loop():
         return engine.pids[0]
 
     pid = asyncio.run(scene())
-    engine.close()
     assert gone(pid)
+    engine.close()
 
 
 PARENT = """
