@@ -100,6 +100,7 @@ class Fleet:
                 region=region, name=endpoint_name, config_name=config_name, created_s=self._clock.now_s()
             )
             begin_create(endpoint, specs, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
             self._endpoints[region, endpoint_name] = endpoint
 
     def update(
@@ -117,6 +118,7 @@ class Fleet:
         with self._lock:
             endpoint = self._idle(region, endpoint_name)
             begin_update(endpoint, config_name, specs, counts, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
 
     def set_capacity(
         self, region: str, endpoint_name: str, desired: Mapping[str, tuple[int | None, float | None]]
@@ -125,6 +127,7 @@ class Fleet:
         with self._lock:
             endpoint = self._idle(region, endpoint_name)
             begin_capacity(endpoint, desired, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
 
     def delete(self, region: str, endpoint_name: str) -> None:
         """End the endpoint; its streams are cut and it is gone a moment later."""
