@@ -7,7 +7,8 @@ numbers come from: ``origin`` is printed below its title.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -38,12 +39,13 @@ def timeline(
 
     Above: concurrent requests per instance (mean line in a band from the idlest to the busiest instance) against the
     target and the line below which it scales in. Below: desired and running instances, and each scaling activity as
-    a numbered mark whose cause shows under the pointer.
+    a mark (hollow: decided against) whose cause shows under the pointer.
 
     Args:
         concurrency: ``concurrency_{min,mean,max}_streams`` by time (``observe.metrics(wb).concurrency``).
         instances: ``desired_instances`` and ``running_instances`` by time (``observe.instances(wb)``).
-        activities: ``started``, ``description``, ``cause``, ``status`` (``observe.activities(wb)``).
+        activities: ``started``, ``description``, ``cause``, ``status``, ``not_scaled_reasons``
+            (``observe.activities(wb)``).
         target_value: the policy's TargetValue, in concurrent requests per instance.
         origin: where the numbers come from, such as "CloudWatch, measured on the embedded AWS".
 
@@ -84,7 +86,8 @@ def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
         line = {"color": palette.LATENCY, "dash": dash}
         figure.add_scatter(x=shown.index, y=shown[column], name=name, mode="lines+markers", line=line)
     figure.update_yaxes(title_text="first chunk (ms)", rangemode="tozero")
-    figure.update_xaxes(title_text="time (UTC)")
+    # The whole window, so that a single minute with new streams is seen where it was.
+    figure.update_xaxes(title_text="time (UTC)", range=[traffic.index[0], traffic.index[-1]])
     return _finished(figure, title="Streaming latency: FirstChunkLatency", origin=origin, height=300)
 
 
@@ -163,32 +166,31 @@ def _add_instances(figure: go.Figure, frame: pd.DataFrame, *, row: int) -> None:
 
 
 def _add_activities(figure: go.Figure, frame: pd.DataFrame, *, row: int) -> None:
-    if frame.empty:
-        return
-    hover = [f"{a.status}: {_wrapped(a.description)}<br>{_wrapped(a.cause)}" for a in frame.itertuples(index=False)]
-    figure.add_scatter(
-        x=frame["started"],
-        y=[0.25] * len(frame),
-        mode="markers+text",
-        marker={"symbol": "triangle-up", "size": 10, "color": palette.ALARM},
-        text=[str(i) for i in range(1, len(frame) + 1)],
-        textposition="middle right",
-        hovertext=hover,
-        hoverinfo="text+x",
-        name="scaling activity",
-        row=row,
-        col=1,
-    )
+    for scaled, name, symbol in (
+        (True, "scaling activity", "triangle-up"),
+        (False, "decided against", "triangle-up-open"),
+    ):
+        shown = frame[[(not reasons) == scaled for reasons in frame["not_scaled_reasons"]]]
+        if shown.empty:
+            continue
+        figure.add_scatter(
+            x=shown["started"],
+            y=[0.25] * len(shown),
+            mode="markers",
+            marker={"symbol": symbol, "size": 11 if scaled else 7, "color": palette.ALARM},
+            hovertext=[_told(activity) for activity in shown.itertuples(index=False)],
+            hoverinfo="text+x",
+            name=name,
+            row=row,
+            col=1,
+        )
 
 
-def _wrapped(text: str) -> str:
-    lines, line = [], ""
-    for word in text.split():
-        if len(line) + len(word) > _WIDTH_OF_A_CAUSE:
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    return "<br>".join([*lines, line])
+def _told(activity: Any) -> str:
+    """The activity in AWS's words, wrapped for the box under the pointer."""
+    reasons = ", ".join(activity.not_scaled_reasons)
+    parts = (f"{activity.status}: {activity.description}", activity.cause, reasons)
+    return "<br>".join("<br>".join(wrap(part, _WIDTH_OF_A_CAUSE)) for part in parts if part)
 
 
 def _finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.Figure:

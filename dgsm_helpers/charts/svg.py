@@ -32,10 +32,15 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened: ``time_s`` on the view's clock, ``text`` in AWS's words."""
+    """A scaling activity: when (``time_s`` on the view's clock), what in few words, and AWS's own ``detail``.
+
+    ``scaled`` is False for an activity that AWS decided against.
+    """
 
     time_s: float
     text: str
+    detail: str = ""
+    scaled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +148,7 @@ def concurrency_band(
 
 
 def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
-    """Desired (dashed) and running instances as steps, with a triangle for each scaling activity."""
+    """Desired (dashed) and running instances as steps, with a triangle for each activity (hollow: not scaled)."""
     parts = [_title(frame, "instances"), _grid(frame, range(ceil(frame.peak)))]
     for column, dash, width in ((1, "5 4", 1.5), (2, "", 2.5)):
         steps = list(_steps([(p[0], p[column]) for p in points], frame.end_s))
@@ -155,9 +160,12 @@ def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], 
     for mark in marks:
         if mark.time_s >= frame.start_s:
             x = frame.x(mark.time_s)
-            corners = _path([(x, floor - 9), (x - 5, floor), (x + 5, floor)])
+            size = 10 if mark.scaled else 6
+            corners = _path([(x, floor - size), (x - size / 2, floor), (x + size / 2, floor)])
+            fill = palette.ALARM if mark.scaled else "none"
+            tip = escape(f"{mark.text}\n{mark.detail}".strip())
             parts.append(
-                f'<polygon points="{corners}" fill="{palette.ALARM}"><title>{escape(mark.text)}</title></polygon>'
+                f'<polygon points="{corners}" fill="{fill}" stroke="{palette.ALARM}"><title>{tip}</title></polygon>'
             )
     return "".join(parts)
 
@@ -213,7 +221,8 @@ def _alarm_chip(alarm: Alarm) -> str:
 
 
 def _events(state: LiveState) -> str:
-    lines = "".join(f"<div>▲ {escape(mark.text)}</div>" for mark in list(state.marks)[-3:])
+    scaled = [mark for mark in state.marks if mark.scaled]
+    lines = "".join(f"<div>▲ {escape(mark.text)}</div>" for mark in scaled[-3:])
     return f'<div style="font-size:.9em;opacity:.85">{lines}</div>' if lines else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws import deploy, observe
 from dgsm_helpers.charts.svg import Alarm, LiveState, Mark, breach_progress
@@ -35,7 +35,6 @@ def live_state(wb: Workbook, *, window_s: float, load: Load | None = None) -> Li
     now = wb.now()
     metrics = observe.metrics(wb, now - timedelta(seconds=window_s), now)
     alarms = observe.alarm_states(wb)
-    activities = observe.activities(wb)
     high = next((a for a in alarms if a.side == "high"), None)
     return LiveState(
         endpoint_name=wb.endpoint_name,
@@ -48,10 +47,7 @@ def live_state(wb: Workbook, *, window_s: float, load: Load | None = None) -> Li
         instances=_rows(observe.instances(wb), "desired_instances", "running_instances"),
         latency=_rows(metrics.traffic, "first_chunk_p50_ms", "first_chunk_p99_ms"),
         alarms=[_alarm(alarm, metrics.concurrency) for alarm in alarms],
-        marks=[
-            Mark(row.started.timestamp(), f"{row.started:%H:%M:%S} {row.status}: {row.description} {row.cause}")
-            for row in activities.itertuples(index=False)
-        ],
+        marks=[_mark(row) for row in observe.activities(wb).itertuples(index=False)],
         instances_by_type=[(name, count) for name, count in endpoint.instances_by_type.items() if count],
         errors_count=int(metrics.traffic[_ERRORS].sum().sum()),
         streams=_streams(load),
@@ -76,6 +72,15 @@ def _alarm(alarm: AlarmState, concurrency: pd.DataFrame) -> Alarm:
     )
     rule = f"{alarm.statistic} {sign} {alarm.threshold:g}" if alarm.threshold is not None else alarm.comparison
     return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
+
+
+def _mark(activity: Any) -> Mark:
+    reasons = ", ".join(activity.not_scaled_reasons)
+    why = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
+    what = f"not scaled: {reasons}" if reasons else f"{activity.description} {activity.status}"
+    took = f" after {activity.duration_s:.0f} s" if activity.duration_s > 0 else ""
+    text = f"{activity.started:%H:%M:%S} {why}: {what}{took}"
+    return Mark(activity.started.timestamp(), text, f"{activity.description} {activity.cause}", not reasons)
 
 
 def _streams(load: Load | None) -> str:
