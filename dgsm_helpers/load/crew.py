@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Self
+from typing import Any, Self
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.share import Share, ShareReport, hold_share, ready
@@ -23,13 +23,20 @@ class Crew:
     Args:
         executor: anything of `concurrent.futures`; processes of this machine when None.
         size: how many shares run at the same time (workers of the executor; default: processors of this machine).
+        on_close: called when the crew is closed; what it was given is not closed otherwise.
     """
 
-    def __init__(self, executor: Executor | None = None, *, size: int | None = None) -> None:
+    def __init__(
+        self,
+        executor: Executor | None = None,
+        *,
+        size: int | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         if size is not None and size < 1:
             raise InvalidInput(f"{size} client processes cannot hold a stream.", hint="Give at least 1.")
         self.size = size or os.cpu_count() or 1
-        self._given = executor
+        self._given, self._on_close = executor, on_close
         self._own: ProcessPoolExecutor | None = None
         self._warm = False
 
@@ -40,7 +47,7 @@ class Crew:
             WorkerLost: they do not start.
         """
         if not self._warm:
-            self._collect([self._executor().submit(ready) for _ in range(self.size)], timeout_s)
+            self._collect(ready, [()] * self.size, timeout_s)
             self._warm = True
 
     def run(self, shares: Sequence[Share], *, timeout_s: float) -> list[ShareReport]:
@@ -49,11 +56,11 @@ class Crew:
         Raises:
             WorkerLost: a worker died, raised, or did not report within ``timeout_s``.
         """
-        executor = self._executor()
-        return self._collect([executor.submit(hold_share, share) for share in shares], timeout_s)
+        return self._collect(hold_share, [(share,) for share in shares], timeout_s)
 
-    def _collect[T](self, futures: Sequence[Future[T]], timeout_s: float) -> list[T]:
+    def _collect[T](self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]], timeout_s: float) -> list[T]:
         try:
+            futures = [self._executor().submit(work, *given) for given in arguments]
             return [future.result(timeout=timeout_s) for future in futures]
         except FutureTimeoutError as error:
             self._discard()
@@ -70,6 +77,8 @@ class Crew:
         if self._own is not None:
             self._own.shutdown(wait=True, cancel_futures=True)
             self._own = None
+        if self._on_close is not None:
+            self._on_close()
 
     def __enter__(self) -> Self:
         return self
@@ -113,4 +122,4 @@ def cluster_crew(address: str) -> Crew:
     if not workers:
         client.close()
         raise InvalidInput(f"The cluster at {address!r} has no workers.", hint="Start dask workers first.")
-    return Crew(client.get_executor(), size=workers)
+    return Crew(client.get_executor(), size=workers, on_close=client.close)

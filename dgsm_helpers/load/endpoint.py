@@ -17,18 +17,18 @@ from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound, NotR
 from dgsm_helpers.load.audio import Recording
 from dgsm_helpers.load.crew import Crew, WorkerLost
 from dgsm_helpers.load.rung import Effort, Hold, merged_text
+from dgsm_helpers.load.runner import LEAN_ABOVE
 from dgsm_helpers.load.share import Share, ShareReport
 from dgsm_helpers.load.target import MAX_SESSION_S, ListenOptions, StreamingWorkbook, StreamTarget
 from dgsm_helpers.load.verdict import Criteria
-
-LEAN_ABOVE = 50
-"""Streams from which on the lean transport is the default: below, AWS's own client is cheap enough."""
 
 STREAMS_PER_PROCESS = {"sdk": 50, "lean": 250}
 OPENINGS_PER_S = {"sdk": 40, "lean": 200}
 LEAD_S = 0.3
 """From handing out the shares to the agreed start."""
 MAX_CLIENT_CPU = 0.7
+MIN_AUDIO = 0.99
+"""Audio that was due over wall time and streams: less means that the load was not what it was meant to be."""
 MAX_LATE_S = 0.5
 
 type Gauge = Callable[[float, float], float | None]
@@ -231,6 +231,10 @@ class LiveEndpoint:
     def _void(self, hold: Hold, late_s: float) -> str | None:
         if late_s > MAX_LATE_S:
             return f"a client process began {late_s:.1f} s after the agreed time."
+        open_streams = [s for s in hold.streams if s.error is None]
+        due = sum(s.due_audio_s for s in open_streams)
+        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - self._chunk_ms / 1000 * len(open_streams):
+            return f"streams were still opening when the hold began ({due:.0f} s of audio were due in it)."
         if hold.slip_p99_s > self._chunk_ms / 4000:
             return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {self._chunk_ms / 4:.0f} ms)."
         if hold.client_cpu > MAX_CLIENT_CPU:

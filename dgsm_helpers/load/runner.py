@@ -14,8 +14,9 @@ import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.load.audio import Recording, bundled_recording, chunks
+from dgsm_helpers.load.lean import LeanTransport
 from dgsm_helpers.load.recorder import TraceRecorder
-from dgsm_helpers.load.stream import close_loop, run_stream, stream_loop
+from dgsm_helpers.load.stream import SdkTransport, close_loop, stream_loop
 from dgsm_helpers.load.target import MAX_SESSION_S, ListenOptions, StreamingWorkbook, StreamTarget, check_reachable
 from dgsm_helpers.load.trace import StreamTrace
 
@@ -23,6 +24,9 @@ STAGGER_S = 0.05
 """Between the openings of two streams: a real fleet of callers does not arrive in one instant, and TLS costs."""
 
 RECONNECT_AFTER_S = 1.0
+
+LEAN_ABOVE = 50
+"""Streams from which on the lean transport carries new sessions: below, AWS's own client is cheap enough."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,11 @@ class Load:
         self._random = random.Random(seed)
         chunks(self._recording, chunk_ms=chunk_ms)  # refuses a bad chunk_ms here rather than in the background
         check_reachable(self._target)
+        self._sdk = SdkTransport(self._target)
+        self._lean: LeanTransport | None = None
         self._callers: dict[_Caller, Future[None]] = {}
         self._leaving: list[Future[None]] = []
         self._traces: list[StreamTrace] = []
-        self._lags: list[tuple[float, float]] = []
         self._made = 0
         self._next_open = 0.0
         self._lock = threading.Lock()
@@ -183,6 +188,8 @@ class Load:
                     future.result(timeout=max(until - time.monotonic(), 0.1))
                 except TimeoutError:
                     future.cancel()
+            if self._lean is not None:
+                asyncio.run_coroutine_threadsafe(self._lean.close(), self._loop).result(timeout=5)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
             close_loop(self._loop)
@@ -204,10 +211,10 @@ class Load:
 
     async def _hold(self, caller: _Caller, wait_s: float) -> None:
         while not await _stopped_within(caller.stop, wait_s):
-            caller.recorder = TraceRecorder(label=caller.label, transport="sdk")
+            carrier = self._carrier()
+            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name)
             # A random phase within a chunk keeps the streams from sending in step.
-            trace = await run_stream(
-                self._target,
+            trace = await carrier.run(
                 chunks(
                     self._recording,
                     chunk_ms=self._chunk_ms,
@@ -223,6 +230,13 @@ class Load:
             with self._lock:
                 self._traces.append(trace)
             wait_s = 0.0 if trace.ok else RECONNECT_AFTER_S
+
+    def _carrier(self) -> SdkTransport | LeanTransport:
+        if self.wanted <= LEAN_ABOVE:
+            return self._sdk
+        if self._lean is None:
+            self._lean = LeanTransport(self._target)
+        return self._lean
 
 
 async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
