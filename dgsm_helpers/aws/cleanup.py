@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Deleted", "Inventory", "Item", "delete", "find", "is_ours", "prove_empty"]
 
 _DELETE_TIMEOUT_S = 3600.0
+_DELETE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -105,24 +106,21 @@ def _names(items: Iterable[Item], kind: str) -> list[str]:
 
 def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
     """Ask for the deletion and wait until it is done; an endpoint in motion is waited for first, as AWS demands."""
-    while True:
+    state = None
+    for _ in range(_DELETE_ATTEMPTS):
         try:
             call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
         except NotFound:
             return []
         except NotReady:
-            state = endpoint.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
-            if state is None:
-                break
-            continue
+            pass
         state = endpoint.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
         if state is None:
-            break
-        raise NotReady(
-            f"Endpoint {state.name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
-            hint="Run the cell again; it may still bill.",
-        )
-    return [f"endpoint {wb.endpoint_name}"]
+            return [f"endpoint {wb.endpoint_name}"]
+    raise NotReady(
+        f"Endpoint {wb.endpoint_name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
+        hint="Run the cell again; it may still bill.",
+    )
 
 
 def _gone(wb: Workbook, service: str, operation: str, **params: Any) -> bool:

@@ -113,7 +113,10 @@ def update(
         SpendNotConfirmed, QuotaExceeded: as :func:`deploy`.
     """
     _require_same_endpoint(wb, plan)
-    asked = wb.now()
+    asked, wait_s = wb.now(), timeout_s or plan.longest_s
+    if endpoint.status(wb).status in endpoint.MOVING:
+        # Such as an update whose waiting was interrupted, or scaling.
+        _wait(wb, wait_s, on_progress)
     before = endpoint.require_in_service(wb)
     variant = before.variant(plan.variant_name)
     if not differences(wb, plan, before.config_name):
@@ -131,7 +134,7 @@ def update(
     _refuse_zero_quota(wb, plan)
     made = making.make(wb, plan, lambda: making.update_endpoint(wb, plan))
     asked = wb.now()
-    after = _wait(wb, timeout_s or plan.longest_s, on_progress)
+    after = _wait(wb, wait_s, on_progress)
     if after.config_name != plan.config_name:
         making.undo(wb, made)
         _fail(wb, after, f"Endpoint {plan.endpoint_name!r} was rolled back to {after.config_name}.")
@@ -151,7 +154,7 @@ def _require_same_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
 
 
 def _existing(wb: Workbook, wait_s: float, on_progress: OnProgress | None) -> EndpointState | None:
-    """The endpoint that is there already; one of ours that failed is removed, one being deleted is waited for."""
+    """The endpoint that is there already; one of ours that failed is removed, one being changed is waited for."""
     state = endpoint.find(wb)
     if state is not None and state.status == "Failed":
         if not cleanup.is_ours(wb, state.arn):
@@ -161,7 +164,8 @@ def _existing(wb: Workbook, wait_s: float, on_progress: OnProgress | None) -> En
             )
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=state.name)
         state = endpoint.find(wb)
-    if state is not None and state.status in ("Deleting", "Failed"):
+    # What is being created already has its configuration; an update may be on its way to the plan's own.
+    if state is not None and state.status in endpoint.MOVING - {"Creating"} | {"Failed"}:
         state = endpoint.settle(wb, timeout_s=wait_s, on_progress=on_progress)
     return state
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import DgsmError
+from ..errors import DgsmError, NotFound
 from . import endpoint, logs, scaling, tables
 from .calls import call, pages
 from .plan import name_stem
@@ -149,8 +149,18 @@ def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]
             yield Item(kind, name, arn, _found_by(name, also, ours), ours, False, "" if ours else "without our tag")
     part = f":{kind.replace(' ', '-')}/"
     for arn in sorted(tagged - seen):
-        if part in arn:
-            yield Item(kind, arn.partition(part)[2], arn, "tag", True, False)
+        name = arn.partition(part)[2]
+        # The search by tag goes on finding what was deleted, for a while.
+        if name and _exists(wb, field, name):
+            yield Item(kind, name, arn, "tag", True, False)
+
+
+def _exists(wb: Workbook, field: str, name: str) -> bool:
+    try:
+        call(wb, "sagemaker", f"Describe{field}", **{f"{field}Name": name})
+    except NotFound:
+        return False
+    return True
 
 
 def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:

@@ -56,7 +56,7 @@ class AlarmState:
         rule = (
             f"{self.statistic} {self.comparison} {self.threshold:g}" if self.threshold is not None else self.comparison
         )
-        every = f" of {self.period_s} s" if self.period_s else ""
+        every = f" × {self.period_s} s" if self.period_s else ""
         return f"{self.side}: {self.state} ({rule}, {self.datapoints_to_alarm} of {self.evaluation_periods}{every})"
 
 
@@ -115,7 +115,8 @@ class ScalingState:
             )
         for policy in self.policies:
             rows.append(("policy", policy.name, _numbers(policy)))
-        rows += [("alarm", alarm.name, str(alarm)) for alarm in self.alarms]
+        # The random end of an alarm's name tells a reader nothing; `alarms` holds the whole name.
+        rows += [("alarm", re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", alarm.name), str(alarm)) for alarm in self.alarms]
         return rows
 
 

@@ -15,9 +15,7 @@ def html_table(
 ) -> str:
     """An HTML table, every value escaped; ``notes`` follow it as paragraphs."""
     head = "".join(f'<th style="{_CELL};opacity:.75">{escape(h)}</th>' for h in headers)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{escape(_text(v))}</td>' for v in row) + "</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{''.join(_cell(v, first=i == 0) for i, v in enumerate(row))}</tr>" for row in rows)
     after = "".join(f'<p style="margin:.3em 0;max-width:60em">{escape(note)}</p>' for note in notes)
     table = (
         f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
@@ -37,6 +35,12 @@ def text_table(
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join([caption, *lines, *notes])
+
+
+def _cell(value: object, *, first: bool) -> str:
+    # The first column names the row; broken over lines it would be hard to find.
+    wrap = ";white-space:nowrap" if first else ""
+    return f'<td style="{_CELL}{wrap}">{escape(_text(value))}</td>'
 
 
 def mark(verdict: str) -> str:

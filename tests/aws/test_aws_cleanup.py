@@ -145,3 +145,13 @@ def test_interrupted_clean_up_says_how_far_it_came_and_can_go_on(workbook, opera
     assert f"endpoint {wb.endpoint_name}" in caught.value.__notes__[0]
     operator.undo()
     assert [text.split()[0] for text in cleanup.delete(wb).removed] == ["model"]
+
+
+def test_tagged_resources_of_any_name_are_found(workbook):
+    wb = workbook()
+    plan = deploy.plan(wb)
+    wb.client("sagemaker").create_model(**{**plan.model_request(), "ModelName": f"renamed-{id(wb)}"})
+    found = cleanup.find(wb)
+    assert [(item.kind, item.found_by) for item in found.items] == [("model", "tag")]
+    cleanup.delete(wb)
+    assert cleanup.find(wb).items == ()

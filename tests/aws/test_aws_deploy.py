@@ -235,3 +235,17 @@ def test_interrupt_while_making_leaves_nothing(workbook, operation):
     with pytest.raises(KeyboardInterrupt):
         deploy.deploy(wb, deploy.plan(wb))
     assert everything(wb) == set()
+
+
+def test_interrupted_wait_for_an_update_goes_on_when_run_again(workbook):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    other = deploy.plan(wb, download_timeout_s=1800)
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="run the cell again"):
+        deploy.update(wb, other, on_progress=interrupt)
+    again = deploy.update(wb, other)
+    assert (again.state.status, again.config_name) == ("InService", other.config_name)

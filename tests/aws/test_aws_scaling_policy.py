@@ -102,7 +102,7 @@ def test_state_as_asked_for_has_no_problems():
     state = _state(min_capacity=1, max_capacity=4)
     assert state.ok
     assert [alarm.side for alarm in state.alarms] == ["high", "low"]
-    assert str(state.alarms[0]) == "high: OK (Maximum > 5, 3 of 3 of 10 s)"
+    assert str(state.alarms[0]) == "high: OK (Maximum > 5, 3 of 3 × 10 s)"
 
 
 @pytest.mark.parametrize(
