@@ -24,6 +24,7 @@ from .ports import Faults, Placement
 
 _log = logging.getLogger(__name__)
 
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _SWEEP_S = 1.0
 _BACKLOG = 2048
 _STOP_S = 0.5
@@ -190,20 +191,23 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: RuntimeServer) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
         self._speaks: Http2Connection | Http1Connection | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            # Results are small and must not wait for an acknowledgement.
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = transport.get_extra_info("socket")
         tls = transport.get_extra_info("ssl_object")
         self._server.opened(self)
         self._speaks = self._server.connection(transport, tls.selected_alpn_protocol() if tls else None)
 
     def data_received(self, data: bytes) -> None:
+        if _QUICK_ACK is not None:
+            # AWS's client leaves Nagle's algorithm on: while one small packet is unacknowledged (its window update, say)
+            # it holds the next chunk back, and Linux takes up to 40 ms to acknowledge what needs no answer. The option
+            # wears off, so it is set again each time.
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         try:
             self._speaks.data_received(data)
         except Exception:
