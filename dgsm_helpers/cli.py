@@ -75,7 +75,9 @@ def _add_run(verbs: Any) -> None:
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter"
     )
     verb.add_argument("--out", type=Path, default=Path("out"), help="folder of the executed notebooks (default: out)")
-    verb.add_argument("--timeout", type=float, default=2700, metavar="S", help="seconds a cell may take (default: 2700)")
+    verb.add_argument(
+        "--timeout", type=float, default=2700, metavar="S", help="seconds a cell may take (default: 2700)"
+    )
     verb.set_defaults(run=_run)
 
 
@@ -200,6 +202,8 @@ def _local_env(args: argparse.Namespace) -> int:
     if info is None:
         print("dgsm: the embedded AWS is not running; start it: dgsm local up", file=sys.stderr)
         return NO
+    # Left from a real account, they would be sent with the local key pair, or ask for a profile's own settings.
+    print("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE")
     for name, value in info.env().items():
         print(f"export {name}={shlex.quote(value)}")
     return YES

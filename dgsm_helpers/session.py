@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -276,10 +277,15 @@ class _EmbeddedSession(boto3.Session):
 
     def __init__(self, info: Any, region: str) -> None:
         env = info.env()
+        # Neither a profile of the shell nor the user's configuration file has a say, not even a missing one.
+        alone = botocore.session.Session(
+            {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+        )
         super().__init__(
             aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
             region_name=region,
+            botocore_session=alone,
         )
         self._info = info
 
@@ -288,6 +294,9 @@ class _EmbeddedSession(boto3.Session):
         kwargs.setdefault("endpoint_url", self._info.runtime_url if runtime else self._info.control_url)
         if runtime:
             kwargs.setdefault("verify", self._info.ca_bundle)
+        # A proxy of the environment would be asked for 127.0.0.1 too.
+        direct = Config(proxies={})
+        kwargs["config"] = kwargs["config"].merge(direct) if kwargs.get("config") else direct
         return super().client(service_name, *args, **kwargs)
 
 

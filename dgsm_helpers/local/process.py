@@ -66,6 +66,7 @@ class ServerInfo:
             "AWS_CA_BUNDLE": self.ca_bundle,
             "SSL_CERT_FILE": self.ca_bundle,
             "NODE_EXTRA_CA_CERTS": self.ca_file,
+            **_past_proxies(),
         }
 
     def status(self) -> dict[str, Any]:
@@ -80,6 +81,14 @@ class ServerInfo:
             "engines": dict(self.engines),
             "ca_bundle": self.ca_bundle,
         }
+
+
+def _past_proxies() -> dict[str, str]:
+    """What the shell excepts from its proxies, and this machine: clients read either spelling."""
+    past = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host for host in past.split(",") if host]
+    value = ",".join(hosts if "127.0.0.1" in hosts else [*hosts, "127.0.0.1"])
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def state_folder(home: Path) -> Path:
