@@ -203,9 +203,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if _QUICK_ACK is not None:
-            # AWS's client leaves Nagle's algorithm on: while one small packet is unacknowledged (its window update, say)
-            # it holds the next chunk back, and Linux takes up to 40 ms to acknowledge what needs no answer. The option
-            # wears off, so it is set again each time.
+            # AWS's client leaves Nagle's algorithm on: while one small packet is unacknowledged (its window update,
+            # say) it holds the next chunk back, and Linux takes up to 40 ms to acknowledge what needs no answer. The
+            # option wears off, so it is set again each time.
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         try:
