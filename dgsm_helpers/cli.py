@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .cli_doctor import add_doctor
 from .errors import DgsmError, SpendNotConfirmed
 
 YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_local(verbs)
     _add_clean_up(verbs)
+    add_doctor(verbs, add_place=_add_place, open_workbook=_open)
     return parser
 
 

@@ -1,0 +1,165 @@
+"""Reading what the doctor judges, in few calls: each part once, a part that may not be read noted and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from .. import evidence
+from ..errors import AccessDenied, NotFound
+from . import endpoint
+from .calls import call, pages, translated
+from .doctor_snapshot import Expected, PolicyAlarm, Snapshot, Traffic, Variant, finite
+from .metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, read
+from .quotas import endpoint_quotas
+from .scalable import SERVICE
+from .scaling_policy import NAMESPACE
+from .scaling_state import Target, read_alarms, read_policy, read_target
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+
+WINDOW = timedelta(days=3)
+_SAMPLES_PER_MINUTE = 6
+_ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
+
+
+def gather(wb: Workbook, expected: Expected) -> Snapshot:
+    """Read the endpoint's configuration, scaling, alarms, last days, quotas, price and measured capacity.
+
+    Raises:
+        NotFound: no such endpoint or variant.
+        DgsmError: a call that says nothing about the endpoint (throttled, expired credentials) failed.
+    """
+    unread: dict[str, str] = {}
+
+    def part[T](name: str, ask: Callable[[], T], otherwise: T) -> T:
+        try:
+            return ask()
+        except (AccessDenied, NotFound) as error:
+            unread[name] = error.message
+            return otherwise
+
+    state = endpoint.status(wb)
+    state.variant(wb.variant_name)
+    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
+    variant = _variant(config, wb.variant_name)
+    model = part("model", lambda: call(wb, "sagemaker", "DescribeModel", ModelName=variant.model_name), {})
+    ours = f"endpoint/{wb.endpoint_name}/variant/"
+    targets = part("target", lambda: _of_endpoint(wb, "DescribeScalableTargets", "ScalableTargets", ours), [])
+    policies = part("policies", lambda: _of_endpoint(wb, "DescribeScalingPolicies", "ScalingPolicies", ours), [])
+    at_max, provisioning_s = part("activities", lambda: _activities(wb), ((), ()))
+    mine: Target | None = next((read_target(t) for t in targets if t["ResourceId"] == wb.resource_id), None)
+    return Snapshot(
+        now=wb.now(),
+        region=wb.region,
+        resource_id=wb.resource_id,
+        model_package_arn=(model.get("PrimaryContainer") or {}).get("ModelPackageName", ""),
+        endpoint=state,
+        variant=variant,
+        enhanced_metrics=bool((config.get("MetricsConfig") or {}).get("EnableEnhancedMetrics")),
+        network_isolated=bool(model.get("EnableNetworkIsolation")) if model else None,
+        target=mine,
+        policies=tuple(read_policy(p) for p in policies if p["ResourceId"] == wb.resource_id),
+        elsewhere=tuple(sorted({r["ResourceId"] for r in (*targets, *policies)} - {wb.resource_id})),
+        alarms=part("alarms", lambda: _alarms(wb), {}),
+        traffic=part("metrics", lambda: _traffic(wb), Traffic(WINDOW)),
+        at_max=at_max,
+        provisioning_s=provisioning_s,
+        quotas=part("quotas", lambda: endpoint_quotas(wb, variant.instance_types), {}),
+        evidence=evidence.newest(wb),
+        usd_per_hour=_usd_per_hour(wb, state.instances_by_type),
+        expected=expected,
+        unread=unread,
+    )
+
+
+def _variant(config: Mapping[str, Any], name: str) -> Variant:
+    raw = next((v for v in config["ProductionVariants"] if v["VariantName"] == name), {})
+    pools = sorted(raw.get("InstancePools") or (), key=lambda pool: pool["Priority"])
+    types = tuple(pool["InstanceType"] for pool in pools) or tuple(filter(None, [raw.get("InstanceType")]))
+    return Variant(
+        instance_types=types,
+        routing=(raw.get("RoutingConfig") or {}).get("RoutingStrategy", ""),
+        ami=raw.get("InferenceAmiVersion", ""),
+        model_name=raw.get("ModelName", ""),
+    )
+
+
+def _of_endpoint(wb: Workbook, operation: str, key: str, prefix: str) -> list[Mapping[str, Any]]:
+    """Targets or policies of all the endpoint's variants; asked for without a name, so that a stray one is seen."""
+    found = pages(wb, SERVICE, operation, key, ServiceNamespace=NAMESPACE)
+    return [item for item in found if item["ResourceId"].startswith(prefix)]
+
+
+def _alarms(wb: Workbook) -> dict[str, PolicyAlarm]:
+    prefix = f"TargetTracking-endpoint/{wb.endpoint_name}/"
+    raw = list(pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix))
+    return {
+        alarm["AlarmName"]: PolicyAlarm(
+            state=read_alarms([alarm])[0],
+            actions_enabled=alarm.get("ActionsEnabled", True),
+            actions=tuple(alarm.get("AlarmActions") or ()),
+            metric=alarm.get("MetricName", ""),
+            dimensions={d["Name"]: d["Value"] for d in alarm.get("Dimensions") or ()},
+        )
+        for alarm in raw
+    }
+
+
+def _traffic(wb: Workbook) -> Traffic:
+    """Three days per minute: four statistics of 4,320 points each and a few counts, within one page's 100,800."""
+    where = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
+
+    def of(metric: str, stat: str, period_s: int) -> Query:
+        return Query("", metric, INVOCATION_NAMESPACE, metric, where, stat, period_s)
+
+    queries = [of(CONCURRENCY, "Average", 60), of(CONCURRENCY, "SampleCount", 60), of("Invocations", "Sum", 300)]
+    queries += [of(metric, "Sum", 300) for metric in _ERRORS]
+    end = wb.now()
+    series, _ = read(wb, queries, end - WINDOW, end)
+    mean, samples, invocations, *errors = series
+    hour_ago = end - timedelta(hours=1)
+    return Traffic(
+        window=WINDOW,
+        streams=tuple(
+            (time.timestamp(), value * samples.get(time, 0) / _SAMPLES_PER_MINUTE) for time, value in finite(mean)
+        ),
+        newest=max(mean, default=None),
+        invocations=sum(invocations.values()),
+        errors_last_hour={
+            metric: sum(v for time, v in found.items() if time >= hour_ago)
+            for metric, found in zip(_ERRORS, errors, strict=True)
+        },
+    )
+
+
+def _activities(wb: Workbook) -> tuple[tuple[datetime, ...], tuple[float, ...]]:
+    """When the maximum held a scale-out back, and how long scale-outs took (one page: the newest fifty)."""
+    answer = call(
+        wb,
+        SERVICE,
+        "DescribeScalingActivities",
+        ServiceNamespace=NAMESPACE,
+        ResourceId=wb.resource_id,
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+        IncludeNotScaledActivities=True,
+        MaxResults=50,
+    )
+    since = wb.now() - WINDOW
+    at_max: list[datetime] = []
+    took: list[float] = []
+    for activity in answer["ScalingActivities"]:
+        codes = {reason["Code"] for reason in activity.get("NotScaledReasons") or ()}
+        if "AlreadyAtMaxCapacity" in codes and activity["StartTime"] >= since:
+            at_max.append(activity["StartTime"])
+        if activity["StatusCode"] == "Successful" and "AlarmHigh" in activity.get("Cause", ""):
+            took.append((activity["EndTime"] - activity["StartTime"]).total_seconds())
+    return tuple(at_max), tuple(took)
+
+
+def _usd_per_hour(wb: Workbook, running: Mapping[str, int]) -> float | None:
+    with translated("pricing", "GetProducts"):
+        prices = [(count, wb.price_per_hour(name).amount_usd) for name, count in running.items() if count]
+    return sum(count * usd for count, usd in prices) if prices and None not in [usd for _, usd in prices] else None
