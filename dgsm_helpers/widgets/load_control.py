@@ -32,7 +32,8 @@ class LoadControl:
             raise InvalidInput(f"ceiling is {ceiling}.", hint="Allow at least one stream.")
         wb.require_spend(f"Scaling out for up to {ceiling} streams", None)
         self.load, self.ceiling = load, ceiling
-        self._lock = threading.Lock()
+        # A widget's callbacks run in whatever thread the kernel chooses; setting the slider calls back into `set`.
+        self._lock = threading.RLock()
         self._slider = ipywidgets.IntSlider(
             value=load.wanted, min=0, max=ceiling, description="Streams", continuous_update=False
         )
@@ -45,19 +46,22 @@ class LoadControl:
     def set(self, streams: int) -> None:
         """Hold so many streams from now on, between none and the ceiling; callable from any thread."""
         wanted = min(max(streams, 0), self.ceiling)
-        with self._lock:  # a widget's callbacks run in whatever thread the kernel chooses
-            if wanted != self.load.wanted:
-                try:
-                    self.load.set(wanted)
-                except InvalidInput as error:
-                    self._text.value = f"⚠ {error}"
-                    return
-        self._text.value = f"{wanted} streams wanted"
-        self._slider.value = wanted
+        with self._lock:
+            try:
+                self.load.set(wanted)
+            except InvalidInput as error:
+                self._text.value = f"⚠ {error}"
+                return
+            self._text.value = f"{wanted} streams wanted"
+            self._slider.value = wanted
 
-    def _button(self, label: str, step: int) -> ipywidgets.Button:
+    def _step(self, by: int) -> None:
+        with self._lock:
+            self.set(self.load.wanted + by)
+
+    def _button(self, label: str, by: int) -> ipywidgets.Button:
         button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="4em"))
-        button.on_click(lambda _: self.set(self.load.wanted + step))
+        button.on_click(lambda _: self._step(by))
         return button
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
