@@ -126,6 +126,7 @@ class Endpoint:
             variants=tuple(v.view(status, self._progress(v), self.since_s) for v in self.variants.values()),
             pending_config_name=self.incoming_config,
             pending_since_s=self.since_s if self.incoming_config else 0.0,
+            pending_counts={name: v.desired for name, v in self.incoming.items()},
         )
 
     def _progress(self, variant: Variant) -> str:

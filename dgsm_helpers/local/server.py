@@ -75,6 +75,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     cloudwatch.install(clock)
     autoscaler = Autoscaler(clock=clock, fleet=fleet, model=model)
     plane = ControlPlane(fleet=fleet, clock=clock, faults=faults, is_registered=autoscaler.is_registered)
+    plane.create_identity()
     role_arn = plane.create_execution_role()
     vitals = Vitals(fleet, lambda region: cloudwatch.cloudwatch_for(region).store, faults.metrics_delay_s)
     token = secrets.token_hex(16)

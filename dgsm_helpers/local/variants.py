@@ -61,7 +61,8 @@ class VariantView:
 class EndpointView:
     """An endpoint as DescribeEndpoint shows it; times are local Unix seconds.
 
-    ``config_name`` is the configuration that serves now: after a failed update it is the former one again.
+    ``config_name`` is the configuration that serves now, ``pending_*``
+    is what an update brings: after a failed update it is the former one again.
     """
 
     name: str
@@ -73,6 +74,7 @@ class EndpointView:
     variants: tuple[VariantView, ...]
     pending_config_name: str = ""
     pending_since_s: float = 0.0
+    pending_counts: Mapping[str, int] = field(default_factory=dict)
 
     def variant(self, name: str) -> VariantView | None:
         """The variant of that name, or None."""

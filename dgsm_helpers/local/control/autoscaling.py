@@ -1,6 +1,6 @@
 """Application Auto Scaling of the embedded AWS: scalable targets, policies, scheduled actions, activities.
 
-What can be asked of the service is here, with AWS's refusals; when something scales is the heartbeat's (``autoscaler``).
+What can be asked of the service is here, with AWS's refusals; when something scales is ``autoscaler``'s.
 Moto's own makes no alarms, fires no actions and keeps no activities, so nothing of it is used.
 """
 
@@ -217,6 +217,8 @@ class AutoScaling:
             next_s = next_firing(request, now_s)
         except ValueError as error:
             raise refuse(str(error)) from error
+        if next_s is None:
+            raise refuse(f"The scheduled action would never fire: {request['Schedule']} is in the past")
         self.actions[key] = ScheduledAction(target.resource_id, p["ScheduledActionName"], arn, request, now_s, next_s)
         return {}
 

@@ -169,7 +169,12 @@ class EndpointOperations:
         then = {spec.name: set(spec.instance_types) for spec in specs}
         for name, types in now.items():
             registered = self.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
-            if registered and then.get(name) != types:
+            if registered and name not in then:
+                raise refuse(
+                    f'Cannot remove variant "{name}" of endpoint "{endpoint.arn}": it is registered with Application '
+                    "Auto Scaling. Deregister the scalable target first."
+                )
+            if registered and then[name] != types:
                 raise refuse(
                     f'Cannot change the instance type of variant "{name}" of endpoint "{endpoint.arn}": the variant is '
                     "registered with Application Auto Scaling. Deregister the scalable target first."
@@ -183,7 +188,7 @@ class EndpointOperations:
             "ProductionVariants": [
                 {
                     "VariantName": v["VariantName"],
-                    "DesiredInstanceCount": v["InitialInstanceCount"],
+                    "DesiredInstanceCount": view.pending_counts.get(v["VariantName"], v["InitialInstanceCount"]),
                     "DesiredWeight": v["InitialVariantWeight"],
                 }
                 for v in variants

@@ -10,6 +10,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from ...errors import InvalidInput
+from ..credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from ..listings import ACCOUNT_ID, LISTINGS, Listing
 from .faults import Faults
 from .gateway import AdminRoute, Responder
@@ -20,6 +21,7 @@ from .records import RegionState
 from .sagemaker import SageMaker
 from .tagging import TaggedResources
 
+IDENTITY = "local"
 EXECUTION_ROLE = "DeepgramSageMakerExecutionRole"
 
 
@@ -86,6 +88,14 @@ class ControlPlane:
             ("DELETE", "faults"): lambda body: self._clear(body or {}),
             ("PUT", "quotas"): self._set_quota,
         }
+
+    def create_identity(self) -> str:
+        """Make the IAM user whose key pair `dgsm local env` exports; returns its ARN."""
+        iam = iam_backends[ACCOUNT_ID]["aws"]
+        user = iam.create_user(region_name="us-east-1", user_name=IDENTITY)
+        key = iam.create_access_key(IDENTITY)
+        key.access_key_id, key.secret_access_key = ACCESS_KEY_ID, SECRET_ACCESS_KEY
+        return user.arn
 
     def create_execution_role(self) -> str:
         """Make the role that SageMaker assumes, as a set-up guide would; returns its ARN."""
