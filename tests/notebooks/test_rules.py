@@ -1,0 +1,122 @@
+"""What every notebook of the series keeps to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import pytest
+
+from dgsm_helpers.notebooks import parameters_of
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+COMMITTED = sorted(FOLDER.glob("*.ipynb"))
+HEADINGS = ["What you do", "What you need", "What it costs", "Steps", "Check", "Clean up", "Next"]
+GUIDE = {
+    "what is scaled, by which metric": ("00_start_here", "ConcurrentRequestsPerModel"),
+    "before you start": ("00_start_here", "preflight.check(wb)"),
+    "several instance types": ("01_deploy", "preflight.without_zero_quota(wb)"),
+    "stream and file": ("01_deploy", "deploy.transcribe_file("),
+    "register the scalable target": ("02_register", "scaling.register(wb, min_capacity, max_capacity)"),
+    "create the policy, save it": ("02_register", 'policy.write_json("scaling-policy.json")'),
+    "CLI and boto3 forms": ("02_register", "scaling.cli_commands("),
+    "choose the target value": ("02_register", "under 400 ms"),
+    "weighted custom metric for pools": ("02_register", "weighted custom metric"),
+    "verify": ("02_register", "describe_scaling_policies"),
+    "where the console shows it": ("02_register", "Endpoint runtime settings"),
+    "alarms": ("04_monitor", "observe.alarms(wb)"),
+    "secondary metric": ("04_monitor", "InvocationsPerInstance"),
+    "activities": ("04_monitor", "describe_scaling_activities"),
+    "scale to zero": ("99_clean_up", "cannot scale to zero"),
+    "asynchronous endpoints": ("99_clean_up", "async_inference_config"),
+}
+
+every_notebook = pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def test_the_series_is_there():
+    names = {path.stem for path in COMMITTED}
+    assert {"00_start_here", "01_deploy", "02_register", "04_monitor", "99_clean_up"} <= names
+
+
+@every_notebook
+def test_the_headings_are_those_of_the_skeleton_in_order(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
+    assert len(re.findall(r"^# .+$", text, re.MULTILINE)) == 1
+
+
+@every_notebook
+def test_the_first_code_cell_holds_typed_and_commented_parameters(path):
+    assert code(path)[0].metadata.tags == ["parameters"]
+    parameters = parameters_of(path)
+    assert parameters["where"].default == '"local"'
+    assert all(p.type in ("str", "int", "float", "bool") and p.help for p in parameters.values()), parameters
+    assert parameters.get("confirm_spend") is None or parameters["confirm_spend"].default == "False"
+
+
+@every_notebook
+def test_cells_are_short(path):
+    lengths = [len(cell.source.splitlines()) for cell in code(path)]
+    assert median(lengths) <= 3
+    assert max(lengths) <= 15
+
+
+@every_notebook
+def test_it_was_run_from_top_to_bottom_without_an_error(path):
+    cells = code(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+@every_notebook
+def test_the_file_is_small_and_holds_nothing_of_the_machine_it_ran_on(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.encode()) < 200_000
+    assert not re.findall(r"/(?:tmp|root|home|work)/\w+|127\.0\.0\.1:\d+", text)
+
+
+@every_notebook
+def test_cells_have_telling_ids_and_the_kernel_every_jupyter_has(path):
+    notebook = read(path)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert not [i for i in ids if re.fullmatch(r"[0-9a-f]{8}", i)]
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+
+
+@every_notebook
+def test_it_asks_for_no_input_and_uses_no_widget_that_hangs_without_a_browser(path):
+    source = "\n".join(cell.source for cell in code(path))
+    assert not re.findall(r"\binput\(|interact|FigureWidget|anywidget|\bOutput\(|%pip|!pip|time\.sleep", source)
+
+
+@every_notebook
+def test_no_cell_asks_where_it_runs(path):
+    assert not re.findall(r"\bif\b.*\bwhere\b|wb\.where\s*[=!]=", "\n".join(cell.source for cell in code(path)))
+
+
+@every_notebook
+def test_figures_and_live_views_are_not_compared_with_a_fresh_run(path):
+    for cell in code(path):
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        if "application/vnd.plotly.v1+json" in kinds or re.search(r"view\.start|LoadControl\(", cell.source):
+            assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.id
+        assert "application/vnd.jupyter.widget-view+json" not in kinds, "a widget without its kernel shows an error"
+
+
+@pytest.mark.parametrize("point", GUIDE)
+def test_each_point_of_the_guide_has_its_place(point):
+    name, text = GUIDE[point]
+    assert text in "\n".join(cell.source for cell in read(FOLDER / f"{name}.ipynb").cells)
