@@ -13,7 +13,7 @@ _EPSILON = 1e-9
 def tracked_capacity(policy: TargetTracking, running: int, metric: float) -> int:
     """``ceil(running * metric / target)``, rounded up in both directions: a removal never brings the metric back.
 
-    AWS publishes no formula; see ``ScalingModel.capacity_rule`` for the source.
+    AWS publishes no formula; see `assumptions.FIXED_RULES` for the source.
     """
     return math.ceil(running * metric / policy.target_value - _EPSILON)
 

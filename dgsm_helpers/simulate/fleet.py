@@ -83,8 +83,9 @@ def pick(outstanding: Sequence[int], strategy: str, draw: float) -> int:
     """Index of the instance that gets a new request.
 
     Args:
-        outstanding: requests in flight on each serving instance.
-        strategy: ``RANDOM``, or ``LEAST_OUTSTANDING_REQUESTS`` (the least loaded, ties at random).
+        outstanding: requests in flight on each serving instance, oldest instance first.
+        strategy: ``RANDOM``, or ``LEAST_OUTSTANDING_REQUESTS``: the least loaded, among equals the first listed (an
+            assumption; it makes the live fleet and the simulator choose alike).
         draw: a uniform random number from 0 to below 1.
 
     Raises:
@@ -98,11 +99,7 @@ def pick(outstanding: Sequence[int], strategy: str, draw: float) -> int:
         raise InvalidInput(
             f"SageMaker has no routing strategy {strategy!r}.", hint="It has RANDOM and LEAST_OUTSTANDING_REQUESTS."
         )
-    least = min(outstanding)
-    index = outstanding.index(least)
-    for _ in range(int(draw * outstanding.count(least))):
-        index = outstanding.index(least, index + 1)
-    return index
+    return outstanding.index(min(outstanding))
 
 
 def removal_order(ranks: Sequence[int], outstanding: Sequence[int]) -> list[int]:

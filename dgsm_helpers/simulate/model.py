@@ -7,41 +7,11 @@ a set of values to look at, to change, and to replace by what a real endpoint sh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import InvalidInput
-
-GRADES: Mapping[str, str] = {
-    "AWS": "AWS documentation, API reference or blog",
-    "SAMPLE": "sample, notebook or recorded artifact written by AWS",
-    "MEAS": "measured by a third party on real AWS",
-    "EMU": "emulator reverse-engineered from native observations",
-    "3P": "other third party",
-    "INF": "inferred from the above",
-    "CONFLICT": "sources disagree; both values are supported",
-    "CHOSEN": "set by whoever made this model",
-    "READ": "read from the endpoint that is modelled",
-}
-"""How well an assumption is known, best first by kind of source."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumption:
-    """One row of the model's table."""
-
-    name: str
-    value: Any
-    unit: str
-    meaning: str
-    source: str
-    grade: str
-
-
-def _assume(default: Any, *, unit: str, meaning: str, source: str, grade: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "meaning": meaning, "source": source, "grade": grade})
-
+from .assumptions import FIXED_RULES, Assumption, assume
 
 _AWS_NOTEBOOK = (
     "aws/amazon-sagemaker-examples, sm-app_autoscaling_realtime_endpoints, 2d519b52 (target 5, ml.g5.2xlarge)"
@@ -60,7 +30,7 @@ class ScalingModel:
     """
 
     # Alarms of a target-tracking policy
-    statistic: Literal["Average", "Maximum"] = _assume(
+    statistic: Literal["Average", "Maximum"] = assume(
         "Average",
         unit="statistic",
         meaning="statistic over the instances in the alarms of the ten-second metric. Unsettled: report both; "
@@ -68,47 +38,47 @@ class ScalingModel:
         source="Deepgram's streaming auto-scaling manual (average) against AWS's metric table (Min, Max only)",
         grade="CONFLICT",
     )
-    high_periods: int = _assume(
+    high_periods: int = assume(
         3, unit="datapoints", meaning="AlarmHigh: `> target` in 3 of 3 datapoints", source=_AWS_NOTEBOOK, grade="SAMPLE"
     )
-    low_periods: int = _assume(
+    low_periods: int = assume(
         90,
         unit="datapoints",
         meaning="AlarmLow of the ten-second metric: `< 0.9 target` in 90 of 90 datapoints",
         source=_AWS_NOTEBOOK,
         grade="SAMPLE",
     )
-    high_resolution_period_s: int = _assume(
+    high_resolution_period_s: int = assume(
         10, unit="s", meaning="period of the predefined high-resolution metric", source=_AWS_NOTEBOOK, grade="SAMPLE"
     )
-    low_factor: float = _assume(
+    low_factor: float = assume(
         0.9,
         unit="ratio",
         meaning="threshold of AlarmLow as a share of the target",
         source=_AWS_NOTEBOOK,
         grade="SAMPLE",
     )
-    minute_period_s: int = _assume(
+    minute_period_s: int = assume(
         60,
         unit="s",
         meaning="period of every other metric, metric math included",
         source=f"{_TT_OVERVIEW}: one-minute granularity for all predefined and custom metrics",
         grade="AWS",
     )
-    minute_high_periods: int = _assume(
+    minute_high_periods: int = assume(
         3, unit="datapoints", meaning="AlarmHigh of a one-minute metric: 3 of 3", source=_REPOST, grade="MEAS"
     )
-    minute_low_periods: int = _assume(
+    minute_low_periods: int = assume(
         15, unit="datapoints", meaning="AlarmLow of a one-minute metric: 15 of 15", source=_REPOST, grade="MEAS"
     )
-    extra_range_periods: int = _assume(
+    extra_range_periods: int = assume(
         2,
         unit="datapoints",
         meaning="datapoints looked back over beyond the evaluation periods when some are missing (documented for 3: 5)",
         source="CloudWatch guide, how alarms treat missing data",
         grade="INF",
     )
-    treat_missing: str = _assume(
+    treat_missing: str = assume(
         "missing",
         unit="mode",
         meaning="missing datapoints make the alarm INSUFFICIENT_DATA, and then nothing scales in either direction",
@@ -117,153 +87,123 @@ class ScalingModel:
     )
 
     # Metric
-    idle_instance_emits_zero: bool = _assume(
+    idle_instance_emits_zero: bool = assume(
         True,
         unit="yes/no",
         meaning="an instance without streams publishes 0 rather than nothing",
         source="not documented; scaling in of idle fleets would fail otherwise",
         grade="INF",
     )
-    sample: str = _assume(
-        "peak over the interval",
-        unit="rule",
-        meaning="what one instance publishes every ten seconds: the most requests in flight, queued ones included",
-        source="AWS metric table (in-flight per instance including queued); the sampling rule is not documented",
-        grade="INF",
-    )
 
     # Reaction
-    evaluation_every_s: float = _assume(
-        10.0,
-        unit="s",
-        meaning="an alarm of 10 s or 30 s period is evaluated every 10 s",
-        source="CloudWatch guide, alarm evaluation",
-        grade="AWS",
-    )
-    minute_evaluation_every_s: float = _assume(
-        60.0,
-        unit="s",
-        meaning="an alarm of a longer period is evaluated every minute",
-        source="CloudWatch guide, alarm evaluation",
-        grade="AWS",
-    )
-    reaction_overhead_s: float = _assume(
+    reaction_overhead_s: float = assume(
         30.0,
         unit="s",
         meaning="publish, evaluate and react, beyond the alarm's datapoints; sweep 20 to 120",
         source="kokoro artifact 61 s - 30 s; ECS blog 86 s - 60 s; AWS notebooks say 1 to 2 minutes longer",
         grade="MEAS",
     )
-    reinvoke_every_s: float = _assume(
+    reinvoke_every_s: float = assume(
         60.0,
         unit="s",
         meaning="an alarm that stays in ALARM triggers its policy again",
         source="CloudWatch guide: once per minute that the alarm remains in the new state",
         grade="AWS",
     )
-    capacity_rule: str = _assume(
-        "ceil(running * metric / target)",
-        unit="formula",
-        meaning="proposed capacity, the metric being the mean of the datapoints the alarm was judged on",
-        source="stackd 9dc356f5; agrees with sample-voice-agent and kokoro observations",
+    capacity_metric: Literal["mean", "latest"] = assume(
+        "mean",
+        unit="rule",
+        meaning="metric of the capacity formula: mean of the datapoints the alarm was judged on, or the latest one",
+        source="stackd 9dc356f5 (mean of the alarm's recentDatapoints)",
         grade="EMU",
     )
-    dead_band_code: Literal["AutoScalingAnticipatedFlapping", "AlreadyAtDesiredCapacity"] = _assume(
+    scale_in_rule: Literal["proportional", "one-at-a-time"] = assume(
+        "proportional",
+        unit="rule",
+        meaning="instances removed at once: as many as the formula says, or one",
+        source=f"{_TT_OVERVIEW} (rounded up; scales in more gradually, which is not specified)",
+        grade="INF",
+    )
+    dead_band_code: Literal["AutoScalingAnticipatedFlapping", "AlreadyAtDesiredCapacity"] = assume(
         "AutoScalingAnticipatedFlapping",
         unit="code",
         meaning="reason reported when AlarmLow is in ALARM but one instance less would be above the target",
         source=f"{_TT_OVERVIEW} has the rule; which of the two codes is reported is not documented",
         grade="INF",
     )
-    cooldown_anchor: str = _assume(
-        "completion",
-        unit="rule",
-        meaning="cooldowns start when the new capacity is there, not when it was asked for",
-        source="AAS guide (after a successful scale-out); stackd",
-        grade="EMU",
-    )
-    updates_in_flight: int = _assume(
-        1,
-        unit="updates",
-        meaning="an endpoint that is Updating takes no further change of capacity",
-        source="ValidationException: Cannot update in-progress endpoint (kokoro; stored id 54087166270)",
-        grade="MEAS",
-    )
 
     # Fleet
-    provision_cached_s: float = _assume(
+    provision_cached_s: float = assume(
         213.0,
         unit="s",
         meaning="median time from the new desired count to a serving instance, image cached or small",
         source=f"kokoro 260.2 s less 47.4 s to recovered traffic; {_CACHING_BLOG}: 134 to 258 s",
         grade="MEAS",
     )
-    provision_cached_spread: float = _assume(
+    provision_cached_spread: float = assume(
         0.12, unit="ln s", meaning="log-normal spread of the cached time", source="range of the above", grade="INF"
     )
-    provision_uncached_s: float = _assume(
+    provision_uncached_s: float = assume(
         400.0,
         unit="s",
         meaning="median of the same when the image of 10 to 18 GB is pulled",
         source=f"{_CACHING_BLOG}: 346, 346, 381, 525 s",
         grade="AWS",
     )
-    provision_uncached_spread: float = _assume(
+    provision_uncached_spread: float = assume(
         0.15, unit="ln s", meaning="log-normal spread of the uncached time", source="range of the above", grade="INF"
     )
-    uncached_share: float = _assume(
+    uncached_share: float = assume(
         0.1,
         unit="share",
         meaning="starts that find no cached image (caching falls back silently)",
         source="not documented; chosen",
         grade="INF",
     )
-    shortage_share: float = _assume(
+    shortage_share: float = assume(
         0.0,
         unit="share",
         meaning="starts that hit a shortage of capacity; 0 in the nominal case",
         source="not documented; a property of type, region and day",
         grade="INF",
     )
-    shortage_s: tuple[float, float] = _assume(
+    shortage_s: tuple[float, float] = assume(
         (900.0, 2040.0),
         unit="s",
         meaning="how long a shortage lasts (uniform between the two)",
         source="g5.xlarge unplaceable for 22 to 34 min; ICE tail 15 to 34 min",
         grade="MEAS",
     )
-    scale_in_s: float = _assume(
+    scale_in_s: float = assume(
         60.0,
         unit="s",
         meaning="how long the endpoint is Updating when instances are only removed",
         source="not documented; chosen",
         grade="INF",
     )
-    on_scale_in: Literal["kill", "drain"] = _assume(
+    on_scale_in: Literal["kill", "drain"] = assume(
         "kill",
         unit="rule",
         meaning="streams on a removed instance are cut at once, or finish within drain_s",
         source="no AWS statement found on draining bidirectional streams",
         grade="INF",
     )
-    drain_s: float = _assume(
-        1800.0, unit="s", meaning="longest drain", source="stream limit of 30 minutes", grade="INF"
-    )
-    routing: str = _assume(
+    drain_s: float = assume(1800.0, unit="s", meaning="longest drain", source="stream limit of 30 minutes", grade="INF")
+    routing: str = assume(
         "RANDOM",
         unit="strategy",
         meaning="instance of a new stream: RANDOM or LEAST_OUTSTANDING_REQUESTS",
         source="SageMaker API reference, RoutingConfig (RANDOM is the default)",
         grade="AWS",
     )
-    stream_limit_s: float = _assume(
+    stream_limit_s: float = assume(
         1800.0,
         unit="s",
         meaning="a stream ends after 30 minutes; its caller opens another",
         source="Deepgram guide",
         grade="3P",
     )
-    reopen_cut_streams: bool = _assume(
+    reopen_cut_streams: bool = assume(
         True,
         unit="yes/no",
         meaning="the caller of a stream that was cut opens another at once",
@@ -282,7 +222,7 @@ class ScalingModel:
             raise InvalidInput(f"on_scale_in must be kill or drain, not {self.on_scale_in!r}.")
 
     def assumptions(self) -> tuple[Assumption, ...]:
-        """Every assumption with its present value, where that comes from and how well it is known."""
+        """Every assumption with its present value, source and grade; then the rules that are built in."""
         read = dict(self.evidence)
         rows = []
         for item in dataclasses.fields(self):
@@ -303,7 +243,7 @@ class ScalingModel:
                     grade=grade,
                 )
             )
-        return tuple(rows)
+        return (*rows, *FIXED_RULES)
 
     def with_evidence(self, source: str, **values: Any) -> ScalingModel:
         """This model with ``values`` that were read from a real endpoint; ``source`` says where (call and time).

@@ -78,7 +78,7 @@ def decide(
     if not due:
         return Decision(kind="none", state=state)
     state = dataclasses.replace(state, invoked=MappingProxyType({**state.invoked, **dict.fromkeys(due, now_s)}))
-    outs, ins, wants_out = _wishes(known, signals, due, state)
+    outs, ins, wants_out = _wishes(known, signals, due, state, model)
     if outs:
         return _out(state, max(outs, key=lambda w: w.capacity), bounds, now_s)
     if wants_out or not ins:
@@ -170,10 +170,15 @@ def _is_due(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingM
 
 
 def _wishes(
-    policies: Sequence[Policy], signals: Signals, due: set[str], state: State
+    policies: Sequence[Policy], signals: Signals, due: set[str], state: State, model: ScalingModel
 ) -> tuple[list[_Wish], list[_Wish], bool]:
     """Wishes to grow and to shrink by the alarms that are due, and whether any policy wants to grow, due or not."""
     outs, ins, shrinking, wants_out, agreed = [], [], [], False, True
+
+    def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
+        metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
+        return _Wish(tracked_capacity(policy, state.running, metric), policy.name, reading.name, cooldown_s)
+
     for policy in policies:
         signal = signals[policy.name]
         if isinstance(policy, StepScaling):
@@ -187,20 +192,16 @@ def _wishes(
         if signal.high.state == "ALARM":
             wants_out = True
             if signal.high.name in due:
-                outs.append(_tracked_wish(policy, signal.high, state, policy.scale_out_cooldown_s))
+                outs.append(tracked(policy, signal.high, policy.scale_out_cooldown_s))
         if not policy.disable_scale_in:
             low = signal.low
             if low and low.state == "ALARM":
-                shrinking.append(_tracked_wish(policy, low, state, policy.scale_in_cooldown_s))
+                shrinking.append(tracked(policy, low, policy.scale_in_cooldown_s))
             else:
                 agreed = False
     if agreed and any(wish.alarm in due for wish in shrinking):
         ins.append(max(shrinking, key=lambda w: w.capacity))
     return outs, ins, wants_out
-
-
-def _tracked_wish(policy: TargetTracking, reading: AlarmReading, state: State, cooldown_s: float) -> _Wish:
-    return _Wish(tracked_capacity(policy, state.running, reading.metric), policy.name, reading.name, cooldown_s)
 
 
 def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:
@@ -239,6 +240,8 @@ def _in(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: f
         return _not_scaled(state, wish, "TargetServicePutResourceAsUnscalable")
     if state.last_in is not None and state.last_in.cooling(now_s):
         return _nothing(state, wish, "cooldown")
+    if model.scale_in_rule == "one-at-a-time":
+        capacity = state.desired - 1
     return _scale("in", state, wish, capacity, now_s)
 
 

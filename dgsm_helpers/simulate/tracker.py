@@ -19,25 +19,23 @@ class AlarmTracker:
         self.state: AlarmState = "INSUFFICIENT_DATA"
         self.since_s = now_s
         self._points: deque[float | None] = deque([None] * spec.evaluation_range, maxlen=spec.evaluation_range)
+        self._flags = deque([False] * spec.evaluation_periods, maxlen=spec.evaluation_periods)
         self._breaching = 0
         self._missing = spec.evaluation_range
-        self._periods = spec.evaluation_periods
         self._needed = spec.datapoints_to_alarm
         self._breaches = spec.breaches
 
     def push(self, value: float | None, now_s: float) -> bool:
         """Take the next period's datapoint (None: missing) and evaluate; whether the state has changed."""
-        points = self._points
+        points, flags = self._points, self._flags
         if points[0] is None:
             self._missing -= 1
-        leaving = points[-self._periods]
         points.append(value)
-        if leaving is not None and self._breaches(leaving):
-            self._breaching -= 1
+        flag = value is not None and self._breaches(value)
+        self._breaching += flag - flags[0]
+        flags.append(flag)
         if value is None:
             self._missing += 1
-        elif self._breaches(value):
-            self._breaching += 1
         if self._missing == 0:
             state: AlarmState = "ALARM" if self._breaching >= self._needed else "OK"
         else:

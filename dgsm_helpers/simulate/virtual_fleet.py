@@ -40,6 +40,9 @@ class VirtualFleet:
         routing: strategy for new streams.
         knees: streams that an instance of each type sustains.
         reopen: whether a stream that is cut is opened again at once.
+
+    ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``streams`` how many
+    streams are in progress, ``tally`` and ``instance_s`` (seconds by type) the sums so far.
     """
 
     def __init__(self, events: Events, *, routing: str, knees: Mapping[str, int], reopen: bool) -> None:
@@ -53,10 +56,12 @@ class VirtualFleet:
         self._since_s: list[float] = []
         self._where = [-1] * len(events.draws)
         self._free: list[int] = []
+        self._by_age = True
         self._over = self._affected = 0
         self._settled_s = 0.0
         self.types: list[str] = []
         self.serving: list[int] = []
+        self.streams = 0
         self.tally = Tally()
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
 
@@ -77,8 +82,11 @@ class VirtualFleet:
 
     def add(self, instance_type: str, now_s: float) -> None:
         """Let a new instance serve."""
+        # A slot behind all others keeps slots in order of age, in which routing by slot is routing by age.
+        behind = [s for s in self._free if not self.serving or s > self.serving[-1]]
         if self._free:
-            slot = self._free.pop()
+            slot = min(behind or self._free)
+            self._free.remove(slot)
         else:
             slot = len(self._counts)
             for column in (self._counts, self._peaks, self._knees, self._since_s):
@@ -89,10 +97,12 @@ class VirtualFleet:
         self._since_s[slot] = now_s
         self.types[slot] = instance_type
         self.serving.append(slot)
+        self._by_age = self.serving == sorted(self.serving)
 
     def withdraw(self, slot: int) -> None:
         """Take an instance out of routing; its streams go on."""
         self.serving.remove(slot)
+        self._by_age = self.serving == sorted(self.serving)
         self._counts[slot] += _AWAY
         self._knees[slot] += _AWAY
         self._peaks[slot] = -1
@@ -113,6 +123,7 @@ class VirtualFleet:
             self._counts[slot] = _AWAY
             lost = self._streams_on(slot, now_s)
             self.tally.cut += len(lost)
+            self.streams -= len(lost)
             for stream in lost:
                 self._where[stream] = -1
             if self._reopen:
@@ -127,12 +138,6 @@ class VirtualFleet:
             if count != _AWAY:
                 self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
 
-    @property
-    def streams(self) -> int:
-        """Streams in progress."""
-        away = len(self._counts) - len(self.serving)
-        return sum(self._counts) - _AWAY * away
-
     def _streams_on(self, slot: int, now_s: float) -> list[int]:
         starts_s, ends_s = self._events.starts_s, self._events.ends_s
         first, begun = bisect_left(starts_s, now_s - self._events.longest_s), bisect_right(starts_s, now_s)
@@ -146,12 +151,17 @@ class VirtualFleet:
     def _play(self, codes: Sequence[int], times_s: Sequence[float]) -> None:
         """The hot loop: everything it needs is local, and time is looked at only beyond the knee."""
         counts, peaks, knees, where = self._counts, self._peaks, self._knees, self._where
-        serving, draws, routing = self.serving, self._events.draws, self._routing
-        at_random, instances, opened, above = routing == RANDOM, len(serving), 0, 0
+        serving, draws, routing, by_age = self.serving, self._events.draws, self._routing, self._by_age
+        at_random, instances, opened, ended, above = routing == RANDOM, len(serving), 0, 0, 0
         for code, now_s in zip(codes, times_s, strict=True):
             if code >= 0:
                 opened += 1
-                slot = serving[int(draws[code] * instances)] if at_random else pick(counts, routing, draws[code])
+                if at_random:
+                    slot = serving[int(draws[code] * instances)]
+                elif by_age:
+                    slot = pick(counts, routing, 0.0)
+                else:
+                    slot = serving[pick([counts[s] for s in serving], routing, 0.0)]
                 where[code] = slot
                 count = counts[slot] + 1
                 counts[slot] = count
@@ -165,6 +175,7 @@ class VirtualFleet:
             else:
                 slot = where[~code]
                 if slot >= 0:
+                    ended += 1
                     count = counts[slot]
                     counts[slot] = count - 1
                     beyond = count - knees[slot]
@@ -172,5 +183,6 @@ class VirtualFleet:
                         self._settle(now_s)
                         self._over -= 1
                         self._affected -= count % _AWAY if beyond == 1 else 1
+        self.streams += opened - ended
         self.tally.opened += opened
         self.tally.opened_above_knee += above

@@ -51,6 +51,6 @@ def test_undefined_cases_are_refused(demand, supply):
 def test_shares_are_shares_and_accuracies_are_bounded_by_them(pairs):
     demand, supply = np.array(pairs).T
     result = elasticity(demand, supply)
-    assert 0 <= result.under_share + result.over_share <= 100
-    assert result.under_accuracy <= result.under_share
+    assert 0 <= result.under_share + result.over_share <= 100 + 1e-9
+    assert result.under_accuracy <= result.under_share + 1e-9
     assert (result.over_accuracy > 0) == (result.over_share > 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.load.verdict import streams_needed
 from dgsm_helpers.simulate.ladder import Capacity, knee_of
 
 KOKORO = tuple(zip((1, 5, 10, 20, 30, 40, 50, 60), (65, 286, 568, 1129, 1690, 2245, 2806, 3375), strict=True))
@@ -17,6 +18,14 @@ def test_r10_aiperf_adaptive_scale_boundary():
 def test_r11_kokoro_ladder():
     """R11: sample-kokoro-tts-for-ai-agents ladder, SLO 3000 ms: Q_max 50, bracketed by 60."""
     assert knee_of(KOKORO, limit_ms=3000) == (50, 60)
+
+
+@pytest.mark.parametrize(
+    ("share", "confidence", "failed", "streams"), [(0.99, 0.99, 0, 459), (0.90, 0.99, 1, 64), (0.99, 0.99, 1, 662)]
+)
+def test_r12_mlperf_early_stopping(share, confidence, failed, streams):
+    """R12: MLPerf's binomial early stopping: h_min(0, p99, 99 %) = 459; floors p90 = 64, p99 = 662."""
+    assert streams_needed(share, confidence, failed=failed) == streams
 
 
 @pytest.mark.parametrize("limit_ms", [50, 4000])

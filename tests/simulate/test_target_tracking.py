@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.simulate.alarms import AlarmSpec
+from dgsm_helpers.simulate.assumptions import GRADES
 from dgsm_helpers.simulate.model import ScalingModel
 from dgsm_helpers.simulate.policies import Bounds, ScheduledChange, Step, StepScaling, TargetTracking
 from dgsm_helpers.simulate.state import AlarmReading, Change, PolicySignals, State
@@ -109,6 +110,16 @@ def test_scale_in_needs_the_rest_to_stay_at_or_under_the_target():
     assert (refused.kind, refused.code) == ("not_scaled", "AutoScalingAnticipatedFlapping")
     model = dataclasses.replace(MODEL, dead_band_code="AlreadyAtDesiredCapacity")
     assert tracked(at(3), idle(3.4), model=model).code == "AlreadyAtDesiredCapacity"
+
+
+def test_the_rules_that_aws_does_not_publish_can_be_swapped():
+    rising = AlarmReading(name="high", state="ALARM", since_s=0.0, datapoints=(6.0, 7.0, 11.0))
+    signals = PolicySignals(high=rising, low=low(1.0, state="OK"))
+    assert tracked(at(1), signals).capacity == 2  # mean 8
+    assert tracked(at(1), signals, model=dataclasses.replace(MODEL, capacity_metric="latest")).capacity == 3
+    gradual = dataclasses.replace(MODEL, scale_in_rule="one-at-a-time")
+    assert (tracked(at(6), idle(0.5)).capacity, tracked(at(6), idle(0.5), model=gradual).capacity) == (1, 5)
+    assert tracked(at(3), idle(3.4), model=gradual).kind == "not_scaled"
 
 
 def test_scale_in_stops_at_the_minimum():
@@ -316,7 +327,8 @@ def test_assumptions_show_value_source_and_grade():
     periods = rows["high_periods"]
     assert (periods.value, periods.unit, periods.grade) == (3, "datapoints", "SAMPLE")
     assert rows["statistic"].grade == "CONFLICT"
-    assert all(row.source and row.meaning for row in rows.values())
+    assert rows["updates_in_flight"].value == 1
+    assert all(row.source and row.meaning and row.grade in GRADES for row in rows.values())
     read = ScalingModel().with_evidence("describe-alarms", statistic="Maximum")
     row = next(r for r in read.assumptions() if r.name == "statistic")
     assert (row.value, row.grade, row.source) == ("Maximum", "READ", "describe-alarms")
