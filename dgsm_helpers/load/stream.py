@@ -257,7 +257,8 @@ class _Session:
 
 def _code(error: BaseException) -> str:
     """AWS's name of an error: the modelled class, or what a generic call error carries in its text."""
-    if type(error).__name__ == "CallError" and (named := re.search(r"#(\w+)", str(error))):
+    # "Unknown error for operation ...#InvokeEndpointWithBidirectionalStream - status: 400 - id: ...#ValidationError"
+    if type(error).__name__ == "CallError" and (named := re.search(r"id: \S*#(\w+)", str(error))):
         return named[1]
     unmodelled = type(error).__name__ == "UnmodeledEventError"
     return str((unmodelled and error.error_code) or getattr(error, "name", "") or type(error).__name__)

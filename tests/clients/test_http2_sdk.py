@@ -7,6 +7,8 @@ from client_setup import SAMPLE_WAV
 from deepgram.listen.v1.types.listen_v1metadata import ListenV1Metadata
 from deepgram.listen.v1.types.listen_v1results import ListenV1Results
 
+from dgsm_helpers.load.stream import stream_recording
+from dgsm_helpers.load.trace import Ending
 from dgsm_helpers.sample import bundled_sample
 
 SECONDS = 4.0
@@ -77,6 +79,11 @@ def test_a_bad_signature_is_refused_at_once(stream, release):
     got = stream(release, env={"AWS_SECRET_ACCESS_KEY": "not-the-secret"})
     assert got["error"]["type"] != "TimeoutError" and not got["messages"]
     assert "403" in got["error"]["text"]
+
+
+def test_the_workbooks_own_client_knows_the_refusals_name(workbook):
+    trace = stream_recording(workbook(endpoint_name="no-such-endpoint"))
+    assert (trace.ending, trace.error.code) == (Ending.REFUSED, "ValidationError")
 
 
 def test_a_stream_without_a_path_is_the_containers_404(stream):
