@@ -1,0 +1,178 @@
+"""Rules that hold for the project as a whole: who may import whom, one list of dependencies, nothing of a machine."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import dgsm_helpers
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dgsm_helpers"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+# What each part may import of ours. Modules that lie directly in the package are parts of their own.
+LEAVES = {"errors", "prices", "sample", "service_model", "java_regex", "wire", "evidence"}
+ALLOWED = {
+    "errors": set(),
+    "java_regex": set(),
+    "sample": {"errors"},
+    "prices": {"errors"},
+    "wire": {"errors"},
+    "evidence": {"errors"},
+    "service_model": {"errors", "java_regex"},
+    "simulate": {"errors"},
+    "charts": {"errors"},
+    "local": LEAVES | {"simulate"},
+    "session": LEAVES | {"local"},
+    "aws": LEAVES | {"session"},
+    "load": LEAVES | {"session"},
+    "widgets": LEAVES | {"session", "aws", "load", "charts"},
+    "tuning": LEAVES | {"session", "aws", "load"},
+    "notebooks": {"errors"},
+    "notebook_html": {"errors"},
+    "demo": LEAVES | {"session", "aws", "notebooks", "notebook_html"},
+}
+
+
+def tracked():
+    """The repository's text files, as git knows them."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    for name in filter(None, listed):
+        path = ROOT / name
+        if path.suffix != ".wav" and path.is_file():
+            yield name, path.read_text(encoding="utf-8")
+
+
+def part_of(path):
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def own_imports(path):
+    """Parts of the package that a module imports, at its top or inside a function."""
+    here = ("dgsm_helpers", *path.relative_to(PACKAGE).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level] if node.level else ()
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{stem}.{alias.name}" if stem == "dgsm_helpers" else stem for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "dgsm_helpers" and len(parts) > 1:
+                yield parts[1], node.lineno
+
+
+MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if not part_of(path).startswith(("__init__", "cli"))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    part = part_of(path)
+    allowed = ALLOWED[part] | {part}
+    ours = {part_of(module) for module in PACKAGE.rglob("*.py")}
+    wrong = [(name, line) for name, line in own_imports(path) if name in ours and name not in allowed]
+    assert not wrong, f"{part} may import {sorted(allowed)}"
+
+
+def test_only_the_session_and_the_command_import_the_embedded_aws():
+    importers = {part_of(path) for path in MODULES for name, _ in own_imports(path) if name == "local"}
+    assert importers <= {"session", "local"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_but_the_session_knows_where_it_runs_or_reads_the_wall_clock(path):
+    if part_of(path) == "session":
+        return
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"where\s*[=!]=\s*[\"']|datetime\.(?:now|utcnow)\(", text)
+
+
+def test_public_names_exist_and_are_all_there_is():
+    assert list(dgsm_helpers.__all__) == sorted(dgsm_helpers.__all__) == dir(dgsm_helpers)
+    for name in dgsm_helpers.__all__:
+        assert getattr(dgsm_helpers, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = dgsm_helpers.nothing_of_the_kind
+
+
+def test_importing_the_package_takes_at_most_300_ms():
+    probe = "import time; t = time.perf_counter(); import dgsm_helpers; print(time.perf_counter() - t)"
+    runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(run.stdout) for run in runs) <= 0.3
+
+
+@pytest.mark.parametrize("name", sorted({path.relative_to(ROOT).with_suffix("").as_posix() for path in MODULES}))
+def test_every_module_says_what_it_is_for(name):
+    module = name.replace("/", ".").removesuffix(".__init__")
+    assert (importlib.import_module(module).__doc__ or "").strip()
+
+
+def test_environment_yml_takes_python_from_conda_and_the_rest_from_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    *conda, pip = environment["dependencies"]
+    assert conda == ["python=3.12", "pip"]
+    project, *named = pip["pip"]
+    extras = re.fullmatch(r"-e \.\[(.+)\]", project)[1].split(",")
+    assert set(extras) <= set(PROJECT["optional-dependencies"])
+    declared = {Requirement(text).name: text for group in PROJECT["optional-dependencies"].values() for text in group}
+    for text in named:
+        assert declared[Requirement(text).name] == text
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains("3.12")
+
+
+def test_the_package_itself_does_not_need_the_whole_sagemaker_sdk():
+    assert "sagemaker" not in {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert "sagemaker" in {Requirement(text).name for text in PROJECT["optional-dependencies"]["studio"]}
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("plotly", "6.0.1"), ("ipywidgets", "8.1.0"), ("papermill", "2.7.0"), ("pandas", "2.3.3"), ("numpy", "1.26.4")],
+)
+def test_floors_admit_the_current_studio_image(distribution, version):
+    floors = {Requirement(text).name: Requirement(text).specifier for text in PROJECT["dependencies"]}
+    assert floors[distribution].contains(version)
+
+
+def test_no_tracked_file_holds_a_path_of_a_machine_or_a_registry_host():
+    pattern = re.compile(r"(?<![\w.:/-])/(?:tmp|root|home|work|Users)/[a-z]\w+|[\w-]+\.(?:jfrog\.io|pypi\.org/simple)")
+    found = [
+        (name, hit[0]) for name, text in tracked() for hit in pattern.finditer(text) if name != "tests/test_project.py"
+    ]
+    assert not found
+
+
+def test_no_module_is_too_long_to_have_one_reason_to_exist():
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert not {name: lines for name, lines in long.items() if lines > 400}
+
+
+def test_nothing_is_left_unfinished():
+    pattern = re.compile(r"\b(?:TODO|FIXME|XXX|raise NotImplementedError)\b")
+    assert not [name for name, text in tracked() if name.startswith("dgsm_helpers/") and pattern.search(text)]
+
+
+def test_tests_mirror_the_package():
+    parts = {part_of(path) for path in MODULES if path.parent != PACKAGE}
+    assert parts <= {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+
+
+def test_the_readme_names_every_notebook_of_the_series():
+    readme = (ROOT / "README.md").read_text()
+    assert not [path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem not in readme]
