@@ -104,9 +104,7 @@ def min_covers_bursts(s: Snapshot) -> Judged:
         return ok(f"{rise}; {least} at the target have room for {max(room, 0):.0f}")
     spare = s.knee - s.target_value
     need = ceil(grown / spare - 1e-9) if spare > 0 else 0
-    way = (
-        f"Raise the minimum to {need} (for the hours that need it: a scheduled action)" if need else "Lower the target"
-    )
+    raised = f"Raise the minimum to {need} (a scheduled action does it for the hours that need it)"
     return warn(
         f"{rise}; {least} at the target {'have' if least > 1 else 'has'} room for {max(room, 0):.0f}",
         f"{raised}, or lower TargetValue, which leaves more room on each." if need else "Lower TargetValue first.",

@@ -1,0 +1,275 @@
+"""The doctor on live endpoints: a healthy one, broken by hand or by a fault in one place per test; a careless one."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+
+import pytest
+from doctor_snapshots import evidence
+
+from dgsm_helpers import cli
+from dgsm_helpers.aws import deploy, observe, scaling
+from dgsm_helpers.aws.doctor import Expected, Verdict, examine
+from dgsm_helpers.errors import CredentialsProblem, NotFound
+from dgsm_helpers.session import open_workbook
+
+OK, WARN, STOP, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.STOP, Verdict.UNKNOWN
+SEEN = Expected(peak_streams=20, growth_per_min=0.5, stream_s=200)
+POLICY = scaling.ScalingPolicy(target_value=7)
+
+
+def until(wb, rule: str, verdict: Verdict, *, timeout_s: float = 30.0):
+    """The finding once it has that verdict; the last one otherwise."""
+    end = time.monotonic() + timeout_s
+    while True:
+        finding = examine(wb, SEEN)[rule]
+        if finding.verdict is verdict or time.monotonic() > end:
+            return finding
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def healthy(deployed):
+    """The module's endpoint, registered and measured; its alarms have seen data."""
+    scaling.register(deployed, 1, 4)
+    scaling.apply(deployed, POLICY)
+    measured = evidence(10, model_package_arn=deployed.model_package_arn)
+    path = deployed.state_path(f"capacity/{deployed.endpoint_name}/2026-11-24T110000Z.json")
+    path.write_text(json.dumps({"schema": 1, "problem": "", **measured}))
+    for rule in ("metric-present", "alarms-have-data"):
+        assert until(deployed, rule, OK).verdict is OK
+    return deployed
+
+
+@contextmanager
+def registered(wb, **changed):
+    """The target with other settings, for a while."""
+    client = wb.client("application-autoscaling")
+    triple = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": wb.resource_id,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    client.register_scalable_target(**triple, **changed)
+    yield
+    nothing = dict.fromkeys(
+        ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False
+    )
+    client.register_scalable_target(**triple, MinCapacity=1, MaxCapacity=4, SuspendedState=nothing)
+
+
+@contextmanager
+def policy(wb, **changed):
+    """The policy with another configuration, for a while."""
+    held = {**POLICY.to_request(), **changed}
+    wb.client("application-autoscaling").put_scaling_policy(
+        PolicyName=POLICY.name,
+        ServiceNamespace="sagemaker",
+        ResourceId=wb.resource_id,
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=held,
+    )
+    yield
+    scaling.apply(wb, POLICY)
+
+
+def high_alarm(wb):
+    name = next(a.name for a in observe.alarm_states(wb) if a.side == "high")
+    return wb.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+
+
+def put_again(wb, alarm, **changed):
+    """Write the alarm as an operator would who edits it in the console."""
+    answered = {"AlarmArn", "AlarmConfigurationUpdatedTimestamp"}
+    kept = {k: v for k, v in alarm.items() if k not in answered and not k.startswith("State")}
+    wb.client("cloudwatch").put_metric_alarm(**kept | changed)
+
+
+def test_nothing_is_wrong_with_an_endpoint_made_by_the_workbook(healthy):
+    diagnosis = examine(healthy, SEEN)
+    assert [f for f in diagnosis.findings if f.verdict is not OK] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("DynamicScalingOutSuspended", STOP), ("DynamicScalingInSuspended", WARN)]
+)
+def test_suspended_scaling_is_found(healthy, kind, verdict):
+    with registered(healthy, SuspendedState={kind: True}):
+        assert examine(healthy, SEEN)["not-suspended"].verdict is verdict
+
+
+def test_a_maximum_below_the_peak_is_found(healthy):
+    with registered(healthy, MaxCapacity=2):
+        finding = examine(healthy, SEEN)["max-covers-peak"]
+        assert (finding.verdict, "need 3 instances" in finding.evidence) == (WARN, True)
+    assert examine(healthy, SEEN)["max-covers-peak"].verdict is OK
+
+
+def test_a_burst_faster_than_provisioning_is_found(healthy):
+    steep = examine(healthy, Expected(peak_streams=20, growth_per_min=10, stream_s=200))["min-covers-bursts"]
+    assert (steep.verdict, "scheduled action" in steep.fix) == (WARN, True)
+
+
+def test_bounds_without_room_are_found(healthy):
+    with registered(healthy, MaxCapacity=1):
+        assert examine(healthy, SEEN)["bounds-leave-room"].verdict is WARN
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule", "verdict"),
+    [
+        ({"TargetValue": 11.0}, "target-below-knee", STOP),
+        ({"TargetValue": 9.0}, "target-below-knee", WARN),
+        ({"TargetValue": 0.7}, "target-at-least-one", STOP),
+        ({"ScaleInCooldown": 60}, "cooldowns", WARN),
+        ({"ScaleOutCooldown": 900}, "cooldowns", WARN),
+        ({"DisableScaleIn": True}, "scale-in-allowed", WARN),
+    ],
+)
+def test_a_policy_out_of_line_is_found(healthy, changed, rule, verdict):
+    with policy(healthy, **changed):
+        assert examine(healthy, SEEN)[rule].verdict is verdict
+    assert examine(healthy, SEEN)[rule].verdict is OK
+
+
+def test_a_policy_that_counts_invocations_is_found(healthy):
+    wrong = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    with policy(healthy, PredefinedMetricSpecification=wrong):
+        assert examine(healthy, SEEN)["policy-metric"].verdict is STOP
+
+
+def test_a_removed_policy_is_found(healthy):
+    healthy.client("application-autoscaling").delete_scaling_policy(
+        PolicyName=POLICY.name,
+        ServiceNamespace="sagemaker",
+        ResourceId=healthy.resource_id,
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+    )
+    assert examine(healthy, SEEN)["policy-applied"].verdict is STOP
+    scaling.apply(healthy, POLICY)
+    assert examine(healthy, SEEN)["policy-applied"].verdict is OK
+
+
+def test_a_deleted_alarm_is_found(healthy):
+    healthy.client("cloudwatch").delete_alarms(AlarmNames=[high_alarm(healthy)["AlarmName"]])
+    finding = examine(healthy, SEEN)["alarms-exist"]
+    assert (finding.verdict, "AlarmHigh" in finding.evidence) == (STOP, True)
+    scaling.apply(healthy, POLICY)
+    assert examine(healthy, SEEN)["alarms-exist"].verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "said"),
+    [
+        ({"Threshold": 50.0}, WARN, "50"),
+        ({"ActionsEnabled": False}, STOP, "disabled"),
+        ({"AlarmActions": []}, STOP, "action"),
+        ({"Dimensions": [{"Name": "EndpointName", "Value": "elsewhere"}]}, STOP, "elsewhere"),
+    ],
+)
+def test_an_edited_alarm_is_found(healthy, changed, verdict, said):
+    alarm = high_alarm(healthy)
+    put_again(healthy, alarm, **changed)
+    finding = examine(healthy, SEEN)["alarms-untouched"]
+    put_again(healthy, alarm, ActionsEnabled=True)
+    assert (finding.verdict, said in finding.evidence) == (verdict, True)
+    assert examine(healthy, SEEN)["alarms-untouched"].verdict is OK
+
+
+def test_a_quota_below_the_maximum_is_found(healthy, operator):
+    operator.quota(healthy, "ml.g6.2xlarge", 2)
+    assert examine(healthy, SEEN)["quota"].verdict is WARN
+    operator.quota(healthy, "ml.g6.2xlarge", 0)
+    assert examine(healthy, SEEN)["quota"].verdict is STOP
+
+
+def test_what_may_not_be_read_is_unknown(healthy, operator):
+    operator.fault("denied", service="service-quotas")
+    finding = examine(healthy, SEEN)["quota"]
+    assert (finding.verdict, "servicequotas" in finding.evidence + finding.fix) == (UNKNOWN, True)
+
+
+def test_late_metrics_are_found_and_blind_alarms_with_them(healthy, operator):
+    operator.fault("slow-metrics", seconds=900)
+    assert until(healthy, "metric-present", STOP).verdict is STOP
+    assert until(healthy, "alarms-have-data", WARN).verdict in (WARN, STOP)
+    operator.undo()
+    assert until(healthy, "metric-present", OK).verdict is OK
+    assert until(healthy, "alarms-have-data", OK).verdict is OK
+
+
+def test_expired_credentials_say_nothing_about_the_endpoint(healthy, operator):
+    operator.fault("expired-credentials")
+    with pytest.raises(CredentialsProblem):
+        examine(healthy, SEEN)
+
+
+def test_a_missing_endpoint_is_said_to_be_missing(workbook):
+    with pytest.raises(NotFound):
+        examine(workbook(endpoint_name="never-made"))
+
+
+@pytest.fixture(scope="module")
+def careless(embedded):
+    """An endpoint as made by hand: two variants, no AMI, RANDOM routing, no metrics; the policy on the wrong one."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-careless")
+    sagemaker = wb.client("sagemaker")
+    sagemaker.create_model(
+        ModelName="dg-careless",
+        ExecutionRoleArn=wb.execution_role_arn,
+        PrimaryContainer={"ModelPackageName": wb.model_package_arn},
+        EnableNetworkIsolation=True,
+    )
+    one = {"ModelName": "dg-careless", "InitialInstanceCount": 1}
+    pools = [
+        {"InstanceType": "ml.g6.2xlarge", "Priority": 1},
+        {"InstanceType": "ml.g5.2xlarge", "Priority": 2},
+    ]
+    variants = [
+        {**one, "VariantName": "AllTraffic", "InstancePools": pools},
+        {**one, "VariantName": "Other", "InstanceType": "ml.g6.2xlarge"},
+    ]
+    sagemaker.create_endpoint_config(EndpointConfigName="dg-careless", ProductionVariants=variants)
+    sagemaker.create_endpoint(EndpointName="dg-careless", EndpointConfigName="dg-careless")
+    while deploy.status(wb).status == "Creating":
+        time.sleep(0.5)
+    other = open_workbook("local", home=embedded.home, endpoint_name="dg-careless", variant_name="Other")
+    scaling.register(other, 1, 2)
+    scaling.apply(other, POLICY)
+    yield wb
+    scaling.remove(other)
+    sagemaker.delete_endpoint(EndpointName="dg-careless")
+
+
+def test_an_endpoint_made_carelessly_is_told_all_of_it(careless):
+    diagnosis = examine(careless)
+    found = {f.rule: f.verdict for f in diagnosis.findings}
+    expected = {
+        "registered": STOP,
+        "policy-applied": STOP,
+        "policy-on-this-variant": STOP,
+        "inference-ami": STOP,
+        "routing": WARN,
+        "enhanced-metrics": WARN,
+        "evidence-fits": UNKNOWN,
+    }
+    assert {rule: found[rule] for rule in expected} == expected
+
+
+def test_one_type_without_a_fallback_is_found(careless, embedded):
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-careless", variant_name="Other")
+    diagnosis = examine(wb)
+    assert (diagnosis["fallback-types"].verdict, diagnosis["routing"].verdict) == (WARN, OK)
+
+
+def test_the_command_exits_by_what_was_found(healthy, careless, embedded, monkeypatch, capsys):
+    monkeypatch.setenv("DGSM_HOME", str(embedded.home))
+    given = ["--peak-streams", "20", "--growth-per-min", "0.5", "--stream-seconds", "200", "--json"]
+    assert cli.main(["doctor", healthy.endpoint_name, *given]) == 0
+    assert json.loads(capsys.readouterr().out)["worst"] == "OK"
+    assert cli.main(["doctor", "dg-careless"]) == 1
+    assert "✗ STOP" in capsys.readouterr().out
+    assert cli.main(["doctor", "never-made"]) == 2
