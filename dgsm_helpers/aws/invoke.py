@@ -15,7 +15,7 @@ from .calls import translated
 if TYPE_CHECKING:
     from ..session import Workbook
 
-MAX_BODY_BYTES = 25 * 1024 * 1024
+MAX_BODY_BYTES = 25_000_000
 """What InvokeEndpoint takes: 25 MB (Deepgram's manual and AWS's quotas; botocore's model still says 6 MB)."""
 
 
@@ -42,7 +42,7 @@ def transcribe_file(
         raise InvalidInput("The file is empty.", hint="Give the bytes of an audio file.")
     if len(audio) > MAX_BODY_BYTES:
         raise InvalidInput(
-            f"The file has {len(audio) / 2**20:.1f} MB and InvokeEndpoint takes 25 MB.",
+            f"The file has {len(audio) / 1e6:.1f} MB and InvokeEndpoint takes 25 MB.",
             hint="Cut it, compress it (FLAC, MP3), or stream it.",
         )
     attributes = f"{path}?{_encoded(query)}" if query else path
