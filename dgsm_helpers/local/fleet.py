@@ -40,6 +40,10 @@ class EndpointNotFound(LookupError):
     """No endpoint of that name in the region."""
 
 
+class VariantNotFound(LookupError):
+    """The endpoint has no variant of that name."""
+
+
 class EndpointNotInService(Exception):
     """The endpoint or variant takes no requests now."""
 
@@ -152,7 +156,8 @@ class Fleet:
 
         Raises:
             EndpointNotFound: no such endpoint.
-            EndpointNotInService: it takes no requests now, or has no such variant.
+            VariantNotFound: it has no such variant.
+            EndpointNotInService: it takes no requests now.
         """
         with self._lock:
             endpoint = self._existing(region, endpoint_name)
@@ -168,7 +173,7 @@ class Fleet:
     def _choose_variant(self, endpoint: Endpoint, name: str | None) -> Variant:
         if name:
             if name not in endpoint.variants:
-                raise EndpointNotInService(f"no variant {name}")
+                raise VariantNotFound(name)
             return endpoint.variants[name]
         variants = list(endpoint.variants.values())
         weights = [v.weight for v in variants]

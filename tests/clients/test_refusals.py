@@ -552,6 +552,18 @@ def test_who_cannot_be_told_is_refused(boto, embedded, invoke, given, code):
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+def test_a_variant_that_is_not_there_is_named(invoke, endpoint):
+    message = refused(invoke, code="ValidationError", TargetVariant="Other")
+    assert message == f"Variant Other of endpoint {endpoint} of account {ACCOUNT} not found."
+
+
+def test_custom_attributes_longer_than_1024_characters_are_refused(invoke):
+    fits = "v1/listen?tag="
+    message = refused(invoke, code="ValidationError", CustomAttributes=fits + "x" * (1025 - len(fits)))
+    assert "customAttributes" in message and "1024" in message
+    invoke(CustomAttributes=fits + "x" * (1024 - len(fits)))
+
+
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
 def test_an_endpoint_is_found_in_its_own_region_only(boto, invoke, endpoint, region):
     name = endpoint if region != "us-east-1" else "no-such-endpoint"

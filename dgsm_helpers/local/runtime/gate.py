@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from ...wire.sigv4 import SignatureRefused, Signed, verify_request
-from ..fleet import EndpointNotFound, EndpointNotInService
+from ..fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
 from ..listings import ACCOUNT_ID
 from .http import Refused, Request
 from .listen import ListenRefused
@@ -17,6 +17,7 @@ from .ports import Faults, Lease, Placement
 
 STREAM = "InvokeEndpointWithBidirectionalStream"
 FILE = "InvokeEndpoint"
+MAX_CUSTOM_ATTRIBUTES = 1024
 _SERVICE = "sagemaker-runtime"
 
 _ROUTES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -137,6 +138,7 @@ class Gate:
         except SignatureRefused as error:
             raise Refused(error.status, error.code, error.message) from error
         self._check_faults(operation, endpoint, signed)
+        _check_length(request)
         lease = self._place(request, operation, endpoint, signed)
         group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
         return Admitted(endpoint, signed, lease, f"arn:aws:logs:{signed.region}:{ACCOUNT_ID}:log-group:{group}")
@@ -157,17 +159,27 @@ class Gate:
                 raise Refused(429, "ThrottlingException", "Rate exceeded")
 
     def _place(self, request: Request, operation: str, endpoint: str, signed: Signed) -> Lease:
+        variant = request.headers.get("x-amzn-sagemaker-target-variant") or None
+        kind = "stream" if operation == STREAM else "file"
         try:
-            return self._placement.acquire(
-                signed.region,
-                endpoint,
-                variant=request.headers.get("x-amzn-sagemaker-target-variant") or None,
-                kind="stream" if operation == STREAM else "file",
-            )
+            return self._placement.acquire(signed.region, endpoint, variant=variant, kind=kind)
         except EndpointNotFound as error:
             raise Refused(400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} not found.") from error
+        # AWS's exact words are not published for the next two.
+        except VariantNotFound as error:
+            text = f"Variant {variant} of endpoint {endpoint} of account {ACCOUNT_ID} not found."
+            raise Refused(400, "ValidationError", text) from error
         except EndpointNotInService as error:
-            # AWS's exact words are not published.
-            raise Refused(
-                400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} is not in service: {error}."
-            ) from error
+            text = f"Endpoint {endpoint} of account {ACCOUNT_ID} is not in service: {error}."
+            raise Refused(400, "ValidationError", text) from error
+
+
+def _check_length(request: Request) -> None:
+    """AWS's model limits the custom attributes; neither botocore nor the other SDKs hold the caller to it."""
+    if len(request.headers.get("x-amzn-sagemaker-custom-attributes", "")) > MAX_CUSTOM_ATTRIBUTES:
+        raise Refused(
+            400,
+            "ValidationError",
+            "1 validation error detected: Value at 'customAttributes' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {MAX_CUSTOM_ATTRIBUTES}",
+        )

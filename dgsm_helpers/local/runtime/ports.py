@@ -46,6 +46,7 @@ class Placement(Protocol):
 
         Raises:
             EndpointNotFound: no such endpoint.
+            VariantNotFound: it has no such variant.
             EndpointNotInService: it, or that variant of it, takes no requests now.
         """
 

@@ -12,7 +12,7 @@ import trustme
 
 from dgsm_helpers.local.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from dgsm_helpers.local.engines.metered import MeteredEngine, MeteredSettings
-from dgsm_helpers.local.fleet import EndpointNotFound, EndpointNotInService
+from dgsm_helpers.local.fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
 from dgsm_helpers.local.runtime.server import RuntimeServer
 
 
@@ -61,7 +61,7 @@ class OneInstance:
         if endpoint_name != "demo":
             raise EndpointNotFound(endpoint_name)
         if variant not in (None, "AllTraffic"):
-            raise EndpointNotInService(f"no variant {variant}")
+            raise VariantNotFound(variant)
         lease = RecordedLease(self, self.host, region, kind)
         self.leases.append(lease)
         return lease
