@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .cli_doctor import add_doctor
+from .cli_export import add_export
+from .cli_tune import add_tune
 from .errors import DgsmError, SpendNotConfirmed
 
 YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
@@ -47,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_local(verbs)
     _add_clean_up(verbs)
     add_doctor(verbs, add_place=_add_place, open_workbook=_open)
+    add_export(verbs, add_place=_add_place, open_workbook=_open)
+    add_tune(verbs, add_place=_add_place, open_workbook=_open)
     return parser
 
 
@@ -192,6 +196,9 @@ def _show_status(info: Any, as_json: bool) -> None:
     print(f"  control plane  {info.control_url}\n  runtime        {info.runtime_url}")
     for listing in status["listings"]:
         print(f"  listing        {listing['name']:<8} {listing['model_package_arn']}")
+    if metered := status["engines"].get("metered"):
+        rule = f"{metered['lanes']} lanes, {metered['service_ms']:g} ms per 100 ms of audio"
+        print(f"  capacity       metered: {rule}: {metered['knee']} streams per instance")
     for endpoint in status["endpoints"]:
         print(f"  endpoint       {endpoint['name']}: {endpoint['status']}, {endpoint['running']} running")
     print('Point any client at it: eval "$(dgsm local env)"')

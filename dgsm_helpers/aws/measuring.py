@@ -15,7 +15,7 @@ from ..errors import DgsmError, MeasurementInvalid, NotFound, NotReady
 from . import endpoint, scalable
 from .calls import call
 from .cost import Cost, running_types
-from .endpoint import EndpointState, OnProgress
+from .endpoint import MOVING, EndpointState, OnProgress
 from .former import ALL, Former, Journal, journal, left_over, read_former, suspension_of
 from .interrupts import put_off, termination_raises
 from .scalable import SERVICE, triple
@@ -169,6 +169,9 @@ class Pinned:
         call(self._wb, "sagemaker", operation, EndpointName=name, DesiredWeightsAndCapacities=[change])
 
     def _settle(self) -> EndpointState | None:
+        state = endpoint.find(self._wb)
+        if state is None or state.status not in MOVING:
+            return state
         return endpoint.settle(self._wb, timeout_s=TIMEOUT_S, on_progress=self._on_progress)
 
     def _settled(self) -> EndpointState:
