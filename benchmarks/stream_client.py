@@ -83,8 +83,9 @@ def share_of(
     )
 
 
-def deepgram_share(wb: Workbook, n: int, seconds: float) -> tuple[float, float, int]:
+def deepgram_share(home: Path, n: int, seconds: float) -> tuple[float, float, int]:
     """Deepgram's own client with ``n`` streams: CPU share, p99 slip in seconds, streams that failed."""
+    wb = open_workbook("local", home=home)
     redirect_deepgram_sagemaker(wb)
     return asyncio.run(_deepgram(wb.endpoint_name, wb.region, n, seconds))
 
@@ -155,7 +156,7 @@ def measure(
 ) -> Level:
     """Hold one level."""
     if transport == "deepgram":
-        future = pool.submit(deepgram_share, wb, n, seconds)
+        future = pool.submit(deepgram_share, wb.home, n, seconds)
         time.sleep(n / 25 + 4)
         machine.mark()
         time.sleep(seconds)
