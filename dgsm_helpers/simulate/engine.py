@@ -173,7 +173,7 @@ class _Player:
             streams.append(fleet.streams)
             average.append(total / samples if samples else np.nan)
             maximum.append(top if samples else np.nan)
-        fleet.close(events.ticks * tick_s)
+        tally = fleet.close(events.ticks * tick_s)
         return Run(
             **self._given,
             times_s=np.arange(1, events.ticks + 1) * tick_s,
@@ -183,7 +183,7 @@ class _Player:
             average=np.array(average, float),
             maximum=np.array(maximum, float),
             events=tuple(self._log),
-            tally=fleet.tally,
+            tally=tally,
             instance_s=dict(fleet.instance_s),
             peaks=tuple(peaks),
         )

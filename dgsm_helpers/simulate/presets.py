@@ -15,6 +15,7 @@ from ..errors import InvalidInput
 from .alarms import AlarmSpec
 from .plan import Plan
 from .policies import Bounds, Metric, ScheduledChange, Step, StepScaling, TargetTracking
+from .schedules import Schedule
 from .traffic import DAY_S
 
 POLICY_NAME = "deepgram-streaming-concurrency-policy"
@@ -72,6 +73,34 @@ def scheduled_minimum(
         name=f"{plan.name} + minimum {minimum} from {from_s / 3600:g} to {to_s / 3600:g} h",
         schedule=plan.schedule + tuple(c for c in changes if c.at_s < horizon_s),
     )
+
+
+def scheduled_changes(
+    schedule: Schedule,
+    *,
+    begin_s: float,
+    horizon_s: float,
+    min_capacity: int | None = None,
+    max_capacity: int | None = None,
+    name: str = "scheduled-action",
+) -> tuple[ScheduledChange, ...]:
+    """A scheduled action (`schedules.parse_schedule`) as the changes it makes to traffic that begins at ``begin_s``.
+
+    Args:
+        schedule: when it fires, in Unix seconds.
+        begin_s: Unix time of the traffic's begin.
+        horizon_s: length of the traffic.
+        min_capacity: new minimum, None to leave it.
+        max_capacity: new maximum, None to leave it.
+        name: of the action.
+    """
+    changes, moment = [], schedule.next_after(begin_s - 1)
+    while moment is not None and moment < begin_s + horizon_s:
+        changes.append(
+            ScheduledChange(at_s=moment - begin_s, min_capacity=min_capacity, max_capacity=max_capacity, name=name)
+        )
+        moment = schedule.next_after(moment)
+    return tuple(changes)
 
 
 def grid(

@@ -17,7 +17,7 @@ from .fleet import RANDOM, pick
 _AWAY = 1 << 40
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """Sums over a run.
 
@@ -25,11 +25,11 @@ class Tally:
     instance beyond its knee.
     """
 
-    over_capacity_s: float = 0.0
-    affected_s: float = 0.0
-    opened: int = 0
-    opened_above_knee: int = 0
-    cut: int = 0
+    over_capacity_s: float
+    affected_s: float
+    opened: int
+    opened_above_knee: int
+    cut: int
 
 
 class VirtualFleet:
@@ -42,7 +42,7 @@ class VirtualFleet:
         reopen: whether a stream that is cut is opened again at once.
 
     ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``streams`` how many
-    streams are in progress, ``tally`` and ``instance_s`` (seconds by type) the sums so far.
+    streams are in progress, ``instance_s`` the seconds by type so far.
     """
 
     def __init__(self, events: Events, *, routing: str, knees: Mapping[str, int], reopen: bool) -> None:
@@ -62,7 +62,8 @@ class VirtualFleet:
         self.types: list[str] = []
         self.serving: list[int] = []
         self.streams = 0
-        self.tally = Tally()
+        self._over_s = self._affected_s = 0.0
+        self._opened = self._opened_above = self._cut = 0
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
 
     def advance(self, first: int, last: int) -> None:
@@ -122,7 +123,7 @@ class VirtualFleet:
                 self._affected -= left
             self._counts[slot] = _AWAY
             lost = self._streams_on(slot, now_s)
-            self.tally.cut += len(lost)
+            self._cut += len(lost)
             self.streams -= len(lost)
             for stream in lost:
                 self._where[stream] = -1
@@ -131,12 +132,19 @@ class VirtualFleet:
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         self._free.append(slot)
 
-    def close(self, now_s: float) -> None:
+    def close(self, now_s: float) -> Tally:
         """Settle the accounts at the end of the run."""
         self._settle(now_s)
         for slot, count in enumerate(self._counts):
             if count != _AWAY:
                 self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
+        return Tally(
+            over_capacity_s=self._over_s,
+            affected_s=self._affected_s,
+            opened=self._opened,
+            opened_above_knee=self._opened_above,
+            cut=self._cut,
+        )
 
     def _streams_on(self, slot: int, now_s: float) -> list[int]:
         starts_s, ends_s = self._events.starts_s, self._events.ends_s
@@ -144,8 +152,8 @@ class VirtualFleet:
         return [s for s in range(first, begun) if self._where[s] == slot and ends_s[s] > now_s]
 
     def _settle(self, now_s: float) -> None:
-        self.tally.over_capacity_s += self._over * (now_s - self._settled_s)
-        self.tally.affected_s += self._affected * (now_s - self._settled_s)
+        self._over_s += self._over * (now_s - self._settled_s)
+        self._affected_s += self._affected * (now_s - self._settled_s)
         self._settled_s = now_s
 
     def _play(self, codes: Sequence[int], times_s: Sequence[float]) -> None:
@@ -184,5 +192,5 @@ class VirtualFleet:
                         self._over -= 1
                         self._affected -= count % _AWAY if beyond == 1 else 1
         self.streams += opened - ended
-        self.tally.opened += opened
-        self.tally.opened_above_knee += above
+        self._opened += opened
+        self._opened_above += above

@@ -5,17 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.model import ScalingModel
 from dgsm_helpers.simulate.plan import Plan
 from dgsm_helpers.simulate.policies import Bounds, TargetTracking
 from dgsm_helpers.simulate.traffic import Traffic
-
-
-@pytest.fixture
-def ten() -> Capacity:
-    """An instance that carries ten streams."""
-    return Capacity(knee=10)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.merits import Merits, merits_of
 from dgsm_helpers.simulate.model import ScalingModel
-from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.presets import grid, guide, scheduled_changes, scheduled_minimum, step_in
+from dgsm_helpers.simulate.schedules import parse_schedule
 from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset
 
@@ -136,6 +137,14 @@ def test_a_scheduled_minimum_spares_the_morning_its_overload():
     early = scheduled_minimum(plain, minimum=6, from_s=2400, to_s=7200, horizon_s=morning.horizon_s)
     over = [merits_of(simulate(morning, plan, capacity=KNEE)).over_capacity_stream_s for plan in (plain, early)]
     assert over[1] < over[0] / 2
+
+
+def test_a_cron_schedule_becomes_changes_in_the_traffics_own_time():
+    midnight = 1_795_478_400.0  # 2026-11-24T00:00:00Z, a Tuesday
+    weekdays = parse_schedule("cron(30 7 ? * MON-FRI *)", "Europe/Berlin")
+    changes = scheduled_changes(weekdays, begin_s=midnight, horizon_s=7 * 86_400, min_capacity=4, name="morning")
+    assert [c.at_s / 3600 for c in changes] == [6.5, 30.5, 54.5, 78.5, 150.5]
+    assert {(c.min_capacity, c.max_capacity, c.name) for c in changes} == {(4, None, "morning")}
 
 
 def test_wrong_schedules_are_refused():
