@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 from dgsm_helpers.errors import InvalidInput
 
 from . import palette
+from .look import finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def timeline(
     start, end = concurrency.index[0], concurrency.index[-1]
     figure.update_xaxes(range=[start, end])
     figure.update_xaxes(title_text="time (UTC)", row=2, col=1)
-    return _finished(figure, title=title, origin=origin, height=560)
+    return finished(figure, title=title, origin=origin, height=560)
 
 
 def concurrency_against_target(concurrency: pd.DataFrame, *, target_value: float, origin: str) -> go.Figure:
@@ -67,7 +68,7 @@ def concurrency_against_target(concurrency: pd.DataFrame, *, target_value: float
     figure = make_subplots(rows=1, cols=1)
     _add_concurrency(figure, concurrency, target_value, row=1)
     figure.update_xaxes(title_text="time (UTC)")
-    return _finished(figure, title="ConcurrentRequestsPerModel against TargetValue", origin=origin, height=380)
+    return finished(figure, title="ConcurrentRequestsPerModel against TargetValue", origin=origin, height=380)
 
 
 def instances_over_time(instances: pd.DataFrame, *, origin: str) -> go.Figure:
@@ -75,7 +76,7 @@ def instances_over_time(instances: pd.DataFrame, *, origin: str) -> go.Figure:
     figure = make_subplots(rows=1, cols=1)
     _add_instances(figure, instances, row=1)
     figure.update_xaxes(title_text="time (UTC)")
-    return _finished(figure, title="Instances", origin=origin, height=300)
+    return finished(figure, title="Instances", origin=origin, height=300)
 
 
 def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
@@ -88,7 +89,7 @@ def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
     figure.update_yaxes(title_text="first chunk (ms)", rangemode="tozero")
     # The whole window, so that a single minute with new streams is seen where it was.
     figure.update_xaxes(title_text="time (UTC)", range=[traffic.index[0], traffic.index[-1]])
-    return _finished(figure, title="Streaming latency: FirstChunkLatency", origin=origin, height=300)
+    return finished(figure, title="Streaming latency: FirstChunkLatency", origin=origin, height=300)
 
 
 def lag_distribution(lags_ms: Iterable[float], *, origin: str, limit_ms: float | None = None) -> go.Figure:
@@ -114,7 +115,7 @@ def lag_distribution(lags_ms: Iterable[float], *, origin: str, limit_ms: float |
         )
     figure.update_xaxes(title_text="transcript latency (ms)", rangemode="tozero")
     figure.update_yaxes(title_text="updates (%)", range=[0, 101])
-    return _finished(figure, title="Transcript latency", origin=origin, height=300)
+    return finished(figure, title="Transcript latency", origin=origin, height=300)
 
 
 def _add_concurrency(figure: go.Figure, frame: pd.DataFrame, target_value: float, *, row: int) -> None:
@@ -191,21 +192,3 @@ def _told(activity: Any) -> str:
     reasons = ", ".join(activity.not_scaled_reasons)
     parts = (f"{activity.status}: {activity.description}", activity.cause, reasons)
     return "<br>".join("<br>".join(wrap(part, _WIDTH_OF_A_CAUSE)) for part in parts if part)
-
-
-def _finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.Figure:
-    """Common look: transparent on light and dark pages, the origin under the title, the legend under the axis."""
-    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
-    figure.update_xaxes(**grid)
-    figure.update_yaxes(**grid)
-    figure.update_layout(
-        title={"text": f"{title}<br><sup>Source: {origin}</sup>", "x": 0, "xref": "paper"},
-        height=height,
-        margin={"l": 60, "r": 20, "t": 80, "b": 60},
-        legend={"orientation": "h", "x": 0, "y": -90 / height, "yanchor": "top", "traceorder": "normal"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": palette.MUTED},
-        template="none",
-    )
-    return figure
