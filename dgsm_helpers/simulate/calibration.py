@@ -97,6 +97,15 @@ def recorded_activity(row: Mapping[str, Any]) -> RecordedActivity:
     )
 
 
+def alarm_moments(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
+    """When each alarm went into ALARM, ascending, from DescribeAlarmHistory's ``AlarmHistoryItems``."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.get("HistoryItemType") == "StateUpdate" and row.get("HistorySummary", "").endswith("to ALARM"):
+            found.setdefault(row["AlarmName"], []).append(_seconds(row["Timestamp"]))
+    return {name: tuple(sorted(moments)) for name, moments in found.items()}
+
+
 def calibrate(
     model: ScalingModel,
     *,
@@ -112,8 +121,9 @@ def calibrate(
         source: endpoint and time of reading, for the table.
         alarms: of the policy, from DescribeAlarms. They settle statistic, periods and datapoints.
         activities: any order. Completed scale-outs give the start-up time.
-        into_alarm_s: by alarm name, when it went into ALARM (DescribeAlarmHistory). With the activities it gives the
-            reaction overhead.
+        into_alarm_s: by alarm name, when it went into ALARM (`alarm_moments`). With the activities it gives the
+            reaction
+            overhead.
     """
     values: dict[str, Any] = {}
     values.update(_from_alarms(alarms))

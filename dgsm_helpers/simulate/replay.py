@@ -81,6 +81,9 @@ def read_series(text: str, *, name: str = "series") -> Series:
 def series_of(times_s: Sequence[float], values: Sequence[float], *, name: str = "series") -> Series:
     """A series from points, such as GetMetricData's; refuses gaps rather than fill them.
 
+    Ask CloudWatch for the ``Sum`` of ConcurrentRequestsPerModel at its ten seconds: one sample an instance, so that the
+    sum is the concurrency of the whole variant.
+
     Raises:
         InvalidInput: fewer than two points, unordered times, a gap, a negative value.
     """

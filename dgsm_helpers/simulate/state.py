@@ -25,6 +25,11 @@ class AlarmReading:
     datapoints: tuple[float, ...] = ()
 
     @property
+    def triggers(self) -> bool:
+        """Whether it can trigger its policy: in ALARM on data. Set to ALARM by hand it says nothing about capacity."""
+        return self.state == "ALARM" and bool(self.datapoints)
+
+    @property
     def metric(self) -> float:
         """Mean of the datapoints."""
         return sum(self.datapoints) / len(self.datapoints)

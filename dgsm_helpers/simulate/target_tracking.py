@@ -166,7 +166,7 @@ def _due_s(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingMo
 
 
 def _is_due(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingModel, now_s: float) -> bool:
-    return reading.state == "ALARM" and now_s >= _due_s(reading, invoked, model) - EPSILON_S
+    return reading.triggers and now_s >= _due_s(reading, invoked, model) - EPSILON_S
 
 
 def _wishes(
@@ -182,7 +182,7 @@ def _wishes(
     for policy in policies:
         signal = signals[policy.name]
         if isinstance(policy, StepScaling):
-            wish = _step_wish(policy, signal.high, state) if signal.high.state == "ALARM" else None
+            wish = _step_wish(policy, signal.high, state) if signal.high.triggers else None
             if wish and wish.capacity > state.running:
                 wants_out = True
                 outs += [wish] if wish.alarm in due else []
@@ -195,7 +195,7 @@ def _wishes(
                 outs.append(tracked(policy, signal.high, policy.scale_out_cooldown_s))
         if not policy.disable_scale_in:
             low = signal.low
-            if low and low.state == "ALARM":
+            if low and low.triggers:
                 shrinking.append(tracked(policy, low, policy.scale_in_cooldown_s))
             else:
                 agreed = False

@@ -6,7 +6,7 @@ import pytest
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.simulate.backtest import backtest
-from dgsm_helpers.simulate.calibration import calibrate, recorded_activity, recorded_alarm
+from dgsm_helpers.simulate.calibration import alarm_moments, calibrate, recorded_activity, recorded_alarm
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.model import ScalingModel
@@ -75,6 +75,24 @@ def test_the_first_activity_after_an_alarm_gives_the_reaction():
         ScalingModel(), source="demo", activities=activities, into_alarm_s={HIGH: [100.0, 1005.0], LOW: [10.0]}
     )
     assert result.model.reaction_overhead_s == 50
+
+
+def test_alarm_history_tells_when_alarms_went_off():
+    def item(second, summary, kind="StateUpdate"):
+        return {
+            "AlarmName": HIGH,
+            "Timestamp": datetime.fromtimestamp(second, UTC),
+            "HistoryItemType": kind,
+            "HistorySummary": summary,
+        }
+
+    rows = [
+        item(30, "Alarm updated from OK to ALARM"),
+        item(20, "Alarm updated from ALARM to OK"),
+        item(10, "Alarm updated from INSUFFICIENT_DATA to ALARM"),
+        item(40, "Successfully executed action x to ALARM", kind="Action"),
+    ]
+    assert alarm_moments(rows) == {HIGH: (10.0, 30.0)}
 
 
 def test_nothing_read_changes_nothing():

@@ -104,6 +104,13 @@ def test_nothing_scales_on_missing_data_or_in_peace(state):
     assert tracked(at(3), signals).kind == "none"
 
 
+def test_an_alarm_set_by_hand_without_data_scales_nothing():
+    empty = AlarmReading(name="high", state="ALARM", since_s=0.0)
+    assert tracked(at(2), PolicySignals(high=empty)).kind == "none"
+    assert tracked(at(2), PolicySignals(high=high(1.0, state="OK"), low=empty)).kind == "none"
+    assert decide(at(2), {"step-in": PolicySignals(high=empty)}, [STEP_IN], BOUNDS, MODEL, now_s=0.0).kind == "none"
+
+
 def test_scale_in_needs_the_rest_to_stay_at_or_under_the_target():
     assert tracked(at(3), idle(10 / 3)).capacity == 2
     refused = tracked(at(3), idle(3.4))
