@@ -60,7 +60,7 @@ class LoadControl:
             self.set(self.load.wanted + by)
 
     def _button(self, label: str, by: int) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="4em"))
+        button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="5.5em"))
         button.on_click(lambda _: self._step(by))
         return button
 
