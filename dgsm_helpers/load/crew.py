@@ -9,11 +9,11 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Self
 
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.share import Share, ShareReport, hold_share, ready
 
 
-class WorkerLost(Exception):
+class WorkerLost(MeasurementInvalid):
     """A client process died or fell silent; what the others measured is not the whole rung."""
 
 

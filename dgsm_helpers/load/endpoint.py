@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound, NotReady
+from dgsm_helpers.errors import AwsCallFailed, InvalidInput, MeasurementInvalid, NotFound, NotReady
 from dgsm_helpers.load.audio import Recording
 from dgsm_helpers.load.crew import Crew, WorkerLost
 from dgsm_helpers.load.rung import Effort, Hold, merged_text
@@ -66,7 +66,12 @@ def facts(wb: TunableWorkbook) -> EndpointFacts:
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=wb.endpoint_name)
     except ClientError as error:
-        raise NotFound(f"Endpoint {wb.endpoint_name}: {error}", hint="Deploy it first (01_deploy).") from error
+        details = error.response.get("Error", {})
+        if "Could not find" in details.get("Message", ""):
+            raise NotFound(
+                f"There is no endpoint {wb.endpoint_name} in {wb.region}.", hint="Deploy it first (01_deploy)."
+            ) from error
+        raise AwsCallFailed(str(error), code=details.get("Code", ""), operation="DescribeEndpoint") from error
     if endpoint["EndpointStatus"] != "InService":
         raise NotReady(
             f"Endpoint {wb.endpoint_name} is {endpoint['EndpointStatus']}, not InService.", hint="Wait, then tune."

@@ -214,6 +214,15 @@ class _Stream:
 
     def send_next(self) -> bool:
         """Send the chunk that is due, and CloseStream with the last one; False when nothing is left to send."""
+        try:
+            return self._send_next()
+        except Exception as error:
+            # One stream's trouble (its audio's, most likely) must not stop the pacer that serves them all.
+            self._recorder.failed(Ending.DROPPED, type(error).__name__, str(error))
+            self._over()
+            return False
+
+    def _send_next(self) -> bool:
         recorder, data = self._recorder, self._next
         if recorder.done:
             return False

@@ -35,7 +35,7 @@ class TraceRecorder:
         self._error: StreamError | None = None
         self._metadata: dict[str, Any] | None = None
         self.last_message_s = 0.0
-        self.recent_lags: deque[tuple[float, float]] = deque(maxlen=64)
+        self.recent_lags: deque[tuple[float, float]] = deque(maxlen=128)
         """The newest interim lags as (clock reading, seconds): for live views; a trace's own measures are exact."""
 
     def now(self) -> float:

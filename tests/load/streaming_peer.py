@@ -7,13 +7,14 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import trustme
 
 from dgsm_helpers.load.target import StreamTarget
@@ -84,9 +85,15 @@ class _Connection(asyncio.Protocol):
             if isinstance(event, h2.events.RequestReceived):
                 self.request(event.stream_id, dict(event.headers))
             elif isinstance(event, h2.events.DataReceived):
-                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                self.acknowledge(event)
                 self.data(event.stream_id, event.data)
+            elif isinstance(event, h2.events.StreamReset) and self.streams.pop(event.stream_id, None):
+                self.peer.open_streams -= 1
         self.flush()
+
+    def acknowledge(self, event):
+        with suppress(h2.exceptions.StreamClosedError):
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
     def request(self, sid, headers):
         self.peer.requests.append(headers)
@@ -165,7 +172,9 @@ class _Connection(asyncio.Protocol):
         self.peer.open_streams -= 1
 
     def send(self, sid, data, *, end=False):
-        self.h2.send_data(sid, data, end_stream=end)
+        # A client may reset a stream whose audio is still being read here.
+        with suppress(h2.exceptions.StreamClosedError):
+            self.h2.send_data(sid, data, end_stream=end)
 
 
 @contextmanager

@@ -121,6 +121,25 @@ def test_audio_waits_while_the_servers_window_is_shut(peer):
     assert sum(len(f) for f in peer.frames if f != CLOSE_STREAM) == 40 * 32000
 
 
+def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
+    def breaking():
+        yield from chunks(bundled_recording(), duration_s=0.3)
+        raise OSError("microphone gone")
+
+    async def run():
+        carrier = LeanTransport(peer.target())
+        try:
+            return await asyncio.gather(
+                carrier.run(breaking()), carrier.run(chunks(bundled_recording(), duration_s=1.0))
+            )
+        finally:
+            await carrier.close()
+
+    broken, whole = run_blocking(run())
+    assert (broken.ending, broken.error.message) == (Ending.DROPPED, "microphone gone")
+    assert whole.ok
+
+
 def test_missing_credentials_are_named_at_once(peer):
     async def make():
         LeanTransport(replace(peer.target(), access_key=""))

@@ -50,6 +50,15 @@ def test_the_number_of_held_streams_follows_the_calls(peer):
     assert load.stop() == load.traces
 
 
+def test_above_fifty_streams_the_lean_transport_carries_new_sessions(peer):
+    with Load(workbook(peer)) as load:
+        load.set(53)
+        load.wait_open(timeout_s=30)
+    carried = [t.transport for t in load.traces]
+    assert len(carried) == 53 and "lean" in carried
+    assert all(t.ok for t in load.traces)
+
+
 def test_a_session_near_its_limit_is_followed_by_another(peer):
     with Load(workbook(peer), session_s=1.0) as load:
         load.set(1)
