@@ -17,6 +17,7 @@ from typing import Any
 
 from .cli_doctor import add_doctor
 from .cli_export import add_export
+from .cli_report import add_report
 from .cli_tune import add_tune
 from .errors import DgsmError, SpendNotConfirmed
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_local(verbs)
     _add_clean_up(verbs)
     add_doctor(verbs, add_place=_add_place, open_workbook=_open)
+    add_report(verbs, add_place=_add_place, open_workbook=_open)
     add_export(verbs, add_place=_add_place, open_workbook=_open)
     add_tune(verbs, add_place=_add_place, open_workbook=_open)
     return parser

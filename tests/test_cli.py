@@ -18,7 +18,16 @@ def dgsm(embedded, *words: str, home: str | None = None) -> subprocess.Completed
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-VERBS = (("demo",), ("run",), ("local",), ("local", "up"), ("local", "env"), ("local", "fault"), ("clean-up",))
+VERBS = (
+    ("demo",),
+    ("run",),
+    ("local",),
+    ("local", "up"),
+    ("local", "env"),
+    ("local", "fault"),
+    ("clean-up",),
+    ("export",),
+)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
