@@ -144,6 +144,7 @@ class _Player:
         return tracker
 
     def play(self) -> Run:
+        """Every beat, in order."""
         events, fleet, tick_s = self._events, self._fleet, self._events.tick_s
         peaks, serving, desired, streams, average, maximum = [], [], [], [], [], []
         starts, feeds = events.bounds, list(self._feeds.values())

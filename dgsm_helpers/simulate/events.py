@@ -31,10 +31,12 @@ class Events:
 
 def events_of(traffic: Traffic, *, stream_limit_s: float, tick_s: float, seed: int) -> Events:
     """Lay out the traffic's streams; a session longer than ``stream_limit_s`` opens the next stream as one ends."""
-    pieces = np.maximum(1, np.ceil(traffic.durations_s / stream_limit_s - 1e-9)).astype(int)
+    # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
+    durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
+    pieces = np.maximum(1, np.ceil(durations / stream_limit_s - 1e-9)).astype(int)
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     starts = np.repeat(traffic.starts_s, pieces) + number * stream_limit_s
-    ends = np.minimum(starts + stream_limit_s, np.repeat(traffic.starts_s + traffic.durations_s, pieces))
+    ends = np.minimum(starts + stream_limit_s, np.repeat(traffic.starts_s + durations, pieces))
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], ends[order]
     inside = starts < traffic.horizon_s

@@ -101,3 +101,9 @@ def test_cutting_into_streams_keeps_every_second_and_the_limit(pairs):
     balance = np.cumsum([1 if code >= 0 else -1 for code in events.codes])
     assert balance.min() >= 0
     assert balance[-1] == traffic.concurrency()[-1]
+
+
+def test_a_call_without_end_is_cut_at_the_horizon():
+    events = events_of(calls((0, 1e12), horizon_s=3600.0), stream_limit_s=1800.0, tick_s=10.0, seed=0)
+    assert len(events.draws) == 2
+    assert events.codes == [0, -1, 1]
