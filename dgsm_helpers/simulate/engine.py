@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import InvalidInput, NotReady
+from ..errors import InvalidInput, NotReady, UnsupportedFeature
 from .alarms import AlarmSpec, alarms_for
 from .events import Events, events_of
 from .ladder import Capacity
@@ -47,11 +47,12 @@ def capacities_of(plan: Plan, capacity: Capacity | Mapping[str, Capacity]) -> di
     return {t: capacity[t] for t in plan.instance_types}
 
 
-def check_length(traffic: Traffic, plan: Plan) -> None:
-    """Refuse traffic too short to say anything about the plan.
+def check_playable(traffic: Traffic, plan: Plan) -> None:
+    """Refuse what a run could not say anything true about.
 
     Raises:
-        InvalidInput: it is not longer than the plan's longest cooldown.
+        InvalidInput: the traffic is not longer than the plan's longest cooldown.
+        UnsupportedFeature: a policy follows a metric-math expression.
     """
     if traffic.horizon_s <= plan.longest_cooldown_s:
         raise InvalidInput(
@@ -59,6 +60,12 @@ def check_length(traffic: Traffic, plan: Plan) -> None:
             f"{plan.longest_cooldown_s:g} s of plan {plan.name!r}.",
             hint="Give longer traffic or a shorter cooldown.",
         )
+    for policy in plan.policies:
+        if isinstance(policy, TargetTracking) and policy.metric == "metric-math":
+            raise UnsupportedFeature(
+                f"Policy {policy.name!r} follows a metric-math expression; the planner plays concurrency alone.",
+                hint="Plan with metric='one-minute', whose alarms are the same.",
+            )
 
 
 def lay_out(traffic: Traffic, model: ScalingModel, *, seed: int = 0) -> Events:
@@ -88,10 +95,11 @@ def simulate(
     Raises:
         NotReady: a capacity has not been measured.
         InvalidInput: the traffic is shorter than a cooldown.
+        UnsupportedFeature: a policy follows a metric-math expression.
     """
     model = model or ScalingModel()
     capacities = capacities_of(plan, capacity)
-    check_length(traffic, plan)
+    check_playable(traffic, plan)
     laid_out = events or lay_out(traffic, model, seed=seed)
     return _Player(traffic=traffic, plan=plan, model=model, capacities=capacities, seed=seed, events=laid_out).play()
 
@@ -264,6 +272,6 @@ def _start_count(plan: Plan, events: Events) -> int:
     """Instances at the start: as given, or as many as the first interval's streams need under the plan."""
     if plan.initial_count is not None:
         return plan.initial_count
-    targets = [p.target_value for p in plan.policies if isinstance(p, TargetTracking) and p.metric != "metric-math"]
+    targets = [p.target_value for p in plan.policies if isinstance(p, TargetTracking)]
     streams = sum(1 if code >= 0 else -1 for code in events.codes[: events.bounds[1]])
     return plan.bounds.clamp(math.ceil(streams / min(targets)) if targets else 1)

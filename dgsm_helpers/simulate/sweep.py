@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from ..errors import InvalidInput
-from .engine import capacities_of, check_length, lay_out, simulate
+from .engine import capacities_of, check_playable, lay_out, simulate
 from .ladder import Capacity
 from .merits import Merits, merits_of
 from .model import ScalingModel
@@ -84,7 +84,7 @@ def sweep(
         raise InvalidInput("A sweep needs at least one plan.")
     for plan in plans:
         capacities_of(plan, capacity)
-        check_length(traffic, plan)
+        check_playable(traffic, plan)
     model = model or ScalingModel()
     batches = [plans[i : i + _PLANS_PER_TASK] for i in range(0, len(plans), _PLANS_PER_TASK)]
     results: dict[int, list[Merits]] = {}

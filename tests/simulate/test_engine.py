@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.errors import InvalidInput, NotReady, UnsupportedFeature
 from dgsm_helpers.simulate.engine import lay_out, simulate
 from dgsm_helpers.simulate.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
 from dgsm_helpers.simulate.ladder import Capacity
@@ -164,6 +164,8 @@ def test_what_cannot_be_simulated_is_refused(plan_of, held):
         simulate(held(5), plan_of(), capacity={})
     with pytest.raises(NotReady, match="has not been measured"):
         simulate(held(5), plan_of(), capacity=None)
+    with pytest.raises(UnsupportedFeature, match="metric-math"):
+        simulate(held(5), plan_of(0.7, metric="metric-math"), capacity=Capacity(knee=10))
     with pytest.raises(InvalidInput, match="name of its own"):
         plan_of(policies=())
     with pytest.raises(InvalidInput, match="outside its bounds"):
