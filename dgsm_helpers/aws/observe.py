@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
 
     from ..session import Workbook
 
-__all__ = ["Metrics", "Query", "activities", "alarm_states", "alarms", "instances", "metrics", "story"]
+__all__ = [
+    "Metrics",
+    "Query",
+    "activities",
+    "alarm_states",
+    "alarms",
+    "history",
+    "initial_count",
+    "instances",
+    "metrics",
+    "story",
+]
 
 _ALARM_COLUMNS = (
     "name",
@@ -122,21 +134,32 @@ def instances(wb: Workbook) -> pd.DataFrame:
     Raises:
         NotFound: there is no endpoint.
     """
+    state = endpoint.status(wb)
+    return history(activities(wb), state, state.variant(wb.variant_name), initial_count(wb, state), now=wb.now())
+
+
+def history(
+    frame: pd.DataFrame,
+    state: endpoint.EndpointState,
+    variant: endpoint.VariantState,
+    initial: int | None,
+    *,
+    now: datetime,
+) -> pd.DataFrame:
+    """:func:`instances` from answers at hand: activities, endpoint, and the count it was made with. Pure."""
     import pandas as pd
 
-    state = endpoint.status(wb)
-    variant = state.variant(wb.variant_name)
-    changes = list(_changes(activities(wb)))
-    desired = running = _initial_count(wb, state) or variant.desired
+    changes = list(_changes(frame))
+    desired = running = initial or variant.desired
     rows: list[tuple[Any, int, int, str]] = [(state.created, desired, running, "created")]
     for time, new_desired, new_running, reason in sorted(changes, key=lambda change: change[0]):
         desired = desired if new_desired is None else new_desired
         running = running if new_running is None else new_running
         rows.append((time, desired, running, reason))
-    rows.append((wb.now(), variant.desired, variant.running, "now"))
-    frame = pd.DataFrame(rows, columns=["time", "desired_instances", "running_instances", "reason"])
-    frame["time"] = pd.to_datetime(frame["time"], utc=True)
-    return frame[frame["time"] >= pd.Timestamp(state.created)].set_index("time")
+    rows.append((now, variant.desired, variant.running, "now"))
+    made = pd.DataFrame(rows, columns=["time", "desired_instances", "running_instances", "reason"])
+    made["time"] = pd.to_datetime(made["time"], utc=True)
+    return made[made["time"] >= pd.Timestamp(state.created)].set_index("time")
 
 
 def story(wb: Workbook) -> str:
@@ -163,7 +186,8 @@ def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None,
             yield row.ended, None, count, f"{why}: {count} running"
 
 
-def _initial_count(wb: Workbook, state: endpoint.EndpointState) -> int | None:
+def initial_count(wb: Workbook, state: endpoint.EndpointState) -> int | None:
+    """How many instances the endpoint config says to begin with; None when it says nothing of the variant."""
     config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
     variants = (v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name)
     return next((variant.get("InitialInstanceCount") for variant in variants), None)
