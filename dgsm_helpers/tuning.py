@@ -18,6 +18,8 @@ from .load.target_value import GUIDE_HIGH, TargetValue, derive_target
 from .load.verdict import PRESETS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .aws.endpoint import OnProgress
     from .load.crew import Crew
     from .load.rung import Rung
@@ -84,6 +86,27 @@ class Tuning:
             "price": str(self.cost.price),
             "evidence": str(self.result.evidence),
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rung, by number of streams; latencies in ms, growth of lag in ms per second."""
+        import pandas as pd
+
+        rows = [
+            {
+                "streams": rung.n,
+                "verdict": rung.verdict.value,
+                "fails_by": (rung.constraint or "") if rung.verdict.value == "FAIL" else "",
+                "passed": rung.passed,
+                "total": rung.total,
+                "lag_p50_ms": round(rung.lag_p50_s * 1000, 1),
+                "lag_p95_ms": round(rung.lag_p95_s * 1000, 1),
+                "lag_growth_ms_per_s": round(rung.trend.slope * 1000, 2),
+                "finalisation_p95_ms": round(rung.finalisation_p95_s * 1000, 1),
+                "held_s": round(rung.instance_s, 1),
+            }
+            for rung in sorted(self.result.rungs, key=lambda rung: rung.n)
+        ]
+        return pd.DataFrame(rows).set_index("streams")
 
     def __str__(self) -> str:
         return (

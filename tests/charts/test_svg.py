@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import agrees_with_snapshot
 
 from dgsm_helpers.charts.svg import Alarm, LiveState, Mark, breach_progress, live_html, live_svg
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
 CONCURRENCIES = st.lists(st.just(math.nan) | st.floats(min_value=0, max_value=1e6), max_size=50)
-
-
-def agrees_with_snapshot(name: str, text: str) -> None:
-    """Compare with the stored picture; UPDATE_SNAPSHOTS=1 stores it anew, to be looked at before it is committed."""
-    path = SNAPSHOTS / name
-    if os.environ.get("UPDATE_SNAPSHOTS") == "1":
-        SNAPSHOTS.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
 
 
 def test_the_live_view_of_a_known_period_is_the_stored_one(live_state):
