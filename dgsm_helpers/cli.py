@@ -19,6 +19,7 @@ from .cli_doctor import add_doctor
 from .cli_export import add_export
 from .cli_report import add_report
 from .cli_tune import add_tune
+from .cli_watch import add_watch
 from .errors import DgsmError, SpendNotConfirmed
 
 YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_local(verbs)
     _add_clean_up(verbs)
     add_doctor(verbs, add_place=_add_place, open_workbook=_open)
+    add_watch(verbs, add_place=_add_place, open_workbook=_open)
     add_report(verbs, add_place=_add_place, open_workbook=_open)
     add_export(verbs, add_place=_add_place, open_workbook=_open)
     add_tune(verbs, add_place=_add_place, open_workbook=_open)
