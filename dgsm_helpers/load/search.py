@@ -167,10 +167,9 @@ class Search:
         return True
 
     def _obvious(self, rung: Rung) -> bool:
-        """A failure so plain that a repetition would teach nothing: no hiccup looks like that."""
-        far_late = rung.passed == 0 and rung.lag_p50_s > 2 * self._criteria.lag_s
-        fast = self._criteria.slope is not None and rung.trend.low > 50 * self._criteria.slope
-        return rung.verdict is Verdict.FAIL and (far_late or fast)
+        """A failure so plain that a repetition would teach nothing. Growth alone never is: lag rises and falls with
+        what is said, and only fresh streams at other places in the audio tell that from overload."""
+        return rung.verdict is Verdict.FAIL and rung.passed == 0 and rung.lag_p50_s > 2 * self._criteria.lag_s
 
     def _patience(self, n: int) -> int:
         """How many holds of ``n`` streams to spend before giving its verdict up."""

@@ -54,6 +54,9 @@ DEEPGRAM = Criteria(name="deepgram", lag_s=0.4, statistic="mean")
 MIN_THROUGHPUT = 0.99
 """Transcribed over due audio below which an endpoint falls behind, whatever its lags say (and its lag does grow)."""
 
+OWN_GROWTH = 0.25
+"""Share of the lag's bound that a single stream has to have gained over a hold before its growth counts."""
+
 PRESETS = {c.name: c for c in (STRICT, DEEPGRAM)}
 
 
@@ -94,18 +97,20 @@ def failures(streams: Sequence[StreamOutcome], criteria: Criteria, *, hold_s: fl
     """Per stream: the first constraint that it breaks, or None. Errors come first, then growth, lag, finalisation.
 
     A stream's growth is judged against that of the others: what all share is one fact about the instance, not one per
-    stream, and is judged once (`trend.common_trend`).
+    stream, and is judged once (`trend.common_trend`). It also has to matter within the hold (`OWN_GROWTH`), because lag
+    rises and falls with what is said.
     """
     if not streams:
         return []
     slopes = theil_sen(own_part(np.array([s.bins for s in streams], dtype=float)), hold_s=hold_s)
-    return [_failure(s, criteria, float(low)) for s, low in zip(streams, slopes.low, strict=True)]
+    return [_failure(s, criteria, float(low), hold_s) for s, low in zip(streams, slopes.low, strict=True)]
 
 
-def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float) -> str | None:
+def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s: float) -> str | None:
     if stream.error is not None:
         return "errors"
-    if criteria.slope is not None and slope_low > criteria.slope:
+    material = slope_low * hold_s > OWN_GROWTH * criteria.lag_s
+    if criteria.slope is not None and slope_low > criteria.slope and material:
         return "lag growth"
     lag = stream.lag_p95_s if criteria.statistic == "p95" else stream.lag_mean_s
     if not lag <= criteria.lag_s:
@@ -173,15 +178,15 @@ def streams_needed(pass_share: float, confidence: float, *, failed: int = 0) -> 
 def certain_failure(bins: np.ndarray, criteria: Criteria, *, elapsed_s: float) -> bool:
     """Whether a hold that has run for ``elapsed_s`` need not run on: its end cannot be anything but FAIL.
 
-    ``bins`` is streams x BINS over the time elapsed. Certain is: most streams' lag is past twice the bound already, or
-    the growth that they share is beyond ten times its bound.
+    ``bins`` is streams x BINS over the time elapsed. Certain is: most streams' lag is past twice the bound, or past the
+    bound and, together, growing ten times as fast as they may.
     """
     if elapsed_s < 2.0 or not len(bins):
         return False
-    newest = np.array([_last(row) for row in bins])
-    if float(np.median(newest)) > 2 * criteria.lag_s:
+    newest = float(np.median([_last(row) for row in bins]))
+    if newest > 2 * criteria.lag_s:
         return True
-    if criteria.slope is None:
+    if criteria.slope is None or newest <= criteria.lag_s:
         return False
     return common_trend(bins, hold_s=elapsed_s).low > 10 * criteria.slope
 

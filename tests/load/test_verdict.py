@@ -75,9 +75,10 @@ def test_an_endpoint_that_keeps_up_with_70_percent_fails_without_a_single_error(
         (replace(GOOD, error="ModelStreamError"), "errors"),
         (replace(GOOD, lag_p95_s=0.6), "p95 lag"),
         (replace(GOOD, lag_p95_s=math.inf), "p95 lag"),
+        (replace(GOOD, bins=tuple(0.05 + 0.1 * RISE)), None),
         (replace(GOOD, finalisation_s=1.5), "finalisation"),
         (replace(GOOD, finalisation_s=math.inf), "finalisation"),
-        (replace(GOOD, bins=tuple(0.05 + 0.1 * RISE)), "lag growth"),
+        (replace(GOOD, bins=tuple(0.05 + 0.3 * RISE)), "lag growth"),
     ],
 )
 def test_a_stream_breaks_the_first_constraint_that_it_breaks(stream, constraint):
@@ -122,7 +123,8 @@ def test_histograms_merge_across_processes_and_count_missing_results_as_infinite
 def test_a_hold_stops_early_only_when_its_failure_is_certain():
     flat = np.full((10, BINS), 0.05)
     assert not certain_failure(flat, STRICT, elapsed_s=4)
-    assert certain_failure(flat + 0.3 * RISE * 4, STRICT, elapsed_s=4)
+    assert certain_failure(flat + 0.6 * RISE, STRICT, elapsed_s=4)
+    assert not certain_failure(flat + 0.3 * RISE, STRICT, elapsed_s=4)
     assert certain_failure(flat + 2.0, STRICT, elapsed_s=4)
     assert certain_failure(np.full((10, BINS), np.nan), STRICT, elapsed_s=4)
     assert not certain_failure(flat + 2.0, STRICT, elapsed_s=1)
