@@ -177,12 +177,12 @@ def test_a_configuration_that_cannot_work_is_refused(plane, changes, text):
     assert plane.client("sagemaker").list_endpoint_configs()["EndpointConfigs"] == []
 
 
-def test_a_configuration_in_use_is_not_deleted(plane):
+def test_an_endpoint_serves_on_when_its_configuration_is_deleted_under_it(plane):
     client = plane.in_service()
-    assert "in use by endpoint" in refusal(client.delete_endpoint_config, EndpointConfigName="c")
-    client.delete_endpoint(EndpointName="e")
     client.delete_endpoint_config(EndpointConfigName="c")
-    client.delete_model(ModelName="m")
+    shown = client.describe_endpoint(EndpointName="e")
+    assert (shown["EndpointStatus"], shown["EndpointConfigName"]) == ("InService", "c")
+    assert "c" in refusal(client.describe_endpoint_config, EndpointConfigName="c")
 
 
 # Endpoints
