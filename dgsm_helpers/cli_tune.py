@@ -58,9 +58,8 @@ def _tune(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
     from .aws.deploy import on_change
     from .aws.retarget import retarget
 
-    effort = args.effort or {"local": "quick", "aws": "standard"}[args.where]
     wb = _with_endpoint(args, open_workbook)
-    _say(tuning.plan(wb, effort=effort, criteria=args.criteria))
+    _say(tuning.plan(wb, effort=args.effort, criteria=args.criteria))
     crew = None
     if args.cluster:
         from .load.crew import cluster_crew
@@ -68,7 +67,7 @@ def _tune(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
         crew = cluster_crew(args.cluster)
     tuned = tuning.tune(
         wb,
-        effort=effort,
+        effort=args.effort,
         criteria=args.criteria,
         max_streams=args.max_streams,
         headroom=args.headroom,

@@ -115,14 +115,22 @@ class Tuning:
         )
 
 
-def plan(wb: Workbook, *, effort: str = "quick", criteria: str = "strict") -> TuningPlan:
+def default_effort(wb: Workbook) -> str:
+    """``quick`` where waiting is what costs, ``standard`` where the answer decides about money."""
+    return {"local": "quick", "aws": "standard"}[wb.where]
+
+
+def plan(wb: Workbook, *, effort: str | None = None, criteria: str = "strict") -> TuningPlan:
     """What `tune` would do and cost; changes nothing.
+
+    Args:
+        effort, criteria: as `tune`.
 
     Raises:
         NotFound, NotReady: there is nothing to measure yet.
         InvalidInput: unknown effort or criteria.
     """
-    chosen = _known(effort, EFFORTS, "effort")
+    chosen = _known(effort or default_effort(wb), EFFORTS, "effort")
     _known(criteria, PRESETS, "criteria")
     types = running_types(wb, endpoint.require_in_service(wb))
     forecasts = tuple((knee, Cost.of(wb, types, expected_minutes(chosen, knee))) for knee in KNEES)
@@ -132,7 +140,7 @@ def plan(wb: Workbook, *, effort: str = "quick", criteria: str = "strict") -> Tu
 def tune(
     wb: Workbook,
     *,
-    effort: str = "quick",
+    effort: str | None = None,
     criteria: str = "strict",
     max_streams: int = 1000,
     headroom: float = GUIDE_HIGH,
@@ -149,7 +157,7 @@ def tune(
     (`aws.measuring.one_instance`). After each rung it is made sure that nobody changed it.
 
     Args:
-        effort: ``quick``, ``standard`` or ``thorough``: time against confidence.
+        effort: ``quick``, ``standard`` or ``thorough``: time against confidence; default: `default_effort`.
         criteria: ``strict`` or ``deepgram``.
         max_streams: never hold more.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
@@ -163,7 +171,7 @@ def tune(
         NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `load.find_capacity`; evidence
             of what was measured is kept.
     """
-    chosen = _known(effort, EFFORTS, "effort")
+    chosen = _known(effort or default_effort(wb), EFFORTS, "effort")
     derive_target(1, instances=instances, growth_per_min=growth_per_min, headroom=headroom)  # refuses bad values now
     with measuring.one_instance(wb, on_progress=on_progress, say=say) as pinned:
 

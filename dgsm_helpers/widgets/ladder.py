@@ -13,6 +13,7 @@ from dgsm_helpers.charts.ladder import LadderState, RungPoint, ladder_html
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dgsm_helpers.load.capacity import CapacityResult
     from dgsm_helpers.load.rung import Rung
     from dgsm_helpers.load.verdict import Criteria
     from dgsm_helpers.session import Workbook
@@ -148,3 +149,12 @@ class LadderView:
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(TICK_S):
             self.once()
+
+
+def figure_labels(wb: Workbook, result: CapacityResult) -> dict[str, Any]:
+    """What `charts.ladder.lag_against_concurrency` has to be told beside the rungs: the limit and the origin."""
+    return {
+        "limit_ms": result.criteria.lag_s * 1000,
+        "limit_name": limit_name(result.criteria),
+        "origin": ladder_origin(wb),
+    }
