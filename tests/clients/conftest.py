@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from client_environments import NotInstalled, javascript_with, python_with
-from client_setup import SCRIPTS, make_endpoint, wait_until_in_service
+from client_setup import SCRIPTS, Scaling, make_endpoint, model_request, wait_until_in_service
 
 HTTP2 = "aws-sdk-sagemaker-runtime-http2"
 
@@ -74,6 +74,23 @@ def endpoint(boto) -> Iterator[str]:
     wait_until_in_service(sagemaker, name)
     yield name
     sagemaker.delete_endpoint(EndpointName=name)
+
+
+@pytest.fixture
+def scaling(boto, endpoint) -> Iterator[Scaling]:
+    """The endpoint is not registered before, nor after."""
+    calls = Scaling(boto("application-autoscaling"), f"endpoint/{endpoint}/variant/AllTraffic")
+    yield calls
+    if calls.targets():
+        calls.client.deregister_scalable_target(**calls.target)
+
+
+@pytest.fixture
+def model(boto) -> Iterator[str]:
+    sagemaker = boto("sagemaker")
+    sagemaker.create_model(ModelName="dg-refused", **model_request(boto.listings["metered"], boto.role_arn))
+    yield "dg-refused"
+    sagemaker.delete_model(ModelName="dg-refused")
 
 
 @pytest.fixture(scope="session")

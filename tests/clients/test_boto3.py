@@ -6,11 +6,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from client_setup import SAMPLE_WAV, eventually, make_endpoint, wait_until_in_service
+from client_setup import ACCOUNT, SAMPLE_WAV, eventually, make_endpoint, model_request, wait_until_in_service
 
 from dgsm_helpers.sample import bundled_sample
 
-ACCOUNT = "123456789012"
 DIMENSION = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 HIGH_RESOLUTION = {
     "TargetValue": 5.0,
@@ -67,12 +66,7 @@ def test_lists_go_from_page_to_page_without_loss(boto, client):
     sagemaker = boto(client)
     names = [f"dg-page-{number:02}" for number in range(7)]
     for name in names:
-        sagemaker.create_model(
-            ModelName=name,
-            PrimaryContainer={"ModelPackageName": boto.listings["metered"]},
-            ExecutionRoleArn=boto.role_arn,
-            EnableNetworkIsolation=True,
-        )
+        sagemaker.create_model(ModelName=name, **model_request(boto.listings["metered"], boto.role_arn))
     pages = list(
         sagemaker.get_paginator("list_models").paginate(
             NameContains="dg-page-", SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 3}
@@ -89,9 +83,7 @@ def test_tags_given_at_creation_are_listed_and_can_change(boto, client):
     sagemaker = boto(client)
     arn = sagemaker.create_model(
         ModelName="dg-tagged",
-        PrimaryContainer={"ModelPackageName": boto.listings["metered"]},
-        ExecutionRoleArn=boto.role_arn,
-        EnableNetworkIsolation=True,
+        **model_request(boto.listings["metered"], boto.role_arn),
         Tags=[{"Key": "dgsm:workbook", "Value": "one"}],
     )["ModelArn"]
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "speech"}])

@@ -27,7 +27,7 @@ def test_the_documented_override_leads_it_to_the_embedded_aws(run_script, endpoi
 
 
 @pytest.mark.parametrize("client", [CLIENT])
-def test_name_resolution_alone_leads_it_there(relay, hosts, run_script, endpoint, client):
+def test_name_resolution_alone_leads_it_there(hosts, relay, run_script, endpoint, client):
     private = 'mount --bind "$0" /etc/hosts && exec "$@"'
     python = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", private, hosts, sys.executable)
     _check(run_script(python, "stream_deepgram.py", *_options(endpoint)))
