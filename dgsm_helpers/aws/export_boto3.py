@@ -23,7 +23,8 @@ def script(template: Template) -> str:
         arguments = [f"{_INDENT}{key}={_literal(value, 1)},\n" for key, value in step.request.items()]
         blocks.append(f"{_NAMES[step.service]}.{xform_name(step.operation)}(\n{''.join(arguments)})")
         if step.operation == "CreateEndpoint":
-            blocks.append('sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT_NAME)')
+            every = 'WaiterConfig={"Delay": 10, "MaxAttempts": 360}'
+            blocks.append(f'sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT_NAME, {every})')
     return "\n\n".join(blocks) + "\n"
 
 

@@ -47,11 +47,15 @@ class ScalingPolicy:
             if value < 0:
                 raise InvalidInput(f"{what}_cooldown_s is {value}.", hint="Give seconds, 0 or more.")
 
+    def metric(self) -> dict[str, Any]:
+        """The part of the configuration that says what is followed."""
+        return {"PredefinedMetricSpecification": {"PredefinedMetricType": PREDEFINED_METRIC}}
+
     def to_request(self) -> dict[str, Any]:
         """What PutScalingPolicy and the AWS CLI take as TargetTrackingScalingPolicyConfiguration."""
         request: dict[str, Any] = {
             "TargetValue": float(self.target_value),
-            "PredefinedMetricSpecification": {"PredefinedMetricType": PREDEFINED_METRIC},
+            **self.metric(),
             "ScaleInCooldown": self.scale_in_cooldown_s,
             "ScaleOutCooldown": self.scale_out_cooldown_s,
         }
