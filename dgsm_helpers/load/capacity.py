@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound
+from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.evidence import SCHEMA, KeepsState
 from dgsm_helpers.load.audio import Recording, bundled_recording
 from dgsm_helpers.load.crew import Crew
 from dgsm_helpers.load.endpoint import EndpointFacts, Gauge, LiveEndpoint, TunableWorkbook, facts
@@ -25,20 +26,16 @@ from dgsm_helpers.load.search import Bracket, Search
 from dgsm_helpers.load.target import ListenOptions, StreamTarget, check_reachable
 from dgsm_helpers.load.verdict import PRESETS, STRICT, Criteria, Verdict
 
-SCHEMA = 1
 CLIENT_PACKAGES = ("dgsm-helpers", "aws-sdk-sagemaker-runtime-http2", "awscrt", "h2")
 
 
-class EvidenceWorkbook(TunableWorkbook, Protocol):
-    """The part of a workbook that keeps results."""
+class MeasuringWorkbook(TunableWorkbook, KeepsState, Protocol):
+    """The part of a workbook that a measurement needs."""
 
     model_package_arn: str
 
     def now(self) -> datetime:
         """The workbook's time."""
-
-    def state_path(self, name: str) -> Path:
-        """A file of the workbook's own state."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class CapacityResult:
 
 
 def find_capacity(
-    wb: EvidenceWorkbook,
+    wb: MeasuringWorkbook,
     *,
     effort: str | Effort = "quick",
     criteria: str | Criteria = STRICT,
@@ -194,7 +191,7 @@ def find_capacity(
 
 
 def _searched(
-    wb: EvidenceWorkbook, search: Search, criteria: Criteria, effort: Effort, fingerprint: Mapping[str, Any]
+    wb: MeasuringWorkbook, search: Search, criteria: Criteria, effort: Effort, fingerprint: Mapping[str, Any]
 ) -> CapacityResult:
     """Run the search and write its evidence, whatever comes of it."""
     bracket, problem = Bracket(0, None, None, tight=False), "interrupted"
@@ -219,7 +216,7 @@ def _searched(
             measured_at=wb.now().isoformat(timespec="seconds"),
             rungs=search.rungs,
         )
-        path = _write(wb, result, problem)
+        path = _write(wb, {**result.to_dict(), "problem": problem})
     if result.feasible_max == 0:
         one = result.rungs[0]
         raise MeasurementInvalid(
@@ -230,51 +227,19 @@ def _searched(
     return replace(result, evidence=path)
 
 
-def read_evidence(path: Path) -> dict[str, Any]:
-    """A result's JSON.
-
-    Raises:
-        NotFound: no such file.
-        InvalidInput: not an evidence file, or of a newer schema.
-    """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise NotFound(f"No evidence at {path}.", hint="Measure first (03_tune or dgsm tune).") from error
-    except ValueError as error:
-        raise InvalidInput(f"{path} is not an evidence file: {error}.") from error
-    if content.get("schema") != SCHEMA:
-        raise InvalidInput(f"{path} has schema {content.get('schema')}; this version reads {SCHEMA}.")
-    return content
-
-
-def latest_evidence(wb: EvidenceWorkbook) -> dict[str, Any]:
-    """The newest complete result for the workbook's endpoint.
-
-    Raises:
-        NotFound: nothing has been measured for it.
-    """
-    folder = wb.state_path(f"capacity/{wb.endpoint_name}/x").parent
-    for path in sorted(folder.glob("*.json"), reverse=True):
-        content = read_evidence(path)
-        if not content["problem"]:
-            return {**content, "evidence": str(path)}
-    raise NotFound(f"No capacity has been measured for {wb.endpoint_name}.", hint="Run 03_tune or `dgsm tune` first.")
-
-
-def _write(wb: EvidenceWorkbook, result: CapacityResult, problem: str) -> Path:
-    stamp = result.measured_at.replace(":", "").replace("+0000", "Z")
-    path = wb.state_path(f"capacity/{wb.endpoint_name}/{stamp}.json")
-    number = 1
+def _write(wb: KeepsState, content: Mapping[str, Any]) -> Path:
+    """Keep a measurement, for `dgsm_helpers.evidence` to read."""
+    name = f"capacity/{wb.endpoint_name}/" + content["measured_at"].replace(":", "").replace("+0000", "Z")
+    path, number = wb.state_path(f"{name}.json"), 1
     while path.exists():
         number += 1
-        path = wb.state_path(f"capacity/{wb.endpoint_name}/{stamp}-{number}.json")
-    path.write_text(json.dumps({**result.to_dict(), "problem": problem}, indent=1))
+        path = wb.state_path(f"{name}-{number}.json")
+    path.write_text(json.dumps(content, indent=1))
     return path
 
 
 def _fingerprint(
-    wb: EvidenceWorkbook, what: EndpointFacts, options: ListenOptions, *, chunk_ms: int, transport: str
+    wb: MeasuringWorkbook, what: EndpointFacts, options: ListenOptions, *, chunk_ms: int, transport: str
 ) -> dict[str, Any]:
     return {
         "model_package_arn": wb.model_package_arn,
@@ -296,8 +261,3 @@ def _named[T](given: str | T, known: Mapping[str, T], kind: str) -> T:
     if given not in known:
         raise InvalidInput(f"{kind}={given!r} is unknown.", hint=f"Give one of {', '.join(known)}.")
     return known[given]
-
-
-def lag_series(rungs: Sequence[Rung]) -> list[tuple[int, float, float, str]]:
-    """For a figure: per rung (streams, p50 lag in ms, p95 lag in ms, verdict), by number of streams."""
-    return [(r.n, r.lag_p50_s * 1000, r.lag_p95_s * 1000, r.verdict.value) for r in sorted(rungs, key=lambda r: r.n)]

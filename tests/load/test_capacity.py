@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from dgsm_helpers import evidence
 from dgsm_helpers.aws import deploy, scaling
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound
-from dgsm_helpers.load.capacity import find_capacity, latest_evidence, read_evidence
+from dgsm_helpers.load.capacity import find_capacity
 from dgsm_helpers.load.crew import Crew
 from dgsm_helpers.load.rung import QUICK
 from dgsm_helpers.load.verdict import DEEPGRAM, STRICT, Criteria, Verdict
@@ -39,13 +40,13 @@ def test_a_ladder_that_ends_too_soon_claims_nothing_beyond_and_keeps_its_evidenc
     result = find_capacity(endpoint, effort=BRIEF, criteria=lenient, max_streams=4, crew=crew, on_rung=told.append)
     assert (result.feasible_max, result.infeasible_min, result.tight) == (4, None, False)
     assert next(r.n for r in told) == 4
-    kept = read_evidence(result.evidence)
+    kept = evidence.read(result.evidence)
     assert (kept["feasible_max"], kept["infeasible_min"]) == (4, None)
     assert kept["fingerprint"]["model_package_arn"] == endpoint.model_package_arn
     assert kept["fingerprint"]["instance_type"].startswith("ml.")
     assert kept["rungs"][0]["lag_ms"]["p95"] > 0
     assert kept["instance_minutes"] > 0
-    assert latest_evidence(endpoint)["evidence"] == str(result.evidence)
+    assert evidence.newest(endpoint)["evidence"] == str(result.evidence)
 
 
 def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, crew):
@@ -73,8 +74,7 @@ def test_an_interrupt_leaves_the_evidence_of_what_was_measured(endpoint, crew):
     kept = json.loads(path.read_text())
     assert kept["problem"] == "interrupted"
     assert [r["n"] for r in kept["rungs"]] == [4]
-    with pytest.raises(NotFound):
-        latest_evidence(endpoint)
+    assert evidence.newest(endpoint) is None
 
 
 def test_an_endpoint_that_scales_is_refused_until_scaling_is_suspended(endpoint, crew):
