@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
@@ -102,9 +102,11 @@ def metrics(
     """
     end = end or wb.now()
     start = start or end - timedelta(seconds=last_s)
-    finest = finest_period_s(wb.now() - _aware(start))
+    # One time zone for both: times read from AWS come in the machine's.
+    start, end = _aware(start).astimezone(UTC), _aware(end).astimezone(UTC)
+    finest = finest_period_s(wb.now() - start)
     chosen_s = period_s or finest
-    if _aware(end) <= start:
+    if end <= start:
         raise InvalidInput(f"The window is empty: {start} to {end}.", hint="Give start before end.")
     if chosen_s < finest:
         raise InvalidInput(

@@ -107,10 +107,13 @@ class Feed:
             origin=origin_of(self.wb),
             target_value=above.threshold if above else None,
             concurrency=concurrency,
-            instances=[
-                (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
-                for row in counts.itertuples()
-            ],
+            instances=_since(
+                now - self.window,
+                [
+                    (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
+                    for row in counts.itertuples()
+                ],
+            ),
             latency=[(t.timestamp(), p50[t], p99[t]) for t in sorted(p50.keys() & p99.keys())],
             alarms=[_alarm(alarm, concurrency) for alarm in self._alarms],
             marks=[_mark(row) for row in self._activities.itertuples(index=False)],
@@ -150,6 +153,12 @@ def _with_gaps(series: Sequence[Mapping[datetime, float]], period_s: int) -> lis
             rows.append((rows[-1][0] + period_s, nan, nan, nan))
         rows.append((at_s, low[time], mean[time], high[time]))
     return rows
+
+
+def _since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """The changes from ``start`` on, and the one before it, which still holds then."""
+    earlier = sum(time_s <= start.timestamp() for time_s, _, _ in changes)
+    return changes[max(earlier - 1, 0) :]
 
 
 def _alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, float, float, float]]) -> Alarm:

@@ -70,3 +70,8 @@ def test_instances_went_from_one_to_three(watched):
     assert frame["desired_instances"].tolist()[0] == 1
     assert frame["running_instances"].tolist()[-1] == 3
     assert frame.index.is_monotonic_increasing
+
+
+def test_a_window_may_begin_at_a_time_that_aws_answered_in_the_machines_zone(deployed):
+    created = deployed.client("sagemaker").describe_endpoint(EndpointName=deployed.endpoint_name)["CreationTime"]
+    assert str(observe.metrics(deployed, start=created).concurrency.index.tz) == "UTC"

@@ -1,0 +1,170 @@
+"""The report: one page that is whole, true, harmless and needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from dgsm_helpers import cli, report
+from dgsm_helpers.aws import account_alarms, cleanup, deploy, scaling
+from dgsm_helpers.errors import NotFound
+from dgsm_helpers.prices import Price
+from dgsm_helpers.session import open_workbook
+
+
+@pytest.fixture(scope="module")
+def endpoint(embedded):
+    """A deployed endpoint with the guide's policy, evidence of capacity and alarms for operators."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-reported")
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb)
+    scaling.apply(wb)
+    rung = {
+        "n": 10,
+        "verdict": "PASS",
+        "constraint": None,
+        "passed": 59,
+        "total": 60,
+        "lag_ms": {"p50": 210, "p95": 380, "p99": 420},
+        "finalisation_p95_ms": 300,
+        "first_chunk_p95_ms": 400,
+    }
+    taken = {"model_package_arn": wb.model_package_arn, "instance_type": "ml.g6.2xlarge", "region": wb.region}
+    evidence = {
+        "schema": 1,
+        "problem": "",
+        "feasible_max": 10,
+        "infeasible_min": 11,
+        "binding_constraint": "slope",
+        "confidence": 0.95,
+        "measured_at": "2026-11-24T11:00:00+00:00",
+        "fingerprint": taken,
+        "rungs": [rung],
+    }
+    wb.state_path("capacity/dg-reported/2026-11-24T110000Z.json").write_text(json.dumps(evidence))
+    account_alarms.put(wb)
+    yield wb
+    cleanup.delete(wb)
+
+
+@pytest.fixture(scope="module")
+def data(endpoint):
+    return report.gather(endpoint)
+
+
+def test_it_holds_configuration_evidence_story_doctor_alarms_and_cost(data):
+    page = report.page(data)
+    for said in (
+        "endpoint/dg-reported/variant/AllTraffic",
+        "LEAST_OUTSTANDING_REQUESTS",
+        "TargetValue 5, cooldowns out 60 s and in 300 s",
+        "sustains <b>10 streams</b>; 11 do not, by slope",
+        "59 of 60",
+        "Concurrency, instances and activities",
+        "target-below-knee",
+        "concurrency-near-capacity",
+        "instance-hours since",
+        "AWS Price List",
+        "the embedded AWS (simulated)",
+    ):
+        assert said in page, said
+
+
+def test_it_needs_no_network_and_carries_plotly_once(data):
+    page = report.page(data)
+    assert not re.search(r"<(?:script|img|link|iframe)[^>]*\s(?:src|href)=", page)
+    assert page.count("plotly.js v") == 1
+    assert len(page) < 6_000_000
+
+
+def test_what_was_not_measured_is_said(data):
+    bare = replace(data, snapshot=replace(data.snapshot, evidence=None), own_alarms=())
+    page = report.page(bare)
+    assert "every TargetValue is a guess" in page
+    assert "No alarms for operators" in page
+
+
+def test_a_period_without_data_has_a_sentence_instead_of_a_figure(data):
+    empty = replace(data, metrics=replace(data.metrics, concurrency=data.metrics.concurrency.iloc[:0]))
+    assert "There is no concurrency to draw in this window" in report.page(empty)
+
+
+def test_values_are_escaped(data):
+    state = replace(data.snapshot.endpoint, name="<script>x", failure_reason="<b>")
+    assert "<script>x" not in report.page(replace(data, snapshot=replace(data.snapshot, endpoint=state)))
+
+
+def running(*changes: tuple[int, int]) -> pd.DataFrame:
+    """(hour, running instances) as observe.instances tells them."""
+    index = [datetime(2026, 11, 24, hour, tzinfo=UTC) for hour, _ in changes]
+    return pd.DataFrame({"running_instances": [count for _, count in changes]}, index=pd.DatetimeIndex(index))
+
+
+def test_cost_is_hours_times_price_and_a_range_where_types_differ():
+    prices = (
+        ("a", Price(amount_usd=1.0, source="AWS Price List", as_of="2026-09-27")),
+        ("b", Price(amount_usd=2.0, source="AWS Price List", as_of="2026-09-27")),
+    )
+    history = running((8, 1), (10, 3), (11, 1), (13, 1))
+    cost = report.cost_so_far(history, prices)
+    assert (cost.instance_hours, cost.low_usd, cost.high_usd) == (7.0, 7.0, 14.0)
+    assert cost.price_source == "AWS Price List, 2026-09-27"
+    assert "$7.00 to $14.00" in str(cost)
+    assert str(report.cost_so_far(history, prices[:1])).endswith("$7.00")
+
+
+def test_an_unknown_price_is_no_price():
+    unknown = (("a", Price(amount_usd=1.0, source="s")), ("b", Price(amount_usd=None, source="no offer")))
+    cost = report.cost_so_far(running((8, 1), (9, 1)), unknown)
+    assert (cost.low_usd, "price unknown" in str(cost)) == (None, True)
+
+
+def test_the_command_writes_it_and_says_where(endpoint, embedded, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DGSM_HOME", str(embedded.home))
+    out = tmp_path / "deep" / "report.html"
+    assert cli.main(["report", "dg-reported", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert out.read_text().startswith("<!doctype html>")
+    assert cli.main(["report", "never-made", "--out", str(out)]) == 2
+
+
+def test_a_missing_endpoint_writes_nothing(workbook, tmp_path):
+    with pytest.raises(NotFound):
+        report.write_report(workbook(endpoint_name="never-made"), tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
+    """In Chromium with the network off: nothing is asked for, nothing fails, the figure is there, also at 900 px."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    page_file = tmp_path / "report.html"
+    page_file.write_text(report.page(data), encoding="utf-8")
+    with sync_api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        except sync_api.Error as error:
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        page = browser.new_page(viewport={"width": 900, "height": 900}, color_scheme="dark")
+        page.context.set_offline(True)
+        asked, problems = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(page_file.as_uri())
+        page.wait_for_selector(".plotly-graph-div .main-svg")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert (problems, width) == ([], 900)
+
+
+def chromium() -> str | None:
+    """The system's browser where there is one; None: playwright's own."""
+    from shutil import which
+
+    return which("chromium") or which("chromium-browser") or which("google-chrome")

@@ -1,0 +1,132 @@
+"""The live view's feed: few calls, only what is new, and the same picture as if all had been asked for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import timedelta
+from math import isnan
+
+import pytest
+
+from dgsm_helpers.aws import endpoint, observe, scaling
+from dgsm_helpers.errors import CredentialsProblem, NotFound
+from dgsm_helpers.local import process
+from dgsm_helpers.widgets.feed import OVERLAP, Feed, _with_gaps
+
+
+@pytest.fixture
+def calls(scaling_endpoint):
+    """Counts the calls made, by operation; ``GetMetricData`` requests are kept."""
+    made, requests = Counter(), []
+
+    def note(model, params, **_):
+        made[model.name] += 1
+
+    clients = [scaling_endpoint.client(s) for s in ("sagemaker", "cloudwatch", "application-autoscaling")]
+    for client in clients:
+        client.meta.events.register("before-call", note, unique_id="count")
+    cloudwatch = scaling_endpoint.client("cloudwatch")
+    cloudwatch.meta.events.register(
+        "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: requests.append(params), unique_id="keep"
+    )
+    made.requests = requests
+    yield made
+    for client in clients:
+        client.meta.events.unregister("before-call", unique_id="count")
+    cloudwatch.meta.events.unregister("provide-client-params.cloudwatch.GetMetricData", unique_id="keep")
+
+
+def test_a_refresh_makes_three_calls_and_sees_alarms_and_activities_in_turn(scaling_endpoint, calls):
+    feed = Feed(scaling_endpoint, window_s=10_800)
+    feed.state()
+    assert calls.total() == 5
+    seen = []
+    for _ in range(4):
+        calls.clear()
+        feed.state()
+        assert calls.total() == 3
+        seen.append("DescribeAlarms" if calls["DescribeAlarms"] else "DescribeScalingActivities")
+    assert sorted(seen) == ["DescribeAlarms"] * 2 + ["DescribeScalingActivities"] * 2
+
+
+def test_only_new_metrics_are_asked_for(scaling_endpoint, calls):
+    feed = Feed(scaling_endpoint, window_s=10_800)
+    for _ in range(2):
+        feed.state()
+    first, second = calls.requests
+    assert first["EndTime"] - first["StartTime"] > timedelta(hours=2, minutes=58)
+    # Newest datapoint plus overlap; the last minutes may not have been published yet.
+    assert second["EndTime"] - second["StartTime"] < OVERLAP + timedelta(minutes=5)
+
+
+def test_what_is_kept_equals_what_cloudwatch_answers_at_once(scaling_endpoint):
+    feed = Feed(scaling_endpoint, window_s=1200)
+    for _ in range(5):
+        state = feed.state()
+        time.sleep(0.3)
+    whole = observe.metrics(scaling_endpoint, start=state.now - timedelta(seconds=900), end=state.now)
+    frame = whole.concurrency.dropna()
+    expected = {time.timestamp(): row["concurrency_mean_streams"] for time, row in frame.iterrows()}
+    kept = {p[0]: p[2] for p in state.concurrency if p[0] in expected}
+    # The newest period may have grown between the two answers.
+    newest = max(expected)
+    assert len(kept) >= len(expected) - 1 > 0
+    assert all(kept[t] == v for t, v in expected.items() if t in kept and t != newest)
+
+
+def test_nothing_older_than_the_window_is_kept(scaling_endpoint):
+    feed = Feed(scaling_endpoint, window_s=60)
+    for _ in range(6):
+        state = feed.state()
+        time.sleep(0.3)
+    assert state.concurrency[0][0] >= state.now.timestamp() - 60
+    assert max(len(series) for series in feed._series) <= 7
+    assert sum(t < state.now.timestamp() - 60 for t, _, _ in state.instances) <= 1
+
+
+def test_a_change_of_the_counts_is_told_with_its_activity_at_once(scaling_endpoint):
+    feed = Feed(scaling_endpoint)
+    feed.state()
+    scaling.register(scaling_endpoint, min_capacity=2, max_capacity=4)
+    try:
+        end = time.monotonic() + 20
+        while (state := feed.state()).instances[-1][1] != 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert any("count to 2" in mark.text for mark in state.marks)
+    finally:
+        endpoint.settle(scaling_endpoint, timeout_s=3600, on_progress=None)
+        scaling.register(scaling_endpoint, min_capacity=1, max_capacity=4)
+
+
+@pytest.mark.parametrize("kind", ["expired-credentials", "throttling"])
+def test_it_goes_on_after_a_call_that_failed(scaling_endpoint, embedded, kind):
+    feed = Feed(scaling_endpoint)
+    before = feed.state()
+    fault = {"kind": kind, "count": 20} if kind == "throttling" else {"kind": kind}
+    process.admin(embedded.info, "POST", "faults", fault)
+    try:
+        if kind == "expired-credentials":
+            with pytest.raises(CredentialsProblem):
+                feed.state()
+    finally:
+        process.admin(embedded.info, "DELETE", "faults", {})
+    after = feed.state()
+    assert after.now > before.now
+    assert len(after.concurrency) >= len(before.concurrency) - 1
+
+
+def test_a_missing_endpoint_is_said_to_be_missing(workbook):
+    with pytest.raises(NotFound):
+        Feed(workbook(endpoint_name="never-made")).state()
+
+
+def test_missing_periods_are_gaps_and_not_lines():
+    from datetime import UTC, datetime
+
+    def at(*seconds):
+        return {datetime.fromtimestamp(s, UTC): 1.0 for s in seconds}
+
+    rows = _with_gaps([at(0, 10, 50), at(0, 10, 50), at(0, 10, 50)], 10)
+    assert [row[0] for row in rows] == [0, 10, 20, 50]
+    assert [isnan(row[2]) for row in rows] == [False, False, True, False]
