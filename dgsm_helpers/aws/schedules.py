@@ -1,0 +1,236 @@
+"""Scheduled actions: bounds that change at set times, such as a higher minimum before the morning peak.
+
+A scheduled action changes the scalable target's minimum and maximum, never the instance count itself; a policy goes on
+within the new bounds. Instances need minutes to start, so a minimum has to rise before it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInput, NotFound, UnsupportedFeature
+from ..simulate.policies import ScheduledChange
+from ..simulate.presets import scheduled_changes
+from ..simulate.schedules import Schedule, parse_schedule
+from . import endpoint, tables
+from .calls import call, pages
+from .cost import Cost
+from .plan import ZERO_REFUSAL
+from .scalable import SERVICE, require_target, triple
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+
+_FORMS = 'Forms: "cron(0 7 ? * MON-FRI *)", "rate(12 hours)", "at(2026-12-24T18:00:00)"; the last field is the year.'
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledAction:
+    """One scheduled action. None leaves a bound as it is; ``next_at`` is None when it will not fire any more.
+
+    ``timezone`` is an IANA name and applies to `at` and `cron`; ``start`` and ``end`` limit when it may fire.
+    """
+
+    name: str
+    schedule: str
+    min_capacity: int | None = None
+    max_capacity: int | None = None
+    timezone: str = "UTC"
+    start: datetime | None = None
+    end: datetime | None = None
+    next_at: datetime | None = None
+
+    def firings(self, begin: datetime, horizon_s: float) -> tuple[ScheduledChange, ...]:
+        """What it does to traffic that begins at ``begin`` and lasts ``horizon_s``, for the simulator's ``Plan``."""
+        changes = scheduled_changes(
+            parse_schedule(self.schedule, self.timezone),
+            begin_s=begin.timestamp(),
+            horizon_s=horizon_s,
+            min_capacity=self.min_capacity,
+            max_capacity=self.max_capacity,
+            name=self.name,
+        )
+        first = -1.0 if self.start is None else (self.start - begin).total_seconds()
+        last = horizon_s if self.end is None else (self.end - begin).total_seconds()
+        return tuple(change for change in changes if first <= change.at_s <= last)
+
+
+@dataclass(frozen=True)
+class ScheduledActions(Sequence[ScheduledAction]):
+    """The variant's scheduled actions, the next to fire first."""
+
+    resource_id: str
+    actions: tuple[ScheduledAction, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.actions[index]
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), _COLUMNS, self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), _COLUMNS, self._rows())
+
+    def _caption(self) -> str:
+        return f"Scheduled actions of {self.resource_id}: {len(self.actions) or 'none'}"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
+            (a.name, a.schedule, a.timezone, a.min_capacity, a.max_capacity, a.next_at and f"{a.next_at:%F %H:%M} UTC")
+            for a in self.actions
+        ]
+
+
+_COLUMNS = ("name", "schedule", "time zone", "min capacity", "max capacity", "next")
+
+
+def put(
+    wb: Workbook,
+    name: str,
+    schedule: str,
+    *,
+    min_capacity: int | None = None,
+    max_capacity: int | None = None,
+    timezone: str = "UTC",
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> ScheduledAction:
+    """Make a scheduled action, or change the one of that name.
+
+    Args:
+        schedule: ``at(yyyy-mm-ddThh:mm:ss)`` once, ``rate(5 minutes)``, or ``cron(…)`` with AWS's six fields.
+        min_capacity, max_capacity: new bounds; None leaves one as it is.
+        timezone: IANA name for `at` and `cron`, such as Europe/Berlin.
+        start, end: aware datetimes between which it may fire.
+
+    Raises:
+        InvalidInput: the schedule or time zone cannot be read, it would never fire, no bound is given, or the bounds
+            would be the wrong way round; the message says what AWS would only find out when it fires.
+        UnsupportedFeature: a minimum of zero.
+        NotFound: the variant is not registered, or the endpoint is gone.
+        SpendNotConfirmed: a higher minimum or maximum needs ``confirm_spend=True``.
+    """
+    target = require_target(wb)
+    parsed = _parsed(schedule, timezone)
+    low = target.min_capacity if min_capacity is None else min_capacity
+    high = target.max_capacity if max_capacity is None else max_capacity
+    _check_bounds(name, min_capacity, max_capacity, low, high)
+    made = ScheduledAction(
+        name=name,
+        schedule=schedule,
+        min_capacity=min_capacity,
+        max_capacity=max_capacity,
+        timezone=timezone,
+        start=_aware("start", start),
+        end=_aware("end", end),
+        next_at=_next(parsed, wb.now(), start, end),
+    )
+    if made.next_at is None:
+        raise InvalidInput(
+            f"Scheduled action {name!r} would never fire: {schedule} ({timezone}) has no moment after {wb.now():%F %R} "
+            "UTC within its limits.",
+            hint="Give a moment in the future.",
+        )
+    if low > target.min_capacity or high > target.max_capacity:
+        cost = Cost.of(wb, endpoint.instance_types(wb, endpoint.status(wb)), 60.0 * max(low, high))
+        wb.require_spend(f"Scheduling {low} to {high} instances", cost.usd)
+    bounds = {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}
+    limits = {key: value for key, value in (("StartTime", start), ("EndTime", end)) if value is not None}
+    call(
+        wb,
+        SERVICE,
+        "PutScheduledAction",
+        **triple(wb),
+        ScheduledActionName=name,
+        Schedule=schedule,
+        Timezone=timezone,
+        ScalableTargetAction={key: value for key, value in bounds.items() if value is not None},
+        **limits,
+    )
+    return made
+
+
+def listed(wb: Workbook) -> ScheduledActions:
+    """The variant's scheduled actions, the next to fire first, those that will not fire any more at the end."""
+    found = [
+        _action(raw, wb.now())
+        for raw in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+    ]
+    never = datetime.max.replace(tzinfo=UTC)
+    return ScheduledActions(
+        wb.resource_id, tuple(sorted(found, key=lambda action: (action.next_at or never, action.name)))
+    )
+
+
+def remove(wb: Workbook, name: str) -> bool:
+    """Delete a scheduled action; False when there was none of that name. Bounds that it has set stay."""
+    try:
+        call(wb, SERVICE, "DeleteScheduledAction", **triple(wb), ScheduledActionName=name)
+    except NotFound:
+        return False
+    return True
+
+
+def planned(actions: Iterable[ScheduledAction], begin: datetime, horizon_s: float) -> tuple[ScheduledChange, ...]:
+    """All that the actions do to traffic of that time, in order: the ``schedule`` of the simulator's ``Plan``."""
+    changes = (change for action in actions for change in action.firings(begin, horizon_s))
+    return tuple(sorted(changes, key=lambda change: change.at_s))
+
+
+def _check_bounds(name: str, min_capacity: int | None, max_capacity: int | None, low: int, high: int) -> None:
+    if min_capacity is None and max_capacity is None:
+        raise InvalidInput(
+            f"Scheduled action {name!r} changes neither bound.", hint="Give min_capacity, max_capacity or both."
+        )
+    if low < 1:
+        raise UnsupportedFeature(
+            f"min_capacity is {low}. {ZERO_REFUSAL}", hint="Give 1 or more, or pause the endpoint."
+        )
+    if low > high:
+        raise InvalidInput(
+            f"When {name!r} fires, the minimum of {low} would be above the maximum of {high}.",
+            hint="Give both bounds, or register the target with others first.",
+        )
+
+
+def _parsed(schedule: str, timezone: str) -> Schedule:
+    try:
+        return parse_schedule(schedule, timezone)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.", hint=_FORMS) from error
+
+
+def _next(schedule: Schedule, now: datetime, start: datetime | None, end: datetime | None) -> datetime | None:
+    after_s = now.timestamp() if start is None else max(now.timestamp(), start.timestamp() - 1)
+    moment_s = schedule.next_after(after_s)
+    if moment_s is None or (end is not None and moment_s > end.timestamp()):
+        return None
+    return datetime.fromtimestamp(moment_s, UTC)
+
+
+def _aware(what: str, moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise InvalidInput(f"{what} has no time zone: {moment}.", hint="Give an aware datetime.")
+    return moment
+
+
+def _action(raw: Mapping[str, Any], now: datetime) -> ScheduledAction:
+    bounds = raw.get("ScalableTargetAction") or {}
+    start, end = raw.get("StartTime"), raw.get("EndTime")
+    timezone = raw.get("Timezone") or "UTC"
+    return ScheduledAction(
+        name=raw["ScheduledActionName"],
+        schedule=raw["Schedule"],
+        min_capacity=bounds.get("MinCapacity"),
+        max_capacity=bounds.get("MaxCapacity"),
+        timezone=timezone,
+        start=start,
+        end=end,
+        next_at=_next(_parsed(raw["Schedule"], timezone), now, start, end),
+    )

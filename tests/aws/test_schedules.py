@@ -1,0 +1,121 @@
+"""Scheduled actions: made, shown, fired by the local clock, planned for the simulator, and refused when wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dgsm_helpers.aws import deploy, observe, scaling, schedules
+from dgsm_helpers.aws.schedules import ScheduledAction
+from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
+
+MORNING = "cron(0 7 ? * MON-FRI *)"
+
+
+@pytest.fixture
+def registered(deployed):
+    scaling.register(deployed, 1, 4)
+    yield deployed
+    scaling.remove(deployed)
+
+
+def test_scheduled_actions_are_listed_with_their_next_time_the_next_first(registered):
+    schedules.put(registered, "night", "cron(0 22 * * ? *)", min_capacity=1, max_capacity=2, timezone="Europe/Berlin")
+    soon = registered.now() + timedelta(hours=1)
+    schedules.put(registered, "launch", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=3)
+    found = schedules.listed(registered)
+    assert {a.name: (a.min_capacity, a.max_capacity, a.timezone) for a in found} == {
+        "launch": (3, None, "UTC"),
+        "night": (1, 2, "Europe/Berlin"),
+    }
+    assert [a.next_at for a in found] == sorted(a.next_at for a in found)
+    assert found[[a.name for a in found].index("launch")].next_at == soon.replace(microsecond=0)
+    assert "Europe/Berlin" in str(found)
+    assert "launch" in found._repr_html_()
+
+
+def test_scheduled_action_is_changed_and_removed_by_name(registered):
+    schedules.put(registered, "morning", MORNING, min_capacity=2)
+    schedules.put(registered, "morning", MORNING, min_capacity=3)
+    assert [a.min_capacity for a in schedules.listed(registered)] == [3]
+    assert schedules.remove(registered, "morning")
+    assert not schedules.remove(registered, "morning")
+    assert len(schedules.listed(registered)) == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "timezone", "said"),
+    [
+        ("cron(0 7 ? * MON-FRI)", "UTC", "has 5 fields"),
+        ("cron(0 7 * * MON-FRI *)", "UTC", "must be `\\?`"),
+        ("cron(0 25 ? * * *)", "UTC", "outside 0 to 23"),
+        ("0 7 * * 1-5", "UTC", "is not at"),
+        ("rate(90 seconds)", "UTC", "units are minutes"),
+        ("at(24.12.2026 18:00)", "UTC", "is not of the form at"),
+        (MORNING, "CET+1", "Unknown time zone 'CET\\+1'"),
+        (MORNING, "Berlin", "IANA name"),
+        ("at(2020-01-01T00:00:00)", "UTC", "would never fire"),
+    ],
+)
+def test_schedule_mistakes_are_refused_before_any_call(registered, schedule, timezone, said):
+    with pytest.raises(InvalidInput, match=said):
+        schedules.put(registered, "wrong", schedule, min_capacity=2, timezone=timezone)
+    assert len(schedules.listed(registered)) == 0
+
+
+def test_schedule_that_ends_before_it_begins_to_fire_is_refused(registered):
+    with pytest.raises(InvalidInput, match="would never fire"):
+        schedules.put(registered, "x", MORNING, min_capacity=2, end=registered.now())
+    with pytest.raises(InvalidInput, match="start has no time zone"):
+        schedules.put(registered, "x", MORNING, min_capacity=2, start=datetime(2030, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kind", "said"),
+    [
+        ({}, InvalidInput, "neither bound"),
+        ({"min_capacity": 0}, UnsupportedFeature, "cannot scale to zero"),
+        ({"min_capacity": 6}, InvalidInput, "minimum of 6 would be above the maximum of 4"),
+        ({"min_capacity": 3, "max_capacity": 2}, InvalidInput, "minimum of 3 would be above the maximum of 2"),
+    ],
+)
+def test_schedule_with_impossible_bounds_is_refused(registered, bounds, kind, said):
+    with pytest.raises(kind, match=said):
+        schedules.put(registered, "x", MORNING, **bounds)
+
+
+def test_schedule_needs_a_registered_target(deployed):
+    with pytest.raises(NotFound, match=r"scaling\.register"):
+        schedules.put(deployed, "morning", MORNING, min_capacity=2)
+
+
+def test_scheduled_actions_are_planned_in_their_time_zone():
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    up = ScheduledAction(name="up", schedule=MORNING, timezone="Europe/Berlin", min_capacity=3)
+    down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
+    changes = schedules.planned([down, up], monday, 48 * 3600)
+    assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
+        (6, "up", 3),
+        (20, "down", 1),
+        (30, "up", 3),
+    ]
+
+
+def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activities(workbook):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb, 1, 4)
+    soon = wb.now() + timedelta(minutes=3)
+    schedules.put(wb, "event", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=2)
+    for _ in range(60):
+        wb.sleep(30)
+        if deploy.status(wb).running == 2:
+            break
+    target = scaling.target(wb)
+    assert (target.min_capacity, target.max_capacity, deploy.status(wb).running) == (2, 4, 2)
+    shown = observe.activities(wb)
+    assert "schedule" in shown["trigger"].tolist()
+    assert "scheduled action name event was triggered" in observe.story(wb)
+    assert schedules.listed(wb)[0].next_at is None
+    scaling.remove(wb)
