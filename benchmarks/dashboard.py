@@ -1,0 +1,142 @@
+"""What one refresh of the live view costs: AWS calls, time in the kernel, memory.
+
+    python benchmarks/dashboard.py [--refreshes 1000] [--json FILE]
+
+Starts an embedded AWS of its own at high speed, lets an endpoint publish three hours of metrics, and refreshes the
+live view over that window. Prints, and with ``--json`` writes:
+
+- HTTP requests of the first picture and of each later refresh;
+- milliseconds of each refresh, processor time of the refreshing thread and wall, against asking for the whole window
+  every time (a new feed for each picture);
+- how many KB the process grew over the refreshes after a warm-up (at this speed each brings minutes of new data, more
+  than in real time).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from dgsm_helpers.aws import cleanup, deploy, scaling
+from dgsm_helpers.local import process
+from dgsm_helpers.session import Workbook, open_workbook
+from dgsm_helpers.widgets import Live
+
+SPEED = 300.0
+WINDOW_S = 3 * 3600.0
+WARM_UP = 50
+MAX_CALLS = 3
+MAX_MS = 150.0
+
+
+def main() -> int:
+    """Run it; 0 when a refresh keeps to its limits."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--refreshes", type=int, default=1000, metavar="N", help="refreshes to measure (default 1000)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        process.up(Path(home), speed=SPEED)
+        try:
+            found = measure(open_workbook("local", home=home, endpoint_name="dg-dashboard"), args.refreshes)
+        finally:
+            process.down(Path(home))
+    report(found)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1))
+    return 0 if found["within_limits"] else 1
+
+
+def measure(wb: Workbook, refreshes: int) -> dict:
+    """Deploy, wait for three hours of metrics, refresh."""
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb)
+    scaling.apply(wb)
+    wb.sleep(WINDOW_S)
+    requests: Counter[str] = Counter()
+    for service in ("sagemaker", "cloudwatch", "application-autoscaling"):
+        wb.client(service).meta.events.register(
+            "request-created", lambda operation_name, **_: requests.update([operation_name])
+        )
+    try:
+        view = Live(wb, window_s=WINDOW_S)
+        first = refresh(view, requests)
+        whole = [refresh(Live(wb, window_s=WINDOW_S), requests) for _ in range(10)]
+        for _ in range(WARM_UP):
+            refresh(view, requests)
+        before_kb = rss_kb()
+        later = [refresh(view, requests) for _ in range(refreshes)]
+        grown_kb = rss_kb() - before_kb
+        points = len(view.state.concurrency)
+    finally:
+        cleanup.delete(wb)
+    calls = max(len(one["requests"]) for one in later)
+    cpu_ms = percentiles([one["cpu_ms"] for one in later])
+    return {
+        "window_s": WINDOW_S,
+        "datapoints": points,
+        "refreshes": refreshes,
+        "first_picture": {**first, "requests": first["requests"]},
+        "requests_a_refresh_max": calls,
+        "cpu_ms": cpu_ms,
+        "wall_ms": percentiles([one["wall_ms"] for one in later]),
+        "cpu_ms_whole_window_each_time": percentiles([one["cpu_ms"] for one in whole]),
+        "html_kb": round(max(one["html_kb"] for one in later), 1),
+        "memory_growth_kb": grown_kb,
+        "within_limits": calls <= MAX_CALLS and cpu_ms["p95"] <= MAX_MS,
+    }
+
+
+def refresh(view: Live, requests: Counter[str]) -> dict:
+    """One refresh: its requests, its times, the size of what the browser gets."""
+    requests.clear()
+    wall, cpu = time.perf_counter(), time.thread_time()
+    view.once()
+    cost = {"cpu_ms": (time.thread_time() - cpu) * 1000, "wall_ms": (time.perf_counter() - wall) * 1000}
+    html = view.widget.children[1].value
+    if view.state is None or view.state.trouble or "⚠" in html:
+        raise SystemExit(f"The view shows trouble: {html[-300:]}")
+    return {**cost, "requests": sorted(requests.elements()), "html_kb": len(html) / 1000}
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """Median, p95 and maximum, rounded."""
+    ordered = sorted(values)
+    picked = (statistics.median(ordered), ordered[int(0.95 * (len(ordered) - 1))], ordered[-1])
+    return dict(zip(("median", "p95", "max"), (round(value, 1) for value in picked), strict=True))
+
+
+def rss_kb() -> int:
+    """Resident memory now (Linux), else the largest so far."""
+    gc.collect()
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(next(line for line in status.read_text().splitlines() if line.startswith("VmRSS")).split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def report(found: dict) -> None:
+    """The numbers in words."""
+    first, cpu, wall = found["first_picture"], found["cpu_ms"], found["wall_ms"]
+    whole = found["cpu_ms_whole_window_each_time"]["median"]
+    print(f"window {found['window_s'] / 3600:g} h, {found['datapoints']} datapoints, {found['html_kb']:g} KB of HTML")
+    print(f"first picture: {len(first['requests'])} calls, {first['cpu_ms']:.0f} ms in the kernel")
+    print(f"refresh: at most {found['requests_a_refresh_max']} calls (limit {MAX_CALLS})")
+    print(f"  in the kernel  median {cpu['median']} ms, p95 {cpu['p95']} ms, max {cpu['max']} ms (limit {MAX_MS:g} ms)")
+    print(f"  wall           median {wall['median']} ms, p95 {wall['p95']} ms")
+    print(
+        f"  asking for the whole window each time: {whole} ms in the kernel, {whole / cpu['median']:.1f} times as much"
+    )
+    print(f"memory: {found['memory_growth_kb']:+d} KB over {found['refreshes']} refreshes")
+    print("within limits" if found["within_limits"] else "NOT within limits")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
