@@ -30,6 +30,7 @@ MAX_CLIENT_CPU = 0.7
 MIN_AUDIO = 0.99
 """Audio that was due over wall time and streams: less means that the load was not what it was meant to be."""
 MAX_LATE_S = 0.5
+MAX_PAUSE_S = 3
 
 type Gauge = Callable[[float, float], float | None]
 """The server's own count of streams in flight per instance (Maximum) between two Unix times; None when unknown."""
@@ -167,6 +168,8 @@ class LiveEndpoint:
         if session_s > MAX_SESSION_S - 10:
             raise InvalidInput(f"A hold of {hold_s:g} s does not fit into SageMaker's 30-minute limit.")
         self._holds += 1
+        # What kept the client busy may pass.
+        time.sleep(min(self._strained.get(n, 0), MAX_PAUSE_S))
         begin = time.time()
         try:
             self._crew.warm()

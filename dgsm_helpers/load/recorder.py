@@ -89,7 +89,7 @@ class TraceRecorder:
         alive."""
         now = self.last_message_s = self.now()
         try:
-            body = json.loads(raw)
+            body = json.loads(raw.decode())  # from bytes, json would guess the encoding first
             kind = body.get("type")
             if kind == "Results":
                 self._result(body, now)

@@ -15,7 +15,7 @@ from dgsm_helpers.load.verdict import Criteria, Verdict, streams_needed
 
 type Measure = Callable[[int, float], Hold]
 
-MAX_VOID = 3
+MAX_VOID = 6
 """Attempts at a rung whose client was the bottleneck."""
 
 FIRST_RUNG = 4

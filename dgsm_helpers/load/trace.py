@@ -45,7 +45,7 @@ class StreamError:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StreamResult:
     """One ``Results`` message. Times in seconds; ``received_s`` on the trace's clock, ``start_s`` in the audio."""
 
