@@ -17,6 +17,7 @@ from typing import Any
 
 from .cli_doctor import add_doctor
 from .cli_export import add_export
+from .cli_plan import add_plan
 from .cli_report import add_report
 from .cli_tune import add_tune
 from .cli_watch import add_watch
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_clean_up(verbs)
     add_doctor(verbs, add_place=_add_place, open_workbook=_open)
     add_watch(verbs, add_place=_add_place, open_workbook=_open)
+    add_plan(verbs, add_place=_add_place, open_workbook=_open)
     add_report(verbs, add_place=_add_place, open_workbook=_open)
     add_export(verbs, add_place=_add_place, open_workbook=_open)
     add_tune(verbs, add_place=_add_place, open_workbook=_open)

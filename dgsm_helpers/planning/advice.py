@@ -1,0 +1,276 @@
+"""Planning in one call: the presets and, if asked, some hundred policies on given traffic; which to take and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..aws import endpoint, tables
+from ..simulate.engine import simulate
+from ..simulate.merits import merits_of
+from ..simulate.reaction import Comparison, compare_metrics
+from ..simulate.sweep import Outcome, Recommendation, sweep
+from ..simulate.traffic import step
+from .calibrating import read_model
+from .candidates import grid_for, presets_for, targets_for
+from .comparing import Played, play, recommended
+from .frames import Assumptions, row_of, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
+    from ..session import Workbook
+    from ..simulate.merits import Merits
+    from ..simulate.model import ScalingModel
+    from ..simulate.sweep import Progress
+    from ..simulate.traffic import Traffic
+    from .measured import Measured
+
+_COLUMNS = ("plan", "cost", "instance-hours", "most", "over capacity", "new above knee", "cut", "lag p95")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Advice:
+    """All of it simulated: ``played`` the presets, ``outcomes`` those and the grid, ``recommendation`` over both.
+
+    ``detection`` compares the ten-second with the one-minute metric under the recommended plan on a step to the
+    traffic's height (`step_like`), None when that never scales out. ``rerouted`` is the recommended plan with
+    LEAST_OUTSTANDING_REQUESTS routing, None when the endpoint has that already. ``notes`` say what was not given and is
+    therefore assumed.
+    """
+
+    traffic: Traffic
+    instance: Measured
+    model: ScalingModel
+    seed: int
+    played: tuple[Played, ...]
+    outcomes: tuple[Outcome, ...]
+    recommendation: Recommendation
+    detection: Comparison | None
+    rerouted: Merits | None
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, the recommendation first; unknown numbers are null."""
+        advice = self.recommendation
+        return _plain(
+            {
+                "recommended": {**_outcome(advice.best), "reason": advice.reason},
+                "runner_up": advice.runner_up and {**_outcome(advice.runner_up), "reason": advice.runner_up_reason},
+                "simulated": True,
+                "seed": self.seed,
+                "traffic": {
+                    "name": self.traffic.name,
+                    "sessions": self.traffic.sessions,
+                    "horizon_s": self.traffic.horizon_s,
+                    "most_streams": int(self.traffic.concurrency().max(initial=0)),
+                    "stream_hours": self.traffic.stream_seconds() / 3600,
+                },
+                "capacity": {
+                    "knee_streams": self.instance.knee,
+                    "instance_type": self.instance.instance_type,
+                    "source": self.instance.source,
+                    "usd_per_hour": self.instance.price.amount_usd,
+                    "price_source": str(self.instance.price),
+                },
+                "plans": [
+                    {
+                        **_outcome(item.outcome),
+                        "lag_p95_ms": item.lag.p95_ms,
+                        "lag_unmeasured_percent": 100 * item.lag.unmeasured_share,
+                        "other_statistic": item.other and row_of(item.other),
+                    }
+                    for item in self.played
+                ],
+                "plans_simulated": len(self.outcomes),
+                "front": [_outcome(outcome) for outcome in advice.front],
+                "with_least_outstanding_requests": self.rerouted and row_of(self.rerouted),
+                "detection": self.detection and _detection(self.detection),
+                "notes": list(self.notes),
+                "assumptions": [
+                    {"name": r.name, "value": r.value, "unit": r.unit, "grade": r.grade, "source": r.source}
+                    for r in Assumptions(self.model).rows
+                ],
+            }
+        )
+
+    def __str__(self) -> str:
+        best, runner_up = self.recommendation.best, self.recommendation.runner_up
+        lines = [
+            f"Simulated: {self.traffic.name}, {self.traffic.sessions} sessions in {self.traffic.horizon_s / 3600:g} h, "
+            f"at most {int(self.traffic.concurrency().max(initial=0))} at once; seed {self.seed}.",
+            str(self.instance),
+            "",
+            tables.text_table("Policies on this traffic", _COLUMNS, [_row(item) for item in self.played]),
+            "",
+            f"Recommended of {len(self.outcomes)}: {best.plan.name}\n  {self.recommendation.reason}",
+        ]
+        if runner_up:
+            lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
+        if self.rerouted:
+            lines.append(_rerouted(best.merits, self.rerouted))
+        if self.detection:
+            lines.append(told(self.detection))
+        lines += [f"Note: {note}" for note in self.notes]
+        return "\n".join([*lines, f"The scaling model: {Assumptions(self.model).headline} (--json lists them)."])
+
+
+def advise(
+    wb: Workbook,
+    traffic: Traffic,
+    instance: Measured,
+    *,
+    model: ScalingModel,
+    min_capacity: int = 1,
+    max_capacity: int | None = None,
+    full_sweep: bool = False,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Advice:
+    """Play the presets, and with ``full_sweep`` the grid, on ``traffic``; recommend one. Changes nothing.
+
+    Where the workbook's endpoint exists, what it shows of its scaling replaces the model's assumptions.
+
+    Args:
+        traffic: sessions.
+        instance: what one carries, and its price.
+        model: assumptions.
+        min_capacity, max_capacity: bounds of the plans; the maximum follows from the traffic unless given.
+        full_sweep: also simulate the grid (`candidates.grid_for`).
+        seed: of start-up times and routing.
+        notes: to be kept with the result.
+        executor, progress: as in `simulate.sweep.sweep`.
+
+    Raises:
+        InvalidInput: traffic shorter than a cooldown, or a minimum above the maximum.
+    """
+    notes = [*notes, *instance.notes]
+    if endpoint.find(wb) is not None:
+        calibration = read_model(wb, model)
+        model = calibration.model
+        notes.append(f"{len(calibration.read)} rules were read from endpoint {wb.endpoint_name}.")
+    else:
+        notes.append(f"There is no endpoint {wb.endpoint_name} to read: every rule is assumed.")
+    shape = {
+        "knee": instance.knee,
+        "instance_type": instance.instance_type,
+        "min_capacity": min_capacity,
+        "max_capacity": max_capacity,
+    }
+    given = {
+        "capacity": instance.capacity,
+        "model": model,
+        "usd_per_hour": instance.usd_per_hour,
+        "seed": seed,
+    }
+    played = play(traffic, presets_for(traffic, **shape), **given)
+    outcomes = tuple(item.outcome for item in played)
+    if full_sweep:
+        outcomes += sweep(traffic, grid_for(traffic, **shape), **given, executor=executor, progress=progress)
+    else:
+        with ThreadPoolExecutor(1) as here:  # too few to be worth processes of their own
+            outcomes += sweep(traffic, targets_for(traffic, **shape), **given, executor=here)
+    recommendation = recommended(outcomes)
+    best = recommendation.best.plan
+    detection = compare_metrics(step_like(traffic), best, capacity=instance.capacity, model=model, seed=seed)
+    rerouted = None
+    if model.routing == "RANDOM":
+        evenly = dataclasses.replace(model, routing="LEAST_OUTSTANDING_REQUESTS")
+        run = simulate(traffic, best, capacity=instance.capacity, model=evenly, seed=seed)
+        rerouted = merits_of(run, usd_per_hour=instance.usd_per_hour)
+    return Advice(
+        traffic=traffic,
+        instance=instance,
+        model=model,
+        seed=seed,
+        played=played,
+        outcomes=outcomes,
+        recommendation=recommendation,
+        detection=detection,
+        rerouted=rerouted,
+        notes=tuple(notes),
+    )
+
+
+def step_like(traffic: Traffic) -> Traffic:
+    """An hour at a tenth of the traffic's height, and from one moment on all of it: what detection is measured by.
+
+    On a slope, noise carries the two metrics over the target at different moments, and there is no common begin.
+    """
+    height = float(traffic.concurrency().max(initial=1))
+    mean_s = float(traffic.durations_s.mean()) if traffic.sessions else 300.0
+    return step(before=height / 10, after=height, at_s=3600.0, horizon_s=7200.0, mean_s=mean_s)
+
+
+def told(detection: Comparison) -> str:
+    """The guide's claim on this traffic, in a sentence: detection alone, and end to end."""
+    fast, slow = detection.high_resolution, detection.one_minute
+    text = (
+        f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, in {slow.detection_s:.0f} s "
+        f"with a 1-minute one ({detection.detection_factor:.1f}x sooner; the guide says up to 6x)"
+    )
+    if detection.total_factor is None:
+        return f"{text}. The new instance did not serve within this traffic."
+    return (
+        f"{text}; end to end, until the new instance serves, {fast.total_s:.0f} s against {slow.total_s:.0f} s "
+        f"({detection.total_factor:.1f}x)."
+    )
+
+
+def _rerouted(random: Merits, evenly: Merits) -> str:
+    return (
+        f"Routing: with LEAST_OUTSTANDING_REQUESTS instead of RANDOM the recommended plan has "
+        f"{evenly.over_capacity_share:.3%} of stream-time over capacity instead of {random.over_capacity_share:.3%}, "
+        f"in {evenly.instance_hours:.1f} instead of {random.instance_hours:.1f} instance-hours."
+    )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {"plan": outcome.plan.name, "settings": settings_of(outcome.plan), **row_of(outcome.merits)}
+
+
+def _detection(detection: Comparison) -> dict[str, Any]:
+    fast, slow = detection.high_resolution, detection.one_minute
+    return {
+        "high_resolution_s": fast.detection_s,
+        "one_minute_s": slow.detection_s,
+        "detection_factor": detection.detection_factor,
+        "high_resolution_total_s": fast.total_s,
+        "one_minute_total_s": slow.total_s,
+        "total_factor": detection.total_factor,
+    }
+
+
+def _row(item: Played) -> tuple[object, ...]:
+    m = item.merits
+    cost = "?" if m.cost_usd is None else f"${m.cost_usd:.2f}"
+    lag = "not measured" if math.isnan(item.lag.p95_ms) else f"{item.lag.p95_ms:.0f} ms"
+    if item.lag.unmeasured_share > 0 and not math.isnan(item.lag.p95_ms):
+        lag += f" ({item.lag.unmeasured_share:.1%} beyond the ladder)"
+    return (
+        item.plan.name,
+        cost,
+        f"{m.instance_hours:.1f}",
+        m.peak_instances,
+        f"{m.over_capacity_share:.2%}" + (f" ({item.other.over_capacity_share:.2%})" if item.other else ""),
+        f"{m.new_above_knee_share:.1%}",
+        m.streams_cut,
+        lag,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Only what JSON knows; NaN and infinity are null, numbers have six digits."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

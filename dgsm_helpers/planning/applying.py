@@ -1,0 +1,101 @@
+"""The chosen plan put into the account: bounds, policy, scheduled actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..aws import scaling, schedules
+from ..aws.scaling_policy import ScalingPolicy
+from ..errors import InvalidInput
+from ..simulate.traffic import DAY_S
+from .comparing import can_be_applied
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+    from ..simulate.plan import Plan
+
+SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
+"""Names of the scheduled actions that `simulate.presets.scheduled_minimum` makes."""
+
+
+@dataclass(frozen=True)
+class DailyMinimum:
+    """At least ``min_capacity`` instances from ``at_s`` seconds after midnight UTC on, every day."""
+
+    name: str
+    at_s: float
+    min_capacity: int
+
+    @property
+    def expression(self) -> str:
+        """As Application Auto Scaling takes it, to the minute."""
+        minutes = int(self.at_s // 60)
+        return f"cron({minutes % 60} {minutes // 60} * * ? *)"
+
+    def __str__(self) -> str:
+        return f"Scheduled action {self.name}: at least {self.min_capacity} from {self.expression} UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a plan is in the account's terms; `str` reads it out before anything is changed."""
+
+    min_capacity: int
+    max_capacity: int
+    policy: ScalingPolicy
+    daily: tuple[DailyMinimum, ...]
+
+    def __str__(self) -> str:
+        lines = [f"Bounds {self.min_capacity} to {self.max_capacity} instances", str(self.policy)]
+        return "\n".join([*lines, *map(str, self.daily)])
+
+
+def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
+    """The calls that the plan amounts to.
+
+    Args:
+        plan: with one target-tracking policy on the predefined metric.
+        midnight_utc_s: seconds from midnight UTC to the moment the plan's days begin.
+
+    Raises:
+        InvalidInput: it is a plan that can only be compared (`comparing.can_be_applied`).
+    """
+    if not can_be_applied(plan):
+        raise InvalidInput(
+            f"Plan {plan.name!r} needs more than one target-tracking policy on the predefined metric.",
+            hint="Choose another plan, or make its alarm and policy yourself.",
+        )
+    tracked = plan.policies[0]
+    policy = ScalingPolicy(
+        target_value=tracked.target_value,
+        scale_in_cooldown_s=int(tracked.scale_in_cooldown_s),
+        scale_out_cooldown_s=int(tracked.scale_out_cooldown_s),
+        disable_scale_in=tracked.disable_scale_in,
+        name=tracked.name,
+    )
+    first_day = [change for change in plan.schedule if change.at_s < DAY_S and change.min_capacity is not None]
+    return Settings(
+        min_capacity=plan.bounds.min_capacity,
+        max_capacity=plan.bounds.max_capacity,
+        policy=policy,
+        daily=tuple(DailyMinimum(c.name, (c.at_s + midnight_utc_s) % DAY_S, c.min_capacity) for c in first_day),
+    )
+
+
+def apply_settings(wb: Workbook, settings: Settings) -> scaling.ScalingState:
+    """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
+
+    Raises:
+        SpendNotConfirmed: the bounds allow more instances, and the workbook was opened without ``confirm_spend=True``.
+        NotFound, NotReady: no endpoint, or it is not ``InService``.
+    """
+    scaling.register(wb, settings.min_capacity, settings.max_capacity)
+    scaling.apply(wb, settings.policy)
+    for name in SCHEDULED_NAMES:
+        # One that an earlier plan left would go on raising the minimum under this one.
+        if name not in {change.name for change in settings.daily}:
+            schedules.remove(wb, name)
+    for change in settings.daily:
+        schedules.put(wb, change.name, change.expression, min_capacity=change.min_capacity)
+    return scaling.verify(wb, settings.policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)

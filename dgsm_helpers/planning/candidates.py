@@ -1,0 +1,129 @@
+"""Plans worth comparing for given traffic and a measured instance."""
+
+from __future__ import annotations
+
+import dataclasses
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..load.target_value import derive_target
+from ..simulate.presets import grid, guide, scheduled_minimum, step_in
+from ..simulate.traffic import DAY_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..simulate.plan import Plan
+    from ..simulate.policies import ScheduledChange
+    from ..simulate.traffic import Traffic
+
+TARGET_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Targets of the grid, as shares of the knee; the guide says 0.7 to 0.8."""
+_HOUR_S = 3600.0
+_LEAD_S = 900.0
+"""How long before the busy hours a scheduled minimum begins: instances need minutes to start."""
+_GUIDE_MAXIMUM = 4
+
+
+def most_instances(traffic: Traffic, target_value: float) -> int:
+    """A maximum that does not bind: what the busiest moment needs at this target and one more; the guide's at least."""
+    return max(_GUIDE_MAXIMUM, ceil(int(traffic.concurrency().max(initial=0)) / target_value) + 1)
+
+
+def presets_for(
+    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
+) -> tuple[Plan, ...]:
+    """The guide's policy as printed, the same at the measured target, step-in, and a scheduled minimum if there is one.
+
+    Args:
+        traffic: decides the maximum (unless given) and the busy hours.
+        knee: streams that one instance sustains; the measured target is 80 % of it.
+        instance_type: of all instances.
+        min_capacity, max_capacity: bounds; not of the guide's plan as printed, which has 1 to 4.
+    """
+    target = derive_target(knee).value
+    bounds = {"min_capacity": min_capacity, "max_capacity": max_capacity or most_instances(traffic, target)}
+    at_target = guide(target_value=target, **bounds)
+    plans = [
+        dataclasses.replace(guide(), name="guide as printed (target 5, 1 to 4)"),
+        dataclasses.replace(at_target, name=f"guide at the measured target {target:g}"),
+        dataclasses.replace(step_in(target_value=target, **bounds), name="scale-in disabled, step-in when idle"),
+    ]
+    if schedule := busy_schedule(traffic, at_target):
+        plans.append(schedule)
+    return tuple(dataclasses.replace(plan, instance_types=(instance_type,)) for plan in plans)
+
+
+def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
+    """When a day is busy: from and to in seconds after its begin; None when it always is, or lasts under a day.
+
+    Busy is an hour whose mean concurrency is at least half of the busiest hour's. Days are counted from the begin of
+    the traffic, which knows no date.
+    """
+    per_minute = traffic.concurrency(_HOUR_S / 60)
+    hours = int(traffic.horizon_s // _HOUR_S)
+    if hours < DAY_S / _HOUR_S:
+        return None
+    means = per_minute[: hours * 60].reshape(hours, 60).mean(axis=1)
+    days = means[: hours // 24 * 24].reshape(-1, 24).mean(axis=0)
+    busy = np.flatnonzero(days >= days.max() / 2)
+    if busy.size == 0 or busy[-1] - busy[0] + 1 >= 20:
+        return None
+    return max(0.0, float(busy[0]) * _HOUR_S - _LEAD_S), float(busy[-1] + 1) * _HOUR_S
+
+
+def busy_schedule(traffic: Traffic, plan: Plan) -> Plan | None:
+    """``plan`` with a minimum for the busy hours that carries their mean at its target; None without busy hours."""
+    hours = busy_hours(traffic)
+    if hours is None:
+        return None
+    steps = traffic.concurrency(60.0)
+    moment = (np.arange(1, steps.size + 1) * 60.0) % DAY_S
+    mean = steps[(moment >= hours[0]) & (moment < hours[1])].mean()
+    low, high = plan.bounds.min_capacity, plan.bounds.max_capacity
+    minimum = min(high, ceil(mean / plan.policies[0].target_value))
+    if minimum <= low:
+        return None
+    return scheduled_minimum(plan, minimum=minimum, from_s=hours[0], to_s=hours[1], horizon_s=traffic.horizon_s)
+
+
+def targets_for(
+    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
+) -> tuple[Plan, ...]:
+    """The guide's cooldowns at each of `TARGET_SHARES`: the setting that matters most, alone."""
+    targets = targets_of(knee)
+    most = max_capacity or most_instances(traffic, targets[0])
+    return grid(targets=targets, minimums=(min_capacity,), maximums=(most,), instance_types=(instance_type,))
+
+
+def targets_of(knee: int) -> list[float]:
+    """`TARGET_SHARES` of the knee, ascending; none below one, where a single stream would add instances."""
+    return sorted({max(1.0, round(share * knee, 1)) for share in TARGET_SHARES})
+
+
+def grid_for(
+    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
+) -> tuple[Plan, ...]:
+    """Target x cooldowns x minimum x metric x schedule: some hundred plans around what was measured.
+
+    The maximum is large enough for the busiest moment unless given: one that binds only hides the other settings.
+    """
+    targets = targets_of(knee)
+    most = max_capacity or most_instances(traffic, targets[0])
+    base = guide(target_value=derive_target(knee).value, min_capacity=min_capacity, max_capacity=most)
+    scheduled = busy_schedule(traffic, base)
+    schedules: Sequence[tuple[ScheduledChange, ...]] = ((), scheduled.schedule) if scheduled else ((),)
+    plans = grid(
+        targets=targets,
+        scale_out_cooldowns_s=(60.0, 300.0),
+        scale_in_cooldowns_s=(300.0, 900.0),
+        minimums=tuple(n for n in (min_capacity, min_capacity + 1) if n <= most),
+        maximums=(most,),
+        metrics=("high-resolution", "one-minute"),
+        schedules=schedules,
+        instance_types=(instance_type,),
+    )
+    # A schedule ends by restoring the lower minimum, so beside a higher one it would say two things.
+    return tuple(p for p in plans if not p.schedule or p.bounds.min_capacity == min_capacity)

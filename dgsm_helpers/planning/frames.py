@@ -1,0 +1,136 @@
+"""Simulated runs as data frames, for tables and for `charts.planning`; units are in the column names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..aws import tables
+from ..simulate.policies import TargetTracking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..simulate.merits import Merits
+    from ..simulate.model import ScalingModel
+    from ..simulate.plan import Plan
+    from ..simulate.sweep import Outcome
+    from .comparing import Played
+
+_COLUMNS = ("assumption", "value", "unit", "grade", "meaning", "source")
+_MOST_POINTS = 288
+"""Points of a drawn series; a day has 8640 beats, and a figure in a notebook must stay small."""
+
+
+def over_time(played: Played, *, usd_per_hour: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """One run by time: at most 288 rows, each the worst of the beats it stands for (cost: up to its end).
+
+    Index ``hours`` from the begin of the traffic; columns ``running_instances``, ``desired_instances``, ``streams``,
+    ``mean_streams`` and ``max_streams`` per instance, ``lag_p95_ms`` (NaN where not measured), ``cost_usd`` (with a
+    price) or ``instance_hours``, cumulated.
+    """
+    import pandas as pd
+
+    run = played.run
+    step_h = float(run.times_s[0]) / 3600
+    frame = pd.DataFrame(
+        {
+            "running_instances": run.serving,
+            "desired_instances": run.desired,
+            "streams": run.streams,
+            "mean_streams": run.average,
+            "max_streams": run.maximum,
+            "lag_p95_ms": played.lag.over_time_ms,
+        },
+        index=pd.Index(run.times_s / 3600, name="hours"),
+    )
+    rate = (usd_per_hour or {}).get(run.plan.instance_types[0], 1.0)
+    frame["cost_usd" if usd_per_hour else "instance_hours"] = (run.serving * step_h * rate).cumsum()
+    per_row = -(-len(frame) // _MOST_POINTS)
+    grouped = frame.groupby([i // per_row for i in range(len(frame))])
+    thinned = grouped.max()
+    thinned.index = pd.Index(frame.index[per_row - 1 :: per_row].append(frame.index[-1:])[: len(thinned)], name="hours")
+    return thinned
+
+
+def comparison(played: Sequence[Played]) -> pd.DataFrame:
+    """One row a plan: cost, elasticity, what callers feel; ``*_other_statistic`` while the statistic is unsettled."""
+    import pandas as pd
+
+    rows = []
+    for item in played:
+        row = {"plan": item.plan.name, **row_of(item.merits), "lag_p95_ms": item.lag.p95_ms}
+        if item.other is not None:
+            row["instance_hours_other_statistic"] = item.other.instance_hours
+            row["over_capacity_percent_other_statistic"] = 100 * item.other.over_capacity_share
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("plan")
+
+
+def row_of(merits: Merits) -> dict[str, Any]:
+    """The figures of merit that a comparison shows, by column name."""
+    return {
+        "cost_usd": merits.cost_usd,
+        "usd_per_stream_hour": merits.usd_per_stream_hour,
+        "instance_hours": merits.instance_hours,
+        "peak_instances": merits.peak_instances,
+        "over_capacity_stream_s": merits.over_capacity_stream_s,
+        "over_capacity_percent": 100 * merits.over_capacity_share,
+        "new_above_knee_percent": 100 * merits.new_above_knee_share,
+        "streams_cut": merits.streams_cut,
+        "under_accuracy_percent": merits.elasticity.under_accuracy,
+        "over_accuracy_percent": merits.elasticity.over_accuracy,
+        "under_share_percent": merits.elasticity.under_share,
+        "over_share_percent": merits.elasticity.over_share,
+    }
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """The settings of a plan's first policy, its bounds and the minimum that a schedule raises it to."""
+    policy = plan.policies[0]
+    tracked = policy if isinstance(policy, TargetTracking) else None
+    raised = [c.min_capacity for c in plan.schedule if c.min_capacity is not None]
+    return {
+        "target_value": tracked.target_value if tracked else None,
+        "metric": tracked.metric if tracked else None,
+        "scale_out_cooldown_s": tracked.scale_out_cooldown_s if tracked else None,
+        "scale_in_cooldown_s": tracked.scale_in_cooldown_s if tracked else None,
+        "disable_scale_in": tracked.disable_scale_in if tracked else None,
+        "min_capacity": plan.bounds.min_capacity,
+        "max_capacity": plan.bounds.max_capacity,
+        "scheduled_minimum": max(raised) if raised else None,
+    }
+
+
+def swept(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """One row a plan of a sweep: its settings and figures of merit; ``cost`` in dollars, or instance-hours."""
+    import pandas as pd
+
+    rows = [{"plan": o.plan.name, **settings_of(o.plan), **row_of(o.merits), "cost": o.cost} for o in outcomes]
+    return pd.DataFrame(rows).set_index("plan")
+
+
+class Assumptions:
+    """The scaling model's table: what was read from the endpoint first, then what is assumed, by how well it is known.
+
+    Shown as a table in a notebook; ``str()`` is the same as text.
+    """
+
+    def __init__(self, model: ScalingModel) -> None:
+        order = ("READ", "AWS", "SAMPLE", "MEAS", "EMU", "3P", "INF", "CONFLICT", "CHOSEN")
+        self.rows = tuple(sorted(model.assumptions(), key=lambda row: order.index(row.grade)))
+
+    @property
+    def headline(self) -> str:
+        """How much of it is known, for the caption of a figure."""
+        read = sum(row.grade == "READ" for row in self.rows)
+        return f"{read} of {len(self.rows)} rules read from the endpoint, {len(self.rows) - read} assumed"
+
+    def __str__(self) -> str:
+        return tables.text_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
+
+    def _cells(self) -> list[tuple[object, ...]]:
+        return [(r.name, r.value, r.unit, r.grade, r.meaning, r.source) for r in self.rows]

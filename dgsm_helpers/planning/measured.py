@@ -1,0 +1,111 @@
+"""What one instance carries: from the newest measurement, or as the user says. Never a default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import evidence
+from ..aws import endpoint
+from ..aws.calls import translated
+from ..aws.families import family_of
+from ..errors import InvalidInput, NotReady
+from ..simulate.ladder import Capacity
+
+if TYPE_CHECKING:
+    from ..prices import Price
+    from ..session import Workbook
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """An instance's capacity and price; ``source`` says where the capacity comes from, ``notes`` what to doubt."""
+
+    capacity: Capacity
+    instance_type: str
+    source: str
+    price: Price
+    notes: tuple[str, ...] = ()
+
+    @property
+    def knee(self) -> int:
+        """Streams that one instance sustains."""
+        return self.capacity.knee
+
+    @property
+    def usd_per_hour(self) -> dict[str, float] | None:
+        """Price by instance type as the simulator takes it; None when it is not known."""
+        return None if self.price.amount_usd is None else {self.instance_type: self.price.amount_usd}
+
+    def __str__(self) -> str:
+        lines = [
+            f"One {self.instance_type} sustains {self.knee} streams ({self.source}).",
+            f"Price: {self.price}, without the Marketplace software fee.",
+            *self.notes,
+        ]
+        return "\n".join(lines)
+
+
+def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None = None) -> Measured:
+    """The capacity of one instance: ``knee`` when given, else the newest measurement of the workbook's endpoint.
+
+    Args:
+        knee: streams that one instance sustains, when it is known from elsewhere.
+        instance_type: that it holds for; default: the type that was measured, the endpoint's preferred one, or
+            the first of the listing's default pool.
+
+    Raises:
+        NotReady: nothing was measured and no ``knee`` is given; nothing is assumed in its place.
+        InvalidInput: a knee below one, or a type other than the one that was measured.
+    """
+    if knee is not None:
+        chosen = instance_type or _preferred_type(wb)
+        capacity, source, notes = Capacity(knee=knee), "as given, not measured here", ()
+    else:
+        taken = evidence.newest(wb)
+        if taken is None:
+            raise NotReady(
+                f"How many streams one instance of {wb.endpoint_name!r} sustains has not been measured.",
+                hint=f"Measure it (03_tune, or dgsm tune {wb.endpoint_name}), or give a knee (--knee N).",
+            )
+        chosen = taken["fingerprint"]["instance_type"]
+        if instance_type not in (None, chosen):
+            raise InvalidInput(
+                f"Capacity was measured on {chosen}, not on {instance_type}.",
+                hint="Measure that type, or give its knee.",
+            )
+        capacity, source, notes = _capacity(taken), _source(taken), _doubts(wb, taken)
+    with translated("pricing", "GetProducts"):
+        price = wb.price_per_hour(chosen)
+    return Measured(capacity=capacity, instance_type=chosen, source=source, price=price, notes=notes)
+
+
+def _capacity(taken: Mapping[str, Any]) -> Capacity:
+    """Knee and ladder; rungs whose results never came have no lag to show and are left out."""
+    rungs = {r["n"]: r["lag_ms"]["p95"] for r in taken["rungs"] if r["verdict"] != "VOID"}
+    usable = ((n, ms) for n, ms in sorted(rungs.items()) if isinstance(ms, int | float) and math.isfinite(ms))
+    return Capacity(knee=taken["feasible_max"], rungs=tuple(usable))
+
+
+def _source(taken: Mapping[str, Any]) -> str:
+    upper = taken["infeasible_min"]
+    bound = f"{upper} fail" if upper else "its end was not reached"
+    return f"measured {taken['measured_at'][:10]}, effort {taken['effort']}, {bound}"
+
+
+def _doubts(wb: Workbook, taken: Mapping[str, Any]) -> tuple[str, ...]:
+    was = taken["fingerprint"]
+    doubts = []
+    if was["region"] != wb.region:
+        doubts.append(f"It was measured in {was['region']}, this is {wb.region}: it may not hold here.")
+    elif wb.model_package_arn and was["model_package_arn"] != wb.model_package_arn:
+        doubts.append(f"It was measured with {was['model_package_arn']}: it may not hold for {wb.model_package_arn}.")
+    return tuple(doubts)
+
+
+def _preferred_type(wb: Workbook) -> str:
+    state = endpoint.find(wb)
+    types = endpoint.instance_types(wb, state) if state else ()
+    return (types or family_of(wb.model_package_arn or "").default_pool)[0]

@@ -1,0 +1,87 @@
+"""Traffic by name or from a file: a shape, a CSV of calls, or concurrency as CSV or as the AWS CLI prints it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidInput, NotFound
+from ..simulate.replay import Series, read_calls, read_series, replay, series_of
+from ..simulate.traffic import DAY_S, PRESETS, Traffic, preset
+
+STREAM_S = 300.0
+"""Mean length of a stream where the traffic does not tell: five minutes, a call (assumption)."""
+
+
+def load_traffic(
+    source: str,
+    *,
+    peak: float | None = None,
+    horizon_s: float | None = None,
+    mean_s: float = STREAM_S,
+    seed: int = 0,
+) -> Traffic:
+    """Traffic to plan for.
+
+    Args:
+        source: a shape (constant, step, ramp, diurnal, bursty) or a file. A CSV with the columns ``start`` and
+            ``duration_s`` (or ``end``) is calls; one with ``time`` and ``streams`` is the variant's concurrency; a JSON
+            file is what ``aws cloudwatch get-metric-data`` prints for the Sum of ConcurrentRequestsPerModel.
+        peak: streams at the height of a shape; needed for one.
+        horizon_s: length of a shape, a day by default.
+        mean_s: mean length of a stream, for shapes and series.
+        seed: of what is random.
+
+    Raises:
+        NotFound: neither a shape nor a file.
+        InvalidInput: a shape without a peak, a peak or length for a file, or a file that is wrong; the line is named.
+    """
+    if source in PRESETS:
+        if peak is None or not peak > 0:
+            raise InvalidInput(f"The shape {source!r} needs a peak above zero, not {peak}.", hint="Give peak (--peak).")
+        return preset(source, peak=peak, horizon_s=horizon_s or DAY_S, mean_s=mean_s, seed=seed)
+    path = Path(source)
+    if not path.is_file():
+        raise NotFound(f"There is no traffic {source!r}.", hint=f"Give one of {', '.join(PRESETS)}, or a file.")
+    if peak is not None or horizon_s is not None:
+        raise InvalidInput(f"{path.name} has its own height and length.", hint="Leave out peak and length for a file.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path.name} cannot be read as text: {error}.", hint="Give a CSV or JSON file.") from error
+    return traffic_from(text, name=path.name, mean_s=mean_s, seed=seed)
+
+
+def traffic_from(text: str, *, name: str, mean_s: float = STREAM_S, seed: int = 0) -> Traffic:
+    """Traffic from a file's text, as `load_traffic` reads it: for uploads.
+
+    Raises:
+        InvalidInput: it is wrong; the line is named.
+    """
+    if text.lstrip().startswith("{"):
+        return replay(_cloudwatch_series(text, name), mean_s=mean_s, seed=seed)
+    header = text.lstrip("\ufeff").partition("\n")[0]
+    if "streams" in [column.strip() for column in header.split(",")]:
+        return replay(read_series(text, name=name), mean_s=mean_s, seed=seed)
+    return read_calls(text, name=name)
+
+
+def _cloudwatch_series(text: str, name: str) -> Series:
+    try:
+        results = json.loads(text)["MetricDataResults"]
+        pairs = zip(results[0]["Timestamps"], results[0]["Values"], strict=True)
+        points = sorted((_moment(t), float(v)) for t, v in pairs)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise InvalidInput(
+            f"{name} is not what `aws cloudwatch get-metric-data` prints: {type(error).__name__} {error}.",
+            hint="Give its JSON with one result, or a CSV.",
+        ) from error
+    if len(results) > 1:
+        raise InvalidInput(f"{name} has {len(results)} results, not one.", hint="Ask for one metric.")
+    return series_of([t for t, _ in points], [v for _, v in points], name=name)
+
+
+def _moment(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()

@@ -1,0 +1,104 @@
+"""An endpoint that scaled, read back: the model, the plan, the traffic, and the period played again."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from dgsm_helpers.aws import cleanup, deploy, scaling, schedules
+from dgsm_helpers.errors import NotFound, NotReady
+from dgsm_helpers.load.runner import Load
+from dgsm_helpers.planning.calibrating import active_plan, back_test, read_model, recorded_traffic
+from dgsm_helpers.session import open_workbook
+from dgsm_helpers.simulate.model import ScalingModel
+
+STREAMS = 13
+
+
+@pytest.fixture(scope="module")
+def scaled(embedded):
+    """A workbook whose endpoint went from one instance to three under 13 streams, and back after they ended."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-calibrate")
+    deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge"], single_type_reason="one type, as in the plan"))
+    scaling.register(wb, min_capacity=1, max_capacity=4)
+    scaling.apply(wb)
+    time.sleep(wb.wall_seconds(60))
+    with Load(wb, session_s=1700) as load:
+        load.set(STREAMS)
+        load.wait_open()
+        time.sleep(wb.wall_seconds(900))
+        load.set(0)
+        time.sleep(wb.wall_seconds(1400))
+    yield wb
+    cleanup.delete(wb)
+
+
+def test_alarms_routing_start_up_and_reaction_are_read_and_the_rest_is_shown_as_assumed(scaled):
+    calibration = read_model(scaled)
+    read = {row.name: row.value for row in calibration.read}
+    assert (read["statistic"], read["high_periods"], read["low_periods"], read["low_factor"]) == ("Average", 3, 90, 0.9)
+    assert read["high_resolution_period_s"] == 10
+    assert 120 <= read["provision_cached_s"] <= 600
+    assert 10 <= read["reaction_overhead_s"] <= 90
+    assert all("dg-calibrate" in row.source for row in calibration.read)
+    assumed = {row.name for row in calibration.assumed}
+    assert {"on_scale_in", "stream_limit_s", "capacity_rule"} <= assumed
+    assert not assumed & set(read)
+
+
+def test_the_active_plan_is_the_one_that_was_applied(scaled):
+    plan = active_plan(scaled, begin=scaled.now(), horizon_s=3600)
+    (policy,) = plan.policies
+    assert (policy.target_value, policy.metric, policy.scale_out_cooldown_s) == (5.0, "high-resolution", 60)
+    assert (plan.bounds.min_capacity, plan.bounds.max_capacity) == (1, 4)
+    assert plan.instance_types == ("ml.g6.2xlarge",)
+
+
+def test_recorded_concurrency_becomes_traffic_of_that_height(scaled):
+    traffic, begin = recorded_traffic(scaled, mean_s=600)
+    assert traffic.concurrency().max() == STREAMS
+    assert timedelta(0) < scaled.now() - begin < timedelta(hours=3)
+
+
+def test_the_period_played_again_has_the_recorded_instances_minute_by_minute(scaled):
+    replayed = back_test(scaled, mean_s=1800)
+    result = replayed.result
+    assert result.recorded.max() == result.simulated.max() == 3
+    assert len(replayed.counts) == len(result.recorded) >= 35
+    # Instances start in a time of their own each, of which the model knows the median.
+    assert result.equal_share >= 0.85
+    assert result.mean_error <= 0.3
+    assert "rules read" in str(replayed)
+
+
+def test_scheduled_actions_are_part_of_the_plan(scaled):
+    midnight = scaled.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    schedules.put(scaled, "morning", "cron(30 7 * * ? *)", min_capacity=2)
+    plan = active_plan(scaled, begin=midnight, horizon_s=86_400)
+    schedules.remove(scaled, "morning")
+    assert [(c.at_s, c.min_capacity, c.name) for c in plan.schedule] == [(7.5 * 3600, 2, "morning")]
+
+
+def test_a_period_without_data_is_refused(scaled):
+    with pytest.raises(NotReady, match="no concurrency"):
+        recorded_traffic(scaled, scaled.now() - timedelta(hours=2), scaled.now() - timedelta(hours=1, minutes=50))
+
+
+def test_nothing_can_be_read_of_an_endpoint_that_is_not_there(workbook):
+    with pytest.raises(NotFound):
+        read_model(workbook())
+
+
+def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    calibration = read_model(wb)
+    assert {row.name for row in calibration.read} <= {"routing"}
+    assert calibration.model.statistic == ScalingModel().statistic
+    with pytest.raises(NotFound, match="not registered"):
+        active_plan(wb, begin=wb.now(), horizon_s=3600)
+    scaling.register(wb)
+    with pytest.raises(NotReady, match="no scaling policy"):
+        back_test(wb)
