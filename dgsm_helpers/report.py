@@ -6,9 +6,9 @@ plotly.js inside and asks for nothing from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 from textwrap import shorten
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aws import doctor, observe
 from .aws.calls import pages, translated
+from .aws.cost import cost_so_far
 from .aws.doctor_gather import gather as look
 from .aws.doctor_snapshot import Snapshot
 from .aws.inventory import alarm_prefix
@@ -51,25 +52,6 @@ class ReportData:
     prices: tuple[tuple[str, Price], ...]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Instances only, without the software fee: hours times the cheapest and the dearest price of the pool."""
-
-    since: datetime
-    instance_hours: float
-    low_usd: float | None
-    high_usd: float | None
-    price_source: str
-
-    def __str__(self) -> str:
-        hours = f"{self.instance_hours:.2f} instance-hours since {self.since:%Y-%m-%d %H:%M} UTC"
-        if self.low_usd is None or self.high_usd is None:
-            return f"{hours}; price unknown ({self.price_source})"
-        if self.high_usd - self.low_usd < 0.005:
-            return f"{hours}: ${self.high_usd:.2f}"
-        return f"{hours}: ${self.low_usd:.2f} to ${self.high_usd:.2f}, by the types that ran"
-
-
 def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
     """Write the page about the workbook's endpoint as it is now (5 MB, most of it plotly.js).
 
@@ -102,23 +84,6 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
         activities=observe.activities(wb),
         own_alarms=read_alarms(own),
         prices=prices,
-    )
-
-
-def cost_so_far(running: pd.DataFrame, prices: Sequence[tuple[str, Price]]) -> Cost:
-    """What the instances cost since the endpoint's creation, or since its activities are kept. Pure."""
-    seconds = running.index.to_series().diff().shift(-1).dt.total_seconds().fillna(0)
-    hours = float((seconds * running["running_instances"]).sum() / 3600)
-    amounts = [price.amount_usd for _, price in prices]
-    known = [amount for amount in amounts if amount is not None]
-    complete = bool(known) and len(known) == len(amounts)
-    sources = sorted({f"{p.source}{f', {p.as_of}' if p.as_of else ''}" for _, p in prices})
-    return Cost(
-        since=running.index[0].to_pydatetime(),
-        instance_hours=hours,
-        low_usd=hours * min(known) if complete else None,
-        high_usd=hours * max(known) if complete else None,
-        price_source="; ".join(sources) or "no price was asked for",
     )
 
 
