@@ -51,18 +51,19 @@ def _json(template: Template) -> str:
         "region": template.region,
         "parameters": {p.name: {"about": p.about, "default": p.default} for p in template.parameters},
         "calls": [
-            {"service": s.service, "operation": s.operation, "request": _plain(s.request)} for s in template.steps
+            {"service": s.service, "operation": s.operation, "request": plain(s.request)} for s in template.steps
         ],
     }
     return json.dumps(content, indent=2) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A request with its parameters as ``${name}``."""
     if isinstance(value, Text):
         return "".join(f"${{{part.name}}}" if isinstance(part, Ref) else part for part in value.parts)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 FORMATS: Mapping[str, Callable[[Template], str]] = {

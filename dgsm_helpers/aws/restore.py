@@ -1,0 +1,63 @@
+"""Scaling taken off an endpoint for a while and put back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..simulate.schedules import parse_schedule
+from . import scalable, scaling
+from .calls import call
+from .scalable import SERVICE
+from .setup import Setup
+
+if TYPE_CHECKING:
+    from ..session import Workbook
+
+
+def take_off(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+    """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
+    targets = setup.of("RegisterScalableTarget")
+    return tuple(what for target in targets for what in scaling.remove(_of(wb, target)))
+
+
+def put_back(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+    """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
+
+    May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them.
+
+    Returns:
+        What the endpoint has again, in words.
+    """
+    done = []
+    for request in setup.of("RegisterScalableTarget"):
+        if scalable.target(_of(wb, request)) is None:
+            call(wb, SERVICE, "RegisterScalableTarget", **request)
+        done.append(f"{request['ResourceId']} ({request['MinCapacity']} to {request['MaxCapacity']} instances)")
+    for request in setup.of("PutScalingPolicy"):
+        call(wb, SERVICE, "PutScalingPolicy", **request)
+        done.append(f"policy {request['PolicyName']}")
+    for request in map(_with_times, setup.of("PutScheduledAction")):
+        if _fires(request, wb.now()):
+            call(wb, SERVICE, "PutScheduledAction", **request)
+            done.append(f"scheduled action {request['ScheduledActionName']}")
+    return tuple(done)
+
+
+def _of(wb: Workbook, target: Mapping[str, Any]) -> Workbook:
+    """The workbook on the target's variant."""
+    return replace(wb, variant_name=target["ResourceId"].rpartition("/")[2])
+
+
+def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
+    times = {key: datetime.fromisoformat(request[key]) for key in ("StartTime", "EndTime") if key in request}
+    return {**request, **times}
+
+
+def _fires(request: Mapping[str, Any], now: datetime) -> bool:
+    after = max(now, request.get("StartTime", now))
+    moment_s = parse_schedule(request["Schedule"], request.get("Timezone", "UTC")).next_after(after.timestamp())
+    end: datetime = request.get("EndTime", datetime.max.replace(tzinfo=UTC))
+    return moment_s is not None and moment_s <= end.timestamp()

@@ -1,0 +1,125 @@
+"""Pausing and resuming: the endpoint comes back with everything it had, or nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from dgsm_helpers.aws import cleanup, deploy, idle, scaling, schedules, setup
+from dgsm_helpers.aws.idle_recipe import recipe
+from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotFound, NotReady
+
+
+@pytest.fixture
+def scaled(workbook, tmp_path):
+    from dataclasses import replace
+
+    wb = replace(workbook(), home=tmp_path)
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb, 1, 3)
+    scaling.apply(wb)
+    schedules.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2, timezone="Europe/Berlin")
+    return wb
+
+
+def test_pause_deletes_and_resume_makes_the_same_again(scaled):
+    before = setup.read(scaled)
+    soon = scaled.now() + timedelta(minutes=2)
+    schedules.put(scaled, "once", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=1)
+    paused = idle.pause(scaled)
+    assert "g6.2xlarge" in json.dumps([dict(s.request) for s in paused.setup.steps])
+    assert cleanup.prove_empty(scaled) == ()
+    assert (paused.instances, paused.usd_per_hour > 1) == (1, True)
+    assert f"${paused.usd_per_hour:.2f} per hour" in str(paused)
+    assert "not measured yet" in paused._repr_html_()
+    with pytest.raises(NotReady, match="has been paused since"):
+        idle.pause(scaled)
+    scaled.sleep(180)
+    back = idle.resume(scaled)
+    assert setup.read(scaled) == before  # the one-off action is over
+    assert scaling.verify(scaled, min_capacity=1, max_capacity=3).ok
+    assert cleanup.is_ours(scaled, back.state.arn)
+    assert back.took_s > 60
+    assert back.saved_usd == pytest.approx(paused.saved_usd(scaled.now() - timedelta(seconds=back.took_s)), rel=0.2)
+    assert "policy deepgram-streaming-concurrency-policy" in str(back)
+    with pytest.raises(NotFound, match="no record"):
+        idle.resume(scaled)
+    assert f"{back.took_s:.0f} s the last time" in str(idle.pause(scaled))
+
+
+def test_pause_survives_a_clean_up_of_model_and_config(scaled):
+    before = setup.read(scaled)
+    idle.pause(scaled)
+    cleanup.delete(scaled)
+    idle.resume(scaled)
+    assert setup.read(scaled) == before
+
+
+def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
+    before = setup.read(scaled)
+    operator.fault("denied", service="sagemaker", operation="DeleteEndpoint", count=1)
+    with pytest.raises(AwsCallFailed) as refused:
+        idle.pause(scaled)
+    assert "goes on as before" in refused.value.__notes__[0]
+    assert setup.read(scaled) == before
+    with pytest.raises(NotFound):
+        idle.paused(scaled)
+
+
+def test_pause_record_is_private_and_has_a_schema(scaled):
+    idle.pause(scaled)
+    (path,) = scaled.state_path("idle/x").parent.glob("*.json")
+    assert path.stat().st_mode & 0o077 == 0
+    content = json.loads(path.read_text())
+    assert content["schema"] == 1
+    path.write_text(json.dumps({**content, "schema": 2}))
+    with pytest.raises(InvalidInput, match="has schema 2, this version reads 1"):
+        idle.resume(scaled)
+    path.write_text("{")
+    with pytest.raises(InvalidInput, match="not a record of a pause"):
+        idle.paused(scaled)
+
+
+def test_resume_without_a_record_and_pause_without_an_endpoint_are_not_found(workbook):
+    wb = workbook()
+    with pytest.raises(NotFound, match="There is no record"):
+        idle.resume(wb)
+    with pytest.raises(NotFound, match="no endpoint"):
+        idle.pause(wb)
+
+
+def test_pause_recipe_takes_scaling_off_first_and_puts_it_on_last(scaled):
+    made = recipe(scaled, pause_at="20:00", resume_at="06:45", timezone="Europe/Berlin")
+    steps = [(s["ScheduleExpression"], s["Target"]["Arn"].rpartition(":")[2]) for s in made.schedules]
+    assert steps == [
+        ("cron(0 20 ? * MON-FRI *)", "deregisterScalableTarget"),
+        ("cron(2 20 ? * MON-FRI *)", "deleteEndpoint"),
+        ("cron(45 6 ? * MON-FRI *)", "createEndpoint"),
+        ("cron(5 7 ? * MON-FRI *)", "registerScalableTarget"),
+        ("cron(7 7 ? * MON-FRI *)", "putScalingPolicy"),
+        ("cron(7 7 ? * MON-FRI *)", "putScheduledAction"),
+    ]
+    inputs = [json.loads(s["Target"]["Input"]) for s in made.schedules]
+    assert inputs[2]["EndpointConfigName"].startswith("${endpoint_name}")
+    assert inputs[3]["MaxCapacity"] == 3
+    assert "123456789012" not in made.to_json()
+    assert "sagemaker:DeleteEndpoint" in made.policy["Statement"][0]["Action"]
+    assert "putScalingPolicy" in str(made)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"pause_at": "8pm"}, "not a time of day"),
+        ({"pause_at": "25:00"}, "not a time of day"),
+        ({"resume_at": "23:50"}, "past midnight"),
+        ({"days": "MON-FRY"}, "MON-FRY"),
+        ({"timezone": "Berlin"}, "Unknown time zone"),
+    ],
+)
+def test_pause_recipe_refuses_what_cannot_be_read(deployed, given, said):
+    scaling.register(deployed)
+    with pytest.raises(InvalidInput, match=said):
+        recipe(deployed, **{"pause_at": "20:00", "resume_at": "07:00", **given})
