@@ -72,6 +72,9 @@ class OneLease:
     def error(self, kind: str) -> None:
         """Not recorded."""
 
+    def log(self, message: str) -> None:
+        """Not recorded."""
+
     def release(self) -> None:
         """Nothing to free."""
 

@@ -168,7 +168,13 @@ class Fleet:
             if not serving:
                 raise EndpointNotInService("no instance serves")
             index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng)
-            return Lease(instance=serving[index], variant_name=chosen.spec.name, kind=kind, _lock=self._lock)
+            instance = serving[index]
+            stream = f"{chosen.spec.name}/{instance.instance_id}"
+
+            def write(message: str) -> None:
+                self._surroundings.log(region, endpoint_name, stream, message, self._clock.now_s())
+
+            return Lease(instance=instance, variant_name=chosen.spec.name, kind=kind, _lock=self._lock, _write=write)
 
     def _choose_variant(self, endpoint: Endpoint, name: str | None) -> Variant:
         if name:

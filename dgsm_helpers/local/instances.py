@@ -91,6 +91,7 @@ class Lease:
     variant_name: str
     kind: str
     _lock: threading.RLock
+    _write: Callable[[str], None]
     on_kill: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
@@ -115,6 +116,10 @@ class Lease:
         with self._lock:
             errors = self.instance.minute.errors
             errors[kind] = errors.get(kind, 0) + 1
+
+    def log(self, message: str) -> None:
+        """The container writes a line to its log."""
+        self._write(message)
 
     def release(self) -> None:
         """The request is over."""

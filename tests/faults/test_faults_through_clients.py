@@ -12,6 +12,7 @@ from dgsm_helpers.aws import deploy, observe, scaling
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
 from dgsm_helpers.load.runner import Load
 from dgsm_helpers.load.stream import stream_recording
+from dgsm_helpers.load.target import ListenOptions
 from dgsm_helpers.load.trace import Ending
 from dgsm_helpers.local import process
 
@@ -121,6 +122,14 @@ def test_a_mid_stream_error_is_recorded_with_its_message(fault, serving):
     fault("mid-stream-error", endpoint=wb.endpoint_name)
     trace = stream_recording(wb, duration_s=3)
     assert (trace.ending, trace.error.code) == (Ending.ERROR, "ModelStreamError")
+
+
+def test_the_reason_of_a_refused_stream_is_in_the_containers_log(serving):
+    wb = serving()
+    trace = stream_recording(wb, options=ListenOptions(extra=(("no_such_feature", "true"),)), duration_s=0.5)
+    assert (trace.ending, trace.error.code) == (Ending.REFUSED, "ModelError")
+    events = wb.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{wb.endpoint_name}")["events"]
+    assert any("no_such_feature" in e["message"] and " 400" in e["message"] for e in events)
 
 
 def test_a_dropped_connection_is_told_from_a_clean_end(fault, serving):

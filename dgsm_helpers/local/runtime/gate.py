@@ -63,10 +63,15 @@ class Admitted:
     log_arn: str
 
     def model_error(self, refused: ListenRefused, request_id: str, kind: Literal["stream", "file"]) -> Refused:
-        """The container's refusal as the client sees it; a stream's real reason is only in the log, as on AWS."""
+        """The container's refusal as the client sees it.
+
+        Deepgram's manual says that a stream's real reason is only in the log. It is there; that ``OriginalMessage``
+        has it, too, is an assumption, since AWS's model of the error has the field.
+        """
         self.lease.error("4xx")
         self.lease.error("model")
         body = refused.body(request_id)
+        self.lease.log(f"WARN request {request_id} refused with {refused.status}: {body}")
         if kind == "stream":
             return self._failed("Failed to establish WebSocket connection", refused.status, body)
         group = f"/aws/sagemaker/Endpoints/{self.endpoint}"

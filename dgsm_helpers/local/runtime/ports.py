@@ -34,6 +34,9 @@ class Lease(Protocol):
     def error(self, kind: str) -> None:
         """It failed: ``4xx``, ``5xx``, ``model`` or ``midstream``."""
 
+    def log(self, message: str) -> None:
+        """The container writes a line to its log."""
+
     def release(self) -> None:
         """It is over."""
 

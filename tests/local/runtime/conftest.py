@@ -33,7 +33,11 @@ class RecordedLease:
     first_chunks: list = field(default_factory=list)
     model_latencies: list = field(default_factory=list)
     errors: list = field(default_factory=list)
+    log_lines: list = field(default_factory=list)
     released: int = 0
+
+    def log(self, message):
+        self.log_lines.append(message)
 
     def first_chunk(self, latency_ms):
         self.first_chunks.append(latency_ms)
