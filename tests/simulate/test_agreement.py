@@ -18,7 +18,7 @@ from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.model import ScalingModel
 from dgsm_helpers.simulate.plan import Plan
 from dgsm_helpers.simulate.policies import Bounds, TargetTracking
-from dgsm_helpers.simulate.traffic import Traffic, bursty, ramp, step
+from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, ramp, step
 
 PERIOD_S = 10.0
 TYPES = ("ml.g6.2xlarge",)
@@ -28,8 +28,10 @@ EXACT = ScalingModel(
     uncached_share=0.0,
     routing="LEAST_OUTSTANDING_REQUESTS",
     reopen_cut_streams=False,
+    stream_limit_s=1e9,
 )
-"""The scaling model without chance: every instance starts in the same time, streams go to the emptiest instance."""
+"""The scaling model without chance: every instance starts in the same time, streams go to the emptiest instance and are
+never cut into pieces of 30 minutes, which the bench does not do."""
 
 
 def plan() -> Plan:
@@ -75,8 +77,7 @@ TRAFFIC = {
     "step": step(before=2, after=14, at_s=600, horizon_s=5400, mean_s=200, seed=1),
     "ramp": ramp(before=1, after=18, start_s=600, end_s=3000, horizon_s=7200, mean_s=200, seed=2),
     "bursts": bursty(base=2, burst=16, every_s=3600, burst_s=900, horizon_s=10_800, mean_s=120, seed=3),
-    # Idle between bursts: scale-in then cuts nobody. Which streams a removal cuts is chance, and each side has its own.
-    "a day": bursty(base=0, burst=16, every_s=7200, burst_s=1800, horizon_s=86_400, mean_s=120, seed=4),
+    "a day": diurnal(low=1, high=16, mean_s=300, seed=4),
 }
 
 
