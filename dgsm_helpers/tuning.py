@@ -8,8 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .aws import endpoint, measuring
-from .aws.cost import Cost, running_types
 from .aws.gauge import gauge
+from .aws.instance_minutes import Cost, running_types
 from .errors import InvalidInput
 from .load.capacity import CapacityResult, find_capacity
 from .load.forecast import expected_minutes

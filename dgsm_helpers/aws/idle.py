@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
 from . import endpoint, restore, setup, tables
 from .calls import call
-from .cost import Cost, running_types
 from .endpoint import EndpointState, OnProgress
+from .instance_minutes import Cost, running_types
 from .setup import Setup, Step
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from ..errors import DgsmError, MeasurementInvalid, NotFound, NotReady
 from . import endpoint, scalable
 from .calls import call
-from .cost import Cost, running_types
 from .endpoint import MOVING, EndpointState, OnProgress
 from .former import ALL, Former, Journal, journal, left_over, read_former, suspension_of
+from .instance_minutes import Cost, running_types
 from .interrupts import put_off, termination_raises
 from .scalable import SERVICE, triple
 

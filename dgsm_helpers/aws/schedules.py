@@ -17,7 +17,7 @@ from ..simulate.presets import scheduled_changes
 from ..simulate.schedules import Schedule, parse_schedule
 from . import endpoint, tables
 from .calls import call, pages
-from .cost import Cost
+from .instance_minutes import Cost
 from .plan import ZERO_REFUSAL
 from .scalable import SERVICE, require_target, triple
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dgsm_helpers.aws import deploy, endpoint, measuring, scaling
-from dgsm_helpers.aws.cost import Cost
+from dgsm_helpers.aws.instance_minutes import Cost
 from dgsm_helpers.aws.suspension import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
