@@ -36,7 +36,7 @@ ALLOWED = {
     "session": LEAVES | {"local"},
     "aws": LEAVES | {"session"},
     "load": LEAVES | {"session"},
-    "widgets": LEAVES | {"session", "aws", "load", "charts"},
+    "widgets": LEAVES | {"session", "aws", "load", "charts", "simulate", "planning"},
     "report": LEAVES | {"session", "aws", "charts"},
     "watch": LEAVES | {"session", "charts", "widgets"},
     "tuning": LEAVES | {"session", "aws", "load"},
@@ -54,7 +54,7 @@ def tracked():
     )
     for name in filter(None, listed):
         path = ROOT / name
-        if path.suffix != ".wav" and path.is_file():
+        if path.suffix not in (".wav", ".png") and path.is_file():
             yield name, path.read_text(encoding="utf-8")
 
 

@@ -212,7 +212,7 @@ def told(detection: Comparison) -> str:
     """The guide's claim on this traffic, in a sentence: detection alone, and end to end."""
     fast, slow = detection.high_resolution, detection.one_minute
     text = (
-        f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, in {slow.detection_s:.0f} s "
+        f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, {slow.detection_s:.0f} s "
         f"with a 1-minute one ({detection.detection_factor:.1f}x sooner; the guide says up to 6x)"
     )
     if detection.total_factor is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..aws import tables
 from ..simulate.policies import TargetTracking
+from .comparing import can_be_applied
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,16 @@ def swept(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """One row a plan of a sweep: its settings and figures of merit; ``cost`` in dollars, or instance-hours."""
     import pandas as pd
 
-    rows = [{"plan": o.plan.name, **settings_of(o.plan), **row_of(o.merits), "cost": o.cost} for o in outcomes]
+    rows = [
+        {
+            "plan": o.plan.name,
+            **settings_of(o.plan),
+            **row_of(o.merits),
+            "cost": o.cost,
+            "can_be_applied": can_be_applied(o.plan),
+        }
+        for o in outcomes
+    ]
     return pd.DataFrame(rows).set_index("plan")
 
 

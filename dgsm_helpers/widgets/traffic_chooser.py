@@ -1,0 +1,79 @@
+"""Choosing the traffic to plan for: a shape and its height, or a file of one's own."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.planning.sources import STREAM_S, load_traffic, traffic_from
+from dgsm_helpers.simulate.traffic import PRESETS
+
+if TYPE_CHECKING:
+    from dgsm_helpers.simulate.traffic import Traffic
+
+
+class TrafficChooser:
+    """A shape with its peak, or an uploaded file; `traffic` is what is chosen.
+
+    Args:
+        source: what is chosen at first: a shape or a file's path (`planning.sources.load_traffic`).
+        peak: streams at the height of a shape.
+        mean_s: mean length of a stream, where the traffic does not tell.
+        seed: of what is random.
+
+    Raises:
+        NotFound, InvalidInput: ``source`` cannot be read.
+    """
+
+    def __init__(self, source: str, *, peak: float, mean_s: float = STREAM_S, seed: int = 0) -> None:
+        self._mean_s, self._seed = mean_s, seed
+        is_shape = source in PRESETS
+        self.traffic: Traffic = load_traffic(source, peak=peak if is_shape else None, mean_s=mean_s, seed=seed)
+        self.shape = ipywidgets.Dropdown(
+            options=[*PRESETS] if is_shape else [source, *PRESETS], value=source, description="traffic"
+        )
+        self.peak = ipywidgets.BoundedFloatText(value=peak, min=1, max=100_000, step=1, description="peak")
+        self.upload = ipywidgets.FileUpload(accept=".csv,.json", description="CSV or JSON")
+        self._file = None if is_shape else source
+        self._text = ipywidgets.HTML()
+        self.shape.observe(lambda _: self._choose(self._by_name), names="value")
+        self.peak.observe(lambda _: self._choose(self._by_name), names="value")
+        self.upload.observe(lambda _: self._choose(self._uploaded), names="value")
+        self.widget = ipywidgets.VBox([ipywidgets.HBox([self.shape, self.peak, self.upload]), self._text])
+        self._show()
+
+    def _choose(self, read: Any) -> None:
+        try:
+            self.traffic = read()
+        except DgsmError as error:
+            self._text.value = f"⚠ {escape(str(error))}"
+            return
+        self._show()
+
+    def _by_name(self) -> Traffic:
+        source = self.shape.value
+        peak = None if source == self._file else self.peak.value
+        return load_traffic(source, peak=peak, mean_s=self._mean_s, seed=self._seed)
+
+    def _uploaded(self) -> Traffic:
+        if not self.upload.value:
+            return self.traffic
+        file = self.upload.value[0]
+        try:
+            text = bytes(file["content"]).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"{file['name']} is not text.", hint="Upload a CSV or JSON file.") from error
+        return traffic_from(text, name=file["name"], mean_s=self._mean_s, seed=self._seed)
+
+    def _show(self) -> None:
+        traffic = self.traffic
+        self._text.value = (
+            f"<b>{escape(traffic.name)}</b>: {traffic.sessions} sessions in {traffic.horizon_s / 3600:.3g} h, at most "
+            f"{int(traffic.concurrency().max(initial=0))} at once. Cells below use it when they are run again."
+        )
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)
