@@ -186,7 +186,12 @@ def require_in_service(wb: Workbook) -> EndpointState:
 def instance_types(wb: Workbook, state: EndpointState) -> tuple[str, ...]:
     """The variant's instance types in order of preference, from the endpoint config."""
     config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variants = [v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name]
+    return instance_types_of(config, wb.variant_name)
+
+
+def instance_types_of(config: Mapping[str, Any], variant_name: str) -> tuple[str, ...]:
+    """The instance types of a variant of an endpoint config as DescribeEndpointConfig shows it, in order."""
+    variants = [v for v in config["ProductionVariants"] if v["VariantName"] == variant_name]
     if not variants:
         return ()
     pools = sorted(variants[0].get("InstancePools") or (), key=lambda pool: pool["Priority"])
