@@ -6,6 +6,7 @@ plotly.js inside and asks for nothing from anywhere.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,7 @@ WINDOW_S = 3 * 3600.0 - 120.0
 """Ten-second data is kept for three hours (two minutes spare for asking); a longer timeline is drawn from minutes."""
 
 _WIDTH_OF_A_REASON = 200
+_NEWEST_ACTIVITIES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +168,9 @@ def _capacity(evidence: Mapping[str, Any] | None) -> str:
             rung["n"],
             rung["verdict"],
             f"{rung['passed']} of {rung['total']}",
-            rung["lag_ms"]["p50"],
-            rung["lag_ms"]["p95"],
-            rung["finalisation_p95_ms"],
+            _ms(rung["lag_ms"]["p50"]),
+            _ms(rung["lag_ms"]["p95"]),
+            _ms(rung["finalisation_p95_ms"]),
             rung["constraint"] or "",
         )
         for rung in sorted(evidence.get("rungs", ()), key=lambda rung: rung["n"])
@@ -196,18 +198,25 @@ def _timeline(data: ReportData) -> str:
 
 
 def _activities(frame: pd.DataFrame) -> str:
-    if frame.empty:
-        return "<p>None yet.</p>"
+    against = Counter(reason for reasons in frame["not_scaled_reasons"] for reason in reasons)
+    listed = ", ".join(f"{reason} {count}" for reason, count in against.most_common())
+    notes = [f"Decided against, by AWS's reason: {listed}."] if against else []
+    scaled = frame[[not reasons for reasons in frame["not_scaled_reasons"]]].tail(_NEWEST_ACTIVITIES)
     rows = [
         (
             f"{a.started:%Y-%m-%d %H:%M:%S}",
             f"{a.status}{f' in {a.duration_s:.0f} s' if a.duration_s > 0 else ''}",
             a.description,
-            ", ".join(a.not_scaled_reasons) or a.cause,
+            a.cause,
         )
-        for a in frame.tail(30).itertuples(index=False)
+        for a in scaled.itertuples(index=False)
     ]
-    return html_table(f"The newest {len(rows)}, in AWS's words", ("UTC", "status", "what", "why"), rows)
+    caption = f"The newest {len(rows)}, in AWS's words" if rows else "None yet."
+    return html_table(caption, ("UTC", "status", "what", "why"), rows, notes=notes)
+
+
+def _ms(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0f}"
 
 
 def _alarms(data: ReportData) -> str:

@@ -30,6 +30,9 @@ EXAMPLE_FIRST_CHUNK_MS = 5000.0
 """The manual's example, used when no baseline is known."""
 
 _BASELINE_FACTOR = 3.0
+_LEAST_FIRST_CHUNK_MS = 1000.0
+"""Whatever the baseline: Deepgram expects 200–500 ms for a healthy stream, and half a second more wakes nobody."""
+
 _GPUS = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
 """GPUs by size, of the g5, g6 and g6e types; the smaller sizes and 16xlarge have one."""
 
@@ -110,8 +113,7 @@ def recommended(
         }
         return AccountAlarm(request, why)
 
-    limit_ms = EXAMPLE_FIRST_CHUNK_MS if first_chunk_ms is None else _BASELINE_FACTOR * first_chunk_ms
-    limit_from = "the manual's example" if first_chunk_ms is None else f"{_BASELINE_FACTOR:g} × {first_chunk_ms:.0f} ms"
+    limit_ms, limit_from = _first_chunk_limit(first_chunk_ms)
     return (
         alarm(
             "concurrency-near-capacity",
@@ -268,6 +270,14 @@ def _first_chunk_ms(measured: Mapping[str, Any]) -> float | None:
     """p95 of the first chunk with as many streams as one instance sustains: the slowest that is still normal."""
     at_knee = (r for r in measured.get("rungs", ()) if r["n"] == measured["feasible_max"])
     return next((r["first_chunk_p95_ms"] for r in at_knee if r["first_chunk_p95_ms"]), None)
+
+
+def _first_chunk_limit(baseline_ms: float | None) -> tuple[float, str]:
+    if baseline_ms is None:
+        return EXAMPLE_FIRST_CHUNK_MS, "the manual's example"
+    limit_ms = max(_BASELINE_FACTOR * baseline_ms, _LEAST_FIRST_CHUNK_MS)
+    least = f", at least {_LEAST_FIRST_CHUNK_MS:.0f} ms" if limit_ms == _LEAST_FIRST_CHUNK_MS else ""
+    return limit_ms, f"{_BASELINE_FACTOR:g} × {baseline_ms:.0f} ms{least}"
 
 
 def _gpus(instance_type: str) -> int:

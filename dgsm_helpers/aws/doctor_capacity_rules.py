@@ -79,9 +79,9 @@ def max_covers_peak(s: Snapshot) -> Judged:
     if need > most:
         return warn(f"{seen} need {need} instances at TargetValue {target:g}; the maximum is {most}", raised)
     if s.at_max:
+        times = f"{len(s.at_max)} time{'s' * (len(s.at_max) > 1)}, last at {max(s.at_max):%Y-%m-%d %H:%M} UTC"
         return warn(
-            f"AWS did not scale out {len(s.at_max)} times because the maximum of {most} was reached, last at "
-            f"{max(s.at_max):%Y-%m-%d %H:%M} UTC",
+            f"AWS did not scale out because the maximum of {most} was reached: {times}",
             f"Raise the maximum: scaling.register(wb, {s.target.min_capacity}, {most + 1}) or more.",
         )
     return ok(f"{seen} need {need} of {most} instances")

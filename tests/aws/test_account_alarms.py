@@ -155,3 +155,10 @@ def test_the_gpu_alarm_counts_every_gpu(scripted):
     four = account_alarms.recommended(wb, knee=10, knee_from="given", gpus=4)[-1]
     assert four.request["Threshold"] == 320
     assert account_alarms._gpus("ml.g6.12xlarge") == 4
+
+
+@pytest.mark.parametrize(("baseline_ms", "threshold_us"), [(None, 5_000_000), (80, 1_000_000), (600, 1_800_000)])
+def test_the_latency_alarm_stands_well_above_the_baseline(scripted, baseline_ms, threshold_us):
+    given = {"knee": 10, "knee_from": "given", "gpus": 1, "first_chunk_ms": baseline_ms}
+    alarm = account_alarms.recommended(scripted().wb, **given)[2]
+    assert (alarm.request["MetricName"], alarm.request["Threshold"]) == ("FirstChunkLatency", threshold_us)
