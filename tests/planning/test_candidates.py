@@ -1,0 +1,62 @@
+"""Which plans are compared for given traffic."""
+
+from __future__ import annotations
+
+from dgsm_helpers.planning.candidates import (
+    busy_hours,
+    grid_for,
+    most_instances,
+    presets_for,
+    targets_for,
+    targets_of,
+)
+from dgsm_helpers.simulate.traffic import preset
+
+SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
+
+
+def test_the_presets_are_the_guides_step_in_and_a_scheduled_minimum(day):
+    printed, at_target, step_in, scheduled = presets_for(day, **SHAPE)
+    assert (printed.policies[0].target_value, printed.bounds.max_capacity) == (5.0, 4)
+    assert at_target.policies[0].target_value == 8.0
+    assert step_in.policies[0].disable_scale_in
+    assert {change.min_capacity for change in scheduled.schedule} == {1, 3}
+    assert {plan.instance_types for plan in presets_for(day, **SHAPE)} == {("ml.g6.2xlarge",)}
+
+
+def test_the_maximum_follows_the_busiest_moment_and_is_never_below_the_guides(day):
+    most = int(day.concurrency().max())
+    assert 8 * (most_instances(day, 8.0) - 2) < most <= 8 * (most_instances(day, 8.0) - 1)
+    assert most_instances(preset("constant", peak=2, horizon_s=3600.0), 8.0) == 4
+    assert {p.bounds.max_capacity for p in presets_for(day, **SHAPE, max_capacity=20)[1:]} == {20}
+
+
+def test_a_day_is_busy_around_its_peak_and_instances_are_asked_for_early(day):
+    begin, end = busy_hours(day)
+    assert 5 * 3600 < begin < 9 * 3600
+    assert 18 * 3600 < end < 22 * 3600
+    assert begin % 3600 == 2700
+
+
+def test_traffic_that_never_rests_or_is_short_has_no_scheduled_minimum():
+    for traffic in (preset("constant", peak=30), preset("diurnal", peak=30, horizon_s=6 * 3600.0)):
+        assert busy_hours(traffic) is None
+        assert len(presets_for(traffic, **SHAPE)) == 3
+
+
+def test_a_peak_that_one_instance_carries_needs_no_schedule():
+    assert len(presets_for(preset("diurnal", peak=5), **SHAPE)) == 3
+
+
+def test_targets_are_shares_of_the_knee_and_never_below_one():
+    assert targets_of(10) == [5.0, 6.0, 7.0, 8.0, 9.0]
+    assert min(targets_of(1)) == 1.0
+
+
+def test_the_grid_crosses_every_setting_once(day):
+    plans = grid_for(day, **SHAPE)
+    assert len({plan.name for plan in plans}) == len(plans) == 5 * 2 * 2 * 2 * 3
+    metrics = {plan.policies[0].metric for plan in plans}
+    assert metrics == {"high-resolution", "one-minute"}
+    assert all(plan.bounds.min_capacity == 1 for plan in plans if plan.schedule)
+    assert {plan.policies[0].target_value for plan in targets_for(day, **SHAPE)} == set(targets_of(10))

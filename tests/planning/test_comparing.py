@@ -1,0 +1,80 @@
+"""Plans side by side, as tables, and which can be recommended."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.candidates import presets_for, targets_for
+from dgsm_helpers.planning.comparing import can_be_applied, play, recommended
+from dgsm_helpers.planning.frames import Assumptions, comparison, over_time, swept
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.merits import merits_of
+from dgsm_helpers.simulate.model import ScalingModel
+
+SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
+LADDER = Capacity(knee=10, rungs=((4, 100.0), (10, 180.0), (14, 900.0)))
+PRICE = {"ml.g6.2xlarge": 1.2}
+
+
+@pytest.fixture(scope="module")
+def played(day):
+    return play(day, presets_for(day, **SHAPE), capacity=LADDER, model=ScalingModel(), usd_per_hour=PRICE)
+
+
+def test_each_plan_is_what_a_single_run_gives(day, played):
+    alone = merits_of(simulate(day, played[1].plan, capacity=LADDER), usd_per_hour=PRICE)
+    assert played[1].merits == alone
+    assert played[1].outcome.cost == alone.cost_usd
+
+
+def test_both_statistics_are_reported_until_the_endpoint_settles_it(day, played):
+    assert all(item.other is not None for item in played)
+    assert played[1].other.instance_hours > played[1].merits.instance_hours
+    settled = ScalingModel().with_evidence("endpoint", statistic="Average")
+    (one,) = play(day, [played[1].plan], capacity=LADDER, model=settled)
+    assert one.other is None
+    assert "instance_hours_other_statistic" not in comparison([one])
+
+
+def test_only_a_single_policy_on_the_predefined_metric_is_recommended(played):
+    assert [can_be_applied(item.plan) for item in played] == [True, True, False, True]
+    best = recommended([item.outcome for item in played]).best
+    assert can_be_applied(best.plan)
+    with pytest.raises(InvalidInput, match="None of these plans"):
+        recommended([played[2].outcome])
+
+
+def test_a_run_by_time_is_small_and_loses_no_peak_and_no_dollar(played):
+    item = played[1]
+    frame = over_time(item, usd_per_hour=PRICE)
+    assert len(frame) <= 288
+    assert frame.index[-1] == pytest.approx(24.0)
+    assert frame["running_instances"].max() == item.merits.peak_instances
+    assert frame["streams"].max() == item.run.streams.max()
+    assert frame["cost_usd"].iloc[-1] == pytest.approx(item.merits.cost_usd, rel=0.01)
+    assert frame["cost_usd"].is_monotonic_increasing
+    assert "instance_hours" in over_time(item)
+
+
+def test_the_comparison_has_a_row_a_plan_with_units_in_its_columns(played):
+    table = comparison(played)
+    assert list(table.index) == [item.plan.name for item in played]
+    assert table["over_capacity_percent"].iloc[1] == pytest.approx(100 * played[1].merits.over_capacity_share)
+
+
+def test_a_sweep_as_a_table_holds_settings_and_merits(day):
+    outcomes = [p.outcome for p in play(day, targets_for(day, **SHAPE)[:2], capacity=LADDER, model=ScalingModel())]
+    table = swept(outcomes)
+    assert list(table["target_value"]) == [5.0, 6.0]
+    assert list(table["cost"]) == list(table["instance_hours"])
+    assert table["can_be_applied"].all()
+
+
+def test_the_table_of_assumptions_shows_what_was_read_first_and_counts_it():
+    table = Assumptions(ScalingModel().with_evidence("DescribeAlarms", statistic="Maximum", high_periods=4))
+    assert [row.name for row in table.rows[:2]] == ["statistic", "high_periods"]
+    assert table.headline.startswith("2 of ")
+    assert "DescribeAlarms" in str(table)
+    assert "<table" in table._repr_html_()
