@@ -185,7 +185,20 @@ def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged
         pass_share=effort.pass_share,
         confidence=effort.confidence,
         throughput=transcribed / due if due else 1.0,
+        flat_below=_flat_below(holds, criteria, effort),
     )
+
+
+def _flat_below(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> float | None:
+    """How well a PASS has to know that lag does not grow.
+
+    As well as the criteria ask. Only where the longest hold that the effort allows cannot tell, because lag rises and
+    falls with what is said, must it suffice that growth would use up less than half of the bound within such a hold.
+    """
+    longest = max((h.hold_s for h in holds), default=0.0)
+    if criteria.slope is None or longest < 0.99 * effort.max_hold_s:
+        return criteria.slope
+    return max(criteria.slope, 0.5 * criteria.lag_s / effort.max_hold_s)
 
 
 def encode_lags(lags_s: np.ndarray) -> str:

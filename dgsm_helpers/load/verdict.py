@@ -128,6 +128,7 @@ def judge(
     pass_share: float,
     confidence: float,
     throughput: float = 1.0,
+    flat_below: float | None = None,
 ) -> Judged:
     """The verdict on a rung.
 
@@ -138,7 +139,9 @@ def judge(
         pass_share: what share of streams has to pass.
         confidence: one-sided, of either verdict.
         throughput: transcribed over due audio; well below 1 the endpoint falls behind, whatever the lags say.
+        flat_below: what the growth's upper bound has to stay under for a PASS; the criteria's bound when None.
     """
+    flat_below = criteria.slope if flat_below is None else flat_below
     total = len(broken)
     passed = sum(b is None for b in broken)
     low, high = share_bounds(passed, total, confidence)
@@ -150,7 +153,7 @@ def judge(
         verdict, constraint = Verdict.FAIL, "lag growth"
     elif throughput < MIN_THROUGHPUT and trend.low > 0:
         verdict, constraint = Verdict.FAIL, "throughput"
-    elif low >= pass_share and (criteria.slope is None or trend.high <= criteria.slope):
+    elif low >= pass_share and (flat_below is None or trend.high <= flat_below):
         verdict, constraint = Verdict.PASS, None
     else:
         verdict = Verdict.INCONCLUSIVE

@@ -110,6 +110,15 @@ def test_one_bad_hold_of_two_does_not_fail_a_rung():
     assert rung_of(10, [hold(*[late] * 10)] * 2, STRICT, QUICK).verdict is Verdict.FAIL
 
 
+def test_lag_that_rises_and_falls_with_what_is_said_passes_after_the_longest_hold_only():
+    random = np.random.default_rng(3)
+    swaying = [replace(GOOD, bins=tuple(0.2 + random.normal(0, 0.15, BINS))) for _ in range(20)]
+    short, long = (replace(hold(*swaying, n=20), hold_s=s) for s in (QUICK.hold_s, QUICK.max_hold_s))
+    assert short.trend.high > STRICT.slope and long.trend.high > STRICT.slope
+    assert rung_of(20, [short], STRICT, QUICK).verdict is Verdict.INCONCLUSIVE
+    assert rung_of(20, [short, long], STRICT, QUICK).verdict is Verdict.PASS
+
+
 def test_histograms_merge_across_processes_and_count_missing_results_as_infinite():
     first, second = encode_lags(np.full(98, 0.040)), encode_lags(np.array([0.5, np.inf]))
     merged = merge_lags([first, second])
