@@ -29,6 +29,7 @@ from .target_tracking import decide, next_due_s, observed, pull_into_bounds, sch
 from .tracker import AlarmTracker
 from .traffic import STEP_S, Traffic
 from .virtual_fleet import VirtualFleet
+from .weighted import PoolDatapoints, form_named
 
 
 def capacities_of(plan: Plan, capacity: Capacity | Mapping[str, Capacity]) -> dict[str, Capacity]:
@@ -52,7 +53,7 @@ def check_playable(traffic: Traffic, plan: Plan) -> None:
 
     Raises:
         InvalidInput: the traffic is not longer than the plan's longest cooldown.
-        UnsupportedFeature: a policy follows a metric-math expression.
+        UnsupportedFeature: a policy follows a metric-math expression of no known form.
     """
     if traffic.horizon_s <= plan.longest_cooldown_s:
         raise InvalidInput(
@@ -61,10 +62,18 @@ def check_playable(traffic: Traffic, plan: Plan) -> None:
             hint="Give longer traffic or a shorter cooldown.",
         )
     for policy in plan.policies:
-        if isinstance(policy, TargetTracking) and policy.metric == "metric-math":
+        if not isinstance(policy, TargetTracking) or policy.metric != "metric-math":
+            continue
+        if not policy.form:
             raise UnsupportedFeature(
                 f"Policy {policy.name!r} follows a metric-math expression; the planner plays concurrency alone.",
-                hint="Plan with metric='one-minute', whose alarms are the same.",
+                hint="Plan with metric='one-minute', whose alarms are the same, or name its form over the pool.",
+            )
+        if form_named(policy.form).in_streams and len(policy.weights) != len(plan.instance_types):
+            raise InvalidInput(
+                f"Policy {policy.name!r} has {len(policy.weights)} weights, plan {plan.name!r} has "
+                f"{len(plan.instance_types)} instance types.",
+                hint="Give one weight for each type.",
             )
 
 
@@ -95,7 +104,7 @@ def simulate(
     Raises:
         NotReady: a capacity has not been measured.
         InvalidInput: the traffic is shorter than a cooldown.
-        UnsupportedFeature: a policy follows a metric-math expression.
+        UnsupportedFeature: a policy follows a metric-math expression of no known form.
     """
     model = model or ScalingModel()
     capacities = capacities_of(plan, capacity)
@@ -136,10 +145,14 @@ class _Player:
         self._cause = ""
         self._log: list[ScalingEvent] = []
         self._feeds: dict[tuple[str, float], tuple[Datapoints, list[AlarmTracker]]] = {}
+        self._pools: list[tuple[PoolDatapoints, tuple[AlarmTracker, ...]]] = []
         self._trackers: dict[str, tuple[AlarmTracker, ...]] = {}
         for policy in plan.policies:
             specs = alarms_for(policy, model) if isinstance(policy, TargetTracking) else (policy.alarm,)
-            self._trackers[policy.name] = tuple(self._track(spec) for spec in specs)
+            if isinstance(policy, TargetTracking) and policy.form:
+                self._trackers[policy.name] = self._track_pool(policy, specs)
+            else:
+                self._trackers[policy.name] = tuple(self._track(spec) for spec in specs)
 
     def _track(self, spec: AlarmSpec) -> AlarmTracker:
         """An alarm, fed together with those of the same statistic and period."""
@@ -150,6 +163,20 @@ class _Player:
         tracker = AlarmTracker(spec, 0.0)
         self._feeds[key][1].append(tracker)
         return tracker
+
+    def _track_pool(self, policy: TargetTracking, specs: tuple[AlarmSpec, ...]) -> tuple[AlarmTracker, ...]:
+        """The alarms of a policy on metric math over the pool's types."""
+        types, capacities = self._plan.instance_types, self._given["capacities"]
+        feed = PoolDatapoints(
+            form_named(policy.form),
+            {t: float(capacities[t].knee) for t in types},
+            weights=dict(zip(types, policy.weights, strict=False)),
+            ticks=int(specs[0].period_s / self._events.tick_s),
+            zeros=self._model.idle_instance_emits_zero,
+        )
+        trackers = tuple(AlarmTracker(spec, 0.0) for spec in specs)
+        self._pools.append((feed, trackers))
+        return trackers
 
     def play(self) -> Run:
         """Every beat, in order."""
@@ -171,6 +198,12 @@ class _Player:
                 feed.add(total, samples, top)
                 if (tick + 1) % feed.ticks == 0:
                     value = feed.take()
+                    for tracker in trackers:
+                        changed |= tracker.push(value, now_s)
+            for pool, trackers in self._pools:
+                pool.add(row, fleet.types)
+                if (tick + 1) % pool.ticks == 0:
+                    value = pool.take()
                     for tracker in trackers:
                         changed |= tracker.push(value, now_s)
             if changed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidInput
+from .weighted import form_named
 
 if TYPE_CHECKING:
     from .alarms import AlarmSpec
@@ -24,8 +25,11 @@ Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapaci
 class TargetTracking:
     """A target-tracking policy; the defaults are AWS's for SageMaker variants (the guide's are 60 and 300).
 
+    ``form`` names the expression of a ``metric-math`` policy over a pool of types (`weighted.FORMS`); ``weights`` are
+    those of the types in the plan's order, for the form ``weighted-streams`` alone.
+
     Raises:
-        InvalidInput: ``target_value`` is not above zero, or a cooldown is negative.
+        InvalidInput: ``target_value`` is not above zero, a cooldown is negative, or there is no such form.
     """
 
     name: str
@@ -34,6 +38,8 @@ class TargetTracking:
     scale_out_cooldown_s: float = 300.0
     scale_in_cooldown_s: float = 300.0
     disable_scale_in: bool = False
+    form: str = ""
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.target_value > 0:
@@ -43,6 +49,10 @@ class TargetTracking:
             )
         if self.metric not in ("high-resolution", "one-minute", "metric-math"):
             raise InvalidInput(f"Policy {self.name!r} cannot follow the metric {self.metric!r}.")
+        if self.form:
+            form_named(self.form)
+            if self.metric != "metric-math":
+                raise InvalidInput(f"Policy {self.name!r} has a form, which only metric='metric-math' follows.")
         _not_negative(self.name, "scale_out_cooldown_s", self.scale_out_cooldown_s)
         _not_negative(self.name, "scale_in_cooldown_s", self.scale_in_cooldown_s)
 

@@ -134,13 +134,23 @@ def form_named(name: str) -> Form:
 
 
 class PoolDatapoints:
-    """The form's value over each period, from the samples of every beat (as `metric.Datapoints` for one metric)."""
+    """The form's value over each period, from the samples of every beat (as `metric.Datapoints` for one metric).
+
+    ``zeros`` says whether an instance without streams publishes a sample.
+    """
 
     def __init__(
-        self, form: Form, capacities: Mapping[str, float], *, weights: Mapping[str, float], ticks: int
+        self,
+        form: Form,
+        capacities: Mapping[str, float],
+        *,
+        weights: Mapping[str, float],
+        ticks: int,
+        zeros: bool = True,
     ) -> None:
         self.ticks = ticks
         self._form = form
+        self._least = 0 if zeros else 1
         self._capacities = list(capacities.values())
         self._weights = [weights.get(instance_type, 0.0) for instance_type in capacities]
         self._rank = {instance_type: index for index, instance_type in enumerate(capacities)}
@@ -150,7 +160,7 @@ class PoolDatapoints:
     def add(self, peaks: Sequence[int], types: Sequence[str]) -> None:
         """One beat: each slot's streams (-1: not serving) and type."""
         for peak, instance_type in zip(peaks, types, strict=True):
-            if peak >= 0:
+            if peak >= self._least:
                 rank = self._rank[instance_type]
                 self._totals[rank] += peak
                 self._samples[rank] += 1

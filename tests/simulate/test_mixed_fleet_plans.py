@@ -1,0 +1,108 @@
+"""Metric-math policies in the planner: an empty pool, unequal counts, one-minute reaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.fleet import Shortage
+from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.plan import Plan
+from dgsm_helpers.simulate.policies import Bounds, TargetTracking
+from dgsm_helpers.simulate.traffic import step
+from dgsm_helpers.simulate.weighted import FORMS, PoolDatapoints
+
+STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
+CAPACITY = {STRONG: Capacity(knee=20), WEAK: Capacity(knee=8)}
+RISE = step(before=8, after=34, at_s=3600, horizon_s=3 * 3600, mean_s=60)
+
+
+def plan_of(form: str, *, shortage: bool = False) -> Plan:
+    weights = (0.5, 0.5) if form == "weighted-streams" else ()
+    policy = TargetTracking(
+        name="mixed",
+        target_value=0.7 * 14 if weights else 0.7,
+        metric="metric-math",
+        form=form,
+        weights=weights,
+        scale_out_cooldown_s=60,
+    )
+    gone = (Shortage(instance_type=STRONG, start_s=1800, end_s=3 * 3600),) if shortage else ()
+    return Plan(
+        name=form,
+        policies=(policy,),
+        bounds=Bounds(min_capacity=1, max_capacity=10),
+        instance_types=(STRONG, WEAK),
+        shortages=gone,
+        initial_count=1,
+    )
+
+
+def used_at_end(run) -> float:
+    capacity = sum(CAPACITY[t].knee for t, peak in zip(types_of(run), run.peaks[-1], strict=True) if peak >= 0)
+    return run.streams[-60:].mean() / capacity
+
+
+def types_of(run):
+    """Only the first slot is of the strong type where it runs short, all are where it does not."""
+    short = bool(run.plan.shortages)
+    return [WEAK if short and slot else STRONG for slot in range(len(run.peaks[-1]))]
+
+
+@pytest.mark.parametrize("form", ["max-of-ratios", "guarded-mean", "sum-over-sum"])
+def test_mixed_fleet_without_a_fallback_instance_is_scaled_by_the_guarded_forms(form):
+    run = simulate(RISE, plan_of(form), capacity=CAPACITY)
+    assert run.serving[-1] >= 3
+    assert used_at_end(run) <= 0.7
+
+
+@pytest.mark.parametrize("form", ["mean-of-ratios", "weighted-streams"])
+def test_mixed_fleet_without_a_fallback_instance_stays_too_small_under_the_published_forms(form):
+    run = simulate(RISE, plan_of(form), capacity=CAPACITY)
+    assert used_at_end(run) > 0.75
+
+
+def test_mixed_fleet_of_unequal_counts_is_kept_within_the_target_by_sums_alone():
+    used = {form: used_at_end(simulate(RISE, plan_of(form, shortage=True), capacity=CAPACITY)) for form in FORMS}
+    assert 0.5 < used["sum-over-sum"] <= 0.7
+    assert used["max-of-ratios"] < used["sum-over-sum"]
+
+
+def test_mixed_fleet_reacts_by_the_minute():
+    run = simulate(RISE, plan_of("sum-over-sum"), capacity=CAPACITY)
+    first = next(e for e in run.events if e.kind == "out" and e.at_s > 3600)
+    assert first.alarm_s % 60 == 0
+    assert first.at_s - 3600 >= 180
+
+
+def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not():
+    given = {"weights": {}, "ticks": 1}
+    both = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, **given)
+    busy = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, zeros=False, **given)
+    for feed in (both, busy):
+        feed.add([10, 0, -1], [STRONG, WEAK, WEAK])
+    assert both.take() == pytest.approx(10 / 28)
+    assert busy.take() == pytest.approx(10 / 20)
+    assert both.take() is None
+
+
+def test_mixed_plan_with_wrong_form_or_weights_is_refused():
+    def policy(**given):
+        return TargetTracking(name="p", target_value=0.7, metric="metric-math", **given)
+
+    with pytest.raises(InvalidInput, match="no weighted form 'median'"):
+        policy(form="median")
+    with pytest.raises(InvalidInput, match="only metric='metric-math' follows"):
+        TargetTracking(name="p", target_value=0.7, form="sum-over-sum")
+    bounds = Bounds(min_capacity=1, max_capacity=2)
+    unweighted = Plan(
+        name="p",
+        policies=(policy(form="weighted-streams", weights=(1.0,)),),
+        bounds=bounds,
+        instance_types=(STRONG, WEAK),
+    )
+    with pytest.raises(InvalidInput, match="1 weights, plan 'p' has 2 instance types"):
+        simulate(RISE, unweighted, capacity=CAPACITY)
+    with pytest.raises(UnsupportedFeature, match="name its form"):
+        simulate(RISE, Plan(name="p", policies=(policy(),), bounds=bounds), capacity=Capacity(knee=10))
