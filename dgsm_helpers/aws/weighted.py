@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .. import evidence
 from ..errors import InvalidInput, NotFound, NotReady
 from . import endpoint, tables
+from .calls import pages
 from .scaling_policy import POLICY_NAME, ScalingPolicy
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 TARGET_SHARE = 0.7
 """Share of measured capacity to aim for, of the AWS blog that publishes the mean of ratios."""
+
+_PERIOD_S = 60
+"""Of metric math, in alarms of target tracking."""
 
 _STATISTICS = {"a": "Average", "s": "Sum", "n": "SampleCount"}
 """By the first letter of a query's id. One sample per instance every ten seconds: n counts instances, s is streams."""
@@ -158,6 +163,45 @@ def weighted_policy(
         disable_scale_in=disable_scale_in,
         name=name,
     )
+
+
+def parse_capacities(text: str) -> dict[str, float]:
+    """Capacities written as ``ml.g6.2xlarge=20, ml.g5.2xlarge=8``; empty text gives none.
+
+    Raises:
+        InvalidInput: it is not of that form.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        instance_type, _, streams = (side.strip() for side in part.partition("="))
+        try:
+            found[instance_type] = float(streams)
+        except ValueError as error:
+            raise InvalidInput(
+                f"{part!r} is not a capacity.", hint='Write "ml.g6.2xlarge=20, ml.g5.2xlarge=8": streams per instance.'
+            ) from error
+    return found
+
+
+def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> float | None:
+    """What CloudWatch makes of the policy's expression now: its newest one-minute value, None when there is none."""
+    queries = [
+        {**query, "MetricStat": {**query["MetricStat"], "Period": _PERIOD_S}} if "MetricStat" in query else query
+        for query in policy.metric()["CustomizedMetricSpecification"]["Metrics"]
+    ]
+    end = wb.now()
+    # The running minute is left out: its instances have not all published yet.
+    results = pages(
+        wb,
+        "cloudwatch",
+        "GetMetricData",
+        "MetricDataResults",
+        MetricDataQueries=queries,
+        StartTime=end - timedelta(seconds=last_s),
+        EndTime=end - timedelta(seconds=_PERIOD_S),
+        ScanBy="TimestampDescending",
+    )
+    return next((value for result in results for value in result["Values"]), None)
 
 
 def _pool(wb: Workbook) -> tuple[str, ...]:

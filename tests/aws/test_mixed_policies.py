@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgsm_helpers.aws import scaling, weighted
-from dgsm_helpers.aws.weighted import WeightedPolicy, capacities, weighted_policy
+from dgsm_helpers.aws.weighted import WeightedPolicy, capacities, parse_capacities, reading, weighted_policy
 from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.load.runner import Load
 from dgsm_helpers.local.cloudwatch.evaluation import evaluate
 from dgsm_helpers.local.cloudwatch.expressions import parse
 from dgsm_helpers.simulate.weighted import FORMS, PoolMinute
@@ -177,3 +178,28 @@ def test_mixed_capacity_is_read_from_the_newest_evidence_of_its_type(deployed, t
     measured("2026-11-02T110000Z", "ml.g5.2xlarge", 9)
     found = capacities(wb, {"ml.g6e.2xlarge": 24, "ml.g5.2xlarge": 8})
     assert found == {"ml.g6.2xlarge": 21, "ml.g6e.2xlarge": 24, "ml.g5.2xlarge": 8}
+
+
+def test_mixed_capacities_are_read_from_text():
+    assert parse_capacities("ml.g6.2xlarge=20, ml.g5.2xlarge = 8.5,") == {"ml.g6.2xlarge": 20, "ml.g5.2xlarge": 8.5}
+    assert parse_capacities("") == {}
+    with pytest.raises(InvalidInput, match="is not a capacity"):
+        parse_capacities("ml.g6.2xlarge")
+
+
+def test_mixed_forms_read_live_streams_as_computed_by_hand(deployed):
+    with Load(deployed) as load:
+        load.set(4)
+        load.wait_open()
+        deployed.sleep(400)
+        read = {form: reading(deployed, weighted_policy(deployed, form, capacity_by_type=POOL)) for form in FORMS}
+    assert read == pytest.approx(
+        {
+            "weighted-streams": 4 / 3,
+            "mean-of-ratios": 4 / 20 / 3,
+            "max-of-ratios": 4 / 20,
+            "guarded-mean": 4 / 20,
+            "sum-over-sum": 4 / 20,
+        },
+        rel=1e-4,
+    )

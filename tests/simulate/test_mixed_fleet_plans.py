@@ -10,7 +10,8 @@ from dgsm_helpers.simulate.fleet import Shortage
 from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.plan import Plan
 from dgsm_helpers.simulate.policies import Bounds, TargetTracking
-from dgsm_helpers.simulate.traffic import step
+from dgsm_helpers.simulate.pool_forms import PREDEFINED, compare_forms, recommended
+from dgsm_helpers.simulate.traffic import diurnal, step
 from dgsm_helpers.simulate.weighted import FORMS, PoolDatapoints
 
 STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
@@ -106,3 +107,18 @@ def test_mixed_plan_with_wrong_form_or_weights_is_refused():
         simulate(RISE, unweighted, capacity=CAPACITY)
     with pytest.raises(UnsupportedFeature, match="name its form"):
         simulate(RISE, Plan(name="p", policies=(policy(),), bounds=bounds), capacity=Capacity(knee=10))
+
+
+def test_mixed_forms_are_compared_on_the_same_traffic_and_one_is_recommended():
+    traffic = diurnal(low=6, high=60, peak_s=3 * 3600, horizon_s=6 * 3600, mean_s=180, seed=1)
+    outcomes = compare_forms(traffic, {STRONG: 20, WEAK: 8}, max_capacity=20)
+    by_form = {outcome.form: outcome for outcome in outcomes}
+    assert list(by_form) == [*FORMS, PREDEFINED]
+    assert by_form["mean-of-ratios"].whole.affected_share > 0.3
+    assert by_form[PREDEFINED].reaction_s + 60 < by_form["sum-over-sum"].reaction_s
+    best, why = recommended(outcomes)
+    assert best.form == "max-of-ratios"
+    assert "mean-of-ratios" in why
+    assert by_form["max-of-ratios"].row()["published by"] == ""
+    worst, why = recommended([by_form["mean-of-ratios"]])
+    assert (worst.form, "every form overloads" in why) == ("mean-of-ratios", True)

@@ -1,0 +1,144 @@
+"""The weighted forms side by side on the same simulated traffic: with every type available, and without the preferred.
+
+The predefined metric, sized for the weakest type, stands beside them: it reacts sooner and needs no arithmetic, at the
+price of treating every instance as the weakest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .engine import lay_out, simulate
+from .fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
+from .ladder import Capacity
+from .merits import Merits, merits_of
+from .model import ScalingModel
+from .plan import Plan
+from .policies import Bounds, TargetTracking
+from .run import Run
+from .traffic import Traffic, step
+from .weighted import FORMS, form_named
+
+PREDEFINED = "predefined, weakest type"
+AFFECTED_LIMIT = 0.05
+"""Most stream-time on instances beyond their capacity that a recommended form may cause (ours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormOutcome:
+    """One form: the traffic with all types (``whole``) and with the preferred type out of stock (``short``).
+
+    ``reaction_s`` is from a sudden rise of the load to the first scale-out.
+    """
+
+    form: str
+    published: str
+    whole: Merits
+    short: Merits
+    reaction_s: float | None
+
+    @property
+    def worst_affected(self) -> float:
+        """Share of stream-time on instances beyond their capacity, the worse of the two."""
+        return max(self.whole.affected_share, self.short.affected_share)
+
+    def row(self) -> dict[str, object]:
+        """For a table; shares in percent."""
+        return {
+            "form": self.form,
+            "published by": self.published,
+            "overloaded_percent": round(100 * self.whole.affected_share, 1),
+            "overloaded_in_shortage_percent": round(100 * self.short.affected_share, 1),
+            "instance_hours": round(self.whole.instance_hours, 1),
+            "instance_hours_in_shortage": round(self.short.instance_hours, 1),
+            "reaction_s": self.reaction_s,
+        }
+
+
+def compare_forms(
+    traffic: Traffic,
+    capacities: Mapping[str, int],
+    *,
+    max_capacity: int,
+    share: float = 0.7,
+    model: ScalingModel | None = None,
+) -> tuple[FormOutcome, ...]:
+    """Play the traffic under every form and under the predefined metric.
+
+    Args:
+        traffic: sessions; the preferred type is out of stock in its middle half.
+        capacities: streams per instance by type, the preferred type first.
+        max_capacity: most instances.
+        share: of measured capacity to aim for.
+        model: assumptions; by default the nominal ones with least-outstanding routing, as pools are deployed here.
+
+    Raises:
+        InvalidInput: the traffic is shorter than a cooldown, or a capacity below one.
+    """
+    model = model or ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS)
+    knees = {instance_type: Capacity(knee=knee) for instance_type, knee in capacities.items()}
+    types, quarter_s = tuple(capacities), traffic.horizon_s / 4
+    shortage = (Shortage(instance_type=types[0], start_s=quarter_s, end_s=3 * quarter_s),)
+    weakest = min(capacities.values())
+    sudden = step(before=0.3 * weakest, after=2.5 * weakest, at_s=1800, horizon_s=5400, mean_s=60)
+    events = lay_out(traffic, model)
+    outcomes = []
+    for name in (*FORMS, PREDEFINED):
+        policy = _policy(name, capacities, share)
+
+        def played(over: Traffic, short: tuple[Shortage, ...], policy: TargetTracking = policy) -> Run:
+            plan = Plan(
+                name=policy.name,
+                policies=(policy,),
+                bounds=Bounds(min_capacity=1, max_capacity=max_capacity),
+                instance_types=types,
+                shortages=short,
+                initial_count=1,
+            )
+            return simulate(over, plan, capacity=knees, model=model, events=events if over is traffic else None)
+
+        first = next((e.at_s - 1800 for e in played(sudden, ()).events if e.kind == "out" and e.at_s > 1800), None)
+        outcomes.append(
+            FormOutcome(
+                form=name,
+                published=FORMS[name].published if name in FORMS else "SageMaker",
+                whole=merits_of(played(traffic, ())),
+                short=merits_of(played(traffic, shortage)),
+                reaction_s=first,
+            )
+        )
+    return tuple(outcomes)
+
+
+def recommended(outcomes: Sequence[FormOutcome]) -> tuple[FormOutcome, str]:
+    """The outcome with the fewest instance-hours among those that hardly overload anyone, and why, in words.
+
+    Where none keeps to ``AFFECTED_LIMIT``, the one that overloads least.
+    """
+    kept = [outcome for outcome in outcomes if outcome.worst_affected <= AFFECTED_LIMIT]
+    if not kept:
+        best = min(outcomes, key=lambda outcome: outcome.worst_affected)
+        return best, f"every form overloads more than {AFFECTED_LIMIT:.0%} of stream-time; {best.form} least"
+    best = min(kept, key=lambda outcome: outcome.whole.instance_hours + outcome.short.instance_hours)
+    dropped = [o.form for o in outcomes if o not in kept]
+    why = f"fewest instance-hours of those that overload at most {AFFECTED_LIMIT:.0%} of stream-time"
+    return best, f"{why}; not so: {', '.join(dropped)}" if dropped else why
+
+
+def _policy(name: str, capacities: Mapping[str, int], share: float) -> TargetTracking:
+    if name == PREDEFINED:
+        target = share * min(capacities.values())
+        return TargetTracking(name=name, target_value=target, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
+    in_streams = form_named(name).in_streams
+    weights = (1 / len(capacities),) * len(capacities) if in_streams else ()
+    whole = sum(w * c for w, c in zip(weights, capacities.values(), strict=True)) if in_streams else 1.0
+    return TargetTracking(
+        name=name,
+        target_value=share * whole,
+        metric="metric-math",
+        form=name,
+        weights=weights,
+        scale_out_cooldown_s=60,
+        scale_in_cooldown_s=300,
+    )
