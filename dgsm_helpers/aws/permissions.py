@@ -56,8 +56,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "monitoring": (
         "cloudwatch:GetMetricData",
         "cloudwatch:ListMetrics",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:GetDashboard",
         "logs:DescribeLogStreams",
         "logs:GetLogEvents",
+        "logs:FilterLogEvents",
     ),
     "clean-up": (
         "sagemaker:DeleteEndpoint",
@@ -82,6 +85,9 @@ NOT_IN_FULL_ACCESS = frozenset(
         "application-autoscaling:ListTagsForResource",
         "cloudwatch:ListDashboards",
         "cloudwatch:DeleteDashboards",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:GetDashboard",
+        "logs:FilterLogEvents",
     }
 )
 

@@ -24,7 +24,7 @@ def test_file_is_transcribed(deployed, wav):
 @pytest.mark.parametrize("megabytes", [26])
 def test_file_over_25_mb_is_not_sent(deployed, megabytes):
     with pytest.raises(InvalidInput, match=r"26\.0 MB and InvokeEndpoint takes 25 MB"):
-        deploy.transcribe_file(deployed, b"\0" * (megabytes * 2**20), **NOVA)
+        deploy.transcribe_file(deployed, b"\0" * (megabytes * 1_000_000), **NOVA)
 
 
 def test_empty_file_is_not_sent(deployed):
