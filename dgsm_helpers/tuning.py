@@ -48,6 +48,11 @@ class TuningPlan:
         """The dearest of the forecasts."""
         return max((cost for _, cost in self.forecasts), key=lambda cost: cost.instance_minutes)
 
+    @property
+    def longest_s(self) -> float:
+        """Wall-clock seconds of the longest forecast."""
+        return self.most.instance_minutes * 60
+
     def __str__(self) -> str:
         times = ", ".join(f"{cost.instance_minutes:.1f} min for a knee of {knee}" for knee, cost in self.forecasts)
         return (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import ipywidgets
 
 from dgsm_helpers.charts.ladder import LadderState, RungPoint, ladder_html
+from dgsm_helpers.load.verdict import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from dgsm_helpers.load.rung import Rung
     from dgsm_helpers.load.verdict import Criteria
     from dgsm_helpers.session import Workbook
-    from dgsm_helpers.tuning import TuningPlan
 
 TICK_S = 1.0
 
@@ -49,6 +49,13 @@ def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
     ]
 
 
+class Plan(Protocol):
+    """What the view has to know of a `tuning.TuningPlan`: the criteria, and the forecast in wall-clock seconds."""
+
+    criteria: str
+    longest_s: float
+
+
 class LadderView:
     """Lag per rung and the interval so far, with a progress bar; give its `add` to ``tune`` as ``on_rung``.
 
@@ -67,16 +74,14 @@ class LadderView:
         plan: what will be done (`tuning.plan`): gives the criteria and the forecast.
     """
 
-    def __init__(self, wb: Workbook, plan: TuningPlan) -> None:
-        from dgsm_helpers.load.verdict import PRESETS
-
+    def __init__(self, wb: Workbook, plan: Plan) -> None:
         criteria = PRESETS[plan.criteria]
         self._fixed = {
             "endpoint_name": wb.endpoint_name,
             "limit_ms": criteria.lag_s * 1000,
             "limit_name": limit_name(criteria),
             "origin": ladder_origin(wb),
-            "forecast_s": plan.most.instance_minutes * 60,
+            "forecast_s": plan.longest_s,
         }
         self._rungs: dict[int, Rung] = {}
         self._said = self._trouble = ""
@@ -96,13 +101,14 @@ class LadderView:
         self.once()
 
     def start(self) -> Self:
-        """Let the clock run from now on; returns at once."""
+        """Begin anew and let the clock run; returns at once."""
+        self._rungs = {}
         self._began, self._ended = time.monotonic(), 0.0
         self._stop = threading.Event()
         self._said, self._trouble = "preparing the endpoint", ""
         self._thread = threading.Thread(target=self._tick, args=(self._stop,), name="dgsm-ladder", daemon=True)
         self._thread.start()
-        return self
+        return self.once()
 
     def stop(self) -> None:
         """Stop the clock; the last picture stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
@@ -13,7 +13,14 @@ from dgsm_helpers.load.target_value import TargetValue, derive_target
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.capacity import CapacityResult
-    from dgsm_helpers.tuning import Tuning
+
+
+class Measured(Protocol):
+    """What the sliders have to know of a `tuning.Tuning`."""
+
+    result: CapacityResult
+    target: TargetValue
+    server_per_client: float | None
 
 
 class WhatIf:
@@ -26,7 +33,7 @@ class WhatIf:
         tuned: a measurement of this session (`tuning.tune`), whose single streams are still at hand.
     """
 
-    def __init__(self, tuned: Tuning) -> None:
+    def __init__(self, tuned: Measured) -> None:
         criteria, target = tuned.result.criteria, tuned.target
         self.tuned, self.result, self.target = tuned, tuned.result, target
         style = {"style": {"description_width": "14em"}, "layout": {"width": "34em"}, "continuous_update": False}
