@@ -1,7 +1,7 @@
-"""What the package costs before anything happens: import time, start of the embedded AWS, its memory and processor at rest.
+"""What the package costs at rest: import time, start of the embedded AWS, its memory and processor when idle.
 
-Prints one JSON object and writes it to benchmarks/results/footprint.json. Ratios compare with `import boto3` in the same run, since
-machines differ.
+Prints one JSON object and writes it to benchmarks/results/footprint.json. The ratio compares with `import boto3` in
+the same run, since machines differ.
 """
 
 from __future__ import annotations

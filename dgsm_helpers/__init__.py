@@ -12,7 +12,7 @@ _WHERE = {
     "open_workbook": "session",
 }
 
-__all__ = sorted(_WHERE)
+__all__ = ["DgsmError", "ScalingModel", "ScalingPolicy", "Workbook", "open_workbook"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,8 @@
 """The bundled recording and what is said in it.
 
 Eleven seconds of public-domain speech (``data/jfk.wav``: 16 kHz, mono, 16-bit) with its exact transcript and word times
-(``data/jfk.json``). Both sides use it: load clients stream it, and the embedded AWS's ``metered`` engine knows its words.
+(``data/jfk.json``). Both sides use it: load clients stream it, and the embedded AWS's ``metered`` engine knows its
+words.
 """
 
 from __future__ import annotations

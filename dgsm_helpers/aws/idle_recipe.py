@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import service_model
 from ..errors import InvalidInput
-from ..simulate.schedules import parse_schedule
+from ..schedules import parse_schedule
 from . import setup
 from .export import plain
 from .export_values import Ref, Text, parametrised

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..simulate.schedules import parse_schedule
+from ..schedules import parse_schedule
 from . import scalable, scaling
 from .calls import call
 from .scalable import SERVICE

@@ -6,15 +6,13 @@ within the new bounds. Instances need minutes to start, so a minimum has to rise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, NotFound, UnsupportedFeature
-from ..simulate.policies import ScheduledChange
-from ..simulate.presets import scheduled_changes
-from ..simulate.schedules import Schedule, parse_schedule
+from ..schedules import Schedule, parse_schedule
 from . import endpoint, tables
 from .calls import call, pages
 from .instance_minutes import Cost
@@ -42,20 +40,6 @@ class ScheduledAction:
     start: datetime | None = None
     end: datetime | None = None
     next_at: datetime | None = None
-
-    def firings(self, begin: datetime, horizon_s: float) -> tuple[ScheduledChange, ...]:
-        """What it does to traffic that begins at ``begin`` and lasts ``horizon_s``, for the simulator's ``Plan``."""
-        changes = scheduled_changes(
-            parse_schedule(self.schedule, self.timezone),
-            begin_s=begin.timestamp(),
-            horizon_s=horizon_s,
-            min_capacity=self.min_capacity,
-            max_capacity=self.max_capacity,
-            name=self.name,
-        )
-        first = -1.0 if self.start is None else (self.start - begin).total_seconds()
-        last = horizon_s if self.end is None else (self.end - begin).total_seconds()
-        return tuple(change for change in changes if first <= change.at_s <= last)
 
 
 @dataclass(frozen=True)
@@ -175,12 +159,6 @@ def remove(wb: Workbook, name: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def planned(actions: Iterable[ScheduledAction], begin: datetime, horizon_s: float) -> tuple[ScheduledChange, ...]:
-    """All that the actions do to traffic of that time, in order: the ``schedule`` of the simulator's ``Plan``."""
-    changes = (change for action in actions for change in action.firings(begin, horizon_s))
-    return tuple(sorted(changes, key=lambda change: change.at_s))
 
 
 def _check_bounds(name: str, min_capacity: int | None, max_capacity: int | None, low: int, high: int) -> None:

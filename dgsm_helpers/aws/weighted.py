@@ -126,7 +126,7 @@ def weighted_policy(
     *,
     capacity_by_type: Mapping[str, float] | None = None,
     weights: Mapping[str, float] | None = None,
-    target_value: float | None = None,
+    target_share: float = TARGET_SHARE,
     scale_in_cooldown_s: int = 300,
     scale_out_cooldown_s: int = 60,
     disable_scale_in: bool = False,
@@ -138,26 +138,26 @@ def weighted_policy(
         form: one of ``FORMS``.
         capacity_by_type: see `capacities`.
         weights: for ``weighted-streams``: one per type of the pool, adding up to 1; default: equal ones.
-        target_value: default: ``TARGET_SHARE`` of the capacity.
+        target_share: of the capacity, above 0 and at most 1; for ``weighted-streams`` it becomes weighted streams.
 
     Raises:
-        InvalidInput: no such form; weights that do not match the pool, or for a form that has none.
+        InvalidInput: no such form; weights that do not match the pool, or for a form that has none; no such share.
         NotReady, NotFound: see `capacities`.
     """
     if form not in FORMS:
         raise InvalidInput(f"There is no weighted form {form!r}.", hint=f"Give one of {', '.join(FORMS)}.")
     by_type = capacities(wb, capacity_by_type)
     chosen = _weights(form, tuple(by_type), weights)
-    if target_value is None:
-        whole = sum(w * c for w, c in zip(chosen, by_type.values(), strict=True)) if chosen else 1.0
-        target_value = round(TARGET_SHARE * whole, 3)
+    if not 0 < target_share <= 1:
+        raise InvalidInput(f"target_share is {target_share}.", hint="Give a share of the capacity, such as 0.7.")
+    whole = sum(w * c for w, c in zip(chosen, by_type.values(), strict=True)) if chosen else 1.0
     return WeightedPolicy(
         form=form,
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,
         capacities=tuple(by_type.items()),
         weights=chosen,
-        target_value=target_value,
+        target_value=round(target_share * whole, 3),
         scale_in_cooldown_s=scale_in_cooldown_s,
         scale_out_cooldown_s=scale_out_cooldown_s,
         disable_scale_in=disable_scale_in,

@@ -22,6 +22,7 @@ from ..simulate.model import ScalingModel
 from ..simulate.plan import Plan
 from ..simulate.policies import Bounds, TargetTracking
 from ..simulate.replay import replay, series_of
+from .scheduled import planned
 from .sources import STREAM_S
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
             scaling_out_suspended=target.scale_out_suspended,
             scheduled_suspended=target.scheduled_suspended,
         ),
-        schedule=schedules.planned(schedules.listed(wb), begin, horizon_s),
+        schedule=planned(schedules.listed(wb), begin, horizon_s),
         instance_types=endpoint.instance_types(wb, endpoint.status(wb)),
         initial_count=count,
     )

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from ..simulate.sweep import Outcome
     from .comparing import Played
 
-_COLUMNS = ("assumption", "value", "unit", "grade", "meaning", "source")
-_MOST_POINTS = 288
+_COLUMNS = ("rule", "value", "grade", "meaning and source")
+_BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
+"""Units that only say what kind of value it is."""
+_MOST_POINTS = 192
 """Points of a drawn series; a day has 8640 beats, and a figure in a notebook must stay small."""
 
 
 def over_time(played: Played, *, usd_per_hour: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """One run by time: at most 288 rows, each the worst of the beats it stands for (cost: up to its end).
+    """One run by time: at most 192 rows, each the worst of the beats it stands for (cost: up to its end).
 
     Index ``hours`` from the begin of the traffic; columns ``running_instances``, ``desired_instances``, ``streams``,
     ``mean_streams`` and ``max_streams`` per instance, ``lag_p95_ms`` (NaN where not measured), ``cost_usd`` (with a
@@ -136,6 +138,9 @@ class Assumptions:
         read = sum(row.grade == "READ" for row in self.rows)
         return f"{read} of {len(self.rows)} rules read from the endpoint, {len(self.rows) - read} assumed"
 
+    def __repr__(self) -> str:
+        return f"<Assumptions: {self.headline}>"
+
     def __str__(self) -> str:
         return tables.text_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
 
@@ -143,4 +148,7 @@ class Assumptions:
         return tables.html_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
 
     def _cells(self) -> list[tuple[object, ...]]:
-        return [(r.name, r.value, r.unit, r.grade, r.meaning, r.source) for r in self.rows]
+        return [
+            (r.name, r.value if r.unit in _BARE_UNITS else f"{r.value} {r.unit}", r.grade, f"{r.meaning} [{r.source}]")
+            for r in self.rows
+        ]

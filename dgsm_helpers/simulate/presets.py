@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from ..errors import InvalidInput
+from ..schedules import Schedule
 from .alarms import AlarmSpec
 from .plan import Plan
 from .policies import Bounds, Metric, ScheduledChange, Step, StepScaling, TargetTracking
-from .schedules import Schedule
 from .traffic import DAY_S
 
 POLICY_NAME = "deepgram-streaming-concurrency-policy"

@@ -9,6 +9,7 @@ import pytest
 from dgsm_helpers.aws import deploy, observe, scaling, schedules
 from dgsm_helpers.aws.schedules import ScheduledAction
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
+from dgsm_helpers.planning.scheduled import planned
 
 MORNING = "cron(0 7 ? * MON-FRI *)"
 
@@ -94,7 +95,7 @@ def test_scheduled_actions_are_planned_in_their_time_zone():
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     up = ScheduledAction(name="up", schedule=MORNING, timezone="Europe/Berlin", min_capacity=3)
     down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
-    changes = schedules.planned([down, up], monday, 48 * 3600)
+    changes = planned([down, up], monday, 48 * 3600)
     assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
         (6, "up", 3),
         (20, "down", 1),

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from ...simulate.schedules import parse_schedule
+from ...schedules import parse_schedule
 from ..listings import ACCOUNT_ID
 from .scaling_records import (
     DIMENSION,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dgsm_helpers.simulate.schedules import parse_schedule
+from dgsm_helpers.schedules import parse_schedule
 
 
 def seconds(text: str) -> float:
