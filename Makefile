@@ -48,7 +48,7 @@ demo: setup
 	$(BIN)/dgsm demo
 
 test: setup
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" -n 4 --dist loadfile
 
 test-slow: setup
 	$(PYTEST) -m slow
