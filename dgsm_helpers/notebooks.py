@@ -145,6 +145,8 @@ def run_notebook(
             values,
             cwd=notebook.resolve().parent,
             execution_timeout=int(timeout_s),
+            # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
+            extra_arguments=["--log-level=ERROR"],
             progress_bar={"desc": notebook.stem, "leave": True} if progress_bar else False,
         )
     except PapermillExecutionError as failure:
