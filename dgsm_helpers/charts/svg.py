@@ -49,8 +49,8 @@ class LiveState:
 
     ``concurrency`` holds (time, min, mean, max) of the streams per instance; ``instances`` (time, desired, running),
     each valid until the next; ``latency`` (time, p50 ms, p99 ms) of FirstChunkLatency; values may be NaN.
-    ``instances_by_type`` counts what runs now; ``origin`` says where all this comes from; ``trouble`` is an error to
-    show, "" when all is well.
+    ``instances_by_type`` counts what runs now; ``origin`` says where all this comes from; ``cost`` what it cost so far;
+    ``trouble`` is an error to show, "" when all is well.
     """
 
     endpoint_name: str
@@ -67,6 +67,7 @@ class LiveState:
     instances_by_type: Sequence[tuple[str, int]] = ()
     errors_count: int = 0
     streams: str = ""
+    cost: str = ""
     trouble: str = ""
 
 
@@ -233,8 +234,8 @@ def _footer(state: LiveState) -> str:
         if state.trouble
         else ""
     )
-    when = f"{state.now:%H:%M:%S} UTC"
-    return f'{trouble}<div style="font-size:.8em;opacity:.7">{when} · Source: {escape(state.origin)}</div>'
+    parts = [f"{state.now:%H:%M:%S} UTC", escape(state.cost), f"Source: {escape(state.origin)}"]
+    return f'{trouble}<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
 
 
 def _title(frame: _Frame, text: str) -> str:

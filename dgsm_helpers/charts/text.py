@@ -31,7 +31,7 @@ def live_text(state: LiveState, *, width: int = 100) -> str:
     lines += [f"▲ {mark.text}" for mark in [m for m in state.marks if m.scaled][-4:]]
     if state.trouble:
         lines += ["", f"⚠ {state.trouble}"]
-    lines += ["", f"{state.now:%H:%M:%S} UTC · Source: {state.origin}"]
+    lines += ["", *filter(None, [state.cost]), f"{state.now:%H:%M:%S} UTC · Source: {state.origin}"]
     return "\n".join(shorten(line, width, placeholder=" …") if len(line) > width else line for line in lines)
 
 

@@ -1,6 +1,6 @@
 """Thin ipywidgets over charts and aws."""
 
-from .gather import origin_of
+from .feed import origin_of
 from .live import Live
 from .load_control import LoadControl
 

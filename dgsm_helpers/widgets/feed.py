@@ -13,6 +13,8 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws import deploy, observe
+from dgsm_helpers.aws.calls import translated
+from dgsm_helpers.aws.cost import cost_so_far
 from dgsm_helpers.aws.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
 from dgsm_helpers.charts.svg import Alarm, LiveState, Mark, breach_progress
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.aws.endpoint import EndpointState
     from dgsm_helpers.aws.scaling_state import AlarmState
     from dgsm_helpers.load.runner import Load
+    from dgsm_helpers.prices import Price
     from dgsm_helpers.session import Workbook
 
 OVERLAP = timedelta(minutes=5)
@@ -40,11 +43,10 @@ class Feed:
     Args:
         wb: the workbook whose endpoint is watched.
         window_s: seconds of the workbook's time that are shown.
-        load: a running load to tell about.
     """
 
-    def __init__(self, wb: Workbook, *, window_s: float = 1800.0, load: Load | None = None) -> None:
-        self.wb, self.window, self.load = wb, timedelta(seconds=window_s), load
+    def __init__(self, wb: Workbook, *, window_s: float = 1800.0) -> None:
+        self.wb, self.window = wb, timedelta(seconds=window_s)
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
         self._series: list[dict[datetime, float]] = [{} for _ in self._queries]
@@ -53,9 +55,10 @@ class Feed:
         self._initial: tuple[str, int | None] = ("", None)
         self._counts: tuple[int, int] | None = None
         self._alarms_next = True
+        self._prices: dict[str, Price] = {}
 
-    def state(self) -> LiveState:
-        """The endpoint as it is now.
+    def state(self, load: Load | None = None) -> LiveState:
+        """The endpoint as it is now, with ``load``, if there is one, beside it.
 
         Raises:
             NotFound: there is no endpoint or variant. Others as AWS answers; the next call goes on where this one
@@ -65,7 +68,7 @@ class Feed:
         now = self.wb.now()
         self._read_metrics(now)
         self._read_scaling(endpoint)
-        return self._picture(endpoint, now)
+        return self._picture(endpoint, now, load)
 
     def _read_metrics(self, now: datetime) -> None:
         start = now - self.window
@@ -92,11 +95,14 @@ class Feed:
         if self._initial[0] != endpoint.config_name:
             self._initial = (endpoint.config_name, observe.initial_count(self.wb, endpoint))
 
-    def _picture(self, endpoint: EndpointState, now: datetime) -> LiveState:
+    def _picture(self, endpoint: EndpointState, now: datetime, load: Load | None) -> LiveState:
         low, mean, high, p50, p99, *errors = self._series
         counts = observe.history(
             self._activities, endpoint, endpoint.variant(self.wb.variant_name), self._initial[1], now=now
         )
+        if len(self._activities) == NEWEST_ACTIVITIES:
+            # Older ones are not known, and so neither are the counts before.
+            counts = counts[counts.index >= self._activities["started"].min()]
         concurrency = _with_gaps([low, mean, high], self.period_s)
         above = next((a for a in self._alarms if a.side == "high"), None)
         return LiveState(
@@ -119,8 +125,19 @@ class Feed:
             marks=[_mark(row) for row in self._activities.itertuples(index=False)],
             instances_by_type=[(name, count) for name, count in endpoint.instances_by_type.items() if count],
             errors_count=int(sum(sum(found.values()) for found in errors)),
-            streams=_streams(self.load),
+            streams=_streams(load),
+            cost=self._cost(endpoint, counts),
         )
+
+    def _cost(self, endpoint: EndpointState, counts: pd.DataFrame) -> str:
+        """What the instances cost, at the prices of the types that run now; each price is asked for once."""
+        types = [name for name, count in endpoint.instances_by_type.items() if count]
+        for name in types:
+            if name not in self._prices:
+                with translated("pricing", "GetProducts"):
+                    self._prices[name] = self.wb.price_per_hour(name)
+        cost = cost_so_far(counts, [(name, self._prices[name]) for name in types])
+        return f"Cost: {cost} without the software fee ({cost.price_source})"
 
 
 def origin_of(wb: Workbook) -> str:

@@ -12,12 +12,15 @@ from dgsm_helpers.aws import deploy
 from dgsm_helpers.charts.svg import live_html
 from dgsm_helpers.errors import NotReady
 
-from .gather import live_state
+from .feed import Feed
 
 if TYPE_CHECKING:
     from dgsm_helpers.charts.svg import LiveState
     from dgsm_helpers.load.runner import Load
     from dgsm_helpers.session import Workbook
+
+_WINDOWS_S = (900.0, 1800.0, 3600.0, 10_800.0)
+_EVERY_S = (2.0, 5.0, 10.0, 30.0)
 
 _running: dict[tuple[str, ...], Live] = {}
 """The live view of each endpoint that refreshes itself: running a cell again must not leave two."""
@@ -57,6 +60,8 @@ class Live:
         self.wb, self.load, self.window_s, self.max_s = wb, load, window_s, max_s
         self.every_s = every_s if every_s is not None else max(wb.wall_seconds(10), 2.0)
         self.state: LiveState | None = None
+        self._feed = Feed(wb, window_s=window_s)
+        self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._html = ipywidgets.HTML("<i>Not started: press Start, or call start().</i>")
@@ -64,8 +69,16 @@ class Live:
         self._stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
         self._start_button.on_click(lambda _: self.start())
         self._stop_button.on_click(lambda _: self.stop())
-        buttons = ipywidgets.HBox([self._start_button, self._stop_button])
-        self.widget = ipywidgets.VBox([buttons, self._html])
+        self._once_button = ipywidgets.Button(description="Once", icon="refresh")
+        self._once_button.on_click(lambda _: self.once())
+        self._window = _choice("Window", _WINDOWS_S, window_s)
+        self._window.observe(lambda change: self._set_window(change["new"]), names="value")
+        self._every = _choice("Every", _EVERY_S, self.every_s)
+        self._every.observe(lambda change: setattr(self, "every_s", change["new"]), names="value")
+        buttons = [self._start_button, self._stop_button, self._once_button, self._window, self._every]
+        # Wraps, so that nothing is cut off in a narrow notebook.
+        controls = ipywidgets.Box(buttons, layout=ipywidgets.Layout(display="flex", flex_flow="row wrap"))
+        self.widget = ipywidgets.VBox([controls, self._html])
 
     @property
     def running(self) -> bool:
@@ -95,13 +108,21 @@ class Live:
 
     def once(self) -> Live:
         """Refresh once, now."""
-        try:
-            self.state = live_state(self.wb, window_s=self.window_s, load=self.load)
-            self._html.value = live_html(self.state)
-        except Exception as error:
-            # Whatever goes wrong is the view's content: credentials come back, throttling ends, endpoints reappear.
-            self._html.value = _with_trouble(self.state, error)
+        with self._refreshing:  # callers of once() and the loop may meet
+            try:
+                self.state = self._feed.state(self.load)
+                self._html.value = live_html(self.state)
+            except Exception as error:
+                # Whatever goes wrong is the view's content: credentials come back, throttling ends, endpoints reappear.
+                self._html.value = _with_trouble(self.state, error)
         return self
+
+    def _set_window(self, window_s: float) -> None:
+        """Show another stretch of time from the next refresh on, which is at once."""
+        with self._refreshing:
+            self.window_s, self._feed = window_s, Feed(self.wb, window_s=window_s)
+        if self.state is not None:
+            self.once()
 
     def wait_until(self, *, running_instances: int, timeout_s: float = 3600.0) -> str:
         """Block until exactly so many instances are running and the endpoint is ``InService``.
@@ -148,6 +169,20 @@ class Live:
 
     def _show_buttons(self) -> None:
         self._start_button.disabled, self._stop_button.disabled = self.running, not self.running
+
+
+def _choice(description: str, offered_s: tuple[float, ...], chosen_s: float) -> ipywidgets.Dropdown:
+    """Durations to choose from, the present one among them."""
+    options = [(_duration(seconds), seconds) for seconds in sorted({*offered_s, chosen_s})]
+    layout = ipywidgets.Layout(width="11em")
+    return ipywidgets.Dropdown(options=options, value=chosen_s, description=description, layout=layout)
+
+
+def _duration(seconds: float) -> str:
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _with_trouble(state: LiveState | None, error: Exception) -> str:

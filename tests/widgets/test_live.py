@@ -87,7 +87,7 @@ def test_views_of_two_endpoints_run_side_by_side(view, workbook):
 
 
 def test_buttons_follow_the_loop_and_may_be_clicked_in_any_thread(view):
-    start, stop = view.widget.children[0].children
+    start, stop, *_ = view.widget.children[0].children
     thread = threading.Thread(target=start.click)
     thread.start()
     thread.join()
@@ -152,4 +152,26 @@ def test_interrupting_a_waiting_cell_stops_the_view(view, monkeypatch):
     monkeypatch.setattr(live.deploy, "status", interrupted)
     with pytest.raises(KeyboardInterrupt):
         view.wait_until(running_instances=2)
+    assert not view.running
+
+
+def test_another_window_shows_at_once_and_a_new_pace_counts_from_the_next_refresh(view):
+    view.once()
+    controls = {c.description: c for c in view.widget.children[0].children}
+    controls["Window"].value = 10_800.0
+    assert "180 min ago" in shown(view)
+    controls["Every"].value = 30.0
+    assert (view.every_s, view.state.window_s) == (30.0, 10_800.0)
+
+
+def test_the_window_and_pace_asked_for_are_among_the_choices(scaling_endpoint):
+    made = Live(scaling_endpoint, window_s=1234, every_s=0.5)
+    controls = {c.description: c for c in made.widget.children[0].children}
+    assert (controls["Window"].value, controls["Every"].value) == (1234, 0.5)
+
+
+def test_once_can_be_clicked_and_tells_the_cost_with_its_source(view):
+    controls = {c.description: c for c in view.widget.children[0].children}
+    controls["Once"].click()
+    assert "Cost: " in shown(view) and "AWS Price List" in shown(view)
     assert not view.running
