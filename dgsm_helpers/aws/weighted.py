@@ -166,19 +166,20 @@ def weighted_policy(
 
 
 def parse_capacities(text: str) -> dict[str, float]:
-    """Capacities written as ``ml.g6.2xlarge=20, ml.g5.2xlarge=8``; empty text gives none.
+    """Capacities written as ``ml.g6.2xlarge: 20, ml.g5.2xlarge: 8``; empty text gives none.
 
     Raises:
         InvalidInput: it is not of that form.
     """
     found: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        instance_type, _, streams = (side.strip() for side in part.partition("="))
+        instance_type, _, streams = (side.strip() for side in part.partition(":"))
         try:
             found[instance_type] = float(streams)
         except ValueError as error:
             raise InvalidInput(
-                f"{part!r} is not a capacity.", hint='Write "ml.g6.2xlarge=20, ml.g5.2xlarge=8": streams per instance.'
+                f"{part!r} is not a capacity.",
+                hint='Write "ml.g6.2xlarge: 20, ml.g5.2xlarge: 8", streams per instance.',
             ) from error
     return found
 

@@ -21,7 +21,7 @@ from .traffic import Traffic, step
 from .weighted import FORMS, form_named
 
 PREDEFINED = "predefined, weakest type"
-AFFECTED_LIMIT = 0.05
+AFFECTED_LIMIT = 0.02
 """Most stream-time on instances beyond their capacity that a recommended form may cause (ours)."""
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgsm_helpers.aws import scaling, weighted
+from dgsm_helpers.aws import deploy, endpoint, scaling, weighted
+from dgsm_helpers.aws.pool_usage import usage, wait_within
 from dgsm_helpers.aws.weighted import WeightedPolicy, capacities, parse_capacities, reading, weighted_policy
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.load.runner import Load
@@ -144,6 +145,12 @@ def test_mixed_weights_that_do_not_match_the_pool_are_refused(deployed, weights,
         weighted_policy(deployed, "weighted-streams", capacity_by_type=POOL, weights=weights)
 
 
+@pytest.mark.parametrize("share", [0, 1.2, -0.5])
+def test_mixed_target_share_outside_the_capacity_is_refused(deployed, share):
+    with pytest.raises(InvalidInput, match="target_share"):
+        weighted_policy(deployed, "sum-over-sum", capacity_by_type=POOL, target_share=share)
+
+
 def test_mixed_weights_are_refused_where_there_are_none(deployed):
     with pytest.raises(InvalidInput, match="has no weights"):
         weighted_policy(deployed, "sum-over-sum", capacity_by_type=POOL, weights=dict.fromkeys(POOL, 1 / 3))
@@ -181,7 +188,7 @@ def test_mixed_capacity_is_read_from_the_newest_evidence_of_its_type(deployed, t
 
 
 def test_mixed_capacities_are_read_from_text():
-    assert parse_capacities("ml.g6.2xlarge=20, ml.g5.2xlarge = 8.5,") == {"ml.g6.2xlarge": 20, "ml.g5.2xlarge": 8.5}
+    assert parse_capacities("ml.g6.2xlarge: 20, ml.g5.2xlarge :8.5,") == {"ml.g6.2xlarge": 20, "ml.g5.2xlarge": 8.5}
     assert parse_capacities("") == {}
     with pytest.raises(InvalidInput, match="is not a capacity"):
         parse_capacities("ml.g6.2xlarge")
@@ -203,3 +210,29 @@ def test_mixed_forms_read_live_streams_as_computed_by_hand(deployed):
         },
         rel=1e-4,
     )
+
+
+def test_mixed_fleet_grows_until_its_capacity_is_within_the_share_and_falls_back_when_short(workbook, operator):
+    wb = workbook()
+    operator.fault("shortage", instance_type="ml.g6.2xlarge")
+    deploy.deploy(wb, deploy.plan(wb))
+    by_type = capacities(wb, dict.fromkeys(POOL, 10))
+    scaling.register(wb, 1, 4)
+    scaling.apply(wb, weighted_policy(wb, "sum-over-sum", capacity_by_type=by_type))
+    with Load(wb) as load:
+        load.set(12)
+        load.wait_open()
+        wb.sleep(60)
+        before = usage(wb, by_type)
+        after = wait_within(wb, by_type, 0.7, streams=12)
+    assert (before.instances, before.share) == (1, pytest.approx(1.2))
+    assert [t.instances for t in after.types] == [0, 2, 0]
+    assert after.share == pytest.approx(0.6)
+    assert "2 instances, 60% of the capacity in use" in str(after)
+    with pytest.raises(NotReady, match="at most 10%"), Load(wb) as load:
+        load.set(12)
+        load.wait_open()
+        wb.sleep(30)
+        wait_within(wb, by_type, 0.1, timeout_s=10)
+    scaling.remove(wb)
+    endpoint.settle(wb, timeout_s=3600, on_progress=None)
