@@ -120,7 +120,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
         ("cost", "cost (US$)" if money else "cost (instance-hours)", ".0f"),
     )
     figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.12, subplot_titles=[title for _, title, _ in panels]
+        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=[title for _, title, _ in panels]
     )
     for column, (value, _, form) in enumerate(panels, start=1):
         table = grid.pivot(index="settings", columns="target_value", values=value).sort_index()
@@ -131,7 +131,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
             texttemplate=f"%{{z:{form}}}",
             colorscale="Cividis",
             reversescale=True,
-            colorbar={"x": 0.44 if column == 1 else 1.0, "thickness": 10},
+            showscale=False,
             xgap=1,
             ygap=1,
             row=1,
@@ -141,7 +141,8 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
     height = 170 + 22 * grid["settings"].nunique()
     title = f"{len(shown)} policies on this traffic"
     drawn = finished(figure, title=title, origin=f"simulated; {origin}", height=max(height, 260))
-    drawn.update_layout(margin={"l": 8, "t": 105})
+    # The labels of the rows are wide: a title that began where the cells do would run out of the picture.
+    drawn.update_layout(margin={"l": 8, "t": 105}, title={"x": 0.01, "xref": "container"})
     return drawn.update_yaxes(automargin=True)
 
 

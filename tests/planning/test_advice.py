@@ -1,0 +1,148 @@
+"""Planning in one call, from Python and from a shell, and putting the result into the account."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dgsm_helpers.aws import deploy, scaling, schedules
+from dgsm_helpers.cli import main
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.advice import advise, step_like
+from dgsm_helpers.planning.applying import apply_settings, settings_for
+from dgsm_helpers.planning.candidates import presets_for
+from dgsm_helpers.planning.measured import measured
+from dgsm_helpers.simulate.model import ScalingModel
+
+
+@pytest.fixture
+def shell(embedded, monkeypatch):
+    """The command on the running embedded AWS."""
+    monkeypatch.setenv("DGSM_HOME", str(embedded.home))
+
+    def run(*words):
+        return main(["plan", *words])
+
+    return run
+
+
+def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(workbook, day):
+    wb = workbook()
+    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    best = advice.recommendation.best
+    assert best in advice.outcomes
+    assert best.merits.over_capacity_share <= 0.001
+    assert advice.recommendation.runner_up.plan.name in str(advice)
+    assert 4 <= advice.detection.detection_factor <= 6.5
+    assert 1 < advice.detection.total_factor < advice.detection.detection_factor
+    assert advice.rerouted.over_capacity_share < best.merits.over_capacity_share
+    assert any("every rule is assumed" in note for note in advice.notes)
+    json.dumps(advice.to_dict(), allow_nan=False)
+
+
+def test_the_step_is_as_high_as_the_traffic(day):
+    step = step_like(day)
+    assert step.concurrency()[300:].mean() == pytest.approx(day.concurrency().max(), rel=0.25)
+
+
+def test_an_endpoint_that_is_there_is_read(workbook, day):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb)
+    scaling.apply(wb)
+    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    assert dict(advice.model.evidence).keys() >= {"statistic", "high_periods", "low_periods"}
+    assert all(item.other is None for item in advice.played)
+
+
+def test_json_begins_with_the_recommendation(shell, capsys):
+    assert shell("dg-plan", "--traffic", "diurnal", "--knee", "10", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert next(iter(answer)) == "recommended"
+    assert answer["simulated"] is True
+    assert answer["recommended"]["settings"]["target_value"] >= 1
+    assert answer["capacity"]["knee_streams"] == 10
+    assert len(answer["plans"]) == 4
+    assert {"name", "value", "unit", "grade", "source"} == set(answer["assumptions"][0])
+    assert any("No --peak" in note for note in answer["notes"])
+
+
+def test_the_same_call_gives_the_same_answer(shell, capsys):
+    words = ("dg-plan", "--traffic", "step", "--hours", "6", "--knee", "10", "--json")
+    shell(*words)
+    first = capsys.readouterr().out
+    shell(*words)
+    assert capsys.readouterr().out == first
+
+
+def test_the_evidence_of_tuning_is_used(shell, capsys, tuned, workbook):
+    wb = workbook()
+    tuned(wb)
+    assert shell(wb.endpoint_name, "--traffic", "step", "--hours", "6") in (0, 1)
+    assert "sustains 10 streams (measured 2026-11-24" in capsys.readouterr().out
+
+
+def test_a_knee_that_was_not_measured_is_asked_for_and_nothing_is_printed(shell, capsys):
+    assert shell("dg-never-tuned", "--traffic", "diurnal", "--json") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--knee" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--traffic", "weekly"), "no traffic 'weekly'"),
+        (("--traffic", "diurnal", "--knee", "0"), "sustains 0"),
+        (("--traffic", "diurnal", "--peak", "-4"), "peak above zero"),
+        (("--traffic", "diurnal", "--hours", "0.05"), "no longer than the cooldown"),
+        (("--traffic", "step", "--min", "9", "--max", "3"), "9"),
+        (("--traffic", "recorded", "--peak", "9"), "own height"),
+        (("--traffic", "step", "--stream-seconds", "0"), "above zero"),
+    ],
+)
+def test_bad_input_is_exit_code_2_and_says_what(shell, capsys, words, says):
+    given = words if "--knee" in words else (*words, "--knee", "10")
+    assert shell("dg-plan", *given) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_no_tolerable_plan_is_a_negative_answer(shell, capsys):
+    words = ("dg-plan", "--traffic", "constant", "--hours", "3", "--peak", "80", "--knee", "10", "--max", "2")
+    assert shell(*words) == 1
+    assert "No plan keeps" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_gone_is_no_error(embedded):
+    words = "plan --traffic constant --hours 3 --peak 20 --knee 100 --json"
+    script = f"{sys.executable} -m dgsm_helpers.cli {words} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], env=embedded.env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_sweep_adds_the_grid_and_shows_its_progress(shell, capsys):
+    words = ("dg-plan", "--traffic", "step", "--hours", "3", "--peak", "15", "--knee", "10", "--sweep", "--json")
+    shell(*words)
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert answer["plans_simulated"] > 80
+    assert "policies simulated" in err
+    assert answer["front"]
+
+
+def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    shape = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
+    _, at_target, step_in, scheduled = presets_for(day, **shape)
+    settings = settings_for(scheduled)
+    assert "cron(45 6 * * ? *)" in str(settings)
+    assert apply_settings(wb, settings).ok
+    assert {a.name: a.min_capacity for a in schedules.listed(wb)} == {"peak-minimum": 3, "off-peak-minimum": 1}
+    assert apply_settings(wb, settings_for(at_target)).ok
+    assert not schedules.listed(wb)
+    with pytest.raises(InvalidInput, match="more than one"):
+        settings_for(step_in)
