@@ -166,6 +166,8 @@ def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
         return f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}:*"
     if service != "sagemaker" or name.startswith("List"):
         return "*"
+    if "ModelPackage" in name:
+        return wb.model_package_arn or "*"
     if "EndpointConfig" in name:
         return f"{here}:endpoint-config/{wb.endpoint_name}"
     return f"{here}:model/{wb.endpoint_name}" if name.endswith("Model") else f"{here}:endpoint/{wb.endpoint_name}"

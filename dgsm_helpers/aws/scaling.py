@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DgsmError, InvalidInput, NotFound, UnsupportedFeature
+from ..errors import AccessDenied, DgsmError, InvalidInput, NotFound, UnsupportedFeature
 from . import endpoint, tables
 from .calls import call, pages, translated
 from .guide_commands import cli_commands
@@ -110,17 +110,24 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     before = target(wb)
     # Tags are taken at the first registration only; Application Auto Scaling has calls of its own to change them.
     tags = {"Tags": {tag["Key"]: tag["Value"] for tag in wb.tags}} if before is None else {}
-    call(
-        wb,
-        SERVICE,
-        "RegisterScalableTarget",
-        **triple(wb),
-        MinCapacity=min_capacity,
-        MaxCapacity=max_capacity,
-        **tags,
-    )
-    warnings = _bound_warnings(wb, types, running, min_capacity, max_capacity)
+    untagged = _register(wb, {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}, tags)
+    warnings = (*untagged, *_bound_warnings(wb, types, running, min_capacity, max_capacity))
     return Registration(wb.resource_id, min_capacity, max_capacity, before is None, warnings)
+
+
+def _register(wb: Workbook, bounds: dict[str, int], tags: dict[str, Any]) -> tuple[str, ...]:
+    """RegisterScalableTarget, without tags where the identity may not set them; then a warning that says so."""
+    try:
+        call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **bounds, **tags)
+    except AccessDenied as error:
+        if not tags or "TagResource" not in error.message:
+            raise
+        call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **bounds)
+        return (
+            "The target carries no tags: application-autoscaling:TagResource is not allowed (AmazonSageMakerFullAccess "
+            "lacks it). Clean-up finds it by the endpoint's name.",
+        )
+    return ()
 
 
 def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:

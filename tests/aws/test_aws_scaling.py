@@ -142,8 +142,8 @@ def test_endpoint_still_creating_is_not_ready(workbook):
     deploy.deploy(wb, plan)
 
 
-def test_bounds_need_confirmed_spending(scripted):
-    s = scripted(confirm_spend=False)
+def in_service(s):
+    """The script answers for an endpoint of one instance at $1.50 an hour."""
     variant = {"VariantName": "AllTraffic", "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
     arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg"
     now = s.wb.now()
@@ -165,8 +165,30 @@ def test_bounds_need_confirmed_spending(scripted):
     }
     s.answers("sagemaker", "describe_endpoint_config", config)
     s.prices(1.5)
+
+
+def test_bounds_need_confirmed_spending(scripted):
+    s = scripted(confirm_spend=False)
+    in_service(s)
     with pytest.raises(SpendNotConfirmed, match=r"\$6\.00 per hour"):
         scaling.register(s.wb, 1, 4)
+
+
+def test_registering_without_the_right_to_tag_goes_on_without_tags(scripted):
+    s = scripted()
+    in_service(s)
+    s.answers("application-autoscaling", "describe_scalable_targets", {"ScalableTargets": []})
+    message = "User: x is not authorized to perform: application-autoscaling:TagResource on resource: y"
+    s.refuses("application-autoscaling", "register_scalable_target", "AccessDeniedException", message)
+    on = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/dg/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    bare = {**on, "MinCapacity": 1, "MaxCapacity": 4}
+    s.answers("application-autoscaling", "register_scalable_target", {}, bare)
+    s.refuses("service-quotas", "list_service_quotas", "AccessDeniedException", "no")
+    assert any("carries no tags" in warning for warning in scaling.register(s.wb, 1, 4).warnings)
 
 
 def test_printed_commands_do_the_same_as_the_calls(deployed, embedded, tmp_path):
