@@ -27,6 +27,9 @@ VERBS = (
     ("local", "fault"),
     ("clean-up",),
     ("export",),
+    ("doctor",),
+    ("watch",),
+    ("report",),
 )
 
 

@@ -1,6 +1,6 @@
 """The manual's recommended alarms and a dashboard in the account: made, changed and removed, never the policy's own.
 
-Source: Deepgram, observability-sagemaker. Thresholds follow from measured capacity. Names begin with the prefixes that
+Thresholds follow from measured capacity. Names begin with the prefixes that
 clean-up searches for, and alarms carry the workbook's tags.
 """
 
@@ -14,40 +14,13 @@ from .. import evidence
 from ..errors import AwsCallFailed, InvalidInput, NotFound, NotReady
 from . import endpoint, scaling, tables
 from .account_dashboard import dashboard_body
+from .account_recommended import AccountAlarm, gpus_of, recommended
 from .calls import call, pages
 from .inventory import alarm_prefix, dashboard_prefix
-from .metrics import CONCURRENCY, INVOCATION_NAMESPACE, UTILISATION_NAMESPACE
 from .observe import alarm_states
 
 if TYPE_CHECKING:
     from ..session import Workbook
-
-CAPACITY_SHARE = 0.85
-"""The manual says 80–90 % of measured capacity."""
-
-GPU_SHARE_PERCENT = 80
-EXAMPLE_FIRST_CHUNK_MS = 5000.0
-"""The manual's example, used when no baseline is known."""
-
-_BASELINE_FACTOR = 3.0
-_LEAST_FIRST_CHUNK_MS = 1000.0
-"""Whatever the baseline: Deepgram expects 200–500 ms for a healthy stream, and half a second more wakes nobody."""
-
-_GPUS = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
-"""GPUs by size, of the g5, g6 and g6e types; the smaller sizes and 16xlarge have one."""
-
-
-@dataclass(frozen=True)
-class AccountAlarm:
-    """One alarm: PutMetricAlarm's parameters without tags, and how its threshold came about."""
-
-    request: Mapping[str, Any]
-    why: str
-
-    @property
-    def name(self) -> str:
-        """Its name in the account."""
-        return self.request["AlarmName"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +44,7 @@ class Put:
         return f"Alarms and dashboard of {self.endpoint_name}: {counts}"
 
     def _rows(self) -> list[tuple[object, ...]]:
-        return [(alarm.name, _rule(alarm.request), alarm.why) for alarm in self.alarms]
+        return [(alarm.name, alarm.rule, alarm.why) for alarm in self.alarms]
 
     def _notes(self) -> list[str]:
         ours = {alarm.name for alarm in self.alarms}
@@ -80,100 +53,6 @@ class Put:
 
 
 _COLUMNS = ("alarm", "when", "threshold from")
-
-
-def recommended(
-    wb: Workbook,
-    *,
-    knee: int,
-    knee_from: str,
-    gpus: int,
-    first_chunk_ms: float | None = None,
-    sns_topic_arn: str | None = None,
-) -> tuple[AccountAlarm, ...]:
-    """The four alarms as values; nothing is called.
-
-    Args:
-        knee: streams that one instance sustains; ``knee_from`` says who says so.
-        gpus: GPUs of one instance, as GPUUtilization counts 100 for each.
-        first_chunk_ms: p95 or so of the first chunk in normal operation; None: the manual's example of 5 s.
-        sns_topic_arn: topic told when an alarm begins and ends; None: the alarms are only seen.
-    """
-    where = [{"Name": "EndpointName", "Value": wb.endpoint_name}, {"Name": "VariantName", "Value": wb.variant_name}]
-    actions = [sns_topic_arn] if sns_topic_arn else []
-
-    def alarm(short: str, description: str, why: str, **numbers: Any) -> AccountAlarm:
-        request = {
-            "AlarmName": f"{alarm_prefix(wb)}{short}",
-            "AlarmDescription": description,
-            "Dimensions": where,
-            "AlarmActions": actions,
-            "OKActions": actions,
-            **numbers,
-        }
-        return AccountAlarm(request, why)
-
-    limit_ms, limit_from = _first_chunk_limit(first_chunk_ms)
-    return (
-        alarm(
-            "concurrency-near-capacity",
-            f"An instance holds {CAPACITY_SHARE:.0%} or more of the {knee} streams that it sustains.",
-            f"{CAPACITY_SHARE:.0%} of {knee} streams ({knee_from})",
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName=CONCURRENCY,
-            Statistic="Maximum",
-            Period=60,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            Threshold=CAPACITY_SHARE * knee,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            # The metric is always there while an instance serves: its absence is a state of its own.
-            TreatMissingData="missing",
-        ),
-        alarm(
-            "errors-5xx",
-            "Five or more requests failed on the server's side in five minutes, twice.",
-            "the manual",
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName="Invocation5XXErrors",
-            Statistic="Sum",
-            Period=300,
-            EvaluationPeriods=2,
-            DatapointsToAlarm=2,
-            Threshold=5.0,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            TreatMissingData="notBreaching",
-        ),
-        alarm(
-            "first-chunk-p99",
-            f"The slowest new streams wait longer than {limit_ms:.0f} ms for their first result.",
-            limit_from,
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName="FirstChunkLatency",
-            ExtendedStatistic="p99",
-            Period=60,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            # The metric is in microseconds, one sample per stream: minutes without new streams are normal.
-            Threshold=limit_ms * 1000,
-            ComparisonOperator="GreaterThanThreshold",
-            TreatMissingData="notBreaching",
-        ),
-        alarm(
-            "gpu-utilisation",
-            f"The GPUs are {GPU_SHARE_PERCENT} % busy or more for a quarter of an hour.",
-            f"{GPU_SHARE_PERCENT} % of {gpus} GPU{'s' * (gpus > 1)}",
-            Namespace=UTILISATION_NAMESPACE,
-            MetricName="GPUUtilization",
-            Statistic="Average",
-            Period=300,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            Threshold=float(GPU_SHARE_PERCENT * gpus),
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            TreatMissingData="missing",
-        ),
-    )
 
 
 def put(
@@ -209,7 +88,7 @@ def put(
         wb,
         knee=knee,
         knee_from=knee_from,
-        gpus=min(map(_gpus, types), default=1),
+        gpus=min(map(gpus_of, types), default=1),
         first_chunk_ms=first_chunk_ms,
         sns_topic_arn=sns_topic_arn,
     )
@@ -272,18 +151,6 @@ def _first_chunk_ms(measured: Mapping[str, Any]) -> float | None:
     return next((r["first_chunk_p95_ms"] for r in at_knee if r["first_chunk_p95_ms"]), None)
 
 
-def _first_chunk_limit(baseline_ms: float | None) -> tuple[float, str]:
-    if baseline_ms is None:
-        return EXAMPLE_FIRST_CHUNK_MS, "the manual's example"
-    limit_ms = max(_BASELINE_FACTOR * baseline_ms, _LEAST_FIRST_CHUNK_MS)
-    least = f", at least {_LEAST_FIRST_CHUNK_MS:.0f} ms" if limit_ms == _LEAST_FIRST_CHUNK_MS else ""
-    return limit_ms, f"{_BASELINE_FACTOR:g} × {baseline_ms:.0f} ms{least}"
-
-
-def _gpus(instance_type: str) -> int:
-    return _GPUS.get(instance_type.rpartition(".")[2], 1)
-
-
 def _dashboard_name(wb: Workbook) -> str:
     return f"{dashboard_prefix(wb)}overview"
 
@@ -313,12 +180,3 @@ def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     if problems:
         raise AwsCallFailed(f"CloudWatch took dashboard {name} with complaints: {'; '.join(problems)}.")
     return what, name
-
-
-def _rule(request: Mapping[str, Any]) -> str:
-    sign = ">=" if request["ComparisonOperator"].startswith("GreaterThanOrEqual") else ">"
-    stat = request.get("Statistic") or request["ExtendedStatistic"]
-    return (
-        f"{request['MetricName']} {stat} {sign} {request['Threshold']:g}, "
-        f"{request['EvaluationPeriods']} × {request['Period']} s"
-    )

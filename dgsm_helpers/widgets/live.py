@@ -174,8 +174,13 @@ class Live:
 def _choice(description: str, offered_s: tuple[float, ...], chosen_s: float) -> ipywidgets.Dropdown:
     """Durations to choose from, the present one among them."""
     options = [(_duration(seconds), seconds) for seconds in sorted({*offered_s, chosen_s})]
-    layout = ipywidgets.Layout(width="11em")
-    return ipywidgets.Dropdown(options=options, value=chosen_s, description=description, layout=layout)
+    return ipywidgets.Dropdown(
+        options=options,
+        value=chosen_s,
+        description=description,
+        style={"description_width": "initial"},
+        layout=ipywidgets.Layout(width="11em"),
+    )
 
 
 def _duration(seconds: float) -> str:

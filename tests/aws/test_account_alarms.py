@@ -9,6 +9,7 @@ from doctor_snapshots import evidence
 
 from dgsm_helpers import service_model
 from dgsm_helpers.aws import account_alarms, cleanup, observe, scaling
+from dgsm_helpers.aws.account_recommended import gpus_of, recommended
 from dgsm_helpers.errors import InvalidInput, InvalidRequest, NotFound, NotReady
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
@@ -133,7 +134,7 @@ def test_clean_up_finds_them(watched):
 
 
 def test_every_request_is_one_that_awss_model_takes(watched):
-    for alarm in account_alarms.recommended(watched, knee=10, knee_from="given", gpus=4, sns_topic_arn=TOPIC):
+    for alarm in recommended(watched, knee=10, knee_from="given", gpus=4, sns_topic_arn=TOPIC):
         assert service_model.problems("cloudwatch", "PutMetricAlarm", dict(alarm.request)) == ()
 
 
@@ -152,13 +153,13 @@ def test_a_missing_endpoint_gets_no_alarms(workbook):
 
 def test_the_gpu_alarm_counts_every_gpu(scripted):
     wb = scripted().wb
-    four = account_alarms.recommended(wb, knee=10, knee_from="given", gpus=4)[-1]
+    four = recommended(wb, knee=10, knee_from="given", gpus=4)[-1]
     assert four.request["Threshold"] == 320
-    assert account_alarms._gpus("ml.g6.12xlarge") == 4
+    assert gpus_of("ml.g6.12xlarge") == 4
 
 
 @pytest.mark.parametrize(("baseline_ms", "threshold_us"), [(None, 5_000_000), (80, 1_000_000), (600, 1_800_000)])
 def test_the_latency_alarm_stands_well_above_the_baseline(scripted, baseline_ms, threshold_us):
     given = {"knee": 10, "knee_from": "given", "gpus": 1, "first_chunk_ms": baseline_ms}
-    alarm = account_alarms.recommended(scripted().wb, **given)[2]
+    alarm = recommended(scripted().wb, **given)[2]
     assert (alarm.request["MetricName"], alarm.request["Threshold"]) == ("FirstChunkLatency", threshold_us)
