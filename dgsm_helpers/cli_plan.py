@@ -79,8 +79,8 @@ def _plan(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
 
 def _traffic(args: argparse.Namespace, wb: Any, knee: int) -> tuple[Any, list[str]]:
     """The traffic, and what of it was not given."""
-    from .errors import InvalidInput
-    from .planning.calibrating import recorded_traffic
+    from .errors import InvalidInput, NotFound, NotReady
+    from .planning.calibrating import back_test, recorded_traffic
     from .planning.sources import STREAM_S, load_traffic
     from .simulate.traffic import PRESETS
 
@@ -90,7 +90,12 @@ def _traffic(args: argparse.Namespace, wb: Any, knee: int) -> tuple[Any, list[st
         if args.peak is not None or args.hours is not None:
             raise InvalidInput("Recorded traffic has its own height and length.", hint="Leave out --peak and --hours.")
         traffic, begin = recorded_traffic(wb, mean_s=mean_s, seed=args.seed)
-        return traffic, [*notes, f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on."]
+        notes.append(f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.")
+        try:
+            notes.append(str(back_test(wb, mean_s=mean_s, seed=args.seed)))
+        except (NotFound, NotReady) as error:
+            notes.append(f"No back-test: {error}")
+        return traffic, notes
     peak = args.peak
     if peak is None and args.traffic in PRESETS:
         peak = float(_PEAK_IN_KNEES * knee)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..aws import endpoint, tables
-from ..simulate.engine import simulate
+from ..errors import InvalidInput, NotFound, NotReady
+from ..simulate.engine import check_playable, simulate
 from ..simulate.merits import merits_of
 from ..simulate.reaction import Comparison, compare_metrics
 from ..simulate.sweep import Outcome, Recommendation, sweep
 from ..simulate.traffic import step
-from .calibrating import read_model
+from .calibrating import active_plan, read_model
 from .candidates import grid_for, presets_for, targets_for
 from .comparing import Played, play, recommended
 from .frames import Assumptions, row_of, settings_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..session import Workbook
     from ..simulate.merits import Merits
     from ..simulate.model import ScalingModel
+    from ..simulate.plan import Plan
     from ..simulate.sweep import Progress
     from ..simulate.traffic import Traffic
     from .measured import Measured
@@ -135,7 +137,8 @@ def advise(
 ) -> Advice:
     """Play the presets, and with ``full_sweep`` the grid, on ``traffic``; recommend one. Changes nothing.
 
-    Where the workbook's endpoint exists, what it shows of its scaling replaces the model's assumptions.
+    Where the workbook's endpoint exists, what it shows of its scaling replaces the model's assumptions, and the policy
+    that is applied to it is compared as well.
 
     Args:
         traffic: sessions.
@@ -148,13 +151,17 @@ def advise(
         executor, progress: as in `simulate.sweep.sweep`.
 
     Raises:
-        InvalidInput: traffic shorter than a cooldown, or a minimum above the maximum.
+        InvalidInput: traffic without streams or shorter than a cooldown, or a minimum above the maximum.
     """
+    if not traffic.sessions:
+        raise InvalidInput(f"Traffic {traffic.name!r} has no streams.", hint="Choose a busier period, or a shape.")
     notes = [*notes, *instance.notes]
+    applied: tuple[Plan, ...] = ()
     if endpoint.find(wb) is not None:
         calibration = read_model(wb, model)
         model = calibration.model
-        notes.append(f"{len(calibration.read)} rules were read from endpoint {wb.endpoint_name}.")
+        notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
+        applied = _applied(wb, traffic, instance, notes)
     else:
         notes.append(f"There is no endpoint {wb.endpoint_name} to read: every rule is assumed.")
     shape = {
@@ -169,7 +176,7 @@ def advise(
         "usd_per_hour": instance.usd_per_hour,
         "seed": seed,
     }
-    played = play(traffic, presets_for(traffic, **shape), **given)
+    played = play(traffic, (*applied, *presets_for(traffic, **shape)), **given)
     outcomes = tuple(item.outcome for item in played)
     if full_sweep:
         outcomes += sweep(traffic, grid_for(traffic, **shape), **given, executor=executor, progress=progress)
@@ -196,6 +203,20 @@ def advise(
         rerouted=rerouted,
         notes=tuple(notes),
     )
+
+
+def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str]) -> tuple[Plan, ...]:
+    """The plan that the endpoint has now, if it has one that can be played; its days begin at midnight UTC."""
+    midnight = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        plan = active_plan(wb, begin=midnight, horizon_s=traffic.horizon_s)
+        check_playable(traffic, plan)
+    except (NotFound, NotReady):
+        return ()
+    except InvalidInput as error:
+        notes.append(f"The applied policies are not compared: {error}")
+        return ()
+    return (dataclasses.replace(plan, instance_types=(instance.instance_type,)),)
 
 
 def step_like(traffic: Traffic) -> Traffic:

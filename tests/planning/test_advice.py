@@ -16,6 +16,7 @@ from dgsm_helpers.planning.applying import apply_settings, settings_for
 from dgsm_helpers.planning.candidates import presets_for
 from dgsm_helpers.planning.measured import measured
 from dgsm_helpers.simulate.model import ScalingModel
+from dgsm_helpers.simulate.traffic import Traffic
 
 
 @pytest.fixture
@@ -56,6 +57,15 @@ def test_an_endpoint_that_is_there_is_read(workbook, day):
     advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
     assert dict(advice.model.evidence).keys() >= {"statistic", "high_periods", "low_periods"}
     assert all(item.other is None for item in advice.played)
+    assert advice.played[0].plan.name == f"as applied to {wb.endpoint_name}"
+    assert advice.played[0].plan.policies[0].target_value == 5.0
+
+
+def test_traffic_without_streams_is_refused(workbook):
+    silent = Traffic(name="silence", starts_s=[], durations_s=[], horizon_s=3600.0)
+    wb = workbook()
+    with pytest.raises(InvalidInput, match="no streams"):
+        advise(wb, silent, measured(wb, knee=10), model=ScalingModel())
 
 
 def test_json_begins_with_the_recommendation(shell, capsys):

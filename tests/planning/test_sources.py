@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotFound
@@ -27,7 +28,8 @@ def cloudwatch(**changed):
 def test_a_shape_has_the_peak_asked_for(shape):
     traffic = load_traffic(shape, peak=40, horizon_s=2 * 86_400.0)
     assert traffic.horizon_s == 2 * 86_400
-    assert 30 <= traffic.concurrency().max() <= 70
+    # Nearly always below the peak and its chance, and there at times: a burst fills a twelfth of the time.
+    assert 34 <= np.quantile(traffic.concurrency(), 0.99) <= 60
 
 
 @pytest.mark.parametrize("peak", [None, 0, -3])
