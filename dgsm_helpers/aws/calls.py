@@ -194,10 +194,11 @@ def is_missing_text(text: str) -> bool:
 def denied_action(text: str, service: str, operation: str) -> str:
     """The IAM action that AWS says is missing, or the one that belongs to the call."""
     named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", text)
-    return named[1] if named else f"{_IAM_PREFIX.get(service, service)}:{operation}"
+    return named[1] if named else f"{IAM_PREFIX.get(service, service)}:{operation}"
 
 
-_IAM_PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
+IAM_PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
+"""IAM's prefix of a service where boto3 has another name for it."""
 
 
 def _quota_hint(text: str) -> str:
