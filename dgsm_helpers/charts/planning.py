@@ -186,6 +186,7 @@ def pareto_front(
             line={"color": palette.METRIC, "shape": "hv", "width": 1.5},
             hovertext=list(frame.index),
             hoverinfo="text+x+y",
+            cliponaxis=False,
         )
     figure.update_xaxes(title_text="cost (US$)" if money else "cost (instance-hours)")
     figure.update_yaxes(title_text="stream-seconds over capacity", rangemode="tozero")
