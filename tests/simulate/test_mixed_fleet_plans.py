@@ -110,7 +110,7 @@ def test_mixed_plan_with_wrong_form_or_weights_is_refused():
 
 
 def test_mixed_forms_are_compared_on_the_same_traffic_and_one_is_recommended():
-    traffic = diurnal(low=6, high=60, peak_s=3 * 3600, horizon_s=6 * 3600, mean_s=180, seed=1)
+    traffic = diurnal(low=6, high=80, peak_s=6 * 3600, horizon_s=12 * 3600, mean_s=180, seed=1)
     outcomes = compare_forms(traffic, {STRONG: 20, WEAK: 8}, max_capacity=20)
     by_form = {outcome.form: outcome for outcome in outcomes}
     assert list(by_form) == [*FORMS, PREDEFINED]
