@@ -196,7 +196,8 @@ def ladder_html(state: LadderState) -> str:
 def ladder_svg(state: LadderState) -> str:
     """Lag per rung, from median to p95, on a logarithmic axis."""
     most = max((p.streams for p in state.points), default=8) * 1.08
-    top = max([_drawn(p.lag_p95_ms) for p in state.points] + [2 * state.limit_ms, 1000.0]) * 1.3
+    drawn = [_drawn(lag) for p in state.points for lag in (p.lag_p50_ms, p.lag_p95_ms)]
+    top = max([*drawn, 2 * state.limit_ms, 1000.0]) * 1.3
 
     def x(streams: float) -> float:
         return _LEFT + streams / most * (_WIDTH - _LEFT - _RIGHT)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import InvalidInput
 from ..simulate.activities import ActivityText, activity, alarm_name, finished, scheduled_activity
 from ..simulate.model import ScalingModel
 from ..simulate.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
@@ -191,7 +192,12 @@ class Autoscaler:
             name=action.name,
         )
         action.next_s = next_firing(action.request, now_s)
-        bounds = scheduled(_bounds(target), change)
+        try:
+            bounds = scheduled(_bounds(target), change)
+        except InvalidInput as error:
+            # AWS checks an action's own two bounds when it is made; against the target's other one only now.
+            service.activities.append(_refused_action(target, action.name, str(error), now_s))
+            return
         if bounds.scheduled_suspended:
             return
         target.min_capacity, target.max_capacity = bounds.min_capacity, bounds.max_capacity
@@ -232,6 +238,18 @@ class Autoscaler:
         view = self._fleet.view(region, endpoint)
         seen = view.variant(variant) if view else None
         return seen.current_count if seen else None
+
+
+def _refused_action(target: Target, name: str, reason: str, now_s: float) -> Activity:
+    return Activity(
+        resource_id=target.resource_id,
+        description="Setting the capacity limits",
+        cause=f"scheduled action name {name} was triggered",
+        start_s=now_s,
+        status="Failed",
+        message=reason,
+        end_s=now_s,
+    )
 
 
 def _as_reading(status: AlarmStatus) -> AlarmReading:

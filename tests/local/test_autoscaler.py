@@ -142,6 +142,17 @@ def test_a_scheduled_action_raises_the_minimum_at_its_time(bench):
     assert bench.running == 3
 
 
+def test_a_scheduled_minimum_above_the_maximum_fails_as_an_activity_and_changes_nothing(bench):
+    bench.register(low=1, high=2)
+    at = datetime.fromtimestamp(bench.clock.s + 60, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    action = {"ScheduledActionName": "peak", "Schedule": f"at({at})", "ScalableTargetAction": {"MinCapacity": 3}}
+    bench.api.put_scheduled_action({**TARGET, **action})
+    bench.run(120)
+    [failed] = bench.activities()
+    assert (failed["StatusCode"], "3" in failed["StatusMessage"]) == ("Failed", True)
+    assert bench.api.describe_scalable_targets(TARGET)["ScalableTargets"][0]["MinCapacity"] == 1
+
+
 def test_a_step_policy_acts_on_the_users_own_alarm(bench):
     bench.register()
     policy = bench.api.put_scaling_policy(
