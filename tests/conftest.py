@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def _no_real_account(tmp_path_factory):
     os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(nowhere / "credentials")
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["DGSM_HOME"] = str(tmp_path_factory.mktemp("home"))
+    # A shell's background job starts with Ctrl-C ignored, and so would every process that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     os.environ.clear()
     os.environ.update(saved)

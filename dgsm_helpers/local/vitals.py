@@ -72,11 +72,13 @@ class Vitals:
 
     def publish(self, now_s: float) -> None:
         """Publish the ten seconds that end at ``now_s`` (a multiple of ten), and the minute when one ends there."""
-        due_s = now_s + self._delay_s()
         with self._fleet.lock:
             points = [p for e in self._fleet.endpoints() for p in _endpoint_points(e, now_s)]
-        self._waiting.extend((due_s, p) for p in points)
-        while self._waiting and self._waiting[0][0] <= now_s:
+        self._waiting.extend((now_s, p) for p in points)
+        # Held against the delay of now: when the fault ends, what it held back is there at once, and nothing waits
+        # behind.
+        latest_s = now_s - self._delay_s()
+        while self._waiting and self._waiting[0][0] <= latest_s:
             point = self._waiting.popleft()[1]
             self._store_for(point.region).put(
                 point.namespace,

@@ -10,6 +10,7 @@ from moto.core.exceptions import ServiceException
 from scaling_bench import REGION, RESOURCE, START_S, TARGET, Bench
 
 from dgsm_helpers.local import cloudwatch
+from dgsm_helpers.local.vitals import Vitals
 
 
 @pytest.fixture
@@ -151,6 +152,28 @@ def test_a_scheduled_minimum_above_the_maximum_fails_as_an_activity_and_changes_
     [failed] = bench.activities()
     assert (failed["StatusCode"], "3" in failed["StatusMessage"]) == ("Failed", True)
     assert bench.api.describe_scalable_targets(TARGET)["ScalableTargets"][0]["MinCapacity"] == 1
+
+
+def test_metrics_held_back_by_a_fault_are_there_when_it_ends(bench):
+    delays = [100_000.0]
+    store = cloudwatch.cloudwatch_for(REGION).store
+    vitals = Vitals(bench.fleet, lambda region: store, lambda: delays[0])
+    where = {"EndpointName": "e", "VariantName": "AllTraffic"}
+
+    def points():
+        span = {"start_s": bench.clock.s - 50, "end_s": bench.clock.s, "period_s": 10, "stat": "SampleCount"}
+        return len(store.series("AWS/SageMaker", "ConcurrentRequestsPerModel", where, **span))
+
+    cloudwatch.reset()
+    store = cloudwatch.cloudwatch_for(REGION).store
+    for _ in range(5):
+        bench.clock.s += 10
+        vitals.publish(bench.clock.s)
+    assert points() == 0
+    delays[0] = 0.0
+    bench.clock.s += 10
+    vitals.publish(bench.clock.s)
+    assert points() == 5
 
 
 def test_a_step_policy_acts_on_the_users_own_alarm(bench):
