@@ -140,12 +140,16 @@ def test_help_names_what_can_be_chosen(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path):
     env = {**{k: v for k, v in embedded.env.items() if not k.startswith("AWS_")}, "DGSM_HOME": str(tmp_path)}
     dgsm = f"{sys.executable} -m dgsm_helpers.cli"
     line = f"{dgsm} local up --metered lanes=4,service_ms=45 >&2 && {dgsm} tune deepgram-demo --json"
     try:
         run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
+        if "the client sent late" in run.stderr:
+            # A busy machine voids the run, and the command says so (exit 2); it says nothing of the knee.
+            run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
         assert run.returncode == cli.YES, run.stderr
         answer = json.loads(run.stdout)
         assert (answer["feasible_max"], answer["infeasible_min"]) == (4 * 100 // 45, 9)

@@ -103,8 +103,24 @@ def test_unknown_choices_are_refused_before_anything_is_held(endpoint, bad):
         find_capacity(endpoint, **bad)
 
 
+def measured(wb):
+    """The knee, in three attempts: a busy machine makes the client late, which voids a run and says nothing of the
+    knee."""
+    for attempt in range(3):
+        began = time.monotonic()
+        try:
+            result = find_capacity(wb)
+        except MeasurementInvalid:
+            if attempt == 2:
+                raise
+        else:
+            assert time.monotonic() - began < 240
+            return result
+    return None
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 45.0, 4), (4, 32.0, 12), (4, 9.9, 40)])
 def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, service_ms, knee):
     assert int(lanes * 100 / service_ms) == knee
@@ -112,9 +128,7 @@ def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, s
     try:
         wb = open_workbook("local", home=tmp_path)
         deploy.deploy(wb, deploy.plan(wb))
-        began = time.monotonic()
-        result = find_capacity(wb)
-        assert time.monotonic() - began < 240
+        result = measured(wb)
     finally:
         process.down(tmp_path)
     assert result.feasible_max <= knee < result.infeasible_min
