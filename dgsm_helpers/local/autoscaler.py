@@ -146,15 +146,7 @@ class Autoscaler:
         text = activity(decision, bounds)
         if text is None:
             return
-        record = Activity(
-            resource_id=target.resource_id,
-            description=text.description,
-            cause=text.cause,
-            start_s=now_s,
-            status=text.status_code,
-            message=text.status_message,
-            not_scaled=tuple(dict(r) for r in text.not_scaled_reasons),
-        )
+        record = _record(target, text, now_s)
         if decision.kind == "not_scaled":
             if memory.not_scaled != (decision.alarm, decision.code):
                 record.end_s = now_s
@@ -196,23 +188,19 @@ class Autoscaler:
             bounds = scheduled(_bounds(target), change)
         except InvalidInput as error:
             # AWS checks an action's own two bounds when it is made; against the target's other one only now.
-            service.activities.append(_refused_action(target, action.name, str(error), now_s))
+            refused = ActivityText(
+                description="Setting the capacity limits",
+                cause=f"scheduled action name {action.name} was triggered",
+                status_code="Failed",
+                status_message=str(error),
+            )
+            service.activities.append(_record(target, refused, now_s, ended=True))
             return
         if bounds.scheduled_suspended:
             return
         target.min_capacity, target.max_capacity = bounds.min_capacity, bounds.max_capacity
         text = scheduled_activity(action.name, bounds)
-        service.activities.append(
-            Activity(
-                resource_id=target.resource_id,
-                description=text.description,
-                cause=text.cause,
-                start_s=now_s,
-                status=text.status_code,
-                message=text.status_message,
-                end_s=now_s,
-            )
-        )
+        service.activities.append(_record(target, text, now_s, ended=True))
 
     # Alarms
 
@@ -240,15 +228,16 @@ class Autoscaler:
         return seen.current_count if seen else None
 
 
-def _refused_action(target: Target, name: str, reason: str, now_s: float) -> Activity:
+def _record(target: Target, text: ActivityText, now_s: float, *, ended: bool = False) -> Activity:
     return Activity(
         resource_id=target.resource_id,
-        description="Setting the capacity limits",
-        cause=f"scheduled action name {name} was triggered",
+        description=text.description,
+        cause=text.cause,
         start_s=now_s,
-        status="Failed",
-        message=reason,
-        end_s=now_s,
+        status=text.status_code,
+        message=text.status_message,
+        end_s=now_s if ended else None,
+        not_scaled=tuple(dict(r) for r in text.not_scaled_reasons),
     )
 
 
