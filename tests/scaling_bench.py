@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from dgsm_helpers.local import cloudwatch
 from dgsm_helpers.local.autoscaler import Autoscaler
+from dgsm_helpers.local.control.quotas import Quotas
 from dgsm_helpers.local.fleet import Fleet
 from dgsm_helpers.local.lifecycle import Settings
 from dgsm_helpers.local.listings import LISTINGS
@@ -74,7 +75,8 @@ class Bench:
             log=lambda *_: None,
             settings=Settings(start_delay_s=lambda rng: START_S),
         )
-        self.autoscaler = Autoscaler(clock=self.clock, fleet=self.fleet, model=ScalingModel())
+        self.quotas = Quotas(self.clock)
+        self.autoscaler = Autoscaler(clock=self.clock, fleet=self.fleet, quotas=self.quotas, model=ScalingModel())
         self.vitals = Vitals(self.fleet, lambda region: cloudwatch.cloudwatch_for(region).store, lambda: 0.0)
         self.api = self.autoscaler.service(REGION)
         self.leases: list = []

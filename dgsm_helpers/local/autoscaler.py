@@ -22,20 +22,25 @@ from .clock import Clock
 from .cloudwatch import cloudwatch_for
 from .cloudwatch.alarm import AlarmStatus
 from .control.autoscaling import AutoScaling, next_firing
+from .control.quotas import Quotas, limit_exceeded
 from .control.scaling_records import Activity, Policy, Target
 from .fleet import Fleet, FleetBusy
 from .policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
+from .variants import EndpointView, VariantView
 
 ACTIVITIES_KEPT = 5_000
 """The newest; AWS keeps six weeks of them, which at a row a minute while at a limit would grow without end."""
+
+_LIMIT_EXCEEDED = "(Service: AmazonSageMaker; Status Code: 400; Error Code: ResourceLimitExceeded)"
+"""How AWS ends the reason of an activity that a quota made fail (SageMaker guide, "Describe scaling activities")."""
 
 
 @dataclass
 class _Memory:
     """What is remembered of a scalable target between beats.
 
-    ``not_scaled`` is the alarm and code of the newest activity, if that did not scale: AWS does not say how often it
-    records one while nothing changes; here once.
+    ``not_scaled`` is the alarm of the newest activity and why it did not scale, if it did not: AWS does not say how
+    often it records one while nothing changes; here once.
     """
 
     state: State
@@ -50,12 +55,14 @@ class Autoscaler:
     Args:
         clock: local time.
         fleet: what is scaled.
+        quotas: what refuses more instances.
         model: assumptions; the planner's.
     """
 
-    def __init__(self, *, clock: Clock, fleet: Fleet, model: ScalingModel) -> None:
+    def __init__(self, *, clock: Clock, fleet: Fleet, quotas: Quotas, model: ScalingModel) -> None:
         self._clock = clock
         self._fleet = fleet
+        self._quotas = quotas
         self._model = model
         self._lock = threading.Lock()
         self._services: dict[str, AutoScaling] = {}
@@ -114,7 +121,7 @@ class Autoscaler:
             now_s=now_s,
         )
         if memory.running_activity and memory.state.change is None:
-            self._finish(memory, seen.current_count, now_s)
+            self._finish(memory, view, seen.current_count, now_s)
         for action in service.actions.values():
             if action.resource_id == target.resource_id and action.next_s is not None and action.next_s <= now_s:
                 self._fire(service, target, action, now_s)
@@ -131,14 +138,16 @@ class Autoscaler:
                 self._model,
                 now_s=now_s,
             )
-        self._carry_out(service, target, decision, bounds, now_s)
+        self._carry_out(service, target, seen, decision, bounds, now_s=now_s)
 
     def _carry_out(
         self,
         service: AutoScaling,
         target: Target,
+        seen: VariantView,
         decision: Decision,
         bounds: Bounds,
+        *,
         now_s: float,
     ) -> None:
         memory = self._memory[service.region, target.arn]
@@ -146,20 +155,25 @@ class Autoscaler:
         text = activity(decision, bounds)
         if text is None:
             return
-        record = _record(target, text, now_s)
         if decision.kind == "not_scaled":
-            if memory.not_scaled != (decision.alarm, decision.code):
-                record.end_s = now_s
-                service.activities.append(record)
-            memory.not_scaled = (decision.alarm, decision.code)
+            self._not_scaled(service, target, text, (decision.alarm, decision.code), now_s)
             return
         endpoint, variant = split_resource(target.resource_id)
+        # Where the call is refused nothing has changed: the alarm's next invocation tries again.
+        untouched = replace(before, invoked=decision.state.invoked)
+        refusal = self._refusal(service.region, seen, decision.capacity)
+        if refusal:
+            memory.state = untouched
+            failed = finished(text, capacity=decision.capacity, failure=f"{refusal} {_LIMIT_EXCEEDED}")
+            self._not_scaled(service, target, failed, (decision.alarm, refusal), now_s)
+            return
         try:
             self._fleet.set_capacity(service.region, endpoint, {variant: (decision.capacity, None)})
         except FleetBusy:
-            # Somebody's update came between the look and the call; the next invocation tries again.
-            memory.state = replace(before, invoked=decision.state.invoked)
+            # Somebody's update came between the look and the call.
+            memory.state = untouched
             return
+        record = _record(target, text, now_s)
         memory.not_scaled = None
         memory.running_activity, memory.text = record, text
         service.activities.append(record)
@@ -167,10 +181,23 @@ class Autoscaler:
             arn = service.policies[target.resource_id, decision.policy].arn
             cloudwatch_for(service.region).alarms.record_action(decision.alarm, f"Successfully executed action {arn}")
 
-    def _finish(self, memory: _Memory, running: int, now_s: float) -> None:
+    def _refusal(self, region: str, seen: VariantView, capacity: int) -> str:
+        """Why SageMaker would not take the new capacity; empty when it would."""
+        added = capacity - seen.desired_count
+        return limit_exceeded(self._quotas, self._fleet, region, seen.pools, added) if added > 0 else ""
+
+    def _not_scaled(
+        self, service: AutoScaling, target: Target, text: ActivityText, why: tuple[str, str], now_s: float
+    ) -> None:
+        memory = self._memory[service.region, target.arn]
+        if memory.not_scaled != why:
+            service.activities.append(_record(target, text, now_s, ended=True))
+        memory.not_scaled = why
+
+    def _finish(self, memory: _Memory, view: EndpointView, running: int, now_s: float) -> None:
         record, text = memory.running_activity, memory.text
         asked = int(record.description.rstrip(".").rsplit(" ", 1)[1])
-        failure = "" if running == asked else "the endpoint could not provide the instances and rolled back"
+        failure = "" if running == asked else view.change_failed or "another change of the endpoint came in between"
         done = finished(text, capacity=asked, failure=failure)
         record.status, record.message, record.end_s = done.status_code, done.status_message, now_s
         memory.running_activity = memory.text = None

@@ -96,7 +96,7 @@ class Variant:
 
 @dataclass
 class Endpoint:
-    """A live endpoint. ``change_failed`` tells whether the last change of capacity could not be fulfilled."""
+    """A live endpoint. ``change_failed`` is why the last change of capacity could not be fulfilled, '' if it could."""
 
     region: str
     name: str
@@ -121,6 +121,7 @@ class Endpoint:
             config_name=self.config_name,
             status=self.status,
             failure_reason=self.failure_reason,
+            change_failed=self.change_failed,
             created_s=self.created_s,
             modified_s=self.modified_s,
             variants=tuple(v.view(status, self._progress(v), self.since_s) for v in self.variants.values()),

@@ -36,6 +36,7 @@ from .container_log import write_log
 from .control.faults import Faults
 from .control.gateway import QuietHandler, create_gateway
 from .control.plane import ControlPlane
+from .control.quotas import Quotas
 from .engines.metered import MeteredEngine, MeteredSettings
 from .engines.speech import SpeechEngine
 from .fleet import Fleet
@@ -73,8 +74,10 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         seed=settings["seed"],
     )
     cloudwatch.install(clock)
-    autoscaler = Autoscaler(clock=clock, fleet=fleet, model=model)
-    plane = ControlPlane(fleet=fleet, clock=clock, faults=faults, is_registered=autoscaler.is_registered)
+    quotas = Quotas(clock)
+    autoscaler = Autoscaler(clock=clock, fleet=fleet, quotas=quotas, model=model)
+    registered = autoscaler.is_registered
+    plane = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, faults=faults, is_registered=registered)
     plane.create_identity()
     role_arn = plane.create_execution_role()
     vitals = Vitals(fleet, lambda region: cloudwatch.cloudwatch_for(region).store, faults.metrics_delay_s)

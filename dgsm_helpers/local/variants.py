@@ -61,8 +61,9 @@ class VariantView:
 class EndpointView:
     """An endpoint as DescribeEndpoint shows it; times are local Unix seconds.
 
-    ``config_name`` is the configuration that serves now, ``pending_*``
-    is what an update brings: after a failed update it is the former one again.
+    ``config_name`` is the configuration that serves now, ``pending_*`` is what an update brings: after a failed update
+    it is the former one again. ``change_failed`` is why the last change of capacity was rolled back, '' if it was not:
+    AWS says that in the scaling activity only.
     """
 
     name: str
@@ -72,6 +73,7 @@ class EndpointView:
     created_s: float
     modified_s: float
     variants: tuple[VariantView, ...]
+    change_failed: str = ""
     pending_config_name: str = ""
     pending_since_s: float = 0.0
     pending_counts: Mapping[str, int] = field(default_factory=dict)

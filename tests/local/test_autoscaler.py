@@ -92,7 +92,56 @@ def test_a_scale_out_that_finds_no_capacity_fails_and_says_so(bench):
     bench.faults.short.add("ml.g6.2xlarge")
     bench.load(13)
     bench.run(500)
-    assert bench.activities()[-1]["StatusCode"] == "Failed"
+    failed = bench.activities()[-1]
+    assert failed["StatusCode"] == "Failed"
+    assert failed["StatusMessage"] == (
+        "Failed to set desired instance count to 3. Reason: Unable to provision requested ML compute capacity due to "
+        "InsufficientInstanceCapacity error. Please retry using a different ML instance type or after some time."
+    )
+    assert bench.running == 1
+
+
+def test_a_scale_out_whose_instances_do_not_start_fails_with_the_containers_reason(bench):
+    bench.register()
+    bench.track()
+    bench.faults.failed_start = lambda instance_type: "container-failed"
+    bench.load(13)
+    bench.run(500)
+    failed = bench.activities()[-1]
+    assert failed["StatusCode"] == "Failed"
+    assert "variant AllTraffic did not pass the ping health check" in failed["StatusMessage"]
+    bench.faults.failed_start = lambda instance_type: None
+    bench.run(START_S + 200)
+    assert bench.activities()[0]["StatusCode"] == "Successful"
+    assert bench.running == 3
+
+
+def test_a_scale_out_beyond_the_quota_fails_in_the_guides_words_until_the_quota_is_raised(bench):
+    bench.quotas.set(REGION, "ml.g6.2xlarge", 2)
+    bench.register()
+    bench.track()
+    bench.load(13)
+    bench.run(400)
+    [failed] = bench.activities()  # once, while nothing changes
+    assert failed["StatusCode"] == "Failed"
+    assert failed["StatusMessage"].startswith(
+        "Failed to set desired instance count to 3. Reason: The account-level service limit 'ml.g6.2xlarge for "
+        "endpoint usage' is 2 Instances, with current utilization of 1 Instances and a request delta of 2 Instances."
+    )
+    assert failed["StatusMessage"].endswith("Error Code: ResourceLimitExceeded)")
+    assert (bench.running, bench.status) == (1, "InService")
+    bench.quotas.set(REGION, "ml.g6.2xlarge", 3)
+    bench.run(START_S + 100)
+    assert (bench.running, bench.activities()[0]["StatusCode"]) == (3, "Successful")
+
+
+def test_a_minimum_beyond_the_quota_fails_as_an_activity_with_its_cause(bench):
+    bench.quotas.set(REGION, "ml.g6.2xlarge", 2)
+    bench.register(low=3, high=4)
+    bench.run(60)
+    [failed] = bench.activities()
+    assert (failed["Cause"], failed["StatusCode"]) == ("minimum capacity was set to 3", "Failed")
+    assert "ResourceLimitExceeded" in failed["StatusMessage"]
     assert bench.running == 1
 
 

@@ -14,7 +14,7 @@ from ..fleet import EndpointNotFound, FleetBusy
 from ..variants import EndpointView, VariantSpec, VariantView
 from .endpoint_configs import specs_of
 from .ports import Registered
-from .quotas import quota_name
+from .quotas import limit_exceeded
 from .records import EndpointRecord, Params, RegionState, Resource, arn_of, not_found, page, refuse
 
 _IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -220,23 +220,10 @@ def _check_deployment(config: Mapping[str, Any] | None) -> None:
 
 
 def _check_quota(state: RegionState, specs: Iterable[VariantSpec], added: Mapping[str, int]) -> None:
-    """Every type of a pool needs quota for all instances asked for: quota does not fall back, capacity does."""
     for spec in specs:
-        for instance_type in spec.instance_types:
-            quota, used = state.quotas.get(state.region, instance_type), _used(state, instance_type)
-            if used + added[spec.name] > quota:
-                raise refuse(
-                    f"The account-level service limit '{quota_name(instance_type)}' is {quota:g} Instances, with "
-                    f"current utilization of {used} Instances and a request delta of {added[spec.name]} Instances. "
-                    "Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not "
-                    "available, contact AWS support to request an increase for this quota.",
-                    code="ResourceLimitExceeded",
-                )
-
-
-def _used(state: RegionState, instance_type: str) -> int:
-    views = (state.fleet.view(state.region, name) for name in state.fleet.names(state.region))
-    return sum(variant.pools.get(instance_type, 0) for view in views if view for variant in view.variants)
+        refusal = limit_exceeded(state.quotas, state.fleet, state.region, spec.instance_types, added[spec.name])
+        if refusal:
+            raise refuse(refusal, code="ResourceLimitExceeded")
 
 
 def _retained(

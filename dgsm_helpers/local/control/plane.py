@@ -31,6 +31,7 @@ class ControlPlane:
     Args:
         fleet: the live endpoints.
         clock: local time.
+        quotas: instances that each region may have.
         faults: what the operator may set through ``admin_routes``.
         is_registered: whether a variant is a scalable target.
         listings: the local Marketplace.
@@ -41,11 +42,12 @@ class ControlPlane:
         *,
         fleet: FleetPort,
         clock: ClockPort,
+        quotas: Quotas,
         faults: Faults,
         is_registered: Registered,
         listings: Iterable[Listing] = LISTINGS,
     ) -> None:
-        self.quotas = Quotas(clock)
+        self.quotas = quotas
         self._fleet = fleet
         self._clock = clock
         self._faults = faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -14,7 +14,7 @@ from ... import service_model
 from ...errors import InvalidInput
 from ..listings import ACCOUNT_ID
 from .paging import one_page
-from .ports import ClockPort
+from .ports import ClockPort, FleetPort
 
 SERVICE = "sagemaker"
 DEFAULT_QUOTA = 20.0
@@ -82,6 +82,25 @@ class Quotas:
     def now(self) -> Any:
         """Local time."""
         return self._clock.now()
+
+
+def limit_exceeded(quotas: Quotas, fleet: FleetPort, region: str, instance_types: Iterable[str], added: int) -> str:
+    """Why ``added`` more instances of a pool are refused, in AWS's words; empty when they are not.
+
+    Every type of a pool needs quota for all of them: quota does not fall back, capacity does.
+    """
+    for instance_type in instance_types:
+        quota = quotas.get(region, instance_type)
+        views = (fleet.view(region, name) for name in fleet.names(region))
+        used = sum(variant.pools.get(instance_type, 0) for view in views if view for variant in view.variants)
+        if used + added > quota:
+            return (
+                f"The account-level service limit '{quota_name(instance_type)}' is {quota:g} Instances, with current "
+                f"utilization of {used} Instances and a request delta of {added} Instances. Please use AWS Service "
+                "Quotas to request an increase for this quota. If AWS Service Quotas is not available, contact AWS "
+                "support to request an increase for this quota."
+            )
+    return ""
 
 
 class ServiceQuotas:

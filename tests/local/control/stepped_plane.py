@@ -14,6 +14,7 @@ from dgsm_helpers.local.clock import Clock
 from dgsm_helpers.local.control.faults import Faults
 from dgsm_helpers.local.control.gateway import QuietHandler, create_gateway
 from dgsm_helpers.local.control.plane import ControlPlane
+from dgsm_helpers.local.control.quotas import Quotas
 from dgsm_helpers.local.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from dgsm_helpers.local.fleet import EndpointNotFound, FleetBusy
 from dgsm_helpers.local.listings import LISTINGS
@@ -188,7 +189,11 @@ def running_plane(admin=None) -> Iterator[Plane]:
     fleet, faults = SteppedFleet(clock), Faults()
     plane = Plane(url="", fleet=fleet, faults=faults)
     control = ControlPlane(
-        fleet=fleet, clock=clock, faults=faults, is_registered=lambda _, resource: resource in plane.registered
+        fleet=fleet,
+        clock=clock,
+        quotas=Quotas(clock),
+        faults=faults,
+        is_registered=lambda _, resource: resource in plane.registered,
     )
     plane.control = control
     app = create_gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
