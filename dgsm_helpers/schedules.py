@@ -1,9 +1,8 @@
 """AWS's schedule expressions, `at(…)`, `rate(…)` and `cron(…)`, as the times at which they fire.
 
 Source: Application Auto Scaling user guide, "Schedule recurring scaling actions using cron expressions": six cron
-fields
-(minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter, wildcards `,
-- * / L W #`.
+fields (minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter,
+wildcards `, - * / L W #`.
 """
 
 from __future__ import annotations
@@ -73,7 +72,8 @@ class Cron:
             for hour in sorted(self.hours):
                 for minute in sorted(self.minutes):
                     moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
-                    skipped = moment.astimezone(UTC).astimezone(self.zone).hour != hour
+                    shown = moment.astimezone(UTC).astimezone(self.zone)
+                    skipped = (shown.hour, shown.minute) != (hour, minute)
                     if not skipped and moment.timestamp() > after_s:
                         return moment.timestamp()
         return None
@@ -155,6 +155,12 @@ def _values(field: str, low: int, high: int, names: dict[str, int] | None = None
     return frozenset(found)
 
 
+def _value(text: str, low: int, high: int, names: dict[str, int] | None = None) -> int:
+    """The only value of a field that takes no list."""
+    (value,) = _values(text, low, high, names)
+    return value
+
+
 def _number(text: str, names: dict[str, int] | None) -> int:
     if names and text in names:
         return names[text]
@@ -169,8 +175,8 @@ def _day_of_month(field: str, day: date) -> bool:
         return True
     if field == "L":
         return day.day == last
-    if match := re.fullmatch(r"(\d{1,2}|L)W", field):
-        wanted = last if match[1] == "L" else min(int(match[1]), last)
+    if match := re.fullmatch(r"(\w+)W", field):
+        wanted = last if match[1] == "L" else min(_value(match[1], 1, 31), last)
         return day == _nearest_weekday(date(day.year, day.month, wanted))
     return day.day in _values(field, 1, 31)
 
@@ -186,9 +192,10 @@ def _day_of_week(field: str, day: date) -> bool:
         return True
     number = day.isoweekday() % 7 + 1
     if match := re.fullmatch(r"(\w+)#([1-5])", field):
-        return number == _number(match[1], _DAYS) and (day.day - 1) // 7 + 1 == int(match[2])
+        return number == _value(match[1], 1, 7, _DAYS) and (day.day - 1) // 7 + 1 == int(match[2])
     if field == "L":
         return number == 7
-    if (match := re.fullmatch(r"(\w+)L", field)) and match[1] not in _DAYS:
-        return number == _number(match[1], _DAYS) and day.day + 7 > calendar.monthrange(day.year, day.month)[1]
+    if match := re.fullmatch(r"(\w+)L", field):
+        last = calendar.monthrange(day.year, day.month)[1]
+        return number == _value(match[1], 1, 7, _DAYS) and day.day + 7 > last
     return number in _values(field, 1, 7, _DAYS)

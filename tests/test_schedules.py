@@ -26,6 +26,10 @@ def seconds(text: str) -> float:
         ("cron(0 0 ? * 6#3 *)", "UTC", "2026-03-01T00:00:00", "2026-03-20T00:00:00"),
         ("cron(0 9 15W * ? *)", "UTC", "2026-08-01T00:00:00", "2026-08-14T09:00:00"),
         ("cron(0 9 1W * ? *)", "UTC", "2026-07-31T10:00:00", "2026-08-03T09:00:00"),
+        ("cron(0 9 LW * ? *)", "UTC", "2026-10-01T00:00:00", "2026-10-30T09:00:00"),
+        ("cron(0 9 ? * 6L *)", "UTC", "2026-10-01T00:00:00", "2026-10-30T09:00:00"),
+        ("cron(0 9 ? * FRIL *)", "UTC", "2026-10-01T00:00:00", "2026-10-30T09:00:00"),
+        ("cron(0 0 29 2 ? *)", "UTC", "2026-03-01T00:00:00", "2028-02-29T00:00:00"),
     ],
 )
 def test_fires_next_when_the_user_guide_says(expression, timezone, after, expected):
@@ -41,6 +45,22 @@ def test_a_time_skipped_by_summer_time_does_not_fire_that_day():
     assert schedule.next_after(seconds("2026-03-28T12:00:00")) == seconds("2026-03-30T00:30:00")
 
 
+def test_a_time_skipped_by_half_an_hour_does_not_fire_that_day():
+    schedule = parse_schedule("cron(15 2 * * ? *)", "Australia/Lord_Howe")
+    assert schedule.next_after(seconds("2026-10-03T12:00:00")) == seconds("2026-10-04T15:15:00")
+
+
+def test_a_time_repeated_when_summer_time_ends_fires_once():
+    schedule = parse_schedule("cron(30 2 * * ? *)", "Europe/Berlin")
+    first = schedule.next_after(seconds("2026-10-24T12:00:00"))
+    assert first == seconds("2026-10-25T00:30:00")
+    assert schedule.next_after(first) == seconds("2026-10-26T01:30:00")
+
+
+def test_a_day_that_never_comes_never_fires():
+    assert parse_schedule("cron(0 0 31 2 ? *)").next_after(seconds("2026-01-01T00:00:00")) is None
+
+
 @pytest.mark.parametrize(
     ("expression", "timezone", "names"),
     [
@@ -48,6 +68,10 @@ def test_a_time_skipped_by_summer_time_does_not_fire_that_day():
         ("cron(0 8 * * * *)", "UTC", "exactly one"),
         ("cron(0 24 * * ? *)", "UTC", "outside 0 to 23"),
         ("cron(0 8 ? * FUN *)", "UTC", "'FUN'"),
+        ("cron(0 8 32W * ? *)", "UTC", "outside 1 to 31"),
+        ("cron(0 8 ? * 8L *)", "UTC", "outside 1 to 7"),
+        ("cron(0 8 ? * 9#2 *)", "UTC", "outside 1 to 7"),
+        ("cron(0 8 ? * FRI#6 *)", "UTC", "FRI#6"),
         ("rate(0 minutes)", "UTC", "rate"),
         ("every day", "UTC", "at("),
         ("at(tomorrow)", "UTC", "at(yyyy"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFound, NotReady, Throttled
+from ..errors import NotFound, NotReady, Throttled, UnsupportedFeature
 from . import logs, tables
 from .calls import call
+from .plan import ASYNC_REFUSAL
 
 if TYPE_CHECKING:
     from ..session import Workbook
@@ -174,13 +175,25 @@ def require_in_service(wb: Workbook) -> EndpointState:
     Raises:
         NotFound: there is none.
         NotReady: its status is another one.
+        UnsupportedFeature: it is asynchronous.
     """
     found = status(wb)
+    require_real_time(found)
     if found.status != "InService":
         wait = "Wait until it is InService" if found.status in MOVING else "Delete it and deploy again"
         reason = f" ({found.failure_reason})" if found.failure_reason else ""
         raise NotReady(f"Endpoint {found.name!r} is {found.status}{reason}, not InService.", hint=f"{wait}.")
     return found
+
+
+def require_real_time(state: EndpointState) -> None:
+    """Refuse an asynchronous endpoint, in the manual's words.
+
+    Raises:
+        UnsupportedFeature: it is one.
+    """
+    if state.asynchronous:
+        raise UnsupportedFeature(f"Endpoint {state.name!r} is asynchronous. {ASYNC_REFUSAL}")
 
 
 def instance_types(wb: Workbook, state: EndpointState) -> tuple[str, ...]:

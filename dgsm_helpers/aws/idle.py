@@ -17,7 +17,7 @@ from ..errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
 from . import endpoint, restore, setup, tables
 from .calls import call
 from .endpoint import EndpointState, OnProgress
-from .instance_minutes import Cost, running_types
+from .instance_minutes import Cost
 from .setup import Setup, Step
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Paused:
 class Resumed:
     """An endpoint that is back.
 
-    ``took_s`` is workbook time from the call to ``InService``; ``restored`` names the scaling that is on it again.
+    ``took_s`` is workbook time from the endpoint's creation to ``InService``; ``restored`` names the scaling that is on
+    it again.
     """
 
     state: EndpointState
@@ -92,6 +93,7 @@ def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
     Raises:
         NotFound: there is no such endpoint.
         NotReady: it is paused already, or it is not ``InService``.
+        UnsupportedFeature: it is asynchronous.
     """
     former = _read(wb)
     if endpoint.find(wb) is None and former.paused is not None:
@@ -101,8 +103,8 @@ def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
         )
     state = endpoint.require_in_service(wb)
     found = setup.read(wb)
-    cost = Cost.of(wb, running_types(wb, state), 60.0 * state.running)
-    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, cost.usd, found, former.came_up_in_s)
+    usd_per_hour = _usd_per_hour(wb, state)
+    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, usd_per_hour, found, former.came_up_in_s)
     _write(wb, replace(former, paused=paused_now))
     try:
         restore.take_off(wb, found)
@@ -122,30 +124,50 @@ def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
 def resume(wb: Workbook, *, on_progress: OnProgress | None = None, timeout_s: float = _TIMEOUT_S) -> Resumed:
     """Make the paused endpoint again, with the same config, name, targets, policies and scheduled actions.
 
-    May be repeated: an endpoint that is coming up is waited for, and the record stays until scaling is back too.
+    May be repeated: an endpoint that is coming up is waited for, one that failed is made anew, and the record stays
+    until scaling is back too.
 
     Raises:
         NotFound: there is no record of a pause.
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
-        NotReady, DeployFailed: it did not come up.
+        NotReady: somebody has made another endpoint of that name meanwhile, or it is still coming up.
+        DeployFailed: it did not come up.
     """
     record = paused(wb)
-    started = wb.now()
-    if endpoint.find(wb) is None:
+    began, there = wb.now(), _former_attempt(wb, record, on_progress)
+    if there is None:
         wb.require_spend(f"Endpoint {wb.endpoint_name} ({record.instances} instances before)", record.usd_per_hour)
         _make(wb, record.setup)
+    else:
+        began = there.created or began
     state = endpoint.settle(wb, timeout_s=timeout_s, on_progress=on_progress)
     if state is None or state.status != "InService":
         reason = f"is {state.status}: {state.failure_reason}" if state else "is gone again"
         raise DeployFailed(
-            f"Endpoint {wb.endpoint_name!r} {reason}.",
-            hint="The record is kept: remove what failed (deploy.delete would take the config too; delete the endpoint "
-            "alone) and idle.resume(wb) again.",
+            f"Endpoint {wb.endpoint_name!r} {reason}.", hint="The record is kept: mend that and idle.resume(wb) again."
         )
-    took_s = (wb.now() - started).total_seconds()
+    # Its status has changed last when it came up: nothing has scaled it since.
+    took_s = ((state.modified or wb.now()) - began).total_seconds()
     restored = restore.put_back(wb, record.setup)
     _write(wb, _Record(paused=None, came_up_in_s=took_s))
-    return Resumed(state, took_s, record.saved_usd(started), restored)
+    return Resumed(state, took_s, record.saved_usd(began), restored)
+
+
+def _former_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | None) -> EndpointState | None:
+    """The endpoint, when an interrupted `resume` has made it already and it has not failed."""
+    state = endpoint.find(wb)
+    if state is not None and state.status == "Failed":
+        call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
+    if state is not None and state.status in ("Failed", "Deleting"):
+        state = endpoint.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
+    config = record.setup.of("CreateEndpoint")[0]["EndpointConfigName"]
+    if state is not None and state.config_name != config:
+        raise NotReady(
+            f"There is an endpoint {wb.endpoint_name!r} with the config {state.config_name}; the one that was paused "
+            f"had {config}.",
+            hint="Delete that one, and idle.resume(wb) makes the other again.",
+        )
+    return state
 
 
 def paused(wb: Workbook) -> Paused:
@@ -162,6 +184,19 @@ def paused(wb: Workbook) -> Paused:
             hint="Resume where it was paused, or make a new endpoint with deploy.deploy(wb, plan).",
         )
     return found
+
+
+def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
+    """What runs now costs, type by type; None when a price is unknown."""
+    amounts: list[float | None] = []
+    for variant in state.variants:
+        running = [(t, count) for t, count in variant.instances_by_type.items() if count]
+        amounts += [Cost.of(wb, (instance_type,), 60.0 * count).usd for instance_type, count in running]
+        if not running:
+            # SageMaker counts by type for pools only.
+            types = endpoint.instance_types(replace(wb, variant_name=variant.name), state)
+            amounts.append(Cost.of(wb, types, 60.0 * variant.running).usd)
+    return None if None in amounts else sum(amounts)
 
 
 def _undo(wb: Workbook, found: Setup, error: BaseException) -> None:

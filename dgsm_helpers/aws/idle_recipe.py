@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 SCHEDULER_ROLE = "scheduler_role_arn"
 _SDK_NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "applicationautoscaling"}
-_LAST_MINUTE = 24 * 60 - 1
+_DAY_MIN = 24 * 60
+_LEAST_PAUSE_MIN = 15
+"""Deleting an endpoint takes some minutes (ours); nothing is made while one of its name is there."""
 _ANY_ROLE = "arn:aws:iam::123456789012:role/any"
 """Stands in for the parameter where the request is checked."""
 _BEHIND_THE_CALLS = {
@@ -78,11 +80,16 @@ def recipe(
         ready_after_min: minutes after which scaling is put on; the endpoint must be ``InService`` by then.
 
     Raises:
-        InvalidInput: a time, day or zone cannot be read, or the steps would run past midnight.
+        InvalidInput: a time, day or zone cannot be read, the steps would run past midnight, or the pause is too short.
         NotFound: there is no such endpoint.
     """
     template = parametrised(setup.read(wb))
     off, on = _minute(pause_at), _minute(resume_at)
+    if (on - off) % _DAY_MIN < _LEAST_PAUSE_MIN:
+        raise InvalidInput(
+            f"{resume_at} is {(on - off) % _DAY_MIN} minutes after {pause_at}: the endpoint may not be gone by then.",
+            hint=f"Leave at least {_LEAST_PAUSE_MIN} minutes between.",
+        )
     name = next(s.request for s in template.steps if s.operation == "CreateEndpoint")
     calls: list[tuple[int, Step]] = []
     for step in template.steps:
@@ -127,7 +134,7 @@ def _minute(text: str) -> int:
 
 
 def _schedule(minute: int, step: Step, days: str, timezone: str) -> dict[str, Any]:
-    if minute > _LAST_MINUTE:
+    if minute >= _DAY_MIN:
         raise InvalidInput("The steps would run past midnight, into another day.", hint="Begin earlier in the evening.")
     expression = f"cron({minute % 60} {minute // 60} ? * {days} *)"
     try:

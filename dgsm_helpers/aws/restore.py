@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..schedules import parse_schedule
 from . import scalable, scaling
 from .calls import call
 from .scalable import SERVICE
+from .schedules import next_firing
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fires(request: Mapping[str, Any], now: datetime) -> bool:
-    after = max(now, request.get("StartTime", now))
-    moment_s = parse_schedule(request["Schedule"], request.get("Timezone", "UTC")).next_after(after.timestamp())
-    end: datetime = request.get("EndTime", datetime.max.replace(tzinfo=UTC))
-    return moment_s is not None and moment_s <= end.timestamp()
+    limits = {"start": request.get("StartTime"), "end": request.get("EndTime")}
+    try:
+        return next_firing(request["Schedule"], request.get("Timezone", "UTC"), now, **limits) is not None
+    except ValueError:
+        # Not one that can be read here, but AWS took it before.
+        return True

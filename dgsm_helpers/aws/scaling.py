@@ -9,7 +9,7 @@ from ..errors import AccessDenied, DgsmError, InvalidInput, NotFound, Unsupporte
 from . import endpoint, tables
 from .calls import call, pages, translated
 from .guide_commands import cli_commands
-from .plan import ASYNC_REFUSAL, ZERO_REFUSAL
+from .plan import ZERO_REFUSAL
 from .quotas import endpoint_quotas
 from .scalable import SERVICE, policies, require_target, target, triple
 from .scaling_policy import ScalingPolicy
@@ -96,8 +96,6 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     if min_capacity > max_capacity:
         raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
     state = endpoint.require_in_service(wb)
-    if state.asynchronous:
-        raise UnsupportedFeature(f"Endpoint {state.name!r} is asynchronous. {ASYNC_REFUSAL}")
     running = state.variant(wb.variant_name).running
     types = endpoint.instance_types(wb, state)
     with translated("pricing", "GetProducts"):

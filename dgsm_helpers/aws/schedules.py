@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, NotFound, UnsupportedFeature
-from ..schedules import Schedule, parse_schedule
+from ..schedules import parse_schedule
 from . import endpoint, tables
 from .calls import call, pages
 from .instance_minutes import Cost
@@ -27,7 +27,9 @@ _FORMS = 'Forms: "cron(0 7 ? * MON-FRI *)", "rate(12 hours)", "at(2026-12-24T18:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledAction:
-    """One scheduled action. None leaves a bound as it is; ``next_at`` is None when it will not fire any more.
+    """One scheduled action. None leaves a bound as it is.
+
+    ``next_at`` is None when it will not fire any more, or when AWS has a schedule that cannot be read here.
 
     ``timezone`` is an IANA name and applies to `at` and `cron`; ``start`` and ``end`` limit when it may fire.
     """
@@ -101,7 +103,11 @@ def put(
         SpendNotConfirmed: a higher minimum or maximum needs ``confirm_spend=True``.
     """
     target = require_target(wb)
-    parsed = _parsed(schedule, timezone)
+    _require_aware(start=start, end=end)
+    try:
+        next_at = next_firing(schedule, timezone, wb.now(), start=start, end=end)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.", hint=_FORMS) from error
     low = target.min_capacity if min_capacity is None else min_capacity
     high = target.max_capacity if max_capacity is None else max_capacity
     _check_bounds(name, min_capacity, max_capacity, low, high)
@@ -111,9 +117,9 @@ def put(
         min_capacity=min_capacity,
         max_capacity=max_capacity,
         timezone=timezone,
-        start=_aware("start", start),
-        end=_aware("end", end),
-        next_at=_next(parsed, wb.now(), start, end),
+        start=start,
+        end=end,
+        next_at=next_at,
     )
     if made.next_at is None:
         raise InvalidInput(
@@ -138,6 +144,21 @@ def put(
         **limits,
     )
     return made
+
+
+def next_firing(
+    schedule: str, timezone: str, after: datetime, *, start: datetime | None = None, end: datetime | None = None
+) -> datetime | None:
+    """When a schedule fires next after ``after``, from ``start`` to ``end``; None for never. Datetimes are aware.
+
+    Raises:
+        ValueError: the schedule or the time zone cannot be read.
+    """
+    after_s = after.timestamp() if start is None else max(after.timestamp(), start.timestamp() - 1)
+    moment_s = parse_schedule(schedule, timezone).next_after(after_s)
+    if moment_s is None or (end is not None and moment_s > end.timestamp()):
+        return None
+    return datetime.fromtimestamp(moment_s, UTC)
 
 
 def listed(wb: Workbook) -> ScheduledActions:
@@ -177,31 +198,21 @@ def _check_bounds(name: str, min_capacity: int | None, max_capacity: int | None,
         )
 
 
-def _parsed(schedule: str, timezone: str) -> Schedule:
-    try:
-        return parse_schedule(schedule, timezone)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.", hint=_FORMS) from error
-
-
-def _next(schedule: Schedule, now: datetime, start: datetime | None, end: datetime | None) -> datetime | None:
-    after_s = now.timestamp() if start is None else max(now.timestamp(), start.timestamp() - 1)
-    moment_s = schedule.next_after(after_s)
-    if moment_s is None or (end is not None and moment_s > end.timestamp()):
-        return None
-    return datetime.fromtimestamp(moment_s, UTC)
-
-
-def _aware(what: str, moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise InvalidInput(f"{what} has no time zone: {moment}.", hint="Give an aware datetime.")
-    return moment
+def _require_aware(**moments: datetime | None) -> None:
+    for what, moment in moments.items():
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidInput(f"{what} has no time zone: {moment}.", hint="Give an aware datetime.")
 
 
 def _action(raw: Mapping[str, Any], now: datetime) -> ScheduledAction:
     bounds = raw.get("ScalableTargetAction") or {}
     start, end = raw.get("StartTime"), raw.get("EndTime")
     timezone = raw.get("Timezone") or "UTC"
+    try:
+        next_at = next_firing(raw["Schedule"], timezone, now, start=start, end=end)
+    except ValueError:
+        # AWS has taken it, so it means something to AWS.
+        next_at = None
     return ScheduledAction(
         name=raw["ScheduledActionName"],
         schedule=raw["Schedule"],
@@ -210,5 +221,5 @@ def _action(raw: Mapping[str, Any], now: datetime) -> ScheduledAction:
         timezone=timezone,
         start=start,
         end=end,
-        next_at=_next(_parsed(raw["Schedule"], timezone), now, start, end),
+        next_at=next_at,
     )

@@ -53,8 +53,10 @@ def read(wb: Workbook) -> Setup:
     Raises:
         NotFound: there is no such endpoint.
         NotReady: it failed, so that there is nothing worth repeating, or it is being deleted.
+        UnsupportedFeature: it is asynchronous.
     """
     state = endpoint.status(wb)
+    endpoint.require_real_time(state)
     if state.status in ("Failed", "Deleting"):
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."

@@ -63,8 +63,10 @@ def warnings(wb: Workbook, plan: DeploymentPlan) -> tuple[str, ...]:
 
     Raises:
         NotFound, NotReady: there is no such endpoint, or it is not ``InService``.
+        InvalidInput: the endpoint has variants that the plan does not have.
     """
     state = _changeable(wb)
+    _require_variants(state, "The plan", (plan.variant_name,))
     if not differences(wb, plan, state.config_name):
         return ()
     return _warnings(wb, state, plan.instance_types)
@@ -88,9 +90,11 @@ def update(
         NotFound: there is no such endpoint.
         NotReady: it is ``Updating`` or otherwise not ``InService``; nothing was changed.
         DeployFailed: SageMaker went back to the former config; scaling is on again.
-        SpendNotConfirmed, QuotaExceeded, InvalidInput: see ``deploy.update``; scaling is as it was.
+        InvalidInput: the endpoint has variants that the plan does not have, and would lose.
+        SpendNotConfirmed, QuotaExceeded: see ``deploy.update``; scaling is as it was.
     """
     state = _changeable(wb)
+    _require_variants(state, "The plan", (plan.variant_name,))
     if not differences(wb, plan, state.config_name):
         return Updated(state, None, (), (), 0.0)
     said = _warnings(wb, state, plan.instance_types)
@@ -115,19 +119,15 @@ def roll_back(
 
     Raises:
         NotFound: there is no such endpoint or config.
-        InvalidInput: the config has no variant of the workbook's name.
+        InvalidInput: the config lacks a variant that the endpoint has.
         NotReady, DeployFailed, SpendNotConfirmed: as :func:`update`.
     """
     state = _changeable(wb)
     if state.config_name == config_name:
         return Updated(state, None, (), (), 0.0)
     config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=config_name)
-    names = [variant["VariantName"] for variant in config["ProductionVariants"]]
-    if wb.variant_name not in names:
-        raise InvalidInput(
-            f"Endpoint config {config_name!r} has the variants {', '.join(names)}, not {wb.variant_name!r}.",
-            hint="An update must keep the variants' names.",
-        )
+    names = tuple(variant["VariantName"] for variant in config["ProductionVariants"])
+    _require_variants(state, f"Endpoint config {config_name!r}", names)
     types = endpoint.instance_types_of(config, wb.variant_name)
     prices = [wb.price_per_hour(instance_type).amount_usd for instance_type in types]
     count = state.variant(wb.variant_name).desired
@@ -164,6 +164,16 @@ def _changeable(wb: Workbook) -> EndpointState:
             hint="Wait until it is InService, then repeat; nothing was changed.",
         )
     return endpoint.require_in_service(wb)
+
+
+def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -> None:
+    lost = [variant.name for variant in state.variants if variant.name not in names]
+    if lost:
+        raise InvalidInput(
+            f"{what} has the variants {', '.join(names)}, and endpoint {state.name!r} has {', '.join(lost)} beside: an "
+            "update would end it together with its scaling.",
+            hint="Make an endpoint config that keeps every variant's name and give that to updating.roll_back.",
+        )
 
 
 @contextmanager

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from dgsm_helpers.aws import cleanup, deploy, idle, scaling, schedules, setup
+from dgsm_helpers.aws import cleanup, deploy, endpoint, idle, scaling, schedules, setup
 from dgsm_helpers.aws.idle_recipe import recipe
-from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotFound, NotReady
+from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 
 
 @pytest.fixture
 def scaled(workbook, tmp_path):
-    from dataclasses import replace
-
     wb = replace(workbook(), home=tmp_path)
     deploy.deploy(wb, deploy.plan(wb))
     scaling.register(wb, 1, 3)
@@ -68,6 +67,66 @@ def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
         idle.paused(scaled)
 
 
+def test_pause_while_updating_is_refused_and_changes_nothing(scaled):
+    before = setup.read(scaled)
+    scaled.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=scaled.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}],
+    )
+    with pytest.raises(NotReady, match="is Updating"):
+        idle.pause(scaled)
+    assert setup.read(scaled) == before
+    with pytest.raises(NotFound, match="no record"):
+        idle.paused(scaled)
+    endpoint.settle(scaled, timeout_s=3600, on_progress=None)
+
+
+def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operator):
+    before = setup.read(scaled)
+    idle.pause(scaled)
+    operator.fault("failed-start", instance_type="ml.g6.2xlarge", failure="container-failed")
+    with pytest.raises(DeployFailed, match=r"is Failed: .*did not pass the ping health check"):
+        idle.resume(scaled)
+    operator.undo()
+
+    def interrupt(progress):
+        if progress.status == "Creating":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        idle.resume(scaled, on_progress=interrupt)
+    scaled.sleep(60)
+    back = idle.resume(scaled)
+    assert setup.read(scaled) == before
+    assert back.took_s > 120  # from its creation, not from the second call
+    with pytest.raises(NotFound, match="no record"):
+        idle.resume(scaled)
+
+
+def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(scaled):
+    idle.pause(scaled)
+    deploy.deploy(scaled, deploy.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
+    with pytest.raises(NotReady, match="the one that was paused had"):
+        idle.resume(scaled)
+    assert scaling.target(scaled) is None
+    assert idle.paused(scaled).endpoint_name == scaled.endpoint_name
+
+
+def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
+    wb = replace(workbook(), home=tmp_path)
+    deploy.deploy(wb, deploy.plan(wb))
+    operator.fault("shortage", instance_type="ml.g6.2xlarge")
+    wb.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=wb.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
+    )
+    state = endpoint.settle(wb, timeout_s=7200, on_progress=None)
+    assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
+    prices = {t: wb.price_per_hour(t).amount_usd for t in state.instances_by_type}
+    paused = idle.pause(wb)
+    assert paused.usd_per_hour == pytest.approx(prices["ml.g6.2xlarge"] + 2 * prices["ml.g6e.2xlarge"])
+
+
 def test_pause_record_is_private_and_has_a_schema(scaled):
     idle.pause(scaled)
     (path,) = scaled.state_path("idle/x").parent.glob("*.json")
@@ -115,6 +174,7 @@ def test_pause_recipe_takes_scaling_off_first_and_puts_it_on_last(scaled):
         ({"pause_at": "8pm"}, "not a time of day"),
         ({"pause_at": "25:00"}, "not a time of day"),
         ({"resume_at": "23:50"}, "past midnight"),
+        ({"resume_at": "20:05"}, "5 minutes after"),
         ({"days": "MON-FRY"}, "MON-FRY"),
         ({"timezone": "Berlin"}, "Unknown time zone"),
     ],

@@ -86,6 +86,22 @@ def test_schedule_with_impossible_bounds_is_refused(registered, bounds, kind, sa
         schedules.put(registered, "x", MORNING, **bounds)
 
 
+def test_schedule_that_only_aws_can_read_is_listed_without_a_next_time(scripted):
+    s = scripted()
+    described = {
+        "ScheduledActionName": "odd",
+        "ScheduledActionARN": "arn:aws:autoscaling:us-east-1:123456789012:scheduledAction:x",
+        "ServiceNamespace": "sagemaker",
+        "Schedule": "cron(0 7 L-3 * ? *)",
+        "ResourceId": s.wb.resource_id,
+        "CreationTime": s.wb.now(),
+        "ScalableTargetAction": {"MinCapacity": 2},
+    }
+    s.answers("application-autoscaling", "describe_scheduled_actions", {"ScheduledActions": [described]})
+    (found,) = schedules.listed(s.wb)
+    assert (found.name, found.min_capacity, found.next_at) == ("odd", 2, None)
+
+
 def test_schedule_needs_a_registered_target(deployed):
     with pytest.raises(NotFound, match=r"scaling\.register"):
         schedules.put(deployed, "morning", MORNING, min_capacity=2)

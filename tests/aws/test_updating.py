@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers.aws import deploy, scaling, schedules, setup, updating
+from dgsm_helpers.aws import deploy, endpoint, scaling, schedules, setup, updating
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.runner import Load
 
@@ -110,5 +110,20 @@ def test_roll_back_to_what_is_not_there_or_another_variant_is_refused(scaled):
     variant = {**config["ProductionVariants"][0], "VariantName": "Blue"}
     name = f"{scaled.endpoint_name}-blue"
     scaled.client("sagemaker").create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
-    with pytest.raises(InvalidInput, match="has the variants Blue, not 'AllTraffic'"):
+    with pytest.raises(InvalidInput, match=r"has the variants Blue, and endpoint .* has AllTraffic beside"):
         updating.roll_back(scaled, name)
+
+
+def test_update_that_would_end_another_variant_is_refused(workbook):
+    blue = workbook(variant_name="Blue")
+    sagemaker, plan = blue.client("sagemaker"), deploy.plan(blue)
+    sagemaker.create_model(**plan.model_request())
+    request = plan.endpoint_config_request()
+    (variant,) = request["ProductionVariants"]
+    request["ProductionVariants"] = [variant, {**variant, "VariantName": "Green"}]
+    sagemaker.create_endpoint_config(**request)
+    sagemaker.create_endpoint(**plan.endpoint_request())
+    endpoint.settle(blue, timeout_s=3600, on_progress=None)
+    for change in (updating.update, updating.warnings):
+        with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
+            change(blue, deploy.plan(blue, OTHER))
