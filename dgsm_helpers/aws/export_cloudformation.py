@@ -18,7 +18,9 @@ def template(given: Template) -> str:
     """The template as JSON."""
     content = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": " ".join((f"Endpoint {given.endpoint_name} with its scaling.", *given.notes)),
+        "Description": f"Endpoint {given.endpoint_name} with its scaling. Written by dgsm export.",
+        # A description has a limit of 1,024 bytes, notes have none.
+        **({"Metadata": {"Notes": given.notes}} if given.notes else {}),
         "Parameters": {
             camel(p.name): {
                 "Type": "String",

@@ -17,6 +17,8 @@ from .export_values import Ref, Template, Text
 from .setup import Step
 
 _INDENT = "  "
+_PROVIDER = "5.64"
+"""The first with every argument used here: ``suspended_state`` (the provider's changelog)."""
 _LISTS_OF_BLOCKS = {"Metrics": "metrics", "Dimensions": "dimensions", "StepAdjustments": "step_adjustment"}
 _BLOCKS = {
     "TargetTrackingScalingPolicyConfiguration": "target_tracking_scaling_policy_configuration",
@@ -62,7 +64,7 @@ def _head(given: Template) -> str:
         "  required_providers {",
         "    aws = {",
         '      source  = "hashicorp/aws"',
-        '      version = ">= 5.30"',
+        f'      version = ">= {_PROVIDER}"',
         "    }",
         "  }",
         "}",

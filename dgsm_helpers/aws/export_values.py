@@ -12,7 +12,7 @@ from typing import Any
 
 from .setup import Setup, Step
 
-_SECRET = re.compile(r"key|secret|token|passw|credential|licen[cs]e", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:|\b\d{12}\b|^s3://|^(subnet|sg|vpc)-[0-9a-f]+$")
 _NAMED = {
     "ModelPackageName": ("model_package_arn", "the listing's model package ARN of your region"),
@@ -83,10 +83,12 @@ class _Values:
         return self._text(value, key, within or {}) if isinstance(value, str) else value
 
     def _variable(self, name: str, text: str) -> str | Text:
-        if _SECRET.search(f"{name}={text}"):
-            about = f"value of the container's environment variable {name}"
-            return self._parameter(text, name.lower(), about, secret=True)
-        return self._text(text, name, {})
+        secret = bool(_SECRET.search(f"{name}={text}"))
+        if not secret and not _OF_AN_ACCOUNT.search(text):
+            return text
+        # Named apart: a container's PATH is not that of the script's shell.
+        about = f"value of the container's environment variable {name}"
+        return self._parameter(text, f"environment_{name.lower()}", about, secret=secret)
 
     def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str | Text:
         if key in _NAMED:
@@ -108,7 +110,9 @@ class _Values:
         }
         if not here.get(key):
             return text
-        before, _, after = text.partition(name)
+        # Not at its first occurrence: an endpoint may be called "endpoint".
+        before = "endpoint/" if key == "ResourceId" else ""
+        after = text[len(before) + len(name) :]
         return Text(tuple(part for part in (before, Ref("endpoint_name"), after) if part))
 
     def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> Text:

@@ -15,9 +15,7 @@ import pytest
 from dgsm_helpers import cli, cli_export
 from dgsm_helpers.aws import cleanup, deploy, scaling, setup
 from dgsm_helpers.aws.export import FORMATS, export
-from dgsm_helpers.aws.export_values import parametrised
 from dgsm_helpers.aws.scaling import ScalingPolicy
-from dgsm_helpers.aws.setup import Setup, Step
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.local import process
 from dgsm_helpers.session import open_workbook
@@ -47,6 +45,27 @@ WEIGHTED = {
     },
     "ScaleInCooldown": 300,
     "ScaleOutCooldown": 60,
+}
+
+
+ON_VARIANT = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+STEPS = {
+    "AdjustmentType": "ChangeInCapacity",
+    "StepAdjustments": [
+        {"MetricIntervalLowerBound": 0.0, "MetricIntervalUpperBound": 4.0, "ScalingAdjustment": 1},
+        {"MetricIntervalLowerBound": 4.0, "ScalingAdjustment": 2},
+    ],
+    "Cooldown": 120,
+    "MetricAggregationType": "Maximum",
+}
+FILES = {
+    "TargetValue": 30.0,
+    "CustomizedMetricSpecification": {
+        "Namespace": "AWS/SageMaker",
+        "MetricName": "Invocations",
+        "Dimensions": [{"Name": "EndpointName", "Value": "endpoint"}, {"Name": "VariantName", "Value": "Blue"}],
+        "Statistic": "Sum",
+    },
 }
 
 
@@ -82,6 +101,74 @@ def scaled(embedded):
     deploy.delete(wb)
 
 
+@pytest.fixture(scope="module")
+def unusual(embedded):
+    """What the guide's endpoint has not: two variants, a network, keys, data capture, tags, step scaling, own models.
+
+    It is called ``endpoint``, so that its name stands in its resource ids twice.
+    """
+    wb = open_workbook("local", home=embedded.home, endpoint_name="endpoint", variant_name="Blue")
+    sagemaker, plan = wb.client("sagemaker"), deploy.plan(wb)
+    network = {"Subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
+    for name in ("own-model", "own-model-for-g5"):
+        sagemaker.create_model(**{**plan.model_request(), "ModelName": name, "VpcConfig": network})
+    shared = {"InitialInstanceCount": 1, "InferenceAmiVersion": "al2023-ami-sagemaker-inference-gpu-4-1"}
+    pools = [
+        {"InstanceType": "ml.g6.2xlarge", "Priority": 1},
+        {"InstanceType": "ml.g5.2xlarge", "Priority": 2, "ModelNameOverride": "own-model-for-g5"},
+    ]
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 5,
+        "DestinationS3Uri": "s3://deepgram-capture/endpoint",
+        "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/1b2c",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    tags = [
+        {"Key": "team", "Value": "Speech + voice = 1"},
+        {"Key": "owner", "Value": "arn:aws:iam::123456789012:user/x"},
+    ]
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="own-config",
+        KmsKeyId="1b2c3d4e-0000-0000-0000-000000000000",
+        DataCaptureConfig=capture,
+        Tags=tags,
+        ProductionVariants=[
+            {**shared, "VariantName": "Blue", "ModelName": "own-model", "InstanceType": "ml.g5.2xlarge"},
+            {
+                **shared,
+                "VariantName": "Green-2",
+                "ModelName": "own-model",
+                "InstancePools": pools,
+                "InitialVariantWeight": 2.5,
+            },
+        ],
+    )
+    sagemaker.create_endpoint(EndpointName="endpoint", EndpointConfigName="own-config", Tags=tags)
+    while deploy.status(wb).status != "InService":
+        wb.sleep(10)
+    autoscaling = wb.client("application-autoscaling")
+    for variant in ("Blue", "Green-2"):
+        on = {**ON_VARIANT, "ResourceId": f"endpoint/endpoint/variant/{variant}"}
+        autoscaling.register_scalable_target(**on, MinCapacity=1, MaxCapacity=2, Tags={"team": "speech"})
+        autoscaling.put_scaling_policy(
+            **on, PolicyName=f"steps of {variant}", PolicyType="StepScaling", StepScalingPolicyConfiguration=STEPS
+        )
+        autoscaling.put_scaling_policy(
+            **on, PolicyName="files", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=FILES
+        )
+        autoscaling.put_scheduled_action(
+            **on, ScheduledActionName="often", Schedule="rate(12 hours)", ScalableTargetAction={"MaxCapacity": 2}
+        )
+    yield wb
+    sagemaker.delete_endpoint(EndpointName="endpoint")
+
+
+@pytest.fixture(params=["scaled", "unusual"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.mark.parametrize("to", FORMATS)
 def test_export_holds_nothing_of_the_account_but_the_endpoints_name(scaled, to):
     made = export(scaled, to)
@@ -95,12 +182,34 @@ def test_export_holds_nothing_of_the_account_but_the_endpoints_name(scaled, to):
     assert [p.default for p in made.parameters if p.name == "endpoint_name"] == ["dg-export"]
 
 
-def test_export_to_cloudformation_passes_the_linter(scaled):
+@pytest.mark.parametrize("to", FORMATS)
+def test_export_of_an_unusual_endpoint_has_a_parameter_for_each_value_of_the_account(unusual, to):
+    made = export(unusual, to)
+    assert not re.search(r"arn:aws|123456789012|subnet-|sg-0|s3://|1b2c", made.text)
+    assert {p.name for p in made.parameters if p.default is None} == {
+        "model_package_arn",
+        "role_arn",
+        "security_group_ids",
+        "subnets",
+        "subnets_2",
+        "kms_key_id",
+        "kms_key_id_2",
+        "destination_s3_uri",
+        "value",
+    }
+    assert sum("step-scaling policy" in note for note in made.notes) == 2
+    assert "Green-2" in made.text
+
+
+def test_export_to_cloudformation_passes_the_linter(either):
     lint = Path(sys.executable).with_name("cfn-lint")
-    text = export(scaled, "cloudformation").text
+    text = export(either, "cloudformation").text
     done = subprocess.run([lint], input=text, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (0, "")
-    resources = json.loads(text)["Resources"]
+
+
+def test_export_to_cloudformation_has_a_resource_for_each_part(scaled, unusual):
+    resources = json.loads(export(scaled, "cloudformation").text)["Resources"]
     assert [r["Type"].rpartition("::")[2] for r in resources.values()] == [
         "Model",
         "EndpointConfig",
@@ -110,9 +219,20 @@ def test_export_to_cloudformation_passes_the_linter(scaled):
         "ScalingPolicy",
     ]
     assert len(resources["Target"]["Properties"]["ScheduledActions"]) == 2
+    other = json.loads(export(unusual, "cloudformation").text)
+    pools = other["Resources"]["EndpointConfig"]["Properties"]["ProductionVariants"][1]["InstancePools"]
+    assert pools[1]["ModelNameOverride"] == {"Fn::GetAtt": ["Model2", "ModelName"]}
+    assert other["Resources"]["Target2"]["Properties"]["ResourceId"] == {
+        "Fn::Sub": "endpoint/${EndpointName}/variant/Green-2"
+    }
+    assert len(other["Metadata"]["Notes"]) == 2
 
 
-def test_export_to_terraform_parses_and_holds_the_scaling(scaled):
+def test_export_to_terraform_parses(either):
+    assert hcl2.loads(export(either, "terraform").text)["resource"]
+
+
+def test_export_to_terraform_holds_the_scaling(scaled):
     found = hcl2.loads(export(scaled, "terraform").text)
     kinds = sorted(kind.strip('"') for block in found["resource"] for kind in block)
     assert kinds == [
@@ -154,9 +274,9 @@ def elsewhere(tmp_path_factory):
 
 
 @pytest.mark.parametrize("to", ["cli", "boto3"])
-def test_exported_script_makes_the_same_again_on_a_fresh_aws(scaled, elsewhere, tmp_path, to):
+def test_exported_script_makes_the_same_again_on_a_fresh_aws(either, elsewhere, tmp_path, to):
     home, info = elsewhere[to]
-    made = export(scaled, to)
+    made = export(either, to)
     script = tmp_path / "script"
     script.write_text(made.text)
     # The AWS CLI of this environment is awscli 1, as `aws` on PATH.
@@ -166,13 +286,13 @@ def test_exported_script_makes_the_same_again_on_a_fresh_aws(scaled, elsewhere, 
     command = ["sh", script] if to == "cli" else [sys.executable, script]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
-    wb = open_workbook("local", home=home, endpoint_name=scaled.endpoint_name)
-    assert setup.read(wb) == setup.read(scaled)
+    wb = open_workbook("local", home=home, endpoint_name=either.endpoint_name)
+    assert setup.read(wb) == setup.read(either)
     assert deploy.status(wb).status == "InService"
-    assert cleanup.is_ours(wb, deploy.status(wb).arn)
-    assert _alarms(wb) == _alarms(scaled)
+    assert cleanup.is_ours(wb, deploy.status(wb).arn) == cleanup.is_ours(either, deploy.status(either).arn)
+    assert _alarms(wb) == _alarms(either)
     assert len(_alarms(wb)) == 4
-    if to == "cli":
+    if to == "cli" and either.endpoint_name == "dg-export":
         policy = json.loads((tmp_path / "scaling-policy.json").read_text())
         assert policy == ScalingPolicy(target_value=7.5, disable_scale_in=True).to_request()
 
@@ -184,56 +304,6 @@ def _alarms(wb):
     kept = ("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Metrics", "Dimensions")
     rows = [{key: a.get(key) for key in (*kept, "Statistic", "Period", "TreatMissingData")} for a in mine]
     return sorted(rows, key=json.dumps)
-
-
-def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
-    environment = {
-        "DEEPGRAM_API_01": "max_active_requests=120",
-        "DEEPGRAM_API_02": "license_key=s3cr3t",
-        "GREETING": 'say "$HOME" `x` \\ {y} ${z} %{w} ü',
-    }
-    request = {
-        "ModelName": "dg-1",
-        "PrimaryContainer": {"ModelPackageName": "arn:aws:sagemaker:r:111122223333:x", "Environment": environment},
-        "VpcConfig": {"Subnets": ["subnet-1a", "subnet-2b"], "SecurityGroupIds": ["sg-0c"]},
-    }
-    template = parametrised(Setup("dg", "us-east-1", (Step("sagemaker", "CreateModel", request),)))
-    names = {p.name: p for p in template.parameters}
-    assert names["deepgram_api_02"].secret
-    assert {"subnets", "subnets_2", "security_group_ids", "model_package_arn"} <= set(names)
-    for to in FORMATS:
-        text = FORMATS[to](template)
-        assert "max_active_requests=120" in text
-        assert not re.search(r"s3cr3t|111122223333|subnet-|sg-0c", text), to
-    assert "s3cr3t" not in repr(template)
-
-
-def test_exported_scripts_keep_special_characters_as_they_are(tmp_path):
-    greeting = "say \"$HOME\" `x` \\ {y} ${z} %{w} 'ü'"
-    request = {"ModelName": "dg-1", "PrimaryContainer": {"Environment": {"GREETING": greeting}}}
-    template = parametrised(Setup("dg", "us-east-1", (Step("sagemaker", "CreateModel", request),)))
-    aws = tmp_path / "aws"
-    aws.write_text('#!/bin/sh\nwhile [ "$1" != --cli-input-json ]; do shift; done\nprintf %s "$2"\n')
-    aws.chmod(0o755)
-    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": "elsewhere"}
-    done = subprocess.run(
-        ["sh"], input=FORMATS["cli"](template), env=env, capture_output=True, text=True, check=True, timeout=20
-    )
-    assert json.loads(done.stdout)["PrimaryContainer"]["Environment"]["GREETING"] == greeting
-    calls = []
-
-    class Boto3:
-        def client(self, *_, **__):
-            return self
-
-        def create_model(self, **request):
-            calls.append(request)
-
-    code = FORMATS["boto3"](template).replace("import boto3", "")
-    exec(compile(code, "script", "exec"), {"boto3": Boto3()})
-    assert calls[0]["PrimaryContainer"]["Environment"]["GREETING"] == greeting
-    assert calls[0]["ModelName"] == "dg-1"
-    assert json.dumps(greeting)[1:-1].replace("${", "$${").replace("%{", "%%{") in FORMATS["terraform"](template)
 
 
 def test_export_of_what_is_not_there_is_refused(workbook, scaled):
