@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from .calls import call
+from .inventory import alarm_prefix, dashboard_prefix
 from .plan import name_stem
 
 if TYPE_CHECKING:
@@ -61,7 +62,16 @@ NOTEBOOK_CALLS: Mapping[str, tuple[str, ...]] = {
         "04_monitor": _DEPLOY
         | _REGISTER
         | _METRICS
-        | {"application-autoscaling:DescribeScalingActivities", "cloudwatch:DescribeAlarms", STREAM},
+        | _VERIFY
+        | {
+            "application-autoscaling:DescribeScalingActivities",
+            "cloudwatch:GetDashboard",
+            "cloudwatch:PutDashboard",
+            "cloudwatch:PutMetricAlarm",
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            STREAM,
+        },
         "05_plan": _DEPLOY
         | {
             "application-autoscaling:DescribeScalableTargets",
@@ -106,6 +116,7 @@ BEHIND: Mapping[str, tuple[str, ...]] = {
         "cloudwatch:DescribeAlarms",
         "cloudwatch:DeleteAlarms",
     ),
+    "cloudwatch:PutMetricAlarm": ("cloudwatch:TagResource",),
     "application-autoscaling:DeleteScalingPolicy": ("cloudwatch:DeleteAlarms",),
     # Only when there are some.
     "application-autoscaling:DescribeScheduledActions": ("application-autoscaling:DeleteScheduledAction",),
@@ -139,40 +150,57 @@ def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:
     actions = actions_of(notebook)
     caller = call(wb, "sts", "GetCallerIdentity")
     partition, account = caller["Arn"].split(":")[1], caller["Account"]
-    by_scope: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    by_scope: dict[_Scope, list[str]] = {}
     for action in actions:
         by_scope.setdefault(_scope(wb, action, partition, account), []).append(action)
     return {"Version": "2012-10-17", "Statement": [_statement(a, *scope) for scope, a in sorted(by_scope.items())]}
 
 
-def _statement(actions: Iterable[str], resources: tuple[str, ...], service: str) -> dict[str, Any]:
+# The resources of an action, and a condition's key and value where there is one.
+type _Scope = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _statement(actions: Iterable[str], resources: tuple[str, ...], condition: tuple[str, ...]) -> dict[str, Any]:
     statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
-    if service:
-        key = "iam:AWSServiceName" if service == _SLR_SERVICE else "iam:PassedToService"
-        statement["Condition"] = {"StringEquals": {key: service}}
+    if condition:
+        key, value = condition
+        statement["Condition"] = {"StringEquals": {key: value}}
     return statement
 
 
-def _scope(wb: Workbook, action: str, partition: str, account: str) -> tuple[tuple[str, ...], str]:
-    """The resources of an action, and the service that its condition names."""
+def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
+    """What AWS can narrow an action to (Service Authorization Reference); "*" where it knows no resource for it."""
     service, _, name = action.partition(":")
     here = f"arn:{partition}:{service}:{wb.region}:{account}"
+    if service == "iam":
+        return _iam_scope(wb, name, partition, account)
+    if service == "logs" and name != "DescribeLogGroups":
+        return (f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}*",), ()
+    if service == "application-autoscaling" and not name.startswith("Describe"):
+        # A target's ARN ends in an id that AWS makes up, so that only the namespace tells one from another.
+        condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")
+        return (f"{here}:scalable-target/*",), condition
+    if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "TagResource"):
+        stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb))
+        return tuple(f"{here}:alarm:{stem}*" for stem in stems), ()
+    if service == "cloudwatch" and name.endswith(("Dashboard", "DeleteDashboards")):
+        return (f"arn:{partition}:cloudwatch::{account}:dashboard/{dashboard_prefix(wb)}*",), ()
+    if service != "sagemaker" or name in ("ListEndpoints", "ListEndpointConfigs", "ListModels"):
+        return ("*",), ()
+    if name == "DescribeModelPackage":
+        return (wb.model_package_arn or "*",), ()
     # SageMaker writes names in ARNs in lower case; the workbook's second endpoint of 01_deploy begins alike.
     stem = name_stem(wb.endpoint_name).lower()
-    if action == "iam:PassRole":
-        return (wb.execution_role_arn,), "sagemaker.amazonaws.com"
-    if action == "iam:CreateServiceLinkedRole":
-        return (f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*",), _SLR_SERVICE
-    if action == "iam:GetRole":
-        return (wb.execution_role_arn,), ""
-    if service == "logs" and name != "DescribeLogGroups":
-        return (f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}*",), ""
-    if service != "sagemaker" or name in ("ListEndpoints", "ListEndpointConfigs", "ListModels"):
-        # AWS knows no narrower resource for these (Service Authorization Reference).
-        return ("*",), ""
-    if name == "DescribeModelPackage":
-        return (wb.model_package_arn or "*",), ""
-    return tuple(f"{here}:{part}/{stem}*" for part in _parts(name)), ""
+    return tuple(f"{here}:{part}/{stem}*" for part in _parts(name)), ()
+
+
+def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> _Scope:
+    if name == "PassRole":
+        return (wb.execution_role_arn,), ("iam:PassedToService", "sagemaker.amazonaws.com")
+    if name == "CreateServiceLinkedRole":
+        role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*"
+        return (role,), ("iam:AWSServiceName", _SLR_SERVICE)
+    return ((wb.execution_role_arn,) if name == "GetRole" else ("*",)), ()
 
 
 def _parts(operation: str) -> tuple[str, ...]:

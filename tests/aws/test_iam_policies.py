@@ -5,16 +5,37 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import botocore.session
 import pytest
 from notebook_calls import NOTEBOOKS, actions_called_by
 
+from dgsm_helpers.aws.calls import IAM_PREFIX
 from dgsm_helpers.aws.iam_policy import BEHIND, NOTEBOOK_CALLS, actions_of, policy_document
 from dgsm_helpers.aws.permissions import ACTIONS
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.local import process
 
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
+NO_OPERATION = {"PassRole", "InvokeEndpointWithBidirectionalStream"}
+"""A permission without a call; a call that boto3 does not have."""
 ASKED_OF_IAM = {"iam:SimulatePrincipalPolicy"}
+LOOKS = {
+    "DescribeAlarms",
+    "DescribeLogGroups",
+    "DescribeScalableTargets",
+    "DescribeScalingActivities",
+    "DescribeScalingPolicies",
+    "DescribeScheduledActions",
+    "GetMetricData",
+    "GetProducts",
+    "GetResources",
+    "ListDashboards",
+    "ListEndpointConfigs",
+    "ListMetrics",
+    "ListModels",
+    "ListServiceQuotas",
+    "SimulatePrincipalPolicy",
+}
 
 
 def test_every_notebook_has_a_policy():
@@ -40,15 +61,34 @@ def test_policy_document_is_narrowed_to_the_endpoint_and_complete(workbook, name
     assert len(json.dumps(document)) < 6144  # IAM's limit of a managed policy
     for statement in document["Statement"]:
         if statement["Resource"] == ["*"]:
-            assert not set(statement["Action"]) & {"iam:PassRole", "sagemaker:CreateModel", "sagemaker:DeleteEndpoint"}
+            # On all resources it may look, and no more.
+            assert {action.partition(":")[2] for action in statement["Action"]} <= LOOKS
         else:
             assert all(arn.startswith("arn:aws:") for arn in statement["Resource"])
         if "iam:PassRole" in statement["Action"]:
             assert statement["Action"] == ["iam:PassRole"]
             assert statement["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}
             assert statement["Resource"] == [wb.execution_role_arn]
+        if "application-autoscaling:RegisterScalableTarget" in statement["Action"]:
+            assert statement["Condition"]["StringEquals"] == {"application-autoscaling:service-namespace": "sagemaker"}
+        if "cloudwatch:DeleteAlarms" in statement["Action"]:
+            assert (
+                "arn:aws:cloudwatch:us-east-1:123456789012:alarm:TargetTracking-endpoint/Dg-Policy/*"
+                in (statement["Resource"])
+            )
         if "sagemaker:DeleteEndpoint" in statement["Action"]:
             assert statement["Resource"] == ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg-policy*"]
+
+
+@pytest.mark.parametrize("name", NOTEBOOK_CALLS)
+def test_policy_names_operations_that_the_services_have(name):
+    session = botocore.session.get_session()
+    prefixes = {prefix: service for service, prefix in IAM_PREFIX.items() if service != "sagemaker-runtime"}
+    for action in actions_of(name):
+        prefix, _, operation = action.partition(":")
+        names = set(session.get_service_model(prefixes.get(prefix, prefix)).operation_names)
+        names |= set(session.get_service_model("sagemaker-runtime").operation_names) if prefix == "sagemaker" else set()
+        assert operation in names | NO_OPERATION, action
 
 
 def test_policy_of_an_unknown_notebook_is_refused(workbook):
