@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import evidence
-from ..errors import AwsCallFailed, InvalidInput, NotFound, NotReady
+from ..errors import AccessDenied, AwsCallFailed, InvalidInput, NotFound, NotReady
 from . import endpoint, scaling, tables
 from .account_dashboard import dashboard_body
 from .account_recommended import AccountAlarm, gpus_of, recommended
@@ -32,6 +32,7 @@ class Put:
     updated: tuple[str, ...]
     unchanged: tuple[str, ...]
     alarms: tuple[AccountAlarm, ...]
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
@@ -49,7 +50,8 @@ class Put:
     def _notes(self) -> list[str]:
         ours = {alarm.name for alarm in self.alarms}
         others = sorted({*self.created, *self.updated, *self.unchanged} - ours)
-        return [f"Dashboard {name}." for name in others]
+        shown = [f"Dashboard {name}: CloudWatch console, Dashboards." for name in others]
+        return [*shown, *self.warnings]
 
 
 _COLUMNS = ("alarm", "when", "threshold from")
@@ -94,17 +96,18 @@ def put(
     )
     done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
     held = _held(wb)
+    warnings: set[str] = set()
     for alarm in alarms:
         before = held.get(alarm.name)
         what = "created" if before is None else "unchanged" if _same(alarm.request, before) else "updated"
         if what != "unchanged":
             # Tags are taken when an alarm is made; CloudWatch ignores them in a later put.
-            tags = {"Tags": wb.tags} if before is None else {}
-            call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request, **tags)
+            warnings.update(_put_alarm(wb, alarm, {"Tags": wb.tags} if before is None else {}))
         done[what].append(alarm.name)
     what, name = _put_dashboard(wb, knee)
     done[what].append(name)
-    return Put(wb.endpoint_name, *(tuple(done[what]) for what in ("created", "updated", "unchanged")), alarms)
+    names = (tuple(done[what]) for what in ("created", "updated", "unchanged"))
+    return Put(wb.endpoint_name, *names, alarms, tuple(warnings))
 
 
 def remove(wb: Workbook) -> tuple[str, ...]:
@@ -118,6 +121,18 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     except NotFound:
         return tuple(names)
     return (*names, name)
+
+
+def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Mapping[str, Any]) -> tuple[str, ...]:
+    """PutMetricAlarm, without tags where the identity may not set them; then a warning that says so."""
+    try:
+        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request, **tags)
+    except AccessDenied as error:
+        if not tags or "TagResource" not in error.message:
+            raise
+        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request)
+        return ("The alarms carry no tags: cloudwatch:TagResource is not allowed. Clean-up finds them by name.",)
+    return ()
 
 
 def _held(wb: Workbook) -> dict[str, dict[str, Any]]:

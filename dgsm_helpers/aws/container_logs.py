@@ -1,12 +1,10 @@
 """The containers' logs by instance, with the lines that Deepgram's manual knows explained.
 
-SageMaker writes one stream per instance, ``VARIANT/INSTANCE-ID``, into the endpoint's log group. Sources of the
-explanations: Deepgram, observability-sagemaker, health-checks-sagemaker and deploy-amazon-sagemaker.
+SageMaker writes one stream per instance, ``VARIANT/INSTANCE-ID``, into the endpoint's log group.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,53 +17,20 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidInput, NotFound
 from . import tables
 from .calls import call, pages
+from .log_lines import Known, Pattern, explain
 from .logs import group_name
 
 if TYPE_CHECKING:
     from ..session import Workbook
 
+__all__ = ["Known", "LogLine", "Tail", "explain", "instances", "tail"]
+
 _MAX_LINES = 10_000
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """A line that is known: what it means, what to do (empty: nothing), and whether it is a ``problem``."""
-
-    regex: str
-    meaning: str
-    action: str = ""
-    problem: bool = False
-
-
-PATTERNS: tuple[Pattern, ...] = (
-    Pattern(
-        r"\[cuda-preflight\]",
-        "the host's GPU driver is too old for the container",
-        "Deploy with the AMI that deploy.plan(wb) pins.",
-        problem=True,
-    ),
-    Pattern(
-        r"composite health check failed", "the engine is unhealthy", "Send the log to Deepgram's support.", problem=True
-    ),
-    Pattern(r"panicked at", "the engine crashed", "Send the lines around it to Deepgram's support.", problem=True),
-    Pattern(
-        r"unsupported_parameter|[Uu]nsupported parameter",
-        "a caller asked for a parameter that this model does not know: on a stream it sees only a 424",
-        "Take the parameter out of the query string.",
-        problem=True,
-    ),
-    Pattern(r"\bERROR\b", "the container logged an error", "Read the line and those before it.", problem=True),
-    Pattern(
-        r"WARNING .*skipped", "a setting was skipped", "Compare the endpoint's Environment with Deepgram's manual."
-    ),
-    Pattern(r"Deepgram Engine is ready", "the engine serves from here on"),
-    Pattern(r"/ping returning 503", "still starting: normal until the engine is ready"),
-)
-
-
-@dataclass(frozen=True)
 class LogLine:
-    """One line; ``pattern`` is the first of :data:`PATTERNS` that it matches, None for an unknown line."""
+    """One line; ``pattern`` is the first of ``log_lines.PATTERNS`` that it matches, None for an unknown line."""
 
     time: datetime
     instance: str
@@ -105,17 +70,12 @@ class Tail:
         return tables.html_table(self._caption(), ("UTC", "instance", "line", "means"), rows, notes=self._explained())
 
     def _caption(self) -> str:
-        many = len(self.instances)
-        return f"{self.group}: {len(self.lines)} lines of {many} instance{'s' * (many != 1)}"
+        lines, many = len(self.lines), len(self.instances)
+        return f"{self.group}: {lines} line{'s' * (lines != 1)} of {many} instance{'s' * (many != 1)}"
 
     def _explained(self) -> list[str]:
         counts = Counter(line.pattern for line in self.lines if line.pattern and line.pattern.action)
         return [f"{count} × {known.meaning}. {known.action}" for known, count in counts.most_common()]
-
-
-def explain(message: str) -> Pattern | None:
-    """The known pattern that a line matches, the gravest first. Pure."""
-    return next((pattern for pattern in PATTERNS if re.search(pattern.regex, message)), None)
 
 
 def instances(wb: Workbook) -> tuple[str, ...]:

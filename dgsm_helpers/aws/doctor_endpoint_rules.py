@@ -10,6 +10,7 @@ from .families import family_of
 from .plan import INFERENCE_AMI
 
 IDLE_AFTER = timedelta(days=2)
+_LOST = "SageMaker replaces what was lost; container_logs.tail(wb) says why, if the container wrote it."
 _DEPLOY_PAGE = "Deepgram, deploy-amazon-sagemaker"
 _AWS_POOLS = "AWS, SageMaker instance pools"
 
@@ -18,6 +19,10 @@ def endpoint_in_service(s: Snapshot) -> Judged:
     """It answers, and Application Auto Scaling may change it."""
     status, reason = s.endpoint.status, s.endpoint.failure_reason
     if status == "InService":
+        if s.running == 0:
+            return stop("InService, but no instance is running", f"{_LOST} Meanwhile nobody is served.")
+        if s.running < s.desired:
+            return warn(f"InService, but {s.running} of {s.desired} instances are running", _LOST)
         return ok(f"InService, {s.running} running")
     if status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
         return stop(f"{status}. {reason}".strip(), "Delete it and deploy again: deploy.delete(wb), then 01_deploy.")
@@ -37,25 +42,25 @@ def errors_lately(s: Snapshot) -> Judged:
 
 def metric_present(s: Snapshot) -> Judged:
     """The metric that the policy follows arrives."""
+    newest = s.traffic.newest
+    late_s = (s.now - newest).total_seconds() - 60 if newest is not None else float("inf")
+    if newest is not None and late_s <= 240:
+        return ok(f"newest datapoint {newest:%H:%M} UTC")
     if s.age < timedelta(minutes=5):
         return unknown(
             f"created or changed {s.age.total_seconds():.0f} s ago: too early to tell", "Run this again in minutes."
         )
-    newest = s.traffic.newest
     if newest is None:
         return stop(
             f"ConcurrentRequestsPerModel has no datapoint in {s.traffic.window.days} days",
             "Check endpoint and variant name of the workbook, then the endpoint's status; nothing scales without it.",
         )
-    late_s = (s.now - newest).total_seconds() - 60
-    if late_s > 240:
-        return stop(
-            f"the newest datapoint of ConcurrentRequestsPerModel is of {newest:%Y-%m-%d %H:%M} UTC, "
-            f"{late_s / 60:.0f} minutes ago",
-            "Without data the alarms go to INSUFFICIENT_DATA and nothing scales: check the endpoint's status, and AWS "
-            "Health for CloudWatch delays.",
-        )
-    return ok(f"newest datapoint {newest:%H:%M} UTC")
+    return stop(
+        f"the newest datapoint of ConcurrentRequestsPerModel is of {newest:%Y-%m-%d %H:%M} UTC, "
+        f"{late_s / 60:.0f} minutes ago",
+        "Without data the alarms go to INSUFFICIENT_DATA and nothing scales: check the endpoint's status, and AWS "
+        "Health for CloudWatch delays.",
+    )
 
 
 def network_isolation(s: Snapshot) -> Judged:

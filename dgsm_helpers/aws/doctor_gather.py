@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .. import evidence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 WINDOW = timedelta(days=3)
 _SAMPLES_PER_MINUTE = 6
+_NEWEST_ACTIVITIES = 200
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
 
 
@@ -49,7 +52,7 @@ def gather(wb: Workbook, expected: Expected) -> Snapshot:
     ours = f"endpoint/{wb.endpoint_name}/variant/"
     targets = part("target", lambda: _of_endpoint(wb, "DescribeScalableTargets", "ScalableTargets", ours), [])
     policies = part("policies", lambda: _of_endpoint(wb, "DescribeScalingPolicies", "ScalingPolicies", ours), [])
-    at_max, provisioning_s = part("activities", lambda: _activities(wb), ((), ()))
+    activities = part("activities", lambda: _activities(wb), _Activities())
     mine: Target | None = next((read_target(t) for t in targets if t["ResourceId"] == wb.resource_id), None)
     return Snapshot(
         now=wb.now(),
@@ -65,8 +68,10 @@ def gather(wb: Workbook, expected: Expected) -> Snapshot:
         elsewhere=tuple(sorted({r["ResourceId"] for r in (*targets, *policies)} - {wb.resource_id})),
         alarms=part("alarms", lambda: _alarms(wb), {}),
         traffic=part("metrics", lambda: _traffic(wb), Traffic(WINDOW)),
-        at_max=at_max,
-        provisioning_s=provisioning_s,
+        at_max=activities.at_max,
+        provisioning_s=activities.provisioning_s,
+        failures=activities.failures,
+        last_success=activities.last_success,
         quotas=part("quotas", lambda: endpoint_quotas(wb, variant.instance_types), {}),
         evidence=evidence.newest(wb),
         usd_per_hour=_usd_per_hour(wb, state.instances_by_type),
@@ -103,6 +108,7 @@ def _alarms(wb: Workbook) -> dict[str, PolicyAlarm]:
             actions=tuple(alarm.get("AlarmActions") or ()),
             metric=alarm.get("MetricName", ""),
             dimensions={d["Name"]: d["Value"] for d in alarm.get("Dimensions") or ()},
+            namespace=alarm.get("Namespace", ""),
         )
         for alarm in raw
     }
@@ -135,28 +141,44 @@ def _traffic(wb: Workbook) -> Traffic:
     )
 
 
-def _activities(wb: Workbook) -> tuple[tuple[datetime, ...], tuple[float, ...]]:
-    """When the maximum held a scale-out back, and how long scale-outs took (one page: the newest fifty)."""
-    answer = call(
+@dataclass(frozen=True)
+class _Activities:
+    """What the newest activities tell; the attributes are Snapshot's."""
+
+    at_max: tuple[datetime, ...] = ()
+    provisioning_s: tuple[float, ...] = ()
+    failures: tuple[tuple[datetime, str], ...] = ()
+    last_success: datetime | None = None
+
+
+def _activities(wb: Workbook) -> _Activities:
+    found = pages(
         wb,
         SERVICE,
         "DescribeScalingActivities",
+        "ScalingActivities",
         ServiceNamespace=NAMESPACE,
         ResourceId=wb.resource_id,
         ScalableDimension="sagemaker:variant:DesiredInstanceCount",
         IncludeNotScaledActivities=True,
-        MaxResults=50,
     )
     since = wb.now() - WINDOW
-    at_max: list[datetime] = []
-    took: list[float] = []
-    for activity in answer["ScalingActivities"]:
-        codes = {reason["Code"] for reason in activity.get("NotScaledReasons") or ()}
-        if "AlreadyAtMaxCapacity" in codes and activity["StartTime"] >= since:
-            at_max.append(activity["StartTime"])
-        if activity["StatusCode"] == "Successful" and "AlarmHigh" in activity.get("Cause", ""):
-            took.append((activity["EndTime"] - activity["StartTime"]).total_seconds())
-    return tuple(at_max), tuple(took)
+    # Newest first. While the fleet stays at a limit AWS adds one a minute, so without an end this would be long.
+    newest = [a for a in islice(found, _NEWEST_ACTIVITIES) if a["StartTime"] >= since]
+    codes = [{reason["Code"] for reason in activity.get("NotScaledReasons") or ()} for activity in newest]
+    succeeded = [a for a in newest if a["StatusCode"] == "Successful"]
+    return _Activities(
+        at_max=tuple(a["StartTime"] for a, c in zip(newest, codes, strict=True) if "AlreadyAtMaxCapacity" in c),
+        provisioning_s=tuple(
+            (a["EndTime"] - a["StartTime"]).total_seconds() for a in succeeded if "AlarmHigh" in a.get("Cause", "")
+        ),
+        failures=tuple(
+            (a["StartTime"], f"{a.get('Description', '')} {a.get('StatusMessage', '')}".strip())
+            for a, c in zip(newest, codes, strict=True)
+            if a["StatusCode"] in ("Failed", "Unfulfilled") and not c
+        ),
+        last_success=max((a["StartTime"] for a in succeeded), default=None),
+    )
 
 
 def _usd_per_hour(wb: Workbook, running: Mapping[str, int]) -> float | None:

@@ -7,13 +7,18 @@ from datetime import timedelta
 
 from .doctor_snapshot import PolicyAlarm, Snapshot, predefined_metric
 from .doctor_verdict import Judged, Rule, ok, stop, unknown, warn
-from .metrics import CONCURRENCY
+from .metrics import CONCURRENCY, INVOCATION_NAMESPACE
 from .scaling_policy import PREDEFINED_METRIC
+from .scaling_state import AlarmState, PolicyState
 
 _AAS = "AWS, Application Auto Scaling"
 _TRACKING = f"{_AAS}: target tracking policies"
 _LOW_FACTORS = (0.5, 1.0)
 """AlarmLow was recorded at 0.9 of the target; AWS publishes no formula, so only what is far off counts as edited."""
+_RECORDED = {"high": (">", 3, 10), "low": ("<", 90, 10)}
+"""Comparison, datapoints and period in seconds that AWS was seen to give the alarms of the ten-second metric."""
+_STATISTICS = ("Average", "Maximum")
+"""It is unsettled which of the two AWS takes; no other was seen."""
 _SETTLING = timedelta(minutes=5)
 _APPLY = "Put the policy again, AWS then makes its alarms anew: scaling.apply(wb, policy)."
 
@@ -45,7 +50,7 @@ def policy_on_this_variant(s: Snapshot) -> Judged:
         return stop(
             f"target or policy on {listed}; {why}", "Remove it there, and register and apply on the variant in use."
         )
-    return warn(f"also on {listed}", "Each variant scales by its own policy; remove those that you did not mean.")
+    return ok(f"{s.resource_id}; also on {listed}, which scales by its own policy")
 
 
 def policy_metric(s: Snapshot) -> Judged:
@@ -111,20 +116,24 @@ def alarms_exist(s: Snapshot) -> Judged:
 
 def alarms_untouched(s: Snapshot) -> Judged:
     """Nobody edited them: AWS's document says never to."""
+    if not any(_used(s)):
+        return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
     edits = [edit for policy, alarm in _used(s) for edit in _edits(s, policy, alarm)]
     dead = [text for text, fatal in edits if fatal]
     if dead:
         return stop("; ".join(text for text, _ in edits), _APPLY)
     if edits:
         return warn("; ".join(text for text, _ in edits), _APPLY)
-    return ok("thresholds, metric and actions are as the policy makes them") if s.alarms else unknown("no alarms", "")
+    return ok("thresholds, metric, datapoints and actions are as the policy makes them")
 
 
 def alarms_have_data(s: Snapshot) -> Judged:
     """They can see the metric."""
+    if not any(_used(s)):
+        return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
     blind = [alarm.state for _, alarm in _used(s) if alarm.state.state == "INSUFFICIENT_DATA"]
     if not blind:
-        return ok("no alarm is in INSUFFICIENT_DATA") if s.alarms else unknown("no alarms", "")
+        return ok("no alarm is in INSUFFICIENT_DATA")
     sides = " and ".join(alarm.side for alarm in blind)
     text = f"the {sides} alarm is in INSUFFICIENT_DATA: no scaling on {'its' if len(blind) == 1 else 'either'} side"
     updated = max((alarm.updated for alarm in blind if alarm.updated), default=None)
@@ -134,17 +143,32 @@ def alarms_have_data(s: Snapshot) -> Judged:
     return stop(text, fix) if any(alarm.side == "high" for alarm in blind) else warn(text, fix)
 
 
-def _used(s: Snapshot) -> Iterator[tuple[str, PolicyAlarm]]:
-    """(policy name, alarm) of the variant's target-tracking policies, as far as they exist."""
+def activities_succeed(s: Snapshot) -> Judged:
+    """What Application Auto Scaling asks for, SageMaker does."""
+    days = s.traffic.window.days
+    if not s.failures:
+        return ok(f"no scaling activity failed in {days} days")
+    time, message = max(s.failures)
+    text = f"{len(s.failures)} failed in {days} days, the last at {time:%Y-%m-%d %H:%M} UTC: {message}"
+    fix = (
+        "Look at observe.activities(wb): without capacity give the pool more types, without quota request an increase, "
+        "and for a container that does not start read container_logs.tail(wb)."
+    )
+    if s.last_success is not None and s.last_success > time:
+        return warn(f"{text}; one has succeeded since", fix)
+    return stop(f"{text}; none has succeeded since", fix)
+
+
+def _used(s: Snapshot) -> Iterator[tuple[PolicyState, PolicyAlarm]]:
+    """(policy, alarm) of the variant's target-tracking policies, as far as they exist."""
     for policy in s.tracking:
         for name in policy.alarm_names:
             if name in s.alarms:
-                yield policy.name, s.alarms[name]
+                yield policy, s.alarms[name]
 
 
-def _edits(s: Snapshot, policy_name: str, alarm: PolicyAlarm) -> Iterator[tuple[str, bool]]:
+def _edits(s: Snapshot, policy: PolicyState, alarm: PolicyAlarm) -> Iterator[tuple[str, bool]]:
     """What differs from what target tracking makes: (in words, whether scaling stops by it)."""
-    policy = next(p for p in s.tracking if p.name == policy_name)
     side, threshold = alarm.state.side, alarm.state.threshold
     target = float(policy.configuration["TargetValue"])
     if not alarm.actions_enabled:
@@ -157,12 +181,33 @@ def _edits(s: Snapshot, policy_name: str, alarm: PolicyAlarm) -> Iterator[tuple[
             yield f"the high alarm's threshold is {threshold:g}, the TargetValue {target:g}", False
         if side == "low" and not low <= threshold <= high:
             yield f"the low alarm's threshold is {threshold:g}, the TargetValue {target:g}", False
-    if predefined_metric(policy) != PREDEFINED_METRIC or not alarm.metric:
-        return
+    if predefined_metric(policy) == PREDEFINED_METRIC and side in _RECORDED:
+        yield from _metric_edits(s, alarm)
+        yield from _rule_edits(alarm.state)
+
+
+def _metric_edits(s: Snapshot, alarm: PolicyAlarm) -> Iterator[tuple[str, bool]]:
     _, endpoint, _, variant = s.resource_id.split("/")
-    if alarm.metric != CONCURRENCY or dict(alarm.dimensions) != {"EndpointName": endpoint, "VariantName": variant}:
+    wanted = (INVOCATION_NAMESPACE, CONCURRENCY, {"EndpointName": endpoint, "VariantName": variant})
+    if (alarm.namespace, alarm.metric, dict(alarm.dimensions)) != wanted:
         where = ", ".join(f"{k}={v}" for k, v in alarm.dimensions.items())
-        yield f"the {side} alarm watches {alarm.metric} of {where}", True
+        watched = f"{alarm.namespace} {alarm.metric}".strip() or "an expression"
+        yield f"the {alarm.state.side} alarm watches {watched} of {where or 'nothing'}", True
+
+
+def _rule_edits(state: AlarmState) -> Iterator[tuple[str, bool]]:
+    side, (sign, datapoints, period_s) = state.side, _RECORDED[state.side]
+    if not state.comparison.startswith(sign):
+        yield f"the {side} alarm compares by {state.comparison} instead of {sign}", True
+    if state.statistic not in _STATISTICS:
+        yield f"the {side} alarm takes the {state.statistic} (AWS's: {' or '.join(_STATISTICS)})", False
+    waits_s = state.datapoints_to_alarm * (state.period_s or 0)
+    # Twice: AWS may choose other numbers one day, an edit that matters is further off.
+    if not datapoints * period_s / 2 <= waits_s <= datapoints * period_s * 2:
+        found = f"{state.datapoints_to_alarm} × {state.period_s} s"
+        yield f"the {side} alarm waits for {found} (AWS's: {datapoints} × {period_s} s)", False
+    if state.missing_data != "missing":
+        yield f"the {side} alarm treats missing data as {state.missing_data}", False
 
 
 _EDIT_SOURCE = f'{_TRACKING}: "do not edit or delete the CloudWatch alarms"'
@@ -176,4 +221,5 @@ POLICY_RULES: tuple[Rule, ...] = (
     Rule("alarms-exist", alarms_exist, _EDIT_SOURCE, ("policies", "alarms")),
     Rule("alarms-untouched", alarms_untouched, _EDIT_SOURCE, ("policies", "alarms")),
     Rule("alarms-have-data", alarms_have_data, f"{_TRACKING}: insufficient data", ("policies", "alarms")),
+    Rule("activities-succeed", activities_succeed, "AWS, DescribeScalingActivities: StatusCode", ("activities",)),
 )

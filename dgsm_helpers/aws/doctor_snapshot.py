@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
-from .endpoint import EndpointState
+from .endpoint import EndpointState, VariantState
 from .scaling_policy import PREDEFINED_METRIC
 from .scaling_state import AlarmState, PolicyState, Target
 
@@ -43,6 +43,7 @@ class PolicyAlarm:
     actions: tuple[str, ...]
     metric: str
     dimensions: Mapping[str, str]
+    namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Snapshot:
         alarms: by name, every target-tracking alarm of the endpoint.
         at_max: times within the traffic's window when AWS did not scale out because the maximum was reached.
         provisioning_s: how long the endpoint's own scale-outs took, newest first.
+        failures: (time, AWS's words) of scaling activities that failed within the traffic's window.
+        last_success: when the newest successful activity began.
         quotas: per instance type of the variant; None where Service Quotas lists none.
         evidence: measured capacity (``dgsm_helpers.evidence``).
         usd_per_hour: of what runs now; None when a price is unknown.
@@ -119,6 +122,8 @@ class Snapshot:
     traffic: Traffic
     at_max: tuple[datetime, ...] = ()
     provisioning_s: tuple[float, ...] = ()
+    failures: tuple[tuple[datetime, str], ...] = ()
+    last_success: datetime | None = None
     quotas: Mapping[str, int | None] = field(default_factory=dict)
     evidence: Mapping[str, Any] | None = None
     usd_per_hour: float | None = None
@@ -128,7 +133,16 @@ class Snapshot:
     @property
     def running(self) -> int:
         """Instances of the variant that run now."""
-        return self.endpoint.variant(self.resource_id.rpartition("/")[2]).running
+        return self._variant_state.running
+
+    @property
+    def desired(self) -> int:
+        """Instances of the variant that are asked for now."""
+        return self._variant_state.desired
+
+    @property
+    def _variant_state(self) -> VariantState:
+        return self.endpoint.variant(self.resource_id.rpartition("/")[2])
 
     @property
     def tracking(self) -> tuple[PolicyState, ...]:

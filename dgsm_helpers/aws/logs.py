@@ -1,33 +1,20 @@
-"""The container's log, and what its known lines mean.
-
-Source of the patterns: Deepgram's "Observability on SageMaker" and "Health checks" pages.
-"""
+"""The newest lines of the containers' log, for a deployment that waits or has failed."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DgsmError, NotFound
 from .calls import call
+from .log_lines import explain
 
 if TYPE_CHECKING:
     from ..session import Workbook
 
 _LINES = 200
 _STREAMS = 3
-
-_MEANINGS: tuple[tuple[str, str], ...] = (
-    (r"\[cuda-preflight\]", "the GPU driver is too old for the container (CUDA preflight)"),
-    (r"composite health check failed", "the container's health check failed: send the log to Deepgram"),
-    (r"panicked at", "the engine crashed (panic)"),
-    (r"\bERROR\b", "the container logged an error"),
-    (r"Deepgram Engine is ready", "the engine is ready"),
-    (r"WARNING .*skipped", "the container skipped a setting (warning)"),
-    (r"/ping returning 503", "the container is starting (health check 503 is normal here)"),
-)
 
 
 def group_name(endpoint_name: str) -> str:
@@ -73,7 +60,6 @@ def hint(lines: Sequence[str] | None) -> str:
     if lines is None:
         return "no log group yet: the container has not started"
     for line in reversed(lines):
-        for pattern, meaning in _MEANINGS:
-            if re.search(pattern, line):
-                return meaning
+        if known := explain(line):
+            return known.meaning
     return ""

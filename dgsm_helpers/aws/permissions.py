@@ -58,6 +58,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "cloudwatch:ListMetrics",
         "cloudwatch:PutDashboard",
         "cloudwatch:GetDashboard",
+        "cloudwatch:TagResource",
         "logs:DescribeLogStreams",
         "logs:GetLogEvents",
         "logs:FilterLogEvents",
@@ -87,6 +88,7 @@ NOT_IN_FULL_ACCESS = frozenset(
         "cloudwatch:DeleteDashboards",
         "cloudwatch:PutDashboard",
         "cloudwatch:GetDashboard",
+        "cloudwatch:TagResource",
         "logs:FilterLogEvents",
     }
 )

@@ -27,14 +27,15 @@ def alarm(side: str, threshold: float, **changed: Any) -> PolicyAlarm:
         threshold=threshold,
         statistic="Average",
         period_s=10,
-        datapoints_to_alarm=3,
-        evaluation_periods=3,
+        datapoints_to_alarm=3 if side == "high" else 90,
+        evaluation_periods=3 if side == "high" else 90,
         missing_data="missing",
         updated=NOW - timedelta(hours=1),
         reason="",
     )
     of_state = {name: changed.pop(name) for name in list(changed) if hasattr(state, name)}
-    whole = PolicyAlarm(replace(state, **of_state), True, (POLICY_ARN,), "ConcurrentRequestsPerModel", DIMENSIONS)
+    metric = ("ConcurrentRequestsPerModel", DIMENSIONS, "AWS/SageMaker")
+    whole = PolicyAlarm(replace(state, **of_state), True, (POLICY_ARN,), *metric)
     return replace(whole, **changed)
 
 
@@ -61,7 +62,8 @@ def streams(*counts: float, every_s: int = 60) -> tuple[tuple[float, float], ...
 
 
 def endpoint(running: int = 1, status: str = "InService", **given: Any) -> EndpointState:
-    variant = VariantState("AllTraffic", running, running, 1.0, {"ml.g6.2xlarge": running}, ())
+    desired = given.pop("desired", running)
+    variant = VariantState("AllTraffic", running, desired, 1.0, {"ml.g6.2xlarge": running}, ())
     created = given.pop("created", NOW - timedelta(days=7))
     reason = given.pop("failure_reason", "")
     return EndpointState("dg", "arn", status, reason, "dg-config", (variant,), created, created)

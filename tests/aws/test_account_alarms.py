@@ -98,6 +98,16 @@ def test_they_carry_the_workbooks_tags(watched):
     assert {tag["Key"]: tag["Value"] for tag in tags} == {tag["Key"]: tag["Value"] for tag in watched.tags}
 
 
+def test_an_identity_that_may_not_tag_gets_untagged_alarms_and_is_told(scripted):
+    script = scripted()
+    alarm = recommended(script.wb, knee=10, knee_from="given", gpus=1)[0]
+    denied = "User: u is not authorized to perform: cloudwatch:TagResource on resource: r"
+    script.refuses("cloudwatch", "put_metric_alarm", "AccessDenied", denied)
+    script.answers("cloudwatch", "put_metric_alarm", {}, dict(alarm.request))
+    (warning,) = account_alarms._put_alarm(script.wb, alarm, {"Tags": script.wb.tags})
+    assert "TagResource" in warning
+
+
 def test_the_dashboard_shows_target_capacity_and_every_alarm(watched):
     account_alarms.put(watched, knee=10)
     name = f"dgsm_{watched.endpoint_name}_overview"

@@ -47,7 +47,7 @@ def test_every_failure_has_a_next_step(reason, lines):
     ("lines", "words"),
     [
         (None, "has not started"),
-        (("/ping returning 503",), "normal here"),
+        (("/ping returning 503",), "normal until"),
         (("/ping returning 503", "Deepgram Engine is ready"), "ready"),
         (("Deepgram Engine is ready", "thread 'main' panicked at engine.rs:1"), "crashed"),
         (("nothing known",), ""),

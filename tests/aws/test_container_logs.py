@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dgsm_helpers.aws import container_logs
-from dgsm_helpers.aws.container_logs import PATTERNS, explain
+from dgsm_helpers.aws.log_lines import PATTERNS, Known, explain
 from dgsm_helpers.errors import InvalidInput, NotFound
 
 LONG_AGO_S = 1e7
@@ -122,3 +122,9 @@ def test_each_known_pattern_is_recognised(line, said):
 def test_an_unknown_line_is_left_alone():
     assert explain("INFO request 17 done") is None
     assert all(p.action for p in PATTERNS if p.problem)
+
+
+def test_each_known_pattern_matches_its_own_example_and_is_in_the_table():
+    for pattern in PATTERNS:
+        assert explain(pattern.example) is pattern
+        assert pattern.meaning in str(Known()) and pattern.example in Known()._repr_html_()

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from doctor_snapshots import evidence
 
 from dgsm_helpers import cli
 from dgsm_helpers.aws import deploy, observe, scaling
-from dgsm_helpers.aws.doctor import Expected, Verdict, examine
-from dgsm_helpers.errors import CredentialsProblem, NotFound
+from dgsm_helpers.aws.doctor import RULES, Expected, Verdict, examine
+from dgsm_helpers.aws.doctor_endpoint_rules import IDLE_AFTER
+from dgsm_helpers.errors import CredentialsProblem, DeployFailed, NotFound
+from dgsm_helpers.load.runner import Load
 from dgsm_helpers.session import open_workbook
+
+BROKEN_LIVE: set[str] = set()
+
+
+def breaks(*rules):
+    """Notes that the test breaks what these rules look at, for the test that none was forgotten."""
+    BROKEN_LIVE.update(rules)
+    return lambda test: test
+
 
 OK, WARN, STOP, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.STOP, Verdict.UNKNOWN
 SEEN = Expected(peak_streams=20, growth_per_min=0.5, stream_s=200)
@@ -30,14 +43,20 @@ def until(wb, rule: str, verdict: Verdict, *, timeout_s: float = 30.0):
         time.sleep(0.5)
 
 
+def measured(wb, day=24, **fingerprint):
+    """Evidence that one instance sustains ten streams, as if taken that day; its file."""
+    taken = evidence(10, model_package_arn=wb.model_package_arn, **fingerprint)
+    path = wb.state_path(f"capacity/{wb.endpoint_name}/2026-11-{day}T110000Z.json")
+    path.write_text(json.dumps({"schema": 1, "problem": "", **taken}))
+    return path
+
+
 @pytest.fixture(scope="module")
 def healthy(deployed):
     """The module's endpoint, registered and measured; its alarms have seen data."""
     scaling.register(deployed, 1, 4)
     scaling.apply(deployed, POLICY)
-    measured = evidence(10, model_package_arn=deployed.model_package_arn)
-    path = deployed.state_path(f"capacity/{deployed.endpoint_name}/2026-11-24T110000Z.json")
-    path.write_text(json.dumps({"schema": 1, "problem": "", **measured}))
+    measured(deployed)
     for rule in ("metric-present", "alarms-have-data"):
         assert until(deployed, rule, OK).verdict is OK
     return deployed
@@ -76,6 +95,15 @@ def policy(wb, **changed):
     scaling.apply(wb, POLICY)
 
 
+def scaling_in_by_hand(wb):
+    """Back to one instance without waiting for the low alarm."""
+    wb.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=wb.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": wb.variant_name, "DesiredInstanceCount": 1}],
+    )
+    assert until(wb, "endpoint-in-service", OK).evidence == "InService, 1 running"
+
+
 def high_alarm(wb):
     name = next(a.name for a in observe.alarm_states(wb) if a.side == "high")
     return wb.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
@@ -93,6 +121,7 @@ def test_nothing_is_wrong_with_an_endpoint_made_by_the_workbook(healthy):
     assert [f for f in diagnosis.findings if f.verdict is not OK] == []
 
 
+@breaks("not-suspended")
 @pytest.mark.parametrize(
     ("kind", "verdict"), [("DynamicScalingOutSuspended", STOP), ("DynamicScalingInSuspended", WARN)]
 )
@@ -101,6 +130,7 @@ def test_suspended_scaling_is_found(healthy, kind, verdict):
         assert examine(healthy, SEEN)["not-suspended"].verdict is verdict
 
 
+@breaks("max-covers-peak")
 def test_a_maximum_below_the_peak_is_found(healthy):
     with registered(healthy, MaxCapacity=2):
         finding = examine(healthy, SEEN)["max-covers-peak"]
@@ -108,16 +138,19 @@ def test_a_maximum_below_the_peak_is_found(healthy):
     assert examine(healthy, SEEN)["max-covers-peak"].verdict is OK
 
 
+@breaks("min-covers-bursts")
 def test_a_burst_faster_than_provisioning_is_found(healthy):
     steep = examine(healthy, Expected(peak_streams=20, growth_per_min=10, stream_s=200))["min-covers-bursts"]
     assert (steep.verdict, "scheduled action" in steep.fix) == (WARN, True)
 
 
+@breaks("bounds-leave-room")
 def test_bounds_without_room_are_found(healthy):
     with registered(healthy, MaxCapacity=1):
         assert examine(healthy, SEEN)["bounds-leave-room"].verdict is WARN
 
 
+@breaks("target-below-knee", "target-at-least-one", "cooldowns", "scale-in-allowed")
 @pytest.mark.parametrize(
     ("changed", "rule", "verdict"),
     [
@@ -135,12 +168,14 @@ def test_a_policy_out_of_line_is_found(healthy, changed, rule, verdict):
     assert examine(healthy, SEEN)[rule].verdict is OK
 
 
+@breaks("policy-metric")
 def test_a_policy_that_counts_invocations_is_found(healthy):
     wrong = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
     with policy(healthy, PredefinedMetricSpecification=wrong):
         assert examine(healthy, SEEN)["policy-metric"].verdict is STOP
 
 
+@breaks("policy-applied")
 def test_a_removed_policy_is_found(healthy):
     healthy.client("application-autoscaling").delete_scaling_policy(
         PolicyName=POLICY.name,
@@ -153,6 +188,7 @@ def test_a_removed_policy_is_found(healthy):
     assert examine(healthy, SEEN)["policy-applied"].verdict is OK
 
 
+@breaks("alarms-exist")
 def test_a_deleted_alarm_is_found(healthy):
     healthy.client("cloudwatch").delete_alarms(AlarmNames=[high_alarm(healthy)["AlarmName"]])
     finding = examine(healthy, SEEN)["alarms-exist"]
@@ -161,6 +197,7 @@ def test_a_deleted_alarm_is_found(healthy):
     assert examine(healthy, SEEN)["alarms-exist"].verdict is OK
 
 
+@breaks("alarms-untouched")
 @pytest.mark.parametrize(
     ("changed", "verdict", "said"),
     [
@@ -168,6 +205,11 @@ def test_a_deleted_alarm_is_found(healthy):
         ({"ActionsEnabled": False}, STOP, "disabled"),
         ({"AlarmActions": []}, STOP, "action"),
         ({"Dimensions": [{"Name": "EndpointName", "Value": "elsewhere"}]}, STOP, "elsewhere"),
+        ({"ComparisonOperator": "LessThanThreshold"}, STOP, "compares by <"),
+        ({"Statistic": "Sum"}, WARN, "the Sum"),
+        ({"EvaluationPeriods": 60, "DatapointsToAlarm": 60}, WARN, "60 × 10 s"),
+        ({"Period": 60}, WARN, "3 × 60 s"),
+        ({"TreatMissingData": "breaching"}, WARN, "breaching"),
     ],
 )
 def test_an_edited_alarm_is_found(healthy, changed, verdict, said):
@@ -179,11 +221,103 @@ def test_an_edited_alarm_is_found(healthy, changed, verdict, said):
     assert examine(healthy, SEEN)["alarms-untouched"].verdict is OK
 
 
+@breaks("quota")
 def test_a_quota_below_the_maximum_is_found(healthy, operator):
     operator.quota(healthy, "ml.g6.2xlarge", 2)
     assert examine(healthy, SEEN)["quota"].verdict is WARN
     operator.quota(healthy, "ml.g6.2xlarge", 0)
     assert examine(healthy, SEEN)["quota"].verdict is STOP
+
+
+@breaks("evidence-fits")
+def test_capacity_measured_on_something_else_is_found(healthy):
+    later = measured(healthy, day=25, instance_type="ml.g6e.4xlarge")
+    finding = examine(healthy, SEEN)["evidence-fits"]
+    later.unlink()
+    assert (finding.verdict, "not in the pool" in finding.evidence) == (WARN, True)
+    assert examine(healthy, SEEN)["evidence-fits"].verdict is OK
+
+
+@breaks("bounds-hold-running", "endpoint-in-service")
+def test_a_fleet_outside_its_bounds_is_found_while_it_is_pulled_into_them(healthy):
+    with registered(healthy, MinCapacity=2):
+        assert examine(healthy, SEEN)["bounds-hold-running"].verdict is WARN
+        assert until(healthy, "endpoint-in-service", WARN).evidence.startswith("Updating")
+        assert until(healthy, "bounds-hold-running", OK).verdict is OK
+    scaling_in_by_hand(healthy)
+
+
+@breaks("activities-succeed")
+def test_a_scale_out_that_failed_is_found_until_one_succeeds(workbook, operator):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb, 1, 4)
+    assert examine(wb)["activities-succeed"].verdict is OK
+    operator.fault("failed-start")
+    with registered(wb, MinCapacity=2):
+        finding = until(wb, "activities-succeed", STOP)
+        assert (finding.verdict, "instance count to 2" in finding.evidence) == (STOP, True)
+        operator.undo()
+        assert until(wb, "activities-succeed", WARN).verdict is WARN
+
+
+@breaks("network-isolation")
+def test_a_model_without_isolation_is_found(healthy):
+    """SageMaker refuses to make one, and so does the embedded AWS: here its answer says so of one that exists."""
+    client = healthy.client("sagemaker")
+    event = "after-call.sagemaker.DescribeModel"
+
+    def without(parsed, **_):
+        parsed["EnableNetworkIsolation"] = False
+
+    client.meta.events.register(event, without)
+    finding = examine(healthy, SEEN)["network-isolation"]
+    client.meta.events.unregister(event, without)
+    assert finding.verdict is STOP
+    assert examine(healthy, SEEN)["network-isolation"].verdict is OK
+
+
+def days_later(wb):
+    """The same endpoint seen when it is so old that it may count as idle."""
+    age = wb.now() - deploy.status(wb).created
+    ahead_s = (IDLE_AFTER - age + timedelta(seconds=60)).total_seconds()
+    return replace(wb, _now_s=lambda: wb.now().timestamp() + ahead_s)
+
+
+@breaks("idle")
+def test_an_endpoint_that_nobody_uses_for_days_is_found(healthy):
+    finding = examine(days_later(healthy), SEEN)["idle"]
+    assert (finding.verdict, "a day for 1 running" in finding.evidence) == (WARN, True)
+    assert examine(healthy, SEEN)["idle"].verdict is OK
+
+
+@pytest.fixture
+def busy(workbook):
+    """An endpoint at its maximum of one instance, measured, which no stream has reached yet."""
+    wb = workbook(endpoint_name="dg-busy")
+    deploy.deploy(wb, deploy.plan(wb))
+    scaling.register(wb, 1, 1)
+    scaling.apply(wb, POLICY)
+    measured(wb)
+    assert until(wb, "metric-present", OK).verdict is OK
+    return wb
+
+
+@breaks("errors-lately")
+def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
+    before = examine(busy)
+    assert {before[rule].verdict for rule in ("max-covers-peak", "min-covers-bursts", "errors-lately")} == {OK}
+    operator.fault("mid-stream-error", endpoint=busy.endpoint_name)
+    with Load(busy) as load:
+        load.set(9)
+        load.wait_open()
+        time.sleep(busy.wall_seconds(900))
+        found = examine(busy)
+    assert (found["max-covers-peak"].verdict, "need 2 instances" in found["max-covers-peak"].evidence) == (WARN, True)
+    assert (found["min-covers-bursts"].verdict, "9 streams more" in found["min-covers-bursts"].evidence) == (WARN, True)
+    assert (found["errors-lately"].verdict, "MidStreamErrors 1" in found["errors-lately"].evidence) == (WARN, True)
+    assert found["cooldowns"].verdict is WARN, "streams of ten minutes and more, and a cooldown of five"
+    assert "up to 9 streams" in examine(days_later(busy))["idle"].evidence
 
 
 def test_what_may_not_be_read_is_unknown(healthy, operator):
@@ -192,6 +326,7 @@ def test_what_may_not_be_read_is_unknown(healthy, operator):
     assert (finding.verdict, "servicequotas" in finding.evidence + finding.fix) == (UNKNOWN, True)
 
 
+@breaks("metric-present", "alarms-have-data")
 def test_late_metrics_are_found_and_blind_alarms_with_them(healthy, operator):
     operator.fault("slow-metrics", seconds=900)
     assert until(healthy, "metric-present", STOP).verdict is STOP
@@ -244,6 +379,7 @@ def careless(embedded):
     sagemaker.delete_endpoint(EndpointName="dg-careless")
 
 
+@breaks("registered", "policy-on-this-variant")
 def test_an_endpoint_made_carelessly_is_told_all_of_it(careless):
     diagnosis = examine(careless)
     found = {f.rule: f.verdict for f in diagnosis.findings}
@@ -257,6 +393,49 @@ def test_an_endpoint_made_carelessly_is_told_all_of_it(careless):
         "evidence-fits": UNKNOWN,
     }
     assert {rule: found[rule] for rule in expected} == expected
+
+
+@pytest.fixture(scope="module")
+def altered(embedded):
+    """Endpoints that differ from what the workbook plans in one setting each, by the rule that looks at it."""
+    made = {}
+    for rule, change in ALTERATIONS.items():
+        wb = open_workbook("local", home=embedded.home, endpoint_name=f"dg-{rule}")
+        plan, sagemaker = deploy.plan(wb), wb.client("sagemaker")
+        sagemaker.create_model(**plan.model_request())
+        config = plan.endpoint_config_request()
+        change(config, config["ProductionVariants"][0])
+        sagemaker.create_endpoint_config(**config)
+        sagemaker.create_endpoint(**plan.endpoint_request())
+        made[rule] = wb
+    for wb in made.values():
+        assert until(wb, "endpoint-in-service", OK).verdict is OK
+    yield made
+    for wb in made.values():
+        deploy.delete(wb)
+
+
+ALTERATIONS = {
+    "inference-ami": lambda config, variant: variant.pop("InferenceAmiVersion"),
+    "routing": lambda config, variant: variant.update(RoutingConfig={"RoutingStrategy": "RANDOM"}),
+    "enhanced-metrics": lambda config, variant: config.pop("MetricsConfig"),
+    "fallback-types": lambda config, variant: variant.update(InstancePools=variant["InstancePools"][:1]),
+}
+
+
+@breaks(*ALTERATIONS)
+@pytest.mark.parametrize("rule", ALTERATIONS)
+def test_one_altered_setting_is_found_and_nothing_else(altered, rule):
+    diagnosis = examine(altered[rule])
+    assert [name for name in ALTERATIONS if diagnosis[name].verdict is not OK] == [rule]
+
+
+def test_an_endpoint_that_did_not_come_up_is_found(workbook, operator):
+    wb = workbook()
+    operator.fault("failed-start")
+    with pytest.raises(DeployFailed):
+        deploy.deploy(wb, deploy.plan(wb))
+    assert examine(wb)["endpoint-in-service"].verdict is STOP
 
 
 def test_one_type_without_a_fallback_is_found(careless, embedded):
@@ -273,3 +452,7 @@ def test_the_command_exits_by_what_was_found(healthy, careless, embedded, monkey
     assert cli.main(["doctor", "dg-careless"]) == 1
     assert "✗ STOP" in capsys.readouterr().out
     assert cli.main(["doctor", "never-made"]) == 2
+
+
+def test_every_rule_is_broken_by_some_test():
+    assert {rule.name for rule in RULES} == BROKEN_LIVE

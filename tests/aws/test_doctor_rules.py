@@ -21,6 +21,7 @@ from doctor_snapshots import (
 
 from dgsm_helpers.aws.doctor import RULES, Expected, Verdict, diagnose
 from dgsm_helpers.aws.doctor_snapshot import Snapshot, Traffic, Variant
+from dgsm_helpers.aws.endpoint import VariantState
 
 GOOD = healthy()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
@@ -41,6 +42,8 @@ def with_alarms(*given) -> Snapshot:
 
 HIGH, LOW = alarm("high", 7.0), alarm("low", 6.3)
 STOP, WARN, UNKNOWN = Verdict.STOP, Verdict.WARN, Verdict.UNKNOWN
+FAILED = ((NOW - timedelta(hours=1), "Setting desired instance count to 3. no GPU"),)
+YOUNG = endpoint(created=NOW - timedelta(seconds=90))
 IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
 
 BROKEN = (
@@ -80,6 +83,19 @@ BROKEN = (
     ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, actions_enabled=False), LOW), "disabled"),
     ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, actions=()), LOW), "action"),
     ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, dimensions={"EndpointName": "x"}), LOW), "watches"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, namespace="Mine"), LOW), "watches Mine"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, metric="", dimensions={}), LOW), "of nothing"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, comparison="<"), LOW), "compares by <"),
+    ("alarms-untouched", WARN, with_alarms(alarm("high", 7.0, statistic="Sum"), LOW), "takes the Sum"),
+    ("alarms-untouched", WARN, with_alarms(alarm("high", 7.0, datapoints_to_alarm=30), LOW), "waits for 30 × 10 s"),
+    ("alarms-untouched", WARN, with_alarms(HIGH, alarm("low", 6.3, datapoints_to_alarm=3)), "waits for 3 × 10 s"),
+    ("alarms-untouched", WARN, with_alarms(HIGH, alarm("low", 6.3, missing_data="breaching")), "as breaching"),
+    ("alarms-untouched", UNKNOWN, with_alarms(), "no alarms"),
+    ("alarms-have-data", UNKNOWN, with_alarms(), "no alarms"),
+    ("activities-succeed", STOP, healthy(failures=FAILED), "1 failed.*no GPU; none has succeeded"),
+    ("activities-succeed", WARN, healthy(failures=FAILED, last_success=NOW), "one has succeeded since"),
+    ("endpoint-in-service", STOP, healthy(endpoint=endpoint(running=0, desired=1)), "no instance is running"),
+    ("endpoint-in-service", WARN, healthy(endpoint=endpoint(running=1, desired=2)), "1 of 2"),
     ("alarms-have-data", STOP, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA"), LOW), "high"),
     ("alarms-have-data", WARN, with_alarms(HIGH, alarm("low", 6.3, state="INSUFFICIENT_DATA")), "low"),
     ("alarms-have-data", WARN, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA", updated=NOW)), "settling"),
@@ -88,7 +104,7 @@ BROKEN = (
     ("errors-lately", WARN, healthy(traffic=traffic(errors_last_hour={"MidStreamErrors": 3})), "MidStreamErrors 3"),
     ("metric-present", STOP, healthy(traffic=Traffic(timedelta(days=3))), "no datapoint"),
     ("metric-present", STOP, healthy(traffic=traffic(newest=NOW - timedelta(minutes=20))), "19 minutes ago"),
-    ("metric-present", UNKNOWN, healthy(endpoint=endpoint(created=NOW - timedelta(seconds=90))), "90 s ago"),
+    ("metric-present", UNKNOWN, healthy(endpoint=YOUNG, traffic=Traffic(timedelta(days=3))), "90 s ago"),
     ("network-isolation", STOP, healthy(network_isolated=False), "false"),
     ("inference-ami", STOP, healthy(variant=variant(ami="")), "not set"),
     ("inference-ami", STOP, healthy(variant=variant(ami="al2-ami-sagemaker-inference-gpu-2")), "too old"),
@@ -155,6 +171,21 @@ def test_a_custom_metric_is_not_compared_with_streams():
     ratio = healthy(policies=(policy(**CUSTOM, TargetValue=0.7),))
     assert diagnose(ratio)["target-at-least-one"].verdict is Verdict.UNKNOWN
     assert diagnose(ratio)["target-below-knee"].verdict is Verdict.UNKNOWN
+
+
+def test_a_metric_that_arrives_is_all_right_however_lately_the_endpoint_changed():
+    assert diagnose(healthy(endpoint=YOUNG))["metric-present"].verdict is Verdict.OK
+
+
+def test_variants_that_each_have_a_policy_are_all_right():
+    both = (VariantState(name, 1, 1, 1.0, {}, ()) for name in ("AllTraffic", "B"))
+    two = healthy(endpoint=replace(endpoint(), variants=tuple(both)), elsewhere=("endpoint/dg/variant/B",))
+    assert diagnose(two)["policy-on-this-variant"].verdict is Verdict.OK
+
+
+def test_alarms_of_another_variant_say_nothing_about_this_one():
+    bare = healthy(policies=(), elsewhere=("endpoint/dg/variant/B",))
+    assert {diagnose(bare)[f"alarms-{what}"].verdict for what in ("untouched", "have-data", "exist")} == {UNKNOWN}
 
 
 def test_growth_is_the_steepest_rise_within_the_reaction_time():
