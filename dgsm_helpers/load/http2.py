@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 from collections import deque
 from typing import Protocol
 
@@ -20,10 +19,9 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from dgsm_helpers.wire import http2_frames as frames
+
 WINDOW = 1 << 30
-_DATA, _END_STREAM, _PADDED = 0, 1, 8
-_HEADER = struct.Struct("!HBBBI")
-_WINDOW_UPDATE = struct.Struct("!HBBBII")
 
 
 class StreamHandler(Protocol):
@@ -40,12 +38,6 @@ class StreamHandler(Protocol):
 
     def on_lost(self, reason: str) -> None:
         """The stream was reset or its connection is gone."""
-
-
-def data_frame(stream_id: int, data: bytes) -> bytes:
-    """A DATA frame that does not end the stream."""
-    size = len(data)
-    return _HEADER.pack(size >> 8, size & 255, _DATA, 0, stream_id) + data
 
 
 class Http2Connection(asyncio.Protocol):
@@ -99,7 +91,7 @@ class Http2Connection(asyncio.Protocol):
         if held is not None or not self._take(stream_id, len(data)):
             self._held.setdefault(stream_id, deque()).append(data)
             return
-        self._out.append(data_frame(stream_id, data))
+        self._out.append(frames.data_frame(stream_id, data))
 
     def cancel(self, stream_id: int) -> None:
         """Give a stream up."""
@@ -146,13 +138,13 @@ class Http2Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
-        while end - at >= 9:
-            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, at)
-            stop = at + 9 + (high << 8 | low)
+        while end - at >= frames.HEAD_BYTES:
+            high, low, kind, flags, stream_id = frames.HEAD.unpack_from(data, at)
+            stop = at + frames.HEAD_BYTES + (high << 8 | low)
             if stop > end:
                 break
-            if kind == _DATA:
-                self._on_data(stream_id & 0x7FFFFFFF, flags, data[at + 9 : stop])
+            if kind == frames.DATA:
+                self._on_data(stream_id & 0x7FFFFFFF, flags, data[at + frames.HEAD_BYTES : stop])
             else:
                 self._on_frame(data[at:stop])
             at = stop
@@ -162,17 +154,17 @@ class Http2Connection(asyncio.Protocol):
     def _on_data(self, stream_id: int, flags: int, body: bytes) -> None:
         self._received += len(body)
         if self._received > WINDOW // 2:
-            self._out.append(_WINDOW_UPDATE.pack(0, 4, 8, 0, 0, self._received))
+            self._out.append(frames.window_update(0, self._received))
             self._received = 0
         handler = self._handlers.get(stream_id)
         if handler is None:
             return
-        if flags & _PADDED:
+        if flags & frames.PADDED:
             body = body[1 : len(body) - body[0]]
         if body:
             handler.on_data(body)
-        if flags & _END_STREAM:
-            self._on_frame(_HEADER.pack(0, 0, _DATA, _END_STREAM, stream_id))
+        if flags & frames.END_STREAM:
+            self._on_frame(frames.HEAD.pack(0, 0, frames.DATA, frames.END_STREAM, stream_id))
 
     def _on_frame(self, frame: bytes) -> None:
         try:
@@ -216,7 +208,7 @@ class Http2Connection(asyncio.Protocol):
         for stream_id in list(self._held):
             held = self._held[stream_id]
             while held and self._take(stream_id, len(held[0])):
-                self._out.append(data_frame(stream_id, held.popleft()))
+                self._out.append(frames.data_frame(stream_id, held.popleft()))
             if not held:
                 del self._held[stream_id]
 

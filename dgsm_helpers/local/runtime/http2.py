@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import Callable
 
 import h2.config
@@ -23,6 +22,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from ...wire import http2_frames as frames
 from .http import Exchange, Request, merge_headers, split_target
 from .http2_stream import Http2Stream
 
@@ -32,10 +32,6 @@ MAX_CONCURRENT_STREAMS = 2000
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
 _PREFACE_BYTES = 24
-_MAX_FRAME_BYTES = 16_384
-_FRAME_HEAD = struct.Struct("!HBBBI")
-_HEAD_BYTES = _FRAME_HEAD.size
-_DATA, _WINDOW_UPDATE = 0, 8
 
 type OpenExchange = Callable[[Request, Http2Stream], Exchange]
 
@@ -52,6 +48,7 @@ class Http2Connection:
         self._writable = True
         self._rest = b""
         self._skip = _PREFACE_BYTES
+        self._headers_open = False
         self._unacknowledged_bytes = 0
         self._updates: list[bytes] = []
         self._loop = asyncio.get_running_loop()
@@ -83,22 +80,26 @@ class Http2Connection:
         if self._rest:
             data = self._rest + data
         start, at, end = 0, self._skip, len(data)
-        while end - at >= _HEAD_BYTES:
-            high, low, kind, flags, stream_id = _FRAME_HEAD.unpack_from(data, at)
+        while end - at >= frames.HEAD_BYTES:
+            high, low, kind, flags, stream_id = frames.HEAD.unpack_from(data, at)
             length = high << 8 | low
-            stop = at + _HEAD_BYTES + length
-            if length > _MAX_FRAME_BYTES:
+            stop = at + frames.HEAD_BYTES + length
+            if length > frames.MAX_BYTES:
                 # h2 would first collect all of it.
                 self._refuse(h2.errors.ErrorCodes.FRAME_SIZE_ERROR)
                 return
             if stop > end:
                 break
-            stream = self._streams.get(stream_id) if kind == _DATA and not flags else None
+            plain = kind == frames.DATA and not flags and not self._headers_open
+            stream = self._streams.get(stream_id) if plain else None
             if stream is not None and stream.plain:
-                self._plain_data(stream, data[at + _HEAD_BYTES : stop])
-            elif not self._to_h2(data[start:stop]):
+                self._plain_data(stream, data[at + frames.HEAD_BYTES : stop])
+            else:
                 # One frame at a time: whether the next one is plain may depend on it.
-                return
+                if not self._to_h2(data[start:stop]):
+                    return
+                # Nothing may come between a header block's frames, and h2 is who says so.
+                self._headers_open = kind in (frames.HEADERS, frames.CONTINUATION) and not flags & frames.END_HEADERS
             start = at = stop
         # The preface and what has come of a frame wait here.
         self._skip = at - start
@@ -129,16 +130,13 @@ class Http2Connection:
         size = len(payload)
         stream.unacknowledged_bytes += size
         if stream.unacknowledged_bytes > _STREAM_WINDOW // 2:
-            self._give_back(stream.stream_id, stream.unacknowledged_bytes)
+            self._updates.append(frames.window_update(stream.stream_id, stream.unacknowledged_bytes))
             stream.unacknowledged_bytes = 0
         self._unacknowledged_bytes += size
         if self._unacknowledged_bytes > _CONNECTION_WINDOW // 2:
-            self._give_back(0, self._unacknowledged_bytes)
+            self._updates.append(frames.window_update(0, self._unacknowledged_bytes))
             self._unacknowledged_bytes = 0
         stream.exchange.data(payload)
-
-    def _give_back(self, stream_id: int, size: int) -> None:
-        self._updates.append(_FRAME_HEAD.pack(0, 4, _WINDOW_UPDATE, 0, stream_id) + size.to_bytes(4, "big"))
 
     def connection_lost(self) -> None:
         """The connection is gone."""
@@ -194,6 +192,8 @@ class Http2Connection:
     def _ended(self, event: h2.events.StreamEnded) -> None:
         stream = self._streams.get(event.stream_id)
         if stream is not None and stream.exchange is not None:
+            # What still comes on it is an error, and h2's.
+            stream.plain = False
             stream.exchange.end()
             if stream.closed:
                 self._streams.pop(event.stream_id, None)
@@ -293,8 +293,7 @@ class Http2Connection:
                     return
                 connection.outbound_flow_control_window -= len(data)
                 known.outbound_flow_control_window -= len(data)
-                size = len(data)
-                out.append(_FRAME_HEAD.pack(size >> 8, size & 0xFF, _DATA, 0, stream.stream_id) + data)
+                out.append(frames.data_frame(stream.stream_id, data))
         except h2.exceptions.ProtocolError:
             # The peer closed it meanwhile; its exchange hears so from the event.
             self._forget(stream)

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.settings
 import pytest
@@ -21,6 +22,7 @@ from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, FrameSigner, si
 KEYS = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
 STREAM = "/endpoints/demo/invocations-bidirectional-stream"
 PCM = bundled_sample().pcm
+DATA, HEADERS, END_STREAM = 0, 1, 1
 
 
 class Raw:
@@ -38,6 +40,7 @@ class Raw:
         if window is not None:
             self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
         self.headers, self.body, self.ended, self.reset = {}, {}, set(), {}
+        self.goaway = None
         self.acknowledge = True
         self.settings = None
         self.flush()
@@ -97,6 +100,8 @@ class Raw:
                     self.ended.add(event.stream_id)
                 case h2.events.StreamReset():
                     self.reset[event.stream_id] = event.error_code
+                case h2.events.ConnectionTerminated():
+                    self.goaway = event.error_code
                 case h2.events.RemoteSettingsChanged():
                     self.settings = {c.setting: c.new_value for c in event.changed_settings.values()}
         self.flush()
@@ -106,6 +111,11 @@ class Raw:
         while not wanted():
             assert time.monotonic() < deadline
             self.read()
+
+    def frame(self, kind, stream, payload, flags=0):
+        """Past `h2`, which would refuse to send what these tests have to."""
+        head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+        self.socket.sendall(head + payload)
 
     def messages(self, stream):
         return Decoder().feed(bytes(self.body.get(stream, b"")))
@@ -231,6 +241,51 @@ def test_a_frame_that_is_too_large_ends_the_connection(raw):
     raw.socket.sendall(b"\xff\xff\xff\x00\x00" + stream.to_bytes(4, "big") + bytes(100))
     with pytest.raises((ConnectionError, AssertionError)):
         raw.until(lambda: False)
+
+
+def test_audio_behind_the_end_of_a_stream_is_an_error_of_that_stream_only(running, raw):
+    stream, signer = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    other, other_signer = raw.open()
+    raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    # Something is still to be answered, so the stream lives on where the client has ended its side.
+    raw.frame(DATA, stream, audio(signer) + close(signer), flags=END_STREAM)
+    raw.frame(DATA, stream, audio(signer))
+    raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    raw.until(lambda: stream in raw.reset)
+    assert raw.reset[stream] == h2.errors.ErrorCodes.STREAM_CLOSED
+    assert running.placement.leases[0].released == 1
+    raw.send(other, audio(other_signer) + close(other_signer))
+    assert json.loads(raw.finish(other)[-1].payload)["type"] == "Metadata"
+
+
+def test_audio_on_a_stream_that_was_never_opened_ends_the_connection(raw):
+    raw.frame(DATA, 99, b"x")
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    assert raw.goaway == h2.errors.ErrorCodes.PROTOCOL_ERROR
+
+
+def test_audio_between_the_frames_of_a_header_block_ends_the_connection(raw):
+    stream, signer = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    raw.frame(HEADERS, stream + 2, b"\x83")
+    raw.frame(DATA, stream, audio(signer))
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    assert raw.goaway == h2.errors.ErrorCodes.PROTOCOL_ERROR
+
+
+def test_padded_frames_are_read_between_plain_ones(raw):
+    stream, signer = raw.open()
+    for number in range(4):
+        if number % 2:
+            raw.h2.send_data(stream, audio(signer, number), pad_length=200)
+            raw.flush()
+        else:
+            raw.send(stream, audio(signer, number))
+    raw.send(stream, close(signer))
+    assert json.loads(raw.finish(stream)[-1].payload)["duration"] == 0.4
 
 
 def test_bytes_that_are_no_http_2_end_that_connection_only(running, raw):
