@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, MeasurementInvalid, NotFound, NotReady
 from dgsm_helpers.load.audio import Recording
 from dgsm_helpers.load.crew import Crew, WorkerLost
+from dgsm_helpers.load.held import LEAN_ABOVE
 from dgsm_helpers.load.rung import Effort, Hold, merged_text
-from dgsm_helpers.load.runner import LEAN_ABOVE
 from dgsm_helpers.load.share import Share, ShareReport
 from dgsm_helpers.load.target import MAX_SESSION_S, ListenOptions, StreamingWorkbook, StreamTarget
 from dgsm_helpers.load.verdict import Criteria
