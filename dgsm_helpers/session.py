@@ -6,6 +6,7 @@ opened. No other module asks where it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import AccessDenied, CredentialsProblem, InvalidInput, SpendNotConfirmed
@@ -121,6 +123,20 @@ class Workbook:
         if frozen is None or not frozen.access_key:
             raise CredentialsProblem("No AWS credentials were found.", hint=_SIGN_IN)
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def renew_credentials(self) -> None:
+        """After a refusal: read keys anew from the file or the environment they came from.
+
+        It may hold others by now, and boto3 reads such keys once; those that it knows to expire it refreshes by itself.
+        """
+        core = self.session._session
+        held = core._credentials
+        if held is not None and (held.method == "explicit" or isinstance(held, RefreshableCredentials)):
+            return
+        core._credentials = None
+        with contextlib.suppress(BotoCoreError):  # the next call says it
+            core.get_credentials()
+        self._clients.clear()
 
     @property
     def execution_role_arn(self) -> str:

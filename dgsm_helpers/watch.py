@@ -6,15 +6,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from .charts.svg import LiveState, live_html
+from .charts.live import LiveState
+from .charts.svg import live_html
 from .charts.text import live_text
-from .errors import DgsmError, NotFound
+from .errors import DgsmError, InvalidInput
 from .widgets.feed import Feed
+from .widgets.picture import troubled
 
 if TYPE_CHECKING:
     from .session import Workbook
@@ -30,24 +31,26 @@ def states(wb: Workbook, *, window_s: float, every_s: float, sleep: Callable[[fl
         DgsmError: the first state could not be had; there is nothing to show yet.
     """
     feed = Feed(wb, window_s=window_s)
-    last = feed.state()
+    *_, last = feed.states()
     yield last
     while True:
         sleep(every_s)
         try:
-            last = feed.state()
+            *_, last = feed.states()
             yield last
         except DgsmError as error:
             # Throttling ends, credentials come back, an endpoint is deployed again: say so and go on.
-            yield replace(last, now=wb.now(), trouble=f"{error} (next try in {every_s:g} s)", **_gone(error))
-
-
-def _gone(error: DgsmError) -> dict[str, str]:
-    return {"status": "is gone"} if isinstance(error, NotFound) else {}
+            yield troubled(last, error, now=wb.now(), retry_s=every_s)
 
 
 def period(wb: Workbook, every_s: float | None) -> float:
-    """Wall-clock seconds between refreshes: those given, else the metric's ten seconds, at least two."""
+    """Wall-clock seconds between refreshes: those given, else the metric's ten seconds, at least two.
+
+    Raises:
+        InvalidInput: they are not more than none.
+    """
+    if every_s is not None and not every_s > 0:
+        raise InvalidInput(f"every is {every_s:g} s.", hint="Give the seconds between refreshes, such as 10.")
     return every_s or max(wb.wall_seconds(10), _MIN_EVERY_S)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,6 +57,12 @@ def embedded(tmp_path_factory):
     info = process.up(home, speed=SPEED)
     yield Embedded(home=home, info=info)
     process.down(home)
+
+
+@pytest.fixture
+def hasty_retries(monkeypatch):
+    """botocore's own retries as many as ever, but without the seconds between them."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
 
 _numbers = itertools.count(1)

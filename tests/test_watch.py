@@ -13,7 +13,8 @@ import pytest
 
 from dgsm_helpers import cli, watch
 from dgsm_helpers.aws import cleanup, deploy, scaling
-from dgsm_helpers.errors import NotFound
+from dgsm_helpers.charts.text import live_text
+from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.local import process
 from dgsm_helpers.session import open_workbook
 
@@ -58,17 +59,31 @@ def test_in_a_pipe_there_are_no_escapes(endpoint):
     assert "streams per instance" in out.getvalue()
 
 
-def test_expired_credentials_are_shown_and_watching_goes_on(endpoint, embedded):
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("expired-credentials", r"ExpiredToken.*Sign in again; the view goes on by itself\."),
+        ("throttling", r"Thrott.*It goes on by itself\."),
+    ],
+)
+def test_throttling_and_expired_credentials_are_shown_and_watching_goes_on(
+    endpoint, embedded, hasty_retries, kind, said
+):
     pictures = watch.states(endpoint, window_s=600, every_s=5, sleep=lambda _: None)
-    assert next(pictures).trouble == ""
-    process.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
+    good = next(pictures)
+    assert good.trouble == ""
+    process.admin(embedded.info, "POST", "faults", {"kind": kind})
     try:
         held = next(pictures)
     finally:
         process.admin(embedded.info, "DELETE", "faults", {})
-    assert "expired" in held.trouble and "next try in 5 s" in held.trouble
-    assert held.concurrency and held.alarms
-    assert next(pictures).trouble == ""
+    assert re.fullmatch(
+        rf"As of {good.now:%H:%M:%S}\. sagemaker:DescribeEndpoint.*{said} Next try in 5 s\.", held.trouble
+    )
+    assert held.concurrency == good.concurrency and held.alarms == good.alarms and held.now > good.now
+    assert held.trouble in " ".join(live_text(held, width=80).split()) and held.trouble in watch.page(held, reload_s=5)
+    again = next(pictures)
+    assert again.trouble == "" and again.now > held.now
 
 
 def test_an_endpoint_that_goes_away_is_said_to_be_gone(workbook):
@@ -86,6 +101,12 @@ def test_a_missing_endpoint_is_an_error_and_no_picture(workbook, tmp_path):
             workbook(endpoint_name="never-made"), tmp_path / "p.html", window_s=60, every_s=1, once=False
         )
     assert not (tmp_path / "p.html").exists()
+
+
+@pytest.mark.parametrize("given", [{"window_s": 0.0, "every_s": 1.0}, {"window_s": 60.0, "every_s": -1.0}])
+def test_times_that_cannot_be_are_refused(endpoint, given):
+    with pytest.raises(InvalidInput, match="Give the seconds"):
+        watch.watch_in_terminal(endpoint, io.StringIO(), once=True, **given)
 
 
 def test_the_page_reloads_itself_and_needs_nothing_else(endpoint):

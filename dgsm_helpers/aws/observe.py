@@ -26,6 +26,7 @@ __all__ = [
     "alarms",
     "history",
     "initial_count",
+    "initial_count_of",
     "instances",
     "metrics",
     "story",
@@ -189,7 +190,12 @@ def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None,
 def initial_count(wb: Workbook, state: endpoint.EndpointState) -> int | None:
     """How many instances the endpoint config says to begin with; None when it says nothing of the variant."""
     config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variants = (v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name)
+    return initial_count_of(config, wb.variant_name)
+
+
+def initial_count_of(config: Mapping[str, Any], variant_name: str) -> int | None:
+    """:func:`initial_count` of an endpoint config as DescribeEndpointConfig shows it."""
+    variants = (v for v in config["ProductionVariants"] if v["VariantName"] == variant_name)
     return next((variant.get("InitialInstanceCount") for variant in variants), None)
 
 

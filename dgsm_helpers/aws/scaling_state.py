@@ -37,7 +37,10 @@ class PolicyState:
 
 @dataclass(frozen=True)
 class AlarmState:
-    """One alarm of a policy. Its numbers are AWS's choice, and the only place where that choice can be read."""
+    """One alarm of a policy. Its numbers are AWS's choice, and the only place where that choice can be read.
+
+    ``metric`` is the name of the metric it watches, "" for an expression over several.
+    """
 
     name: str
     side: str
@@ -51,6 +54,7 @@ class AlarmState:
     missing_data: str
     updated: Any
     reason: str
+    metric: str = ""
 
     def __str__(self) -> str:
         rule = (
@@ -184,6 +188,7 @@ def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
         missing_data=raw.get("TreatMissingData", "missing"),
         updated=raw.get("StateUpdatedTimestamp"),
         reason=raw.get("StateReason", ""),
+        metric=raw.get("MetricName") or ("" if expression else stat.get("Metric", {}).get("MetricName", "")),
     )
 
 

@@ -8,67 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from math import ceil, isfinite
 
 from . import palette
+from .live import Alarm, LiveState, Mark
 
 _WIDTH, _LEFT, _RIGHT = 920.0, 46.0, 150.0
 _AXIS = 'stroke="currentColor" stroke-opacity=".25"'
+_FAINT = 'stroke="currentColor" stroke-opacity=".1"'
 _TEXT = 'fill="currentColor" font-size="12"'
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One of the policy's alarms: ``side`` is high or low, ``breaching`` of ``needed`` datapoints in a row are over."""
-
-    side: str
-    state: str
-    rule: str
-    breaching: int
-    needed: int
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A scaling activity: when (``time_s`` on the view's clock), what in few words, and AWS's own ``detail``.
-
-    ``scaled`` is False for an activity that AWS decided against.
-    """
-
-    time_s: float
-    text: str
-    detail: str = ""
-    scaled: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveState:
-    """All that one picture shows. Times are Unix seconds of the workbook's clock.
-
-    ``concurrency`` holds (time, min, mean, max) of the streams per instance; ``instances`` (time, desired, running),
-    each valid until the next; ``latency`` (time, p50 ms, p99 ms) of FirstChunkLatency; values may be NaN.
-    ``instances_by_type`` counts what runs now; ``origin`` says where all this comes from; ``cost`` what it cost so far;
-    ``trouble`` is an error to show, "" when all is well.
-    """
-
-    endpoint_name: str
-    status: str
-    now: datetime
-    window_s: float
-    origin: str
-    target_value: float | None
-    concurrency: Sequence[tuple[float, float, float, float]]
-    instances: Sequence[tuple[float, float, float]]
-    latency: Sequence[tuple[float, float, float]] = ()
-    alarms: Sequence[Alarm] = ()
-    marks: Sequence[Mark] = ()
-    instances_by_type: Sequence[tuple[str, int]] = ()
-    errors_count: int = 0
-    streams: str = ""
-    cost: str = ""
-    trouble: str = ""
+_TIME_STEPS_S = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+_MOST_TIMES = 8
 
 
 @dataclass(frozen=True)
@@ -92,8 +44,8 @@ class _Frame:
 def live_html(state: LiveState) -> str:
     """The whole live view as one HTML fragment."""
     return (
-        f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{live_svg(state)}'
-        f"{_events(state)}{_footer(state)}</div>"
+        f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_trouble(state)}'
+        f"{live_svg(state)}{_events(state)}{_footer(state)}</div>"
     )
 
 
@@ -110,10 +62,10 @@ def live_svg(state: LiveState) -> str:
     below = _Frame(start_s, end_s, 316, 44, max(slowest, 1.0) * 1.2)
     body = "".join(
         (
+            _time_axis(above.top, below, state.now),
             concurrency_band(above, state.concurrency, state.target_value),
             instance_steps(middle, state.instances, state.marks),
-            latency_sparkline(below, state.latency),
-            _time_axis(below, state.now),
+            latency_sparkline(below, state.latency, of=state.latency_of),
         )
     )
     label = escape(f"Live view of {state.endpoint_name}", quote=True)
@@ -171,10 +123,10 @@ def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], 
     return "".join(parts)
 
 
-def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]]) -> str:
-    """p50 (solid) and p99 (dotted) of the first-chunk latency in ms."""
+def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]], *, of: str) -> str:
+    """p50 (solid) and p99 (dotted) of a latency in ms; ``of`` says which."""
     shown = [p for p in points if isfinite(p[1]) and isfinite(p[2])]
-    parts = [_title(frame, "first chunk, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
+    parts = [_title(frame, f"{of}, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
     if not shown:
         return "".join([*parts, f'<text x="{_LEFT + 8:g}" y="{frame.top + 26:g}" {_TEXT}>no new streams</text>'])
     for column, dash in ((1, ""), (2, "2 3")):
@@ -185,39 +137,30 @@ def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]
     return "".join(parts)
 
 
-def breach_progress(values: Sequence[float], *, above: bool, threshold: float, needed: int) -> int:
-    """How many of the newest datapoints in a row are over (or under) ``threshold``, at most ``needed``.
-
-    A missing datapoint (NaN) ends the row: target tracking's alarms treat it as missing, not as breaching.
-    """
-    count = 0
-    for value in reversed(values):
-        if count == needed or not isfinite(value) or not (value > threshold if above else value < threshold):
-            break
-        count += 1
-    return count
-
-
 def _headline(state: LiveState) -> str:
     types = ", ".join(f"{count} × {escape(name)}" for name, count in state.instances_by_type) or "no instance"
     parts = [f"<b>{escape(state.endpoint_name)}</b> {escape(state.status)}", types]
     if state.streams:
         parts.append(escape(state.streams))
     parts.append(f"{state.errors_count} errors in the window")
-    alarms = "".join(_alarm_chip(alarm) for alarm in state.alarms) or "no alarms: no policy is applied"
-    return f'<div>{" · ".join(parts)}</div><div style="margin:.3em 0">{alarms}</div>'
+    none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
+    alarms = "".join(_alarm_chip(alarm) for alarm in state.alarms or ()) or none
+    return f'<div>{" · ".join(parts)}</div><div style="margin-top:.3em">{alarms}</div>'
 
 
 def _alarm_chip(alarm: Alarm) -> str:
     alarmed = alarm.state == "ALARM"
     colour = palette.ALARM if alarmed else palette.MUTED
-    share = 100 * alarm.breaching / alarm.needed if alarm.needed else 0
+    share = 100 * (alarm.breaching or 0) / alarm.needed if alarm.needed else 0
+    progress = (
+        f"{alarm.needed} datapoints" if alarm.breaching is None else f"{alarm.breaching} of {alarm.needed} datapoints"
+    )
     sign = "▲" if alarm.side == "high" else "▼"
     return (
-        f'<span style="display:inline-block;margin-right:1em;padding:.15em .6em;border:1.5px solid {colour};'
+        f'<span style="display:inline-block;margin:0 1em .3em 0;padding:.15em .6em;border:1.5px solid {colour};'
         f"border-radius:.4em;background:linear-gradient(to right,{palette.ALARM}40 {share:.0f}%,transparent "
         f'{share:.0f}%)">{sign} {escape(alarm.side)} alarm <b>{escape(alarm.state)}</b> · {escape(alarm.rule)} · '
-        f"{alarm.breaching} of {alarm.needed} datapoints</span>"
+        f"{progress}</span>"
     )
 
 
@@ -227,15 +170,16 @@ def _events(state: LiveState) -> str:
     return f'<div style="font-size:.9em;opacity:.85">{lines}</div>' if lines else ""
 
 
+def _trouble(state: LiveState) -> str:
+    if not state.trouble:
+        return ""
+    style = f"border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0"
+    return f'<div role="alert" style="{style}">⚠ {escape(state.trouble)}</div>'
+
+
 def _footer(state: LiveState) -> str:
-    trouble = (
-        f'<div style="border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0">'
-        f"⚠ {escape(state.trouble)}</div>"
-        if state.trouble
-        else ""
-    )
     parts = [f"{state.now:%H:%M:%S} UTC", escape(state.cost), f"Source: {escape(state.origin)}"]
-    return f'{trouble}<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
+    return f'<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
 
 
 def _title(frame: _Frame, text: str) -> str:
@@ -256,15 +200,25 @@ def _ticks(peak: float) -> list[float]:
     return [i * step for i in range(int(peak / step) + 1)]
 
 
-def _time_axis(frame: _Frame, now: datetime) -> str:
-    y = frame.top + frame.height + 18
+def _time_axis(top: float, frame: _Frame, now: datetime) -> str:
+    """The window's ends in words, and full minutes or hours between them, from ``top`` down to the lowest frame."""
+    floor = frame.top + frame.height
+    y = floor + 18
     ago = frame.end_s - frame.start_s
     left = f"{ago / 60:g} min ago" if ago >= 60 else f"{ago:g} s ago"
     right = _WIDTH - _RIGHT
-    return (
-        f'<text x="{_LEFT:g}" y="{y:g}" {_TEXT}>{left}</text>'
-        f'<text x="{right:g}" y="{y:g}" text-anchor="end" {_TEXT}>now {now:%H:%M:%S} UTC</text>'
-    )
+    parts = [
+        f'<text x="{_LEFT:g}" y="{y:g}" {_TEXT}>{left}</text>',
+        f'<text x="{right:g}" y="{y:g}" text-anchor="end" {_TEXT}>now {now:%H:%M:%S} UTC</text>',
+    ]
+    step_s = next((step for step in _TIME_STEPS_S if ago / step <= _MOST_TIMES), ago)
+    for number in range(ceil(frame.start_s / step_s), int(frame.end_s / step_s) + 1):
+        x = frame.x(number * step_s)
+        parts.append(f'<line x1="{x:.1f}" y1="{top:g}" x2="{x:.1f}" y2="{floor:g}" {_FAINT}/>')
+        if _LEFT + 100 < x < right - 150:  # beside the words at the ends
+            text = datetime.fromtimestamp(number * step_s, UTC)
+            parts.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {_TEXT}>{text:%H:%M}</text>')
+    return "".join(parts)
 
 
 def _label(y: float, text: str, colour: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from textwrap import shorten
+from textwrap import shorten, wrap
 
-from .svg import Alarm, LiveState
+from .live import Alarm, LiveState
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 6
@@ -19,28 +19,33 @@ def live_text(state: LiveState, *, width: int = 100) -> str:
     columns = width - _LEFT - _RIGHT
     types = ", ".join(f"{count} × {name}" for name, count in state.instances_by_type) or "no instance"
     head = [f"{state.endpoint_name} {state.status}", types, f"{state.errors_count} errors", state.streams]
-    lines = [" · ".join(part for part in head if part), ""]
-    lines += [_alarm(alarm) for alarm in state.alarms] or ["no alarms: no policy is applied"]
+    lines = [" · ".join(part for part in head if part)]
+    if state.trouble:
+        # Never cut off: it says what to do.
+        lines += wrap(f"⚠ {state.trouble}", width)
+    none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
+    lines += ["", *([_alarm(alarm) for alarm in state.alarms or ()] or [none])]
     lines += ["", *_concurrency(state, columns), "", *_instances(state, columns), _axis(state, columns), ""]
     latency = [p for p in state.latency if isfinite(p[1]) and isfinite(p[2])]
     lines.append(
-        f"first chunk  p50 {latency[-1][1]:.0f} ms, p99 {latency[-1][2]:.0f} ms"
+        f"{state.latency_of}  p50 {latency[-1][1]:.0f} ms, p99 {latency[-1][2]:.0f} ms"
         if latency
-        else "first chunk  no new streams"
+        else f"{state.latency_of}  no new streams"
     )
     lines += [f"▲ {mark.text}" for mark in [m for m in state.marks if m.scaled][-4:]]
-    if state.trouble:
-        lines += ["", f"⚠ {state.trouble}"]
     lines += ["", *filter(None, [state.cost]), f"{state.now:%H:%M:%S} UTC · Source: {state.origin}"]
     return "\n".join(shorten(line, width, placeholder=" …") if len(line) > width else line for line in lines)
 
 
 def _alarm(alarm: Alarm) -> str:
     cells = 12
-    done = round(cells * alarm.breaching / alarm.needed) if alarm.needed else 0
     sign = "▲" if alarm.side == "high" else "▼"
-    bar = "█" * done + "░" * (cells - done)
-    return f"{sign} {alarm.side:<4} {alarm.state:<17} {bar} {alarm.breaching} of {alarm.needed}  {alarm.rule}"
+    if alarm.breaching is None:
+        progress = f"{alarm.needed} datapoints"
+    else:
+        done = round(cells * alarm.breaching / alarm.needed) if alarm.needed else 0
+        progress = f"{'█' * done}{'░' * (cells - done)} {alarm.breaching} of {alarm.needed}"
+    return f"{sign} {alarm.side:<4} {alarm.state:<17} {progress}  {alarm.rule}"
 
 
 def _concurrency(state: LiveState, columns: int) -> list[str]:

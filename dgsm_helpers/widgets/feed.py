@@ -1,31 +1,39 @@
 """What the live view shows, asked of AWS again and again at little cost.
 
-A refresh makes three calls: the endpoint, the newest metrics, and either the alarms or the activities in turn. Of the
-metrics only what is new is asked for (with some minutes' overlap, as late points and percentiles still change); the
-rest of the window is kept. The first picture needs everything and makes five calls.
+No refresh makes more than three calls. An ordinary one asks for the endpoint, the newest metrics, and either the alarms
+or the activities, in turn. Of the metrics only what is new is asked for (with some minutes' overlap, as late points and
+percentiles still change); the rest of the window is kept. What hardly changes is asked for once: the endpoint config
+and the price of each instance type. The first picture is therefore made by two refreshes, one after the other: one
+has the endpoint, its metrics and its alarms, the other the rest (a third, where several instance types run).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from math import nan
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws import deploy, observe
-from dgsm_helpers.aws.calls import translated
+from dgsm_helpers.aws.calls import call
 from dgsm_helpers.aws.cost import cost_so_far
+from dgsm_helpers.aws.endpoint import instance_types_of
 from dgsm_helpers.aws.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
-from dgsm_helpers.charts.svg import Alarm, LiveState, Mark, breach_progress
+from dgsm_helpers.charts.live import LiveState
+from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
+
+from .picture import drawn_alarm, mark, points, since, streams, told
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dgsm_helpers.aws.endpoint import EndpointState
+    from dgsm_helpers.aws.endpoint import EndpointState, VariantState
     from dgsm_helpers.aws.scaling_state import AlarmState
     from dgsm_helpers.load.runner import Load
     from dgsm_helpers.prices import Price
     from dgsm_helpers.session import Workbook
+
+CALLS_A_REFRESH = 3
 
 OVERLAP = timedelta(minutes=5)
 """How far back every refresh asks again: metrics arrive late, and the newest periods are still being filled."""
@@ -35,6 +43,7 @@ NEWEST_ACTIVITIES = 50
 
 _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
+_ALARMS, _ACTIVITIES = "alarms", "activities"
 
 
 class Feed:
@@ -43,77 +52,151 @@ class Feed:
     Args:
         wb: the workbook whose endpoint is watched.
         window_s: seconds of the workbook's time that are shown.
+
+    Raises:
+        InvalidInput: the window is not longer than nothing.
     """
 
     def __init__(self, wb: Workbook, *, window_s: float = 1800.0) -> None:
+        if not window_s > 0:
+            raise InvalidInput(f"window_s is {window_s:g}.", hint="Give the seconds to show, such as 1800.")
         self.wb, self.window = wb, timedelta(seconds=window_s)
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
         self._series: list[dict[datetime, float]] = [{} for _ in self._queries]
-        self._alarms: tuple[AlarmState, ...] = ()
+        self._endpoint: EndpointState | None = None
+        self._alarms: tuple[AlarmState, ...] | None = None
         self._activities: pd.DataFrame | None = None
-        self._initial: tuple[str, int | None] = ("", None)
-        self._counts: tuple[int, int] | None = None
-        self._alarms_next = True
+        self._config: tuple[str, dict[str, Any]] = ("", {})
         self._prices: dict[str, Price] = {}
+        self._now = wb.now()
+        self._changed = False
+        self._refreshes = 0
+        self._asked: dict[str, int] = {}
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the next refresh asks for what is new; until then it asks for what the first picture still lacks."""
+        return self._endpoint is not None and not [ask for ask in self._asks() if ask not in self._asked]
 
     def state(self, load: Load | None = None) -> LiveState:
         """The endpoint as it is now, with ``load``, if there is one, beside it.
+
+        Where only the alarms, the activities or the config cannot be had, the state says so in ``trouble`` and has the
+        rest.
 
         Raises:
             NotFound: there is no endpoint or variant. Others as AWS answers; the next call goes on where this one
                 stopped.
         """
-        endpoint = deploy.status(self.wb)
-        now = self.wb.now()
-        self._read_metrics(now)
-        self._read_scaling(endpoint)
-        return self._picture(endpoint, now, load)
+        self._refreshes += 1
+        calls = CALLS_A_REFRESH
+        try:
+            if self._endpoint is None or self.complete:
+                self._read_endpoint()
+                calls -= 2
+        except CredentialsProblem:
+            self.wb.renew_credentials()
+            raise
+        asks = self._asks()
+        missing = [ask for ask in asks if ask not in self._asked]
+        for ask in missing[:calls] or self._in_turn(list(asks))[:calls]:
+            self._ask(ask, asks[ask])
+        return self._picture(load)
 
-    def _read_metrics(self, now: datetime) -> None:
+    def states(self, load: Load | None = None) -> Iterator[LiveState]:
+        """One refresh, and others right after it while the picture is not complete; errors as :meth:`state`."""
+        yield self.state(load)
+        while not self.complete:
+            yield self.state(load)
+
+    def _read_endpoint(self) -> None:
+        """Both, or neither: a later failure leaves what is shown as it was."""
+        endpoint, now = deploy.status(self.wb), self.wb.now()
+        variant = endpoint.variant(self.wb.variant_name)
         start = now - self.window
         if self.period_s < 60:
             start = max(start, now - _FINE_RETENTION)
         newest = max(self._series[0], default=None)
-        since = start if newest is None else max(start, newest - OVERLAP)
-        found, _ = read(self.wb, self._queries, since, now)
+        found, _ = read(self.wb, self._queries, start if newest is None else max(start, newest - OVERLAP), now)
         for index, (kept, new) in enumerate(zip(self._series, found, strict=True)):
             kept.update(new)
             self._series[index] = {time: value for time, value in kept.items() if time >= start}
+        before = self._endpoint.variant(variant.name) if self._endpoint else variant
+        self._changed = (before.running, before.desired) != (variant.running, variant.desired)
+        self._endpoint, self._now = endpoint, now
 
-    def _read_scaling(self, endpoint: EndpointState) -> None:
-        """Alarms and activities in turn, both for the first picture; activities at once when the counts changed."""
-        variant = endpoint.variant(self.wb.variant_name)
-        changed = self._counts not in (None, (variant.running, variant.desired))
-        self._counts = (variant.running, variant.desired)
-        first = self._activities is None
-        alarms = first or (self._alarms_next and not changed)
-        if alarms:
-            self._alarms, self._alarms_next = observe.alarm_states(self.wb), False
-        if first or not alarms:
-            self._activities, self._alarms_next = observe.activities(self.wb, limit=NEWEST_ACTIVITIES), True
-        if self._initial[0] != endpoint.config_name:
-            self._initial = (endpoint.config_name, observe.initial_count(self.wb, endpoint))
+    def _asks(self) -> dict[str, Callable[[], object]]:
+        """What is asked for in turn, or still to be asked for; each by one call."""
+        asks: dict[str, Callable[[], object]] = {_ALARMS: self._read_alarms, _ACTIVITIES: self._read_activities}
+        name = self._endpoint.config_name
+        if self._config[0] != name:
+            asks[f"config {name}"] = partial(self._read_config, name)
+        # A price that could not be read is asked for again, in its turn.
+        unknown = [t for t, _ in self._types() if t not in self._prices or self._prices[t].amount_usd is None]
+        asks |= {f"price {t}": partial(self._read_price, t) for t in unknown}
+        return asks
 
-    def _picture(self, endpoint: EndpointState, now: datetime, load: Load | None) -> LiveState:
-        low, mean, high, p50, p99, *errors = self._series
-        counts = observe.history(
-            self._activities, endpoint, endpoint.variant(self.wb.variant_name), self._initial[1], now=now
-        )
-        if len(self._activities) == NEWEST_ACTIVITIES:
-            # Older ones are not known, and so neither are the counts before.
-            counts = counts[counts.index >= self._activities["started"].min()]
-        concurrency = _with_gaps([low, mean, high], self.period_s)
-        above = next((a for a in self._alarms if a.side == "high"), None)
+    def _in_turn(self, asks: list[str]) -> list[str]:
+        """Longest ago first; the activities at once when the counts changed, as one of them says why."""
+        return sorted(asks, key=lambda ask: (not (self._changed and ask == _ACTIVITIES), self._asked[ask]))
+
+    def _ask(self, ask: str, read_it: Callable[[], object]) -> None:
+        self._asked[ask] = self._refreshes
+        try:
+            read_it()
+            self._troubles.pop(ask, None)
+        except DgsmError as error:
+            self._troubles[ask] = told(error)
+
+    def _read_alarms(self) -> None:
+        self._alarms = observe.alarm_states(self.wb)
+
+    def _read_activities(self) -> None:
+        self._activities = observe.activities(self.wb, limit=NEWEST_ACTIVITIES)
+
+    def _read_config(self, name: str) -> None:
+        self._config = (name, call(self.wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=name))
+
+    def _read_price(self, instance_type: str) -> None:
+        self._prices[instance_type] = self.wb.price_per_hour(instance_type)
+
+    @property
+    def _variant(self) -> VariantState:
+        return self._endpoint.variant(self.wb.variant_name)
+
+    def _types(self) -> list[tuple[str, int]]:
+        """(type, running instances) of the variant: what SageMaker counts for a pool, else the config's one type."""
+        variant = self._variant
+        counts = variant.instances_by_type
+        if not counts and self._config[1]:
+            counts = dict.fromkeys(instance_types_of(self._config[1], variant.name)[:1], variant.running)
+        return [(name, count) for name, count in counts.items() if count]
+
+    def _picture(self, load: Load | None) -> LiveState:
+        endpoint, now = self._endpoint, self._now
+        low, mean, high, first50, first99, file50, file99, *errors = self._series
+        # An endpoint that takes files only has no first chunks: its latency is that of whole answers.
+        of_files = not first50 and bool(file50)
+        p50, p99 = (file50, file99) if of_files else (first50, first99)
+        concurrency = points([low, mean, high], self.period_s)
+        high_alarms = [a for a in self._alarms or () if a.side == "high" and a.metric == CONCURRENCY]
+        counts = self._history()
+        marks = [] if self._activities is None else map(mark, self._activities.itertuples(index=False))
+        variant = self._variant
+        name = endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}"
         return LiveState(
-            endpoint_name=self.wb.endpoint_name,
+            endpoint_name=name,
             status=endpoint.status,
             now=now,
             window_s=self.window.total_seconds(),
             origin=origin_of(self.wb),
-            target_value=above.threshold if above else None,
+            target_value=high_alarms[0].threshold if high_alarms else None,
             concurrency=concurrency,
-            instances=_since(
+            instances=[(now.timestamp(), float(variant.desired), float(variant.running))]
+            if counts is None
+            else since(
                 now - self.window,
                 [
                     (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
@@ -121,22 +204,36 @@ class Feed:
                 ],
             ),
             latency=[(t.timestamp(), p50[t], p99[t]) for t in sorted(p50.keys() & p99.keys())],
-            alarms=[_alarm(alarm, concurrency) for alarm in self._alarms],
-            marks=[_mark(row) for row in self._activities.itertuples(index=False)],
-            instances_by_type=[(name, count) for name, count in endpoint.instances_by_type.items() if count],
+            latency_of="whole files" if of_files else "first chunk",
+            alarms=None
+            if self._alarms is None
+            else [drawn_alarm(a, concurrency, period_s=self.period_s, now=now) for a in self._alarms],
+            marks=list(marks),
+            instances_by_type=self._types(),
             errors_count=int(sum(sum(found.values()) for found in errors)),
-            streams=_streams(load),
-            cost=self._cost(endpoint, counts),
+            streams=streams(load),
+            cost=self._cost(counts),
+            trouble=" ".join(dict.fromkeys(self._troubles.values())),
         )
 
-    def _cost(self, endpoint: EndpointState, counts: pd.DataFrame) -> str:
-        """What the instances cost, at the prices of the types that run now; each price is asked for once."""
-        types = [name for name, count in endpoint.instances_by_type.items() if count]
-        for name in types:
-            if name not in self._prices:
-                with translated("pricing", "GetProducts"):
-                    self._prices[name] = self.wb.price_per_hour(name)
-        cost = cost_so_far(counts, [(name, self._prices[name]) for name in types])
+    def _history(self) -> pd.DataFrame | None:
+        """The instances over time; None where the activities are not known."""
+        if self._activities is None:
+            return None
+        variant = self._variant
+        initial = observe.initial_count_of(self._config[1], variant.name) if self._config[1] else None
+        counts = observe.history(self._activities, self._endpoint, variant, initial, now=self._now)
+        if len(self._activities) == NEWEST_ACTIVITIES:
+            # Older ones are not known, and so neither are the counts before.
+            counts = counts[counts.index >= self._activities["started"].min()]
+        return counts
+
+    def _cost(self, counts: pd.DataFrame | None) -> str:
+        """What the instances cost, at the prices of the types that run now."""
+        prices = [(name, self._prices[name]) for name, _ in self._types() if name in self._prices]
+        if counts is None or not prices:
+            return ""
+        cost = cost_so_far(counts, prices)
         return f"Cost: {cost} without the software fee ({cost.price_source})"
 
 
@@ -150,60 +247,12 @@ def _queries(wb: Workbook, period_s: int) -> list[Query]:
     where = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
     slow_s = max(period_s, 60)
 
-    def of(metric: str, stat: str, every_s: int, *, scale: float = 1.0) -> Query:
-        return Query("", f"{metric} {stat}", INVOCATION_NAMESPACE, metric, where, stat, every_s, scale)
+    def of(metric: str, stats: Sequence[str], every_s: int, *, scale: float = 1.0) -> list[Query]:
+        return [Query("", f"{metric} {s}", INVOCATION_NAMESPACE, metric, where, s, every_s, scale) for s in stats]
 
     return [
-        *(of(CONCURRENCY, stat, period_s) for stat in ("Minimum", "Average", "Maximum")),
-        *(of("FirstChunkLatency", stat, slow_s, scale=1e-3) for stat in ("p50", "p99")),
-        *(of(metric, "Sum", slow_s) for metric in _ERRORS),
+        *of(CONCURRENCY, ("Minimum", "Average", "Maximum"), period_s),
+        *of("FirstChunkLatency", ("p50", "p99"), slow_s, scale=1e-3),
+        *of("ModelLatency", ("p50", "p99"), slow_s, scale=1e-3),
+        *(query for metric in _ERRORS for query in of(metric, ("Sum",), slow_s)),
     ]
-
-
-def _with_gaps(series: Sequence[Mapping[datetime, float]], period_s: int) -> list[tuple[float, float, float, float]]:
-    """(time, minimum, mean, maximum) in order, with one row of NaN wherever periods are missing."""
-    low, mean, high = series
-    rows: list[tuple[float, float, float, float]] = []
-    for time in sorted(low.keys() & mean.keys() & high.keys()):
-        at_s = time.timestamp()
-        if rows and at_s - rows[-1][0] > 1.5 * period_s:
-            rows.append((rows[-1][0] + period_s, nan, nan, nan))
-        rows.append((at_s, low[time], mean[time], high[time]))
-    return rows
-
-
-def _since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """The changes from ``start`` on, and the one before it, which still holds then."""
-    earlier = sum(time_s <= start.timestamp() for time_s, _, _ in changes)
-    return changes[max(earlier - 1, 0) :]
-
-
-def _alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, float, float, float]]) -> Alarm:
-    column = 3 if alarm.statistic == "Maximum" else 2
-    # The newest period is still being filled: judge only those that are over.
-    values = [row[column] for row in concurrency[:-1]]
-    count = breach_progress(
-        values,
-        above=alarm.comparison.startswith(">"),
-        threshold=alarm.threshold or 0.0,
-        needed=alarm.datapoints_to_alarm,
-    )
-    rule = f"{alarm.statistic} {alarm.comparison} {alarm.threshold:g}" if alarm.threshold is not None else ""
-    return Alarm(alarm.side, alarm.state, rule or alarm.comparison, count, alarm.datapoints_to_alarm)
-
-
-def _mark(activity: Any) -> Mark:
-    reasons = ", ".join(activity.not_scaled_reasons)
-    why = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
-    what = f"not scaled: {reasons}" if reasons else f"{activity.description} {activity.status}"
-    took = f" after {activity.duration_s:.0f} s" if activity.duration_s > 0 else ""
-    text = f"{activity.started:%H:%M:%S} {why}: {what}{took}"
-    return Mark(activity.started.timestamp(), text, f"{activity.description} {activity.cause}", not reasons)
-
-
-def _streams(load: Load | None) -> str:
-    if load is None:
-        return ""
-    now = load.snapshot()
-    lag = f", transcript latency p95 {now.lag_p95_ms:.0f} ms (measured by this client)" if now.lag_p95_ms else ""
-    return f"{now.open} of {now.wanted} streams open{lag}"

@@ -19,7 +19,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from dgsm_helpers.aws import cleanup, deploy, scaling
-from dgsm_helpers.charts.svg import palette
+from dgsm_helpers.charts import palette
 from dgsm_helpers.session import open_workbook
 
 PICTURES = Path(__file__).resolve().parents[2] / "out" / "pictures"

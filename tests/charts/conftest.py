@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from dgsm_helpers.charts.svg import Alarm, LiveState, Mark
+from dgsm_helpers.charts.live import Alarm, LiveState, Mark
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CAUSE = (

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import agrees_with_snapshot
 
-from dgsm_helpers.charts.svg import Alarm, LiveState, Mark, breach_progress, live_html, live_svg
+from dgsm_helpers.charts.live import Alarm, LiveState, Mark, breach_progress
+from dgsm_helpers.charts.svg import live_html, live_svg
 
 CONCURRENCIES = st.lists(st.just(math.nan) | st.floats(min_value=0, max_value=1e6), max_size=50)
 

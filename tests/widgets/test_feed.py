@@ -12,20 +12,21 @@ import pytest
 from dgsm_helpers.aws import endpoint, observe, scaling
 from dgsm_helpers.errors import CredentialsProblem, NotFound
 from dgsm_helpers.local import process
-from dgsm_helpers.widgets.feed import OVERLAP, Feed, _with_gaps
+from dgsm_helpers.widgets.feed import OVERLAP, Feed
+from dgsm_helpers.widgets.picture import points
 
 
 @pytest.fixture
 def calls(scaling_endpoint):
-    """Counts the calls made, by operation; ``GetMetricData`` requests are kept."""
+    """Counts the HTTP requests made, by operation, whatever the service; ``GetMetricData`` requests are kept."""
     made, requests = Counter(), []
 
-    def note(model, params, **_):
-        made[model.name] += 1
+    def note(operation_name, **_):
+        made[operation_name] += 1
 
-    clients = [scaling_endpoint.client(s) for s in ("sagemaker", "cloudwatch", "application-autoscaling")]
+    clients = [scaling_endpoint.client(s) for s in ("sagemaker", "cloudwatch", "application-autoscaling", "pricing")]
     for client in clients:
-        client.meta.events.register("before-call", note, unique_id="count")
+        client.meta.events.register("request-created", note, unique_id="count")
     cloudwatch = scaling_endpoint.client("cloudwatch")
     cloudwatch.meta.events.register(
         "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: requests.append(params), unique_id="keep"
@@ -33,27 +34,62 @@ def calls(scaling_endpoint):
     made.requests = requests
     yield made
     for client in clients:
-        client.meta.events.unregister("before-call", unique_id="count")
+        client.meta.events.unregister("request-created", unique_id="count")
     cloudwatch.meta.events.unregister("provide-client-params.cloudwatch.GetMetricData", unique_id="keep")
 
 
-def test_a_refresh_makes_three_calls_and_sees_alarms_and_activities_in_turn(scaling_endpoint, calls):
-    feed = Feed(scaling_endpoint, window_s=10_800)
-    feed.state()
-    assert calls.total() == 5
+def test_no_refresh_makes_more_than_three_calls_the_first_ones_included(scaling_endpoint, calls):
+    feed, made = Feed(scaling_endpoint, window_s=10_800), []
+    for _ in range(8):
+        calls.clear()
+        feed.state()
+        made.append(set(calls.elements()))
+        assert calls.total() <= 3
+    assert made[:2] == [
+        {"DescribeEndpoint", "GetMetricData", "DescribeAlarms"},
+        {"DescribeScalingActivities", "DescribeEndpointConfig", "GetProducts"},
+    ]
+    assert all({"DescribeEndpoint", "GetMetricData"} < later for later in made[2:])
+
+
+def test_alarms_and_activities_are_asked_for_in_turn(scaling_endpoint, calls):
+    feed = Feed(scaling_endpoint)
+    list(feed.states())
     seen = []
     for _ in range(4):
         calls.clear()
         feed.state()
-        assert calls.total() == 3
         seen.append("DescribeAlarms" if calls["DescribeAlarms"] else "DescribeScalingActivities")
-    assert sorted(seen) == ["DescribeAlarms"] * 2 + ["DescribeScalingActivities"] * 2
+    assert seen == ["DescribeAlarms", "DescribeScalingActivities"] * 2
+
+
+def test_the_first_refresh_claims_nothing_that_it_does_not_know(scaling_endpoint):
+    first, second = Feed(scaling_endpoint).states()
+    assert first.target_value == 5 and len(first.alarms) == 2
+    assert first.instances == [(first.now.timestamp(), 1.0, 1.0)]
+    assert (first.cost, first.marks) == ("", [])
+    assert second.concurrency == first.concurrency
+    assert second.instances[0][0] < first.now.timestamp() and second.cost
+
+
+def test_what_may_not_be_read_is_said_and_the_rest_is_shown(scaling_endpoint, embedded):
+    fault = {"kind": "denied", "operation": "DescribeScalingActivities"}
+    process.admin(embedded.info, "POST", "faults", fault)
+    feed = Feed(scaling_endpoint)
+    try:
+        *_, state = feed.states()
+        assert "application-autoscaling:DescribeScalingActivities" in state.trouble
+        assert state.alarms and state.instances[-1][1:] == (1.0, 1.0)
+        assert feed.state().now > state.now
+    finally:
+        process.admin(embedded.info, "DELETE", "faults", {})
+    assert [feed.state().trouble for _ in range(2)][-1] == ""
 
 
 def test_only_new_metrics_are_asked_for(scaling_endpoint, calls):
     feed = Feed(scaling_endpoint, window_s=10_800)
-    for _ in range(2):
-        feed.state()
+    list(feed.states())
+    feed.state()
     first, second = calls.requests
     assert first["EndTime"] - first["StartTime"] > timedelta(hours=2, minutes=58)
     # Newest datapoint plus overlap; the last minutes may not have been published yet.
@@ -87,7 +123,7 @@ def test_nothing_older_than_the_window_is_kept(scaling_endpoint):
 
 def test_a_change_of_the_counts_is_told_with_its_activity_at_once(scaling_endpoint):
     feed = Feed(scaling_endpoint)
-    feed.state()
+    list(feed.states())
     scaling.register(scaling_endpoint, min_capacity=2, max_capacity=4)
     try:
         end = time.monotonic() + 20
@@ -102,7 +138,7 @@ def test_a_change_of_the_counts_is_told_with_its_activity_at_once(scaling_endpoi
 @pytest.mark.parametrize("kind", ["expired-credentials", "throttling"])
 def test_it_goes_on_after_a_call_that_failed(scaling_endpoint, embedded, kind):
     feed = Feed(scaling_endpoint)
-    before = feed.state()
+    *_, before = feed.states()
     fault = {"kind": kind, "count": 20} if kind == "throttling" else {"kind": kind}
     process.admin(embedded.info, "POST", "faults", fault)
     try:
@@ -116,6 +152,17 @@ def test_it_goes_on_after_a_call_that_failed(scaling_endpoint, embedded, kind):
     assert len(after.concurrency) >= len(before.concurrency) - 1
 
 
+def test_a_price_that_could_not_be_read_is_asked_for_again(scaling_endpoint, embedded):
+    process.admin(embedded.info, "POST", "faults", {"kind": "denied", "service": "pricing"})
+    feed = Feed(scaling_endpoint)
+    try:
+        *_, state = feed.states()
+        assert "price unknown" in state.cost
+    finally:
+        process.admin(embedded.info, "DELETE", "faults", {})
+    assert "price unknown" not in [feed.state().cost for _ in range(3)][-1]
+
+
 def test_a_missing_endpoint_is_said_to_be_missing(workbook):
     with pytest.raises(NotFound):
         Feed(workbook(endpoint_name="never-made")).state()
@@ -127,6 +174,6 @@ def test_missing_periods_are_gaps_and_not_lines():
     def at(*seconds):
         return {datetime.fromtimestamp(s, UTC): 1.0 for s in seconds}
 
-    rows = _with_gaps([at(0, 10, 50), at(0, 10, 50), at(0, 10, 50)], 10)
+    rows = points([at(0, 10, 50), at(0, 10, 50), at(0, 10, 50)], 10)
     assert [row[0] for row in rows] == [0, 10, 20, 50]
     assert [isnan(row[2]) for row in rows] == [False, False, True, False]

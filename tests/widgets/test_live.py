@@ -107,22 +107,60 @@ def test_it_stops_by_itself_after_its_longest_time(scaling_endpoint):
     assert not short.widget.children[0].children[0].disabled
 
 
-def test_an_error_is_shown_below_the_last_picture_and_the_next_refresh_recovers(view, embedded):
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"kind": "expired-credentials"}, "ExpiredTokenException"),
+        ({"kind": "throttling"}, "ThrottlingException"),
+        ({"kind": "denied", "operation": "DescribeAlarms"}, "Allow cloudwatch:DescribeAlarms"),
+    ],
+    ids=lambda given: given["kind"] if isinstance(given, dict) else "",
+)
+def test_trouble_is_shown_over_the_last_picture_and_the_loop_goes_on(view, embedded, hasty_retries, fault, said):
     view.start()
-    until(lambda: "<svg" in shown(view))
-    process.admin(embedded.info, "POST", "faults", {"kind": "denied", "operation": "DescribeAlarms"})
+    until(lambda: "<svg" in shown(view) and "AWS Price List" in shown(view))
+    process.admin(embedded.info, "POST", "faults", fault)
     try:
-        until(lambda: "AccessDenied" in shown(view))
-        assert "<svg" in shown(view)
+        until(lambda: said in shown(view))
+        assert shown(view).index(said) < shown(view).index("<svg")
+        assert view.state.trouble and view.state.alarms
+        assert refreshers()
     finally:
         process.admin(embedded.info, "DELETE", "faults")
-    until(lambda: "AccessDenied" not in shown(view))
-    assert view.running
+    until(lambda: "⚠" not in shown(view))
+    assert view.running and view.state.trouble == ""
+
+
+def test_a_loop_that_ends_in_trouble_promises_no_next_try(view, embedded):
+    view.start()
+    until(lambda: "<svg" in shown(view))
+    process.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
+    try:
+        until(lambda: "Next try in 0.1 s" in shown(view))
+        view.stop()
+        assert "ExpiredTokenException" in shown(view) and "Next try" not in shown(view)
+    finally:
+        process.admin(embedded.info, "DELETE", "faults")
+
+
+def test_a_click_never_waits_for_aws(view, monkeypatch):
+    view.once()
+    held = threading.Event()
+    monkeypatch.setattr(view._feed, "states", lambda load: iter([held.wait(10)][:0]))
+    _, stop, once, window, _ = view.widget.children[0].children
+    view.start()
+    began = time.monotonic()
+    once.click()
+    window.value = 900.0
+    stop.click()
+    assert time.monotonic() - began < 1
+    assert not view.running and stop.disabled
+    held.set()
 
 
 def test_a_missing_endpoint_is_said_in_the_view(workbook):
     lonely = Live(workbook()).once()
-    assert "NotFound" in shown(lonely)
+    assert "There is no endpoint" in shown(lonely)
 
 
 def test_streams_are_seen_with_their_number_and_latency(view, scaling_endpoint):
@@ -159,7 +197,7 @@ def test_another_window_shows_at_once_and_a_new_pace_counts_from_the_next_refres
     view.once()
     controls = {c.description: c for c in view.widget.children[0].children}
     controls["Window"].value = 10_800.0
-    assert "180 min ago" in shown(view)
+    until(lambda: "180 min ago" in shown(view))
     controls["Every"].value = 30.0
     assert (view.every_s, view.state.window_s) == (30.0, 10_800.0)
 
@@ -173,5 +211,6 @@ def test_the_window_and_pace_asked_for_are_among_the_choices(scaling_endpoint):
 def test_once_can_be_clicked_and_tells_the_cost_with_its_source(view):
     controls = {c.description: c for c in view.widget.children[0].children}
     controls["Once"].click()
-    assert "Cost: " in shown(view) and "AWS Price List" in shown(view)
+    until(lambda: "Cost: " in shown(view))
+    assert "AWS Price List" in shown(view)
     assert not view.running
