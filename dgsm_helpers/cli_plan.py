@@ -10,7 +10,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _PEAK_IN_KNEES = 3
@@ -48,33 +49,51 @@ def add_plan(verbs: Any, *, add_place: Callable[[Any], None], open_workbook: Cal
     verb.add_argument("--min", type=int, default=1, metavar="N", help="fewest instances (default: 1)")
     verb.add_argument("--max", type=int, metavar="N", help="most instances (default: as many as the traffic needs)")
     verb.add_argument("--sweep", action="store_true", help="also simulate a grid of some hundred policies")
+    verb.add_argument("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="of what is random (default: 0)")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.set_defaults(run=lambda args: _plan(args, open_workbook))
 
 
 def _plan(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
+    from .errors import InvalidInput
     from .planning.advice import advise
     from .planning.measured import measured
     from .simulate.model import ScalingModel
 
+    if args.cluster and not args.sweep:
+        raise InvalidInput("Without a sweep there is nothing for a cluster to do.", hint="Add --sweep.")
     wb = open_workbook(args)
     instance = measured(wb, knee=args.knee, instance_type=args.instance_type)
     traffic, notes = _traffic(args, wb, instance.knee)
-    advice = advise(
-        wb,
-        traffic,
-        instance,
-        model=ScalingModel(),
-        min_capacity=args.min,
-        max_capacity=args.max,
-        full_sweep=args.sweep,
-        seed=args.seed,
-        notes=notes,
-        progress=_say,
-    )
+    with _cluster(args.cluster) as executor:
+        advice = advise(
+            wb,
+            traffic,
+            instance,
+            model=ScalingModel(),
+            min_capacity=args.min,
+            max_capacity=args.max,
+            full_sweep=args.sweep,
+            seed=args.seed,
+            notes=notes,
+            executor=executor,
+            progress=_say,
+        )
     _print(json.dumps(advice.to_dict(), indent=2) if args.json else str(advice))
     return 0 if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else 1
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """The executor of a Dask cluster, None without an address: then processes of this machine do the work."""
+    if address is None:
+        yield None
+        return
+    from .load.crew import cluster_client
+
+    with cluster_client(address) as client:
+        yield client.get_executor()
 
 
 def _traffic(args: argparse.Namespace, wb: Any, knee: int) -> tuple[Any, list[str]]:

@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.share import Share, ShareReport, hold_share, ready
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 class WorkerLost(MeasurementInvalid):
@@ -108,6 +111,17 @@ def cluster_crew(address: str) -> Crew:
     """A crew of all workers of the Dask cluster at ``address`` (extra ``cluster``).
 
     Raises:
+        InvalidInput: as `cluster_client`.
+    """
+    client = cluster_client(address)
+    workers = len(client.scheduler_info()["workers"])
+    return Crew(client.get_executor(), size=workers, on_close=client.close)
+
+
+def cluster_client(address: str) -> Client:
+    """A connection to the Dask cluster at ``address`` (extra ``cluster``), to be closed or used in a ``with``.
+
+    Raises:
         InvalidInput: the extra is not installed, or the cluster has no worker or cannot be reached.
     """
     try:
@@ -116,10 +130,9 @@ def cluster_crew(address: str) -> Crew:
         raise InvalidInput("Dask is not installed.", hint="pip install 'dgsm-helpers[cluster]'") from error
     try:
         client = Client(address, timeout=10)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InvalidInput(f"No Dask scheduler at {address!r}: {error}.", hint="Give tcp://HOST:8786.") from error
-    workers = len(client.scheduler_info()["workers"])
-    if not workers:
+    if not client.scheduler_info()["workers"]:
         client.close()
         raise InvalidInput(f"The cluster at {address!r} has no workers.", hint="Start dask workers first.")
-    return Crew(client.get_executor(), size=workers, on_close=client.close)
+    return client

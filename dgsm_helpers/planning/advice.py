@@ -6,6 +6,7 @@ import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..aws import endpoint, tables
@@ -15,9 +16,10 @@ from ..simulate.merits import merits_of
 from ..simulate.reaction import Comparison, compare_metrics
 from ..simulate.sweep import Outcome, Recommendation, sweep
 from ..simulate.traffic import step
-from .calibrating import active_plan, read_model
+from . import telling
+from .calibrating import active_plan, model_for
 from .candidates import grid_for, presets_for, targets_for
-from .comparing import Played, play, recommended
+from .comparing import Played, other_statistic, play, recommended
 from .frames import Assumptions, row_of, settings_of
 
 if TYPE_CHECKING:
@@ -32,12 +34,12 @@ if TYPE_CHECKING:
     from ..simulate.traffic import Traffic
     from .measured import Measured
 
-_COLUMNS = ("plan", "cost", "instance-hours", "most", "over capacity", "new above knee", "cut", "lag p95")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Advice:
-    """All of it simulated: ``played`` the presets, ``outcomes`` those and the grid, ``recommendation`` over both.
+    """All of it simulated: ``outcomes`` the presets and the grid, ``recommendation`` over both.
+
+    ``played`` are, in full, the presets, the recommended plan and the runner-up.
 
     ``detection`` compares the ten-second with the one-minute metric under the recommended plan on a step to the
     traffic's height (`step_like`), None when that never scales out. ``rerouted`` is the recommended plan with
@@ -103,22 +105,28 @@ class Advice:
     def __str__(self) -> str:
         best, runner_up = self.recommendation.best, self.recommendation.runner_up
         lines = [
-            f"Simulated: {self.traffic.name}, {self.traffic.sessions} sessions in {self.traffic.horizon_s / 3600:g} h, "
-            f"at most {int(self.traffic.concurrency().max(initial=0))} at once; seed {self.seed}.",
+            f"Simulated: {self.traffic.name}, {self.traffic.summary}; seed {self.seed}.",
             str(self.instance),
             "",
-            tables.text_table("Policies on this traffic", _COLUMNS, [_row(item) for item in self.played]),
+            tables.text_table("Policies on this traffic", telling.COLUMNS, [telling.row(item) for item in self.played]),
+            *self._brackets(),
             "",
-            f"Recommended of {len(self.outcomes)}: {best.plan.name}\n  {self.recommendation.reason}",
+            f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
         ]
         if runner_up:
             lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
         if self.rerouted:
-            lines.append(_rerouted(best.merits, self.rerouted))
+            lines.append(telling.rerouted(best.merits, self.rerouted))
         if self.detection:
-            lines.append(told(self.detection))
+            lines.append(telling.told(self.detection))
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join([*lines, f"The scaling model: {Assumptions(self.model).headline} (--json lists them)."])
+
+    def _brackets(self) -> tuple[str, ...]:
+        other = other_statistic(self.model)
+        if other is None:
+            return ()
+        return (f"In brackets: if the alarms follow the instances' {other}, not their {self.model.statistic}.",)
 
 
 def advise(
@@ -157,13 +165,13 @@ def advise(
         raise InvalidInput(f"Traffic {traffic.name!r} has no streams.", hint="Choose a busier period, or a shape.")
     notes = [*notes, *instance.notes]
     applied: tuple[Plan, ...] = ()
-    if endpoint.find(wb) is not None:
-        calibration = read_model(wb, model)
-        model = calibration.model
+    calibration = model_for(wb, model)
+    model = calibration.model
+    if endpoint.find(wb) is None:
+        notes.append(f"There is no endpoint {wb.endpoint_name} to read: rules are assumed, routing as deployed here.")
+    else:
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
         applied = _applied(wb, traffic, instance, notes)
-    else:
-        notes.append(f"There is no endpoint {wb.endpoint_name} to read: every rule is assumed.")
     shape = {
         "knee": instance.knee,
         "instance_type": instance.instance_type,
@@ -185,6 +193,8 @@ def advise(
             outcomes += sweep(traffic, targets_for(traffic, **shape), **given, executor=here)
     recommendation = recommended(outcomes)
     best = recommendation.best.plan
+    chosen = [o.plan for o in (recommendation.best, recommendation.runner_up) if o]
+    played += play(traffic, [plan for plan in chosen if plan not in [item.plan for item in played]], **given)
     detection = compare_metrics(step_like(traffic), best, capacity=instance.capacity, model=model, seed=seed)
     rerouted = None
     if model.routing == "RANDOM":
@@ -206,10 +216,12 @@ def advise(
 
 
 def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str]) -> tuple[Plan, ...]:
-    """The plan that the endpoint has now, if it has one that can be played; its days begin at midnight UTC."""
-    midnight = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    """The plan that the endpoint has now, if it has one that can be played, over the hours that the traffic has."""
+    begin = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    if traffic.begin_s is not None:
+        begin = datetime.fromtimestamp(traffic.begin_s, UTC)
     try:
-        plan = active_plan(wb, begin=midnight, horizon_s=traffic.horizon_s)
+        plan = active_plan(wb, begin=begin, horizon_s=traffic.horizon_s)
         check_playable(traffic, plan)
     except (NotFound, NotReady):
         return ()
@@ -229,29 +241,6 @@ def step_like(traffic: Traffic) -> Traffic:
     return step(before=height / 10, after=height, at_s=3600.0, horizon_s=7200.0, mean_s=mean_s)
 
 
-def told(detection: Comparison) -> str:
-    """The guide's claim on this traffic, in a sentence: detection alone, and end to end."""
-    fast, slow = detection.high_resolution, detection.one_minute
-    text = (
-        f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, {slow.detection_s:.0f} s "
-        f"with a 1-minute one ({detection.detection_factor:.1f}x sooner; the guide says up to 6x)"
-    )
-    if detection.total_factor is None:
-        return f"{text}. The new instance did not serve within this traffic."
-    return (
-        f"{text}; end to end, until the new instance serves, {fast.total_s:.0f} s against {slow.total_s:.0f} s "
-        f"({detection.total_factor:.1f}x)."
-    )
-
-
-def _rerouted(random: Merits, evenly: Merits) -> str:
-    return (
-        f"Routing: with LEAST_OUTSTANDING_REQUESTS instead of RANDOM the recommended plan has "
-        f"{evenly.over_capacity_share:.3%} of stream-time over capacity instead of {random.over_capacity_share:.3%}, "
-        f"in {evenly.instance_hours:.1f} instead of {random.instance_hours:.1f} instance-hours."
-    )
-
-
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {"plan": outcome.plan.name, "settings": settings_of(outcome.plan), **row_of(outcome.merits)}
 
@@ -266,24 +255,6 @@ def _detection(detection: Comparison) -> dict[str, Any]:
         "one_minute_total_s": slow.total_s,
         "total_factor": detection.total_factor,
     }
-
-
-def _row(item: Played) -> tuple[object, ...]:
-    m = item.merits
-    cost = "?" if m.cost_usd is None else f"${m.cost_usd:.2f}"
-    lag = "not measured" if math.isnan(item.lag.p95_ms) else f"{item.lag.p95_ms:.0f} ms"
-    if item.lag.unmeasured_share > 0 and not math.isnan(item.lag.p95_ms):
-        lag += f" ({item.lag.unmeasured_share:.1%} beyond the ladder)"
-    return (
-        item.plan.name,
-        cost,
-        f"{m.instance_hours:.1f}",
-        m.peak_instances,
-        f"{m.over_capacity_share:.2%}" + (f" ({item.other.over_capacity_share:.2%})" if item.other else ""),
-        f"{m.new_above_knee_share:.1%}",
-        m.streams_cut,
-        lag,
-    )
 
 
 def _plain(value: Any) -> Any:

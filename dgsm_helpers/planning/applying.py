@@ -56,7 +56,8 @@ def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
 
     Args:
         plan: with one target-tracking policy on the predefined metric.
-        midnight_utc_s: seconds from midnight UTC to the moment the plan's days begin.
+        midnight_utc_s: of the traffic that the plan was made for (`Traffic.midnight_utc_s`): its schedule counts from
+            the traffic's begin.
 
     Raises:
         InvalidInput: it is a plan that can only be compared (`comparing.can_be_applied`).
@@ -74,12 +75,14 @@ def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
         disable_scale_in=tracked.disable_scale_in,
         name=tracked.name,
     )
-    first_day = [change for change in plan.schedule if change.at_s < DAY_S and change.min_capacity is not None]
+    daily = {change.name: change for change in reversed(plan.schedule) if change.min_capacity is not None}
     return Settings(
         min_capacity=plan.bounds.min_capacity,
         max_capacity=plan.bounds.max_capacity,
         policy=policy,
-        daily=tuple(DailyMinimum(c.name, (c.at_s + midnight_utc_s) % DAY_S, c.min_capacity) for c in first_day),
+        daily=tuple(
+            DailyMinimum(c.name, (c.at_s + midnight_utc_s) % DAY_S, c.min_capacity) for c in reversed(daily.values())
+        ),
     )
 
 

@@ -5,25 +5,27 @@ What the endpoint does not show stays an assumption, and the result says which.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..aws import endpoint, observe, scalable, schedules
 from ..aws.calls import call, pages
-from ..aws.metrics import finest_period_s
+from ..aws.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
 from ..aws.scaling_policy import PREDEFINED_METRIC
 from ..errors import InvalidInput, NotReady
 from ..simulate.backtest import Backtest, backtest
 from ..simulate.calibration import Calibration, RecordedActivity, RecordedAlarm, alarm_moments, calibrate
 from ..simulate.engine import simulate
+from ..simulate.fleet import LEAST_OUTSTANDING_REQUESTS
 from ..simulate.ladder import Capacity
 from ..simulate.model import ScalingModel
 from ..simulate.plan import Plan
 from ..simulate.policies import Bounds, TargetTracking
 from ..simulate.replay import replay, series_of
 from .scheduled import planned
-from .sources import STREAM_S
+from .sources import METRIC_EVERY_S, STREAM_S
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 
 TEN_SECOND_DATA = timedelta(hours=3)
 """How long CloudWatch keeps the ten-second datapoints that a faithful replay needs."""
-_METRIC_EVERY_S = 10
-"""Each instance publishes its concurrency so often (AWS: high-resolution metric)."""
 _HISTORY_ROWS = 1000
 
 
@@ -63,10 +63,11 @@ class Replayed:
 
 
 def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
-    """The scaling model of the workbook's endpoint: alarms, activities, alarm history and routing.
+    """The scaling model of the workbook's endpoint: alarms, activities, alarm history, metric history and routing.
 
-    Alarms settle statistic, datapoints and period; activities the start-up time, and with the history the reaction.
-    Parts that are not there yet (no alarm, no scale-out) are left as assumed.
+    Alarms settle statistic, datapoints and period; activities how long starts and removals take, and with the alarms'
+    history the reaction; the metric whether idle instances publish a zero. Parts that are not there yet (no alarm, no
+    scale-out) are left as assumed.
 
     Args:
         model: where unread values come from; the nominal assumptions by default.
@@ -99,7 +100,15 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
         ],
         activities=_recorded_activities(wb),
         into_alarm_s=alarm_moments([row for alarm in alarms for row in _history(wb, alarm.name)]),
+        least_streams=_least_streams(wb, state.created),
     )
+
+
+def model_for(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
+    """`read_model`; while there is no endpoint, the assumptions with the routing that `deploy.plan` asks for."""
+    if endpoint.find(wb) is not None:
+        return read_model(wb, model)
+    return calibrate(dataclasses.replace(model or ScalingModel(), routing=LEAST_OUTSTANDING_REQUESTS), source="")
 
 
 def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_count: int | None = None) -> Plan:
@@ -162,12 +171,12 @@ def recorded_traffic(
         NotReady: no concurrency was recorded in that period.
         InvalidInput: the record has a gap (the endpoint was not in service, or metrics came late).
     """
-    end = end or wb.now() - timedelta(seconds=2 * _METRIC_EVERY_S)
+    end = end or wb.now() - timedelta(seconds=2 * METRIC_EVERY_S)
     start = start or wb.now() - TEN_SECOND_DATA + timedelta(seconds=60)
     found = observe.metrics(wb, start, end, period_s=finest_period_s(wb.now() - start))
     frame = found.concurrency
     # One sample per instance and interval: their sum is the variant's concurrency, averaged over a longer period.
-    total = frame["concurrency_mean_streams"] * frame["samples_count"] / (found.period_s / _METRIC_EVERY_S)
+    total = frame["concurrency_mean_streams"] * frame["samples_count"] / (found.period_s / METRIC_EVERY_S)
     first, last = total.first_valid_index(), total.last_valid_index()
     if first is None or first == last:
         raise NotReady(
@@ -211,6 +220,18 @@ def back_test(
     run = simulate(traffic, plan, capacity=Capacity(knee=1), model=calibration.model, seed=seed)
     result = backtest(run, recorded)
     return Replayed(result=result, calibration=calibration, run=run, counts=_per_minute(result, begin))
+
+
+def _least_streams(wb: Workbook, created: datetime) -> list[float | None]:
+    """The concurrency's minimum in each ten seconds from its first datapoint of the last hours on; None: no sample."""
+    variant = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
+    minimum = Query("", "", INVOCATION_NAMESPACE, CONCURRENCY, variant, "Minimum", METRIC_EVERY_S)
+    start = max(created, wb.now() - TEN_SECOND_DATA + timedelta(seconds=60))
+    (found,), _ = read(wb, [minimum], start, wb.now())
+    if not found:
+        return []
+    first, every = min(found), timedelta(seconds=METRIC_EVERY_S)
+    return [found.get(first + i * every) for i in range((max(found) - first) // every + 1)]
 
 
 def _recorded_activities(wb: Workbook) -> list[RecordedActivity]:

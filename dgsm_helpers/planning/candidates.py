@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..load.target_value import derive_target
+from ..simulate.policies import Bounds
 from ..simulate.presets import grid, guide, scheduled_minimum, step_in
 from ..simulate.traffic import DAY_S
 
@@ -27,15 +28,17 @@ _LEAD_S = 900.0
 _GUIDE_MAXIMUM = 4
 
 
-def most_instances(traffic: Traffic, target_value: float) -> int:
+def most_instances(traffic: Traffic, target_value: float, *, min_capacity: int = 1) -> int:
     """A maximum that does not bind: what the busiest moment needs at this target and one more; the guide's at least."""
-    return max(_GUIDE_MAXIMUM, ceil(int(traffic.concurrency().max(initial=0)) / target_value) + 1)
+    needed = ceil(int(traffic.concurrency().max(initial=0)) / target_value) + 1
+    return max(_GUIDE_MAXIMUM, min_capacity, needed)
 
 
 def presets_for(
     traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
 ) -> tuple[Plan, ...]:
-    """The guide's policy as printed, the same at the measured target, step-in, and a scheduled minimum if there is one.
+    """The guide's policy as printed, the same at the measured target, step-in, what the peak needs at all times, and a
+    scheduled minimum if there are busy hours.
 
     Args:
         traffic: decides the maximum (unless given) and the busy hours.
@@ -44,16 +47,26 @@ def presets_for(
         min_capacity, max_capacity: bounds; not of the guide's plan as printed, which has 1 to 4.
     """
     target = derive_target(knee).value
-    bounds = {"min_capacity": min_capacity, "max_capacity": max_capacity or most_instances(traffic, target)}
+    if max_capacity is None:
+        max_capacity = most_instances(traffic, target, min_capacity=min_capacity)
+    bounds = {"min_capacity": min_capacity, "max_capacity": max_capacity}
     at_target = guide(target_value=target, **bounds)
     plans = [
         dataclasses.replace(guide(), name="guide as printed (target 5, 1 to 4)"),
         dataclasses.replace(at_target, name=f"guide at the measured target {target:g}"),
         dataclasses.replace(step_in(target_value=target, **bounds), name="scale-in disabled, step-in when idle"),
+        _fixed(traffic, at_target),
     ]
     if schedule := busy_schedule(traffic, at_target):
         plans.append(schedule)
     return tuple(dataclasses.replace(plan, instance_types=(instance_type,)) for plan in plans)
+
+
+def _fixed(traffic: Traffic, plan: Plan) -> Plan:
+    """``plan`` with all instances that the busiest moment needs at its target, always: what scaling is measured by."""
+    count = plan.bounds.clamp(ceil(int(traffic.concurrency().max(initial=0)) / plan.policies[0].target_value))
+    bounds = Bounds(min_capacity=count, max_capacity=count)
+    return dataclasses.replace(plan, name=f"no scaling: always {count}", bounds=bounds)
 
 
 def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
@@ -94,8 +107,9 @@ def targets_for(
 ) -> tuple[Plan, ...]:
     """The guide's cooldowns at each of `TARGET_SHARES`: the setting that matters most, alone."""
     targets = targets_of(knee)
-    most = max_capacity or most_instances(traffic, targets[0])
-    return grid(targets=targets, minimums=(min_capacity,), maximums=(most,), instance_types=(instance_type,))
+    if max_capacity is None:
+        max_capacity = most_instances(traffic, targets[0], min_capacity=min_capacity)
+    return grid(targets=targets, minimums=(min_capacity,), maximums=(max_capacity,), instance_types=(instance_type,))
 
 
 def targets_of(knee: int) -> list[float]:
@@ -106,24 +120,36 @@ def targets_of(knee: int) -> list[float]:
 def grid_for(
     traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
 ) -> tuple[Plan, ...]:
-    """Target x cooldowns x minimum x metric x schedule: some hundred plans around what was measured.
+    """Target x cooldowns x bounds x metric x schedule: some hundred plans around what was measured.
 
-    The maximum is large enough for the busiest moment unless given: one that binds only hides the other settings.
+    Unless given, the maximum is large enough for the busiest moment, since one that binds hides the other settings;
+    what the tightest that carries it leads to is played beside. Cooldowns that the traffic does not outlast are left
+    out.
     """
-    targets = targets_of(knee)
-    most = max_capacity or most_instances(traffic, targets[0])
-    base = guide(target_value=derive_target(knee).value, min_capacity=min_capacity, max_capacity=most)
+    targets, lowest = targets_of(knee), min_capacity
+    most = most_instances(traffic, targets[0], min_capacity=lowest) if max_capacity is None else max_capacity
+    base = guide(target_value=derive_target(knee).value, min_capacity=lowest, max_capacity=most)
     scheduled = busy_schedule(traffic, base)
     schedules: Sequence[tuple[ScheduledChange, ...]] = ((), scheduled.schedule) if scheduled else ((),)
+    shared = {
+        "targets": targets,
+        "scale_out_cooldowns_s": (60.0, 300.0),
+        "scale_in_cooldowns_s": (300.0, 900.0),
+        "instance_types": (instance_type,),
+    }
     plans = grid(
-        targets=targets,
-        scale_out_cooldowns_s=(60.0, 300.0),
-        scale_in_cooldowns_s=(300.0, 900.0),
-        minimums=tuple(n for n in (min_capacity, min_capacity + 1) if n <= most),
+        **shared,
+        minimums=tuple(n for n in (lowest, lowest + 1) if n <= most),
         maximums=(most,),
         metrics=("high-resolution", "one-minute"),
         schedules=schedules,
-        instance_types=(instance_type,),
     )
-    # A schedule ends by restoring the lower minimum, so beside a higher one it would say two things.
-    return tuple(p for p in plans if not p.schedule or p.bounds.min_capacity == min_capacity)
+    tightest = max(lowest, ceil(int(traffic.concurrency().max(initial=0)) / knee))
+    if max_capacity is None and tightest < most:
+        plans += grid(**shared, minimums=(lowest,), maximums=(tightest,))
+    return tuple(
+        plan
+        for plan in plans
+        # A schedule ends by restoring the lower minimum, so beside a higher one it would say two things.
+        if not (plan.schedule and plan.bounds.min_capacity != lowest) and plan.longest_cooldown_s < traffic.horizon_s
+    )

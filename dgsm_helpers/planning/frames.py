@@ -85,6 +85,7 @@ def row_of(merits: Merits) -> dict[str, Any]:
         "over_accuracy_percent": merits.elasticity.over_accuracy,
         "under_share_percent": merits.elasticity.under_share,
         "over_share_percent": merits.elasticity.over_share,
+        "elastic_speedup": merits.elastic_speedup,
     }
 
 

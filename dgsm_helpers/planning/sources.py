@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput, NotFound
-from ..simulate.replay import Series, read_calls, read_series, replay, series_of
+from ..simulate.replay import Series, columns_of, moment_of, read_calls, read_series, replay, series_of
 from ..simulate.traffic import DAY_S, PRESETS, Traffic, preset
 
 STREAM_S = 300.0
 """Mean length of a stream where the traffic does not tell: five minutes, a call (assumption)."""
+METRIC_EVERY_S = 10
+"""Each instance publishes its concurrency so often (AWS: high-resolution metric)."""
 
 
 def load_traffic(
@@ -28,7 +31,8 @@ def load_traffic(
     Args:
         source: a shape (constant, step, ramp, diurnal, bursty) or a file. A CSV with the columns ``start`` and
             ``duration_s`` (or ``end``) is calls; one with ``time`` and ``streams`` is the variant's concurrency; a JSON
-            file is what ``aws cloudwatch get-metric-data`` prints for the Sum of ConcurrentRequestsPerModel.
+            file is what ``aws cloudwatch get-metric-data`` prints for the Sum of ConcurrentRequestsPerModel, in
+            whatever period.
         peak: streams at the height of a shape; needed for one.
         horizon_s: length of a shape, a day by default.
         mean_s: mean length of a stream, for shapes and series.
@@ -41,31 +45,40 @@ def load_traffic(
     if source in PRESETS:
         if peak is None or not peak > 0:
             raise InvalidInput(f"The shape {source!r} needs a peak above zero, not {peak}.", hint="Give peak (--peak).")
-        return preset(source, peak=peak, horizon_s=horizon_s or DAY_S, mean_s=mean_s, seed=seed)
+        return preset(source, peak=peak, horizon_s=DAY_S if horizon_s is None else horizon_s, mean_s=mean_s, seed=seed)
     path = Path(source)
     if not path.is_file():
         raise NotFound(f"There is no traffic {source!r}.", hint=f"Give one of {', '.join(PRESETS)}, or a file.")
     if peak is not None or horizon_s is not None:
         raise InvalidInput(f"{path.name} has its own height and length.", hint="Leave out peak and length for a file.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path.name} cannot be read as text: {error}.", hint="Give a CSV or JSON file.") from error
-    return traffic_from(text, name=path.name, mean_s=mean_s, seed=seed)
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path.name} cannot be read: {error}.") from error
+    return traffic_from(content, name=path.name, mean_s=mean_s, seed=seed)
 
 
-def traffic_from(text: str, *, name: str, mean_s: float = STREAM_S, seed: int = 0) -> Traffic:
-    """Traffic from a file's text, as `load_traffic` reads it: for uploads.
+def traffic_from(content: bytes, *, name: str, mean_s: float = STREAM_S, seed: int = 0) -> Traffic:
+    """Traffic from a file's content, as `load_traffic` reads it: for uploads.
 
     Raises:
         InvalidInput: it is wrong; the line is named.
     """
+    text = _decoded(content, name)
     if text.lstrip().startswith("{"):
         return replay(_cloudwatch_series(text, name), mean_s=mean_s, seed=seed)
-    header = text.lstrip("\ufeff").partition("\n")[0]
-    if "streams" in [column.strip() for column in header.split(",")]:
+    if "streams" in columns_of(text, name=name):
         return replay(read_series(text, name=name), mean_s=mean_s, seed=seed)
     return read_calls(text, name=name)
+
+
+def _decoded(content: bytes, name: str) -> str:
+    """UTF-8, or the UTF-16 into which PowerShell redirects what a command prints; without a byte-order mark."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} cannot be read as text: {error}.", hint="Give a CSV or JSON file.") from error
 
 
 def _cloudwatch_series(text: str, name: str) -> Series:
@@ -80,8 +93,11 @@ def _cloudwatch_series(text: str, name: str) -> Series:
         ) from error
     if len(results) > 1:
         raise InvalidInput(f"{name} has {len(results)} results, not one.", hint="Ask for one metric.")
-    return series_of([t for t, _ in points], [v for _, v in points], name=name)
+    series = series_of([t for t, _ in points], [v for _, v in points], name=name)
+    # The sum of a minute counts every stream six times, once for each time that its instance published.
+    samples = max(1.0, series.period_s / METRIC_EVERY_S)
+    return dataclasses.replace(series, values=tuple(value / samples for value in series.values))
 
 
 def _moment(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+    return float(value) if isinstance(value, int | float) else moment_of(value)

@@ -6,6 +6,7 @@ listed.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import statistics
@@ -25,6 +26,8 @@ _COMPARISONS = {
 }
 _STARTS_WANTED = 3
 """Fewer completed scale-outs give a median but no spread."""
+_SILENCE_WANTED = 6
+"""Intervals in a row without a datapoint that mean more than one which came late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,7 @@ def calibrate(
     alarms: Sequence[RecordedAlarm] = (),
     activities: Sequence[RecordedActivity] = (),
     into_alarm_s: Mapping[str, Sequence[float]] | None = None,
+    least_streams: Sequence[float | None] = (),
 ) -> Calibration:
     """Fill the model with what an endpoint shows.
 
@@ -120,17 +124,21 @@ def calibrate(
         model: where unread values come from.
         source: endpoint and time of reading, for the table.
         alarms: of the policy, from DescribeAlarms. They settle statistic, periods and datapoints.
-        activities: any order. Completed scale-outs give the start-up time.
+        activities: any order. Completed scale-outs give the start-up time, completed scale-ins that of a removal.
         into_alarm_s: by alarm name, when it went into ALARM (`alarm_moments`). With the activities it gives the
-            reaction
-            overhead.
+            reaction overhead.
+        least_streams: the metric's minimum in every interval of a time in service, None where nothing was published:
+            shows whether an instance without streams publishes a zero or nothing.
     """
     values: dict[str, Any] = {}
     values.update(_from_alarms(alarms))
-    steps = _scale_outs(activities)
-    values.update(_from_starts([end - start for start, end in steps]))
+    grown, shrunk = _lengths(activities)
+    values.update(_from_starts(grown))
+    if shrunk:
+        values["scale_in_s"] = float(statistics.median(shrunk))
     if into_alarm_s:
         values.update(_from_reactions(activities, into_alarm_s))
+    values.update(_from_idle(least_streams))
     filled = model.with_evidence(source, **values)
     table = filled.assumptions()
     return Calibration(
@@ -158,17 +166,23 @@ def _from_alarms(alarms: Sequence[RecordedAlarm]) -> dict[str, Any]:
     return values
 
 
-def _scale_outs(activities: Sequence[RecordedActivity]) -> list[tuple[float, float]]:
-    """(start, end) of the completed changes that were larger than the one before."""
+def _lengths(activities: Sequence[RecordedActivity]) -> tuple[list[float], list[float]]:
+    """Seconds that completed changes took: those to more instances than before, and those to fewer."""
     known = sorted((a for a in activities if a.capacity is not None), key=lambda a: a.start_s)
-    found, former = [], None
+    grown: list[float] = []
+    shrunk: list[float] = []
+    former = None
     for activity in known:
-        if activity.status == "Successful":
-            grew = activity.capacity > former if former is not None else "AlarmHigh" in activity.cause
-            if grew and activity.end_s is not None:
-                found.append((activity.start_s, activity.end_s))
-            former = activity.capacity
-    return found
+        if activity.status != "Successful":
+            continue
+        length = None if activity.end_s is None else activity.end_s - activity.start_s
+        if length:
+            if "AlarmHigh" in activity.cause if former is None else activity.capacity > former:
+                grown.append(length)
+            elif "AlarmLow" in activity.cause if former is None else activity.capacity < former:
+                shrunk.append(length)
+        former = activity.capacity
+    return grown, shrunk
 
 
 def _from_starts(times_s: Sequence[float]) -> dict[str, Any]:
@@ -196,6 +210,13 @@ def _from_reactions(
     for moment, delay in delays:
         first[moment] = min(delay, first.get(moment, math.inf))
     return {"reaction_overhead_s": float(statistics.median(first.values()))} if first else {}
+
+
+def _from_idle(least_streams: Sequence[float | None]) -> dict[str, Any]:
+    if any(value == 0 for value in least_streams):
+        return {"idle_instance_emits_zero": True}
+    gaps = [len(list(run)) for missing, run in itertools.groupby(least_streams, lambda v: v is None) if missing]
+    return {"idle_instance_emits_zero": False} if max(gaps, default=0) >= _SILENCE_WANTED else {}
 
 
 def _seconds(value: datetime | float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .traffic import Traffic
+from .traffic import Traffic, generator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,5 +57,5 @@ def events_of(traffic: Traffic, *, stream_limit_s: float, tick_s: float, seed: i
         times_s=times.tolist(),
         codes=codes[order].tolist(),
         bounds=np.searchsorted(times, np.arange(ticks + 1) * tick_s, "left").tolist(),
-        draws=np.random.default_rng([seed, 2]).random(starts.size).tolist(),
+        draws=generator(seed, 2).random(starts.size).tolist(),
     )

@@ -22,7 +22,7 @@ class Capacity:
 
     Raises:
         NotReady: the knee is missing.
-        InvalidInput: it is below one, or rungs are unordered.
+        InvalidInput: it is below one or no whole number, or rungs are unordered or without a lag.
     """
 
     knee: int
@@ -34,11 +34,13 @@ class Capacity:
                 "The knee of an instance has not been measured.",
                 hint="Run the tuning ladder (dgsm tune ENDPOINT) or give the number of streams yourself.",
             )
-        if not self.knee >= 1:
-            raise InvalidInput(f"An instance that sustains {self.knee} streams cannot carry any traffic.")
+        if not 1 <= self.knee < math.inf or self.knee != int(self.knee):
+            raise InvalidInput(f"An instance that sustains {self.knee} streams: the knee is a whole number above zero.")
         counts = [streams for streams, _ in self.rungs]
         if counts != sorted(set(counts)):
             raise InvalidInput(f"Rungs must ascend by streams, each once: {counts}.")
+        if unknown := [streams for streams, lag in self.rungs if not math.isfinite(lag)]:
+            raise InvalidInput(f"Rungs at {unknown} streams have no lag.", hint="Leave them out.")
 
     def lag_ms(self, streams: np.ndarray) -> np.ndarray:
         """p95 lag at each number of streams on one instance, between rungs in a straight line.

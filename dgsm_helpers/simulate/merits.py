@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InvalidInput, UnsupportedFeature
-from .elasticity import Elasticity, demand_of, elasticity
+from .elasticity import Elasticity, demand_of, elasticity, speedup
 from .run import Run
 
 
@@ -17,7 +17,8 @@ class Merits:
     """One run in numbers.
 
     Instances count from serving to removal (an assumption: AWS does not say when within a start billing begins).
-    ``elasticity`` takes its demand in instances of the preferred type.
+    ``elasticity`` takes its demand in instances of the preferred type; ``elastic_speedup`` compares it with no scaling:
+    a fixed fleet of as many instances as ran on average, which costs the same.
     ``over_capacity_stream_s`` are stream-seconds in excess of the knees; ``affected_share`` is the share of all
     stream-seconds spent on an instance beyond its knee; ``new_above_knee_share`` the share of new streams that were put
     on such an instance; ``streams_cut`` those that a scale-in cut. Costs are None without prices.
@@ -35,15 +36,16 @@ class Merits:
     new_above_knee_share: float
     streams_cut: int
     elasticity: Elasticity
+    elastic_speedup: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
     """p95 lag as streams felt it, in milliseconds, from the measured ladder.
 
-    ``p50_ms`` and ``p95_ms`` are over stream-time within the ladder (NaN when nothing was); ``unmeasured_share`` is the
-    share of stream-time on instances fuller than any rung, for which no number is made up. ``over_time_ms`` is the mean
-    over the streams of each beat, NaN in a beat with an unmeasured one.
+    ``p50_ms`` and ``p95_ms`` are over stream-time, infinite where they fall on an instance fuller than any rung, for
+    which no number is made up; NaN without rungs or streams. ``unmeasured_share`` is the share of stream-time on such
+    instances. ``over_time_ms`` is the mean over the streams of each beat, NaN in a beat with an unmeasured one.
     """
 
     p50_ms: float
@@ -66,7 +68,9 @@ def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> M
             raise InvalidInput(f"No price of {', '.join(missing)} is given.", hint="Give all types or none.")
         cost = sum(h * usd_per_hour[t] for t, h in hours.items() if h)
     tally = run.tally
-    knee = run.capacities[run.plan.instance_types[0]].knee
+    demand = demand_of(run.streams, run.capacities[run.plan.instance_types[0]].knee)
+    scaled = elasticity(demand, run.serving)
+    fixed = elasticity(demand, np.full(demand.shape, max(1, round(float(run.serving.mean())))))
     return Merits(
         stream_hours=stream_s / 3600,
         instance_hours=sum(hours.values()),
@@ -79,7 +83,8 @@ def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> M
         affected_share=_share(tally.affected_s, stream_s),
         new_above_knee_share=_share(tally.opened_above_knee, tally.opened),
         streams_cut=tally.cut,
-        elasticity=elasticity(demand_of(run.streams, knee), run.serving),
+        elasticity=scaled,
+        elastic_speedup=speedup(fixed, scaled),
     )
 
 
@@ -98,12 +103,13 @@ def lag_of(run: Run) -> Lag:
     lag = table[streams]
     held = np.bincount(streams.ravel(), weights=streams.ravel(), minlength=table.size)
     known = ~np.isnan(table)
+    ranked = np.where(known, table, np.inf if capacity.rungs else np.nan)
     totals = streams.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         over_time = np.where(streams > 0, lag * streams, 0.0).sum(axis=1) / totals
     return Lag(
-        p50_ms=_weighted(table[known], held[known], 0.5),
-        p95_ms=_weighted(table[known], held[known], 0.95),
+        p50_ms=_weighted(ranked, held, 0.5),
+        p95_ms=_weighted(ranked, held, 0.95),
         unmeasured_share=_share(float(held[~known].sum()), float(held.sum())),
         over_time_ms=over_time,
     )

@@ -7,8 +7,9 @@ a set of values to look at, to change, and to replace by what a real endpoint sh
 from __future__ import annotations
 
 import dataclasses
+import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import InvalidInput
 from .assumptions import FIXED_RULES, Assumption, assume
@@ -78,7 +79,7 @@ class ScalingModel:
         source="CloudWatch guide, how alarms treat missing data",
         grade="INF",
     )
-    treat_missing: str = assume(
+    treat_missing: Literal["missing", "notBreaching", "breaching", "ignore"] = assume(
         "missing",
         unit="mode",
         meaning="missing datapoints make the alarm INSUFFICIENT_DATA, and then nothing scales in either direction",
@@ -189,7 +190,7 @@ class ScalingModel:
         grade="INF",
     )
     drain_s: float = assume(1800.0, unit="s", meaning="longest drain", source="stream limit of 30 minutes", grade="INF")
-    routing: str = assume(
+    routing: Literal["RANDOM", "LEAST_OUTSTANDING_REQUESTS"] = assume(
         "RANDOM",
         unit="strategy",
         meaning="instance of a new stream: RANDOM or LEAST_OUTSTANDING_REQUESTS",
@@ -214,12 +215,9 @@ class ScalingModel:
     """(name, source) of the values that were read from a real endpoint; see ``with_evidence``."""
 
     def __post_init__(self) -> None:
-        if self.statistic not in ("Average", "Maximum"):
-            raise InvalidInput(f"Statistic must be Average or Maximum, not {self.statistic!r}.")
-        if self.routing not in ("RANDOM", "LEAST_OUTSTANDING_REQUESTS"):
-            raise InvalidInput(f"Routing must be RANDOM or LEAST_OUTSTANDING_REQUESTS, not {self.routing!r}.")
-        if self.on_scale_in not in ("kill", "drain"):
-            raise InvalidInput(f"on_scale_in must be kill or drain, not {self.on_scale_in!r}.")
+        for item in dataclasses.fields(self):
+            if item.name != "evidence":
+                _check(item.name, getattr(self, item.name), item.metadata["unit"])
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every assumption with its present value, source and grade; then the rules that are built in."""
@@ -256,3 +254,29 @@ class ScalingModel:
             raise InvalidInput(f"The scaling model has no assumption named {', '.join(unknown)}.")
         kept = tuple(pair for pair in self.evidence if pair[0] not in values)
         return dataclasses.replace(self, **values, evidence=kept + tuple((name, source) for name in values))
+
+
+_CHOICES = {name: get_args(hint) for name, hint in get_type_hints(ScalingModel).items() if get_origin(hint) is Literal}
+_MOST = {"share": 1.0, "ratio": 1.0}
+"""Largest values by unit."""
+_ABOVE_ZERO = (
+    *("high_periods", "low_periods", "minute_high_periods", "minute_low_periods"),
+    *("high_resolution_period_s", "minute_period_s", "low_factor", "reinvoke_every_s"),
+    *("provision_cached_s", "provision_uncached_s", "stream_limit_s"),
+)
+
+
+def _check(name: str, value: Any, unit: str) -> None:
+    """Refuse what would be played as something else than it says."""
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise InvalidInput(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}.")
+        return
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if not 0 <= number <= _MOST.get(unit, sys.float_info.max) or (number == 0 and name in _ABOVE_ZERO):
+            least = "above 0" if name in _ABOVE_ZERO else "0 or more"
+            most = f", at most {_MOST[unit]:g}" if unit in _MOST else ""
+            raise InvalidInput(f"{name} must be {least}{most} ({unit}), not {number}.")
+    if list(numbers) != sorted(numbers):
+        raise InvalidInput(f"{name} must be (shortest, longest), not {value}.")

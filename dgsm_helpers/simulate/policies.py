@@ -5,6 +5,7 @@ Terms are Application Auto Scaling's; times are seconds, capacities are instance
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +30,7 @@ class TargetTracking:
     those of the types in the plan's order, for the form ``weighted-streams`` alone.
 
     Raises:
-        InvalidInput: ``target_value`` is not above zero, a cooldown is negative, or there is no such form.
+        InvalidInput: ``target_value`` is not above zero or no number, a cooldown is negative, or there is no such form.
     """
 
     name: str
@@ -42,9 +43,9 @@ class TargetTracking:
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.target_value > 0:
+        if not 0 < self.target_value < math.inf:
             raise InvalidInput(
-                f"TargetValue of policy {self.name!r} must be above zero, not {self.target_value}.",
+                f"TargetValue of policy {self.name!r} must be a number above zero, not {self.target_value}.",
                 hint="Give the concurrent streams that one instance should hold, from a measurement.",
             )
         if self.metric not in ("high-resolution", "one-minute", "metric-math"):
@@ -131,5 +132,5 @@ class ScheduledChange:
 
 
 def _not_negative(policy: str, name: str, value: float) -> None:
-    if value < 0:
-        raise InvalidInput(f"{name} of policy {policy!r} must not be negative, not {value}.")
+    if not 0 <= value < math.inf:
+        raise InvalidInput(f"{name} of policy {policy!r} must be 0 or more seconds, not {value}.")

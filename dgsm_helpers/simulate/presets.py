@@ -47,7 +47,7 @@ def step_in(*, target_value: float, min_capacity: int = 1, max_capacity: int = 4
 def scheduled_minimum(
     plan: Plan, *, minimum: int, from_s: float, to_s: float, horizon_s: float, period_s: float = DAY_S
 ) -> Plan:
-    """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day (seconds after midnight).
+    """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
 
     Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
 
@@ -71,7 +71,7 @@ def scheduled_minimum(
     return dataclasses.replace(
         plan,
         name=f"{plan.name} + minimum {minimum} from {from_s / 3600:g} to {to_s / 3600:g} h",
-        schedule=plan.schedule + tuple(c for c in changes if c.at_s < horizon_s),
+        schedule=plan.schedule + tuple(c for c in changes if c.at_s <= horizon_s),
     )
 
 

@@ -18,7 +18,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ..errors import InvalidInput
-from .traffic import Traffic
+from .traffic import Traffic, refuse_mean, refuse_size
+
+_DATED_FROM_S = 1e9
+"""Seconds from here on (2001) are Unix times; smaller ones count from a begin of their own."""
+_DATED_TO_S = 1e11
+"""Beyond this (the year 5138) they are milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,30 +45,34 @@ def read_calls(text: str, *, name: str = "calls") -> Traffic:
     """Read a CSV of calls with the columns ``start`` and either ``duration_s`` or ``end``.
 
     ``start`` and ``end`` are seconds or ISO 8601 times (UTC when they name no zone), ascending by start. The traffic
-    begins with the first call and ends with the last one.
+    begins with the first call and ends with the last one. Commas, semicolons or tabs separate columns.
 
     Raises:
         InvalidInput: no rows, a missing column or cell, a value that is no time, negative or unordered times.
     """
     rows = _rows(text, name, needed=("start",))
-    if "duration_s" not in rows[0] and "end" not in rows[0]:
+    if not {"duration_s", "end"} & rows[0][1].keys():
         raise InvalidInput(f"CSV {name!r} has neither a column duration_s nor end.", hint="Its header must name one.")
-    by_end = "duration_s" not in rows[0]
-    starts, durations = [], []
-    for number, row in enumerate(rows, start=2):
+    by_end = "duration_s" not in rows[0][1]
+    starts: list[float] = []
+    durations: list[float] = []
+    for number, row in rows:
         start = _time(row, "start", name, number)
-        durations.append(_time(row, "end", name, number) - start if by_end else _time(row, "duration_s", name, number))
-        starts.append(start)
-        if durations[-1] <= 0:
-            raise InvalidInput(
-                f"Line {number} of CSV {name!r} is a call of {durations[-1]:g} s; it must be above zero."
-            )
-        if len(starts) > 1 and start < starts[-2]:
+        if starts and start < starts[-1]:
             raise InvalidInput(f"Line {number} of CSV {name!r} starts before the line above it.", hint="Sort by start.")
-    first = starts[0]
-    lengths = np.array(durations)
-    begins = np.array(starts) - first
-    return Traffic(name=name, starts_s=begins, durations_s=lengths, horizon_s=float((begins + lengths).max()))
+        length = _time(row, "end", name, number) - start if by_end else _number(row, "duration_s", name, number)
+        if length <= 0:
+            raise InvalidInput(f"Line {number} of CSV {name!r} is a call of {length:g} s; it must be above zero.")
+        starts.append(start)
+        durations.append(length)
+    begins, lengths = np.array(starts) - starts[0], np.array(durations)
+    return Traffic(
+        name=name,
+        starts_s=begins,
+        durations_s=lengths,
+        horizon_s=float((begins + lengths).max()),
+        begin_s=_dated(starts[0]),
+    )
 
 
 def read_series(text: str, *, name: str = "series") -> Series:
@@ -73,9 +82,28 @@ def read_series(text: str, *, name: str = "series") -> Series:
         InvalidInput: fewer than two rows, missing or negative values, unordered times, or a gap.
     """
     rows = _rows(text, name, needed=("time", "streams"))
-    times = [_time(row, "time", name, number) for number, row in enumerate(rows, start=2)]
-    values = [_number(row, "streams", name, number) for number, row in enumerate(rows, start=2)]
+    times = [_time(row, "time", name, number) for number, row in rows]
+    values = [_number(row, "streams", name, number) for number, row in rows]
     return series_of(times, values, name=name)
+
+
+def columns_of(text: str, *, name: str) -> tuple[str, ...]:
+    """The columns that a CSV's header names, in lower case.
+
+    Raises:
+        InvalidInput: it is no CSV.
+    """
+    return tuple(_reader(text, name).fieldnames)
+
+
+def moment_of(text: str) -> float:
+    """An ISO 8601 time as Unix seconds; UTC when it names no zone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def series_of(times_s: Sequence[float], values: Sequence[float], *, name: str = "series") -> Series:
@@ -117,8 +145,7 @@ def replay(series: Series, *, mean_s: float, seed: int = 0) -> Traffic:
             are.
         seed: of the durations.
     """
-    if not mean_s > 0:
-        raise InvalidInput(f"The mean duration of a session must be above zero, not {mean_s} s.")
+    refuse_mean(mean_s)
     rng = random.Random(seed)
     starts: list[float] = []
     ends: list[float] = []
@@ -129,6 +156,7 @@ def replay(series: Series, *, mean_s: float, seed: int = 0) -> Traffic:
             ends[live[0][1]] = live[0][0]
             heapq.heappop(live)
         wanted = round(value)
+        refuse_size(series.name, horizon_s=series.horizon_s, sessions=len(starts) + max(0, wanted - len(live)))
         while len(live) > wanted:
             ends[heapq.heappop(live)[1]] = now_s
         while len(live) < wanted:
@@ -139,33 +167,77 @@ def replay(series: Series, *, mean_s: float, seed: int = 0) -> Traffic:
     for end_s, index in live:
         ends[index] = max(end_s, series.horizon_s)
     begins = np.array(starts)
-    return Traffic(name=series.name, starts_s=begins, durations_s=np.array(ends) - begins, horizon_s=series.horizon_s)
+    return Traffic(
+        name=series.name,
+        starts_s=begins,
+        durations_s=np.array(ends) - begins,
+        horizon_s=series.horizon_s,
+        begin_s=_dated(series.start_s),
+    )
 
 
-def _rows(text: str, name: str, *, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), skipinitialspace=True)
-    missing = [column for column in needed if column not in (reader.fieldnames or ())]
+def _reader(text: str, name: str) -> csv.DictReader[str]:
+    lines = io.StringIO(text.lstrip("\ufeff"), newline=None)
+    header = lines.readline()
+    lines.seek(0)
+    reader = csv.DictReader(lines, skipinitialspace=True, delimiter=max(",;\t", key=header.count))
+    try:
+        reader.fieldnames = [column.strip().lower() for column in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise InvalidInput(f"The header of CSV {name!r} cannot be read: {error}.") from error
+    return reader
+
+
+def _rows(text: str, name: str, *, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """(line number, cells by column) of each row."""
+    reader = _reader(text, name)
+    missing = [column for column in needed if column not in reader.fieldnames]
     if missing:
-        found = ", ".join(reader.fieldnames or ()) or "nothing"
+        found = ", ".join(reader.fieldnames) or "nothing"
         raise InvalidInput(f"CSV {name!r} has no column {', '.join(missing)}; it has {found}.")
-    rows = list(reader)
+    rows = []
+    try:
+        for row in reader:
+            # A trailing separator is no cell, but `100,5,60` under two columns would be read as 5 s instead of 60.
+            if any(cell.strip() for cell in row.pop(None, ())):
+                raise InvalidInput(
+                    f"Line {reader.line_num} of CSV {name!r} has more cells than its header has columns.",
+                    hint="Write decimals with a point.",
+                )
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise InvalidInput(f"Line {reader.line_num} of CSV {name!r} cannot be read: {error}.") from error
     if not rows:
         raise InvalidInput(f"CSV {name!r} has a header but no rows.")
     return rows
 
 
+def _dated(start_s: float) -> float | None:
+    return start_s if start_s >= _DATED_FROM_S else None
+
+
 def _time(row: dict[str, str], column: str, name: str, number: int) -> float:
     cell = (row[column] or "").strip()
     try:
-        return _number(row, column, name, number)
-    except InvalidInput:
-        if not cell or cell[0] == "-":
-            raise
-    try:
-        moment = datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise InvalidInput(f"Line {number} of CSV {name!r}: {cell!r} is neither seconds nor an ISO time.") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        moment = moment_of(cell)
+    except ValueError:
+        moment = None
+    # A compact ISO time such as 20261124 is also a number; plain numbers are seconds.
+    if moment is None or cell.isdigit():
+        try:
+            moment = _number(row, column, name, number)
+        except InvalidInput as error:
+            if not cell or cell[0] == "-":
+                raise
+            raise InvalidInput(
+                f"Line {number} of CSV {name!r}: {column} {cell!r} is neither seconds nor an ISO time."
+            ) from error
+    if moment > _DATED_TO_S:
+        raise InvalidInput(
+            f"Line {number} of CSV {name!r}: {column} {cell} is no time in seconds.",
+            hint="Divide milliseconds by 1000.",
+        )
+    return moment
 
 
 def _number(row: dict[str, str], column: str, name: str, number: int) -> float:

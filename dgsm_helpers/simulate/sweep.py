@@ -10,11 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from ..errors import InvalidInput
+from ..errors import DgsmError, InvalidInput
 from .engine import capacities_of, check_playable, lay_out, simulate
 from .ladder import Capacity
 from .merits import Merits, merits_of
@@ -79,6 +79,7 @@ def sweep(
     Raises:
         InvalidInput: no plans, or traffic shorter than a plan's cooldown; found before anything runs.
         NotReady: a capacity has not been measured.
+        DgsmError: a process or a worker of the executor was lost.
     """
     if not plans:
         raise InvalidInput("A sweep needs at least one plan.")
@@ -98,7 +99,7 @@ def sweep(
         done = 0
         try:
             for future in as_completed(futures):
-                results[futures[future]] = future.result()
+                results[futures[future]] = _result(future)
                 done += len(batches[futures[future]])
                 if progress:
                     progress(done, len(plans))
@@ -166,6 +167,18 @@ def _processes(tasks: int) -> ProcessPoolExecutor:
     # Not fork: notebooks and the embedded AWS have threads, and a forked copy of a held lock never opens.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
     return ProcessPoolExecutor(max_workers=min(tasks, os.cpu_count() or 1), mp_context=context)
+
+
+def _result(future: Future[list[Merits]]) -> list[Merits]:
+    try:
+        return future.result()
+    except DgsmError:
+        raise
+    except Exception as error:
+        raise DgsmError(
+            f"A process of the sweep was lost ({type(error).__name__}: {error}).",
+            hint="If memory has run out, give shorter traffic, or an executor with fewer processes.",
+        ) from error
 
 
 def _run_batch(

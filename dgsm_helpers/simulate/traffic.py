@@ -4,7 +4,7 @@ A session is what a caller wants; the platform cuts it into streams of at most 3
 seeded; its sessions last an exponential time unless durations are given, so that a level of concurrency follows from
 arrivals as in an M/M/infinity queue: ``expected arrivals = growth of the level + level / mean duration``.
 
-Times are seconds from the start of the traffic; nothing here knows a date.
+Times are seconds from the start of the traffic. Only recorded traffic knows a date, in ``begin_s``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from ..errors import InvalidInput
 STEP_S = 10.0
 """Resolution of made traffic, the period of the high-resolution metric."""
 DAY_S = 86_400.0
+LONGEST_S = 92 * DAY_S
+"""The longest traffic that is played, a quarter. What seems longer is mostly milliseconds taken for seconds."""
+MOST_SESSIONS = 2_000_000
+"""More than this would not fit beside itself into the memory of a small notebook instance."""
 
 Level = Callable[[np.ndarray], np.ndarray]
 """Wanted concurrency by time (seconds, array in and out)."""
@@ -32,16 +36,19 @@ class Traffic:
         name: what it is, for tables.
         starts_s: begin of each session, ascending, from 0 to below ``horizon_s``.
         durations_s: length of each, above zero; a session may outlast the horizon.
-        horizon_s: length of the period.
+        horizon_s: length of the period, at most `LONGEST_S`.
+        begin_s: Unix time of the begin, None where no date is known (made traffic).
 
     Raises:
-        InvalidInput: times negative or not ascending, durations not above zero, lengths that differ.
+        InvalidInput: times negative or not ascending, durations not above zero, lengths that differ; too long, or
+            more than `MOST_SESSIONS`.
     """
 
     name: str
     starts_s: np.ndarray
     durations_s: np.ndarray
     horizon_s: float
+    begin_s: float | None = None
 
     def __post_init__(self) -> None:
         starts, durations = np.asarray(self.starts_s, float), np.asarray(self.durations_s, float)
@@ -49,8 +56,7 @@ class Traffic:
         object.__setattr__(self, "durations_s", durations)
         if starts.shape != durations.shape or starts.ndim != 1:
             raise InvalidInput(f"Traffic {self.name!r} has {starts.size} starts and {durations.size} durations.")
-        if not self.horizon_s > 0:
-            raise InvalidInput(f"Traffic {self.name!r} must last longer than {self.horizon_s} s.")
+        refuse_size(self.name, horizon_s=self.horizon_s, sessions=starts.size)
         _refuse_first(starts, ~np.isfinite(starts) | (starts < 0), self.name, "a start that is negative or no number")
         _refuse_first(starts, starts >= self.horizon_s, self.name, f"a start after its end at {self.horizon_s} s")
         _refuse_first(starts, np.diff(starts, prepend=0.0) < 0, self.name, "a start before the one above it")
@@ -63,6 +69,11 @@ class Traffic:
         """How many there are."""
         return int(self.starts_s.size)
 
+    @property
+    def midnight_utc_s(self) -> float:
+        """Seconds from midnight UTC to the begin; 0 without a date, so that a shape's day begins at midnight."""
+        return 0.0 if self.begin_s is None else self.begin_s % DAY_S
+
     def concurrency(self, step_s: float = STEP_S) -> np.ndarray:
         """Sessions in progress just before the end of each step; shape (steps,)."""
         edges = np.arange(1, int(self.horizon_s // step_s) + 1) * step_s
@@ -70,9 +81,48 @@ class Traffic:
         begun, ended = np.searchsorted(self.starts_s, edges, "left"), np.searchsorted(ends, edges, "left")
         return begun - ended
 
+    @property
+    def summary(self) -> str:
+        """How much it is, in words."""
+        return (
+            f"{self.sessions} session{'s' * (self.sessions != 1)} in {self.horizon_s / 3600:.4g} h, at most "
+            f"{int(self.concurrency().max(initial=0))} at once"
+        )
+
     def stream_seconds(self) -> float:
         """Seconds of streaming within the horizon, over all sessions."""
         return float(np.minimum(self.durations_s, self.horizon_s - self.starts_s).sum())
+
+
+def refuse_size(name: str, *, horizon_s: float, sessions: float) -> None:
+    """Refuse traffic that nobody can mean or no machine can play, before it is made.
+
+    Raises:
+        InvalidInput: a length of zero or below, or beyond `LONGEST_S`; more than `MOST_SESSIONS` sessions.
+    """
+    if not horizon_s > 0:
+        raise InvalidInput(f"Traffic {name!r} must last longer than {horizon_s} s.")
+    if horizon_s > LONGEST_S:
+        raise InvalidInput(
+            f"Traffic {name!r} lasts {horizon_s / DAY_S:.4g} days; at most {LONGEST_S / DAY_S:g} can be played.",
+            hint="Give times in seconds, not milliseconds, or a shorter period.",
+        )
+    if not sessions <= MOST_SESSIONS:
+        raise InvalidInput(
+            f"Traffic {name!r} has about {sessions:.3g} sessions; at most {MOST_SESSIONS:,} can be played.",
+            hint="Give a lower height or a shorter period.",
+        )
+
+
+def generator(seed: int, *use: int) -> np.random.Generator:
+    """Random numbers of a seed; numbers after it keep different uses of one seed apart.
+
+    Raises:
+        InvalidInput: the seed is negative.
+    """
+    if seed < 0:
+        raise InvalidInput(f"A seed must not be negative, not {seed}.")
+    return np.random.default_rng([seed, *use] if use else seed)
 
 
 def _refuse_first(values: np.ndarray, wrong: np.ndarray, name: str, what: str) -> None:
@@ -146,7 +196,10 @@ def bursty(
     seed: int = 0,
 ) -> Traffic:
     """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average."""
-    rng = np.random.default_rng([seed, 1])
+    if not every_s > 0:
+        raise InvalidInput(f"Bursts must be more than {every_s} s apart.")
+    refuse_size("bursty", horizon_s=horizon_s, sessions=0)
+    rng = generator(seed, 1)
     moments = np.cumsum(rng.exponential(every_s, size=int(horizon_s / every_s * 2) + 10))
 
     def level(t: np.ndarray) -> np.ndarray:
@@ -190,21 +243,34 @@ def from_level(name: str, level: Level, *, horizon_s: float, mean_s: float, seed
     It cannot fall faster than sessions end: downwards it lags by about ``mean_s``.
 
     Raises:
-        InvalidInput: a negative level, or a mean duration or horizon that is not above zero.
+        InvalidInput: a level that is negative or no number, a mean duration that is not above zero, or traffic that
+            is too long or too much (`refuse_size`).
     """
-    if not mean_s > 0 or not horizon_s > 0:
-        raise InvalidInput(f"Mean duration and horizon must be above zero, not {mean_s} s and {horizon_s} s.")
-    rng = np.random.default_rng(seed)
+    refuse_mean(mean_s)
+    refuse_size(name, horizon_s=horizon_s, sessions=0)
+    rng = generator(seed)
     edges = np.arange(0.0, horizon_s, STEP_S)
     wanted = np.asarray(level(edges), float)
-    if wanted.min() < 0:
-        raise InvalidInput(f"Traffic {name!r} has a negative level of {wanted.min():g} sessions.")
-    arrivals = rng.poisson(_arrivals(wanted, mean_s))
+    if not (np.isfinite(wanted) & (wanted >= 0)).all():
+        raise InvalidInput(f"Traffic {name!r} has a level that is negative or no number (lowest: {wanted.min():g}).")
+    expected = _arrivals(wanted, mean_s)
+    refuse_size(name, horizon_s=horizon_s, sessions=expected.sum())
+    arrivals = rng.poisson(expected)
     starts = np.sort(np.repeat(edges, arrivals) + rng.uniform(0, STEP_S, arrivals.sum()))
     starts = np.minimum(starts, np.nextafter(horizon_s, 0))
     return Traffic(
         name=name, starts_s=starts, durations_s=rng.exponential(mean_s, starts.size) + 1e-3, horizon_s=horizon_s
     )
+
+
+def refuse_mean(mean_s: float) -> None:
+    """Refuse a mean duration that is not above zero, or no number.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if not 0 < mean_s < np.inf:
+        raise InvalidInput(f"The mean length of a stream must be above zero, not {mean_s} s.")
 
 
 def _arrivals(wanted: np.ndarray, mean_s: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.sources import STREAM_S, load_traffic, traffic_from
 from dgsm_helpers.simulate.traffic import PRESETS
 
@@ -62,17 +62,11 @@ class TrafficChooser:
         if not self.upload.value:
             return self.traffic
         file = self.upload.value[0]
-        try:
-            text = bytes(file["content"]).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"{file['name']} is not text.", hint="Upload a CSV or JSON file.") from error
-        return traffic_from(text, name=file["name"], mean_s=self._mean_s, seed=self._seed)
+        return traffic_from(bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed)
 
     def _show(self) -> None:
-        traffic = self.traffic
         self._text.value = (
-            f"<b>{escape(traffic.name)}</b>: {traffic.sessions} sessions in {traffic.horizon_s / 3600:.3g} h, at most "
-            f"{int(traffic.concurrency().max(initial=0))} at once. Cells below use it when they are run again."
+            f"<b>{escape(self.traffic.name)}</b>: {self.traffic.summary}. Cells below use it when they are run again."
         )
 
     def _repr_mimebundle_(self, **given: Any) -> Any:

@@ -15,7 +15,9 @@ from dgsm_helpers.planning.advice import advise, step_like
 from dgsm_helpers.planning.applying import apply_settings, settings_for
 from dgsm_helpers.planning.candidates import presets_for
 from dgsm_helpers.planning.measured import measured
+from dgsm_helpers.simulate.calibration import calibrate
 from dgsm_helpers.simulate.model import ScalingModel
+from dgsm_helpers.simulate.presets import guide, scheduled_minimum
 from dgsm_helpers.simulate.traffic import Traffic
 
 
@@ -39,9 +41,27 @@ def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(w
     assert advice.recommendation.runner_up.plan.name in str(advice)
     assert 4 <= advice.detection.detection_factor <= 6.5
     assert 1 < advice.detection.total_factor < advice.detection.detection_factor
-    assert advice.rerouted.over_capacity_share < best.merits.over_capacity_share
-    assert any("every rule is assumed" in note for note in advice.notes)
+    assert {best.plan, advice.recommendation.runner_up.plan} <= {item.plan for item in advice.played}
+    assert any("rules are assumed" in note for note in advice.notes)
+    assert "In brackets: if the alarms follow the instances' Maximum" in str(advice)
     json.dumps(advice.to_dict(), allow_nan=False)
+
+
+def test_an_endpoint_yet_to_be_deployed_is_routed_as_the_workbook_deploys_it(workbook, day):
+    wb = workbook()
+    routing = deploy.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"]["RoutingStrategy"]
+    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    assert advice.model.routing == routing
+    assert advice.rerouted is None
+
+
+def test_random_routing_is_shown_beside_the_other(workbook, day, monkeypatch):
+    wb = workbook()
+    seen = calibrate(ScalingModel(), source="an endpoint with SageMaker's default routing")
+    monkeypatch.setattr("dgsm_helpers.planning.advice.model_for", lambda wb, model: seen)
+    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    assert advice.rerouted.over_capacity_share < advice.recommendation.best.merits.over_capacity_share
+    assert "Routing: with LEAST_OUTSTANDING_REQUESTS" in str(advice)
 
 
 def test_the_step_is_as_high_as_the_traffic(day):
@@ -75,7 +95,7 @@ def test_json_begins_with_the_recommendation(shell, capsys):
     assert answer["simulated"] is True
     assert answer["recommended"]["settings"]["target_value"] >= 1
     assert answer["capacity"]["knee_streams"] == 10
-    assert len(answer["plans"]) == 4
+    assert {answer["recommended"]["plan"], answer["runner_up"]["plan"]} < {plan["plan"] for plan in answer["plans"]}
     assert {"name", "value", "unit", "grade", "source"} == set(answer["assumptions"][0])
     assert any("No --peak" in note for note in answer["notes"])
 
@@ -106,12 +126,22 @@ def test_a_knee_that_was_not_measured_is_asked_for_and_nothing_is_printed(shell,
     ("words", "says"),
     [
         (("--traffic", "weekly"), "no traffic 'weekly'"),
-        (("--traffic", "diurnal", "--knee", "0"), "sustains 0"),
+        (("--traffic", "diurnal", "--knee", "0"), "sustains 0 streams"),
         (("--traffic", "diurnal", "--peak", "-4"), "peak above zero"),
         (("--traffic", "diurnal", "--hours", "0.05"), "no longer than the cooldown"),
         (("--traffic", "step", "--min", "9", "--max", "3"), "9"),
         (("--traffic", "recorded", "--peak", "9"), "own height"),
         (("--traffic", "step", "--stream-seconds", "0"), "above zero"),
+        (("--traffic", "step", "--stream-seconds", "inf"), "above zero"),
+        (("--traffic", "step", "--hours", "0"), "longer than 0"),
+        (("--traffic", "step", "--hours", "inf"), "at most 92"),
+        (("--traffic", "step", "--peak", "nan"), "peak above zero"),
+        (("--traffic", "step", "--peak", "1e9"), "at most 2,000,000"),
+        (("--traffic", "step", "--max", "0"), "MaxCapacity 0"),
+        (("--traffic", "step", "--seed", "-1"), "seed must not be negative"),
+        (("--traffic", "step", "--cluster", "tcp://127.0.0.1:1"), "--sweep"),
+        (("--traffic", "step", "--sweep", "--cluster", "tcp://127.0.0.1:1"), "No Dask scheduler"),
+        (("--traffic", "step", "--sweep", "--cluster", "nowhere://"), "No Dask scheduler"),
     ],
 )
 def test_bad_input_is_exit_code_2_and_says_what(shell, capsys, words, says):
@@ -147,7 +177,7 @@ def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     wb = workbook()
     deploy.deploy(wb, deploy.plan(wb))
     shape = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
-    _, at_target, step_in, scheduled = presets_for(day, **shape)
+    _, at_target, step_in, _, scheduled = presets_for(day, **shape)
     settings = settings_for(scheduled)
     assert "cron(45 6 * * ? *)" in str(settings)
     assert apply_settings(wb, settings).ok
@@ -156,3 +186,27 @@ def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     assert not schedules.listed(wb)
     with pytest.raises(InvalidInput, match="more than one"):
         settings_for(step_in)
+
+
+def test_a_schedule_made_for_dated_calls_is_applied_at_their_hours_of_the_day():
+    """Calls that begin at 20:00 UTC and are busy from their fifth hour to the end of their day."""
+    busy = scheduled_minimum(guide(), minimum=3, from_s=5 * 3600, to_s=24 * 3600, horizon_s=86_400)
+    daily = settings_for(busy, midnight_utc_s=20 * 3600).daily
+    assert [(d.name, d.expression, d.min_capacity) for d in daily] == [
+        ("peak-minimum", "cron(0 1 * * ? *)", 3),
+        ("off-peak-minimum", "cron(0 20 * * ? *)", 1),
+    ]
+
+
+def test_a_sweep_on_a_dask_cluster_of_separate_processes_gives_what_this_machine_gives(shell, capsys):
+    distributed = pytest.importorskip("distributed")
+    words = ("dg-plan", "--traffic", "step", "--hours", "1", "--peak", "12", "--knee", "10", "--sweep", "--json")
+    shell(*words)
+    here = capsys.readouterr().out
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        shell(*words, "--cluster", cluster.scheduler_address)
+    out, err = capsys.readouterr()
+    assert out == here
+    assert "policies simulated" in err

@@ -39,7 +39,7 @@ def test_both_statistics_are_reported_until_the_endpoint_settles_it(day, played)
 
 
 def test_only_a_single_policy_on_the_predefined_metric_is_recommended(played):
-    assert [can_be_applied(item.plan) for item in played] == [True, True, False, True]
+    assert [can_be_applied(item.plan) for item in played] == [True, True, False, True, True]
     best = recommended([item.outcome for item in played]).best
     assert can_be_applied(best.plan)
     with pytest.raises(InvalidInput, match="None of these plans"):

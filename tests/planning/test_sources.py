@@ -18,7 +18,7 @@ def cloudwatch(**changed):
     result = {
         "Id": "m0",
         "Timestamps": ["2026-11-24T10:02:00+00:00", "2026-11-24T10:01:00+00:00", "2026-11-24T10:00:00+00:00"],
-        "Values": [3.0, 5.0, 2.0],
+        "Values": [18.0, 30.0, 12.0],
         **changed,
     }
     return json.dumps({"MetricDataResults": [result]})
@@ -32,10 +32,15 @@ def test_a_shape_has_the_peak_asked_for(shape):
     assert 34 <= np.quantile(traffic.concurrency(), 0.99) <= 60
 
 
-@pytest.mark.parametrize("peak", [None, 0, -3])
+@pytest.mark.parametrize("peak", [None, 0, -3, float("nan")])
 def test_a_shape_without_a_peak_is_refused(peak):
     with pytest.raises(InvalidInput, match="peak above zero"):
         load_traffic("diurnal", peak=peak)
+
+
+def test_a_shape_of_no_length_is_refused_instead_of_made_a_day():
+    with pytest.raises(InvalidInput, match="longer than 0"):
+        load_traffic("diurnal", peak=10, horizon_s=0)
 
 
 def test_a_file_of_calls_is_read_as_calls(tmp_path):
@@ -44,10 +49,29 @@ def test_a_file_of_calls_is_read_as_calls(tmp_path):
     assert (traffic.name, traffic.sessions, traffic.durations_s.tolist()) == ("calls.csv", 2, [600.0, 300.0])
 
 
-@pytest.mark.parametrize("text", [SERIES, cloudwatch()], ids=["csv", "aws cli"])
-def test_a_recorded_series_keeps_its_concurrency(text):
-    traffic = traffic_from(text, name="recorded", mean_s=3600)
+@pytest.mark.parametrize(
+    "content",
+    [
+        SERIES.encode(),
+        b'"time","streams"\n0,2\n60,5\n120,3\n',
+        SERIES.encode("utf-16"),
+        cloudwatch().encode(),
+        cloudwatch().encode("utf-8-sig"),
+        cloudwatch().replace("+00:00", "").encode(),
+    ],
+    ids=["csv", "quoted csv", "csv of PowerShell", "aws cli", "with a byte-order mark", "without a zone"],
+)
+def test_a_recorded_series_keeps_its_concurrency(content):
+    traffic = traffic_from(content, name="recorded", mean_s=3600)
     assert [int(n) for n in traffic.concurrency(60.0)[:3]] == [2, 5, 3]
+
+
+def test_the_sum_of_a_longer_period_counts_every_stream_once():
+    """Instances publish every ten seconds, so a minute's sum holds each stream six times, ten seconds' sum once."""
+    ten = [f"2026-11-24T10:00:{s:02d}+00:00" for s in (0, 10, 20)]
+    traffic = traffic_from(cloudwatch(Timestamps=ten, Values=[2.0, 5.0, 3.0]).encode(), name="ten", mean_s=3600)
+    assert traffic.concurrency().tolist() == [2, 5, 3]
+    assert traffic.midnight_utc_s == 36_000
 
 
 @pytest.mark.parametrize(
@@ -68,7 +92,7 @@ def test_a_recorded_series_keeps_its_concurrency(text):
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(text, says):
     with pytest.raises(InvalidInput, match=says):
-        traffic_from(text, name="mine")
+        traffic_from(text.encode(), name="mine")
 
 
 def test_what_is_neither_shape_nor_file_is_not_found():
@@ -84,6 +108,6 @@ def test_a_file_cannot_be_given_a_height_or_a_length(tmp_path):
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "calls.csv").write_bytes(b"\xff\xfe\x00start")
+    (tmp_path / "calls.csv").write_bytes(b"start,duration_s,g\xe4st\n")
     with pytest.raises(InvalidInput, match="cannot be read as text"):
         load_traffic(str(tmp_path / "calls.csv"))

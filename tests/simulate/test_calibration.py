@@ -69,6 +69,41 @@ def test_completed_scale_outs_give_the_start_up_time():
     assert (one.provision_cached_s, one.uncached_share) == (200, ScalingModel().uncached_share)
 
 
+def test_completed_scale_ins_give_the_time_of_a_removal():
+    activities = [
+        activity(0, 200, 3),
+        activity(1000, 1030, 2, name=LOW),
+        activity(2000, 2050, 1, name=LOW),
+        activity(3000, 3999, 1, status="Failed", name=LOW),
+    ]
+    result = calibrate(ScalingModel(), source="demo", activities=activities)
+    assert result.model.scale_in_s == 40
+    assert "scale_in_s" in {row.name for row in result.read}
+    assert "scale_in_s" in {row.name for row in calibrate(ScalingModel(), source="demo", alarms=ALARMS).assumed}
+
+
+def test_activities_that_took_no_time_say_nothing_of_starts():
+    assert calibrate(ScalingModel(), source="demo", activities=[activity(5, 5, 2)]).read == ()
+
+
+@pytest.mark.parametrize(
+    ("least", "zeros"),
+    [
+        ([3.0, 2.0, 0.0, 0.0], True),
+        ([3.0, None, None, 0.0], True),
+        ([3.0, *[None] * 6, 2.0], False),
+        ([3.0, None, None, 2.0], None),
+        ([3.0, 4.0], None),
+        ([], None),
+    ],
+    ids=["zeros", "zeros after late ones", "silence", "a late datapoint", "never idle", "no metric"],
+)
+def test_the_metric_shows_whether_idle_instances_publish_a_zero(least, zeros):
+    result = calibrate(ScalingModel(), source="demo", least_streams=least)
+    read = {row.name: row.value for row in result.read}
+    assert read.get("idle_instance_emits_zero") is zeros
+
+
 def test_the_first_activity_after_an_alarm_gives_the_reaction():
     activities = [activity(145, 300, 2), activity(400, 600, 3), activity(1060, 1200, 4)]
     result = calibrate(

@@ -49,7 +49,10 @@ def test_lag_is_interpolated_inside_and_unknown_above():
 def test_a_knee_that_was_not_measured_is_asked_for():
     with pytest.raises(NotReady, match="has not been measured"):
         Capacity(knee=None)
-    with pytest.raises(InvalidInput):
-        Capacity(knee=0)
+    for knee in (0, -1, 2.5, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput, match="whole number"):
+            Capacity(knee=knee)
+    with pytest.raises(InvalidInput, match="no lag"):
+        Capacity(knee=5, rungs=((4, 1.0), (8, float("nan"))))
     with pytest.raises(InvalidInput, match="ascend"):
         Capacity(knee=5, rungs=((4, 1.0), (2, 1.0)))

@@ -1,5 +1,8 @@
 """Figures of merit against closed forms."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.ladder import Capacity
 from dgsm_helpers.simulate.merits import lag_of, merits_of
+from dgsm_helpers.simulate.traffic import Traffic
 
 LADDER = Capacity(knee=10, rungs=((1, 100.0), (10, 400.0), (12, 900.0)))
 
@@ -51,8 +55,38 @@ def test_lag_comes_from_the_ladder_weighted_by_streams(plan_of, held, exact):
 def test_lag_beyond_the_ladder_is_not_made_up(plan_of, held, exact):
     lag = lag_of(simulate(held(30), plan_of(90.0, largest=1), capacity=LADDER, model=exact))
     assert lag.unmeasured_share == 1.0
-    assert np.isnan(lag.p95_ms)
+    assert lag.p95_ms == np.inf
     assert np.isnan(lag.over_time_ms).all()
+
+
+def test_a_percentile_counts_the_streams_beyond_the_ladder_instead_of_dropping_them(plan_of, exact):
+    """A quarter of the stream-time is on a fuller instance than any rung: the median is known, the p95 is not."""
+    starts, durations = np.array([0.0] * 9 + [2700.0] * 9), np.full(18, 3600.0)
+    traffic = Traffic(name="twice", starts_s=starts, durations_s=durations, horizon_s=3600.0)
+    model = dataclasses.replace(exact, stream_limit_s=9999.0)
+    lag = lag_of(simulate(traffic, plan_of(90.0, largest=1), capacity=LADDER, model=model))
+    assert lag.p50_ms == pytest.approx(100 + 300 * 8 / 9)
+    assert lag.p95_ms == np.inf
+    assert lag.unmeasured_share == pytest.approx(18 * 900 / (9 * 2700 + 18 * 900), rel=0.01)
+    unknown = lag_of(simulate(traffic, plan_of(90.0, largest=1), capacity=Capacity(knee=10), model=model))
+    assert np.isnan(unknown.p50_ms)
+    assert np.isnan(unknown.p95_ms)
+
+
+def test_elastic_speedup_compares_with_a_fixed_fleet_of_the_same_cost(plan_of, exact):
+    """An hour that needs 1 instance and an hour that needs 3, followed almost exactly: 2 fixed ones never fit."""
+    starts, durations = np.repeat([0.0, 3600.0], (5, 20)), np.full(25, 7200.0)
+    traffic = Traffic(name="two hours", starts_s=starts, durations_s=durations, horizon_s=7200.0)
+    model = dataclasses.replace(exact, stream_limit_s=9999.0, routing="LEAST_OUTSTANDING_REQUESTS")
+    merits = merits_of(simulate(traffic, plan_of(8.5), capacity=Capacity(knee=10), model=model))
+    late = 270 / 7200
+    assert merits.elasticity.under_share == pytest.approx(100 * late, abs=0.3)
+    fixed = (100 * 0.5 / 3, 100 * 0.5, 50, 50)
+    scaled = (100 * late * 2 / 3, 0.01, 100 * late, 0.01)
+    expected = math.prod(a / b for a, b in zip(fixed, scaled, strict=True)) ** 0.25
+    assert merits.elastic_speedup == pytest.approx(expected, rel=0.05)
+    still = merits_of(simulate(traffic, plan_of(8.5, smallest=2, largest=2), capacity=Capacity(knee=10), model=model))
+    assert still.elastic_speedup == 1
 
 
 def test_lag_of_a_pool_with_different_ladders_is_refused(plan_of, held, exact):

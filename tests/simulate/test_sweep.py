@@ -1,13 +1,14 @@
 """Sweeps, the Pareto front, the recommendation, and the presets."""
 
 import dataclasses
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
 from dgsm_helpers.schedules import parse_schedule
 from dgsm_helpers.simulate.elasticity import Elasticity
 from dgsm_helpers.simulate.engine import simulate
@@ -42,6 +43,7 @@ def outcome(cost, over, *, stream_s=100_000.0):
         new_above_knee_share=0,
         streams_cut=0,
         elasticity=IDEAL,
+        elastic_speedup=1.0,
     )
     return Outcome(plan=guide(), merits=merits)
 
@@ -70,6 +72,18 @@ def test_processes_are_the_default_and_give_the_same(traffic):
     with ThreadPoolExecutor(1) as pool:
         expected = sweep(traffic, plans, capacity=KNEE, executor=pool)
     assert sweep(traffic, plans, capacity=KNEE) == expected
+
+
+class Dying(ThreadPoolExecutor):
+    """An executor whose workers are lost."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        return super().submit(os.getpgid, -1)
+
+
+def test_a_lost_worker_is_said_and_no_plan_is_made_up(traffic):
+    with Dying(1) as pool, pytest.raises(DgsmError, match="process of the sweep was lost"):
+        sweep(traffic, grid(targets=(5.0,)), capacity=KNEE, executor=pool)
 
 
 def test_a_sweep_refuses_before_it_starts(traffic):

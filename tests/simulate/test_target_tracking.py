@@ -283,11 +283,23 @@ def test_a_suspended_schedule_changes_nothing_and_a_wrong_one_is_refused():
     [
         lambda: TargetTracking(name="p", target_value=0.0),
         lambda: TargetTracking(name="p", target_value=float("nan")),
+        lambda: TargetTracking(name="p", target_value=float("inf")),
         lambda: TargetTracking(name="p", target_value=5.0, scale_in_cooldown_s=-1),
+        lambda: TargetTracking(name="p", target_value=5.0, scale_out_cooldown_s=float("nan")),
         lambda: TargetTracking(name="p", target_value=5.0, metric="weekly"),
         lambda: Bounds(min_capacity=0, max_capacity=2),
         lambda: Bounds(min_capacity=3, max_capacity=2),
         lambda: ScalingModel(statistic="Sum"),
+        lambda: ScalingModel(capacity_metric="median"),
+        lambda: ScalingModel(routing="STICKY"),
+        lambda: ScalingModel(uncached_share=1.5),
+        lambda: ScalingModel(low_factor=0.0),
+        lambda: ScalingModel(high_periods=0),
+        lambda: ScalingModel(reaction_overhead_s=-1.0),
+        lambda: ScalingModel(provision_cached_s=0.0),
+        lambda: ScalingModel(provision_uncached_s=float("nan")),
+        lambda: ScalingModel(scale_in_s=float("inf")),
+        lambda: ScalingModel(shortage_s=(900.0, 60.0)),
         lambda: ScalingModel().with_evidence("describe-alarms", no_such_thing=1),
     ],
 )
@@ -320,6 +332,13 @@ def test_capacity_stays_within_bounds_and_moves_with_the_alarm(state, metric, ab
         assert (above if decision.kind == "out" else below) == "ALARM"
     if "ALARM" not in (above, below):
         assert decision.kind == "none"
+
+
+@given(STATES, st.tuples(METRICS, METRICS).map(sorted), LIMITS)
+def test_a_larger_metric_never_asks_for_less(state, metrics, bounds):
+    """The decision itself is monotone in every state; what a run makes of many decisions need not be."""
+    less, more = (tracked(state, PolicySignals(high=high(m, state="ALARM")), bounds=bounds) for m in metrics)
+    assert (less.capacity or state.desired) <= (more.capacity or state.desired)
 
 
 @given(st.integers(1, 9), METRICS)
