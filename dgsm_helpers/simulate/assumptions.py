@@ -48,6 +48,13 @@ FIXED_RULES: tuple[Assumption, ...] = tuple(
             "EMU",
         ),
         (
+            "anticipated_flapping",
+            "newest datapoint",
+            "nothing is removed that would bring the newest datapoint above the target",
+            "AAS guide, target-tracking-scaling-policy-overview has the rule; by which datapoints is not documented",
+            "AWS",
+        ),
+        (
             "cooldown_anchor",
             "completion",
             "cooldowns start when the new capacity is there; in an out cooldown what was added is credited",

@@ -196,7 +196,10 @@ def _wishes(
         if not policy.disable_scale_in:
             low = signal.low
             if low and low.triggers:
-                shrinking.append(tracked(policy, low, policy.scale_in_cooldown_s))
+                # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
+                kept = tracked_capacity(policy, state.running, low.datapoints[-1])
+                wish = tracked(policy, low, policy.scale_in_cooldown_s)
+                shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, kept)))
             else:
                 agreed = False
     if agreed and any(wish.alarm in due for wish in shrinking):

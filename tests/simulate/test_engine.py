@@ -1,6 +1,7 @@
 """Runs in virtual time: recorded AWS runs, rules end to end, and properties."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -226,7 +227,7 @@ def test_the_same_seed_gives_the_same_run(plan_of, pairs, model, seed):
 @QUICK
 @given(st.tuples(st.integers(0, 60), st.integers(0, 40)), st.integers(1, 5), st.floats(1, 20))
 def test_more_traffic_never_gives_a_smaller_peak_under_average(held, plan_of, counts, initial, target):
-    """Of sessions that come at one moment; otherwise an early small scale-out may pre-empt a larger one."""
+    """Of sessions that come at one moment. The two tests below say why not of any sessions, and what holds of those."""
     fewer, extra = counts
     plan = plan_of(target, largest=40, initial_count=initial)
     model = ScalingModel(statistic="Average")
@@ -234,6 +235,37 @@ def test_more_traffic_never_gives_a_smaller_peak_under_average(held, plan_of, co
         simulate(held(n, at_s=100.0), plan, capacity=Capacity(knee=10), model=model) for n in (fewer, fewer + extra)
     )
     assert small.desired.max() <= large.desired.max()
+
+
+def test_more_traffic_may_give_a_smaller_peak_when_its_extra_calls_come_first(plan_of, exact):
+    """Why the general statement cannot hold: an endpoint takes one change at a time.
+
+    24 calls of a minute ask for five instances at once. Five calls more, before them, ask for a second instance; until
+    that serves nothing else can be asked for, and by then the 24 are over. AWS's rule of one update in flight makes
+    it so, and with any start-up time there is such traffic.
+    """
+    burst = [(150.0, 60.0)] * 24
+    peaks = []
+    for early in (1, 6):
+        starts, durations = np.array([(0.0, 9999.0)] * early + burst).T
+        traffic = Traffic(name="burst", starts_s=starts, durations_s=durations, horizon_s=3600.0)
+        run = simulate(traffic, plan_of(5.0, initial_count=1), capacity=Capacity(knee=10), model=exact)
+        peaks.append(int(run.desired.max()))
+    assert peaks == [5, 2]
+
+
+@QUICK
+@given(st.lists(st.floats(0, 1500), min_size=1, max_size=80).map(sorted), st.integers(1, 5), st.floats(1, 20))
+def test_traffic_that_stays_is_met_whenever_it_comes_so_more_of_it_never_gets_less_than_it_needs(
+    plan_of, exact, starts, initial, target
+):
+    """What holds of any arrivals under Average: in the end at least ceil(streams / target), which grows with them."""
+    traffic = Traffic(
+        name="staying", starts_s=np.array(starts), durations_s=np.full(len(starts), 9999.0), horizon_s=5400.0
+    )
+    model = dataclasses.replace(exact, stream_limit_s=1e6)
+    run = simulate(traffic, plan_of(target, largest=40, initial_count=initial), capacity=Capacity(knee=10), model=model)
+    assert run.serving[-1] >= min(40, math.ceil(len(starts) / target - 1e-9))
 
 
 READINGS = st.builds(

@@ -348,6 +348,13 @@ def test_a_removal_never_takes_the_metric_above_the_target(running, metric):
         assert metric * running / decision.capacity <= GUIDE.target_value * (1 + 1e-9)
 
 
+def test_a_removal_looks_at_the_newest_datapoint_not_only_at_the_mean_over_a_larger_fleet():
+    """Six streams, first on five instances and then on two: the mean of both would leave one instance with six."""
+    reading = dataclasses.replace(idle(1.0).low, datapoints=(*[1.2] * 60, *[3.0] * 30))
+    decision = tracked(at(2), dataclasses.replace(idle(1.0), low=reading))
+    assert (decision.kind, decision.code) == ("not_scaled", "AutoScalingAnticipatedFlapping")
+
+
 def test_assumptions_show_value_source_and_grade():
     rows = {row.name: row for row in ScalingModel().assumptions()}
     periods = rows["high_periods"]
