@@ -41,6 +41,9 @@ def test_alarms_routing_start_up_and_reaction_are_read_and_the_rest_is_shown_as_
     read = {row.name: row.value for row in calibration.read}
     assert (read["statistic"], read["high_periods"], read["low_periods"], read["low_factor"]) == ("Average", 3, 90, 0.9)
     assert read["high_resolution_period_s"] == 10
+    assert read["idle_instance_emits_zero"] is True
+    # A minute by the model, and what a busy machine adds.
+    assert 50 <= read["scale_in_s"] <= 240
     assert 120 <= read["provision_cached_s"] <= 600
     # Half a minute by the model; a busy machine's second is two minutes of this local time.
     assert 10 <= read["reaction_overhead_s"] <= 300
@@ -106,7 +109,7 @@ def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
     wb = workbook()
     deploy.deploy(wb, deploy.plan(wb))
     calibration = read_model(wb)
-    assert {row.name for row in calibration.read} <= {"routing"}
+    assert {row.name for row in calibration.read} <= {"routing", "idle_instance_emits_zero"}
     assert calibration.model.statistic == ScalingModel().statistic
     with pytest.raises(NotFound, match="not registered"):
         active_plan(wb, begin=wb.now(), horizon_s=3600)
