@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from types import SimpleNamespace
 
@@ -73,6 +74,29 @@ def test_a_broken_session_is_recorded_and_opened_again(peer):
         assert wait_for(lambda: len(load.traces) >= 2, seconds=8)
         assert load.snapshot().failed >= 2
     assert load.traces[0].ending is Ending.DROPPED
+
+
+def test_a_load_that_nobody_refers_to_ends_its_streams_cleanly(peer):
+    load = Load(workbook(peer))
+    load.set(3)
+    load.wait_open(timeout_s=10)
+    traces, thread = load._held._traces, load._held._thread
+    del load
+    gc.collect()
+    assert wait_for(lambda: peer.open_streams == 0 and not thread.is_alive(), seconds=10)
+    assert [t.ending for t in traces] == [Ending.CLEAN] * 3
+
+
+def test_a_load_that_is_still_referred_to_streams_on(peer):
+    load = Load(workbook(peer))
+    load.set(1)
+    load.wait_open(timeout_s=10)
+    kept = [load]
+    del load
+    gc.collect()
+    time.sleep(0.5)
+    assert peer.open_streams == 1
+    kept[0].stop()
 
 
 def test_a_stopped_load_starts_no_streams(peer):
