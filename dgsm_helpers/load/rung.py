@@ -11,7 +11,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 
 from dgsm_helpers.load.trend import Trend, combined, common_trend
-from dgsm_helpers.load.verdict import Criteria, Judged, StreamOutcome, Verdict, failures, judge
+from dgsm_helpers.load.verdict import SHARED_GROWTH, Criteria, Judged, StreamOutcome, Verdict, failures, judge
 
 HISTOGRAM_MAX_US = 3_600_000_000
 """Lags are histogrammed in microseconds up to an hour; a missing result counts as the maximum."""
@@ -147,7 +147,7 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
     trend = combined([h.trend for h in good])
     leaning = judged.verdict
     if leaning is Verdict.INCONCLUSIVE:
-        growing = criteria.slope is not None and trend.slope > criteria.slope
+        growing = criteria.slope is not None and trend.low > 0 and trend.slope > _material_growth(good, criteria)
         enough = judged.total > 0 and judged.passed / judged.total >= effort.pass_share
         leaning = Verdict.PASS if enough and not growing else Verdict.FAIL
     verdict, void = judged.verdict, None
@@ -185,8 +185,14 @@ def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged
         pass_share=effort.pass_share,
         confidence=effort.confidence,
         throughput=transcribed / due if due else 1.0,
+        material_growth=_material_growth(holds, criteria),
         flat_below=_flat_below(holds, criteria, effort),
     )
+
+
+def _material_growth(holds: Sequence[Hold], criteria: Criteria) -> float:
+    """What growth matters within the longest of the holds, in seconds per second."""
+    return SHARED_GROWTH * criteria.lag_s / max((h.hold_s for h in holds), default=1.0)
 
 
 def _flat_below(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> float | None:

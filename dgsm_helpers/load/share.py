@@ -156,7 +156,11 @@ async def _watch(share: Share, recorders: list[TraceRecorder], start: float) -> 
         window = min(now - start, 6.0)
         # The whole judgement takes milliseconds for every ten streams, in the thread that sends their audio: only where
         # a look at the newest lags does not rule failure out already.
-        if now < end - 1.5 and window >= 2.0 and median(_newest(r, now - window) for r in recorders) > share.criteria.lag_s:
+        if (
+            now < end - 1.5
+            and window >= 2.0
+            and median(_newest(r, now - window) for r in recorders) > share.criteria.lag_s
+        ):
             bins = np.array([_recent_bins(r, now - window, now) for r in recorders])
             if certain_failure(bins, share.criteria, elapsed_s=window):
                 return now

@@ -40,22 +40,33 @@ class TargetValue:
     instances: int
     growth_per_min: float
     lag_s: float
+    server_per_client: float
 
     @property
     def explanation(self) -> str:
         """The derivation in words."""
         text = f"{self.headroom:.0%} of {self.knee} streams is {self.headroom * self.knee:.1f}. "
+        return text + self._time_rule() + self._alarm_units()
+
+    def _time_rule(self) -> str:
         if self.growth_per_min == 0:
-            return text + "No growth was given, so the guide's rule decides."
+            return "No growth was given, so the guide's rule decides."
         arriving = self.growth_per_min / 60 * self.lag_s
-        text += (
+        text = (
             f"{self.growth_per_min:g} new streams a minute over {self.lag_s:.0f} s of detection and provisioning are "
-            f"{arriving:.0f} streams on {self.instances} instance{'s' * (self.instances > 1)}, which leaves "
+            f"{arriving:.1f} streams on {self.instances} instance{'s' * (self.instances > 1)}, which leaves "
             f"{self.time_based:.1f}. "
         )
         if not self.feasible:
             return text + "No target is low enough for that: run more instances from the start (MinCapacity, schedule)."
         return text + ("Time decides." if self.binds == "time" else "The guide's rule decides.")
+
+    def _alarm_units(self) -> str:
+        if self.server_per_client == 1.0:
+            return ""
+        return (
+            f" The endpoint counted {self.server_per_client:g} requests per stream held: {self.value:g} in its units."
+        )
 
 
 def derive_target(
@@ -109,6 +120,7 @@ def derive_target(
         instances=instances,
         growth_per_min=growth_per_min,
         lag_s=lag_s,
+        server_per_client=server_per_client,
     )
 
 

@@ -57,6 +57,10 @@ MIN_THROUGHPUT = 0.99
 OWN_GROWTH = 0.25
 """Share of the lag's bound that a single stream has to have gained over a hold before its growth counts."""
 
+SHARED_GROWTH = 0.1
+"""Share of the lag's bound that all streams together have to gain over a hold before their growth counts: what is said
+makes the lag of a few streams rise and fall together for some seconds, and that is not overload."""
+
 PRESETS = {c.name: c for c in (STRICT, DEEPGRAM)}
 
 
@@ -128,6 +132,7 @@ def judge(
     pass_share: float,
     confidence: float,
     throughput: float = 1.0,
+    material_growth: float = 0.0,
     flat_below: float | None = None,
 ) -> Judged:
     """The verdict on a rung.
@@ -139,8 +144,10 @@ def judge(
         pass_share: what share of streams has to pass.
         confidence: one-sided, of either verdict.
         throughput: transcribed over due audio; well below 1 the endpoint falls behind, whatever the lags say.
+        material_growth: growth up to this does not matter within the time held, even where the criteria allow less.
         flat_below: what the growth's upper bound has to stay under for a PASS; the criteria's bound when None.
     """
+    growing = trend.low > max(criteria.slope or 0.0, material_growth)
     flat_below = criteria.slope if flat_below is None else flat_below
     total = len(broken)
     passed = sum(b is None for b in broken)
@@ -149,9 +156,9 @@ def judge(
     constraint = reasons.most_common(1)[0][0] if reasons else None
     if high < pass_share:
         verdict = Verdict.FAIL
-    elif criteria.slope is not None and trend.low > criteria.slope:
+    elif criteria.slope is not None and growing:
         verdict, constraint = Verdict.FAIL, "lag growth"
-    elif throughput < MIN_THROUGHPUT and trend.low > 0:
+    elif throughput < MIN_THROUGHPUT and growing:
         verdict, constraint = Verdict.FAIL, "throughput"
     elif low >= pass_share and (flat_below is None or trend.high <= flat_below):
         verdict, constraint = Verdict.PASS, None

@@ -33,6 +33,8 @@ class VirtualEndpoint:
         capacity_drift: relative amplitude of the capacity's slow swing, as a share of its distance to a whole number.
         lag_drift_s: amplitude of the network's slow swing.
         hiccup_s: mean length of a hiccup; one comes every ``hiccup_every_s`` on average.
+        speech_lag_s: how much later a stream's results come towards the end of a long utterance, whose whole length is
+            recognised again and again.
         error_rate: share of streams that break off.
         seed: of all of it.
     """
@@ -47,6 +49,7 @@ class VirtualEndpoint:
     lag_drift_s: float = 0.01
     hiccup_s: float = 0.03
     hiccup_every_s: float = 20.0
+    speech_lag_s: float = 0.0
     error_rate: float = 0.001
     seed: int = 0
     now_s: float = field(default=0.0, init=False)
@@ -105,7 +108,15 @@ class VirtualEndpoint:
         own = self._random.lognormal(0.0, 0.1, (n, 1))
         noise = self._random.lognormal(0.0, self.jitter, (n, len(times)))
         drift = self.lag_drift_s * np.sin(2 * math.pi * (self.now_s + times) / self._periods[1] + self._phase[1])
-        return self.base_lag_s * own * noise + drift + self.lag_drift_s + backlog
+        return self.base_lag_s * own * noise + drift + self.lag_drift_s + backlog + self._speech(n, times)
+
+    def _speech(self, n: int, times: np.ndarray) -> np.ndarray:
+        """Streams x times: what is said makes each stream's lag rise through an utterance and fall at its end."""
+        if not self.speech_lag_s:
+            return np.zeros((n, len(times)))
+        utterance_s = self._random.uniform(2.0, 7.0, (n, 1))
+        rise_s = self.speech_lag_s * utterance_s / 7.0
+        return rise_s * ((times / utterance_s + self._random.uniform(0, 1, (n, 1))) % 1.0)
 
     @staticmethod
     def _bins(times: np.ndarray, lags: np.ndarray, lead: float, hold_s: float) -> np.ndarray:

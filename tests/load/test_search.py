@@ -35,6 +35,16 @@ def test_200_of_200_simulated_endpoints_are_bracketed(tens):
         assert found.tight
 
 
+@pytest.mark.parametrize("knee", [3, 6, 10, 15])
+def test_lag_that_follows_what_is_said_does_not_pass_for_overload(knee):
+    for seed in (0, 5):
+        simulated = VirtualEndpoint(
+            knee + 0.5, STRICT, base_lag_s=0.06, speech_lag_s=0.3, hiccup_s=0.1, hiccup_every_s=8, seed=seed
+        )
+        found = search(simulated).run()
+        assert found.feasible <= knee < found.infeasible <= found.feasible + 2, seed
+
+
 @pytest.mark.parametrize("seed", [1, 7, 23])
 def test_more_effort_finds_the_same_knee_at_more_confidence(seed):
     simulated = endpoint(seed, effort=STANDARD)

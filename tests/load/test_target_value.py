@@ -54,3 +54,10 @@ def test_the_target_never_exceeds_either_rule(knee, instances, growth, headroom)
 def test_impossible_values_are_refused(bad):
     with pytest.raises(InvalidInput):
         derive_target(**{"knee": 10, **bad})
+
+
+def test_the_derivation_says_when_the_alarm_counts_in_other_units():
+    assert "units" not in derive_target(10).explanation
+    target = derive_target(10, server_per_client=1.1)
+    assert target.value == 8.8
+    assert "counted 1.1 requests per stream held: 8.8 in its units" in target.explanation

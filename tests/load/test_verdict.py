@@ -64,6 +64,15 @@ def test_growth_that_all_streams_share_fails_a_rung_whose_lags_are_still_low():
     assert verdict(100, 100, trend=growing, criteria=DEEPGRAM) is Verdict.PASS
 
 
+def test_growth_too_small_to_matter_within_the_time_held_proves_nothing():
+    def rung(gained_s):
+        streams = [replace(GOOD, bins=tuple(0.05 + gained_s * RISE)) for _ in range(10)]
+        return rung_of(10, [hold(*streams)] * 2, STRICT, QUICK).verdict
+
+    assert rung(0.04) is Verdict.INCONCLUSIVE  # a twelfth of the bound in ten seconds
+    assert rung(0.08) is Verdict.FAIL
+
+
 def test_an_endpoint_that_keeps_up_with_70_percent_fails_without_a_single_error():
     assert verdict(100, 100, trend=Trend(0.3, 0.2, 0.4), throughput=0.70, criteria=DEEPGRAM) is Verdict.FAIL
 
