@@ -4,7 +4,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
-EXTRAS := notebooks,speech,test,dev
+EXTRAS := notebooks,speech,cluster,test,dev
 PYTEST := $(BIN)/python -m pytest --color=no
 
 export PIP_NO_INPUT := 1

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from distributed import LocalCluster
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.crew import Crew, WorkerLost, cluster_crew
@@ -38,8 +39,7 @@ def test_the_streams_of_a_hold_are_shared_out_and_their_histograms_merged(peer):
 
 
 def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
+    with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as cluster:
         crew = cluster_crew(cluster.scheduler_address)
@@ -53,7 +53,6 @@ def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
 
 
 def test_no_cluster_at_the_address_is_named():
-    pytest.importorskip("distributed")
     with pytest.raises(InvalidInput, match="No Dask scheduler"):
         cluster_crew("tcp://127.0.0.1:1")
 
