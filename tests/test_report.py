@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
+import pandas as pd
 import pytest
 
 from dgsm_helpers import cli, report
@@ -33,6 +35,7 @@ def endpoint(embedded):
     }
     taken = {"model_package_arn": wb.model_package_arn, "instance_type": "ml.g6.2xlarge", "region": wb.region}
     evidence = {
+        "criteria": {"name": "strict", "statistic": "p95", "lag_s": 0.5},
         "schema": 1,
         "problem": "",
         "feasible_max": 10,
@@ -62,6 +65,11 @@ def test_it_holds_configuration_evidence_story_doctor_alarms_and_cost(data):
         "TargetValue 5, cooldowns out 60 s and in 300 s",
         "sustains <b>10 streams</b>; 11 do not, by slope",
         "59 of 60",
+        "Lag against concurrent streams on one instance",
+        "p95 lag (strict)",
+        "ml.g6.2xlarge at $",
+        "FirstChunkLatency p99 &gt; 1,200,000 µs",
+        "AllTraffic-AlarmHigh<",
         "Concurrency, instances and activities",
         "target-below-knee",
         "concurrency-near-capacity",
@@ -89,6 +97,30 @@ def test_what_was_not_measured_is_said(data):
 def test_a_period_without_data_has_a_sentence_instead_of_a_figure(data):
     empty = replace(data, metrics=replace(data.metrics, concurrency=data.metrics.concurrency.iloc[:0]))
     assert "There is no concurrency to draw in this window" in report.page(empty)
+
+
+def test_what_is_in_order_stands_after_what_is_not(data):
+    page = report.page(data)
+    first, fine = page.index("to look at"), page.index("in order</b>")
+    rules = {finding.verdict: finding.rule for finding in data.diagnosis.findings}
+    assert {"OK", "WARN"} <= set(rules)
+    assert first < page.index(f">{rules['WARN']}<") < fine < page.index(f">{rules['OK']}<")
+
+
+def test_scaling_before_the_timeline_is_pointed_to(data):
+    row = {"started": data.metrics.start - timedelta(minutes=90), "not_scaled_reasons": (), "duration_s": 60.0}
+    told = pd.DataFrame([{column: row.get(column, "") for column in data.activities.columns}])
+    assert "dgsm report --hours" in report.page(replace(data, activities=told))
+    assert "dgsm report --hours" not in report.page(data)
+
+
+def test_evidence_without_criteria_or_with_a_lag_that_never_came_is_shown_all_the_same(data):
+    taken = data.snapshot.evidence
+    (rung,) = taken["rungs"]
+    never = {**rung, "lag_ms": {"p50": None, "p95": None, "p99": None}, "verdict": "FAIL", "constraint": "p95 lag"}
+    for changed in ({"criteria": None}, {"rungs": [rung, {**never, "n": 12}]}, {"rungs": []}):
+        snapshot = replace(data.snapshot, evidence={**taken, **changed})
+        assert "sustains <b>10 streams</b>" in report.page(replace(data, snapshot=snapshot))
 
 
 def test_values_are_escaped(data):

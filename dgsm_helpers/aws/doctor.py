@@ -39,6 +39,11 @@ class Finding:
     fix: str
     source: str
 
+    @property
+    def marked(self) -> str:
+        """The verdict with a sign before it, so that it does not rest on colour."""
+        return f"{_MARKS[self.verdict]} {self.verdict}"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -76,13 +81,13 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [self._caption()]
         for finding in self.findings:
-            lines.append(f"{_MARKS[finding.verdict]} {finding.verdict:<8} {finding.rule:<23} {finding.evidence}")
+            lines.append(f"{finding.marked:<10} {finding.rule:<23} {finding.evidence}")
             if finding.fix:
                 lines.append(f"{'':<11}→ {finding.fix}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = [(f"{_MARKS[f.verdict]} {f.verdict}", f.rule, f.evidence, f.fix, f.source) for f in self.findings]
+        rows = [(f.marked, f.rule, f.evidence, f.fix, f.source) for f in self.findings]
         return tables.html_table(self._caption(), _COLUMNS, rows)
 
     def _caption(self) -> str:

@@ -18,6 +18,9 @@ POLICY_ARN = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resourc
 DIMENSIONS = {"EndpointName": "dg", "VariantName": "AllTraffic"}
 
 
+_OF_THE_WHOLE = {*PolicyAlarm.__annotations__} - {"state"}
+
+
 def alarm(side: str, threshold: float, **changed: Any) -> PolicyAlarm:
     state = AlarmState(
         name=f"TargetTracking-endpoint/dg/variant/AllTraffic-Alarm{side.title()}-1",
@@ -33,7 +36,7 @@ def alarm(side: str, threshold: float, **changed: Any) -> PolicyAlarm:
         updated=NOW - timedelta(hours=1),
         reason="",
     )
-    of_state = {name: changed.pop(name) for name in list(changed) if hasattr(state, name)}
+    of_state = {name: changed.pop(name) for name in list(changed) if name not in _OF_THE_WHOLE}
     metric = ("ConcurrentRequestsPerModel", DIMENSIONS, "AWS/SageMaker")
     whole = PolicyAlarm(replace(state, **of_state), True, (POLICY_ARN,), *metric)
     return replace(whole, **changed)
