@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+WARM_ROUNDS = 10
+
+
 class WorkerLost(MeasurementInvalid):
     """A client process died or fell silent; what the others measured is not the whole rung."""
 
@@ -50,7 +53,12 @@ class Crew:
             WorkerLost: they do not start.
         """
         if not self._warm:
-            self._collect(ready, [()] * self.size, timeout_s)
+            met: set[str] = set()
+            for _ in range(WARM_ROUNDS):
+                # The first process that is up may answer for the others, which then still have to start.
+                met.update(self._collect(ready, [()] * self.size, timeout_s))
+                if len(met) >= self.size:
+                    break
             self._warm = True
 
     def run(self, shares: Sequence[Share], *, timeout_s: float) -> list[ShareReport]:

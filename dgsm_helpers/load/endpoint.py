@@ -238,7 +238,7 @@ class LiveEndpoint:
 
     def _void(self, hold: Hold, late_s: float) -> str | None:
         if late_s > MAX_LATE_S:
-            return f"a client process began {late_s:.1f} s after the agreed time."
+            return f"a client process began {late_s:.1f} s late: it was slow, or took over from one that was lost."
         open_streams = [s for s in hold.streams if s.error is None]
         due = sum(s.due_audio_s for s in open_streams)
         if due < MIN_AUDIO * len(open_streams) * hold.hold_s - self._chunk_ms / 1000 * len(open_streams):

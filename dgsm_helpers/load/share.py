@@ -11,7 +11,9 @@ import contextlib
 import gc
 import math
 import os
+import platform
 import random
+import threading
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -77,10 +79,10 @@ class ShareReport:
     stopped_early: bool
 
 
-def ready() -> int:
-    """Nothing but to have this module imported in a client process before a start is agreed; returns its id."""
-    time.sleep(0.05)
-    return os.getpid()
+def ready() -> str:
+    """Nothing but to have this module imported in a client process before a start is agreed; returns which it is."""
+    time.sleep(0.1)
+    return f"{platform.node()}:{os.getpid()}:{threading.get_ident()}"
 
 
 def hold_share(share: Share) -> ShareReport:

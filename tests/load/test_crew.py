@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -50,6 +52,18 @@ def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
         assert hold.client_processes == 2 and len(hold.streams) == 4
         assert all(s.error is None for s in hold.streams)
         crew.close()
+
+
+def test_a_dask_worker_that_is_killed_voids_its_rung_and_its_successor_holds_the_next(peer):
+    local = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
+    with local as cluster, cluster_crew(cluster.scheduler_address) as crew:
+        measure = live(peer, crew)
+        measure(2, 1.0)  # the second visit is held by both workers
+        pid = list(cluster.workers.values())[1].pid
+        threading.Timer(2.0, os.kill, (pid, signal.SIGKILL)).start()
+        spoilt = measure(2, 4.0)
+        assert spoilt.void is not None and "lost" in spoilt.void
+        assert None in (measure(2, 1.0).void for _ in range(4))
 
 
 def test_no_cluster_at_the_address_is_named():
@@ -102,7 +116,7 @@ class Tardy(ThreadPoolExecutor):
 
 def test_a_worker_that_begins_late_voids_the_hold(peer):
     with Tardy(1) as executor:
-        assert "after the agreed time" in live(peer, Crew(executor, size=1))(1, 0.5).void
+        assert "s late: it was slow" in live(peer, Crew(executor, size=1))(1, 0.5).void
 
 
 def test_a_count_of_the_servers_that_does_not_match_voids_the_hold(peer):
