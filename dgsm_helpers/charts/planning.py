@@ -24,8 +24,8 @@ _STYLES = (
     (palette.METRIC, "solid"),
     (palette.TARGET, "dash"),
     (palette.INSTANCES, "dot"),
+    (palette.MUTED, "longdash"),
     (palette.LATENCY, "dashdot"),
-    (palette.ALARM, "longdash"),
 )
 _SETTINGS = {
     "metric": lambda v: {"high-resolution": "10 s metric", "one-minute": "1-minute metric"}.get(v, v),

@@ -149,11 +149,22 @@ def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) ->
     runner_up = front[place + 1] if place + 1 < len(front) else (front[place - 1] if place else None)
     return Recommendation(
         best=best,
-        reason=reason,
+        reason=reason + _cautions(best),
         runner_up=runner_up,
         runner_up_reason=_trade(best, runner_up) if runner_up else "No other plan is on the front.",
         front=front,
     )
+
+
+def _cautions(best: Outcome) -> str:
+    """What cost and overload do not show: room above this traffic, and streams that removals end."""
+    most, cut = best.plan.bounds.max_capacity, best.merits.streams_cut
+    text = ""
+    if best.merits.peak_instances >= most:
+        text += f" It reaches its maximum of {most}, so that busier traffic than this would overload it."
+    if cut:
+        text += f" Its scale-ins cut {cut} stream{'s' * (cut != 1)}."
+    return text
 
 
 def _trade(best: Outcome, other: Outcome) -> str:

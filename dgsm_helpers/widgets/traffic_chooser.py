@@ -49,7 +49,7 @@ class TrafficChooser:
         try:
             self.traffic = read()
         except DgsmError as error:
-            self._text.value = f"⚠ {escape(str(error))}"
+            self._text.value = f"⚠ {escape(str(error))} It is still {self._told()}"
             return
         self._show()
 
@@ -65,9 +65,10 @@ class TrafficChooser:
         return traffic_from(bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed)
 
     def _show(self) -> None:
-        self._text.value = (
-            f"<b>{escape(self.traffic.name)}</b>: {self.traffic.summary}. Cells below use it when they are run again."
-        )
+        self._text.value = self._told()
+
+    def _told(self) -> str:
+        return f"<b>{escape(self.traffic.name)}</b>: {self.traffic.summary}. Cells below use it when they are run again."
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.widget._repr_mimebundle_(**given)

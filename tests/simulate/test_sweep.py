@@ -118,6 +118,14 @@ def test_the_cheapest_tolerable_plan_is_recommended_with_its_runner_up():
     assert advice.runner_up_reason == "100.0% more cost for 90 fewer stream-seconds over capacity."
 
 
+def test_the_reason_warns_of_a_maximum_that_was_reached_and_of_streams_cut():
+    free = outcome(1, 0)
+    tight = dataclasses.replace(free, merits=dataclasses.replace(free.merits, peak_instances=4, streams_cut=7))
+    assert "reaches its maximum of 4" in recommend([tight]).reason
+    assert "cut 7 streams" in recommend([tight]).reason
+    assert recommend([free]).reason.endswith("(0.000%).")
+
+
 def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_so():
     advice = recommend([outcome(1, 9000), outcome(2, 5000)])
     assert advice.best.cost == 2
