@@ -13,7 +13,14 @@ FORMATS = ("cli", "boto3", "cloudformation", "terraform", "json")
 
 def add_export(verbs: Any, *, add_place: Callable[[Any], None], open_workbook: Callable[..., Any]) -> None:
     """Add the verb to the parser's ``verbs``; ``add_place`` and ``open_workbook`` are the command's own."""
-    verb = verbs.add_parser("export", help="write an endpoint's whole set-up down as a script or template")
+    verb = verbs.add_parser(
+        "export",
+        help="write an endpoint's whole set-up down as a script or template",
+        description="Write an endpoint's whole set-up down: models, config, endpoint, scalable targets, policies and "
+        "scheduled actions. The text goes to the output; what has to be given to use it, to the error output.",
+        epilog="A template can go straight to its linter, which reads its input when it is given no file: "
+        "dgsm export ENDPOINT --to cloudformation | cfn-lint",
+    )
     add_place(verb)
     verb.add_argument("--to", choices=FORMATS, default="cli", help="format (default: cli)")
     verb.add_argument("--out", type=Path, metavar="FILE", help="write it there instead of printing it")

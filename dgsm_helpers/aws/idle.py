@@ -96,7 +96,7 @@ def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
         UnsupportedFeature: it is asynchronous.
     """
     former = _read(wb)
-    if endpoint.find(wb) is None and former.paused is not None:
+    if former.paused is not None and endpoint.find(wb) is None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} has been paused since {former.paused.paused_at:%F %R} UTC.",
             hint="idle.resume(wb) makes it again.",
