@@ -248,5 +248,5 @@ class LiveEndpoint:
         if hold.client_cpu > MAX_CLIENT_CPU:
             return f"a client process used {hold.client_cpu:.0%} of a core (limit {MAX_CLIENT_CPU:.0%})."
         if hold.gauge is not None and not 0.9 <= hold.gauge <= 1.1:
-            return f"the endpoint counted {hold.gauge * hold.n:.0f} streams where {hold.n} were held."
+            return f"the endpoint counted {hold.gauge * hold.n:.0f} streams where {hold.n} were held: others use it."
         return None

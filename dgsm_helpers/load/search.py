@@ -144,7 +144,7 @@ class Search:
         if holds[-1].void is not None:
             raise MeasurementInvalid(
                 f"{n} streams could not be measured: {holds[-1].void}",
-                hint="Use a larger client machine, more client machines (--cluster), or less other work on this one.",
+                hint="Keep others off the endpoint; use a larger or quieter client machine, or several (--cluster).",
             )
         return rung
 
