@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tomllib
 from pathlib import Path
@@ -32,12 +31,12 @@ SETS = ("current", pytest.param("studio", marks=[pytest.mark.slow, pytest.mark.t
 
 
 def python_of(name: str, request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
-    """The interpreter of a set, and the environment in which it finds this package; skips what cannot be installed.
+    """The interpreter of a set, and what it needs in its environment besides; skips what cannot be installed.
 
     The Studio set is the image's packages and, as after ``pip install`` there, whatever else the project needs.
     """
     if name == "current":
-        return sys.executable, dict(os.environ)
+        return sys.executable, {}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     others = [text for text in project["dependencies"] if Requirement(text).name not in STUDIO]
     wanted = [*(f"{package}=={version}" for package, version in STUDIO.items()), *others]
@@ -45,4 +44,4 @@ def python_of(name: str, request: pytest.FixtureRequest) -> tuple[str, dict[str,
         made = python_with(wanted, Path(request.config.cache.mkdir("front-ends")) / name)
     except NotInstalled as error:
         made = error
-    return str(or_skip(made)), os.environ | {"PYTHONPATH": str(ROOT)}
+    return str(or_skip(made)), {"PYTHONPATH": str(ROOT)}

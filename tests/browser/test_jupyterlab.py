@@ -1,4 +1,7 @@
-"""The live view in a real JupyterLab in a real browser: start it, raise the load, see an instance appear, stop it."""
+"""The live view in a real JupyterLab in a real browser: start it, raise the load, see an instance appear, stop it.
+
+In both package sets (`front_ends`); what was seen is left under ``out/pictures``, to be looked at.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from importlib.util import find_spec
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from front_ends import SETS, python_of
 from nbformat.v4 import new_code_cell, new_notebook
 
 from dgsm_helpers.aws import cleanup, deploy, scaling
@@ -34,7 +37,7 @@ from dgsm_helpers.widgets import Live, LoadControl
 
 wb = open_workbook("local", endpoint_name="{ENDPOINT}")
 load = Load(wb)
-view = Live(wb, load=load, every_s=0.5)
+view = Live(wb, load=load, every_s=0.5, window_s=7200)
 view""",
     "LoadControl(wb, load, ceiling=20)",
     """from dgsm_helpers.aws import observe
@@ -42,6 +45,15 @@ from dgsm_helpers.charts import figures
 from dgsm_helpers.charts.show import show
 
 show(figures.instances_over_time(observe.instances(wb), origin="this test"))""",
+    """import threading, time
+
+def alive():
+    return tuple(sum(t.name == name for t in threading.enumerate()) for name in ("dgsm-load", "dgsm-live"))
+
+end = time.monotonic() + 10
+while alive() != (1, 0) and time.monotonic() < end:
+    time.sleep(0.1)
+print("loads and loops:", alive())""",
 )
 
 
@@ -64,9 +76,16 @@ def endpoint(embedded, monkeypatch):
     cleanup.delete(wb)
 
 
+@pytest.fixture(params=SETS)
+def package_set(request):
+    """(name, interpreter, what its environment needs) of a package set."""
+    return request.param, *python_of(request.param, request)
+
+
 @pytest.fixture
-def lab(tmp_path, endpoint):
-    """A JupyterLab whose folder holds one notebook; gives its address."""
+def lab(tmp_path, endpoint, package_set):
+    """A JupyterLab of the package set whose folder holds one notebook; gives its address."""
+    _, python, env = package_set
     folder = tmp_path / "notebooks"
     folder.mkdir()
     cells = [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(CELLS)]
@@ -85,12 +104,13 @@ def lab(tmp_path, endpoint):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+        *(python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password="),
         *(f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}"),
+        "--LabApp.expose_app_in_browser=True",
     ]
     places = {"JUPYTER_CONFIG_DIR": "config", "IPYTHONDIR": "ipython", "JUPYTER_DATA_DIR": "data"}
-    env = os.environ | {name: str(tmp_path / folder_name) for name, folder_name in places.items()}
+    env = os.environ | env | {name: str(tmp_path / folder_name) for name, folder_name in places.items()}
     log = (tmp_path / "lab.log").open("wb")
     server = subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
@@ -103,8 +123,50 @@ def lab(tmp_path, endpoint):
         log.close()
 
 
+class Page:
+    """The notebook in the browser."""
+
+    def __init__(self, page, set_name):
+        self.page, self.set_name = page, set_name
+        self.output = page.locator(".jp-OutputArea-output")
+
+    def run_all(self):
+        """Run every cell, from top to bottom."""
+        from playwright.sync_api import TimeoutError as NotYet
+
+        last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+        before = last.inner_text()
+        number = re.compile(rf"^(?!{re.escape(before)})\[\d+\]")
+        for _ in range(2):  # a click that comes before the kernel is ready is lost
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_text("Run All Cells", exact=True).click()
+            try:
+                last.filter(has_text=number).wait_for(timeout=30_000)
+                return
+            except NotYet:
+                continue
+        self.picture("not-run")
+        raise AssertionError("the cells did not run")
+
+    def press(self, label):
+        self.page.locator("button.jupyter-button", has_text=label).click()
+
+    def sees(self, text, *, within_s=30):
+        """Wait for a text among the outputs (cells' sources hold the same words)."""
+        self.output.get_by_text(text).last.wait_for(timeout=within_s * 1000)
+
+    def picture(self, name, *, dark=False, width=1280):
+        self.page.set_viewport_size({"width": width, "height": 1500})
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{'false' if dark else 'true'}']", state="attached")
+        self.page.wait_for_timeout(500)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"{self.set_name}-{name}.png")
+
+
 @pytest.fixture
-def page(lab):
+def page(lab, package_set):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -113,7 +175,7 @@ def page(lab):
         page.goto(f"{lab}/lab/tree/live.ipynb?reset")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         page.wait_for_selector("#jp-main-statusbar >> text=Idle", timeout=60_000)
-        yield page
+        yield Page(page, package_set[0])
         browser.close()
 
 
@@ -129,45 +191,34 @@ def _wait_for(condition, timeout_s):
         time.sleep(0.2)
 
 
-def _run_all(page):
-    for _ in range(3):  # a click that comes before the kernel is ready is lost
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
-        try:
-            last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
-            last.filter(has_text=re.compile(r"\[\d+\]")).wait_for(timeout=30_000)
-            return
-        except Exception:
-            continue
-    raise AssertionError("the cells did not run")
-
-
-def _picture(page, name):
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png")
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(request):
+@pytest.mark.timeout(600)
+def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set, request):
     needs("" if CHROMIUM else "chromium")
     needs("" if find_spec("playwright") else "playwright")
     page = request.getfixturevalue("page")
-    _run_all(page)
-    output = page.locator(".jp-OutputArea-output")
-    page.locator("button.jupyter-button", has_text="Start").click()
-    output.get_by_text("1 running, 1 desired").wait_for(timeout=20_000)
+    page.run_all()
+    page.press("Start")
+    page.sees("1 running, 1 desired")
     for _ in range(2):
-        page.locator("button.jupyter-button", has_text="+ 5").click()
-    output.get_by_text(re.compile(r"10 of 10 streams open")).wait_for(timeout=30_000)
-    _picture(page, "jupyterlab-load-raised")
-    output.get_by_text("2 running, 2 desired").wait_for(timeout=60_000)
-    output.get_by_text(re.compile("high alarm: Setting desired instance count to 2")).first.wait_for(timeout=20_000)
-    _picture(page, "jupyterlab-scaled-out")
-    page.locator("button.jupyter-button", has_text="None").click()
-    output.get_by_text(re.compile(r"0 of 0 streams open")).wait_for(timeout=30_000)
-    page.locator("button.jupyter-button", has_text="Stop").click()
-    page.locator("button.jupyter-button:disabled", has_text="Stop").wait_for(timeout=10_000)
-    page.locator(".js-plotly-plot").wait_for(timeout=10_000)
-    assert palette.INSTANCES in page.content()
-    _picture(page, "jupyterlab-stopped")
+        page.press("+ 5")
+    page.sees(re.compile(r"10 of 10 streams open"))
+    page.picture("load-raised")
+    page.sees("2 running, 2 desired", within_s=60)
+    page.sees(re.compile("high alarm: Setting desired instance count to 2"))
+    page.picture("scaled-out")
+    page.picture("scaled-out-dark", dark=True)
+    page.picture("scaled-out-900", width=900)
+    page.picture("scaled-out-900-dark", width=900, dark=True)
+    page.press("None")
+    page.sees(re.compile(r"0 of 0 streams open"))
+    page.press("Stop")
+    page.page.locator("button.jupyter-button:disabled", has_text="Stop").wait_for(timeout=10_000)
+    page.page.locator(".js-plotly-plot").wait_for(timeout=10_000)
+    assert palette.INSTANCES in page.page.content()
+    page.picture("stopped")
+    page.press("Start")
+    page.press("+ 1")
+    page.sees(re.compile(r"1 of 1 streams open"))
+    page.run_all()
+    page.sees("loads and loops: (1, 0)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import time
 
 import pytest
@@ -103,7 +104,7 @@ def shared_kernel(request, tmp_path_factory, scaling_endpoint, embedded):
         kernel_name="set", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False)
     )
     home = {"DGSM_HOME": str(embedded.home), "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython"))}
-    manager.start_kernel(env=env | home)
+    manager.start_kernel(env=os.environ | env | home)
     try:
         made = Kernel(manager)
         made.run(SET_UP)
