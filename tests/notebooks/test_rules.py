@@ -29,6 +29,8 @@ GUIDE = {
     "alarms": ("04_monitor", "observe.alarms(wb)"),
     "secondary metric": ("04_monitor", "InvocationsPerInstance"),
     "activities": ("04_monitor", "describe_scaling_activities"),
+    "container logs": ("04_monitor", "container_logs.tail(wb"),
+    "alarms for operators": ("04_monitor", "account_alarms.put(wb"),
     "scale to zero": ("99_clean_up", "cannot scale to zero"),
     "asynchronous endpoints": ("99_clean_up", "async_inference_config"),
 }
@@ -44,9 +46,16 @@ def code(path):
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
-def test_the_series_is_there():
-    names = {path.stem for path in COMMITTED}
-    assert {"00_start_here", "01_deploy", "02_register", "04_monitor", "99_clean_up"} <= names
+def test_the_first_notebook_lists_the_series_as_it_is():
+    first = read(FOLDER / "00_start_here.ipynb").cells[0].source
+    assert re.findall(r"^\| `(\w+)` \|", first, re.MULTILINE) == [path.stem for path in COMMITTED]
+
+
+@every_notebook
+def test_the_next_notebook_it_names_exists(path):
+    text = read(path).cells[-1].source
+    named = re.findall(r"`(\d\d_\w+)`", text)
+    assert named and set(named) <= {other.stem for other in COMMITTED}
 
 
 @every_notebook
