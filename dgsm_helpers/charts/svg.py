@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from itertools import product
 from math import ceil, isfinite
 
 from . import palette
 from .live import Alarm, LiveState, Mark
 
-_WIDTH, _LEFT, _RIGHT = 920.0, 46.0, 150.0
+_WIDTH, _LEFT, _RIGHT = 760.0, 40.0, 136.0
+_LEAST_WIDTH_PX = 560
+"""Narrower its text could not be read: there the picture is scrolled sideways instead."""
+
 _AXIS = 'stroke="currentColor" stroke-opacity=".25"'
 _FAINT = 'stroke="currentColor" stroke-opacity=".1"'
 _TEXT = 'fill="currentColor" font-size="12"'
@@ -44,8 +48,9 @@ class _Frame:
 def live_html(state: LiveState) -> str:
     """The whole live view as one HTML fragment."""
     return (
-        f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_trouble(state)}'
-        f"{live_svg(state)}{_events(state)}{_footer(state)}</div>"
+        f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{_trouble(state)}'
+        f'<div style="overflow-x:auto">{live_svg(state)}</div>'
+        f"{_events(state)}{_footer(state)}</div>"
     )
 
 
@@ -70,7 +75,8 @@ def live_svg(state: LiveState) -> str:
     )
     label = escape(f"Live view of {state.endpoint_name}", quote=True)
     return (
-        f'<svg viewBox="0 0 {_WIDTH:g} 390" width="100%" role="img" aria-label="{label}" '
+        f'<svg viewBox="0 0 {_WIDTH:g} 390" width="100%" style="min-width:{_LEAST_WIDTH_PX}px" role="img" '
+        f'aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">{body}</svg>'
     )
 
@@ -102,7 +108,7 @@ def concurrency_band(
 
 def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
     """Desired (dashed) and running instances as steps, with a triangle for each activity (hollow: not scaled)."""
-    parts = [_title(frame, "instances"), _grid(frame, range(ceil(frame.peak)))]
+    parts = [_title(frame, "instances"), _grid(frame, _ticks(frame.peak))]
     for column, dash, width in ((1, "5 4", 1.5), (2, "", 2.5)):
         steps = list(_steps([(p[0], p[column]) for p in points], frame.end_s))
         parts.append(_line([(frame.x(t), frame.y(v)) for t, v in steps], palette.INSTANCES, width=width, dash=dash))
@@ -129,8 +135,9 @@ def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]
     parts = [_title(frame, f"{of}, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
     if not shown:
         return "".join([*parts, f'<text x="{_LEFT + 8:g}" y="{frame.top + 26:g}" {_TEXT}>no new streams</text>'])
-    for column, dash in ((1, ""), (2, "2 3")):
-        dots = [(frame.x(p[0]), frame.y(p[column])) for p in shown]
+    # Minutes without new streams are gaps.
+    for run, (column, dash) in product(_runs(points), ((1, ""), (2, "2 3"))):
+        dots = [(frame.x(p[0]), frame.y(p[column])) for p in run]
         parts.append(_line(dots, palette.LATENCY, width=1.8, dash=dash))
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{palette.LATENCY}"/>' for x, y in dots]
     parts.append(_label(frame.top + 14, f"p50 {shown[-1][1]:.0f}, p99 {shown[-1][2]:.0f}", palette.LATENCY))
@@ -186,7 +193,7 @@ def _title(frame: _Frame, text: str) -> str:
     return f'<text x="{_LEFT:g}" y="{frame.top - 7:g}" {_TEXT} font-weight="bold">{text}</text>'
 
 
-def _grid(frame: _Frame, values: Sequence[float] | range) -> str:
+def _grid(frame: _Frame, values: Sequence[float]) -> str:
     parts = []
     for value in values:
         y = frame.y(value)

@@ -41,6 +41,7 @@ OVERLAP = timedelta(minutes=5)
 NEWEST_ACTIVITIES = 50
 """One page of them."""
 
+_MINUTE_S = 60
 _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
 _ALARMS, _ACTIVITIES = "alarms", "activities"
@@ -203,7 +204,7 @@ class Feed:
                     for row in counts.itertuples()
                 ],
             ),
-            latency=[(t.timestamp(), p50[t], p99[t]) for t in sorted(p50.keys() & p99.keys())],
+            latency=points([p50, p99], max(self.period_s, _MINUTE_S)),
             latency_of="whole files" if of_files else "first chunk",
             alarms=None
             if self._alarms is None
@@ -245,7 +246,7 @@ def origin_of(wb: Workbook) -> str:
 
 def _queries(wb: Workbook, period_s: int) -> list[Query]:
     where = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
-    slow_s = max(period_s, 60)
+    slow_s = max(period_s, _MINUTE_S)
 
     def of(metric: str, stats: Sequence[str], every_s: int, *, scale: float = 1.0) -> list[Query]:
         return [Query("", f"{metric} {s}", INVOCATION_NAMESPACE, metric, where, s, every_s, scale) for s in stats]

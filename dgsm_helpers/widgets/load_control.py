@@ -24,13 +24,18 @@ class LoadControl:
 
     Raises:
         SpendNotConfirmed: more instances would cost money and nobody agreed to that.
-        InvalidInput: the ceiling is below one.
+        InvalidInput: the ceiling is below one, or below what the load holds already.
     """
 
     def __init__(self, wb: Workbook, load: Load, *, ceiling: int = 30) -> None:
         if ceiling < 1:
             raise InvalidInput(f"ceiling is {ceiling}.", hint="Allow at least one stream.")
         wb.require_spend(f"Scaling out for up to {ceiling} streams", None)
+        if load.wanted > ceiling:
+            raise InvalidInput(
+                f"The load holds {load.wanted} streams, and the ceiling is {ceiling}.",
+                hint="Raise it, or drop streams.",
+            )
         self.load, self.ceiling = load, ceiling
         # A widget's callbacks run in whatever thread the kernel chooses; setting the slider calls back into `set`.
         self._lock = threading.RLock()
@@ -41,7 +46,10 @@ class LoadControl:
         steps = [("+ 1", 1), ("+ 5", 5), ("− 5", -5), ("None", -ceiling)]
         buttons = [self._button(label, step) for label, step in steps]
         self._text = ipywidgets.HTML()
-        self.widget = ipywidgets.HBox([self._slider, *buttons, self._text])
+        # Wraps, so that nothing is squeezed in a narrow notebook.
+        self.widget = ipywidgets.Box(
+            [self._slider, *buttons, self._text], layout=ipywidgets.Layout(display="flex", flex_flow="row wrap")
+        )
 
     def set(self, streams: int) -> None:
         """Hold so many streams from now on, between none and the ceiling; callable from any thread."""

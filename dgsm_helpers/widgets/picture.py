@@ -19,15 +19,12 @@ if TYPE_CHECKING:
     from dgsm_helpers.aws.scaling_state import AlarmState
     from dgsm_helpers.load.runner import Load
 
-type Point = tuple[float, float, float, float]
-"""(time, minimum, mean, maximum) of the streams per instance."""
-
 _STATISTICS: Mapping[str, tuple[int, Callable[[Sequence[float]], float]]] = {
     "Minimum": (1, min),
     "Average": (2, fmean),
     "Maximum": (3, max),
 }
-"""Where a statistic stands in a `Point`, and how it is made of those of shorter periods."""
+"""Where a statistic stands among (time, minimum, mean, maximum), and how it is made of those of shorter periods."""
 
 _HINTS = {CredentialsProblem: "Sign in again; the view goes on by itself.", Throttled: "It goes on by itself."}
 
@@ -50,15 +47,14 @@ def told(error: Exception) -> str:
     return f"{error.message.rstrip('.')}. {hint}".strip()
 
 
-def points(series: Sequence[Mapping[datetime, float]], period_s: int) -> list[Point]:
-    """Minimum, mean and maximum in order of time, with one row of NaN wherever periods are missing."""
-    low, mean, high = series
-    rows: list[Point] = []
-    for time in sorted(low.keys() & mean.keys() & high.keys()):
+def points(series: Sequence[Mapping[datetime, float]], period_s: int) -> list[tuple[float, ...]]:
+    """(time, a value of each series) in order of time, with one row of NaN wherever periods are missing."""
+    rows: list[tuple[float, ...]] = []
+    for time in sorted(set.intersection(*map(set, series))):
         at_s = time.timestamp()
         if rows and at_s - rows[-1][0] > 1.5 * period_s:
-            rows.append((rows[-1][0] + period_s, nan, nan, nan))
-        rows.append((at_s, low[time], mean[time], high[time]))
+            rows.append((rows[-1][0] + period_s, *(nan for _ in series)))
+        rows.append((at_s, *(values[time] for values in series)))
     return rows
 
 
@@ -68,7 +64,7 @@ def since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tu
     return changes[max(earlier - 1, 0) :]
 
 
-def drawn_alarm(alarm: AlarmState, concurrency: Sequence[Point], *, period_s: int, now: datetime) -> Alarm:
+def drawn_alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], *, period_s: int, now: datetime) -> Alarm:
     """An alarm with its datapoints towards breach, where the points at hand can tell them."""
     count = None
     if alarm.threshold is not None and (values := _datapoints(alarm, concurrency, period_s, now)) is not None:
@@ -79,7 +75,9 @@ def drawn_alarm(alarm: AlarmState, concurrency: Sequence[Point], *, period_s: in
     return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
 
 
-def _datapoints(alarm: AlarmState, concurrency: Sequence[Point], period_s: int, now: datetime) -> list[float] | None:
+def _datapoints(
+    alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], period_s: int, now: datetime
+) -> list[float] | None:
     """The alarm's newest datapoints in order, NaN where one is missing; None for an alarm on anything else."""
     if alarm.metric != CONCURRENCY or alarm.statistic not in _STATISTICS or (alarm.period_s or 1) % period_s:
         return None

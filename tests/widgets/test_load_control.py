@@ -72,3 +72,19 @@ def test_it_needs_confirmed_spending_where_instances_cost_money(scaling_endpoint
 def test_a_ceiling_below_one_is_refused(scaling_endpoint, load):
     with pytest.raises(InvalidInput, match="ceiling is 0"):
         LoadControl(scaling_endpoint, load, ceiling=0)
+
+
+def test_a_load_above_the_ceiling_is_refused(scaling_endpoint, load):
+    load.set(3)
+    with pytest.raises(InvalidInput, match="holds 3 streams, and the ceiling is 2"):
+        LoadControl(scaling_endpoint, load, ceiling=2)
+
+
+def test_no_number_asked_for_passes_the_ceiling(control, load):
+    slider, _, _ = parts(control)
+    control.set(10**6)
+    assert load.wanted == slider.value == 4
+    slider.value = 10**6
+    assert load.wanted == 4
+    control.set(-1)
+    assert load.wanted == 0
