@@ -46,6 +46,15 @@ def add_tune(verbs: Any, *, add_place: Callable[[Any], None], open_workbook: Cal
     )
     verb.add_argument("--growth-per-min", type=float, default=0.0, metavar="N", help="new streams a minute to be met")
     verb.add_argument("--instances", type=int, default=1, metavar="N", help="instances when the growth sets in")
+    verb.add_argument(
+        "--audio",
+        default="",
+        metavar="WAV",
+        help="stream these instead of the bundled sample: a mono 16-bit WAV file, a folder of them, or 'calls/*.wav'",
+    )
+    verb.add_argument(
+        "--query", default="", metavar="QUERY", help="what the model is asked for, as in 'model=nova-3&diarize=true'"
+    )
     verb.add_argument("--cluster", metavar="ADDRESS", help="hold the streams from a Dask cluster (extra `cluster`)")
     verb.add_argument("--apply", action="store_true", help="put the TargetValue into the policy")
     verb.add_argument("--confirm-spend", action="store_true", help="agree to what it costs on AWS")
@@ -57,7 +66,11 @@ def _tune(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
     from . import tuning
     from .aws.deploy import on_change
     from .aws.retarget import retarget
+    from .load.audio import read_wavs
+    from .load.target import ListenOptions
 
+    recordings = read_wavs(args.audio) if args.audio else ()
+    options = ListenOptions.parse(args.query)
     wb = _with_endpoint(args, open_workbook)
     _say(tuning.plan(wb, effort=args.effort, criteria=args.criteria))
     crew = None
@@ -73,6 +86,8 @@ def _tune(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
         headroom=args.headroom,
         instances=args.instances,
         growth_per_min=args.growth_per_min,
+        recordings=recordings,
+        options=options,
         crew=crew,
         on_rung=_rung_lines(),
         on_progress=on_change(_say),

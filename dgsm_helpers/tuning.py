@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .aws.endpoint import OnProgress
+    from .load.audio import Recording
     from .load.crew import Crew
     from .load.rung import Rung
+    from .load.target import ListenOptions
     from .session import Workbook
 
 KNEES = (4, 40)
@@ -151,6 +153,8 @@ def tune(
     headroom: float = GUIDE_HIGH,
     instances: int = 1,
     growth_per_min: float = 0.0,
+    recordings: Sequence[Recording] = (),
+    options: ListenOptions | None = None,
     crew: Crew | None = None,
     on_rung: Callable[[Rung], object] | None = None,
     on_progress: OnProgress | None = None,
@@ -167,6 +171,9 @@ def tune(
         max_streams: never hold more.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
         instances, growth_per_min: for the time-based rule: how many run when growth sets in, and new streams a minute.
+        recordings: your own audio, streamed in turn (`load.audio.read_wavs`); the bundled sample by default. Capacity
+            depends on what is said and how, so an endpoint for real callers wants their kind of audio.
+        options: what the model is asked for (`load.target.ListenOptions`): features cost capacity.
         crew: client processes elsewhere; this machine's by default.
         on_rung: called with each rung whenever it has been measured (again).
         on_progress: called while the instance count changes.
@@ -190,6 +197,8 @@ def tune(
             effort=chosen,
             criteria=criteria,
             max_streams=max_streams,
+            recordings=recordings,
+            options=options,
             crew=crew,
             gauge=gauge(wb, settle_s=chosen.settle_s),
             on_rung=measured,

@@ -120,6 +120,8 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, scaled
         (("--headroom", "2"), "headroom"),
         (("--max-streams", "0"), "max_streams=0"),
         (("--instances", "0"), "instances=0"),
+        (("--audio", "no-such-folder/*.wav"), "no WAV file"),
+        (("--query", "encoding=opus"), "sets encoding"),
         (("--variant", "Other"), "no variant 'Other'"),
     ],
 )

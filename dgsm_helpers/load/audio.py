@@ -5,9 +5,10 @@ Everything is linear16 (16-bit little-endian PCM, mono), which is what the strea
 
 from __future__ import annotations
 
+import glob
 import io
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,34 @@ def read_wav(wav: str | Path | bytes, *, transcript: str | None = None) -> Recor
             hint="Convert it: ffmpeg -i IN -ac 1 -ar 16000 -sample_fmt s16 OUT.wav",
         )
     return Recording(pcm=pcm, sample_rate=rate, transcript=transcript, source=name)
+
+
+def read_wavs(pattern: str) -> tuple[Recording, ...]:
+    """The user's recordings: a WAV file, a folder of them, or a pattern such as ``calls/*.wav``; in order of names.
+
+    Raises:
+        InvalidInput: nothing is there, one cannot be streamed (`read_wav`), or their rates differ.
+    """
+    folder = Path(pattern).is_dir()
+    paths = sorted(glob.glob(f"{glob.escape(pattern)}/*.[wW][aA][vV]" if folder else pattern))
+    if not paths:
+        raise InvalidInput(f"There is no WAV file at {pattern!r}.", hint="Give a file, a folder, or calls/*.wav.")
+    recordings = tuple(read_wav(path) for path in paths)
+    common_rate(recordings)
+    return recordings
+
+
+def common_rate(recordings: Sequence[Recording]) -> int:
+    """The sample rate of all of them, in Hz.
+
+    Raises:
+        InvalidInput: they differ: the streams of one measurement are asked for alike.
+    """
+    rates = {r.sample_rate: r.source for r in recordings}
+    if len(rates) > 1:
+        differ = ", ".join(f"{source} has {rate} Hz" for rate, source in sorted(rates.items()))
+        raise InvalidInput(f"The recordings' rates differ: {differ}.", hint="Convert them: ffmpeg -i IN -ar 16000 OUT.")
+    return next(iter(rates))
 
 
 def chunks(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.evidence import SCHEMA, KeepsState
-from dgsm_helpers.load.audio import Recording, bundled_recording
+from dgsm_helpers.load.audio import Recording, bundled_recording, common_rate
 from dgsm_helpers.load.crew import Crew
 from dgsm_helpers.load.endpoint import EndpointFacts, Gauge, LiveEndpoint, TunableWorkbook, facts
 from dgsm_helpers.load.rung import EFFORTS, Effort, Rung, rung_of
@@ -128,7 +128,7 @@ def find_capacity(
     *,
     effort: str | Effort = "quick",
     criteria: str | Criteria = STRICT,
-    recording: Recording | None = None,
+    recordings: Sequence[Recording] = (),
     options: ListenOptions | None = None,
     chunk_ms: int = 100,
     max_streams: int = 1000,
@@ -148,7 +148,9 @@ def find_capacity(
     Args:
         effort: ``quick``, ``standard`` or ``thorough``: hold times and the confidence they buy.
         criteria: what a stream has to keep to: a preset (``strict``, ``deepgram``) or your own.
-        recording, options, chunk_ms: what is streamed, and what the model is asked for.
+        recordings: what is streamed, in turn, each stream from a place of its own; the bundled sample by default. All
+            of one sample rate.
+        options, chunk_ms: what the model is asked for, and how the audio is cut.
         max_streams: never hold more.
         transport: ``sdk`` (AWS's client), ``lean``, or ``auto``: lean above 50 streams.
         executor, client_processes: where the client processes run and how many; processes of this machine by default.
@@ -163,8 +165,8 @@ def find_capacity(
     """
     effort = _named(effort, EFFORTS, "effort")
     criteria = _named(criteria, PRESETS, "criteria")
-    recording = recording or bundled_recording()
-    options = options or ListenOptions(sample_rate=recording.sample_rate)
+    recordings = tuple(recordings) or (bundled_recording(),)
+    options = replace(options or ListenOptions(), sample_rate=common_rate(recordings))
     what = facts(wb)
     target = StreamTarget.of(wb)
     check_reachable(target)
@@ -176,14 +178,14 @@ def find_capacity(
             criteria=criteria,
             effort=effort,
             options=options,
-            recording=recording,
+            recordings=recordings,
             chunk_ms=chunk_ms,
             transport=transport,
             gauge=gauge,
             seed=seed,
         )
         search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
-        fingerprint = _fingerprint(wb, what, options, chunk_ms=chunk_ms, transport=transport)
+        fingerprint = _fingerprint(wb, what, options, recordings, chunk_ms=chunk_ms, transport=transport)
         return _searched(wb, search, criteria, effort, fingerprint)
     finally:
         if crew is None:
@@ -239,7 +241,13 @@ def _write(wb: KeepsState, content: Mapping[str, Any]) -> Path:
 
 
 def _fingerprint(
-    wb: MeasuringWorkbook, what: EndpointFacts, options: ListenOptions, *, chunk_ms: int, transport: str
+    wb: MeasuringWorkbook,
+    what: EndpointFacts,
+    options: ListenOptions,
+    recordings: Sequence[Recording],
+    *,
+    chunk_ms: int,
+    transport: str,
 ) -> dict[str, Any]:
     return {
         "model_package_arn": wb.model_package_arn,
@@ -249,6 +257,7 @@ def _fingerprint(
         "region": wb.region,
         "query": options.query(),
         "path": options.path,
+        "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in recordings],
         "chunk_ms": chunk_ms,
         "transport": transport,
         "client": {"python": platform.python_version(), **{name: version(name) for name in CLIENT_PACKAGES}},

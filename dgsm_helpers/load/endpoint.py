@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -130,7 +130,7 @@ class LiveEndpoint:
         crew: the client processes.
         criteria: for stopping a hold whose failure is certain.
         effort: gives the settling time.
-        options, recording, chunk_ms: what is streamed.
+        options, recordings, chunk_ms: what is streamed (no recordings: the bundled sample).
         transport: ``sdk``, ``lean`` or ``auto`` (lean above 50 streams).
         gauge: the server's own count, to catch streams that went elsewhere.
         seed: of the offsets into the audio.
@@ -144,7 +144,7 @@ class LiveEndpoint:
         criteria: Criteria,
         effort: Effort,
         options: ListenOptions,
-        recording: Recording | None = None,
+        recordings: Sequence[Recording] = (),
         chunk_ms: int = 100,
         transport: str = "auto",
         gauge: Gauge | None = None,
@@ -154,7 +154,7 @@ class LiveEndpoint:
             raise InvalidInput(f"transport={transport!r} is unknown.", hint="Give auto, sdk or lean.")
         self._target, self._crew = target, crew
         self._criteria, self._effort, self._transport = criteria, effort, transport
-        self._options, self._recording, self._chunk_ms = options, recording, chunk_ms
+        self._options, self._recordings, self._chunk_ms = options, tuple(recordings), chunk_ms
         self._gauge, self._seed = gauge, seed
         self._visits: dict[int, int] = {}
         self._strained: dict[int, int] = {}
@@ -211,7 +211,7 @@ class LiveEndpoint:
             criteria=self._criteria,
             transport=transport,
             chunk_ms=self._chunk_ms,
-            recording=self._recording,
+            recordings=self._recordings,
             seed=self._seed + self._holds,
         )
         shares = [replace(common, numbers=tuple(range(k, n, processes))) for k in range(processes)]

@@ -47,7 +47,8 @@ class Share:
     """Which of a rung's ``total`` streams one process holds, and when.
 
     ``begin_unix_s`` is agreed between all processes. Stream ``k`` opens ``ramp_s * k / total`` later; judged are the
-    ``hold_s`` seconds that follow ``ramp_s + settle_s``.
+    ``hold_s`` seconds that follow ``ramp_s + settle_s``. Stream ``k`` sends the recordings in turn (none: the bundled
+    sample), each from a place of its own.
     """
 
     target: StreamTarget
@@ -61,7 +62,7 @@ class Share:
     criteria: Criteria
     transport: str = "sdk"
     chunk_ms: int = 100
-    recording: Recording | None = None
+    recordings: tuple[Recording, ...] = ()
     seed: int = 0
 
 
@@ -134,7 +135,7 @@ async def _one(
     recorder: TraceRecorder,
 ) -> StreamTrace:
     chance = random.Random(f"{share.seed}:{number}")
-    recording = share.recording or bundled_recording()
+    recording = share.recordings[number % len(share.recordings)] if share.recordings else bundled_recording()
     opens_at = begin + share.ramp_s * number / share.total
     await asyncio.sleep(max(opens_at - time.monotonic(), 0))
     # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.

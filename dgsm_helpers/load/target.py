@@ -10,7 +10,7 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
 
@@ -53,6 +53,27 @@ class ListenOptions:
     punctuate: bool = True
     path: str = "v1/listen"
     extra: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, query: str) -> ListenOptions:
+        """From a query string, ``model=nova-3&language=es&diarize=true``; what it leaves out keeps its default.
+
+        Raises:
+            InvalidInput: no query string, or it sets what measuring has to set itself (encoding, rate, channels,
+                interim results).
+        """
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+        except ValueError as error:
+            raise InvalidInput(f"{query!r} is no query: {error}.", hint="Write model=nova-3&language=en.") from error
+        given = dict(pairs)
+        if fixed := sorted(given.keys() & {"encoding", "sample_rate", "channels", "interim_results"}):
+            raise InvalidInput(f"{query!r} sets {', '.join(fixed)}.", hint="The audio and the measurement decide that.")
+        named = {name: given[name] for name in ("model", "language") if name in given}
+        own = {"model", "language", "punctuate"}
+        # A name may come several times: keyterm=one&keyterm=two.
+        extra = tuple(pair for pair in pairs if pair[0] not in own)
+        return cls(**named, punctuate=given.get("punctuate", "true").lower() == "true", extra=extra)
 
     def query(self) -> str:
         """As ``ModelQueryString`` takes it."""

@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 import itertools
 import wave
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.load.audio import Recording, bundled_recording, chunks, read_wav
+from dgsm_helpers.load.audio import Recording, bundled_recording, chunks, read_wav, read_wavs
 from dgsm_helpers.sample import sample_wav
 
 ONE_SECOND = Recording(pcm=bytes(i % 251 for i in range(32000)), sample_rate=16000)
@@ -81,3 +82,21 @@ def test_a_wav_that_cannot_be_streamed_says_why(bad, reason):
 
 def test_a_file_of_a_wanted_length_is_looped():
     assert read_wav(ONE_SECOND.to_wav(duration_s=2.5)).duration_s == 2.5
+
+
+def test_a_folder_or_a_pattern_of_recordings_is_read_in_order_of_names(tmp_path):
+    for name in ("b.wav", "a.WAV", "note.txt"):
+        (tmp_path / name).write_bytes(wav(rate=8000))
+    both = read_wavs(str(tmp_path))
+    assert [Path(r.source).name for r in both] == ["a.WAV", "b.wav"]
+    assert read_wavs(str(tmp_path / "*.wav")) == both[1:]
+    assert read_wavs(str(tmp_path / "b.wav")) == both[1:]
+
+
+def test_recordings_that_are_missing_or_of_several_rates_are_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="no WAV file"):
+        read_wavs(str(tmp_path))
+    (tmp_path / "low.wav").write_bytes(wav(rate=8000))
+    (tmp_path / "high.wav").write_bytes(wav(rate=48000))
+    with pytest.raises(InvalidInput, match=r"rates differ: .*low.wav has 8000 Hz, .*high.wav has 48000 Hz"):
+        read_wavs(str(tmp_path))

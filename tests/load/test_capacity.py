@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ import pytest
 from dgsm_helpers import evidence
 from dgsm_helpers.aws import deploy, scaling
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound
+from dgsm_helpers.load.audio import Recording
 from dgsm_helpers.load.capacity import find_capacity
 from dgsm_helpers.load.crew import Crew
 from dgsm_helpers.load.rung import QUICK
+from dgsm_helpers.load.target import ListenOptions
 from dgsm_helpers.load.verdict import DEEPGRAM, STRICT, Criteria, Verdict
 from dgsm_helpers.local import process
 from dgsm_helpers.session import open_workbook
@@ -56,6 +59,23 @@ def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, cre
     assert (impossible.feasible_max, impossible.infeasible_min) == (0, 4)
     assert impossible.binding_constraint == "p95 lag"
     assert all(r.verdict is Verdict.FAIL for r in impossible.rungs)
+
+
+def test_own_recordings_and_features_are_streamed_and_named_in_the_evidence(endpoint, crew):
+    spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
+    asked = ListenOptions.parse("model=nova-3&diarize=true")
+    result = find_capacity(
+        endpoint, effort=BRIEF, criteria=DEEPGRAM, max_streams=4, crew=crew, recordings=spoken, options=asked
+    )
+    assert result.feasible_max == 4
+    assert [a["source"] for a in result.fingerprint["audio"]] == ["call-1.wav", "call-2.wav"]
+    assert "sample_rate=8000" in result.fingerprint["query"] and "diarize=true" in result.fingerprint["query"]
+    with pytest.raises(InvalidInput, match="rates differ"):
+        find_capacity(endpoint, recordings=[spoken[0], Recording(noise(3), 16000)])
+
+
+def noise(seed):
+    return random.Random(seed).randbytes(2 * 8000 * 2)
 
 
 def test_criteria_that_one_stream_breaks_are_said_to_be_so(endpoint, crew):
