@@ -41,25 +41,11 @@ FIXED_RULES: tuple[Assumption, ...] = tuple(
     Assumption(name=name, value=value, unit="rule", meaning=meaning, source=source, grade=grade)
     for name, value, meaning, source, grade in (
         (
-            "capacity_rule",
-            "ceil(running * metric / target)",
-            "proposed capacity, rounded up in both directions, no limit on one step",
-            "stackd 9dc356f5; agrees with sample-voice-agent and kokoro observations",
-            "EMU",
-        ),
-        (
             "anticipated_flapping",
             "newest datapoint",
             "nothing is removed that would bring the newest datapoint above the target",
             "AAS guide, target-tracking-scaling-policy-overview has the rule; by which datapoints is not documented",
             "AWS",
-        ),
-        (
-            "cooldown_anchor",
-            "completion",
-            "cooldowns start when the new capacity is there; in an out cooldown what was added is credited",
-            "AAS guide (after a successful scale-out); stackd 9dc356f5",
-            "EMU",
         ),
         (
             "updates_in_flight",

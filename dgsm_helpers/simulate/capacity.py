@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 
+from .model import ScalingModel
 from .policies import StepScaling, TargetTracking
 
 _EPSILON = 1e-9
 """A quotient this little above a whole number is that number: 3 x 7.5 / 7.5 must not ask for 4."""
 
 
-def tracked_capacity(policy: TargetTracking, running: int, metric: float) -> int:
-    """``ceil(running * metric / target)``, rounded up in both directions: a removal never brings the metric back.
+def tracked_capacity(policy: TargetTracking, running: int, metric: float, model: ScalingModel) -> int:
+    """``running * metric / target`` in whole instances, by the model's rounding.
 
-    AWS publishes no formula; see `assumptions.FIXED_RULES` for the source.
+    AWS publishes no formula; rounding up in both directions, a removal never brings the metric back above the target.
     """
-    return math.ceil(running * metric / policy.target_value - _EPSILON)
+    wanted = running * metric / policy.target_value
+    return math.ceil(wanted - (0.5 if model.capacity_rounding == "nearest" else _EPSILON))
 
 
 def stepped_capacity(policy: StepScaling, running: int, metric: float) -> int | None:

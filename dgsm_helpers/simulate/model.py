@@ -118,6 +118,20 @@ class ScalingModel:
         source="stackd 9dc356f5 (mean of the alarm's recentDatapoints)",
         grade="EMU",
     )
+    capacity_rounding: Literal["up", "nearest"] = assume(
+        "up",
+        unit="rule",
+        meaning="running * metric / target in whole instances: up in both directions, or to the nearest; no step limit",
+        source="stackd 9dc356f5; agrees with sample-voice-agent and kokoro (another emulator, sockerless, rounds)",
+        grade="EMU",
+    )
+    cooldown_anchor: Literal["completion", "start"] = assume(
+        "completion",
+        unit="rule",
+        meaning="cooldowns start when the new capacity is there, or is asked for; what a scale-out added is credited",
+        source="AAS guide (after a successful scale-out); stackd 9dc356f5",
+        grade="EMU",
+    )
     scale_in_rule: Literal["proportional", "one-at-a-time"] = assume(
         "proportional",
         unit="rule",

@@ -44,15 +44,15 @@ class FormOutcome:
         return max(self.whole.affected_share, self.short.affected_share)
 
     def row(self) -> dict[str, object]:
-        """For a table; shares in percent."""
+        """For a table, under headings that may wrap; shares in percent."""
         return {
             "form": self.form,
             "published by": self.published,
-            "overloaded_percent": round(100 * self.whole.affected_share, 1),
-            "overloaded_in_shortage_percent": round(100 * self.short.affected_share, 1),
-            "instance_hours": round(self.whole.instance_hours, 1),
-            "instance_hours_in_shortage": round(self.short.instance_hours, 1),
-            "reaction_s": self.reaction_s,
+            "overloaded, %": round(100 * self.whole.affected_share, 1),
+            "overloaded in shortage, %": round(100 * self.short.affected_share, 1),
+            "instance-hours": round(self.whole.instance_hours, 1),
+            "instance-hours in shortage": round(self.short.instance_hours, 1),
+            "reaction, s": self.reaction_s,
         }
 
 

@@ -49,7 +49,7 @@ Signals = Mapping[str, PolicySignals]
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A change of capacity that was asked for; ``cooldown_s`` starts when it is completed."""
+    """A change of capacity that was asked for, with the cooldown that follows it."""
 
     before: int
     after: int
@@ -57,9 +57,12 @@ class Change:
     cooldown_s: float = 0.0
     completed_s: float | None = None
 
-    def cooling(self, now_s: float) -> bool:
-        """Whether its cooldown runs."""
-        return self.completed_s is not None and now_s < self.completed_s + self.cooldown_s - EPSILON_S
+    def cooling(self, now_s: float, anchor: Literal["completion", "start"]) -> bool:
+        """Whether its cooldown runs, counted from its completion or its start; never before it is completed."""
+        if self.completed_s is None:
+            return False
+        since_s = self.completed_s if anchor == "completion" else self.started_s
+        return now_s < since_s + self.cooldown_s - EPSILON_S
 
 
 @dataclass(frozen=True, kw_only=True)

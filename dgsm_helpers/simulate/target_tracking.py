@@ -80,7 +80,7 @@ def decide(
     state = dataclasses.replace(state, invoked=MappingProxyType({**state.invoked, **dict.fromkeys(due, now_s)}))
     outs, ins, wants_out = _wishes(known, signals, due, state, model)
     if outs:
-        return _out(state, max(outs, key=lambda w: w.capacity), bounds, now_s)
+        return _out(state, max(outs, key=lambda w: w.capacity), bounds, model, now_s)
     if wants_out or not ins:
         return Decision(kind="none", state=state, note="disagreement")
     return _in(state, max(ins, key=lambda w: w.capacity), bounds, model, now_s)
@@ -177,7 +177,7 @@ def _wishes(
 
     def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
         metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
-        return _Wish(tracked_capacity(policy, state.running, metric), policy.name, reading.name, cooldown_s)
+        return _Wish(tracked_capacity(policy, state.running, metric, model), policy.name, reading.name, cooldown_s)
 
     for policy in policies:
         signal = signals[policy.name]
@@ -197,7 +197,7 @@ def _wishes(
             low = signal.low
             if low and low.triggers:
                 # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
-                kept = tracked_capacity(policy, state.running, low.datapoints[-1])
+                kept = tracked_capacity(policy, state.running, low.datapoints[-1], model)
                 wish = tracked(policy, low, policy.scale_in_cooldown_s)
                 shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, kept)))
             else:
@@ -212,11 +212,11 @@ def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wis
     return None if capacity is None else _Wish(capacity, policy.name, reading.name, policy.cooldown_s)
 
 
-def _out(state: State, wish: _Wish, bounds: Bounds, now_s: float) -> Decision:
+def _out(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: float) -> Decision:
     if bounds.scaling_out_suspended:
         return _nothing(state, wish, "suspended")
     capacity = wish.capacity
-    cooling = state.last_out is not None and state.last_out.cooling(now_s)
+    cooling = state.last_out is not None and state.last_out.cooling(now_s, model.cooldown_anchor)
     if cooling:
         # What the last scale-out added counts towards this one until its cooldown ends.
         capacity -= state.last_out.after - state.last_out.before
@@ -241,7 +241,7 @@ def _in(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: f
         return _not_scaled(state, wish, model.dead_band_code)
     if state.busy:
         return _not_scaled(state, wish, "TargetServicePutResourceAsUnscalable")
-    if state.last_in is not None and state.last_in.cooling(now_s):
+    if state.last_in is not None and state.last_in.cooling(now_s, model.cooldown_anchor):
         return _nothing(state, wish, "cooldown")
     if model.scale_in_rule == "one-at-a-time":
         capacity = state.desired - 1

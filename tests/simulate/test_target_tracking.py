@@ -51,6 +51,24 @@ def test_scale_out_is_proportional_and_rounds_up():
     assert decision.state.busy
 
 
+def test_how_capacity_is_rounded_can_be_swapped():
+    """Two instances at 6 for a target of 5 need 2.4: AWS's conservative rounding says 3, one emulator's says 2."""
+    nearest = dataclasses.replace(MODEL, capacity_rounding="nearest")
+    assert tracked(at(2), out(6.0)).capacity == 3
+    assert tracked(at(2), out(6.0), model=nearest).code == "AlreadyAtDesiredCapacity"
+    assert tracked(at(2), out(6.5), model=nearest).capacity == 3
+
+
+def test_where_a_cooldown_is_anchored_can_be_swapped():
+    """Asked for at 0, there at 250 s, cooldown 300 s: over at 550 s after completion, at 300 s after the start."""
+    before = Change(before=3, after=2, started_s=0.0, cooldown_s=300.0, completed_s=250.0)
+    state, started = at(2, last_in=before), dataclasses.replace(MODEL, cooldown_anchor="start")
+    assert tracked(state, idle(0.0), now_s=400.0).note == "cooldown"
+    assert tracked(state, idle(0.0), now_s=550.0).kind == "in"
+    assert tracked(state, idle(0.0), now_s=290.0, model=started).note == "cooldown"
+    assert tracked(state, idle(0.0), now_s=400.0, model=started).kind == "in"
+
+
 def test_a_whole_quotient_is_not_rounded_up_by_floating_point():
     policy = TargetTracking(name="p", target_value=0.7)
     assert tracked(at(3), out(2.1), policy=policy).capacity == 9
@@ -267,7 +285,7 @@ def test_bounds_pull_capacity_at_once_and_wait_for_an_update():
     assert pull_into_bounds(at(5, busy=True), lowered, 0.0).note == "updating"
     assert pull_into_bounds(at(2), lowered, 0.0).kind == "none"
     done = observed(decision.state, running=4, desired=4, busy=False, now_s=50.0)
-    assert not done.last_out.cooling(50.0)
+    assert not done.last_out.cooling(50.0, "completion")
 
 
 def test_a_suspended_schedule_changes_nothing_and_a_wrong_one_is_refused():
