@@ -86,6 +86,8 @@ def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
     for column, name, dash in (("first_chunk_p50_ms", "p50", "solid"), ("first_chunk_p99_ms", "p99", "dot")):
         line = {"color": palette.LATENCY, "dash": dash}
         figure.add_scatter(x=shown.index, y=shown[column], name=name, mode="lines+markers", line=line)
+    if shown.empty:
+        figure.add_annotation(text="no new streams in this window", showarrow=False, xref="paper", yref="paper")
     figure.update_yaxes(title_text="first chunk (ms)", rangemode="tozero")
     # The whole window, so that a single minute with new streams is seen where it was.
     figure.update_xaxes(title_text="time (UTC)", range=[traffic.index[0], traffic.index[-1]])

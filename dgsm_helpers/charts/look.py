@@ -6,6 +6,8 @@ import plotly.graph_objects as go
 
 from . import palette
 
+_TOP, _BOTTOM = 80, 100
+
 
 def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.Figure:
     """Common look: transparent on light and dark pages, the origin under the title, the legend under the axis.
@@ -20,8 +22,15 @@ def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.F
     figure.update_layout(
         title={"text": f"{title}<br><sup>Source: {origin}</sup>", "x": 0, "xref": "paper"},
         height=height,
-        margin={"l": 60, "r": 20, "t": 80, "b": 60},
-        legend={"orientation": "h", "x": 0, "y": -90 / height, "yanchor": "top", "traceorder": "normal"},
+        margin={"l": 60, "r": 20, "t": _TOP, "b": _BOTTOM},
+        # Below the axis' title, which a narrow figure would otherwise draw through it; y counts in plot heights.
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": -68 / (height - _TOP - _BOTTOM),
+            "yanchor": "top",
+            "traceorder": "normal",
+        },
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": palette.MUTED},
