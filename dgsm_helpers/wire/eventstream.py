@@ -88,20 +88,11 @@ class Decoder:
         messages = []
         position, end = 0, len(data)
         while end - position >= OVERHEAD_BYTES:
-            total, head_length, prelude_crc = _PRELUDE.unpack_from(data, position)
-            if crc32(data[position : position + 8]) != prelude_crc:
-                raise FrameError("Event stream prelude checksum does not match.")
-            payload_length = total - head_length - OVERHEAD_BYTES
-            if head_length > MAX_HEADERS_BYTES or not 0 <= payload_length <= MAX_PAYLOAD_BYTES:
-                raise FrameError(f"Event stream message announces impossible lengths ({total}, {head_length}).")
+            total, head_length = _announced(data, position)
             stop = position + total
             if stop > end:
                 break
-            frame = data[position:stop] if position or stop != end else data
-            if crc32(frame[:-4]) != _U32.unpack_from(frame, total - 4)[0]:
-                raise FrameError("Event stream message checksum does not match.")
-            head_end = 12 + head_length
-            messages.append(Message(frame[12:head_end], frame[head_end:-4]))
+            messages.append(_message(data[position:stop] if position or stop != end else data, head_length))
             position = stop
         self._rest = data[position:] if position else data
         return messages
@@ -113,11 +104,28 @@ def decode(frame: bytes) -> Message:
     Raises:
         FrameError: anything else.
     """
-    decoder = Decoder()
-    messages = decoder.feed(frame)
-    if len(messages) != 1 or decoder.pending_bytes:
-        raise FrameError("Expected exactly one event stream message.")
-    return messages[0]
+    if len(frame) >= OVERHEAD_BYTES:
+        total, head_length = _announced(frame, 0)
+        if total == len(frame):
+            return _message(frame, head_length)
+    raise FrameError("Expected exactly one event stream message.")
+
+
+def _announced(data: bytes, at: int) -> tuple[int, int]:
+    """Lengths of the message that begins at ``at``, and of its header block."""
+    total, head_length, prelude_crc = _PRELUDE.unpack_from(data, at)
+    if crc32(data[at : at + 8]) != prelude_crc:
+        raise FrameError("Event stream prelude checksum does not match.")
+    if head_length > MAX_HEADERS_BYTES or not 0 <= total - head_length - OVERHEAD_BYTES <= MAX_PAYLOAD_BYTES:
+        raise FrameError(f"Event stream message announces impossible lengths ({total}, {head_length}).")
+    return total, head_length
+
+
+def _message(frame: bytes, head_length: int) -> Message:
+    body = frame[:-4]
+    if crc32(body) != _U32.unpack_from(frame, len(body))[0]:
+        raise FrameError("Event stream message checksum does not match.")
+    return Message(body[12 : 12 + head_length], body[12 + head_length :])
 
 
 # Inner header blocks repeat on every chunk of a stream, so most parses are a dictionary look-up.
@@ -194,8 +202,8 @@ def _encode_value(value: HeaderValue) -> bytes:
 def encode(head: bytes, payload: bytes) -> bytes:
     """One message from an encoded header block and a payload."""
     lengths = _LENGTHS.pack(len(head) + len(payload) + OVERHEAD_BYTES, len(head))
-    body = b"".join((lengths, _U32.pack(crc32(lengths)), head, payload))
-    return body + _U32.pack(crc32(body))
+    start = b"".join((lengths, _U32.pack(crc32(lengths)), head))
+    return b"".join((start, payload, _U32.pack(crc32(payload, crc32(start)))))
 
 
 def _part_head(data_type: DataType | None) -> bytes:

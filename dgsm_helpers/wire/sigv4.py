@@ -251,30 +251,33 @@ def verify_request(
 
 
 class _FrameChain:
-    __slots__ = ("_day", "_key", "_prior", "_scope", "_signed")
+    __slots__ = ("_dated", "_key", "_prior", "_second", "_signed")
 
     def __init__(self, signed: Signed) -> None:
         self._signed = signed
         self._prior = signed.signature.encode()
-        self._day = ""
+        self._second: int | None = None
         self._key = b""
-        self._scope = ""
+        self._dated = b""
 
     def _signature(self, date_ms: int, unsigned_head: bytes, payload: bytes) -> bytes:
-        stamp = _stamp(date_ms // 1000)
-        if stamp[:8] != self._day:
-            # A stream may run across midnight UTC: the key and the scope follow each frame's own date.
-            self._day = day = stamp[:8]
-            who = self._signed
-            self._key = _signing_key(who.secret_access_key, day, who.region, who.service)
-            self._scope = f"{day}/{who.region}/{who.service}/aws4_request"
-        text = b"AWS4-HMAC-SHA256-PAYLOAD\n%b\n%b\n%b\n%b" % (
-            f"{stamp}\n{self._scope}".encode(),
+        if date_ms // 1000 != self._second:
+            self._begin(date_ms // 1000)
+        text = b"%b\n%b\n%b\n%b" % (
+            self._dated,
             self._prior,
-            sha256(unsigned_head).hexdigest().encode(),
-            sha256(payload).hexdigest().encode(),
+            hexlify(sha256(unsigned_head).digest()),
+            hexlify(sha256(payload).digest()),
         )
         return hmac.digest(self._key, text, "sha256")
+
+    def _begin(self, second: int) -> None:
+        # A stream may run across midnight UTC: the key and the scope follow each frame's own date.
+        stamp, who = _stamp(second), self._signed
+        scope = f"{stamp[:8]}/{who.region}/{who.service}/aws4_request"
+        self._key = _signing_key(who.secret_access_key, stamp[:8], who.region, who.service)
+        self._dated = f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}".encode()
+        self._second = second
 
 
 class FrameSigner(_FrameChain):

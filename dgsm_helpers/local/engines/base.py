@@ -7,7 +7,7 @@ thread; ``new_instance``, ``busy_share`` and ``close`` may be called from any th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 UNKNOWN_CONFIDENCE = 1.0
 """Neither engine estimates confidence, and Deepgram's messages must carry one: a placeholder, not a measurement."""
@@ -23,8 +23,7 @@ class SpokenWord:
     end_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What was heard between ``start_s`` and ``start_s + duration_s``; ``model`` says by what."""
 
     start_s: float

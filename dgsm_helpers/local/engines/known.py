@@ -31,18 +31,37 @@ class KnownWords:
     ``advance`` it by each piece of audio, then ask for the ``words`` that end in a span of stream time.
     """
 
-    __slots__ = ("_after_bytes", "_cursor_bytes", "_ends", "_period_bytes", "_rate", "_shift_s", "_words", "located")
+    __slots__ = (
+        "_after_bytes",
+        "_cursor_bytes",
+        "_ends",
+        "_looked_to_s",
+        "_next",
+        "_next_base_s",
+        "_period_bytes",
+        "_period_s",
+        "_rate",
+        "_same_rate",
+        "_shift_s",
+        "_turns",
+        "_words",
+        "located",
+    )
 
     def __init__(self, sample_rate: int) -> None:
         sample = bundled_sample()
         self._rate = sample_rate
         self._words = sample.words
         self._ends = [w.end for w in sample.words]
+        self._same_rate = sample_rate == sample.sample_rate
+        self._turns = _two_turns()
         self._period_bytes = len(sample.pcm)
+        self._period_s = sample.duration_s
         self._cursor_bytes = 0
         self._after_bytes = -1
         self._shift_s = 0.0
         self.located = False
+        self._look_ahead(0.0)
 
     @property
     def cursor_s(self) -> float:
@@ -56,13 +75,12 @@ class KnownWords:
 
     def advance(self, pcm: bytes) -> None:
         """Hear ``pcm`` (mono linear16)."""
-        if self._rate == bundled_sample().sample_rate:
+        if self._same_rate:
             self._follow(pcm)
         self._cursor_bytes += len(pcm)
 
     def _follow(self, pcm: bytes) -> None:
-        turns = _two_turns()
-        if self._after_bytes >= 0 and turns.startswith(pcm, self._after_bytes):
+        if self._after_bytes >= 0 and self._turns.startswith(pcm, self._after_bytes):
             self._after_bytes = (self._after_bytes + len(pcm)) % self._period_bytes
             return
         at = self._locate(pcm[: self._period_bytes])
@@ -73,22 +91,26 @@ class KnownWords:
         self.located = True
         self._after_bytes = (at + len(pcm)) % self._period_bytes
         self._shift_s = (self._cursor_bytes - at) / 2 / self._rate
+        self._looked_to_s = -1.0
 
     def _locate(self, pcm: bytes) -> int:
         if len(pcm) < _MIN_LOCATABLE_BYTES or not pcm.strip(b"\0"):
             return -1
-        turns, at = _two_turns(), -1
-        while (at := turns.find(pcm, at + 1)) >= 0:
+        at = -1
+        while (at := self._turns.find(pcm, at + 1)) >= 0:
             if at % 2 == 0:
                 return at % self._period_bytes
         return -1
 
     def words(self, from_s: float, to_s: float) -> list[SpokenWord]:
         """Words that end in ``(from_s, to_s]`` of stream time, in order."""
-        period_s = bundled_sample().duration_s
+        # Most pieces of audio end no word. The comparison is the search's own, so that no rounding comes between them.
+        if from_s == self._looked_to_s and to_s - self._next_base_s < self._next.end:
+            self._looked_to_s = to_s
+            return []
         found: list[SpokenWord] = []
-        turn = int((from_s - self._shift_s) // period_s)
-        while (base := turn * period_s + self._shift_s) < to_s:
+        turn = self._turn(from_s)
+        while (base := self._base_s(turn)) < to_s:
             first = bisect_right(self._ends, from_s - base)
             last = bisect_right(self._ends, to_s - base)
             found += [
@@ -96,14 +118,26 @@ class KnownWords:
                 for w in self._words[first:last]
             ]
             turn += 1
+        self._look_ahead(to_s)
         return found
 
-    def next_start_s(self, at_s: float) -> float:
-        """Stream time at which the first word that ends after ``at_s`` begins; it may have begun already."""
-        period_s = bundled_sample().duration_s
-        turn = (at_s - self._shift_s) // period_s
-        base = turn * period_s + self._shift_s
-        following = bisect_right(self._ends, at_s - base)
-        if following < len(self._words):
-            return self._words[following].start + base
-        return self._words[0].start + base + period_s
+    @property
+    def next_start_s(self) -> float:
+        """Stream time at which the word begins that is the first to end after what `words` was last asked for.
+
+        It may have begun already.
+        """
+        return self._next.start + self._next_base_s
+
+    def _turn(self, at_s: float) -> int:
+        return int((at_s - self._shift_s) // self._period_s)
+
+    def _base_s(self, turn: int) -> float:
+        return turn * self._period_s + self._shift_s
+
+    def _look_ahead(self, at_s: float) -> None:
+        turn = self._turn(at_s)
+        following = bisect_right(self._ends, at_s - self._base_s(turn))
+        if following == len(self._words):
+            turn, following = turn + 1, 0
+        self._looked_to_s, self._next, self._next_base_s = at_s, self._words[following], self._base_s(turn)

@@ -142,7 +142,8 @@ class MeteredStream:
         self._listener = listener
         self._known = KnownWords(options.sample_rate)
         self._segment_s = 0.0
-        self._said: list[SpokenWord] = []
+        # Results share it while no word is added, so that what is made of it need not be made again.
+        self._said: tuple[SpokenWord, ...] = ()
         self._due_s = 0.0
         self._closed = False
 
@@ -165,11 +166,11 @@ class MeteredStream:
                 results.append(
                     self._close_segment(self._said[-1].end_s + self._options.endpointing_s, speech_final=True)
                 )
-            self._said.append(word)
+            self._said += (word,)
         if self._options.interim_results:
             results.append(self._result(cursor_s, is_final=False))
         # A word that has begun but not ended is no pause.
-        if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s(cursor_s))):
+        if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s)):
             results.append(self._close_segment(cursor_s, speech_final=True))
         elif cursor_s - self._segment_s >= MAX_SEGMENT_S:
             results.append(self._close_segment(cursor_s, speech_final=False))
@@ -183,7 +184,7 @@ class MeteredStream:
         return Recognised(
             start_s=self._segment_s,
             duration_s=to_s - self._segment_s,
-            words=tuple(self._said),
+            words=self._said,
             is_final=is_final,
             model=self._known.model,
             speech_final=speech_final,
@@ -193,7 +194,7 @@ class MeteredStream:
     def _close_segment(self, to_s: float, *, speech_final: bool, from_finalize: bool = False) -> Recognised:
         result = self._result(to_s, is_final=True, speech_final=speech_final, from_finalize=from_finalize)
         self._segment_s = to_s
-        self._said = []
+        self._said = ()
         return result
 
     def finalize(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +43,12 @@ def _word_json(word: SpokenWord, punctuate: bool) -> str:
     return json.dumps(_word(word, punctuate), separators=(",", ":"))
 
 
+def _alternative(words: Sequence[SpokenWord], punctuate: bool) -> str:
+    transcript = json.dumps(_text(words, punctuate))
+    listed = ",".join([_word_json(w, punctuate) for w in words])
+    return f'{{"transcript":{transcript},"confidence":{_confidence(words)},"words":[{listed}]}}'
+
+
 def _confidence(words: Sequence[SpokenWord]) -> float:
     return UNKNOWN_CONFIDENCE if words else 0.0
 
@@ -55,24 +60,32 @@ def _results_tail(request_id: str, model: str) -> str:
     return json.dumps(metadata, separators=(",", ":"))
 
 
-@dataclass(frozen=True)
 class Shape:
-    """What the messages of one stream have in common."""
+    """What the messages of one stream have in common.
 
-    request_id: str
-    punctuate: bool
-    channels: int = 1
+    Args:
+        request_id: the stream's.
+        punctuate: whether words carry their punctuation.
+        channels: how many are heard apart.
+    """
+
+    def __init__(self, request_id: str, punctuate: bool, channels: int = 1) -> None:
+        self.request_id = request_id
+        self.punctuate = punctuate
+        self.channels = channels
+        # The newest words of each channel and what they look like: most interim results have no new word.
+        self._spoken: dict[int, tuple[Sequence[SpokenWord], str]] = {}
 
     def results(self, result: Recognised, channel: int = 0) -> bytes:
         """A ``Results`` message. Assembled by hand: it is the one message sent ten times a second per stream."""
-        words = result.words
-        transcript = json.dumps(_text(words, self.punctuate))
-        listed = ",".join([_word_json(w, self.punctuate) for w in words])
+        words, alternative = self._spoken.get(channel, ((), ""))
+        if words is not result.words or not alternative:
+            alternative = _alternative(result.words, self.punctuate)
+            self._spoken[channel] = result.words, alternative
         return (
             f'{{"type":"Results","channel_index":[{channel},{self.channels}],"duration":{_seconds(result.duration_s)},'
             f'"start":{_seconds(result.start_s)},"is_final":{_bool(result.is_final)},'
-            f'"speech_final":{_bool(result.speech_final)},"channel":{{"alternatives":[{{"transcript":{transcript},'
-            f'"confidence":{_confidence(words)},"words":[{listed}]}}]}},'
+            f'"speech_final":{_bool(result.speech_final)},"channel":{{"alternatives":[{alternative}]}},'
             f'"metadata":{_results_tail(self.request_id, result.model)},"from_finalize":{_bool(result.from_finalize)}}}'
         ).encode()
 
