@@ -20,7 +20,7 @@ from dgsm_helpers.load.stream import OPEN_TIMEOUT_S, SILENCE_S
 from dgsm_helpers.load.target import ListenOptions, StreamTarget
 from dgsm_helpers.load.trace import Ending, StreamTrace
 
-STREAMS_PER_CONNECTION = 100
+STREAMS_PER_CONNECTION = 250
 TICK_S = 0.002
 """The pacer's grain: what falls due within it leaves together."""
 
