@@ -30,8 +30,7 @@ _GUIDE_MAXIMUM = 4
 
 def most_instances(traffic: Traffic, target_value: float, *, min_capacity: int = 1) -> int:
     """A maximum that does not bind: what the busiest moment needs at this target and one more; the guide's at least."""
-    needed = ceil(int(traffic.concurrency().max(initial=0)) / target_value) + 1
-    return max(_GUIDE_MAXIMUM, min_capacity, needed)
+    return max(_GUIDE_MAXIMUM, min_capacity, _needed(traffic, target_value) + 1)
 
 
 def presets_for(
@@ -64,9 +63,13 @@ def presets_for(
 
 def _fixed(traffic: Traffic, plan: Plan) -> Plan:
     """``plan`` with all instances that the busiest moment needs at its target, always: what scaling is measured by."""
-    count = plan.bounds.clamp(ceil(int(traffic.concurrency().max(initial=0)) / plan.policies[0].target_value))
+    count = plan.bounds.clamp(_needed(traffic, plan.policies[0].target_value))
     bounds = Bounds(min_capacity=count, max_capacity=count)
     return dataclasses.replace(plan, name=f"no scaling: always {count}", bounds=bounds)
+
+
+def _needed(traffic: Traffic, target_value: float) -> int:
+    return ceil(int(traffic.concurrency().max(initial=0)) / target_value)
 
 
 def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
@@ -122,9 +125,9 @@ def grid_for(
 ) -> tuple[Plan, ...]:
     """Target x cooldowns x bounds x metric x schedule: some hundred plans around what was measured.
 
-    Unless given, the maximum is large enough for the busiest moment, since one that binds hides the other settings;
-    what the tightest that carries it leads to is played beside. Cooldowns that the traffic does not outlast are left
-    out.
+    Unless given, the maximum is large enough for the busiest moment at any target, since one that binds hides the
+    other settings; what is enough at the measured target is played beside. Cooldowns that the traffic does not outlast
+    are left out.
     """
     targets, lowest = targets_of(knee), min_capacity
     most = most_instances(traffic, targets[0], min_capacity=lowest) if max_capacity is None else max_capacity
@@ -144,9 +147,9 @@ def grid_for(
         metrics=("high-resolution", "one-minute"),
         schedules=schedules,
     )
-    tightest = max(lowest, ceil(int(traffic.concurrency().max(initial=0)) / knee))
-    if max_capacity is None and tightest < most:
-        plans += grid(**shared, minimums=(lowest,), maximums=(tightest,))
+    enough = max(lowest, _needed(traffic, base.policies[0].target_value))
+    if max_capacity is None and enough < most:
+        plans += grid(**shared, minimums=(lowest,), maximums=(enough,))
     return tuple(
         plan
         for plan in plans

@@ -76,7 +76,7 @@ def test_the_grid_crosses_every_setting_once(day):
     metrics = {plan.policies[0].metric for plan in plans}
     assert metrics == {"high-resolution", "one-minute"}
     assert all(plan.bounds.min_capacity == 1 for plan in plans if plan.schedule)
-    assert {plan.bounds.max_capacity for plan in plans} == {ceil(day.concurrency().max() / 10), 11}
+    assert {plan.bounds.max_capacity for plan in plans} == {ceil(day.concurrency().max() / 8), 11}
     assert {plan.policies[0].target_value for plan in targets_for(day, **SHAPE)} == set(targets_of(10))
 
 
