@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from plotly.offline import get_plotlyjs
 
 from .aws import doctor, observe
+from .aws.account_recommended import threshold_text
 from .aws.cost import cost_so_far
 from .aws.doctor_snapshot import Snapshot
 from .aws.scaling_state import AlarmState
@@ -58,7 +59,7 @@ def page(data: ReportData) -> str:
         ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value)),
         ("Timeline", _timeline(data)),
         ("Scaling activities", _activities(data.activities)),
-        ("Doctor", _doctor(data.diagnosis)),
+        ("Doctor", data.diagnosis._repr_html_()),
         ("Alarms", _alarms(data)),
         ("Cost so far", _cost(data)),
     )
@@ -230,18 +231,6 @@ def _ms(value: float | None) -> str:
     return "none" if value is None else f"{value:.0f}"
 
 
-def _doctor(diagnosis: doctor.Diagnosis) -> str:
-    """What is not in order first, with what to do; what is in order as a list of its own, so that it can be skipped."""
-    found = [f for f in diagnosis.findings if f.verdict is not doctor.Verdict.OK]
-    fine = [f for f in diagnosis.findings if f.verdict is doctor.Verdict.OK]
-    caption = f"{len(found)} to look at" if found else "Nothing to look at"
-    columns = ("rule", "verdict", "evidence", "what to do", "source")
-    rows = [(f.rule, f.marked, f.evidence, f.fix, f.source) for f in found]
-    listed = [(f.rule, f.evidence, f.source) for f in fine]
-    checked = html_table(f"{len(fine)} in order", ("rule", "evidence", "source"), listed)
-    return html_table(caption, columns, rows) + checked
-
-
 def _alarms(data: ReportData) -> str:
     def rows(alarms: Iterable[AlarmState]) -> list[tuple[object, ...]]:
         return [(_short(a.name), a.state, _rule(a), shorten(a.reason, _WIDTH_OF_A_REASON)) for a in alarms]
@@ -263,9 +252,8 @@ def _rule(alarm: AlarmState) -> str:
     every = f"{alarm.datapoints_to_alarm} of {alarm.evaluation_periods} × {alarm.period_s} s"
     if alarm.threshold is None:
         return every
-    unit = " µs" if alarm.metric.endswith("Latency") else ""
-    threshold = f"{alarm.threshold:,.0f}" if alarm.threshold >= 1000 else f"{alarm.threshold:g}"
-    return f"{alarm.metric} {alarm.statistic} {alarm.comparison} {threshold}{unit}, {every}".strip()
+    threshold = threshold_text(alarm.metric, alarm.threshold)
+    return f"{alarm.metric} {alarm.statistic} {alarm.comparison} {threshold}, {every}".strip()
 
 
 def _cost(data: ReportData) -> str:

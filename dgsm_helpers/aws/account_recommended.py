@@ -49,7 +49,7 @@ class AccountAlarm:
         sign = ">=" if request["ComparisonOperator"].startswith("GreaterThanOrEqual") else ">"
         stat = request.get("Statistic") or request["ExtendedStatistic"]
         return (
-            f"{request['MetricName']} {stat} {sign} {request['Threshold']:g}, "
+            f"{request['MetricName']} {stat} {sign} {threshold_text(request['MetricName'], request['Threshold'])}, "
             f"{request['EvaluationPeriods']} × {request['Period']} s"
         )
 
@@ -146,6 +146,11 @@ def recommended(
             TreatMissingData="missing",
         ),
     )
+
+
+def threshold_text(metric: str, threshold: float) -> str:
+    """A threshold with its unit, as people read it; SageMaker's latencies are in microseconds."""
+    return f"{threshold:,.0f} µs" if metric.endswith("Latency") else f"{threshold:g}"
 
 
 def gpus_of(instance_type: str) -> int:

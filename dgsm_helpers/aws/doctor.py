@@ -26,7 +26,7 @@ __all__ = ["RULES", "Diagnosis", "Expected", "Finding", "Verdict", "diagnose", "
 RULES: tuple[Rule, ...] = (*CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
 
 _MARKS = {Verdict.OK: "✓", Verdict.UNKNOWN: "?", Verdict.WARN: "!", Verdict.STOP: "✗"}
-_COLUMNS = ("verdict", "rule", "evidence", "what to do", "source")
+_COLUMNS = ("rule", "verdict", "evidence", "what to do", "source")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,13 @@ class Diagnosis:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = [(f.marked, f.rule, f.evidence, f.fix, f.source) for f in self.findings]
-        return tables.html_table(self._caption(), _COLUMNS, rows)
+        """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
+        found = [f for f in self.findings if f.verdict is not Verdict.OK]
+        fine = [f for f in self.findings if f.verdict is Verdict.OK]
+        rows = [(f.rule, f.marked, f.evidence, f.fix, f.source) for f in found]
+        listed = [(f.rule, f.evidence, f.source) for f in fine]
+        in_order = tables.html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), listed) if fine else ""
+        return tables.html_table(self._caption(), _COLUMNS, rows) + in_order
 
     def _caption(self) -> str:
         counts = {verdict: sum(f.verdict is verdict for f in self.findings) for verdict in reversed(Verdict)}
@@ -120,5 +125,5 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
 
 def _finding(rule: Rule, snapshot: Snapshot) -> Finding:
     missing = [snapshot.unread[part] for part in rule.needs if part in snapshot.unread]
-    judged = unknown(f"could not be read: {missing[0]}", "Allow the call.") if missing else rule.judge(snapshot)
+    judged = unknown(f"could not be read: {missing[0]}", "Make it readable.") if missing else rule.judge(snapshot)
     return Finding(rule.name, judged.verdict, judged.evidence, judged.fix, rule.source)

@@ -70,7 +70,7 @@ def max_covers_peak(s: Snapshot) -> Judged:
         return unknown("no target with a policy to compare with", "scaling.register(wb), scaling.apply(wb, policy)")
     peak, seen = _peak(s)
     if peak is None:
-        return unknown("no traffic seen and no peak given", "Give Expected(peak_streams=…) or --peak-streams.")
+        return unknown(f"{_unseen(s)} and no peak given", "Give Expected(peak_streams=…) or --peak-streams.")
     most, target = s.target.max_capacity, s.target_value
     need = max(ceil(peak / target - 1e-9), 1)
     raised = f"Raise the maximum to at least {need}: scaling.register(wb, {s.target.min_capacity}, {need})."
@@ -94,7 +94,7 @@ def min_covers_bursts(s: Snapshot) -> Judged:
     lag_s, per_min = s.reaction_s, s.expected.growth_per_min
     grown = s.traffic.growth(lag_s) if per_min is None else per_min / 60 * lag_s
     if per_min is None and not s.traffic.streams:
-        return unknown("no traffic seen and no growth given", "Give Expected(growth_per_min=…) or --growth-per-min.")
+        return unknown(f"{_unseen(s)} and no growth given", "Give Expected(growth_per_min=…) or --growth-per-min.")
     rise = f"{grown:.0f} streams more within the {lag_s:.0f} s until a new instance serves"
     if s.knee is None:
         return unknown(f"{rise}; what the minimum sustains is not measured", _MEASURE)
@@ -118,8 +118,13 @@ def bounds_hold_running(s: Snapshot) -> Judged:
     least, most, running = s.target.min_capacity, s.target.max_capacity, s.running
     if least <= running <= most:
         return ok(f"{running} running, bounds {least} to {most}")
+    if running < least:
+        return warn(
+            f"{running} running, bounds {least} to {most}: the missing are asked for, as far as AWS has them",
+            "Wait for them; where they do not come, the rules activities-succeed and quota say why.",
+        )
     return warn(
-        f"{running} running, bounds {least} to {most}: AWS pulls the fleet into them, cutting streams when it shrinks",
+        f"{running} running, bounds {least} to {most}: AWS takes the surplus away, and its streams with it",
         "Register bounds that hold what runs: scaling.register(wb, …).",
     )
 
@@ -144,13 +149,18 @@ def cooldowns(s: Snapshot) -> Judged:
         return warn(f"{text}: a second scale-out waits long in a rise", "Use 60 s for scale-out (the guide's).")
     length_s = s.expected.stream_s or s.traffic.stream_s
     if length_s is None:
-        return unknown(f"{text}; no stream seen to compare with", "Give Expected(stream_s=…) or --stream-seconds.")
+        return unknown(f"{text}; {_unseen(s)} to compare with", "Give Expected(stream_s=…) or --stream-seconds.")
     if in_s < length_s and not held.get("DisableScaleIn"):
         return warn(
             f"{text}, but a stream lasts {length_s:.0f} s on average: the next instance goes before streams moved",
             f"Use a scale-in cooldown of at least {ceil(length_s / 60) * 60} s (streams end when their instance does).",
         )
     return ok(f"{text}; a stream lasts {length_s:.0f} s on average")
+
+
+def _unseen(s: Snapshot) -> str:
+    """Why there is no traffic to judge by."""
+    return "no traffic to be read" if "metrics" in s.unread else "no traffic seen"
 
 
 def _peak(s: Snapshot) -> tuple[float | None, str]:
@@ -162,7 +172,7 @@ def _peak(s: Snapshot) -> tuple[float | None, str]:
 
 
 CAPACITY_RULES: tuple[Rule, ...] = (
-    Rule("evidence-fits", evidence_fits, "measured capacity holds for its model, type and region only"),
+    Rule("evidence-fits", evidence_fits, "measured capacity holds for its model, type and region only", ("evidence",)),
     Rule("target-below-knee", target_below_knee, f"{_GUIDE}: 70–80 % of the measured limit", ("policies",)),
     Rule("target-at-least-one", target_at_least_one, f"{_GUIDE}: TargetValue is in requests", ("policies",)),
     Rule("max-covers-peak", max_covers_peak, "AWS, DescribeScalingActivities: AlreadyAtMaxCapacity", ("target",)),

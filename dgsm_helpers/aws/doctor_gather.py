@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .. import evidence
-from ..errors import AccessDenied, NotFound
+from ..errors import AccessDenied, InvalidInput, NotFound
 from . import endpoint
 from .calls import call, pages, translated
 from .doctor_snapshot import Expected, PolicyAlarm, Snapshot, Traffic, Variant, finite
@@ -40,7 +40,7 @@ def gather(wb: Workbook, expected: Expected) -> Snapshot:
     def part[T](name: str, ask: Callable[[], T], otherwise: T) -> T:
         try:
             return ask()
-        except (AccessDenied, NotFound) as error:
+        except (AccessDenied, NotFound, InvalidInput) as error:
             unread[name] = error.message
             return otherwise
 
@@ -73,7 +73,8 @@ def gather(wb: Workbook, expected: Expected) -> Snapshot:
         failures=activities.failures,
         last_success=activities.last_success,
         quotas=part("quotas", lambda: endpoint_quotas(wb, variant.instance_types), {}),
-        evidence=evidence.newest(wb),
+        # A file of a newer version, or one that somebody edited, must not keep the other rules from answering.
+        evidence=part("evidence", lambda: evidence.newest(wb), None),
         usd_per_hour=_usd_per_hour(wb, state.instances_by_type),
         expected=expected,
         unread=unread,

@@ -173,3 +173,4 @@ def test_the_latency_alarm_stands_well_above_the_baseline(scripted, baseline_ms,
     given = {"knee": 10, "knee_from": "given", "gpus": 1, "first_chunk_ms": baseline_ms}
     alarm = recommended(scripted().wb, **given)[2]
     assert (alarm.request["MetricName"], alarm.request["Threshold"]) == ("FirstChunkLatency", threshold_us)
+    assert f"> {threshold_us:,} µs" in alarm.rule

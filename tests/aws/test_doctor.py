@@ -238,6 +238,15 @@ def test_capacity_measured_on_something_else_is_found(healthy):
     assert examine(healthy, SEEN)["evidence-fits"].verdict is OK
 
 
+def test_evidence_that_cannot_be_read_leaves_the_other_rules_their_answers(healthy):
+    path = measured(healthy, day=25)
+    path.write_text("not JSON")
+    diagnosis = examine(healthy, SEEN)
+    path.unlink()
+    assert (diagnosis["evidence-fits"].verdict, path.name in diagnosis["evidence-fits"].evidence) == (UNKNOWN, True)
+    assert diagnosis["alarms-exist"].verdict is OK
+
+
 @breaks("bounds-hold-running", "endpoint-in-service")
 def test_a_fleet_outside_its_bounds_is_found_while_it_is_pulled_into_them(healthy):
     with registered(healthy, MinCapacity=2):
@@ -428,6 +437,15 @@ ALTERATIONS = {
 def test_one_altered_setting_is_found_and_nothing_else(altered, rule):
     diagnosis = examine(altered[rule])
     assert [name for name in ALTERATIONS if diagnosis[name].verdict is not OK] == [rule]
+
+
+def test_a_lost_instance_is_found_until_it_is_replaced(workbook, operator):
+    wb = workbook()
+    deploy.deploy(wb, deploy.plan(wb))
+    operator.fault("crash", endpoint=wb.endpoint_name)
+    finding = until(wb, "endpoint-in-service", STOP)
+    assert (finding.verdict, "no instance is running" in finding.evidence) == (STOP, True)
+    assert until(wb, "endpoint-in-service", OK).verdict is OK
 
 
 def test_an_endpoint_that_did_not_come_up_is_found(workbook, operator):

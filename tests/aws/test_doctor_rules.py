@@ -43,6 +43,7 @@ def with_alarms(*given) -> Snapshot:
 HIGH, LOW = alarm("high", 7.0), alarm("low", 6.3)
 STOP, WARN, UNKNOWN = Verdict.STOP, Verdict.WARN, Verdict.UNKNOWN
 FAILED = ((NOW - timedelta(hours=1), "Setting desired instance count to 3. no GPU"),)
+UNREAD = Traffic(timedelta(days=3))
 YOUNG = endpoint(created=NOW - timedelta(seconds=90))
 IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
 
@@ -63,11 +64,15 @@ BROKEN = (
     ("min-covers-bursts", WARN, healthy(traffic=traffic(streams=streams(0, 0, 8, 12))), "12 streams more"),
     ("min-covers-bursts", WARN, healthy(expected=Expected(growth_per_min=2)), "11 streams more"),
     ("min-covers-bursts", UNKNOWN, healthy(evidence=None), "not measured"),
-    ("bounds-hold-running", WARN, healthy(endpoint=endpoint(running=6)), "6 running"),
+    ("bounds-hold-running", WARN, healthy(endpoint=endpoint(running=6)), "6 running.*takes the surplus"),
+    ("bounds-hold-running", WARN, healthy(target=target(2, 4)), "1 running.*the missing"),
     ("bounds-leave-room", WARN, healthy(target=target(2, 2)), "both 2"),
     ("cooldowns", WARN, healthy(expected=Expected(stream_s=420)), "at least 420 s|420 s on average"),
     ("cooldowns", WARN, healthy(policies=(policy(ScaleOutCooldown=600),)), "out 600 s"),
-    ("cooldowns", UNKNOWN, healthy(traffic=traffic(invocations=0)), "no stream"),
+    ("cooldowns", UNKNOWN, healthy(traffic=traffic(invocations=0)), "no traffic seen"),
+    ("cooldowns", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
+    ("max-covers-peak", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
+    ("min-covers-bursts", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
     ("registered", STOP, healthy(target=None), "not registered"),
     ("policy-applied", STOP, healthy(policies=()), "no scaling policy"),
     ("policy-on-this-variant", STOP, healthy(elsewhere=("endpoint/dg/variant/Old",)), "Old does not exist"),
