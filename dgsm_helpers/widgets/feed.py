@@ -10,7 +10,7 @@ has the endpoint, its metrics and its alarms, the other the rest (a third, where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class Feed:
         self.wb, self.window = wb, timedelta(seconds=window_s)
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
-        self._series: list[dict[datetime, float]] = [{} for _ in self._queries]
+        self._series: list[dict[float, float]] = [{} for _ in self._queries]
         self._endpoint: EndpointState | None = None
         self._alarms: tuple[AlarmState, ...] | None = None
         self._activities: pd.DataFrame | None = None
@@ -119,11 +119,14 @@ class Feed:
         start = now - self.window
         if self.period_s < 60:
             start = max(start, now - _FINE_RETENTION)
-        newest = max(self._series[0], default=None)
-        found, _ = read(self.wb, self._queries, start if newest is None else max(start, newest - OVERLAP), now)
+        # Moments as numbers: comparing aware datetimes a thousand times over costs more than asking AWS.
+        newest_s = max(self._series[0], default=None)
+        asked = start if newest_s is None else max(start, datetime.fromtimestamp(newest_s, UTC) - OVERLAP)
+        found, _ = read(self.wb, self._queries, asked, now)
+        start_s = start.timestamp()
         for index, (kept, new) in enumerate(zip(self._series, found, strict=True)):
-            kept.update(new)
-            self._series[index] = {time: value for time, value in kept.items() if time >= start}
+            kept.update((time.timestamp(), value) for time, value in new.items())
+            self._series[index] = {time_s: value for time_s, value in kept.items() if time_s >= start_s}
         before = self._endpoint.variant(variant.name) if self._endpoint else variant
         self._changed = (before.running, before.desired) != (variant.running, variant.desired)
         self._endpoint, self._now = endpoint, now

@@ -47,14 +47,14 @@ def told(error: Exception) -> str:
     return f"{error.message.rstrip('.')}. {hint}".strip()
 
 
-def points(series: Sequence[Mapping[datetime, float]], period_s: int) -> list[tuple[float, ...]]:
+def points(series: Sequence[Mapping[float, float]], period_s: int) -> list[tuple[float, ...]]:
     """(time, a value of each series) in order of time, with one row of NaN wherever periods are missing."""
     rows: list[tuple[float, ...]] = []
-    for time in sorted(set.intersection(*map(set, series))):
-        at_s = time.timestamp()
+    first, *others = series
+    for at_s in sorted(time_s for time_s in first if all(time_s in other for other in others)):
         if rows and at_s - rows[-1][0] > 1.5 * period_s:
             rows.append((rows[-1][0] + period_s, *(nan for _ in series)))
-        rows.append((at_s, *(values[time] for values in series)))
+        rows.append((at_s, *(values[at_s] for values in series)))
     return rows
 
 
