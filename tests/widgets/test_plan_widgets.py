@@ -92,6 +92,7 @@ def test_a_wrong_upload_is_said_and_the_traffic_stays(content):
     upload(chooser, "calls.csv", memoryview(content))
     assert chooser.traffic is before
     assert "⚠" in shown(chooser)
+    assert f"still <b>diurnal</b>: {before.sessions} sessions" in shown(chooser)
 
 
 def test_a_file_by_its_path_can_be_left_and_come_back_to(tmp_path):
