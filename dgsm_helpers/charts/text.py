@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from textwrap import shorten, wrap
+from textwrap import wrap
 
 from .live import Alarm, LiveState
 
@@ -20,9 +20,7 @@ def live_text(state: LiveState, *, width: int = 100) -> str:
     types = ", ".join(f"{count} × {name}" for name, count in state.instances_by_type) or "no instance"
     head = [f"{state.endpoint_name} {state.status}", types, f"{state.errors_count} errors", state.streams]
     lines = [" · ".join(part for part in head if part)]
-    if state.trouble:
-        # Never cut off: it says what to do.
-        lines += wrap(f"⚠ {state.trouble}", width)
+    lines += [f"⚠ {state.trouble}"] if state.trouble else []
     none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
     lines += ["", *([_alarm(alarm) for alarm in state.alarms or ()] or [none])]
     lines += ["", *_concurrency(state, columns), "", *_instances(state, columns), _axis(state, columns), ""]
@@ -34,7 +32,12 @@ def live_text(state: LiveState, *, width: int = 100) -> str:
     )
     lines += [f"▲ {mark.text}" for mark in [m for m in state.marks if m.scaled][-4:]]
     lines += ["", *filter(None, [state.cost]), f"{state.now:%H:%M:%S} UTC · Source: {state.origin}"]
-    return "\n".join(shorten(line, width, placeholder=" …") if len(line) > width else line for line in lines)
+    return "\n".join(part for line in lines for part in _fitting(line, width))
+
+
+def _fitting(line: str, width: int) -> list[str]:
+    """A line too long is broken, never cut: its end may say what to do."""
+    return [line] if len(line) <= width else wrap(line, width, subsequent_indent="  ")
 
 
 def _alarm(alarm: Alarm) -> str:

@@ -42,6 +42,7 @@ NEWEST_ACTIVITIES = 50
 """One page of them."""
 
 _MINUTE_S = 60
+_LONGEST_S = 455 * 86_400.0
 _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
 _ALARMS, _ACTIVITIES = "alarms", "activities"
@@ -55,12 +56,14 @@ class Feed:
         window_s: seconds of the workbook's time that are shown.
 
     Raises:
-        InvalidInput: the window is not longer than nothing.
+        InvalidInput: the window is nothing, or longer than CloudWatch keeps anything.
     """
 
     def __init__(self, wb: Workbook, *, window_s: float = 1800.0) -> None:
-        if not window_s > 0:
-            raise InvalidInput(f"window_s is {window_s:g}.", hint="Give the seconds to show, such as 1800.")
+        if not 0 < window_s <= _LONGEST_S:
+            raise InvalidInput(
+                f"window_s is {window_s:g}.", hint="Give the seconds to show, such as 1800; CloudWatch keeps 455 days."
+            )
         self.wb, self.window = wb, timedelta(seconds=window_s)
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
