@@ -89,5 +89,6 @@ class Stacks:
 
 def _named(file: str, function: str) -> str:
     path = Path(file)
-    folder = path.parent.name
-    return f"{path.name if folder.startswith('python3') else f'{folder}/{path.name}'} {function}"
+    # Modules of the standard library, and what dataclasses and named tuples make, are in no package's folder.
+    folder = "" if path.parent.name.startswith("python3") else path.parent.name
+    return f"{Path(folder, path.name)} {function}"

@@ -112,12 +112,16 @@ def share_of(
 
 def deepgram_share(home: Path, n: int, seconds: float) -> tuple[float, float, int, float]:
     """Deepgram's own client with ``n`` streams: CPU share, p99 slip in seconds, streams that failed, audio due."""
+    from deepgram.transport import restore_transport
+
     wb = open_workbook("local", home=home)
     redirect_deepgram_sagemaker(wb)
     loop = stream_loop()
     try:
         return loop.run_until_complete(_deepgram(wb.endpoint_name, wb.region, n, seconds))
     finally:
+        # Its transport is patched in for the whole process, once.
+        restore_transport()
         close_loop(loop)
 
 

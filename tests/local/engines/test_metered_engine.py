@@ -164,6 +164,13 @@ def test_any_stretch_of_any_number_of_loops_is_recognised_with_its_times(start_m
     assert [g for g in got if 1e-3 < g[1] < length_ms / 1000 - 1e-3] == [
         e for e in expected if 1e-3 < e[1] < length_ms / 1000 - 1e-3
     ]
+    every = [(w.start + base, w.end + base) for base in _turns(start_ms / 1000) for w in SAMPLE.words]
+    following = [start for start, end in every if end > 1e-3][sum(w.end_s > 1e-3 for w in words)]
+    assert known.next_start_s == pytest.approx(following, abs=1e-3)
+
+
+def _turns(offset_s):
+    return [turn * SAMPLE.duration_s - offset_s for turn in range(6)]
 
 
 def test_the_sample_is_found_again_after_other_audio():
