@@ -2,5 +2,5 @@
 
 `measured` says what one instance carries, `sources` where the traffic comes from, `calibrating` how the endpoint itself
 scales, `candidates` which plans are worth comparing, `comparing` what each leads to, `frames` the same as tables for
-figures, `applying` puts the chosen one into the account.
+figures and `telling` in words, `applying` puts the chosen one into the account; `advice` is all of it in one call.
 """

@@ -140,7 +140,6 @@ def test_a_knee_that_was_not_measured_is_asked_for_and_nothing_is_printed(shell,
         (("--traffic", "step", "--max", "0"), "MaxCapacity 0"),
         (("--traffic", "step", "--seed", "-1"), "seed must not be negative"),
         (("--traffic", "step", "--cluster", "tcp://127.0.0.1:1"), "--sweep"),
-        (("--traffic", "step", "--sweep", "--cluster", "tcp://127.0.0.1:1"), "No Dask scheduler"),
         (("--traffic", "step", "--sweep", "--cluster", "nowhere://"), "No Dask scheduler"),
     ],
 )
