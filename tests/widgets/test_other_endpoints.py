@@ -61,7 +61,7 @@ def test_each_of_two_variants_is_watched_for_itself(workbook):
     assert one.instances_by_type == [("ml.g6.2xlarge", 1)] and other.instances_by_type == [("ml.g6.2xlarge", 2)]
     assert one.instances[-1][1:] == (1.0, 1.0) and other.instances[-1][1:] == (2.0, 2.0)
     hours = [float(state.cost.split()[1]) for state in (one, other)]
-    assert hours[1] == pytest.approx(2 * hours[0], rel=0.2)
+    assert hours[1] > 1.8 * hours[0]  # twice the instances, and looked at a moment later
     assert "1 instance running" in Live(blue).wait_until(running_instances=1)
     assert "2 instances running" in Live(green).wait_until(running_instances=2)
 
