@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import scalable, scaling
 from .calls import call
 from .scalable import SERVICE
-from .schedules import next_firing
+from .schedules import may_fire
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def put_back(wb: Workbook, setup: Setup) -> tuple[str, ...]:
         call(wb, SERVICE, "PutScalingPolicy", **request)
         done.append(f"policy {request['PolicyName']}")
     for request in map(_with_times, setup.of("PutScheduledAction")):
-        if _fires(request, wb.now()):
+        if may_fire(request, wb.now()):
             call(wb, SERVICE, "PutScheduledAction", **request)
             done.append(f"scheduled action {request['ScheduledActionName']}")
     return tuple(done)
@@ -54,12 +54,3 @@ def _of(wb: Workbook, target: Mapping[str, Any]) -> Workbook:
 def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
     times = {key: datetime.fromisoformat(request[key]) for key in ("StartTime", "EndTime") if key in request}
     return {**request, **times}
-
-
-def _fires(request: Mapping[str, Any], now: datetime) -> bool:
-    limits = {"start": request.get("StartTime"), "end": request.get("EndTime")}
-    try:
-        return next_firing(request["Schedule"], request.get("Timezone", "UTC"), now, **limits) is not None
-    except ValueError:
-        # Not one that can be read here, but AWS took it before.
-        return True

@@ -161,6 +161,18 @@ def next_firing(
     return datetime.fromtimestamp(moment_s, UTC)
 
 
+def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
+    """Whether a scheduled action, in AWS's members with datetimes, has a firing left after ``after``.
+
+    One whose schedule cannot be read here may: AWS took it.
+    """
+    limits = {"start": action.get("StartTime"), "end": action.get("EndTime")}
+    try:
+        return next_firing(action["Schedule"], action.get("Timezone") or "UTC", after, **limits) is not None
+    except ValueError:
+        return True
+
+
 def listed(wb: Workbook) -> ScheduledActions:
     """The variant's scheduled actions, the next to fire first, those that will not fire any more at the end."""
     found = [

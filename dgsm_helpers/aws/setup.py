@@ -12,6 +12,7 @@ from . import endpoint
 from .calls import call, pages
 from .scalable import SERVICE
 from .scaling_policy import NAMESPACE
+from .schedules import may_fire
 
 if TYPE_CHECKING:
     from ..session import Workbook
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _ALARMS_NOTE = (
     "Policy {name} is a step-scaling policy: the alarms that trigger it are your own, and are not part of this set-up."
 )
+
+_OVER_NOTE = "Scheduled action {name}, {schedule}, is over and left out: AWS refuses one that never fires."
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Step:
 class Setup:
     """Everything that makes up an endpoint and its scaling, in the order of creation; ``notes`` say what is left out.
 
-    Nothing of it is of the moment: instance counts are those the endpoint config starts with.
+    Nothing of it is of the moment: instance counts are those the endpoint config starts with. Bounds are those that
+    hold now, which a scheduled action may have set.
     """
 
     endpoint_name: str
@@ -108,6 +112,9 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Step]
         if policy["PolicyType"] == "StepScaling":
             notes.append(_ALARMS_NOTE.format(name=policy["PolicyName"]))
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
+        if not may_fire(action, wb.now()):
+            notes.append(_OVER_NOTE.format(name=action["ScheduledActionName"], schedule=action["Schedule"]))
+            continue
         yield Step(SERVICE, "PutScheduledAction", request_of(wb, SERVICE, "PutScheduledAction", action))
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import hcl2
@@ -273,9 +274,18 @@ def elsewhere(tmp_path_factory):
         process.down(home)
 
 
-@pytest.mark.parametrize("to", ["cli", "boto3"])
-def test_exported_script_makes_the_same_again_on_a_fresh_aws(either, elsewhere, tmp_path, to):
+@pytest.mark.parametrize(
+    ("to", "which"),
+    [
+        ("cli", "scaled"),
+        ("boto3", "scaled"),
+        ("boto3", "unusual"),
+        pytest.param("cli", "unusual", marks=pytest.mark.slow),
+    ],
+)
+def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere, tmp_path, to, which):
     home, info = elsewhere[to]
+    either = request.getfixturevalue(which)
     made = export(either, to)
     script = tmp_path / "script"
     script.write_text(made.text)
@@ -304,6 +314,21 @@ def _alarms(wb):
     kept = ("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Metrics", "Dimensions")
     rows = [{key: a.get(key) for key in (*kept, "Statistic", "Period", "TreatMissingData")} for a in mine]
     return sorted(rows, key=json.dumps)
+
+
+def test_export_leaves_out_a_scheduled_action_that_is_over_and_says_so(unusual):
+    on = {**ON_VARIANT, "ResourceId": "endpoint/endpoint/variant/Blue"}
+    soon = f"at({unusual.now() + timedelta(seconds=120):%Y-%m-%dT%H:%M:%S})"
+    autoscaling = unusual.client("application-autoscaling")
+    autoscaling.put_scheduled_action(
+        **on, ScheduledActionName="once", Schedule=soon, ScalableTargetAction={"MaxCapacity": 2}
+    )
+    assert soon in export(unusual, "cli").text
+    unusual.sleep(180)
+    made = export(unusual, "cli")
+    assert "--scheduled-action-name once" not in made.text
+    assert any(note.startswith(f"Scheduled action once, {soon}, is over") for note in made.notes)
+    autoscaling.delete_scheduled_action(**on, ScheduledActionName="once")
 
 
 def test_export_of_what_is_not_there_is_refused(workbook, scaled):
