@@ -49,7 +49,7 @@ def live_html(state: LiveState) -> str:
     """The whole live view as one HTML fragment."""
     return (
         f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{_trouble(state)}'
-        f'<div style="overflow-x:auto">{live_svg(state)}</div>'
+        f'<div style="overflow-x:auto;contain:inline-size">{live_svg(state)}</div>'
         f"{_events(state)}{_footer(state)}</div>"
     )
 

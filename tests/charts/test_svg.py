@@ -64,7 +64,7 @@ def test_names_and_causes_from_aws_cannot_inject_markup(live_state):
     assert "<img" not in live_html(state)
 
 
-def test_trouble_is_shown_below_the_last_picture(live_state):
+def test_trouble_is_shown_over_the_last_picture(live_state):
     html = live_html(replace(live_state, trouble="Throttled: Rate exceeded"))
     assert "Throttled: Rate exceeded" in html
     assert "<svg" in html
