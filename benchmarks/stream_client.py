@@ -48,7 +48,7 @@ DOWN = 0.9
 PROFILE_ROWS = 15
 HEAD = "transport streams procs   client   server   other  slip p99   lag p95 errors  streams/core"
 LEVELS = {"sdk": (25, 50, 100, 150, 200), "lean": (100, 200, 400, 600, 800), "deepgram": (25, 50, 100, 150)}
-OPENINGS_PER_S = {"sdk": 25, "lean": 200, "deepgram": 25}
+OPENINGS_PER_S = {"sdk": 25, "lean": 200, "deepgram": 10}
 CHUNK_S = 0.1
 NEVER_STOP = Criteria("measure the client", lag_s=3600.0)
 
