@@ -276,7 +276,6 @@ dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr))
 dl div {{ border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }}
 dt {{ font-size: .85rem; opacity: .75; }} dd {{ margin: 0; font-size: 1.15rem; font-weight: 600; }}
 section > div {{ overflow-x: auto; margin: .6rem 0; }} section table {{ width: 100%; }}
-td {{ overflow-wrap: anywhere; min-width: 6rem; }}
 @media print {{
   :root {{ color-scheme: light; }} body {{ margin: 0; max-width: none; font-size: 11px; }}
   section {{ break-inside: auto; }} tr, dl div, .plotly-graph-div {{ break-inside: avoid; }}

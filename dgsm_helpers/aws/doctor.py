@@ -90,7 +90,7 @@ class Diagnosis:
         """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
         found = [f for f in self.findings if f.verdict is not Verdict.OK]
         fine = [f for f in self.findings if f.verdict is Verdict.OK]
-        rows = [(f.rule, f.marked, f.evidence, f.fix, f.source) for f in found]
+        rows = [(f.rule, f.marked.replace(" ", "\N{NO-BREAK SPACE}"), f.evidence, f.fix, f.source) for f in found]
         listed = [(f.rule, f.evidence, f.source) for f in fine]
         in_order = tables.html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), listed) if fine else ""
         return tables.html_table(self._caption(), _COLUMNS, rows) + in_order

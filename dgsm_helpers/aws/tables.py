@@ -38,8 +38,9 @@ def text_table(
 
 
 def _cell(value: object, *, first: bool) -> str:
-    # The first column names the row; broken over lines it would be hard to find.
-    wrap = ";white-space:nowrap" if first else ""
+    # The first column names the row; broken over lines it would be hard to find. In the others AWS's long names may
+    # break, or a narrow notebook would cut the last column off.
+    wrap = ";white-space:nowrap" if first else ";overflow-wrap:anywhere;min-width:6em"
     return f'<td style="{_CELL}{wrap}">{escape(_text(value))}</td>'
 
 
