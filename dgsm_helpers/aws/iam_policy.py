@@ -93,6 +93,12 @@ IN_SOME_RUNS: Mapping[str, frozenset[str]] = {
         _REGISTER
         | _VERIFY
         | {"application-autoscaling:PutScheduledAction", "application-autoscaling:DeleteScheduledAction"}
+        # Calibration and back-test on an endpoint that has scaled.
+        | {
+            "application-autoscaling:DescribeScalingPolicies",
+            "cloudwatch:DescribeAlarmHistory",
+            "cloudwatch:ListMetrics",
+        }
     ),
 }
 """What a notebook calls with other parameters, or on an endpoint that has been used before."""

@@ -68,7 +68,8 @@ class TrafficChooser:
         self._text.value = self._told()
 
     def _told(self) -> str:
-        return f"<b>{escape(self.traffic.name)}</b>: {self.traffic.summary}. Cells below use it when they are run again."
+        name = escape(self.traffic.name)
+        return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again."
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.widget._repr_mimebundle_(**given)
