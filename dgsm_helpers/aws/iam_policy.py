@@ -186,7 +186,7 @@ def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
         # A target's ARN ends in an id that AWS makes up, so that only the namespace tells one from another.
         condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")
         return (f"{here}:scalable-target/*",), condition
-    if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "TagResource"):
+    if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarmHistory", "TagResource"):
         stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb))
         return tuple(f"{here}:alarm:{stem}*" for stem in stems), ()
     if service == "cloudwatch" and name.endswith(("Dashboard", "DeleteDashboards")):

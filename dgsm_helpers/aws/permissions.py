@@ -56,6 +56,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "monitoring": (
         "cloudwatch:GetMetricData",
         "cloudwatch:ListMetrics",
+        "cloudwatch:DescribeAlarmHistory",
         "cloudwatch:PutDashboard",
         "cloudwatch:GetDashboard",
         "cloudwatch:TagResource",
@@ -89,6 +90,7 @@ NOT_IN_FULL_ACCESS = frozenset(
         "cloudwatch:PutDashboard",
         "cloudwatch:GetDashboard",
         "cloudwatch:TagResource",
+        "cloudwatch:DescribeAlarmHistory",
         "logs:FilterLogEvents",
     }
 )
