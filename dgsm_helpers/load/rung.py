@@ -37,7 +37,7 @@ class Effort:
     replicates: int
 
 
-QUICK = Effort("quick", 0.80, 0.80, settle_s=1.0, probe_s=5.0, hold_s=11.0, max_hold_s=33.0, replicates=2)
+QUICK = Effort("quick", 0.80, 0.80, settle_s=1.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=2)
 """Minutes; its hold is one round of the bundled sample, so that every stream hears the same."""
 
 STANDARD = Effort("standard", 0.95, 0.95, settle_s=15.0, probe_s=20.0, hold_s=60.0, max_hold_s=240.0, replicates=2)

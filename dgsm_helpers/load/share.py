@@ -109,8 +109,7 @@ async def _hold(share: Share) -> ShareReport:
         ]
         await asyncio.sleep(max(start - share.settle_s - time.monotonic(), 0))
         # What lives by now lives to the end. Left to itself, Python's collector would walk through all of it during the
-        # hold, and no stream would send for a tenth of a second.
-        gc.collect()
+        # hold, and no stream would send for a tenth of a second (seconds, in a process with much else in it).
         gc.freeze()
         await asyncio.sleep(max(start - time.monotonic(), 0))
         wall, cpu = time.monotonic(), time.process_time()
