@@ -104,3 +104,15 @@ def test_clean_up_lists_first_and_deletes_only_when_told(embedded, workbook):
     deleted = dgsm(embedded, "clean-up", wb.endpoint_name, "--yes", "--json")
     assert (deleted.returncode, json.loads(deleted.stdout)["billable"]) == (cli.YES, [])
     assert json.loads(dgsm(embedded, "clean-up", wb.endpoint_name, "--json").stdout)["found"] == []
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly(embedded):
+    plan = ["plan", "--traffic", "diurnal", "--knee", "10", "--json"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "dgsm_helpers.cli", *plan],
+        env=embedded.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    command.stdout.close()
+    assert b"Broken pipe" not in command.stderr.read() and command.wait(60) == 0

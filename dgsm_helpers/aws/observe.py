@@ -164,13 +164,14 @@ def history(
 
 
 def story(wb: Workbook) -> str:
-    """The activities as one line each, in AWS's own words."""
+    """The activities as one line each, in AWS's own words; a failed one with its reason."""
     lines = []
     for row in activities(wb).itertuples(index=False):
         when = row.started.strftime("%H:%M:%S")
         took = f" ({row.duration_s:.0f} s)" if row.duration_s == row.duration_s else ""
         why = f" [{', '.join(row.not_scaled_reasons)}]" if row.not_scaled_reasons else ""
-        lines.append(f"{when}  {row.status}{took}: {row.description} {row.cause}{why}")
+        failed = f" {row.message}" if row.status == "Failed" and row.message else ""
+        lines.append(f"{when}  {row.status}{took}: {row.description} {row.cause}{why}{failed}")
     return "\n".join(lines) or "No scaling activity yet."
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
@@ -17,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.audio import Recording, bundled_recording
+from dgsm_helpers.load.cells import end_when_run_again
 from dgsm_helpers.load.runner import Load
 from dgsm_helpers.load.target import ListenOptions, StreamingWorkbook
 from dgsm_helpers.load.trace import StreamError, StreamTrace
@@ -97,6 +100,8 @@ class FileLoad:
         self._client = wb.session.client("sagemaker-runtime", region_name=wb.region, config=config)
         self._traces: list[FileTrace] = []
         self._callers: list[tuple[threading.Event, threading.Thread]] = []
+        # The callers know nothing of this load: one that nobody refers to any more, or whose cell is run again, ends.
+        end_when_run_again(weakref.finalize(self, _end, self._callers))
         self._leaving: list[threading.Thread] = []
         self._made = 0
 
@@ -122,7 +127,10 @@ class FileLoad:
             self._made += 1
             stop = threading.Event()
             label = f"file-caller-{self._made}"
-            thread = threading.Thread(target=self._call, args=(label, stop), name=label, daemon=True)
+            send = partial(
+                _call, self._client, self._request, self._audio_s, traces=self._traces, label=label, stop=stop
+            )
+            thread = threading.Thread(target=send, name=label, daemon=True)
             self._callers.append((stop, thread))
             thread.start()
 
@@ -140,19 +148,34 @@ class FileLoad:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    def _call(self, label: str, stop: threading.Event) -> None:
-        while not stop.is_set():
-            sent, began, error = time.time(), time.monotonic(), None
-            try:
-                self._client.invoke_endpoint(**self._request)["Body"].read()
-            except ClientError as refusal:
-                details = refusal.response.get("Error", {})
-                error = StreamError(details.get("Code", "ClientError"), details.get("Message", str(refusal)))
-            except (BotoCoreError, OSError) as failure:
-                error = StreamError(type(failure).__name__, str(failure))
-            self._traces.append(FileTrace(label, sent, time.monotonic() - began, self._audio_s, error))
-            if error is not None:
-                stop.wait(PAUSE_AFTER_ERROR_S)
+
+def _call(
+    client: Any,
+    request: dict[str, Any],
+    audio_s: float,
+    *,
+    traces: list[FileTrace],
+    label: str,
+    stop: threading.Event,
+) -> None:
+    """One caller: file after file until told to stop."""
+    while not stop.is_set():
+        sent, began, error = time.time(), time.monotonic(), None
+        try:
+            client.invoke_endpoint(**request)["Body"].read()
+        except ClientError as refusal:
+            details = refusal.response.get("Error", {})
+            error = StreamError(details.get("Code", "ClientError"), details.get("Message", str(refusal)))
+        except (BotoCoreError, OSError) as failure:
+            error = StreamError(type(failure).__name__, str(failure))
+        traces.append(FileTrace(label, sent, time.monotonic() - began, audio_s, error))
+        if error is not None:
+            stop.wait(PAUSE_AFTER_ERROR_S)
+
+
+def _end(callers: list[tuple[threading.Event, threading.Thread]]) -> None:
+    for stop, _ in callers:
+        stop.set()
 
 
 class MixedLoad:

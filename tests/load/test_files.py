@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
 
 import pytest
@@ -28,6 +30,18 @@ def test_files_are_sent_one_after_the_other_by_each_caller(endpoint):
     assert len(load.traces) >= 3
     assert all(t.ok and t.took_s > 0 and t.audio_s == pytest.approx(11, abs=0.1) for t in load.traces)
     assert {t.label for t in load.traces} == {"file-caller-1", "file-caller-2"}
+
+
+def test_a_load_that_nobody_refers_to_any_more_ends(endpoint):
+    load = FileLoad(endpoint, file_s=1.0)
+    load.set(1)
+    callers = [thread for thread in threading.enumerate() if thread.name.startswith("file-caller")]
+    assert callers
+    del load
+    gc.collect()
+    for caller in callers:
+        caller.join(20)
+        assert not caller.is_alive()
 
 
 def test_a_mix_holds_streams_and_files_together(endpoint):
