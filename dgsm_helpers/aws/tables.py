@@ -9,6 +9,9 @@ from html import escape
 _CELL = "padding:.25em .7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.3)"
 _VERDICT_MARKS = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
 
+LONGEST_WORD = 10
+"""Cells up to this many characters are kept in one line: a verdict and its mark."""
+
 
 def html_table(
     caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()
@@ -39,9 +42,10 @@ def text_table(
 
 def _cell(value: object, *, first: bool) -> str:
     # The first column names the row; broken over lines it would be hard to find. In the others AWS's long names may
-    # break, or a narrow notebook would cut the last column off.
-    wrap = ";white-space:nowrap" if first else ";overflow-wrap:anywhere;min-width:6em"
-    return f'<td style="{_CELL}{wrap}">{escape(_text(value))}</td>'
+    # break, or a narrow notebook would cut the last column off; words do not.
+    text = _text(value)
+    wrap = ";white-space:nowrap" if first or len(text) <= LONGEST_WORD else ";overflow-wrap:anywhere;min-width:6em"
+    return f'<td style="{_CELL}{wrap}">{escape(text)}</td>'
 
 
 def mark(verdict: str) -> str:
