@@ -10,8 +10,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 _PEAK_IN_KNEES = 3
@@ -66,7 +66,12 @@ def _plan(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
     wb = open_workbook(args)
     instance = measured(wb, knee=args.knee, instance_type=args.instance_type)
     traffic, notes = _traffic(args, wb, instance.knee)
-    with _cluster(args.cluster) as executor:
+    connection: Any = nullcontext()  # without a cluster, processes of this machine do the work
+    if args.cluster:
+        from .load.crew import cluster_client
+
+        connection = cluster_client(args.cluster)
+    with connection as cluster:
         advice = advise(
             wb,
             traffic,
@@ -77,23 +82,11 @@ def _plan(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
             full_sweep=args.sweep,
             seed=args.seed,
             notes=notes,
-            executor=executor,
+            executor=cluster and cluster.get_executor(),
             progress=_say,
         )
     _print(json.dumps(advice.to_dict(), indent=2) if args.json else str(advice))
     return 0 if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else 1
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
-    """The executor of a Dask cluster, None without an address: then processes of this machine do the work."""
-    if address is None:
-        yield None
-        return
-    from .load.crew import cluster_client
-
-    with cluster_client(address) as client:
-        yield client.get_executor()
 
 
 def _traffic(args: argparse.Namespace, wb: Any, knee: int) -> tuple[Any, list[str]]:

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -73,26 +74,27 @@ def _tune(args: argparse.Namespace, open_workbook: Callable[..., Any]) -> int:
     options = ListenOptions.parse(args.query)
     wb = _with_endpoint(args, open_workbook)
     _say(tuning.plan(wb, effort=args.effort, criteria=args.criteria))
-    crew = None
+    connection: Any = nullcontext()  # without a cluster, processes of this machine hold the streams
     if args.cluster:
         from .load.crew import cluster_crew
 
-        crew = cluster_crew(args.cluster)
-    tuned = tuning.tune(
-        wb,
-        effort=args.effort,
-        criteria=args.criteria,
-        max_streams=args.max_streams,
-        headroom=args.headroom,
-        instances=args.instances,
-        growth_per_min=args.growth_per_min,
-        recordings=recordings,
-        options=options,
-        crew=crew,
-        on_rung=_rung_lines(),
-        on_progress=on_change(_say),
-        say=_say,
-    )
+        connection = cluster_crew(args.cluster)
+    with connection as crew:
+        tuned = tuning.tune(
+            wb,
+            effort=args.effort,
+            criteria=args.criteria,
+            max_streams=args.max_streams,
+            headroom=args.headroom,
+            instances=args.instances,
+            growth_per_min=args.growth_per_min,
+            recordings=recordings,
+            options=options,
+            crew=crew,
+            on_rung=_rung_lines(),
+            on_progress=on_change(_say),
+            say=_say,
+        )
     applied = retarget(wb, tuned.target.value) if args.apply else None
     if args.json:
         print(json.dumps({**tuned.to_dict(), "applied": applied is not None}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 _lock = threading.Lock()
 _begun: dict[str, tuple[str, list[Callable[[], object]]]] = {}
@@ -28,10 +29,15 @@ def end_when_run_again(end: Callable[[], object]) -> None:
         one()
 
 
+def notebook_shell() -> Any:
+    """IPython's shell when this runs in a notebook or an IPython session, else None; imports nothing."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
 def _running() -> tuple[str, str] | None:
     """(cell, execution) as the front end and the kernel name them."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = notebook_shell()
     request = shell.get_parent() if hasattr(shell, "get_parent") else {}
     header = request.get("header", {})
     cell = request.get("metadata", {}).get("cellId")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from dgsm_helpers.load.cells import notebook_shell
 
 _callbacks: list[Callable[[], object]] = []
 
@@ -20,8 +21,7 @@ def on_interrupt(callback: Callable[[], object]) -> None:
 
     It must return soon: it may run in a signal handler. Callable from any thread.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = notebook_shell()
     if shell is None:
         return
     if not _callbacks:
