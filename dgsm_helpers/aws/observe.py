@@ -150,7 +150,7 @@ def history(
     """:func:`instances` from answers at hand: activities, endpoint, and the count it was made with. Pure."""
     import pandas as pd
 
-    changes = list(_changes(frame))
+    changes = list(_changes(since_created(frame, state)))
     desired = running = initial or variant.desired
     rows: list[tuple[Any, int, int, str]] = [(state.created, desired, running, "created")]
     for time, new_desired, new_running, reason in sorted(changes, key=lambda change: change[0]):
@@ -160,7 +160,14 @@ def history(
     rows.append((now, variant.desired, variant.running, "now"))
     made = pd.DataFrame(rows, columns=["time", "desired_instances", "running_instances", "reason"])
     made["time"] = pd.to_datetime(made["time"], utc=True)
-    return made[made["time"] >= pd.Timestamp(state.created)].set_index("time")
+    return made.set_index("time")
+
+
+def since_created(frame: pd.DataFrame, state: endpoint.EndpointState) -> pd.DataFrame:
+    """Those of the activities that are this endpoint's: earlier ones are of another one that had its name."""
+    import pandas as pd
+
+    return frame if state.created is None else frame[frame["started"] >= pd.Timestamp(state.created)]
 
 
 def story(wb: Workbook) -> str:

@@ -24,6 +24,9 @@ from dgsm_helpers.load.verdict import Criteria
 
 STREAMS_PER_PROCESS = {"sdk": 50, "lean": 250}
 OPENINGS_PER_S = {"sdk": 40, "lean": 200}
+MIN_RAMP_S = 1.0
+"""Over which even few streams open: a model that answers every half or whole second would otherwise be asked by all of
+them at once, throughout their sessions."""
 LEAD_S = 0.3
 """From handing out the shares to the agreed start."""
 MAX_CLIENT_CPU = 0.7
@@ -163,8 +166,9 @@ class LiveEndpoint:
     def __call__(self, n: int, hold_s: float) -> Hold:
         """Hold ``n`` fresh streams and report; a hold that proves nothing is void and says why."""
         transport, processes = self._means(n)
-        ramp_s = max(n / OPENINGS_PER_S[transport], 0.2)
-        session_s = ramp_s + self._effort.settle_s + hold_s
+        ramp_s = max(n / OPENINGS_PER_S[transport], MIN_RAMP_S)
+        settle_s = self._effort.settle_s * (1 if self._holds else 2)
+        session_s = ramp_s + settle_s + hold_s
         if session_s > MAX_SESSION_S - 10:
             raise InvalidInput(f"A hold of {hold_s:g} s does not fit into SageMaker's 30-minute limit.")
         self._holds += 1
@@ -174,7 +178,24 @@ class LiveEndpoint:
         try:
             self._crew.warm()
             begin = time.time() + LEAD_S
-            reports = self._run(n, hold_s, begin, transport=transport, processes=processes, ramp_s=ramp_s)
+            load = Share(
+                target=self._target,
+                options=self._options,
+                numbers=(),
+                total=n,
+                begin_unix_s=begin,
+                ramp_s=ramp_s,
+                settle_s=settle_s,
+                hold_s=hold_s,
+                criteria=self._criteria,
+                transport=transport,
+                chunk_ms=self._chunk_ms,
+                recordings=self._recordings,
+                seed=self._seed + self._holds,
+            )
+            shares = [replace(load, numbers=tuple(range(k, n, processes))) for k in range(processes)]
+            # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
+            reports = self._crew.run(shares, timeout_s=session_s * 3 + 60)
         except WorkerLost as error:
             wall_s = time.time() - begin
             return Hold(n, hold_s, wall_s, (), client_processes=processes, started_unix_s=begin, void=f"{error}.")
@@ -195,29 +216,6 @@ class LiveEndpoint:
         # one after a hold that the client spoilt.
         double = strained > 0 or visit % 2 == 0
         return transport, min(wanted * (2 if double else 1), n, self._crew.size)
-
-    def _run(
-        self, n: int, hold_s: float, begin: float, *, transport: str, processes: int, ramp_s: float
-    ) -> list[ShareReport]:
-        common = Share(
-            target=self._target,
-            options=self._options,
-            numbers=(),
-            total=n,
-            begin_unix_s=begin,
-            ramp_s=ramp_s,
-            settle_s=self._effort.settle_s,
-            hold_s=hold_s,
-            criteria=self._criteria,
-            transport=transport,
-            chunk_ms=self._chunk_ms,
-            recordings=self._recordings,
-            seed=self._seed + self._holds,
-        )
-        shares = [replace(common, numbers=tuple(range(k, n, processes))) for k in range(processes)]
-        # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
-        timeout_s = (ramp_s + self._effort.settle_s + hold_s) * 3 + 60
-        return self._crew.run(shares, timeout_s=timeout_s)
 
     def _hold(self, n: int, reports: list[ShareReport], begin: float) -> Hold:
         now = time.time()

@@ -22,9 +22,9 @@ class Effort:
     """How much time is spent, and the confidence that it buys.
 
     ``pass_share`` of the streams has to pass, at ``confidence`` (one-sided, per verdict). A rung is ramped up, left
-    alone for ``settle_s``, then judged for ``probe_s`` (on the way) or ``hold_s`` (where it matters); a single hold is
-    never longer than ``max_hold_s``. Both ends of the answer are measured at least ``replicates`` times, with fresh
-    streams each time.
+    alone for ``settle_s`` (twice that the first time, when models are still being loaded), then judged for ``probe_s``
+    (on the way) or ``hold_s`` (where it matters); a single hold is never longer than ``max_hold_s``. Both ends of the
+    answer are measured at least ``replicates`` times, with fresh streams each time.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Effort:
     replicates: int
 
 
-QUICK = Effort("quick", 0.80, 0.80, settle_s=1.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=2)
+QUICK = Effort("quick", 0.80, 0.80, settle_s=3.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=3)
 """Minutes; its hold is one round of the bundled sample, so that every stream hears the same."""
 
 STANDARD = Effort("standard", 0.95, 0.95, settle_s=15.0, probe_s=20.0, hold_s=60.0, max_hold_s=240.0, replicates=2)

@@ -174,15 +174,19 @@ class Search:
     def _patience(self, n: int) -> int:
         """How many holds of ``n`` streams to spend before giving its verdict up."""
         enough = streams_needed(self._effort.pass_share, self._effort.confidence, failed=1)
-        return max(-(-enough // n), self._effort.replicates) + 3
+        return max(-(-enough // n), self._effort.replicates) + 2
 
     def _next_hold(self, rung: Rung) -> float:
         """Longer when it is the growth that stays unclear: its uncertainty falls with the hold's length."""
         longest = max(h.hold_s for h in rung.holds)
         unclear = self._criteria.slope is not None and rung.trend.low <= self._criteria.slope < rung.trend.high
-        if unclear and rung.verdict is Verdict.INCONCLUSIVE and longest >= self._effort.hold_s * 0.9:
+        if not unclear or rung.verdict is not Verdict.INCONCLUSIVE or longest < self._effort.hold_s * 0.9:
+            return self._effort.hold_s
+        if longest < self._effort.max_hold_s * 0.99:
             return min(2 * longest, self._effort.max_hold_s)
-        return self._effort.hold_s
+        # The longest has been tried. Where too few streams or too many failures are in the way, more holds tell more
+        # than long ones.
+        return self._effort.max_hold_s if rung.pass_share_low >= self._effort.pass_share else self._effort.hold_s
 
     def _answer(self, low: int, high: int | None) -> Bracket:
         constraint = self._rungs[high].constraint if high is not None else None

@@ -41,7 +41,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         name="speech",
         model_package_name="deepgram-stt-speech",
-        description="A real recogniser (Moonshine tiny-en) whose capacity is this machine's processor",
+        description="A real recogniser (Moonshine tiny-en); one instance computes on one processor of this machine",
         engine="speech",
     ),
 )

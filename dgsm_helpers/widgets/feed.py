@@ -190,7 +190,7 @@ class Feed:
         concurrency = points([low, mean, high], self.period_s)
         high_alarms = [a for a in self._alarms or () if a.side == "high" and a.metric == CONCURRENCY]
         counts = self._history()
-        marks = [] if self._activities is None else map(mark, self._activities.itertuples(index=False))
+        marks = [] if self._activities is None else map(mark, self._own_activities().itertuples(index=False))
         variant = self._variant
         name = endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}"
         return LiveState(
@@ -222,6 +222,9 @@ class Feed:
             cost=self._cost(counts),
             trouble=" ".join(dict.fromkeys(self._troubles.values())),
         )
+
+    def _own_activities(self) -> pd.DataFrame:
+        return observe.since_created(self._activities, self._endpoint)
 
     def _history(self) -> pd.DataFrame | None:
         """The instances over time; None where the activities are not known."""

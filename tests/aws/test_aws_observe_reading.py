@@ -165,29 +165,48 @@ def test_no_activity_is_an_empty_frame(scripted):
     assert observe.story(s.wb) == "No scaling activity yet."
 
 
-def test_instances_follow_the_activities(scripted):
-    s = scripted()
-    endpoint = {
+def _endpoint(created: datetime, running: int, desired: int):
+    return {
         "EndpointName": "dg",
         "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg",
         "EndpointConfigName": "c",
         "EndpointStatus": "Updating",
-        "CreationTime": START - timedelta(hours=1),
+        "CreationTime": created,
         "LastModifiedTime": START,
-        "ProductionVariants": [{"VariantName": "AllTraffic", "CurrentInstanceCount": 3, "DesiredInstanceCount": 4}],
+        "ProductionVariants": [
+            {"VariantName": "AllTraffic", "CurrentInstanceCount": running, "DesiredInstanceCount": desired}
+        ],
     }
-    s.answers("sagemaker", "describe_endpoint", endpoint)
+
+
+CONFIG = {
+    "EndpointConfigName": "c",
+    "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
+    "CreationTime": START,
+    "ProductionVariants": [{"VariantName": "AllTraffic", "InitialInstanceCount": 1}],
+}
+
+
+def test_instances_follow_the_activities(scripted):
+    s = scripted()
+    s.answers("sagemaker", "describe_endpoint", _endpoint(START - timedelta(hours=1), 3, 4))
     running = _activity(8, StatusCode="InProgress", Description="Setting desired instance count to 4.")
     del running["EndTime"]
     s.answers("application-autoscaling", "describe_scaling_activities", {"ScalingActivities": [running, _activity(0)]})
-    config = {
-        "EndpointConfigName": "c",
-        "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
-        "CreationTime": START,
-        "ProductionVariants": [{"VariantName": "AllTraffic", "InitialInstanceCount": 1}],
-    }
-    s.answers("sagemaker", "describe_endpoint_config", config)
+    s.answers("sagemaker", "describe_endpoint_config", CONFIG)
     frame = observe.instances(s.wb)
     assert frame["desired_instances"].tolist() == [1, 3, 3, 4, 4]
     assert frame["running_instances"].tolist() == [1, 1, 3, 3, 3]
     assert frame["reason"].tolist()[-1] == "now"
+
+
+def test_activities_of_a_deleted_endpoint_of_the_same_name_made_none_of_its_instances(scripted):
+    s = scripted()
+    s.answers("sagemaker", "describe_endpoint", _endpoint(START + timedelta(minutes=10), 1, 2))
+    own = _activity(30, StatusCode="InProgress", Description="Setting desired instance count to 2.")
+    del own["EndTime"]
+    s.answers("application-autoscaling", "describe_scaling_activities", {"ScalingActivities": [own, _activity(0)]})
+    s.answers("sagemaker", "describe_endpoint_config", CONFIG)
+    frame = observe.instances(s.wb)
+    assert frame["desired_instances"].tolist() == [1, 2, 2]
+    assert frame["running_instances"].tolist() == [1, 1, 1]

@@ -1,10 +1,10 @@
 """The ``speech`` engine: a real recogniser (Moonshine tiny-en, model in its package); its capacity is this machine's
 CPU.
 
-Work happens in worker processes, started when a stream needs one and ended when idle; streams are pinned to a worker.
-All instances of the listing share the workers, for they share the machine: scaling out adds no capacity here, and says
-so. Word times are apportioned by letters within a recognised line; the model's name says that too. Source: reference
-stt.md.
+An instance computes on one processor: a worker process of its own, started when a stream needs it and ended when idle.
+So one instance leaves the other processors to whoever loads it, and scaling out adds capacity until the machine has no
+more; further instances share the workers there are. Word times are apportioned by letters within a recognised line; the
+model's name says that too. Source: reference stt.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import threading
 import time
 from collections.abc import Sequence
 
@@ -27,18 +28,42 @@ FILE_PIECE_S = 5
 """A file is heard in pieces of this length, so that streams of the same worker do not wait for all of it."""
 
 
+MOST_WORKERS = 4
+"""Worker processes at most, however many processors there are: each holds 200 MB."""
+
+
+class Seat:
+    """A processor's worth of recogniser, shared by ``instances``; its worker comes and goes with the streams."""
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._worker: WorkerProcess | None = None
+        self.instances = 0
+
+    @property
+    def running(self) -> WorkerProcess | None:
+        """The worker, if there is one now."""
+        return self._worker if self._worker is not None and self._worker.alive else None
+
+    def worker(self) -> WorkerProcess:
+        """The worker; a new one where there is none."""
+        if self.running is None:
+            self._worker = WorkerProcess(self._idle_s)
+        return self._worker
+
+
 class SpeechEngine:
-    """All instances and the workers they share.
+    """All instances and the seats they have.
 
     Args:
-        workers: most worker processes; None for one per core, two at most.
+        workers: most worker processes; None for one per processor, `MOST_WORKERS` at most.
         idle_s: how long a worker outlives its last stream.
     """
 
     def __init__(self, *, workers: int | None = None, idle_s: float = IDLE_S) -> None:
-        self._most = workers or min(2, os.cpu_count() or 1)
-        self._idle_s = idle_s
-        self._workers: list[WorkerProcess] = []
+        most = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._seats = tuple(Seat(idle_s) for _ in range(most))
+        self._lock = threading.Lock()
 
     def new_instance(self, instance_id: str) -> SpeechInstance:
         """A container; it starts no process yet.
@@ -51,48 +76,44 @@ class SpeechEngine:
                 "The speech listing needs the package moonshine-voice, which is not installed.",
                 hint='Install it with: pip install "moonshine-voice==0.1.0" (Linux on x86-64).',
             )
-        return SpeechInstance(self)
+        with self._lock:
+            seat = min(self._seats, key=lambda s: s.instances)
+            seat.instances += 1
+        return SpeechInstance(self, seat)
 
-    def worker(self) -> WorkerProcess:
-        """The worker with the fewest streams; a new one while fewer than the most run and all have some."""
-        self._workers = [w for w in self._workers if w.alive]
-        idlest = min(self._workers, key=lambda w: w.load, default=None)
-        if idlest is None or (idlest.load and len(self._workers) < self._most):
-            idlest = WorkerProcess(self._idle_s)
-            self._workers.append(idlest)
-        return idlest
+    def leave(self, seat: Seat) -> None:
+        """Give an instance's seat back."""
+        with self._lock:
+            seat.instances -= 1
+
+    @property
+    def workers(self) -> tuple[WorkerProcess, ...]:
+        """The workers that run now."""
+        return tuple(seat.running for seat in self._seats if seat.running is not None)
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Worker processes that run now."""
-        return tuple(w.pid for w in self._workers if w.alive and w.pid)
-
-    def cpu_s(self) -> float:
-        """CPU seconds the workers have used."""
-        return sum(w.cpu_s for w in self._workers)
-
-    @property
-    def most_workers(self) -> int:
-        """How many workers it may run."""
-        return self._most
+        """Their processes."""
+        return tuple(w.pid for w in self.workers if w.pid)
 
     def close(self) -> None:
         """End the workers; may be called after the event loop has gone."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.kill()
-        self._workers = []
 
 
 class SpeechInstance:
     """One container; see the module."""
 
-    def __init__(self, engine: SpeechEngine) -> None:
+    def __init__(self, engine: SpeechEngine, seat: Seat) -> None:
         self._engine = engine
-        self._looked = (time.monotonic(), engine.cpu_s())
+        self._seat = seat
+        self._closed = False
+        self._looked = (time.monotonic(), self._cpu_s())
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> SpeechStream:
         """Start hearing a stream."""
-        return SpeechStream(self._engine.worker(), options, listener)
+        return SpeechStream(self._seat.worker(), options, listener)
 
     async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
         """Hear a whole recording.
@@ -101,7 +122,7 @@ class SpeechInstance:
             LocalError: the recogniser failed.
         """
         collected = _Collector()
-        worker = self._engine.worker()
+        worker = self._seat.worker()
         stream = worker.open(collected)
         worker.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
         piece_bytes = FILE_PIECE_S * sample_rate * 2
@@ -121,14 +142,21 @@ class SpeechInstance:
         return Recognised(0.0, len(pcm) / 2 / sample_rate, words, is_final=True, speech_final=True, model=MODEL)
 
     def busy_share(self) -> float:
-        """Share of the workers' cores in use since the last call; the workers are shared by all instances."""
-        now = (time.monotonic(), self._engine.cpu_s())
+        """Share of its processor in use since the last call; instances of one seat see the same."""
+        now = (time.monotonic(), self._cpu_s())
         (then_s, before_s), self._looked = self._looked, now
-        elapsed_s = (now[0] - then_s) * self._engine.most_workers
+        elapsed_s = now[0] - then_s
         return min(1.0, max(0.0, (now[1] - before_s) / elapsed_s)) if elapsed_s > 0 else 0.0
 
+    def _cpu_s(self) -> float:
+        worker = self._seat.running
+        return 0.0 if worker is None else worker.cpu_s
+
     def close(self) -> None:
-        """Workers outlive an instance: others may use them, and idle ones end by themselves."""
+        """Its worker may serve others, and ends by itself when idle."""
+        if not self._closed:
+            self._closed = True
+            self._engine.leave(self._seat)
 
 
 class SpeechStream:

@@ -152,7 +152,7 @@ def test_streams_go_on_while_a_long_file_is_heard():
         await say(instance, SAMPLE.pcm[:16000])
         still_busy = not file.done()
         result = await file
-        assert sum(w.load for w in engine._workers) == 0
+        assert sum(w.load for w in engine.workers) == 0
         return still_busy, result
 
     still_busy, result = with_engine(scene, workers=1)
@@ -160,19 +160,37 @@ def test_streams_go_on_while_a_long_file_is_heard():
     assert 6 * 20 <= len(result.words) <= 6 * 24
 
 
-def test_workers_start_with_the_first_stream_share_the_load_and_end_when_idle():
+def test_a_worker_starts_with_the_first_stream_and_ends_when_idle():
     async def scene(engine):
         instance = engine.new_instance("i-1")
         assert engine.pids == ()
         await asyncio.gather(*(say(instance, SAMPLE.pcm[:64000]) for _ in range(4)))
-        pids = engine.pids
-        assert len(pids) == 2
-        assert instance.busy_share() > 0
+        (pid,) = engine.pids
+        assert 0 < instance.busy_share() <= 1
         await asyncio.sleep(1.5)
-        assert all(gone(pid, 3) for pid in pids) and engine.pids == ()
+        assert gone(pid, 3) and engine.pids == ()
         return await say(instance, SAMPLE.pcm)
 
     assert errors_against_sample(words(with_engine(scene, workers=2, idle_s=1.0))) <= 0.10
+
+
+def test_each_instance_has_a_worker_of_its_own_until_the_machine_has_no_more():
+    async def heard_by(engine, instance):
+        before = {w.pid: w.cpu_s for w in engine.workers}
+        await say(instance, SAMPLE.pcm[:64000])
+        return {w.pid for w in engine.workers if w.cpu_s > before.get(w.pid, 0)}
+
+    async def scene(engine):
+        first, second, third = (engine.new_instance(f"i-{k}") for k in range(3))
+        one, two, three = [await heard_by(engine, i) for i in (first, second, third)]
+        assert one != two and three == one and len(engine.pids) == 2
+        second.close()
+        second.close()  # once is enough
+        fourth, fifth = engine.new_instance("i-4"), engine.new_instance("i-5")
+        return two, await heard_by(engine, fourth), await heard_by(engine, fifth)
+
+    two, fourth, fifth = with_engine(scene, workers=2)
+    assert fourth == two and fifth == two
 
 
 def test_a_worker_that_dies_fails_its_streams_and_is_replaced():
@@ -199,7 +217,7 @@ def test_an_aborted_stream_is_heard_no_more_and_frees_its_place():
         stream.audio(SAMPLE.pcm[:64000])
         stream.abort()
         await say(instance, SAMPLE.pcm[:32000])
-        assert sum(w.load for w in engine._workers) == 0
+        assert sum(w.load for w in engine.workers) == 0
         return heard.results
 
     assert with_engine(scene, workers=1) == []
