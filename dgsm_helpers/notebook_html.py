@@ -1,12 +1,15 @@
-"""An executed notebook as one HTML page that needs nothing else: no network, no kernel, no Jupyter.
+"""An executed notebook for readers without its kernel: as one HTML page that needs no network, or in any viewer.
 
 nbconvert leaves plotly figures out and fetches the code for widgets from the internet. Here figures are drawn by
-plotly.js inside the page, and an HTML widget becomes the picture it last showed.
+plotly.js inside the page, and an HTML widget becomes the picture it last showed. JupyterLab shows widgets only of a
+notebook that it trusts, and takes SVG out of the HTML of others: they get an image.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from typing import Any
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 STATE_MIME = "application/vnd.jupyter.widget-state+json"
+
+_SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 # nbconvert's page fetches these from the internet; besides, plotly.js hides itself from a page that has require.js.
 _OFFLINE = """{% extends 'lab/index.html.j2' %}
@@ -50,6 +55,16 @@ def with_static_widgets(notebook: Any) -> Any:
     return notebook
 
 
+def with_pictures(notebook: Any) -> Any:
+    """A copy in which every widget output also has what the widget last showed, as an image that needs no trust."""
+    notebook = copy.deepcopy(notebook)
+    states = notebook.metadata.get("widgets", {}).get(STATE_MIME, {}).get("state", {})
+    for output in _rich_outputs(notebook):
+        if VIEW_MIME in output.data and (picture := _shown(output.data[VIEW_MIME]["model_id"], states)):
+            output.data["text/html"] = _SVG.sub(_image, picture)
+    return notebook
+
+
 def with_static_figures(notebook: Any) -> Any:
     """A copy in which plotly figures draw themselves, with plotly.js in the first."""
     notebook = copy.deepcopy(notebook)
@@ -82,6 +97,15 @@ def _drawn(figure: Mapping[str, Any], *, with_library: bool) -> str:
 def _rich_outputs(notebook: Any) -> list[Any]:
     cells = (cell for cell in notebook.cells if cell.cell_type == "code")
     return [output for cell in cells for output in cell.outputs if "data" in output]
+
+
+def _image(svg: re.Match[str]) -> str:
+    # An image has no page whose colour it could take; this grey is read on white and on black.
+    text = svg[0].replace("currentColor", "#808080")
+    label = re.search(r'aria-label="[^"]*"', text)
+    described = f" {label[0].replace('aria-label', 'alt')}" if label else ""
+    data = base64.b64encode(text.encode()).decode()
+    return f'<img{described} style="width:100%" src="data:image/svg+xml;base64,{data}">'
 
 
 def _shown(model_id: str, states: Mapping[str, Any]) -> str:

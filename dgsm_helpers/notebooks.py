@@ -155,6 +155,7 @@ def run_notebook(
         error = f"a cell took longer than {timeout_s:g} s."
     except DeadKernelError:
         error = "its kernel died."
+    _add_pictures(output)
     return Outcome(
         notebook=notebook,
         output=output,
@@ -197,6 +198,15 @@ def run_notebooks(
         if not outcome.ok:
             return False
     return True
+
+
+def _add_pictures(executed: Path) -> None:
+    import nbformat
+
+    from .notebook_html import with_pictures
+
+    if executed.exists():
+        nbformat.write(with_pictures(nbformat.read(executed, as_version=4)), executed)
 
 
 def _converted(notebook: Path, parameter: Parameter, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import papermill
 import pytest
 
 from dgsm_helpers.aws import deploy, scaling
@@ -20,6 +21,13 @@ def run(on_embedded, tmp_path):
         return outcome.values
 
     return run_one
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_papermill_reads_every_parameter_with_its_help(path, caplog):
+    parameters = papermill.inspect_notebook(str(path))
+    assert parameters and all(p["help"] for p in parameters.values())
+    assert not caplog.records
 
 
 def test_start_here_in_another_region_and_with_the_speech_listing(run):
