@@ -2,7 +2,7 @@
 
     python benchmarks/speech_knee.py [--criteria strict] [--effort quick] [--runs 2] [--json FILE]
 
-One instance of the recogniser runs on this machine's processor, beside the embedded AWS and the client: keep the
+One instance computes on one of this machine's processors; the embedded AWS and the client need another: keep the
 machine quiet. Each run is a search of its own, with other places in the audio. Prints every run's interval and how far
 the runs' answers lie apart in rungs (streams); the last line is JSON. The claim: within one rung.
 """
