@@ -43,7 +43,7 @@ ALLOWED = {
     "watch": LEAVES | {"session", "charts", "widgets"},
     "tuning": LEAVES | {"session", "aws", "load"},
     "planning": LEAVES | {"session", "aws", "load", "simulate"},
-    "notebooks": {"errors"},
+    "notebooks": {"errors", "notebook_html"},
     "notebook_html": {"errors"},
     "demo": LEAVES | {"session", "aws", "notebooks", "notebook_html"},
 }
