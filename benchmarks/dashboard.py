@@ -28,11 +28,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dgsm_helpers.aws import cleanup, deploy, scaling
-from dgsm_helpers.local import process
+from dgsm_helpers import local
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.session import Workbook, open_workbook
-from dgsm_helpers.widgets import Live
-from dgsm_helpers.widgets.feed import Feed
+from dgsm_helpers.views.feed import Feed
+from dgsm_helpers.views.widgets import Live
 
 SPEED = 300.0
 WINDOW_S = 3 * 3600.0
@@ -51,11 +53,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        process.up(Path(home), speed=SPEED)
+        local.up(Path(home), speed=SPEED)
         try:
             found = measure(open_workbook("local", home=home, endpoint_name="dg-dashboard"), args.refreshes)
         finally:
-            process.down(Path(home))
+            local.down(Path(home))
     report(found)
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
@@ -64,9 +66,9 @@ def main() -> int:
 
 def measure(wb: Workbook, refreshes: int) -> dict:
     """Deploy, wait for three hours of metrics, refresh."""
-    deploy.deploy(wb, deploy.plan(wb))
-    scaling.register(wb)
-    scaling.apply(wb)
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    registration.apply(wb)
     wb.sleep(WINDOW_S)
     requests: Counter[str] = Counter()
     for service in SERVICES:
@@ -94,7 +96,7 @@ def measure(wb: Workbook, refreshes: int) -> dict:
         held_kb.append(rss_kb())
         points = len(view.state.concurrency)
     finally:
-        cleanup.delete(wb)
+        deletion.delete(wb)
     calls = int(later["requests"].max())
     cpu_ms = percentiles(later["cpu_ms"].tolist())
     grown_kb = held_kb[-1] - held_kb[0]

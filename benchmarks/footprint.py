@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from dgsm_helpers.local import process
+from dgsm_helpers import local
 
 RUNS = 5
 IDLE_S = 20
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         start = time.perf_counter()
-        info = process.up(home)
+        info = local.up(home)
         up_s = time.perf_counter() - start
         try:
             server = psutil.Process(info.pid)
@@ -50,7 +50,7 @@ def main() -> None:
             memory_mb = sum(p.memory_info().rss for p in family) / 2**20
         finally:
             start = time.perf_counter()
-            process.down(home)
+            local.down(home)
             down_s = time.perf_counter() - start
     result = {
         "import_dgsm_helpers_s": round(package, 3),

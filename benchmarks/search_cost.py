@@ -15,10 +15,10 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgsm_helpers.load.rung import EFFORTS, Effort, Hold, rung_of
-from dgsm_helpers.load.search import Search
-from dgsm_helpers.load.verdict import STRICT, Verdict
-from dgsm_helpers.load.virtual import VirtualEndpoint
+from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, rung_of
+from dgsm_helpers.load.ladder.search import Search
+from dgsm_helpers.load.ladder.verdict import STRICT, Verdict
+from dgsm_helpers.load.ladder.virtual_endpoint import VirtualEndpoint
 
 KNEES = (4, 10, 12, 24, 40, 60)
 SEEDS = (1, 2, 3)

@@ -32,11 +32,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dgsm_helpers.rules.fleet import choose_instance
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.fleet import choose_instance
-from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import merits_of
-from dgsm_helpers.simulate.model import ScalingModel
 from dgsm_helpers.simulate.presets import grid, guide
 from dgsm_helpers.simulate.sweep import front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic, diurnal

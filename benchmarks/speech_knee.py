@@ -15,11 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from dgsm_helpers.aws import deploy
-from dgsm_helpers.load.capacity import CapacityResult, find_capacity
-from dgsm_helpers.load.rung import EFFORTS, Rung
-from dgsm_helpers.load.verdict import PRESETS
-from dgsm_helpers.local import process
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity
+from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
+from dgsm_helpers.load.ladder.verdict import PRESETS
 from dgsm_helpers.session import open_workbook
 
 
@@ -45,10 +45,10 @@ def main() -> None:
     found: list[tuple[CapacityResult, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        process.up(home, speed=30)
+        local.up(home, speed=30)
         try:
             wb = open_workbook("local", home=home, listing="speech")
-            deploy.deploy(wb, deploy.plan(wb))
+            deployment.deploy(wb, deployment.plan(wb))
             for run in range(asked.runs):
                 began = time.monotonic()
                 result = find_capacity(
@@ -57,7 +57,7 @@ def main() -> None:
                 found.append((result, time.monotonic() - began))
                 print(f"run {run + 1}: {result}, {found[-1][1]:.0f} s of wall time", flush=True)
         finally:
-            process.down(home)
+            local.down(home)
     answers = [r.feasible_max for r, _ in found]
     outcome = {
         "claim": "within one rung",

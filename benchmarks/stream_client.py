@@ -31,13 +31,13 @@ import numpy as np
 import psutil
 from stacks import Spent, Stacks
 
-from dgsm_helpers.aws import deploy
-from dgsm_helpers.load.audio import bundled_recording, chunks
-from dgsm_helpers.load.share import Share, ShareReport, hold_share, ready
-from dgsm_helpers.load.stream import close_loop, stream_loop
-from dgsm_helpers.load.target import ListenOptions, StreamTarget
-from dgsm_helpers.load.verdict import Criteria
-from dgsm_helpers.local import process
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
+from dgsm_helpers.load.ladder.verdict import Criteria
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.session import Workbook, open_workbook, redirect_deepgram_sagemaker
 
 MAX_SLIP_S = 0.010
@@ -303,11 +303,11 @@ def main() -> None:
 def run(home: Path, stacks: Stacks, wanted: Sequence[str], seconds: float, total: int) -> dict[str, object]:
     """All levels on a server of their own, and the ratios."""
     with stacks.watched():
-        info = process.up(home, speed=60, metered={"lanes": 2000, "service_ms": 1})
+        info = local.up(home, speed=60, metered={"lanes": 2000, "service_ms": 1})
     os.environ.update(info.env())
     try:
         wb = open_workbook("local", home=home)
-        deploy.deploy(wb, deploy.plan(wb))
+        deployment.deploy(wb, deployment.plan(wb))
         print(HEAD)
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             for future in [pool.submit(ready) for _ in range(2)]:
@@ -316,7 +316,7 @@ def run(home: Path, stacks: Stacks, wanted: Sequence[str], seconds: float, total
             alone = {transport: climb(hold, transport) for transport in wanted}
             together = find_total(hold, stacks, info.pid, total) if total and "lean" in wanted else []
     finally:
-        process.down(home)
+        local.down(home)
     return summary(alone, together)
 
 

@@ -27,10 +27,10 @@ from typing import Any
 import psutil
 import trustme
 
-from dgsm_helpers.local.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from dgsm_helpers.local.engines.metered import MeteredEngine, MeteredSettings
-from dgsm_helpers.local.runtime.server import RuntimeServer
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.rules.sample import bundled_sample
+from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.runtime.runtime_server import RuntimeServer
 
 CHUNK_S = 0.1
 CHUNK_BYTES = 3200

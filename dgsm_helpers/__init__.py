@@ -6,8 +6,8 @@ from importlib import import_module
 
 _WHERE = {
     "DgsmError": "errors",
-    "ScalingModel": "simulate.model",
-    "ScalingPolicy": "aws.scaling",
+    "ScalingModel": "rules.model",
+    "ScalingPolicy": "aws.scaling.policy",
     "Workbook": "session",
     "open_workbook": "session",
 }

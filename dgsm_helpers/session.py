@@ -21,8 +21,8 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import AccessDenied, CredentialsProblem, InvalidInput, SpendNotConfirmed
-from .prices import Price, lookup
+from dgsm_helpers.errors import AccessDenied, CredentialsProblem, InvalidInput, SpendNotConfirmed
+from dgsm_helpers.prices import Price, lookup
 
 GUIDE_POLICY_NAME = "deepgram-streaming-concurrency-policy"
 STREAM_PORT = 8443
@@ -265,10 +265,10 @@ def _open_aws(
 
 
 def _open_local(listing: str, region: str | None, role_arn: str | None, given: Mapping[str, Any]) -> Workbook:
-    from .local import process
-    from .local.clock import Clock
+    from dgsm_helpers import local
+    from dgsm_helpers.rules.clock import Clock
 
-    info = process.find(given["home"]) or process.up(given["home"])
+    info = local.find(given["home"]) or local.up(given["home"])
     region = region or info.region
     arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:

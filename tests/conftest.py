@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dgsm_helpers.local import process
+from dgsm_helpers import local
 from dgsm_helpers.session import Workbook, open_workbook
 
 SPEED = 120.0
@@ -23,7 +23,7 @@ class Embedded:
     """The embedded AWS of this test run: its state folder, how to reach it, and the environment of `dgsm local env`."""
 
     home: Path
-    info: process.ServerInfo
+    info: local.ServerInfo
 
     @property
     def env(self) -> dict[str, str]:
@@ -54,9 +54,9 @@ def _no_real_account(tmp_path_factory):
 def embedded(tmp_path_factory):
     """A running embedded AWS at `SPEED`, with the metered engine's defaults (knee 10)."""
     home = tmp_path_factory.mktemp("embedded")
-    info = process.up(home, speed=SPEED)
+    info = local.up(home, speed=SPEED)
     yield Embedded(home=home, info=info)
-    process.down(home)
+    local.down(home)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 import subprocess
@@ -19,34 +18,6 @@ import dgsm_helpers
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dgsm_helpers"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-# What each part may import of ours. Modules that lie directly in the package are parts of their own.
-LEAVES = {"errors", "prices", "sample", "schedules", "service_model", "java_regex", "wire", "evidence"}
-ALLOWED = {
-    "errors": set(),
-    "java_regex": set(),
-    "sample": {"errors"},
-    "prices": {"errors"},
-    "schedules": set(),
-    "wire": {"errors"},
-    "evidence": {"errors"},
-    "service_model": {"errors", "java_regex"},
-    "simulate": {"errors", "schedules"},
-    "charts": {"errors"},
-    "local": LEAVES | {"simulate"},
-    "session": LEAVES | {"local"},
-    "aws": LEAVES | {"session"},
-    "load": LEAVES | {"session"},
-    "widgets": LEAVES | {"session", "aws", "load", "charts", "simulate", "planning"},
-    "report": LEAVES | {"session", "aws", "report_page"},
-    "report_page": LEAVES | {"aws", "charts"},
-    "watch": LEAVES | {"session", "charts", "widgets"},
-    "tuning": LEAVES | {"session", "aws", "load"},
-    "planning": LEAVES | {"session", "aws", "load", "simulate"},
-    "notebooks": {"errors", "notebook_html"},
-    "notebook_html": {"errors"},
-    "demo": LEAVES | {"session", "aws", "notebooks", "notebook_html"},
-}
 
 
 def tracked():
@@ -65,38 +36,7 @@ def part_of(path):
     return relative.parts[0].removesuffix(".py")
 
 
-def own_imports(path):
-    """Parts of the package that a module imports, at its top or inside a function."""
-    here = ("dgsm_helpers", *path.relative_to(PACKAGE).with_suffix("").parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level] if node.level else ()
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            names = [f"{stem}.{alias.name}" if stem == "dgsm_helpers" else stem for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "dgsm_helpers" and len(parts) > 1:
-                yield parts[1], node.lineno
-
-
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if not part_of(path).startswith(("__init__", "cli"))]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path):
-    part = part_of(path)
-    allowed = ALLOWED[part] | {part}
-    ours = {part_of(module) for module in PACKAGE.rglob("*.py")}
-    wrong = [(name, line) for name, line in own_imports(path) if name in ours and name not in allowed]
-    assert not wrong, f"{part} may import {sorted(allowed)}"
-
-
-def test_only_the_session_and_the_command_import_the_embedded_aws():
-    importers = {part_of(path) for path in MODULES for name, _ in own_imports(path) if name == "local"}
-    assert importers <= {"session", "local"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

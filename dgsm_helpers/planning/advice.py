@@ -9,30 +9,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..aws import endpoint, tables
-from ..errors import InvalidInput, NotFound, NotReady
-from ..simulate.engine import check_playable, simulate
-from ..simulate.merits import merits_of
-from ..simulate.reaction import Comparison, compare_metrics
-from ..simulate.sweep import Outcome, Recommendation, sweep
-from ..simulate.traffic import step
-from . import telling
-from .calibrating import active_plan, model_for
-from .candidates import grid_for, presets_for, targets_for
-from .comparing import Played, other_statistic, play, recommended
-from .frames import Assumptions, row_of, settings_of
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.planning import summaries
+from dgsm_helpers.planning.calibrating import active_plan, model_for
+from dgsm_helpers.planning.candidates import grid_for, presets_for, targets_for
+from dgsm_helpers.planning.comparing import Played, other_statistic, play, recommended
+from dgsm_helpers.planning.frames import Assumptions, row_of, settings_of
+from dgsm_helpers.simulate.engine import check_playable, simulate
+from dgsm_helpers.simulate.merits import merits_of
+from dgsm_helpers.simulate.reaction import Comparison, compare_metrics
+from dgsm_helpers.simulate.sweep import Outcome, Recommendation, sweep
+from dgsm_helpers.simulate.traffic import step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from ..session import Workbook
-    from ..simulate.merits import Merits
-    from ..simulate.model import ScalingModel
-    from ..simulate.plan import Plan
-    from ..simulate.sweep import Progress
-    from ..simulate.traffic import Traffic
-    from .measured import Measured
+    from dgsm_helpers.planning.measured import Measured
+    from dgsm_helpers.rules.model import ScalingModel
+    from dgsm_helpers.session import Workbook
+    from dgsm_helpers.simulate.merits import Merits
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.sweep import Progress
+    from dgsm_helpers.simulate.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +109,9 @@ class Advice:
             f"Simulated: {self.traffic.name}, {self.traffic.summary}; seed {self.seed}.",
             str(self.instance),
             "",
-            tables.text_table("Policies on this traffic", telling.COLUMNS, [telling.row(item) for item in self.played]),
+            tables.text_table(
+                "Policies on this traffic", summaries.COLUMNS, [summaries.row(item) for item in self.played]
+            ),
             *self._brackets(),
             "",
             f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
@@ -116,9 +119,9 @@ class Advice:
         if runner_up:
             lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
         if self.rerouted:
-            lines.append(telling.rerouted(best.merits, self.rerouted))
+            lines.append(summaries.rerouted(best.merits, self.rerouted))
         if self.detection:
-            lines.append(telling.told(self.detection))
+            lines.append(summaries.told(self.detection))
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join([*lines, f"The scaling model: {Assumptions(self.model).headline} (--json lists them)."])
 
@@ -167,7 +170,7 @@ def advise(
     applied: tuple[Plan, ...] = ()
     calibration = model_for(wb, model)
     model = calibration.model
-    if endpoint.find(wb) is None:
+    if endpoint_state.find(wb) is None:
         notes.append(f"There is no endpoint {wb.endpoint_name} to read: rules are assumed, routing as deployed here.")
     else:
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..aws import scaling, schedules
-from ..aws.scaling_policy import ScalingPolicy
-from ..errors import InvalidInput
-from ..simulate.traffic import DAY_S
-from .comparing import can_be_applied
+from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.comparing import can_be_applied
+from dgsm_helpers.simulate.traffic import DAY_S
 
 if TYPE_CHECKING:
-    from ..session import Workbook
-    from ..simulate.plan import Plan
+    from dgsm_helpers.session import Workbook
+    from dgsm_helpers.simulate.scaling_plan import Plan
 
 SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
 """Names of the scheduled actions that `simulate.presets.scheduled_minimum` makes."""
@@ -86,19 +86,21 @@ def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
     )
 
 
-def apply_settings(wb: Workbook, settings: Settings) -> scaling.ScalingState:
+def apply_settings(wb: Workbook, settings: Settings) -> registration.ScalingState:
     """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
 
     Raises:
         SpendNotConfirmed: the bounds allow more instances, and the workbook was opened without ``confirm_spend=True``.
         NotFound, NotReady: no endpoint, or it is not ``InService``.
     """
-    scaling.register(wb, settings.min_capacity, settings.max_capacity)
-    scaling.apply(wb, settings.policy)
+    registration.register(wb, settings.min_capacity, settings.max_capacity)
+    registration.apply(wb, settings.policy)
     for name in SCHEDULED_NAMES:
         # One that an earlier plan left would go on raising the minimum under this one.
         if name not in {change.name for change in settings.daily}:
-            schedules.remove(wb, name)
+            scheduled_actions.remove(wb, name)
     for change in settings.daily:
-        schedules.put(wb, change.name, change.expression, min_capacity=change.min_capacity)
-    return scaling.verify(wb, settings.policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)
+        scheduled_actions.put(wb, change.name, change.expression, min_capacity=change.min_capacity)
+    return registration.verify(
+        wb, settings.policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity
+    )

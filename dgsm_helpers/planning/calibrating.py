@@ -10,31 +10,40 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..aws import endpoint, observe, scalable, schedules
-from ..aws.calls import call, pages
-from ..aws.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
-from ..aws.scaling_policy import PREDEFINED_METRIC
-from ..errors import InvalidInput, NotReady
-from ..simulate.backtest import Backtest, backtest
-from ..simulate.calibration import Calibration, RecordedActivity, RecordedAlarm, alarm_moments, calibrate
-from ..simulate.engine import simulate
-from ..simulate.fleet import LEAST_OUTSTANDING_REQUESTS
-from ..simulate.ladder import Capacity
-from ..simulate.model import ScalingModel
-from ..simulate.plan import Plan
-from ..simulate.policies import Bounds, TargetTracking
-from ..simulate.replay import replay, series_of
-from .scheduled import planned
-from .sources import METRIC_EVERY_S, STREAM_S
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
+from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
+from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.planning.scheduled_changes import planned
+from dgsm_helpers.planning.sources import METRIC_EVERY_S, STREAM_S
+from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.simulate.calibration import (
+    Backtest,
+    Calibration,
+    RecordedActivity,
+    RecordedAlarm,
+    alarm_moments,
+    backtest,
+    calibrate,
+)
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.replay import replay, series_of
+from dgsm_helpers.simulate.scaling_plan import Plan
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
 
-    from ..session import Workbook
-    from ..simulate.run import Run
-    from ..simulate.traffic import Traffic
+    from dgsm_helpers.session import Workbook
+    from dgsm_helpers.simulate.simulated_run import Run
+    from dgsm_helpers.simulate.traffic import Traffic
 
 TEN_SECOND_DATA = timedelta(hours=3)
 """How long CloudWatch keeps the ten-second datapoints that a faithful replay needs."""
@@ -75,7 +84,7 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
     Raises:
         NotFound: there is no endpoint.
     """
-    state = endpoint.status(wb)
+    state = endpoint_state.status(wb)
     model = model or ScalingModel()
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
     if routing := _routing(wb, state):
@@ -106,7 +115,7 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
 
 def model_for(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
     """`read_model`; while there is no endpoint, the assumptions with the routing that `deploy.plan` asks for."""
-    if endpoint.find(wb) is not None:
+    if endpoint_state.find(wb) is not None:
         return read_model(wb, model)
     return calibrate(dataclasses.replace(model or ScalingModel(), routing=LEAST_OUTSTANDING_REQUESTS), source="")
 
@@ -124,9 +133,9 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
         NotReady: it has no policy.
         InvalidInput: a policy that is not target tracking, whose alarm is the account's own.
     """
-    target = scalable.require_target(wb)
+    target = scalable_target.require_target(wb)
     policies = []
-    for held in scalable.policies(wb):
+    for held in scalable_target.policies(wb):
         if held.policy_type != "TargetTrackingScaling":
             raise InvalidInput(
                 f"Policy {held.name!r} is of type {held.policy_type}; only target tracking can be read back.",
@@ -146,8 +155,8 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
             scaling_out_suspended=target.scale_out_suspended,
             scheduled_suspended=target.scheduled_suspended,
         ),
-        schedule=planned(schedules.listed(wb), begin, horizon_s),
-        instance_types=endpoint.instance_types(wb, endpoint.status(wb)),
+        schedule=planned(scheduled_actions.listed(wb), begin, horizon_s),
+        instance_types=endpoint_state.instance_types(wb, endpoint_state.status(wb)),
         initial_count=count,
     )
 
@@ -261,7 +270,7 @@ def _history(wb: Workbook, alarm_name: str) -> list[dict[str, Any]]:
     return [row for row, _ in zip(rows, range(_HISTORY_ROWS), strict=False)]
 
 
-def _routing(wb: Workbook, state: endpoint.EndpointState) -> str | None:
+def _routing(wb: Workbook, state: endpoint_state.EndpointState) -> str | None:
     config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
     variant = next((v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name), {})
     return (variant.get("RoutingConfig") or {}).get("RoutingStrategy")
@@ -280,7 +289,9 @@ def _tracking(name: str, held: Any) -> TargetTracking:
 
 
 def _policy_created(wb: Workbook) -> datetime:
-    rows = pages(wb, scalable.SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **scalable.triple(wb))
+    rows = pages(
+        wb, scalable_target.SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **scalable_target.triple(wb)
+    )
     created = [row["CreationTime"] for row in rows]
     if not created:
         raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: scaling.apply(wb).")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..load.target_value import derive_target
-from ..simulate.policies import Bounds
-from ..simulate.presets import grid, guide, scheduled_minimum, step_in
-from ..simulate.traffic import DAY_S
+from dgsm_helpers.load.ladder.target_value import derive_target
+from dgsm_helpers.rules.policies import Bounds
+from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.traffic import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..simulate.plan import Plan
-    from ..simulate.policies import ScheduledChange
-    from ..simulate.traffic import Traffic
+    from dgsm_helpers.rules.policies import ScheduledChange
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.traffic import Traffic
 
 TARGET_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Targets of the grid, as shares of the knee; the guide says 0.7 to 0.8."""

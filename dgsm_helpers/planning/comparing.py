@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
-from ..simulate.engine import lay_out, simulate
-from ..simulate.merits import Lag, Merits, lag_of, merits_of
-from ..simulate.policies import TargetTracking
-from ..simulate.sweep import Outcome, Recommendation, recommend
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.policies import TargetTracking
+from dgsm_helpers.simulate.engine import lay_out, simulate
+from dgsm_helpers.simulate.merits import Lag, Merits, lag_of, merits_of
+from dgsm_helpers.simulate.sweep import Outcome, Recommendation, recommend
 
 if TYPE_CHECKING:
-    from ..simulate.ladder import Capacity
-    from ..simulate.model import ScalingModel
-    from ..simulate.plan import Plan
-    from ..simulate.run import Run
-    from ..simulate.traffic import Traffic
+    from dgsm_helpers.rules.model import ScalingModel
+    from dgsm_helpers.simulate.instance_capacity import Capacity
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.simulated_run import Run
+    from dgsm_helpers.simulate.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,22 +1,22 @@
-"""Simulated runs as data frames, for tables and for `charts.planning`; units are in the column names."""
+"""Simulated runs as data frames, for tables and for `views.figures.planning_figures`; units are in the column names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..aws import tables
-from ..simulate.policies import TargetTracking
-from .comparing import can_be_applied
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.planning.comparing import can_be_applied
+from dgsm_helpers.rules.policies import TargetTracking
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..simulate.merits import Merits
-    from ..simulate.model import ScalingModel
-    from ..simulate.plan import Plan
-    from ..simulate.sweep import Outcome
-    from .comparing import Played
+    from dgsm_helpers.planning.comparing import Played
+    from dgsm_helpers.rules.model import ScalingModel
+    from dgsm_helpers.simulate.merits import Merits
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.sweep import Outcome
 
 _COLUMNS = ("rule", "value", "grade", "meaning and source")
 _BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import evidence
-from ..aws import endpoint
-from ..aws.calls import translated
-from ..aws.families import family_of
-from ..errors import InvalidInput, NotReady
-from ..simulate.ladder import Capacity
+from dgsm_helpers import state as evidence
+from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.families import family_of
+from dgsm_helpers.simulate.instance_capacity import Capacity
 
 if TYPE_CHECKING:
-    from ..prices import Price
-    from ..session import Workbook
+    from dgsm_helpers.prices import Price
+    from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,6 @@ def _doubts(wb: Workbook, taken: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _preferred_type(wb: Workbook) -> str:
-    state = endpoint.find(wb)
-    types = endpoint.instance_types(wb, state) if state else ()
+    state = endpoint_state.find(wb)
+    types = endpoint_state.instance_types(wb, state) if state else ()
     return (types or family_of(wb.model_package_arn or "").default_pool)[0]

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidInput, NotFound
-from ..simulate.replay import Series, columns_of, moment_of, read_calls, read_series, replay, series_of
-from ..simulate.traffic import DAY_S, PRESETS, Traffic, preset
+from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.simulate.replay import Series, columns_of, moment_of, read_calls, read_series, replay, series_of
+from dgsm_helpers.simulate.traffic import DAY_S, PRESETS, Traffic, preset
 
 STREAM_S = 300.0
 """Mean length of a stream where the traffic does not tell: five minutes, a call (assumption)."""

@@ -1,7 +1,9 @@
 """From what a real endpoint shows to a scaling model: its alarms, activities and alarm history, already parsed.
 
-Reading them from AWS is ``aws.observe``'s; here is what they say. What they do not say stays an assumption, and is
-listed.
+``aws.watch.observe`` reads them from AWS; this module says what they tell. What they do not tell stays an
+assumption, and is listed.
+
+A recorded period played again: does the simulator have the instances that the endpoint had, minute by minute?
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import InvalidInput
-from .model import Assumption, ScalingModel
+import numpy as np
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.model import Assumption, ScalingModel
+from dgsm_helpers.simulate.simulated_run import Run
 
 _COMPARISONS = {
     "GreaterThanThreshold": ">",
@@ -221,3 +226,46 @@ def _from_idle(least_streams: Sequence[float | None]) -> dict[str, Any]:
 
 def _seconds(value: datetime | float) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Backtest:
+    """Instances per minute as recorded and as simulated; shape (minutes,).
+
+    ``equal_share`` is the share of minutes with the same count, ``mean_error`` the mean absolute difference, ``bias``
+    the mean of simulated minus recorded.
+    """
+
+    recorded: np.ndarray
+    simulated: np.ndarray
+    equal_share: float
+    mean_error: float
+    bias: float
+
+
+def backtest(run: Run, recorded: Sequence[tuple[float, float]]) -> Backtest:
+    """Compare a run with recorded instance counts.
+
+    Args:
+        run: of the traffic that was recorded, under the plan that was active.
+        recorded: (seconds since the begin of the traffic, instances), ascending; a count holds until the next point.
+
+    Raises:
+        InvalidInput: no points, unordered ones, or a first one after the first minute.
+    """
+    if not recorded:
+        raise InvalidInput("There is nothing recorded to compare with.")
+    times, counts = np.asarray(recorded, float).T
+    if (np.diff(times) <= 0).any() or times[0] > 60:
+        raise InvalidInput("Recorded counts must ascend in time and begin within the first minute.")
+    minutes = np.arange(1, int(run.times_s[-1] // 60) + 1) * 60.0
+    actual = counts[np.searchsorted(times, minutes, "right") - 1]
+    ours = run.serving[np.searchsorted(run.times_s, minutes, "right") - 1]
+    difference = ours - actual
+    return Backtest(
+        recorded=actual.astype(int),
+        simulated=ours,
+        equal_share=float((difference == 0).mean()),
+        mean_error=float(np.abs(difference).mean()),
+        bias=float(difference.mean()),
+    )

@@ -14,22 +14,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import InvalidInput, NotReady, UnsupportedFeature
-from .alarms import AlarmSpec, alarms_for
-from .events import Events, events_of
-from .ladder import Capacity
-from .lifecycle import Lifecycle
-from .metric import Datapoints
-from .model import ScalingModel
-from .plan import Plan
-from .policies import Bounds, TargetTracking
-from .run import Run, ScalingEvent
-from .state import EPSILON_S, AlarmReading, Decision, PolicySignals, State
-from .target_tracking import decide, next_due_s, observed, pull_into_bounds, scheduled
-from .tracker import AlarmTracker
-from .traffic import STEP_S, Traffic
-from .virtual_fleet import VirtualFleet
-from .weighted import PoolDatapoints, form_named
+from dgsm_helpers.errors import InvalidInput, NotReady, UnsupportedFeature
+from dgsm_helpers.rules.alarms import AlarmSpec, alarms_for
+from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, State
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.rules.target_tracking import decide, next_due_s, observed, pull_into_bounds, scheduled
+from dgsm_helpers.rules.weighted_metrics import PoolDatapoints, form_named
+from dgsm_helpers.simulate.alarm_tracker import AlarmTracker
+from dgsm_helpers.simulate.engine_metric import Datapoints
+from dgsm_helpers.simulate.events import Events, events_of
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.simulated_run import Run, ScalingEvent
+from dgsm_helpers.simulate.traffic import STEP_S, Traffic
+from dgsm_helpers.simulate.virtual_fleet import Lifecycle, VirtualFleet
 
 
 def capacities_of(plan: Plan, capacity: Capacity | Mapping[str, Capacity]) -> dict[str, Capacity]:

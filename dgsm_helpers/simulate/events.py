@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .traffic import Traffic, generator
+from dgsm_helpers.simulate.traffic import Traffic, generator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .engine import lay_out, simulate
-from .fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
-from .ladder import Capacity
-from .merits import Merits, merits_of
-from .model import ScalingModel
-from .plan import Plan
-from .policies import Bounds, TargetTracking
-from .run import Run
-from .traffic import Traffic, step
-from .weighted import FORMS, form_named
+from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.rules.weighted_metrics import FORMS, form_named
+from dgsm_helpers.simulate.engine import lay_out, simulate
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.merits import Merits, merits_of
+from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.simulated_run import Run
+from dgsm_helpers.simulate.traffic import Traffic, step
 
 PREDEFINED = "predefined, weakest type"
 AFFECTED_LIMIT = 0.02

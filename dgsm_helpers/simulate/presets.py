@@ -11,12 +11,12 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 
-from ..errors import InvalidInput
-from ..schedules import Schedule
-from .alarms import AlarmSpec
-from .plan import Plan
-from .policies import Bounds, Metric, ScheduledChange, Step, StepScaling, TargetTracking
-from .traffic import DAY_S
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.policies import Bounds, Metric, ScheduledChange, Step, StepScaling, TargetTracking
+from dgsm_helpers.rules.schedules import Schedule
+from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.traffic import DAY_S
 
 POLICY_NAME = "deepgram-streaming-concurrency-policy"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .engine import simulate
-from .ladder import Capacity
-from .model import ScalingModel
-from .plan import Plan
-from .policies import TargetTracking
-from .run import Run
-from .traffic import Traffic
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import TargetTracking
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.simulated_run import Run
+from dgsm_helpers.simulate.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from ..errors import InvalidInput
-from .traffic import Traffic, refuse_mean, refuse_size
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.simulate.traffic import Traffic, refuse_mean, refuse_size
 
 _DATED_FROM_S = 1e9
 """Seconds from here on (2001) are Unix times; smaller ones count from a begin of their own."""

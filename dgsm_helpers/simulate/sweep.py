@@ -14,13 +14,13 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from ..errors import DgsmError, InvalidInput
-from .engine import capacities_of, check_playable, lay_out, simulate
-from .ladder import Capacity
-from .merits import Merits, merits_of
-from .model import ScalingModel
-from .plan import Plan
-from .traffic import Traffic
+from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.engine import capacities_of, check_playable, lay_out, simulate
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.merits import Merits, merits_of
+from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.traffic import Traffic
 
 _PLANS_PER_TASK = 10
 """Enough that laying out the traffic once a task does not count, few enough that progress moves."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput
 
 STEP_S = 10.0
 """Resolution of made traffic, the period of the high-resolution metric."""

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
-from ..errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 MAX_HEADERS_BYTES = 128 * 1024

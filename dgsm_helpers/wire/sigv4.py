@@ -16,9 +16,9 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote
 
-from ..errors import InvalidInput
-from . import eventstream
-from .eventstream import FrameError, Message, Timestamp
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.wire import eventstream
+from dgsm_helpers.wire.eventstream import FrameError, Message, Timestamp
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EVENTS_PAYLOAD = "STREAMING-AWS4-HMAC-SHA256-EVENTS"

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from dgsm_helpers.aws import deploy
-from dgsm_helpers.local import process
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.session import Workbook, open_workbook
 
 REGION = "us-east-1"
@@ -114,22 +114,22 @@ def scripted(tmp_path: Path):
 class Operator:
     """What an operator may do to the embedded AWS; undone after the test."""
 
-    def __init__(self, info: process.ServerInfo) -> None:
+    def __init__(self, info: local.ServerInfo) -> None:
         self._info = info
         self._quotas: list[dict[str, Any]] = []
 
     def fault(self, kind: str, **parameters: Any) -> None:
-        process.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
+        local.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
 
     def quota(self, wb: Workbook, instance_type: str, value: float) -> None:
         where = {"region": wb.region, "instance_type": instance_type}
-        process.admin(self._info, "PUT", "quotas", {**where, "value": value})
+        local.admin(self._info, "PUT", "quotas", {**where, "value": value})
         self._quotas.append({**where, "value": 20})
 
     def undo(self) -> None:
-        process.admin(self._info, "DELETE", "faults", {})
+        local.admin(self._info, "DELETE", "faults", {})
         for quota in self._quotas:
-            process.admin(self._info, "PUT", "quotas", quota)
+            local.admin(self._info, "PUT", "quotas", quota)
 
 
 @pytest.fixture
@@ -145,6 +145,6 @@ def deployed(embedded, request):
     """One endpoint for all tests of a module that leave it as it is; deployed, InService, deleted afterwards."""
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
     wb = open_workbook("local", home=embedded.home, endpoint_name=name)
-    deploy.deploy(wb, deploy.plan(wb))
+    deployment.deploy(wb, deployment.plan(wb))
     yield wb
-    deploy.delete(wb)
+    deployment.delete(wb)

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from front_ends import SETS, python_of
+from kit.front_ends import SETS, python_of
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dgsm_helpers.aws import cleanup, deploy, scaling
-from dgsm_helpers.charts import palette
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.session import open_workbook
+from dgsm_helpers.views.figures import palette
 
 PICTURES = Path(__file__).resolve().parents[2] / "out" / "pictures"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,11 +71,11 @@ def needs(missing):
 def endpoint(embedded, monkeypatch):
     monkeypatch.setenv("DGSM_HOME", str(embedded.home))
     wb = open_workbook("local", endpoint_name=ENDPOINT)
-    deploy.deploy(wb, deploy.plan(wb))
-    scaling.register(wb, min_capacity=1, max_capacity=4)
-    scaling.apply(wb)
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, min_capacity=1, max_capacity=4)
+    registration.apply(wb)
     yield wb
-    cleanup.delete(wb)
+    deletion.delete(wb)
 
 
 @pytest.fixture(params=SETS)

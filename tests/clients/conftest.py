@@ -13,8 +13,8 @@ from typing import Any
 
 import boto3
 import pytest
-from client_environments import NotInstalled, javascript_with, or_skip, python_with
-from client_setup import SCRIPTS, Scaling, make_endpoint, model_request, wait_until_in_service
+from kit.client_environments import NotInstalled, javascript_with, or_skip, python_with
+from kit.client_setup import SCRIPTS, Scaling, make_endpoint, model_request, wait_until_in_service
 
 HTTP2 = "aws-sdk-sagemaker-runtime-http2"
 

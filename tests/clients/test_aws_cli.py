@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from client_setup import SAMPLE_WAV, eventually
+from kit.client_setup import SAMPLE_WAV, eventually
 
-from dgsm_helpers.load.runner import Load
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.sample import bundled_sample
 
 NAME = "dg-aws-cli"
 SCALING_POLICY = """\

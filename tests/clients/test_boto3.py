@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from client_setup import ACCOUNT, SAMPLE_WAV, eventually, make_endpoint, model_request, wait_until_in_service
+from kit.client_setup import ACCOUNT, SAMPLE_WAV, eventually, make_endpoint, model_request, wait_until_in_service
 
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.rules.sample import bundled_sample
 
 DIMENSION = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 HIGH_RESOLUTION = {
@@ -226,9 +226,9 @@ def test_own_metrics_come_back_with_percentiles_and_mathematics(boto, embedded, 
 
 
 def _local_now(embedded) -> str:
-    from dgsm_helpers.local import process
+    from dgsm_helpers import local
 
-    return process.admin(embedded.info, "GET", "status")["now"]
+    return local.admin(embedded.info, "GET", "status")["now"]
 
 
 @service("service-quotas")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from client_setup import SAMPLE_WAV
+from kit.client_setup import SAMPLE_WAV
 
 HOST = "runtime.sagemaker.us-east-1.amazonaws.com"
 ALIAS = "127.0.0.2"

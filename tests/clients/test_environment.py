@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from client_setup import SAMPLE_WAV
+from kit.client_setup import SAMPLE_WAV
 
 LEFTOVERS = {
     "a-proxy": dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1"),

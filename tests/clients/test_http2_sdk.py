@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from client_setup import SAMPLE_WAV
 from deepgram.listen.v1.types.listen_v1metadata import ListenV1Metadata
 from deepgram.listen.v1.types.listen_v1results import ListenV1Results
+from kit.client_setup import SAMPLE_WAV
 
-from dgsm_helpers.load.stream import stream_recording
-from dgsm_helpers.load.trace import Ending
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.load.transport.sdk_transport import stream_recording
+from dgsm_helpers.load.transport.trace import Ending
+from dgsm_helpers.rules.sample import bundled_sample
 
 SECONDS = 4.0
 RELEASES = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from client_setup import SAMPLE_WAV
+from kit.client_setup import SAMPLE_WAV
 
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.rules.sample import bundled_sample
 
 pytestmark = pytest.mark.parametrize("client", ["@aws-sdk/client-sagemaker-runtime"])
 

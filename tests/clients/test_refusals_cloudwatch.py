@@ -6,7 +6,7 @@ Every refusal is followed by a look at what was left: nothing may be half-made.
 from __future__ import annotations
 
 import pytest
-from client_setup import refused
+from kit.client_setup import refused
 
 
 @pytest.mark.parametrize(

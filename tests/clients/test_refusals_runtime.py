@@ -9,7 +9,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from client_setup import ACCOUNT, SAMPLE_WAV, refused
+from kit.client_setup import ACCOUNT, SAMPLE_WAV, refused
 
 
 @pytest.fixture

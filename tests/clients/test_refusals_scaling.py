@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from client_setup import NAMESPACE, POLICY, Scaling, eventually, make_endpoint, refused, wait_until_in_service
+from kit.client_setup import NAMESPACE, POLICY, Scaling, eventually, make_endpoint, refused, wait_until_in_service
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from client_setup import SAMPLE_WAV
+from kit.client_setup import SAMPLE_WAV
 
-from dgsm_helpers.sample import bundled_sample
+from dgsm_helpers.rules.sample import bundled_sample
 
 
 @pytest.mark.parametrize("client", ["sagemaker.core.resources"])

@@ -8,13 +8,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from dgsm_helpers.aws import deploy, observe, scaling
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
-from dgsm_helpers.load.runner import Load
-from dgsm_helpers.load.stream import stream_recording
-from dgsm_helpers.load.target import ListenOptions
-from dgsm_helpers.load.trace import Ending
-from dgsm_helpers.local import process
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.sdk_transport import stream_recording
+from dgsm_helpers.load.transport.stream_target import ListenOptions
+from dgsm_helpers.load.transport.trace import Ending
 
 
 @pytest.fixture
@@ -22,10 +24,10 @@ def fault(embedded, workbook):
     """Sets a fault; all are cleared afterwards, before the workbooks are."""
 
     def set_one(kind: str, **given) -> None:
-        process.admin(embedded.info, "POST", "faults", {"kind": kind, **given})
+        local.admin(embedded.info, "POST", "faults", {"kind": kind, **given})
 
     yield set_one
-    process.admin(embedded.info, "DELETE", "faults", {})
+    local.admin(embedded.info, "DELETE", "faults", {})
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def serving(workbook):
 
     def make(**given):
         wb = workbook(**given)
-        deploy.deploy(wb, deploy.plan(wb))
+        deployment.deploy(wb, deployment.plan(wb))
         return wb
 
     return make
@@ -57,21 +59,21 @@ def test_lasting_throttling_is_a_typed_error(fault, workbook):
     wb = workbook()
     fault("throttling", service="sagemaker")
     with pytest.raises(Throttled, match="DescribeEndpoint"):
-        deploy.status(wb)
+        deployment.status(wb)
 
 
 def test_a_denied_call_names_the_action(fault, workbook):
     wb = workbook()
     fault("denied", service="sagemaker", operation="DescribeEndpoint")
     with pytest.raises(AccessDenied, match="sagemaker:DescribeEndpoint"):
-        deploy.status(wb)
+        deployment.status(wb)
 
 
 def test_expired_credentials_say_how_to_go_on(fault, workbook):
     wb = workbook()
     fault("expired-credentials")
     with pytest.raises(CredentialsProblem, match="expired"):
-        deploy.status(wb)
+        deployment.status(wb)
 
 
 def test_expired_credentials_reach_streams_too(fault, serving):
@@ -85,7 +87,7 @@ def test_expired_credentials_reach_streams_too(fault, serving):
 def test_a_shortage_falls_back_to_the_next_type_of_the_pool(fault, workbook):
     wb = workbook()
     fault("shortage", instance_type="ml.g6.2xlarge")
-    deployed = deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+    deployed = deployment.deploy(wb, deployment.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
     assert deployed.state.instances_by_type["ml.g5.2xlarge"] == 1
 
 
@@ -93,7 +95,7 @@ def test_a_shortage_of_every_type_fails_the_deployment_as_capacity(fault, workbo
     wb = workbook()
     fault("shortage", instance_type="*")
     with pytest.raises(DeployFailed) as failed:
-        deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+        deployment.deploy(wb, deployment.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
     assert failed.value.kind == "capacity"
 
 
@@ -102,7 +104,7 @@ def test_a_failed_start_is_classified_by_reason_and_log(fault, workbook, failure
     wb = workbook()
     fault("failed-start", failure=failure)
     with pytest.raises(DeployFailed) as failed:
-        deploy.deploy(wb, deploy.plan(wb))
+        deployment.deploy(wb, deployment.plan(wb))
     assert failed.value.kind in (failure, "capacity" if failure == "container-never-started" else failure)
 
 
@@ -114,7 +116,7 @@ def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(
         fault("crash", endpoint=wb.endpoint_name)
         wait_until(lambda: load.snapshot().failed >= 3)
         wait_until(lambda: load.snapshot().open == 3)
-    assert deploy.status(wb).status == "InService"
+    assert deployment.status(wb).status == "InService"
 
 
 def test_a_mid_stream_error_is_recorded_with_its_message(fault, serving):
@@ -141,8 +143,8 @@ def test_a_dropped_connection_is_told_from_a_clean_end(fault, serving):
 
 def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, serving):
     wb = serving()
-    scaling.register(wb, min_capacity=1, max_capacity=2)
-    scaling.apply(wb)
+    registration.register(wb, min_capacity=1, max_capacity=2)
+    registration.apply(wb)
     fault("slow-metrics", seconds=100_000)
     time.sleep(wb.wall_seconds(60))
     with Load(wb) as load:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import streaming_peer
+from kit import streaming_peer
 
 
 @pytest.fixture(scope="session")

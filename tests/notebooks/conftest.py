@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dgsm_helpers.aws import cleanup
+from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.session import open_workbook
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -34,8 +34,8 @@ def write_notebook(tmp_path):
 def on_embedded(embedded, monkeypatch):
     """Kernels that the test starts find the embedded AWS, on which the notebooks' default endpoint does not exist."""
     wb = open_workbook("local", home=embedded.home)
-    cleanup.delete(wb)
+    deletion.delete(wb)
     monkeypatch.setitem(os.environ, "DGSM_HOME", str(embedded.home))
     yield wb
-    cleanup.delete(wb)
-    assert not cleanup.prove_empty(wb)
+    deletion.delete(wb)
+    assert not deletion.prove_empty(wb)

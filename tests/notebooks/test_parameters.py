@@ -7,8 +7,9 @@ from pathlib import Path
 import papermill
 import pytest
 
-from dgsm_helpers.aws import deploy, scaling
-from dgsm_helpers.notebooks import run_notebook
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -37,14 +38,14 @@ def test_start_here_in_another_region_and_with_the_speech_listing(run):
 def test_deploy_with_one_listing_for_serving_and_transcribing(run, on_embedded):
     values = run("01_deploy", listing="metered", transcriber="metered")
     assert values["transcribed_by"] == "metered"
-    assert deploy.status(on_embedded).status == "InService"
+    assert deployment.status(on_embedded).status == "InService"
 
 
 def test_register_with_other_bounds_and_target(run, on_embedded):
     values = run("02_register", max_capacity=2, target_value=7.5, scale_in_cooldown_s=600)
     assert values == {"target_value": 7.5, "min_capacity": 1, "max_capacity": 2}
-    wanted = scaling.ScalingPolicy(target_value=7.5, scale_in_cooldown_s=600)
-    assert scaling.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
+    wanted = registration.ScalingPolicy(target_value=7.5, scale_in_cooldown_s=600)
+    assert registration.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
 
 
 @pytest.mark.timeout(300)
@@ -55,7 +56,7 @@ def test_monitor_with_a_smaller_load_goes_to_two_instances_and_back(run):
 
 
 def test_clean_up_can_only_list(run, on_embedded):
-    deploy.deploy(on_embedded, deploy.plan(on_embedded))
+    deployment.deploy(on_embedded, deployment.plan(on_embedded))
     values = run("99_clean_up", delete=False)
     assert "endpoint deepgram-demo" in values["left_behind"]
     assert run("99_clean_up")["left_behind"] == []

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dgsm_helpers.aws import deploy, scaling
-from dgsm_helpers.notebooks import run_notebook
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 PLAN = Path(__file__).resolve().parents[2] / "notebooks" / "05_plan.ipynb"
 
@@ -22,13 +23,13 @@ def calls(tmp_path):
 
 
 def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tmp_path):
-    deploy.deploy(on_embedded, deploy.plan(on_embedded))
+    deployment.deploy(on_embedded, deployment.plan(on_embedded))
     given = {"traffic": str(calls), "knee": 12, "apply": True, "tolerated_percent": 1.0}
     outcome = run_notebook(PLAN, given, tmp_path / "out", 240, progress_bar=False)
     assert outcome.ok, str(outcome)
     assert outcome.values["knee"] == 12
     assert outcome.values["over_capacity_percent"] <= 1.0
-    state = scaling.verify(on_embedded)
+    state = registration.verify(on_embedded)
     assert state.ok, state.problems
     (policy,) = state.policies
     assert outcome.values["recommended"].startswith(f"target {policy.configuration['TargetValue']:g},")

@@ -8,15 +8,16 @@ import sys
 
 import pytest
 
-from dgsm_helpers.aws import deploy, scaling, schedules
-from dgsm_helpers.cli import main
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.cli.main import main
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.advice import advise, step_like
 from dgsm_helpers.planning.applying import apply_settings, settings_for
 from dgsm_helpers.planning.candidates import presets_for
 from dgsm_helpers.planning.measured import measured
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.calibration import calibrate
-from dgsm_helpers.simulate.model import ScalingModel
 from dgsm_helpers.simulate.presets import guide, scheduled_minimum
 from dgsm_helpers.simulate.traffic import Traffic
 
@@ -49,7 +50,7 @@ def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(w
 
 def test_an_endpoint_yet_to_be_deployed_is_routed_as_the_workbook_deploys_it(workbook, day):
     wb = workbook()
-    routing = deploy.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"]["RoutingStrategy"]
+    routing = deployment.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"]["RoutingStrategy"]
     advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
     assert advice.model.routing == routing
     assert advice.rerouted is None
@@ -71,9 +72,9 @@ def test_the_step_is_as_high_as_the_traffic(day):
 
 def test_an_endpoint_that_is_there_is_read(workbook, day):
     wb = workbook()
-    deploy.deploy(wb, deploy.plan(wb))
-    scaling.register(wb)
-    scaling.apply(wb)
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    registration.apply(wb)
     advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
     assert dict(advice.model.evidence).keys() >= {"statistic", "high_periods", "low_periods"}
     assert all(item.other is None for item in advice.played)
@@ -157,7 +158,7 @@ def test_no_tolerable_plan_is_a_negative_answer(shell, capsys):
 
 def test_a_reader_that_has_gone_is_no_error(embedded):
     words = "plan --traffic constant --hours 3 --peak 20 --knee 100 --json"
-    script = f"{sys.executable} -m dgsm_helpers.cli {words} | true; exit ${{PIPESTATUS[0]}}"
+    script = f"{sys.executable} -m dgsm_helpers.cli.main {words} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], env=embedded.env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -174,15 +175,15 @@ def test_a_sweep_adds_the_grid_and_shows_its_progress(shell, capsys):
 
 def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     wb = workbook()
-    deploy.deploy(wb, deploy.plan(wb))
+    deployment.deploy(wb, deployment.plan(wb))
     shape = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
     _, at_target, step_in, _, scheduled = presets_for(day, **shape)
     settings = settings_for(scheduled)
     assert "cron(45 6 * * ? *)" in str(settings)
     assert apply_settings(wb, settings).ok
-    assert {a.name: a.min_capacity for a in schedules.listed(wb)} == {"peak-minimum": 3, "off-peak-minimum": 1}
+    assert {a.name: a.min_capacity for a in scheduled_actions.listed(wb)} == {"peak-minimum": 3, "off-peak-minimum": 1}
     assert apply_settings(wb, settings_for(at_target)).ok
-    assert not schedules.listed(wb)
+    assert not scheduled_actions.listed(wb)
     with pytest.raises(InvalidInput, match="more than one"):
         settings_for(step_in)
 

@@ -7,13 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from dgsm_helpers.aws import cleanup, deploy, scaling, schedules
-from dgsm_helpers.cli import main
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.cli.main import main
 from dgsm_helpers.errors import NotFound, NotReady
-from dgsm_helpers.load.runner import Load
+from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.planning.calibrating import active_plan, back_test, read_model, recorded_traffic
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import open_workbook
-from dgsm_helpers.simulate.model import ScalingModel
 
 STREAMS = 13
 
@@ -22,9 +24,9 @@ STREAMS = 13
 def scaled(embedded):
     """A workbook whose endpoint went from one instance to three under 13 streams, and back after they ended."""
     wb = open_workbook("local", home=embedded.home, endpoint_name="dg-calibrate")
-    deploy.deploy(wb, deploy.plan(wb, ["ml.g6.2xlarge"], single_type_reason="one type, as in the plan"))
-    scaling.register(wb, min_capacity=1, max_capacity=4)
-    scaling.apply(wb)
+    deployment.deploy(wb, deployment.plan(wb, ["ml.g6.2xlarge"], single_type_reason="one type, as in the plan"))
+    registration.register(wb, min_capacity=1, max_capacity=4)
+    registration.apply(wb)
     time.sleep(wb.wall_seconds(60))
     with Load(wb, session_s=1700) as load:
         load.set(STREAMS)
@@ -33,7 +35,7 @@ def scaled(embedded):
         load.set(0)
         time.sleep(wb.wall_seconds(1400))
     yield wb
-    cleanup.delete(wb)
+    deletion.delete(wb)
 
 
 def test_alarms_routing_start_up_and_reaction_are_read_and_the_rest_is_shown_as_assumed(scaled):
@@ -89,9 +91,9 @@ def test_planning_for_the_recorded_hours_says_how_well_the_model_fits_them(scale
 
 def test_scheduled_actions_are_part_of_the_plan(scaled):
     midnight = scaled.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    schedules.put(scaled, "morning", "cron(30 7 * * ? *)", min_capacity=2)
+    scheduled_actions.put(scaled, "morning", "cron(30 7 * * ? *)", min_capacity=2)
     plan = active_plan(scaled, begin=midnight, horizon_s=86_400)
-    schedules.remove(scaled, "morning")
+    scheduled_actions.remove(scaled, "morning")
     assert [(c.at_s, c.min_capacity, c.name) for c in plan.schedule] == [(7.5 * 3600, 2, "morning")]
 
 
@@ -107,12 +109,12 @@ def test_nothing_can_be_read_of_an_endpoint_that_is_not_there(workbook):
 
 def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
     wb = workbook()
-    deploy.deploy(wb, deploy.plan(wb))
+    deployment.deploy(wb, deployment.plan(wb))
     calibration = read_model(wb)
     assert {row.name for row in calibration.read} <= {"routing", "idle_instance_emits_zero"}
     assert calibration.model.statistic == ScalingModel().statistic
     with pytest.raises(NotFound, match="not registered"):
         active_plan(wb, begin=wb.now(), horizon_s=3600)
-    scaling.register(wb)
+    registration.register(wb)
     with pytest.raises(NotReady, match="no scaling policy"):
         back_test(wb)

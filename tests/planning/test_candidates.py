@@ -7,14 +7,7 @@ from math import ceil
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.candidates import (
-    busy_hours,
-    grid_for,
-    most_instances,
-    presets_for,
-    targets_for,
-    targets_of,
-)
+from dgsm_helpers.planning.candidates import busy_hours, grid_for, most_instances, presets_for, targets_for, targets_of
 from dgsm_helpers.simulate.traffic import preset
 
 SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}

@@ -8,10 +8,10 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.candidates import presets_for, targets_for
 from dgsm_helpers.planning.comparing import can_be_applied, play, recommended
 from dgsm_helpers.planning.frames import Assumptions, comparison, over_time, swept
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import merits_of
-from dgsm_helpers.simulate.model import ScalingModel
 
 SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
 LADDER = Capacity(knee=10, rungs=((4, 100.0), (10, 180.0), (14, 900.0)))

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dgsm_helpers.simulate.model import ScalingModel
-from dgsm_helpers.simulate.plan import Plan
-from dgsm_helpers.simulate.policies import Bounds, TargetTracking
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.simulate.scaling_plan import Plan
 from dgsm_helpers.simulate.traffic import Traffic
 
 

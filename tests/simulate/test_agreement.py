@@ -7,17 +7,19 @@ import time
 
 import numpy as np
 import pytest
-from scaling_bench import START_S, Bench
+from kit.scaling_bench import START_S, Bench
 
-from dgsm_helpers.aws import deploy, observe, scaling
-from dgsm_helpers.load.runner import Load
-from dgsm_helpers.local import process
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.session import open_workbook
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
-from dgsm_helpers.simulate.model import ScalingModel
-from dgsm_helpers.simulate.plan import Plan
-from dgsm_helpers.simulate.policies import Bounds, TargetTracking
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.scaling_plan import Plan
 from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, ramp, step
 
 PERIOD_S = 10.0
@@ -93,17 +95,17 @@ def test_same_activities_in_the_same_order_within_one_period(name):
 def unhurried(tmp_path):
     """A workbook on an embedded AWS of its own at 30x: opening 13 streams then takes seconds of local time, not
     minutes."""
-    process.up(tmp_path, speed=30)
+    local.up(tmp_path, speed=30)
     yield open_workbook("local", home=tmp_path)
-    process.down(tmp_path)
+    local.down(tmp_path)
 
 
 @pytest.mark.slow
 def test_the_running_embedded_aws_scales_as_planned_under_real_streams(unhurried):
     wb = unhurried
-    deploy.deploy(wb, deploy.plan(wb, list(TYPES), single_type_reason="one type, as in the plan"))
-    scaling.register(wb, min_capacity=1, max_capacity=4)
-    scaling.apply(wb)
+    deployment.deploy(wb, deployment.plan(wb, list(TYPES), single_type_reason="one type, as in the plan"))
+    registration.register(wb, min_capacity=1, max_capacity=4)
+    registration.apply(wb)
     time.sleep(wb.wall_seconds(120))
     with Load(wb, session_s=1700) as load:
         load.set(13)

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.simulate.backtest import backtest
-from dgsm_helpers.simulate.calibration import alarm_moments, calibrate, recorded_activity, recorded_alarm
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.calibration import alarm_moments, backtest, calibrate, recorded_activity, recorded_alarm
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
-from dgsm_helpers.simulate.model import ScalingModel
+from dgsm_helpers.simulate.instance_capacity import Capacity
 
 HIGH = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmHigh-1"
 LOW = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmLow-2"

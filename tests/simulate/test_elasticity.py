@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.simulate.elasticity import Elasticity, demand_of, elasticity, speedup
+from dgsm_helpers.simulate.merits import Elasticity, demand_of, elasticity, speedup
 
 
 def test_hand_computed_case():

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput, NotReady, UnsupportedFeature
+from dgsm_helpers.rules.decision import AlarmReading, PolicySignals, State
+from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
+from dgsm_helpers.rules.target_tracking import decide, next_due_s
 from dgsm_helpers.simulate.engine import lay_out, simulate
-from dgsm_helpers.simulate.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
-from dgsm_helpers.simulate.ladder import Capacity
-from dgsm_helpers.simulate.model import ScalingModel
-from dgsm_helpers.simulate.plan import Plan
-from dgsm_helpers.simulate.policies import Bounds, ScheduledChange, TargetTracking
-from dgsm_helpers.simulate.state import AlarmReading, PolicySignals, State
-from dgsm_helpers.simulate.target_tracking import decide, next_due_s
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.scaling_plan import Plan
 from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, step
 
 

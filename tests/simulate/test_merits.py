@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import lag_of, merits_of
 from dgsm_helpers.simulate.traffic import Traffic
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.rules.fleet import Shortage
+from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.rules.weighted_metrics import FORMS, PoolDatapoints
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.fleet import Shortage
-from dgsm_helpers.simulate.ladder import Capacity
-from dgsm_helpers.simulate.plan import Plan
-from dgsm_helpers.simulate.policies import Bounds, TargetTracking
+from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.pool_forms import PREDEFINED, compare_forms, recommended
+from dgsm_helpers.simulate.scaling_plan import Plan
 from dgsm_helpers.simulate.traffic import diurnal, step
-from dgsm_helpers.simulate.weighted import FORMS, PoolDatapoints
 
 STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
 CAPACITY = {STRONG: Capacity(knee=20), WEAK: Capacity(knee=8)}

@@ -3,7 +3,7 @@
 import pytest
 
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
+from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.reaction import compare_metrics, reaction
 
 

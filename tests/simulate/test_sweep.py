@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
-from dgsm_helpers.schedules import parse_schedule
-from dgsm_helpers.simulate.elasticity import Elasticity
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.schedules import parse_schedule
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.ladder import Capacity
-from dgsm_helpers.simulate.merits import Merits, merits_of
-from dgsm_helpers.simulate.model import ScalingModel
+from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.merits import Elasticity, Merits, merits_of
 from dgsm_helpers.simulate.presets import grid, guide, scheduled_changes, scheduled_minimum, step_in
 from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset

@@ -1,0 +1,1 @@
+"""The account around the endpoint: preflight, permissions, quotas, inventory, clean-up, operator alarms."""

@@ -1,0 +1,135 @@
+"""Finding what the workbook made, deleting it in the right order, and proving that nothing bills any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.account import inventory
+from dgsm_helpers.aws.account.inventory import Inventory, Item, find, is_ours
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.errors import NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+__all__ = ["Deleted", "Inventory", "Item", "delete", "find", "is_ours", "prove_empty"]
+
+_DELETE_TIMEOUT_S = 3600.0
+_DELETE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What was removed, in order, and what was found but left alone. ``took_s`` is workbook time."""
+
+    removed: tuple[str, ...]
+    kept: tuple[Item, ...]
+    took_s: float
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
+
+    def _caption(self) -> str:
+        return f"Removed {len(self.removed)} things in {self.took_s:.0f} s" if self.removed else "Nothing to remove"
+
+    def _notes(self) -> list[str]:
+        return [f"Left alone: {item.kind} {item.name} ({item.detail})." for item in self.kept]
+
+
+def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgress | None = None) -> Deleted:
+    """Delete what :func:`find` listed as the workbook's, in the order AWS needs; nothing happens the second time.
+
+    Policies and scalable target first, then the endpoint (which ends the billing), then, once it is gone, its configs
+    and models, alarms and dashboards. What carries no tag of the workbook is left alone unless ``find`` was given it.
+
+    Args:
+        found: what to delete; default: what ``find(wb)`` lists now.
+        on_progress: called while the endpoint is being deleted.
+    """
+    started = wb.now()
+    found = found or find(wb)
+    removed: list[str] = []
+    try:
+        for what in _delete(wb, [item for item in found.items if item.ours], on_progress):
+            removed.append(what)
+    except BaseException as error:
+        error.add_note(f"Removed before that: {', '.join(removed) or 'nothing'}. Run the cell again for the rest.")
+        raise
+    kept = tuple(item for item in found.items if not item.ours)
+    return Deleted(tuple(removed), kept, (wb.now() - started).total_seconds())
+
+
+def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Read everything back: what still bills of what the workbook made. Nothing, when it is empty.
+
+    Raises:
+        DgsmError: something could not be read, which proves nothing.
+    """
+    return tuple(item for item in find(wb, also=also).items if item.ours and item.bills)
+
+
+def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
+    """Delete one after the other, yielding each in words as it goes."""
+    if any(item.kind in inventory.SCALING_KINDS for item in mine):
+        yield from registration.remove(wb)
+    if any(item.kind == "endpoint" for item in mine):
+        yield from _delete_endpoint(wb, on_progress)
+    for kind, operation, key in _DELETIONS:
+        for name in _names(mine, kind):
+            if _gone(wb, "sagemaker", operation, **{key: name}):
+                yield f"{kind} {name}"
+    # A policy's alarms go with it; those that are still there belong to no policy any more.
+    left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
+    for name in (*sorted(left_alarms), *_names(mine, "alarm")):
+        if _gone(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]):
+            yield f"alarm {name}"
+    for name in _names(mine, "dashboard"):
+        if _gone(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]):
+            yield f"dashboard {name}"
+
+
+_DELETIONS = (
+    ("endpoint config", "DeleteEndpointConfig", "EndpointConfigName"),
+    ("model", "DeleteModel", "ModelName"),
+)
+
+
+def _names(items: Iterable[Item], kind: str) -> list[str]:
+    return [item.name for item in items if item.kind == kind]
+
+
+def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
+    """Ask for the deletion and wait until it is done; an endpoint in motion is waited for first, as AWS demands."""
+    state = None
+    for _ in range(_DELETE_ATTEMPTS):
+        try:
+            call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
+        except NotFound:
+            return []
+        except NotReady:
+            pass
+        state = endpoint_state.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
+        if state is None:
+            return [f"endpoint {wb.endpoint_name}"]
+    raise NotReady(
+        f"Endpoint {wb.endpoint_name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
+        hint="Run the cell again; it may still bill.",
+    )
+
+
+def _gone(wb: Workbook, service: str, operation: str, **params: Any) -> bool:
+    """Delete; False when it was gone already."""
+    try:
+        call(wb, service, operation, **params)
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""A least-privilege IAM policy for each notebook: what it calls, and what AWS checks behind those calls. No more.
+
+The lists of calls are held to recorded runs of the notebooks, each alone on a fresh endpoint, by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
+from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
+from dgsm_helpers.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+_SLR_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+
+STREAM = "sagemaker:InvokeEndpointWithBidirectionalStream"
+_PRICE_AND_QUOTA = {"pricing:GetProducts", "servicequotas:ListServiceQuotas"}
+_DEPLOY = _PRICE_AND_QUOTA | {
+    "logs:DescribeLogStreams",
+    "sagemaker:CreateEndpoint",
+    "sagemaker:CreateEndpointConfig",
+    "sagemaker:CreateModel",
+    "sagemaker:DescribeEndpoint",
+    "sagemaker:DescribeEndpointConfig",
+    "sagemaker:DescribeModel",
+}
+_REGISTER = {
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:RegisterScalableTarget",
+}
+_VERIFY = {"application-autoscaling:DescribeScalingPolicies", "cloudwatch:DescribeAlarms"}
+_METRICS = {"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
+_CLEAN_UP = _VERIFY | {
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScheduledActions",
+    "cloudwatch:ListDashboards",
+    "logs:DescribeLogGroups",
+    "sagemaker:DeleteEndpoint",
+    "sagemaker:DeleteEndpointConfig",
+    "sagemaker:DeleteModel",
+    "sagemaker:DescribeEndpoint",
+    "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListModels",
+    "sagemaker:ListTags",
+    "tag:GetResources",
+}
+
+NOTEBOOK_CALLS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(sorted(called))
+    for name, called in {
+        "00_start_here": _PRICE_AND_QUOTA
+        | {"iam:GetRole", "iam:SimulatePrincipalPolicy", "sagemaker:DescribeModelPackage"},
+        "01_deploy": _DEPLOY | _CLEAN_UP | {"sagemaker:InvokeEndpoint", STREAM},
+        "02_register": _DEPLOY | _REGISTER | _VERIFY,
+        "03_tune": _DEPLOY | _REGISTER | _VERIFY | {"cloudwatch:GetMetricData", STREAM},
+        "04_monitor": _DEPLOY
+        | _REGISTER
+        | _METRICS
+        | _VERIFY
+        | {
+            "application-autoscaling:DescribeScalingActivities",
+            "cloudwatch:GetDashboard",
+            "cloudwatch:PutDashboard",
+            "cloudwatch:PutMetricAlarm",
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            STREAM,
+        },
+        "05_plan": _DEPLOY
+        | {
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingActivities",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:GetMetricData",
+            STREAM,
+        },
+        "06_mixed_fleet": _DEPLOY | _REGISTER | _VERIFY | _METRICS | {STREAM},
+        "99_clean_up": _CLEAN_UP
+        | {"application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget"},
+    }.items()
+}
+"""The actions that each notebook calls when it runs alone on a fresh endpoint (the caller's identity aside)."""
+
+IN_SOME_RUNS: Mapping[str, frozenset[str]] = {
+    # With apply=True, and on an endpoint that is registered already.
+    "05_plan": frozenset(
+        _REGISTER
+        | _VERIFY
+        | {"application-autoscaling:PutScheduledAction", "application-autoscaling:DeleteScheduledAction"}
+        # Calibration and back-test on an endpoint that has scaled.
+        | {
+            "application-autoscaling:DescribeScalingPolicies",
+            "cloudwatch:DescribeAlarmHistory",
+            "cloudwatch:ListMetrics",
+        }
+    ),
+}
+"""What a notebook calls with other parameters, or on an endpoint that has been used before."""
+
+BEHIND: Mapping[str, tuple[str, ...]] = {
+    # Only when no role is given, and once a container has written something.
+    "sagemaker:CreateModel": ("iam:PassRole", "iam:GetRole", "sagemaker:AddTags"),
+    "logs:DescribeLogStreams": ("logs:GetLogEvents",),
+    "sagemaker:CreateEndpointConfig": ("sagemaker:AddTags",),
+    "sagemaker:CreateEndpoint": ("sagemaker:AddTags",),
+    "sagemaker:DeleteEndpoint": ("application-autoscaling:DeregisterScalableTarget",),
+    "application-autoscaling:RegisterScalableTarget": (
+        "application-autoscaling:TagResource",
+        "iam:CreateServiceLinkedRole",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+    ),
+    "application-autoscaling:PutScalingPolicy": (
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:DeleteAlarms",
+    ),
+    "cloudwatch:PutMetricAlarm": ("cloudwatch:TagResource",),
+    "application-autoscaling:DeleteScalingPolicy": ("cloudwatch:DeleteAlarms",),
+    # Only when there are some.
+    "application-autoscaling:DescribeScheduledActions": ("application-autoscaling:DeleteScheduledAction",),
+    "cloudwatch:ListDashboards": ("cloudwatch:DeleteDashboards", "cloudwatch:DeleteAlarms"),
+}
+"""What AWS checks beside an action that is called, or what the same step calls in some runs only.
+
+Sources: SageMaker guide, "Actions, resources and condition keys" (dependent actions) and the prerequisites of
+automatic scaling.
+"""
+
+
+def actions_of(notebook: str) -> tuple[str, ...]:
+    """All actions that a notebook needs, sorted.
+
+    Raises:
+        InvalidInput: there is no such notebook.
+    """
+    if notebook not in NOTEBOOK_CALLS:
+        raise InvalidInput(f"There is no notebook {notebook!r}.", hint=f"Give one of {', '.join(NOTEBOOK_CALLS)}.")
+    called = {*NOTEBOOK_CALLS[notebook], *IN_SOME_RUNS.get(notebook, ())}
+    return tuple(sorted({*called, *(behind for action in called for behind in BEHIND.get(action, ()))}))
+
+
+def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:
+    """The IAM policy under which the notebook runs for the workbook's endpoint, narrowed to that endpoint's resources.
+
+    Raises:
+        InvalidInput: there is no such notebook.
+    """
+    actions = actions_of(notebook)
+    caller = call(wb, "sts", "GetCallerIdentity")
+    partition, account = caller["Arn"].split(":")[1], caller["Account"]
+    by_scope: dict[_Scope, list[str]] = {}
+    for action in actions:
+        by_scope.setdefault(_scope(wb, action, partition, account), []).append(action)
+    return {"Version": "2012-10-17", "Statement": [_statement(a, *scope) for scope, a in sorted(by_scope.items())]}
+
+
+# The resources of an action, and a condition's key and value where there is one.
+type _Scope = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _statement(actions: Iterable[str], resources: tuple[str, ...], condition: tuple[str, ...]) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    if condition:
+        key, value = condition
+        statement["Condition"] = {"StringEquals": {key: value}}
+    return statement
+
+
+def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
+    """What AWS can narrow an action to (Service Authorization Reference); "*" where it knows no resource for it."""
+    service, _, name = action.partition(":")
+    here = f"arn:{partition}:{service}:{wb.region}:{account}"
+    if service == "iam":
+        return _iam_scope(wb, name, partition, account)
+    if service == "logs" and name != "DescribeLogGroups":
+        return (f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}*",), ()
+    if service == "application-autoscaling" and not name.startswith("Describe"):
+        # A target's ARN ends in an id that AWS makes up, so that only the namespace tells one from another.
+        condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")
+        return (f"{here}:scalable-target/*",), condition
+    if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarmHistory", "TagResource"):
+        stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb))
+        return tuple(f"{here}:alarm:{stem}*" for stem in stems), ()
+    if service == "cloudwatch" and name.endswith(("Dashboard", "DeleteDashboards")):
+        return (f"arn:{partition}:cloudwatch::{account}:dashboard/{dashboard_prefix(wb)}*",), ()
+    if service != "sagemaker" or name in ("ListEndpoints", "ListEndpointConfigs", "ListModels"):
+        return ("*",), ()
+    if name == "DescribeModelPackage":
+        return (wb.model_package_arn or "*",), ()
+    # SageMaker writes names in ARNs in lower case; the workbook's second endpoint of 01_deploy begins alike.
+    stem = name_stem(wb.endpoint_name).lower()
+    return tuple(f"{here}:{part}/{stem}*" for part in _parts(name)), ()
+
+
+def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> _Scope:
+    if name == "PassRole":
+        return (wb.execution_role_arn,), ("iam:PassedToService", "sagemaker.amazonaws.com")
+    if name == "CreateServiceLinkedRole":
+        role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*"
+        return (role,), ("iam:AWSServiceName", _SLR_SERVICE)
+    return ((wb.execution_role_arn,) if name == "GetRole" else ("*",)), ()
+
+
+def _parts(operation: str) -> tuple[str, ...]:
+    """The kinds of resource, as ARNs name them, that a SageMaker operation is checked on."""
+    if operation.endswith("Tags"):
+        return ("endpoint", "endpoint-config", "model")
+    if operation.endswith("EndpointConfig"):
+        return ("endpoint-config",)
+    if operation.endswith("Model"):
+        return ("model",)
+    return ("endpoint", "endpoint-config") if operation in ("CreateEndpoint", "UpdateEndpoint") else ("endpoint",)

@@ -1,0 +1,192 @@
+"""Everything in the account that belongs to the workbook's endpoint, listed and not touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.watch import logs
+from dgsm_helpers.errors import DgsmError, NotFound
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+SCALING_KINDS = frozenset({"scalable target", "scaling policy", "scheduled action"})
+_KINDS = {"EndpointConfig": "endpoint config", "Model": "model"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One resource. ``ours``: made by the workbook or named by the caller, to be deleted; ``bills``: it costs."""
+
+    kind: str
+    name: str
+    arn: str
+    found_by: str
+    ours: bool
+    bills: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What was found, in the order in which it is deleted; ``notes`` say what could not be searched."""
+
+    endpoint_name: str
+    items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self.notes)
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self.notes)
+
+    def _caption(self) -> str:
+        mine = sum(item.ours for item in self.items)
+        return f"Found for endpoint {self.endpoint_name}: {mine} to delete, {len(self.items) - mine} to leave alone"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [(i.kind, i.name, "delete" if i.ours else "leave", i.bills, i.found_by, i.detail) for i in self.items]
+
+
+_COLUMNS = ("kind", "name", "clean-up", "bills", "found by", "detail")
+
+
+def alarm_prefix(wb: Workbook) -> str:
+    """How the names of the workbook's own alarms begin (no endpoint's name has a slash, so none begins another's)."""
+    return f"dgsm/{wb.endpoint_name}/"
+
+
+def dashboard_prefix(wb: Workbook) -> str:
+    """How the names of the workbook's dashboards begin (dashboards take no slash, endpoints no underscore)."""
+    return f"dgsm_{wb.endpoint_name}_"
+
+
+def is_ours(wb: Workbook, arn: str) -> bool:
+    """Whether a SageMaker resource carries the workbook's tag for this endpoint."""
+    wanted = {(tag["Key"], tag["Value"]) for tag in wb.tags}
+    found = {(tag["Key"], tag["Value"]) for tag in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn)}
+    return wanted <= found
+
+
+def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
+    """List what belongs to the workbook's endpoint, by tag and by name. Nothing is changed.
+
+    Args:
+        also: names of resources without the workbook's tags that clean-up may delete all the same.
+    """
+    tagged, notes = _tagged_arns(wb)
+    state = endpoint_state.find(wb)
+    endpoint_ours = state is not None and (is_ours(wb, state.arn) or state.name in also)
+    items = [*_scaling(wb, ours=state is None or endpoint_ours)]
+    if state is not None:
+        found_by = _found_by(state.name, also, endpoint_ours)
+        detail = f"{state.status}, {state.running} of {state.desired} instances"
+        items.append(Item("endpoint", state.name, state.arn, found_by, endpoint_ours, state.status != "Failed", detail))
+    items += _named(wb, "EndpointConfig", also, tagged)
+    items += _named(wb, "Model", also, tagged)
+    items += _alarms_and_dashboards(wb)
+    notes += _log_group_note(wb)
+    return Inventory(wb.endpoint_name, tuple(items), tuple(notes))
+
+
+def policy_alarms(wb: Workbook) -> tuple[str, ...]:
+    """Names of the alarms that target tracking made for the variant and that exist now."""
+    prefix = f"TargetTracking-{wb.resource_id}-Alarm"
+    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix)
+    return tuple(alarm["AlarmName"] for alarm in found)
+
+
+def _tagged_arns(wb: Workbook) -> tuple[frozenset[str], list[str]]:
+    """ARNs carrying the workbook's tag whatever their name; the search needs a permission that is often missing."""
+    filters = [{"Key": tag["Key"], "Values": [tag["Value"]]} for tag in wb.tags]
+    try:
+        found = pages(wb, "resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters)
+        return frozenset(mapping["ResourceARN"] for mapping in found), []
+    except DgsmError as error:
+        return frozenset(), [
+            f"Searched by name only, then by tag: the account-wide search by tag failed ({error.message})."
+        ]
+
+
+def _scaling(wb: Workbook, *, ours: bool) -> Iterator[Item]:
+    on = "" if ours else "on an endpoint that this workbook did not make"
+    by = "the endpoint's name"
+    for action in pages(
+        wb,
+        "application-autoscaling",
+        "DescribeScheduledActions",
+        "ScheduledActions",
+        ServiceNamespace="sagemaker",
+        ResourceId=wb.resource_id,
+    ):
+        yield Item("scheduled action", action["ScheduledActionName"], action["ScheduledActionARN"], by, ours, False, on)
+    for policy in registration.policies(wb):
+        yield Item("scaling policy", policy.name, policy.arn, by, ours, False, on)
+    target = registration.target(wb)
+    if target is not None:
+        bounds = f"{target.min_capacity} to {target.max_capacity} instances"
+        yield Item("scalable target", wb.resource_id, target.arn, by, ours, False, on or bounds)
+    for name in policy_alarms(wb):
+        yield Item("policy alarm", name, "", by, ours, True, on or "goes with its policy")
+
+
+def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]) -> Iterator[Item]:
+    kind = _KINDS[field]
+    stem = name_stem(wb.endpoint_name)
+    mine_by_name = re.compile(re.escape(stem) + r"-[0-9a-f]{8}")
+    seen: set[str] = set()
+    for summary in pages(wb, "sagemaker", f"List{field}s", f"{field}s", NameContains=stem):
+        name, arn = summary[f"{field}Name"], summary[f"{field}Arn"]
+        ours = arn in tagged or name in also or is_ours(wb, arn)
+        if ours or mine_by_name.fullmatch(name):
+            seen.add(arn)
+            yield Item(kind, name, arn, _found_by(name, also, ours), ours, False, "" if ours else "without our tag")
+    part = f":{kind.replace(' ', '-')}/"
+    for arn in sorted(tagged - seen):
+        name = arn.partition(part)[2]
+        # The search by tag goes on finding what was deleted, for a while.
+        if name and _exists(wb, field, name):
+            yield Item(kind, name, arn, "tag", True, False)
+
+
+def _exists(wb: Workbook, field: str, name: str) -> bool:
+    try:
+        call(wb, "sagemaker", f"Describe{field}", **{f"{field}Name": name})
+    except NotFound:
+        return False
+    return True
+
+
+def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
+    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
+    for alarm in found:
+        yield Item("alarm", alarm["AlarmName"], alarm["AlarmArn"], "name", True, True)
+    listed = pages(wb, "cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=dashboard_prefix(wb))
+    for entry in listed:
+        yield Item("dashboard", entry["DashboardName"], entry.get("DashboardArn", ""), "name", True, True)
+
+
+def _log_group_note(wb: Workbook) -> list[str]:
+    group = logs.group_name(wb.endpoint_name)
+    try:
+        found = call(wb, "logs", "DescribeLogGroups", logGroupNamePrefix=group)["logGroups"]
+    except DgsmError:
+        return []
+    if not any(entry["logGroupName"] == group for entry in found):
+        return []
+    return [f"SageMaker's log group {group} is kept, as a record; its storage costs cents per GB and month."]
+
+
+def _found_by(name: str, also: Sequence[str], ours: bool) -> str:
+    if name in also:
+        return "named"
+    return "tag" if ours else "name"

@@ -1,0 +1,199 @@
+"""The manual's recommended alarms and a dashboard in the account: made, changed and removed, never the policy's own.
+
+Thresholds follow from measured capacity. Names begin with the prefixes that
+clean-up searches for, and alarms carry the workbook's tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers import state as evidence
+from dgsm_helpers.aws.account.dashboard import dashboard_body
+from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
+from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, recommended
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.watch.observe import alarm_states
+from dgsm_helpers.errors import AccessDenied, AwsCallFailed, InvalidInput, NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+
+@dataclass(frozen=True)
+class Put:
+    """What :func:`put` did: names created, changed, and found as they should be; ``alarms`` say why so."""
+
+    endpoint_name: str
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    alarms: tuple[AccountAlarm, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+
+    def _caption(self) -> str:
+        counts = f"{len(self.created)} created, {len(self.updated)} changed, {len(self.unchanged)} as they were"
+        return f"Alarms and dashboard of {self.endpoint_name}: {counts}"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [(alarm.name, alarm.rule, alarm.why) for alarm in self.alarms]
+
+    def _notes(self) -> list[str]:
+        ours = {alarm.name for alarm in self.alarms}
+        others = sorted({*self.created, *self.updated, *self.unchanged} - ours)
+        shown = [f"Dashboard {name}: CloudWatch console, Dashboards." for name in others]
+        return [*shown, *self.warnings]
+
+
+_COLUMNS = ("alarm", "when", "threshold from")
+
+
+def put(
+    wb: Workbook,
+    *,
+    knee: int | None = None,
+    first_chunk_ms: float | None = None,
+    sns_topic_arn: str | None = None,
+) -> Put:
+    """Make the alarms and the dashboard, or bring them up to date; nothing is written that is as it should be.
+
+    They cost cents a month each (a dashboard $3 beyond the first three); clean-up finds and deletes them.
+
+    Args:
+        knee: streams that one instance sustains; default: the newest measurement's.
+        first_chunk_ms: normal first-chunk latency; default: that of the measurement at the knee.
+        sns_topic_arn: topic of the alarms' actions; None removes the actions.
+
+    Raises:
+        NotFound: no such endpoint.
+        NotReady: no capacity was measured and no ``knee`` given.
+        InvalidInput: the knee is below one.
+        InvalidRequest: AWS's model refuses a value, such as a topic's ARN; nothing was made.
+    """
+    state = endpoint_state.status(wb)
+    state.variant(wb.variant_name)
+    types = endpoint_state.instance_types(wb, state)
+    measured = evidence.newest(wb)
+    knee, knee_from = _knee(wb, knee, measured)
+    if first_chunk_ms is None and measured is not None:
+        first_chunk_ms = _first_chunk_ms(measured)
+    alarms = recommended(
+        wb,
+        knee=knee,
+        knee_from=knee_from,
+        gpus=min(map(gpus_of, types), default=1),
+        first_chunk_ms=first_chunk_ms,
+        sns_topic_arn=sns_topic_arn,
+    )
+    done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
+    held = _held(wb)
+    warnings: set[str] = set()
+    for alarm in alarms:
+        before = held.get(alarm.name)
+        what = "created" if before is None else "unchanged" if _same(alarm.request, before) else "updated"
+        if what != "unchanged":
+            # Tags are taken when an alarm is made; CloudWatch ignores them in a later put.
+            warnings.update(_put_alarm(wb, alarm, {"Tags": wb.tags} if before is None else {}))
+        done[what].append(alarm.name)
+    what, name = _put_dashboard(wb, knee)
+    done[what].append(name)
+    names = (tuple(done[what]) for what in ("created", "updated", "unchanged"))
+    return Put(wb.endpoint_name, *names, alarms, tuple(warnings))
+
+
+def remove(wb: Workbook) -> tuple[str, ...]:
+    """Delete the workbook's alarms and dashboard of this endpoint; () the second time. The policy's own stay."""
+    names = sorted(_held(wb))
+    if names:
+        call(wb, "cloudwatch", "DeleteAlarms", AlarmNames=names)
+    name = _dashboard_name(wb)
+    try:
+        call(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name])
+    except NotFound:
+        return tuple(names)
+    return (*names, name)
+
+
+def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Mapping[str, Any]) -> tuple[str, ...]:
+    """PutMetricAlarm, without tags where the identity may not set them; then a warning that says so."""
+    try:
+        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request, **tags)
+    except AccessDenied as error:
+        if not tags or "TagResource" not in error.message:
+            raise
+        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request)
+        return ("The alarms carry no tags: cloudwatch:TagResource is not allowed. Clean-up finds them by name.",)
+    return ()
+
+
+def _held(wb: Workbook) -> dict[str, dict[str, Any]]:
+    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
+    return {alarm["AlarmName"]: alarm for alarm in found}
+
+
+def _same(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    def plain(value: Any) -> Any:
+        return sorted(map(str, value)) if isinstance(value, list) else value
+
+    return held.get("ActionsEnabled", True) and all(plain(held.get(key)) == plain(v) for key, v in wanted.items())
+
+
+def _knee(wb: Workbook, given: int | None, measured: Mapping[str, Any] | None) -> tuple[int, str]:
+    if given is not None:
+        if given < 1:
+            raise InvalidInput(f"knee is {given}.", hint="Give the streams that one instance sustains, 1 or more.")
+        return given, "given"
+    if measured is None:
+        raise NotReady(
+            f"No capacity has been measured for {wb.endpoint_name}, and the alarms follow from it.",
+            hint="Run 03_tune or `dgsm tune` first, or pass knee=.",
+        )
+    return measured["feasible_max"], f"measured {measured['measured_at'][:10]}"
+
+
+def _first_chunk_ms(measured: Mapping[str, Any]) -> float | None:
+    """p95 of the first chunk with as many streams as one instance sustains: the slowest that is still normal."""
+    at_knee = (r for r in measured.get("rungs", ()) if r["n"] == measured["feasible_max"])
+    return next((r["first_chunk_p95_ms"] for r in at_knee if r["first_chunk_p95_ms"]), None)
+
+
+def _dashboard_name(wb: Workbook) -> str:
+    return f"{dashboard_prefix(wb)}overview"
+
+
+def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
+    name = _dashboard_name(wb)
+    targets = [float(p.configuration["TargetValue"]) for p in registration.policies(wb) if p.configuration]
+    own = [alarm["AlarmArn"] for alarm in _held(wb).values()]
+    # An alarm's ARN differs from another's in its name only.
+    policys = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]
+    body = dashboard_body(
+        endpoint_name=wb.endpoint_name,
+        variant_name=wb.variant_name,
+        region=wb.region,
+        target_value=min(targets, default=None),
+        knee=knee,
+        alarm_arns=sorted(own) + policys,
+    )
+    try:
+        if call(wb, "cloudwatch", "GetDashboard", DashboardName=name)["DashboardBody"] == body:
+            return "unchanged", name
+        what = "updated"
+    except NotFound:
+        what = "created"
+    answer = call(wb, "cloudwatch", "PutDashboard", DashboardName=name, DashboardBody=body)
+    problems = [message.get("Message", "") for message in answer.get("DashboardValidationMessages") or ()]
+    if problems:
+        raise AwsCallFailed(f"CloudWatch took dashboard {name} with complaints: {'; '.join(problems)}.")
+    return what, name

@@ -1,0 +1,177 @@
+"""Which actions each step of the workbook needs, and whether the caller has them, as far as AWS will say.
+
+Source of the lists: SageMaker's and Application Auto Scaling's prerequisites pages. The managed policy
+``AmazonSageMakerFullAccess`` covers all but those in ``NOT_IN_FULL_ACCESS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.errors import DgsmError
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "deploy": (
+        "sagemaker:CreateModel",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateEndpoint",
+        "sagemaker:UpdateEndpoint",
+        "sagemaker:DescribeModelPackage",
+        "sagemaker:DescribeModel",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:AddTags",
+        "sagemaker:ListTags",
+        "iam:GetRole",
+        "iam:PassRole",
+        "servicequotas:ListServiceQuotas",
+        "pricing:GetProducts",
+    ),
+    "invoke": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithBidirectionalStream"),
+    "scaling": (
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:DeregisterScalableTarget",
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:DeleteScalingPolicy",
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScalingActivities",
+        "application-autoscaling:DescribeScheduledActions",
+        "application-autoscaling:PutScheduledAction",
+        "application-autoscaling:DeleteScheduledAction",
+        "application-autoscaling:TagResource",
+        "application-autoscaling:ListTagsForResource",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:DeleteAlarms",
+        "iam:CreateServiceLinkedRole",
+    ),
+    "monitoring": (
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "cloudwatch:DescribeAlarmHistory",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:GetDashboard",
+        "cloudwatch:TagResource",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "logs:FilterLogEvents",
+    ),
+    "clean-up": (
+        "sagemaker:DeleteEndpoint",
+        "sagemaker:DeleteEndpointConfig",
+        "sagemaker:DeleteModel",
+        "sagemaker:ListEndpoints",
+        "sagemaker:ListEndpointConfigs",
+        "sagemaker:ListModels",
+        "tag:GetResources",
+        "cloudwatch:ListDashboards",
+        "cloudwatch:DeleteDashboards",
+        "logs:DescribeLogGroups",
+    ),
+}
+
+NOT_IN_FULL_ACCESS = frozenset(
+    {
+        "iam:GetRole",
+        "servicequotas:ListServiceQuotas",
+        "pricing:GetProducts",
+        "application-autoscaling:TagResource",
+        "application-autoscaling:ListTagsForResource",
+        "cloudwatch:ListDashboards",
+        "cloudwatch:DeleteDashboards",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:GetDashboard",
+        "cloudwatch:TagResource",
+        "cloudwatch:DescribeAlarmHistory",
+        "logs:FilterLogEvents",
+    }
+)
+
+
+def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:
+    """One row (name, verdict, detail, fix) per step; one for all where AWS would not say.
+
+    AWS answers for the identity's own policies and boundary; policies of the organisation may still deny, so a yes is
+    only as good as that. The simulation itself must be allowed (``iam:SimulatePrincipalPolicy``), else all is unknown.
+    """
+    if caller_arn.endswith(":root"):
+        return [("permissions", "yes", "the account's root user may do anything", "")]
+    try:
+        denied = _denied(wb, _principal(wb, caller_arn))
+    except DgsmError as error:
+        fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
+        return [("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
+    return [_row(step, actions, denied) for step, actions in ACTIONS.items()]
+
+
+def _row(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> tuple[str, str, str, str]:
+    missing = [action for action in actions if action in denied]
+    if not missing:
+        return f"permissions: {step}", "yes", f"{len(actions)} actions allowed", ""
+    managed = "" if set(missing) <= NOT_IN_FULL_ACCESS else " (AmazonSageMakerFullAccess covers most of them)"
+    return f"permissions: {step}", "no", f"not allowed: {', '.join(missing)}", f"Allow {', '.join(missing)}{managed}."
+
+
+def _principal(wb: Workbook, caller_arn: str) -> str:
+    """The ARN that can be simulated: a session's role instead of the session (which drops the role's path)."""
+    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::\d{12}:assumed-role/([^/]+)/.+", caller_arn)
+    return call(wb, "iam", "GetRole", RoleName=session[2])["Role"]["Arn"] if session else caller_arn
+
+
+def _denied(wb: Workbook, principal_arn: str) -> frozenset[str]:
+    by_resource: dict[str, set[str]] = {}
+    for action in {action for step in ACTIONS.values() for action in step}:
+        by_resource.setdefault(_resource(wb, action, principal_arn), set()).add(action)
+    # PassRole and the service-linked role are usually allowed for one service only; without this they read as denied.
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [service], "ContextKeyType": "string"}
+        for key, service in (
+            ("iam:PassedToService", "sagemaker.amazonaws.com"),
+            ("iam:AWSServiceName", "sagemaker.application-autoscaling.amazonaws.com"),
+        )
+    ]
+    results = [
+        result
+        for resource, actions in sorted(by_resource.items())
+        for result in pages(
+            wb,
+            "iam",
+            "SimulatePrincipalPolicy",
+            "EvaluationResults",
+            PolicySourceArn=principal_arn,
+            ActionNames=sorted(actions),
+            ResourceArns=[resource],
+            ContextEntries=context,
+        )
+    ]
+    return frozenset(r["EvalActionName"] for r in results if r["EvalDecision"] != "allowed")
+
+
+def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
+    """The resource the action would touch: a policy scoped to it reads as denied when "*" is asked for instead."""
+    service, name = action.split(":")
+    partition, account = principal_arn.split(":")[1], principal_arn.split(":")[4]
+    here = f"arn:{partition}:{service}:{wb.region}:{account}"
+    if action == "iam:PassRole":
+        return wb.execution_role_arn
+    if action == "iam:CreateServiceLinkedRole":
+        folder = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+        role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+        return f"arn:{partition}:iam::{account}:role/{folder}/{role}"
+    if service == "logs":
+        return f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}:*"
+    if service != "sagemaker" or name.startswith("List"):
+        return "*"
+    if "ModelPackage" in name:
+        return wb.model_package_arn or "*"
+    if "EndpointConfig" in name:
+        return f"{here}:endpoint-config/{wb.endpoint_name}"
+    return f"{here}:model/{wb.endpoint_name}" if name.endswith("Model") else f"{here}:endpoint/{wb.endpoint_name}"

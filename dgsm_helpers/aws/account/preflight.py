@@ -1,0 +1,295 @@
+"""What has to be in place before a deployment, asked of AWS without changing or billing anything.
+
+Whether the installed AWS clients are recent enough, by the floors this package itself declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import UnknownRegionError
+from packaging.requirements import Requirement
+
+from dgsm_helpers.aws.account import permissions
+from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.calls import call, translated
+from dgsm_helpers.errors import (
+    AccessDenied,
+    CredentialsProblem,
+    DgsmError,
+    InvalidInput,
+    NotFound,
+    NotReady,
+    QuotaExceeded,
+)
+from dgsm_helpers.families import family_of, require_usable_arn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dgsm_helpers.session import Workbook
+
+CLIENTS = {
+    "boto3": "InstancePools and MetricsConfig are unknown to older releases",
+    "sagemaker-core": "older releases ignore the session they are given",
+    "aws-sdk-sagemaker-runtime-http2": "streams are opened with it",
+}
+"""The clients whose version matters, and why."""
+
+_DISTRIBUTION = "dgsm-helpers"
+
+
+def installed_versions() -> list[tuple[str, str, str, str]]:
+    """One row (name, verdict, detail, fix) per client in ``CLIENTS``."""
+    try:
+        declared = {r.name: r for r in map(Requirement, metadata.requires(_DISTRIBUTION) or ())}
+    except metadata.PackageNotFoundError:
+        declared = {}
+    return [_row(name, why, declared.get(name)) for name, why in CLIENTS.items()]
+
+
+def _row(name: str, why: str, requirement: Requirement | None) -> tuple[str, str, str, str]:
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return name, "no", "not installed", f"pip install '{requirement or name}'"
+    if requirement is None:
+        return name, "unknown", f"{found}; this package's own metadata is not installed", "pip install -e ."
+    wanted = str(requirement.specifier)
+    if requirement.specifier.contains(found, prereleases=True):
+        return name, "yes", f"{found} (wanted {wanted})", ""
+    return name, "no", f"{found}, wanted {wanted}: {why}", f"pip install '{name}{wanted}'"
+
+
+type Verdict = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question and its answer; ``fix`` says what to do when the answer is not yes."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class PreflightReport:
+    """All answers. ``unknown`` does not stop a deployment: it means that AWS would not say."""
+
+    rows: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when no answer is no."""
+        return all(row.verdict != "no" for row in self.rows)
+
+    def require(self) -> PreflightReport:
+        """This report, if nothing speaks against deploying.
+
+        Raises:
+            NotReady: naming every answer that is no, with what to do.
+        """
+        bad = [row for row in self.rows if row.verdict == "no"]
+        if bad:
+            raise NotReady(
+                "Not ready to deploy: " + "; ".join(f"{row.name}: {row.detail}" for row in bad) + ".",
+                hint=" ".join(row.fix for row in bad),
+            )
+        return self
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a DataFrame: name, verdict, detail, fix."""
+        import pandas as pd
+
+        return pd.DataFrame([(r.name, r.verdict, r.detail, r.fix) for r in self.rows], columns=list(_COLUMNS))
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), _COLUMNS, self._cells())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), _COLUMNS, self._cells())
+
+    def _caption(self) -> str:
+        counts = {v: sum(r.verdict == v for r in self.rows) for v in ("yes", "no", "unknown")}
+        return "Preflight: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+    def _cells(self) -> list[tuple[str, str, str, str]]:
+        return [(r.name, tables.mark(r.verdict), r.detail, r.fix if r.verdict != "yes" else "") for r in self.rows]
+
+
+_COLUMNS = ("name", "verdict", "detail", "fix")
+
+
+@dataclass(frozen=True)
+class PoolChoice:
+    """A pool without the types that the account may not run.
+
+    ``unknown`` types are kept: Service Quotas does not list them. ``note`` says in one sentence what was dropped.
+    """
+
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    unknown: tuple[str, ...]
+    note: str
+
+    def __str__(self) -> str:
+        return self.note
+
+
+def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None) -> PoolChoice:
+    """The pool without its zero-quota types, in the same order; default: the family's recommended pool.
+
+    One such type fails the whole CreateEndpoint: capacity falls back to the next type, quota does not.
+
+    Raises:
+        QuotaExceeded: every type has a quota of zero.
+        AccessDenied: quotas may not be read.
+    """
+    types = tuple(instance_types or _default_pool(wb))
+    quotas = endpoint_quotas(wb, types)
+    dropped = tuple(t for t in types if quotas[t] == 0)
+    kept = tuple(t for t in types if t not in dropped)
+    unknown = tuple(t for t in types if quotas[t] is None)
+    if not kept:
+        raise QuotaExceeded(
+            f"Every type of the pool has a quota of 0 in {wb.region}: {', '.join(types)}.",
+            hint=f'Request "{quota_name(types[0])}" in Service Quotas, or choose other types.',
+        )
+    note = "Every type of the pool has quota."
+    if dropped:
+        note = f"Dropped {', '.join(dropped)}: quota 0 in {wb.region}, which would fail the whole deployment."
+    return PoolChoice(kept, dropped, unknown, note)
+
+
+def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> PreflightReport:
+    """Ask everything that can be asked before deploying; nothing is changed and nothing bills.
+
+    Args:
+        instance_types: the pool to check quotas for; default: the pool Deepgram recommends for the listing's family.
+    """
+    types = tuple(instance_types or _default_pool(wb))
+    caller, identity = _identity(wb)
+    rows = [identity, _region(wb), _arn(wb)]
+    asked: list[tuple[str, Callable[[], list[Check]]]] = [
+        ("subscription", lambda: [_subscription(wb)]),
+        ("execution role", lambda: [_role(wb)]),
+        ("quotas", lambda: _quotas(wb, types)),
+        ("permissions", lambda: [Check(*row) for row in permissions.ask(wb, caller)]),
+    ]
+    for name, ask in asked:
+        if caller is None:
+            rows.append(Check(name, "unknown", "not asked without an identity", "Sign in first."))
+        else:
+            rows.extend(ask())
+    rows.extend(Check(*row) for row in installed_versions())
+    return PreflightReport(tuple(rows))
+
+
+def _default_pool(wb: Workbook) -> tuple[str, ...]:
+    return family_of(wb.model_package_arn or "").default_pool
+
+
+def _identity(wb: Workbook) -> tuple[str | None, Check]:
+    try:
+        answer = call(wb, "sts", "GetCallerIdentity")
+    except CredentialsProblem as error:
+        return None, Check("identity", "no", error.message, error.hint)
+    except DgsmError as error:
+        return None, Check("identity", "unknown", error.message, error.hint)
+    return answer["Arn"], Check("identity", "yes", f"{answer['Arn']} in account {answer['Account']}")
+
+
+def _region(wb: Workbook) -> Check:
+    try:
+        partition = wb.session.get_partition_for_region(wb.region)
+    except UnknownRegionError:
+        return Check("region", "no", f"{wb.region} is not the name of an AWS region", "Open the workbook with another.")
+    known = wb.session.get_available_regions("sagemaker", partition_name=partition)
+    if wb.region in known:
+        return Check("region", "yes", f"{wb.region} offers SageMaker")
+    return Check("region", "unknown", f"boto3 does not list SageMaker in {wb.region}", "Check the region's name.")
+
+
+def _arn(wb: Workbook) -> Check:
+    try:
+        return Check("model package ARN", "yes", require_usable_arn(wb))
+    except InvalidInput as error:
+        return Check("model package ARN", "no", error.message, error.hint)
+
+
+def _subscription(wb: Workbook) -> Check:
+    name, subscribe = "subscription", "Subscribe to the listing in AWS Marketplace, then copy the ARN for this region."
+    try:
+        arn = require_usable_arn(wb)
+    except InvalidInput:
+        return Check(name, "unknown", "not asked without a usable model package ARN", "Correct the ARN first.")
+    try:
+        answer = call(wb, "sagemaker", "DescribeModelPackage", ModelPackageName=arn)
+    except NotFound as error:
+        return Check(name, "no", error.message, subscribe)
+    except DgsmError as error:
+        verdict = "no" if "not subscribed" in error.message.lower() else "unknown"
+        return Check(name, verdict, error.message, subscribe if verdict == "no" else error.hint)
+    status = answer.get("ModelPackageStatus", "Completed")
+    if status != "Completed":
+        return Check(name, "no", f"the package's status is {status}", "Wait, or ask the seller.")
+    return Check(name, "yes", f"the package can be described, status {status}")
+
+
+def _role(wb: Workbook) -> Check:
+    name = "execution role"
+    give = 'Pass role_arn="arn:aws:iam::<account>:role/<name>" to open_workbook().'
+    try:
+        with translated("sts", "GetCallerIdentity"):
+            arn = wb.execution_role_arn
+    except (InvalidInput, NotFound) as error:
+        return Check(name, "no", error.message, give)
+    except DgsmError as error:
+        return Check(name, "unknown", error.message, give)
+    try:
+        role = call(wb, "iam", "GetRole", RoleName=arn.rpartition("/")[2])["Role"]
+    except NotFound:
+        return Check(name, "no", f"{arn} does not exist", f"Create it, trusting sagemaker.amazonaws.com. {give}")
+    except AccessDenied as error:
+        return Check(name, "unknown", f"{arn} may not be read", error.hint)
+    except DgsmError as error:
+        return Check(name, "unknown", error.message, error.hint)
+    if not _trusts_sagemaker(role.get("AssumeRolePolicyDocument") or {}):
+        fix = "Let sagemaker.amazonaws.com assume it (sts:AssumeRole in the role's trust policy)."
+        return Check(name, "no", f"{arn} does not trust sagemaker.amazonaws.com", fix)
+    return Check(name, "yes", f"{arn} trusts sagemaker.amazonaws.com")
+
+
+def _trusts_sagemaker(document: dict) -> bool:
+    statements = document.get("Statement", [])
+    for statement in [statements] if isinstance(statements, dict) else statements:
+        principal = statement.get("Principal", {})
+        services = principal if isinstance(principal, str) else principal.get("Service", [])
+        services = [services] if isinstance(services, str) else services
+        if statement.get("Effect") == "Allow" and ({"sagemaker.amazonaws.com", "*"} & set(services)):
+            return True
+    return False
+
+
+def _quotas(wb: Workbook, types: tuple[str, ...]) -> list[Check]:
+    try:
+        quotas = endpoint_quotas(wb, types)
+    except DgsmError as error:
+        return [Check(f"quota {t}", "unknown", error.message, error.hint) for t in types]
+    rows = []
+    for instance_type, value in quotas.items():
+        name, request = f"quota {instance_type}", f'Request "{quota_name(instance_type)}" in Service Quotas'
+        if value is None:
+            rows.append(Check(name, "unknown", "Service Quotas does not list it", "Check the type's name."))
+        elif value == 0:
+            detail = "0 instances; one such type fails the whole deployment"
+            rows.append(Check(name, "no", detail, f"Drop {instance_type} from the pool, or: {request}."))
+        else:
+            rows.append(Check(name, "yes", f"{value} instances"))
+    return rows

@@ -1,0 +1,1 @@
+"""What every call shares: the call itself, its errors, money, tables, interrupts."""

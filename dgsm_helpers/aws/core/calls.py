@@ -1,0 +1,207 @@
+"""The one place where AWS is called: requests checked beforehand, refusals translated into this package's errors.
+
+botocore raises one class per transport problem and one generic ``ClientError`` for everything AWS says; callers here
+get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operation, request id and a next step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions as boto
+from botocore import xform_name
+
+from dgsm_helpers.errors import (
+    AccessDenied,
+    AwsCallFailed,
+    CredentialsProblem,
+    DgsmError,
+    InvalidInput,
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    QuotaExceeded,
+    Throttled,
+)
+from dgsm_helpers.rules import request_checks
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_BAD_CREDENTIALS = frozenset(
+    {
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "InvalidAccessKeyId",
+        "AuthFailure",
+    }
+)
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "AuthorizationError"}
+)
+_THROTTLED = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "SlowDown",
+    }
+)
+_QUOTA = frozenset(
+    {"ResourceLimitExceeded", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"}
+)
+_MISSING = frozenset(
+    {
+        "ObjectNotFoundException",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+        "NoSuchEntity",
+        "NoSuchResourceException",
+    }
+)
+_BUSY = frozenset({"ConcurrentUpdateException", "ResourceInUse", "ConflictException"})
+
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+    boto.ProfileNotFound,
+    boto.NoAuthTokenError,
+)
+
+
+def call(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+    """Call one AWS operation and return its answer.
+
+    Args:
+        service: boto3's name of the service, such as ``sagemaker``.
+        operation: the API's name of the operation, such as ``DescribeEndpoint``.
+        params: the request, as boto3 takes it.
+
+    Raises:
+        InvalidRequest: AWS's service model refuses the request; nothing was sent.
+        DgsmError: what AWS answered, translated by :func:`translate`.
+    """
+    request_checks.validate(service, operation, params)
+    with translated(service, operation):
+        return getattr(wb.client(service), xform_name(operation))(**params)
+
+
+def pages(wb: Workbook, service: str, operation: str, key: str, /, **params: Any) -> Iterator[Any]:
+    """The items of ``key`` over every page of an answer; pages are asked for only as the items are used.
+
+    Raises: as :func:`call`.
+    """
+    request_checks.validate(service, operation, params)
+    with translated(service, operation):
+        for page in wb.client(service).get_paginator(xform_name(operation)).paginate(**params):
+            yield from page.get(key, ())
+
+
+@contextmanager
+def translated(service: str, operation: str) -> Iterator[None]:
+    """Within it, botocore's exceptions leave as this package's errors (the original is their ``__cause__``)."""
+    try:
+        yield
+    except (boto.BotoCoreError, boto.ClientError) as error:
+        raise translate(error, service=service, operation=operation) from error
+
+
+def translate(error: Exception, *, service: str, operation: str) -> DgsmError:
+    """This package's error for one of botocore's; see ``dgsm_helpers.errors`` for the tree."""
+    if isinstance(error, boto.ClientError):
+        return _refusal(error, service, operation)
+    what = f"{service}:{operation}"
+    about = {"operation": operation, "code": type(error).__name__}
+    if isinstance(error, boto.ParamValidationError):
+        return InvalidRequest(f"{what} cannot be sent: {error}", hint="Correct the value named; nothing was sent.")
+    if isinstance(error, boto.NoRegionError):
+        return InvalidInput(f"{what} needs a region.", hint="Pass region= to open_workbook() or set AWS_REGION.")
+    if isinstance(error, _NO_CREDENTIALS):
+        return CredentialsProblem(
+            f"{what} could not be signed: {error}.",
+            hint="Sign in (aws sso login, aws configure, or the notebook's execution role) and run the cell again.",
+            **about,
+        )
+    return AwsCallFailed(
+        f"{what} got no answer: {error}",
+        hint="Check the network, the region and any proxy or VPC endpoint, then run the cell again.",
+        **about,
+    )
+
+
+def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError:
+    body = error.response.get("Error", {})
+    operation = getattr(error, "operation_name", "") or operation
+    code, text = str(body.get("Code", "")), str(body.get("Message", "")).strip() or "no message"
+    meta = error.response.get("ResponseMetadata", {})
+    about = {"code": code, "operation": operation, "request_id": str(meta.get("RequestId", ""))}
+    what = f"{service}:{operation} was refused ({code}): {text}"
+    if code in _EXPIRED:
+        return CredentialsProblem(what, hint="The credentials expired: sign in again and rerun the cell.", **about)
+    if code in _BAD_CREDENTIALS:
+        return CredentialsProblem(
+            what, hint="AWS does not know these credentials: check the profile and the machine's clock.", **about
+        )
+    if code in _DENIED:
+        return AccessDenied(what, hint=f"Allow {denied_action(text, service, operation)} for this identity.", **about)
+    if code in _THROTTLED:
+        return Throttled(what, hint="AWS still throttles after botocore's retries: wait a minute and rerun.", **about)
+    if code in _QUOTA:
+        return QuotaExceeded(what, hint=_quota_hint(text), **about)
+    if code in _MISSING or is_missing_text(text):
+        return NotFound(what, hint="Check the name and the region.")
+    if code in _BUSY or "in-progress" in text:
+        return NotReady(what, hint="Wait until the endpoint is InService again, then repeat.")
+    if code in ("ValidationException", "ValidationError", "InvalidParameterValue"):
+        return AwsCallFailed(what, hint="Correct the value AWS names and repeat the call.", **about)
+    status = meta.get("HTTPStatusCode", 0)
+    hint = (
+        "This is AWS's side: repeat in a minute." if status >= 500 else "Look the code up in the operation's reference."
+    )
+    return AwsCallFailed(what, hint=hint, **about)
+
+
+def is_missing_text(text: str) -> bool:
+    """Whether AWS's words say that something is not there (SageMaker says so with a ValidationException)."""
+    return bool(
+        re.search(
+            r"could not find|does not exist|cannot find|not found|no scalable target|no scaling policy",
+            text,
+            re.IGNORECASE,
+        )
+    )
+
+
+def denied_action(text: str, service: str, operation: str) -> str:
+    """The IAM action that AWS says is missing, or the one that belongs to the call."""
+    named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", text)
+    return named[1] if named else f"{IAM_PREFIX.get(service, service)}:{operation}"
+
+
+IAM_PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
+"""IAM's prefix of a service where boto3 has another name for it."""
+
+
+def _quota_hint(text: str) -> str:
+    named = re.search(r"'([^']+)'", text)
+    quota = f'"{named[1]}"' if named else "the quota named"
+    return f"Request an increase of {quota} in Service Quotas, or leave the instance type out of the pool."

@@ -1,0 +1,1 @@
+"""The doctor: reads the configuration once and judges it by rules."""

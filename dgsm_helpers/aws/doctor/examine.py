@@ -1,0 +1,128 @@
+"""The doctor: looks at an endpoint's live configuration once and says what is wrong, why, and what to do.
+
+Each rule is a pure function of one snapshot (``doctor_*_rules``); reading it takes about ten calls (``doctor_gather``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
+from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES
+from dgsm_helpers.aws.doctor.gather import gather
+from dgsm_helpers.aws.doctor.policy_rules import POLICY_RULES
+from dgsm_helpers.aws.doctor.snapshot import Expected, Rule, Snapshot, Verdict, unknown
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+__all__ = ["RULES", "Diagnosis", "Expected", "Finding", "Verdict", "diagnose", "examine"]
+
+RULES: tuple[Rule, ...] = (*CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
+
+_MARKS = {Verdict.OK: "✓", Verdict.UNKNOWN: "?", Verdict.WARN: "!", Verdict.STOP: "✗"}
+_COLUMNS = ("rule", "verdict", "evidence", "what to do", "source")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule's answer: the values it rests on, what to do (empty when all is well), and where the rule comes from."""
+
+    rule: str
+    verdict: Verdict
+    evidence: str
+    fix: str
+    source: str
+
+    @property
+    def marked(self) -> str:
+        """The verdict with a sign before it, so that it does not rest on colour."""
+        return f"{_MARKS[self.verdict]} {self.verdict}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings, the worst first; ``str()`` is a table, a notebook shows it as HTML."""
+
+    endpoint_name: str
+    examined: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def worst(self) -> Verdict:
+        """The worst verdict among the findings."""
+        return max((f.verdict for f in self.findings), key=lambda verdict: verdict.rank, default=Verdict.OK)
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing says STOP."""
+        return self.worst is not Verdict.STOP
+
+    def __getitem__(self, rule: str) -> Finding:
+        """The finding of the rule of that name; KeyError when there is none."""
+        return {finding.rule: finding for finding in self.findings}[rule]
+
+    def to_json(self) -> str:
+        """The diagnosis as JSON."""
+        content = {
+            "endpoint": self.endpoint_name,
+            "examined": self.examined.isoformat(timespec="seconds"),
+            "worst": self.worst,
+            "ok": self.ok,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False)
+
+    def __str__(self) -> str:
+        lines = [self._caption()]
+        for finding in self.findings:
+            lines.append(f"{finding.marked:<10} {finding.rule:<23} {finding.evidence}")
+            if finding.fix:
+                lines.append(f"{'':<11}→ {finding.fix}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
+        found = [f for f in self.findings if f.verdict is not Verdict.OK]
+        fine = [f for f in self.findings if f.verdict is Verdict.OK]
+        rows = [(f.rule, f.marked.replace(" ", "\N{NO-BREAK SPACE}"), f.evidence, f.fix, f.source) for f in found]
+        listed = [(f.rule, f.evidence, f.source) for f in fine]
+        in_order = tables.html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), listed) if fine else ""
+        return tables.html_table(self._caption(), _COLUMNS, rows) + in_order
+
+    def _caption(self) -> str:
+        counts = {verdict: sum(f.verdict is verdict for f in self.findings) for verdict in reversed(Verdict)}
+        listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        return f"Endpoint {self.endpoint_name}, {self.examined:%Y-%m-%d %H:%M} UTC: {listed}"
+
+
+def examine(wb: Workbook, expected: Expected | None = None) -> Diagnosis:
+    """Hold the endpoint's live configuration against measured capacity, its traffic and AWS's rules.
+
+    Reads only. Parts that this identity may not read make their rules UNKNOWN instead of failing the whole.
+
+    Args:
+        expected: what you know about the traffic, where CloudWatch's last three days do not show it.
+
+    Raises:
+        NotFound: no such endpoint or variant.
+        DgsmError: AWS did not answer (throttled, expired credentials): nothing was found out.
+    """
+    return diagnose(gather(wb, expected or Expected()))
+
+
+def diagnose(snapshot: Snapshot) -> Diagnosis:
+    """Apply every rule to a snapshot. Pure."""
+    findings = [_finding(rule, snapshot) for rule in RULES]
+    findings.sort(key=lambda finding: -finding.verdict.rank)
+    return Diagnosis(snapshot.endpoint.name, snapshot.now, tuple(findings))
+
+
+def _finding(rule: Rule, snapshot: Snapshot) -> Finding:
+    missing = [snapshot.unread[part] for part in rule.needs if part in snapshot.unread]
+    judged = unknown(f"could not be read: {missing[0]}", "Make it readable.") if missing else rule.judge(snapshot)
+    return Finding(rule.name, judged.verdict, judged.evidence, judged.fix, rule.source)

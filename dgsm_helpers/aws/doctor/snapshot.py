@@ -1,0 +1,248 @@
+"""What the doctor looks at: the endpoint's configuration and its last days, read once and then only judged.
+
+The doctor's vocabulary: a verdict, what a rule answers, and a rule with its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import isfinite
+from typing import Any, NamedTuple
+
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
+from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+
+DETECTION_S = 60.0
+"""From crossing the target to the new desired count (one measurement on AWS: 61 s; band 50 to 150 s)."""
+
+PROVISIONING_S = 260.0
+"""From the new desired count to an instance that serves (measured on AWS for a small image; large ones 350–525 s)."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the caller knows about the traffic; None: judged by what CloudWatch has seen.
+
+    Attributes:
+        peak_streams: the most streams at once, over all instances.
+        growth_per_min: new streams a minute, net, in the steepest rise.
+        stream_s: how long a stream typically lasts.
+    """
+
+    peak_streams: float | None = None
+    growth_per_min: float | None = None
+    stream_s: float | None = None
+
+
+@dataclass(frozen=True)
+class PolicyAlarm:
+    """An alarm of a policy with what AlarmState leaves out: whether it still acts, and on what metric it looks."""
+
+    state: AlarmState
+    actions_enabled: bool
+    actions: tuple[str, ...]
+    metric: str
+    dimensions: Mapping[str, str]
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The variant in the endpoint config. ``instance_types`` are in order of preference; "" and () where not set."""
+
+    instance_types: tuple[str, ...]
+    routing: str
+    ami: str
+    model_name: str
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The last days per minute, oldest first; all of it from one GetMetricData call.
+
+    ``streams`` holds (Unix time, streams over all instances): Average times SampleCount, with one sample per instance
+    and ten seconds (assumed: AWS documents neither). ``newest`` is the time of the metric's newest datapoint.
+    """
+
+    window: timedelta
+    streams: Sequence[tuple[float, float]] = ()
+    newest: datetime | None = None
+    invocations: float = 0.0
+    errors_last_hour: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def peak(self) -> tuple[float, float] | None:
+        """(time, streams) of the most streams at once; None without data."""
+        return max(self.streams, key=lambda point: point[1], default=None)
+
+    def growth(self, within_s: float) -> float:
+        """The most streams that were added within ``within_s``."""
+        steepest, first = 0.0, 0
+        for index, (time_s, count) in enumerate(self.streams):
+            while self.streams[first][0] < time_s - within_s:
+                first += 1
+            steepest = max(steepest, count - min(c for _, c in self.streams[first : index + 1]))
+        return steepest
+
+    @property
+    def stream_s(self) -> float | None:
+        """Mean length of a stream by Little's law: stream-seconds over invocations; None without invocations."""
+        return sum(count for _, count in self.streams) * 60 / self.invocations if self.invocations else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything the rules judge. ``unread`` names the parts that could not be read, with the reason.
+
+    Attributes:
+        target, policies: of the workbook's variant.
+        elsewhere: resource ids of this endpoint's other variants that carry a target or a policy.
+        alarms: by name, every target-tracking alarm of the endpoint.
+        at_max: times within the traffic's window when AWS did not scale out because the maximum was reached.
+        provisioning_s: how long the endpoint's own scale-outs took, newest first.
+        failures: (time, AWS's words) of scaling activities that failed within the traffic's window.
+        last_success: when the newest successful activity began.
+        quotas: per instance type of the variant; None where Service Quotas lists none.
+        evidence: measured capacity (``dgsm_helpers.state``).
+        usd_per_hour: of what runs now; None when a price is unknown.
+    """
+
+    now: datetime
+    region: str
+    resource_id: str
+    model_package_arn: str
+    endpoint: EndpointState
+    variant: Variant
+    enhanced_metrics: bool
+    network_isolated: bool | None
+    target: Target | None
+    policies: tuple[PolicyState, ...]
+    elsewhere: tuple[str, ...]
+    alarms: Mapping[str, PolicyAlarm]
+    traffic: Traffic
+    at_max: tuple[datetime, ...] = ()
+    provisioning_s: tuple[float, ...] = ()
+    failures: tuple[tuple[datetime, str], ...] = ()
+    last_success: datetime | None = None
+    quotas: Mapping[str, int | None] = field(default_factory=dict)
+    evidence: Mapping[str, Any] | None = None
+    usd_per_hour: float | None = None
+    expected: Expected = Expected()
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> int:
+        """Instances of the variant that run now."""
+        return self._variant_state.running
+
+    @property
+    def desired(self) -> int:
+        """Instances of the variant that are asked for now."""
+        return self._variant_state.desired
+
+    @property
+    def _variant_state(self) -> VariantState:
+        return self.endpoint.variant(self.resource_id.rpartition("/")[2])
+
+    @property
+    def tracking(self) -> tuple[PolicyState, ...]:
+        """The variant's target-tracking policies."""
+        return tuple(p for p in self.policies if p.policy_type == "TargetTrackingScaling")
+
+    @property
+    def concurrency_policies(self) -> tuple[PolicyState, ...]:
+        """Those that follow concurrent requests per instance every ten seconds, as the guide's does."""
+        return tuple(p for p in self.tracking if predefined_metric(p) == PREDEFINED_METRIC)
+
+    @property
+    def target_value(self) -> float | None:
+        """The lowest TargetValue in streams per instance: the one that acts first. None without such a policy."""
+        return min((float(p.configuration["TargetValue"]) for p in self.concurrency_policies), default=None)
+
+    @property
+    def knee(self) -> int | None:
+        """Streams that one instance was measured to sustain."""
+        return self.evidence["feasible_max"] if self.evidence else None
+
+    @property
+    def reaction_s(self) -> float:
+        """From crossing the target until a new instance serves: this endpoint's own slowest start, if it has any."""
+        return DETECTION_S + max(self.provisioning_s, default=PROVISIONING_S)
+
+    @property
+    def age(self) -> timedelta:
+        """Since the endpoint's creation or last change, whichever is later."""
+        times = [t for t in (self.endpoint.created, self.endpoint.modified) if t is not None]
+        return self.now - max(times, default=self.now)
+
+
+def predefined_metric(policy: PolicyState) -> str:
+    """The policy's predefined metric type; "" for a customized metric."""
+    return (policy.configuration.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType", "")
+
+
+def finite(points: Mapping[datetime, float]) -> list[tuple[datetime, float]]:
+    """Points in order of time, without those that are no number."""
+    return sorted((time, value) for time, value in points.items() if isfinite(value))
+
+
+class Verdict(StrEnum):
+    """How bad it is; see :attr:`rank`."""
+
+    OK = "OK"
+    UNKNOWN = "UNKNOWN"
+    """It could not be judged: something was not measured, or may not be read."""
+    WARN = "WARN"
+    """It works and costs money, latency or surprises."""
+    STOP = "STOP"
+    """Scaling does not work, or streams suffer, until this is changed."""
+
+    @property
+    def rank(self) -> int:
+        """0 for OK, up to 3 for STOP."""
+        return list(Verdict).index(self)
+
+
+class Judged(NamedTuple):
+    """A rule's answer: the verdict, the values it rests on, and what to do."""
+
+    verdict: Verdict
+    evidence: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing to look at. ``judge`` is a pure function of the snapshot; ``source`` is where the rule comes from.
+
+    ``needs`` names the parts of the snapshot without which it cannot judge.
+    """
+
+    name: str
+    judge: Callable[[Snapshot], Judged]
+    source: str
+    needs: tuple[str, ...] = ()
+
+
+def ok(evidence: str) -> Judged:
+    """All is well."""
+    return Judged(Verdict.OK, evidence)
+
+
+def unknown(evidence: str, fix: str) -> Judged:
+    """It cannot be told; ``fix`` says how it could."""
+    return Judged(Verdict.UNKNOWN, evidence, fix)
+
+
+def warn(evidence: str, fix: str) -> Judged:
+    """Better changed."""
+    return Judged(Verdict.WARN, evidence, fix)
+
+
+def stop(evidence: str, fix: str) -> Judged:
+    """To be changed now."""
+    return Judged(Verdict.STOP, evidence, fix)

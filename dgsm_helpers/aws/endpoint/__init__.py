@@ -1,0 +1,1 @@
+"""The endpoint: its plan, its deployment, its state, updates, pauses, invocations."""

@@ -1,0 +1,1 @@
+"""The whole set-up written for other tools: shell, boto3, CloudFormation, Terraform."""

@@ -1,0 +1,70 @@
+"""An export as a Python script of boto3 calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+
+_NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling"}
+_INDENT = "    "
+
+
+def script(template: Template) -> str:
+    """A Python script; parameters come from the environment."""
+    services = dict.fromkeys(step.service for step in template.steps)
+    clients = [f'{_NAMES[service]} = boto3.client("{service}", region_name=AWS_REGION)' for service in services]
+    blocks = ["\n".join(_head(template)), "\n".join(clients)]
+    for step in template.steps:
+        arguments = [f"{_INDENT}{key}={_literal(value, 1)},\n" for key, value in step.request.items()]
+        blocks.append(f"{_NAMES[step.service]}.{xform_name(step.operation)}(\n{''.join(arguments)})")
+        if step.operation == "CreateEndpoint":
+            every = 'WaiterConfig={"Delay": 10, "MaxAttempts": 360}'
+            blocks.append(f'sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT_NAME, {every})')
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(template: Template) -> Iterator[str]:
+    yield f'"""Makes the endpoint {template.endpoint_name} again, with its scaling. Written by `dgsm export`."""\n'
+    yield from (f"# {note}" for note in template.notes)
+    yield "import os\n\nimport boto3\n"
+    yield f'AWS_REGION = os.environ.get("AWS_REGION", "{template.region}")'
+    for parameter in template.parameters:
+        name = parameter.name.upper()
+        given = "" if parameter.default is None else f', "{parameter.default}"'
+        read = f'os.environ["{name}"]' if parameter.default is None else f'os.environ.get("{name}"{given})'
+        yield f"{name} = {read}  # {parameter.about}"
+
+
+def _literal(value: Any, depth: int) -> str:
+    if isinstance(value, Text):
+        return _string(value)
+    inner, outer = _INDENT * (depth + 1), _INDENT * depth
+    if isinstance(value, Mapping):
+        items = "".join(f"{inner}{_quoted(key)}: {_literal(item, depth + 1)},\n" for key, item in value.items())
+        return f"{{\n{items}{outer}}}"
+    if isinstance(value, list):
+        items = "".join(f"{inner}{_literal(item, depth + 1)},\n" for item in value)
+        return f"[\n{items}{outer}]"
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _string(text: Text) -> str:
+    if len(text.parts) == 1:
+        return text.parts[0].name.upper()
+    written = "".join(
+        f"{{{part.name.upper()}}}"
+        if isinstance(part, Ref)
+        else _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}")
+        for part in text.parts
+    )
+    return f'f"{written}"'
+
+
+def _quoted(text: str) -> str:
+    # JSON's escapes are Python's too, and its quotes are those that formatters want.
+    return json.dumps(text, ensure_ascii=False)

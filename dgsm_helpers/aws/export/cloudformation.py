@@ -1,0 +1,115 @@
+"""An export as a CloudFormation template.
+
+Models and endpoint config get names from CloudFormation: with names of their own they could not be replaced, and every
+change of them is a replacement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+from dgsm_helpers.aws.scaling.scaling_setup import Step
+
+
+def template(given: Template) -> str:
+    """The template as JSON."""
+    content = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Endpoint {given.endpoint_name} with its scaling. Written by dgsm export.",
+        # A description has a limit of 1,024 bytes, notes have none.
+        **({"Metadata": {"Notes": given.notes}} if given.notes else {}),
+        "Parameters": {
+            camel(p.name): {
+                "Type": "String",
+                "Description": p.about,
+                **({} if p.default is None else {"Default": p.default}),
+                **({"NoEcho": True} if p.secret else {}),
+            }
+            for p in given.parameters
+        },
+        "Resources": {**hosting(given.steps), **_scaling(given.steps)},
+    }
+    return json.dumps(content, indent=2, default=_function) + "\n"
+
+
+def camel(name: str) -> str:
+    """``model_package_arn`` as ``ModelPackageArn``."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def hosting(steps: tuple[Step, ...]) -> dict[str, Any]:
+    """The resources of models, endpoint config and endpoint."""
+    resources: dict[str, Any] = {}
+    models: dict[Any, str] = {}
+    for step in steps:
+        request = dict(step.request)
+        if step.operation == "CreateModel":
+            name = models[request.pop("ModelName")] = f"Model{len(models) + 1}" if models else "Model"
+            resources[name] = {"Type": "AWS::SageMaker::Model", "Properties": request}
+        elif step.operation == "CreateEndpointConfig":
+            del request["EndpointConfigName"]
+            request["ProductionVariants"] = [_variant(v, models) for v in request["ProductionVariants"]]
+            resources["EndpointConfig"] = {"Type": "AWS::SageMaker::EndpointConfig", "Properties": request}
+        elif step.operation == "CreateEndpoint":
+            request["EndpointConfigName"] = {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}
+            # Else an update of the stack would put the instance count back to the config's initial one.
+            properties = {**request, "RetainAllVariantProperties": True}
+            resources["Endpoint"] = {"Type": "AWS::SageMaker::Endpoint", "Properties": properties}
+    return resources
+
+
+def _variant(variant: Mapping[str, Any], models: Mapping[Any, str]) -> dict[str, Any]:
+    named = dict(variant)
+    if "ModelName" in named:
+        named["ModelName"] = _model(models[named["ModelName"]])
+    if "InstancePools" in named:
+        named["InstancePools"] = [
+            {**pool, "ModelNameOverride": _model(models[pool["ModelNameOverride"]])}
+            if "ModelNameOverride" in pool
+            else pool
+            for pool in named["InstancePools"]
+        ]
+    return named
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [name, "ModelName"]}
+
+
+def _scaling(steps: tuple[Step, ...]) -> dict[str, Any]:
+    resources: dict[str, Any] = {}
+    targets: dict[Any, str] = {}
+    for step in steps:
+        request = dict(step.request)
+        if step.operation == "RegisterScalableTarget":
+            name = targets[request["ResourceId"]] = f"Target{len(targets) + 1}" if targets else "Target"
+            if "Tags" in request:
+                request["Tags"] = [{"Key": key, "Value": value} for key, value in request["Tags"].items()]
+            resources[name] = {
+                "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+                "DependsOn": "Endpoint",
+                "Properties": request,
+            }
+        elif step.operation == "PutScalingPolicy":
+            on = {"ScalingTargetId": {"Ref": targets[request["ResourceId"]]}}
+            for key in ("ServiceNamespace", "ResourceId", "ScalableDimension"):
+                del request[key]
+            number = sum(r["Type"].endswith("ScalingPolicy") for r in resources.values()) + 1
+            name = "Policy" if number == 1 else f"Policy{number}"
+            resources[name] = {"Type": "AWS::ApplicationAutoScaling::ScalingPolicy", "Properties": {**request, **on}}
+        elif step.operation == "PutScheduledAction":
+            properties = resources[targets[request["ResourceId"]]]["Properties"]
+            for key in ("ServiceNamespace", "ResourceId", "ScalableDimension"):
+                del request[key]
+            properties.setdefault("ScheduledActions", []).append(request)
+    return resources
+
+
+def _function(text: Text) -> dict[str, str]:
+    if len(text.parts) == 1:
+        return {"Ref": camel(text.parts[0].name)}
+    parts = (f"${{{camel(p.name)}}}" if isinstance(p, Ref) else p.replace("${", "${!") for p in text.parts)
+    return {"Fn::Sub": "".join(parts)}

@@ -1,0 +1,77 @@
+"""The whole set-up as a user's own pipeline wants it: AWS CLI, boto3, CloudFormation, Terraform, or plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.export import boto3_script, cloudformation, shell_script, terraform
+from dgsm_helpers.aws.export.template_values import Parameter, Ref, Template, Text, parametrised
+from dgsm_helpers.aws.scaling import scaling_setup
+from dgsm_helpers.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Export:
+    """The text of one export, with what must be given to use it (``parameters``) and what is left out (``notes``)."""
+
+    text: str
+    parameters: tuple[Parameter, ...]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def export(wb: Workbook, to: str) -> Export:
+    """Read the endpoint's set-up back from AWS and write it down as ``to`` (one of ``FORMATS``).
+
+    Values of the account (ARNs, keys, buckets, networks) and secrets are parameters without a default; the endpoint's
+    name is one with a default.
+
+    Raises:
+        InvalidInput: there is no such format.
+        NotFound, NotReady: there is no such endpoint, or it failed.
+    """
+    if to not in FORMATS:
+        raise InvalidInput(f"There is no export to {to!r}.", hint=f"Give one of {', '.join(FORMATS)}.")
+    template = parametrised(scaling_setup.read(wb))
+    return Export(FORMATS[to](template), template.parameters, template.notes)
+
+
+def _json(template: Template) -> str:
+    content = {
+        "schema": SCHEMA,
+        "region": template.region,
+        "parameters": {p.name: {"about": p.about, "default": p.default} for p in template.parameters},
+        "calls": [
+            {"service": s.service, "operation": s.operation, "request": plain(s.request)} for s in template.steps
+        ],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """A request with its parameters as ``${name}``."""
+    if isinstance(value, Text):
+        return "".join(f"${{{part.name}}}" if isinstance(part, Ref) else part for part in value.parts)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+FORMATS: Mapping[str, Callable[[Template], str]] = {
+    "cli": shell_script.script,
+    "boto3": boto3_script.script,
+    "cloudformation": cloudformation.template,
+    "terraform": terraform.configuration,
+    "json": _json,
+}
+"""Formats by name."""

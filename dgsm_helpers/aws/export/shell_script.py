@@ -1,0 +1,102 @@
+"""An export as a shell script of AWS CLI commands, the scaling part in the guide's own form."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from dgsm_helpers.aws.export.template_values import Parameter, Ref, Template, Text
+from dgsm_helpers.aws.scaling.policy import POLICY_FILE
+from dgsm_helpers.aws.scaling.scaling_setup import Step
+
+_CONFIGURATIONS = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")
+
+
+def script(template: Template) -> str:
+    """A POSIX shell script; parameters come from the environment, the policy goes by way of scaling-policy.json."""
+    blocks = ["\n".join(_head(template))]
+    policies = 0
+    for step in template.steps:
+        if step.operation == "PutScalingPolicy":
+            policies += 1
+            file = POLICY_FILE if policies == 1 else f"scaling-policy-{policies}.json"
+            blocks += _policy(step, file)
+        elif step.service == "sagemaker":
+            blocks.append(_by_document(step))
+        else:
+            blocks.append(_by_options(step, step.request))
+        if step.operation == "CreateEndpoint":
+            wait = 'aws sagemaker wait endpoint-in-service --region "$AWS_REGION" --endpoint-name "$ENDPOINT_NAME"'
+            blocks.append(wait)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(template: Template) -> Iterator[str]:
+    yield "#!/bin/sh"
+    yield f"# Makes the endpoint {template.endpoint_name} again, with its scaling. Written by `dgsm export`."
+    yield "# Parameters are environment variables:"
+    yield from (f"#   {p.name.upper():<20} {p.about}{_default(p)}" for p in template.parameters)
+    yield from (f"# {note}" for note in template.notes)
+    yield "set -eu"
+    yield f': "${{AWS_REGION:={template.region}}}"'
+    for parameter in template.parameters:
+        name = parameter.name.upper()
+        if parameter.default is None:
+            yield f': "${{{name}:?{parameter.about}}}"'
+        else:
+            yield f': "${{{name}:={parameter.default}}}"'
+
+
+def _default(parameter: Parameter) -> str:
+    return "" if parameter.default is None else f" (default: {parameter.default})"
+
+
+def _policy(step: Step, file: str) -> Iterator[str]:
+    key = next(k for k in _CONFIGURATIONS if k in step.request)
+    yield f"cat > {file} <<JSON\n{_document(step.request[key])}\nJSON"
+    options = {k: v for k, v in step.request.items() if k != key}
+    yield f"{_by_options(step, options)} \\\n    --{xform_name(key, '-')} file://{file}"
+
+
+def _by_document(step: Step) -> str:
+    command = f'aws sagemaker {xform_name(step.operation, "-")} --region "$AWS_REGION"'
+    return f'{command} --cli-input-json "$(cat <<JSON\n{_document(step.request)}\nJSON\n)"'
+
+
+def _by_options(step: Step, request: Mapping[str, Any]) -> str:
+    options = [f"--{xform_name(key, '-')} {_argument(value)}" for key, value in request.items()]
+    lines = [f"aws {step.service} {xform_name(step.operation, '-')}", *options, '--region "$AWS_REGION"']
+    return " \\\n    ".join(lines)
+
+
+def _document(value: Any) -> str:
+    """JSON within a here-document, where the shell puts the parameters in."""
+    return _escaped(_marked(value, indent=2), r"[\\$`]")
+
+
+def _argument(value: Any) -> str:
+    text = _with_marks(value) if isinstance(value, Text) else value
+    text = str(text) if isinstance(text, (str, int, float)) else _marked(text)
+    return f'"{_escaped(text, _SPECIAL)}"' if _MARK.search(text) else shlex.quote(text)
+
+
+_SPECIAL = r'[\\$`"]'
+_MARK = re.compile("\ue000(.*?)\ue001")
+"""Where a parameter stands while the text around it is escaped: private-use characters, which no name of AWS's has."""
+
+
+def _marked(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, default=_with_marks, ensure_ascii=False)
+
+
+def _with_marks(text: Text) -> str:
+    return "".join(f"\ue000{part.name.upper()}\ue001" if isinstance(part, Ref) else part for part in text.parts)
+
+
+def _escaped(text: str, special: str) -> str:
+    return _MARK.sub(r"${\1}", re.sub(special, lambda found: "\\" + found[0], text))

@@ -1,0 +1,154 @@
+"""An export as Terraform.
+
+Scaling is made of the ``aws`` provider's own resources. Model, config and endpoint are a CloudFormation stack within
+it: the provider's endpoint configuration knows neither instance pools nor metrics configuration nor the provisioning
+timeout (hashicorp/terraform-provider-aws issue 48469, open in autumn 2026).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dgsm_helpers.aws.export.cloudformation import hosting
+from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+from dgsm_helpers.aws.scaling.scaling_setup import Step
+
+_INDENT = "  "
+_PROVIDER = "5.64"
+"""The first with every argument used here: ``suspended_state`` (the provider's changelog)."""
+_LISTS_OF_BLOCKS = {"Metrics": "metrics", "Dimensions": "dimensions", "StepAdjustments": "step_adjustment"}
+_BLOCKS = {
+    "TargetTrackingScalingPolicyConfiguration": "target_tracking_scaling_policy_configuration",
+    "StepScalingPolicyConfiguration": "step_scaling_policy_configuration",
+    "PredefinedMetricSpecification": "predefined_metric_specification",
+    "CustomizedMetricSpecification": "customized_metric_specification",
+    "MetricStat": "metric_stat",
+    "Metric": "metric",
+    "SuspendedState": "suspended_state",
+    "ScalableTargetAction": "scalable_target_action",
+}
+_TYPES = {
+    "RegisterScalableTarget": ("aws_appautoscaling_target", "target"),
+    "PutScalingPolicy": ("aws_appautoscaling_policy", "policy"),
+    "PutScheduledAction": ("aws_appautoscaling_scheduled_action", "schedule"),
+}
+_RENAMED = {"PolicyName": "name", "ScheduledActionName": "name"}
+
+
+def configuration(given: Template) -> str:
+    """The configuration as HCL."""
+    blocks = [_head(given), *(_variable(p.name, p.about, p.default, p.secret) for p in given.parameters)]
+    blocks.append(_stack(given))
+    targets: dict[Any, str] = {}
+    counts: dict[str, int] = {}
+    for step in given.steps:
+        if step.operation in _TYPES:
+            kind, name = _TYPES[step.operation]
+            counts[name] = counts.get(name, 0) + 1
+            label = name if counts[name] == 1 else f"{name}_{counts[name]}"
+            if step.operation == "RegisterScalableTarget":
+                targets[step.request["ResourceId"]] = label
+            lines = [*_arguments(step, targets)]
+            blocks.append(f'resource "{kind}" "{label}" {{\n' + "".join(lines) + "}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(given: Template) -> str:
+    lines = [f"# Endpoint {given.endpoint_name} with its scaling. Written by `dgsm export`."]
+    lines += [f"# {note}" for note in given.notes]
+    lines += [
+        "terraform {",
+        "  required_providers {",
+        "    aws = {",
+        '      source  = "hashicorp/aws"',
+        f'      version = ">= {_PROVIDER}"',
+        "    }",
+        "  }",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _variable(name: str, about: str, default: str | None, secret: bool) -> str:
+    lines = [f'variable "{name}" {{', "  type        = string", f"  description = {_value(about, 1)}"]
+    lines += [] if default is None else [f"  default     = {_value(default, 1)}"]
+    lines += ["  sensitive   = true"] if secret else []
+    return "\n".join([*lines, "}"])
+
+
+def _stack(given: Template) -> str:
+    body = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": hosting(given.steps)}
+    return (
+        "# The provider's own endpoint configuration has no instance pools yet\n"
+        "# (hashicorp/terraform-provider-aws issue 48469), so CloudFormation makes this part.\n"
+        'resource "aws_cloudformation_stack" "endpoint" {\n'
+        '  name = "${var.endpoint_name}-hosting"\n'
+        f"  template_body = jsonencode({_value(body, 1)})\n"
+        "  timeouts {\n"
+        '    create = "60m"\n'
+        '    update = "60m"\n'
+        "  }\n"
+        "}"
+    )
+
+
+def _arguments(step: Step, targets: Mapping[Any, str]) -> Iterator[str]:
+    request = dict(step.request)
+    label = targets[request["ResourceId"]]
+    if step.operation == "RegisterScalableTarget":
+        yield from _body(request, 1)
+        yield f"{_INDENT}depends_on = [aws_cloudformation_stack.endpoint]\n"
+        return
+    for key, attribute in (
+        ("ServiceNamespace", "service_namespace"),
+        ("ResourceId", "resource_id"),
+        ("ScalableDimension", "scalable_dimension"),
+    ):
+        del request[key]
+        yield f"{_INDENT}{attribute} = aws_appautoscaling_target.{label}.{attribute}\n"
+    yield from _body(request, 1)
+
+
+def _body(content: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Arguments and nested blocks, as the provider names them."""
+    pad = _INDENT * depth
+    for key, value in content.items():
+        if key in _BLOCKS:
+            yield f"{pad}{_BLOCKS[key]} {{\n"
+            yield from _body(value, depth + 1)
+            yield f"{pad}}}\n"
+        elif key in _LISTS_OF_BLOCKS:
+            for item in value:
+                yield f"{pad}{_LISTS_OF_BLOCKS[key]} {{\n"
+                yield from _body(item, depth + 1)
+                yield f"{pad}}}\n"
+        else:
+            yield f"{pad}{_RENAMED.get(key) or snake(key)} = {_value(value, depth)}\n"
+
+
+def snake(name: str) -> str:
+    """``MinCapacity`` as ``min_capacity``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _value(value: Any, depth: int) -> str:
+    inner, outer = _INDENT * (depth + 1), _INDENT * depth
+    if isinstance(value, Text):
+        if len(value.parts) == 1:
+            return f"var.{value.parts[0].name}"
+        parts = (f"${{var.{p.name}}}" if isinstance(p, Ref) else _quoted(p)[1:-1] for p in value.parts)
+        return f'"{"".join(parts)}"'
+    if isinstance(value, Mapping):
+        items = "".join(f"{inner}{_quoted(key)} = {_value(item, depth + 1)}\n" for key, item in value.items())
+        return f"{{\n{items}{outer}}}"
+    if isinstance(value, list):
+        items = "".join(f"{inner}{_value(item, depth + 1)},\n" for item in value)
+        return f"[\n{items}{outer}]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")

@@ -1,0 +1,1 @@
+"""What scales the endpoint: registration, policies, scheduled actions, and holding it still for a measurement."""

@@ -1,0 +1,249 @@
+"""An endpoint held still while it is measured: one instance, no scaling; afterwards it is as it was.
+
+Suspending scaling leaves ``UpdateEndpointWeightsAndCapacities`` free, so the variant is pinned by it. The scalable
+target's minimum is lowered to 1 where it is above: AWS does not say whether suspended scaling still enforces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.interrupts import put_off, termination_raises
+from dgsm_helpers.aws.core.money import InstanceCost, running_types
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
+from dgsm_helpers.aws.scaling import scalable_target
+from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, Journal, journal, left_over, read_former, suspension_of
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
+from dgsm_helpers.errors import DgsmError, MeasurementInvalid, NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.aws.scaling.scaling_state import Target
+    from dgsm_helpers.session import Workbook
+
+TIMEOUT_S = 1800.0
+"""How long one change of capacity may take, in workbook time; the slowest GPU instance starts in a third of it."""
+
+
+class Pinned:
+    """The variant while it is held still; made by `one_instance`.
+
+    ``former`` is what it was before; ``instance_type`` the type of its one instance, None when AWS does not say.
+    """
+
+    def __init__(
+        self,
+        wb: Workbook,
+        record: Journal,
+        former: Former,
+        *,
+        on_progress: OnProgress | None,
+        say: Callable[[str], object],
+    ) -> None:
+        self.former = former
+        self.instance_type: str | None = None
+        self._complete = False
+        self._wb, self._record, self._on_progress, self._say = wb, record, on_progress, say
+
+    def check(self) -> None:
+        """Make sure that it still is as it was pinned; two free calls.
+
+        Raises:
+            MeasurementInvalid: somebody changed capacity or scaling meanwhile, or the endpoint is gone.
+        """
+        changes = self._changes(endpoint_state.find(self._wb), scalable_target.target(self._wb))
+        if changes:
+            raise MeasurementInvalid(
+                f"While {self._wb.resource_id} was measured, {'; '.join(changes)}.",
+                hint="Measure again while nobody else works on the endpoint.",
+            )
+
+    def pin(self, *, cut_off: bool) -> None:
+        """Suspend, lower the minimum, go to one instance, make sure; ``cut_off``: ``former`` is of an earlier run."""
+        wb = self._wb
+        if self.former.registered:
+            lowered = {"MinCapacity": 1} if self.former.min_capacity > 1 else {}
+            call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=ALL.to_request(), **lowered)
+            self._say("Scaling is suspended" + (", its minimum lowered to 1." if lowered else "."))
+        # Scaling may have begun a change just before it was suspended: that one ends first, and is what was wanted.
+        variant = self._settled().variant(wb.variant_name)
+        if not cut_off:
+            self.former = replace(self.former, desired_instances=variant.desired)
+            self._record.write(self.former)
+        if (variant.running, variant.desired) != (1, 1):
+            self._say(f"{wb.resource_id}: from {variant.desired} instances to 1.")
+            self._set_desired(1)
+        state = self._settled()
+        changes = self._changes(state, scalable_target.target(wb))
+        if changes:
+            raise MeasurementInvalid(
+                f"{wb.resource_id} cannot be pinned to one instance: {'; '.join(changes)}.",
+                hint="Look at the endpoint and its scalable target; somebody else may be changing them.",
+            )
+        types = running_types(wb, state)
+        self.instance_type = types[0] if len(types) == 1 else None
+        self._complete = True
+
+    def put_back(self) -> list[str]:
+        """Undo the pinning as far as it is still in place, and verify.
+
+        Returns:
+            What somebody else has changed meanwhile; that is left as it is.
+
+        Raises:
+            NotReady: it could not be put back, or is not as it was although nobody else changed it.
+        """
+        wb = self._wb
+        try:
+            with put_off(self._say):
+                state, target = self._settle(), scalable_target.target(wb)
+                # What a pinning that failed half-way did not come to is nobody's change.
+                changes = self._changes(state, target) if self._complete or state is None else []
+                if state is not None:
+                    scaled_back = self._put_capacity_back(state)
+                    self._put_target_back(target)
+            if state is not None and scaled_back:
+                state = self._settle()
+            if not changes:
+                self._verify(state)
+        except DgsmError as error:
+            raise NotReady(
+                f"{wb.resource_id} could not be put back as it was ({self.former}): {error.message}",
+                hint="aws.measuring.restore(wb) tries again.",
+            ) from error
+        self._record.clear()
+        return changes
+
+    def _verify(self, state: EndpointState) -> None:
+        former, now = self.former, read_former(self._wb, state)
+        if former.suspension not in (None, ALL):
+            # Scaling goes on and may already have chosen another count.
+            now = replace(now, desired_instances=former.desired_instances)
+        if now != former or state.status != "InService":
+            raise NotReady(f"it is {now} and {state.status}.", hint="")
+
+    def _put_capacity_back(self, state: EndpointState) -> bool:
+        wanted = self.former.desired_instances
+        if wanted == 1 or state.variant(self._wb.variant_name).desired != 1:
+            return False
+        # Before scaling goes on: SageMaker makes one change at a time, and this one is wanted first.
+        self._set_desired(wanted)
+        self._say(f"{self._wb.resource_id}: from 1 instance back to {wanted}.")
+        return True
+
+    def _put_target_back(self, target: Target | None) -> None:
+        """Bounds and suspension, each only where it still is what the pinning made it."""
+        former, request = self.former, {}
+        if not former.registered or target is None:
+            return
+        if former.min_capacity > target.min_capacity == 1 and target.max_capacity >= former.min_capacity:
+            request["MinCapacity"] = former.min_capacity
+        if suspension_of(target) == ALL:
+            request["SuspendedState"] = former.suspension.to_request()
+        if request:
+            call(self._wb, SERVICE, "RegisterScalableTarget", **triple(self._wb), **request)
+            self._say("Scaling is as it was.")
+
+    def _changes(self, state: EndpointState | None, target: Target | None) -> list[str]:
+        """In words, what is not as the pinning left it."""
+        if state is None:
+            return ["the endpoint was deleted"]
+        variant, changes = state.variant(self._wb.variant_name), []
+        if (variant.desired, variant.running) != (1, 1):
+            changes.append(f"somebody asked for {variant.desired} instances ({variant.running} are running)")
+        elif state.status != "InService":
+            changes.append(f"the endpoint became {state.status}")
+        if self.former.registered and target is None:
+            changes.append("somebody deregistered the scalable target")
+        if target is not None and suspension_of(target) != ALL:
+            changes.append(f"somebody {'switched scaling on' if self.former.registered else 'registered it to scale'}")
+        return changes
+
+    def _set_desired(self, instances: int) -> None:
+        change = {"VariantName": self._wb.variant_name, "DesiredInstanceCount": instances}
+        name = self._wb.endpoint_name
+        operation = "UpdateEndpointWeightsAndCapacities"
+        call(self._wb, "sagemaker", operation, EndpointName=name, DesiredWeightsAndCapacities=[change])
+
+    def _settle(self) -> EndpointState | None:
+        state = endpoint_state.find(self._wb)
+        if state is None or state.status not in MOVING:
+            return state
+        return endpoint_state.settle(self._wb, timeout_s=TIMEOUT_S, on_progress=self._on_progress)
+
+    def _settled(self) -> EndpointState:
+        state = self._settle()
+        if state is None:
+            raise NotFound(f"Endpoint {self._wb.endpoint_name!r} was deleted meanwhile.", hint="Deploy it again.")
+        if state.status != "InService":
+            reason = f" ({state.failure_reason})" if state.failure_reason else ""
+            raise NotReady(f"Endpoint {state.name!r} became {state.status}{reason}.", hint="Look at its log.")
+        return state
+
+
+@contextmanager
+def one_instance(
+    wb: Workbook, *, on_progress: OnProgress | None = None, say: Callable[[str], object] = print
+) -> Iterator[Pinned]:
+    """Within it the variant has one instance and nothing scales it; afterwards it is as before, whatever happens.
+
+    An error, Ctrl-C and SIGTERM put it back; after a killed process the next call does, or `restore`.
+
+    Args:
+        on_progress: called while capacity changes, about every 10 s of workbook time.
+        say: told in a sentence each what is changed and put back.
+
+    Raises:
+        NotFound, NotReady: no such endpoint or variant, it is not InService, or it is being measured already.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
+        MeasurementInvalid: it cannot be pinned to one instance, or somebody changed it meanwhile (on leaving; what is
+            theirs stays).
+        NotReady: on leaving, it could not be put back; says what it was.
+    """
+    state = endpoint_state.require_in_service(wb)
+    state.variant(wb.variant_name)
+    wb.require_spend(
+        f"Measuring {wb.resource_id} on one instance", InstanceCost.of(wb, running_types(wb, state), 60.0).usd
+    )
+    with termination_raises(), journal(wb) as record:
+        cut_off = left_over(wb, record, state)
+        if cut_off:
+            say("A former measurement was cut off: what it changed is put back after this one.")
+        pinned = Pinned(wb, record, cut_off or read_former(wb, state), on_progress=on_progress, say=say)
+        record.write(pinned.former)
+        try:
+            pinned.pin(cut_off=cut_off is not None)
+            yield pinned
+        except BaseException as error:
+            for change in pinned.put_back():
+                error.add_note(f"Meanwhile {change}.")
+            raise
+        changes = pinned.put_back()
+    if changes:
+        raise MeasurementInvalid(
+            f"While {wb.resource_id} was measured, {'; '.join(changes)}.",
+            hint="That was left as it is. Measure again while nobody else works on the endpoint.",
+        )
+
+
+def restore(
+    wb: Workbook, *, on_progress: OnProgress | None = None, say: Callable[[str], object] = print
+) -> Former | None:
+    """Put back what a measurement that was cut off (a killed process) has changed.
+
+    Returns:
+        What the variant is again; None when nothing was left over.
+
+    Raises:
+        NotFound: there is no such endpoint any more.
+        NotReady: it is being measured right now, or it could not be put back.
+    """
+    with journal(wb) as record:
+        former = left_over(wb, record, endpoint_state.status(wb))
+        if former is not None:
+            Pinned(wb, record, former, on_progress=on_progress, say=say).put_back()
+    return former

@@ -1,0 +1,132 @@
+"""The target-tracking policy of the guide, as a value.
+
+The guide's AWS CLI commands, for one endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+POLICY_NAME = "deepgram-streaming-concurrency-policy"
+PREDEFINED_METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+POLICY_FILE = "scaling-policy.json"
+NAMESPACE = "sagemaker"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingPolicy:
+    """Target tracking on concurrent requests per instance; the defaults are the guide's.
+
+    Args:
+        target_value: wanted concurrent requests per instance: 70–80 % of the measured limit.
+        scale_in_cooldown_s: seconds after a scale-in before the next; high, so that live streams keep their instance.
+        scale_out_cooldown_s: seconds that a scale-out counts before the next; low, so that spikes are met.
+        disable_scale_in: True to never remove an instance.
+        name: the policy's name.
+
+    Raises:
+        InvalidInput: a target that is not above zero, or a negative cooldown.
+    """
+
+    target_value: float = 5.0
+    scale_in_cooldown_s: int = 300
+    scale_out_cooldown_s: int = 60
+    disable_scale_in: bool = False
+    name: str = POLICY_NAME
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_value < float("inf"):
+            raise InvalidInput(
+                f"target_value is {self.target_value}.", hint="Give concurrent requests per instance, above 0."
+            )
+        for what, value in (("scale_in", self.scale_in_cooldown_s), ("scale_out", self.scale_out_cooldown_s)):
+            if value < 0:
+                raise InvalidInput(f"{what}_cooldown_s is {value}.", hint="Give seconds, 0 or more.")
+
+    def metric(self) -> dict[str, Any]:
+        """The part of the configuration that says what is followed."""
+        return {"PredefinedMetricSpecification": {"PredefinedMetricType": PREDEFINED_METRIC}}
+
+    def to_request(self) -> dict[str, Any]:
+        """What PutScalingPolicy and the AWS CLI take as TargetTrackingScalingPolicyConfiguration."""
+        request: dict[str, Any] = {
+            "TargetValue": float(self.target_value),
+            **self.metric(),
+            "ScaleInCooldown": self.scale_in_cooldown_s,
+            "ScaleOutCooldown": self.scale_out_cooldown_s,
+        }
+        # Left out while False, as in the guide: False is what AWS assumes.
+        return {**request, "DisableScaleIn": True} if self.disable_scale_in else request
+
+    def to_json(self) -> str:
+        """The text of ``scaling-policy.json``."""
+        return json.dumps(self.to_request(), indent=2) + "\n"
+
+    def write_json(self, path: str | Path = POLICY_FILE) -> Path:
+        """Write ``scaling-policy.json`` for ``--target-tracking-scaling-policy-configuration file://…``."""
+        written = Path(path)
+        written.write_text(self.to_json(), encoding="utf-8")
+        return written
+
+    def __str__(self) -> str:
+        return tables.text_table(f"Policy {self.name}", _COLUMNS, self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(f"Policy {self.name}", _COLUMNS, self._rows())
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
+            ("target value", f"{self.target_value:g} concurrent requests per instance"),
+            ("scale-out cooldown", f"{self.scale_out_cooldown_s} s"),
+            ("scale-in cooldown", f"{self.scale_in_cooldown_s} s"),
+            ("scale in", "never" if self.disable_scale_in else "allowed"),
+            ("metric", PREDEFINED_METRIC),
+        ]
+
+
+_COLUMNS = ("setting", "value")
+
+
+def cli_commands(
+    wb: Workbook,
+    policy: ScalingPolicy | None = None,
+    *,
+    min_capacity: int = 1,
+    max_capacity: int = 4,
+    policy_file: str = POLICY_FILE,
+) -> str:
+    """The guide's AWS CLI lines for this endpoint, to paste into a shell beside ``scaling-policy.json``."""
+    name = (policy or ScalingPolicy(name=wb.policy_name)).name
+    space = f"--service-namespace {NAMESPACE}"
+    on = [space, f"--resource-id {shlex.quote(wb.resource_id)}"]
+    variant = [*on, f"--scalable-dimension {DIMENSION}"]
+    commands = (
+        ("register-scalable-target", [*variant, f"--min-capacity {min_capacity}", f"--max-capacity {max_capacity}"]),
+        (
+            "put-scaling-policy",
+            [
+                f"--policy-name {shlex.quote(name)}",
+                *variant,
+                "--policy-type TargetTrackingScaling",
+                f"--target-tracking-scaling-policy-configuration file://{shlex.quote(policy_file)}",
+            ],
+        ),
+        ("describe-scaling-policies", on),
+        ("describe-scaling-activities", on),
+    )
+    region = f"--region {wb.region}"
+    blocks = (
+        " \\\n    ".join([f"aws application-autoscaling {command}", *options, region]) for command, options in commands
+    )
+    return "\n\n".join(blocks) + "\n"

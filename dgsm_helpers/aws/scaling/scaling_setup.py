@@ -1,0 +1,142 @@
+"""The whole set-up of an endpoint, read back from AWS as the calls that would make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.scaling.policy import NAMESPACE
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE
+from dgsm_helpers.aws.scaling.scheduled_actions import may_fire
+from dgsm_helpers.errors import NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+_ALARMS_NOTE = (
+    "Policy {name} is a step-scaling policy: the alarms that trigger it are your own, and are not part of this set-up."
+)
+
+_OVER_NOTE = "Scheduled action {name}, {schedule}, is over and left out: AWS refuses one that never fires."
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: boto3's service name, the API's operation, and its request (times as ISO 8601 text)."""
+
+    service: str
+    operation: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that makes up an endpoint and its scaling, in the order of creation; ``notes`` say what is left out.
+
+    Nothing of it is of the moment: instance counts are those the endpoint config starts with. Bounds are those that
+    hold now, which a scheduled action may have set.
+    """
+
+    endpoint_name: str
+    region: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+
+    def of(self, operation: str) -> tuple[Mapping[str, Any], ...]:
+        """The requests of one operation."""
+        return tuple(step.request for step in self.steps if step.operation == operation)
+
+
+def read(wb: Workbook) -> Setup:
+    """The workbook's endpoint with all its variants: models, config, endpoint, targets, policies, scheduled actions.
+
+    Raises:
+        NotFound: there is no such endpoint.
+        NotReady: it failed, so that there is nothing worth repeating, or it is being deleted.
+        UnsupportedFeature: it is asynchronous.
+    """
+    state = endpoint_state.status(wb)
+    endpoint_state.require_real_time(state)
+    if state.status in ("Failed", "Deleting"):
+        raise NotReady(
+            f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
+        )
+    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
+    # A pool may have a model of its own (ModelNameOverride).
+    names = dict.fromkeys(
+        name
+        for variant in config["ProductionVariants"]
+        for name in (variant.get("ModelName"), *(p.get("ModelNameOverride") for p in variant.get("InstancePools", ())))
+        if name
+    )
+    models = [call(wb, "sagemaker", "DescribeModel", ModelName=name) for name in names]
+    steps = [
+        *(_made(wb, "CreateModel", model, model["ModelArn"]) for model in models),
+        _made(wb, "CreateEndpointConfig", config, config["EndpointConfigArn"]),
+        _made(wb, "CreateEndpoint", {"EndpointName": state.name, "EndpointConfigName": state.config_name}, state.arn),
+    ]
+    notes: list[str] = []
+    for variant in config["ProductionVariants"]:
+        steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant['VariantName']}", notes)
+    return Setup(state.name, wb.region, tuple(steps), tuple(notes))
+
+
+def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> Step:
+    tags = [t for t in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn) if not t["Key"].startswith("aws:")]
+    return Step("sagemaker", operation, request_of(wb, "sagemaker", operation, {**described, "Tags": tags}))
+
+
+def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Step]:
+    """The variant's target, policies and scheduled actions; nothing when it is not registered."""
+    on = {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id}
+    targets = pages(
+        wb,
+        SERVICE,
+        "DescribeScalableTargets",
+        "ScalableTargets",
+        ServiceNamespace=NAMESPACE,
+        ResourceIds=[resource_id],
+    )
+    for target in targets:
+        # The role is the service's own in every account, and no suspension is the default.
+        left_out = {"RoleARN"} | (set() if any(target["SuspendedState"].values()) else {"SuspendedState"})
+        tags = _target_tags(wb, target)
+        described = {**{k: v for k, v in target.items() if k not in left_out}, "Tags": tags}
+        yield Step(SERVICE, "RegisterScalableTarget", request_of(wb, SERVICE, "RegisterScalableTarget", described))
+    for policy in pages(wb, SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **on):
+        yield Step(SERVICE, "PutScalingPolicy", request_of(wb, SERVICE, "PutScalingPolicy", policy))
+        if policy["PolicyType"] == "StepScaling":
+            notes.append(_ALARMS_NOTE.format(name=policy["PolicyName"]))
+    for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
+        if not may_fire(action, wb.now()):
+            notes.append(_OVER_NOTE.format(name=action["ScheduledActionName"], schedule=action["Schedule"]))
+            continue
+        yield Step(SERVICE, "PutScheduledAction", request_of(wb, SERVICE, "PutScheduledAction", action))
+
+
+def _target_tags(wb: Workbook, target: Mapping[str, Any]) -> dict[str, str]:
+    if not target.get("ScalableTargetARN"):
+        return {}
+    try:
+        return call(wb, SERVICE, "ListTagsForResource", ResourceARN=target["ScalableTargetARN"]).get("Tags", {})
+    except NotFound:
+        return {}
+
+
+def request_of(wb: Workbook, service: str, operation: str, described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Describe call answered, as the request that makes it: only what the operation takes, nothing empty."""
+    shape = wb.client(service).meta.service_model.operation_model(operation).input_shape
+    return _fitting(shape, described)
+
+
+def _fitting(shape: Any, value: Any) -> Any:
+    if shape.type_name == "structure":
+        members = {name: _fitting(member, value[name]) for name, member in shape.members.items() if name in value}
+        return {name: member for name, member in members.items() if member not in (None, "", [], {})}
+    if shape.type_name == "list":
+        return [_fitting(shape.member, item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,244 @@
+"""Scaling as it was read back from AWS, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+
+
+@dataclass(frozen=True)
+class Target:
+    """The registered scalable target."""
+
+    resource_id: str
+    min_capacity: int
+    max_capacity: int
+    scale_in_suspended: bool
+    scale_out_suspended: bool
+    scheduled_suspended: bool
+    arn: str = ""
+
+
+@dataclass(frozen=True)
+class PolicyState:
+    """A policy as AWS holds it; ``configuration`` is its target-tracking configuration (empty for other types)."""
+
+    name: str
+    arn: str
+    policy_type: str
+    configuration: Mapping[str, Any]
+    alarm_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AlarmState:
+    """One alarm of a policy. Its numbers are AWS's choice, and the only place where that choice can be read.
+
+    ``metric`` is the name of the metric it watches, "" for an expression over several.
+    """
+
+    name: str
+    side: str
+    state: str
+    comparison: str
+    threshold: float | None
+    statistic: str
+    period_s: int | None
+    datapoints_to_alarm: int
+    evaluation_periods: int
+    missing_data: str
+    updated: Any
+    reason: str
+    metric: str = ""
+
+    def __str__(self) -> str:
+        rule = (
+            f"{self.statistic} {self.comparison} {self.threshold:g}" if self.threshold is not None else self.comparison
+        )
+        every = f" × {self.period_s} s" if self.period_s else ""
+        return f"{self.side}: {self.state} ({rule}, {self.datapoints_to_alarm} of {self.evaluation_periods}{every})"
+
+
+@dataclass(frozen=True)
+class ScalingState:
+    """Target, policies and alarms, with ``problems`` in words; ``ok`` when there are none."""
+
+    resource_id: str
+    target: Target | None
+    policies: tuple[PolicyState, ...]
+    alarms: tuple[AlarmState, ...]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def judged(
+        cls,
+        resource_id: str,
+        target: Target | None,
+        policies: tuple[PolicyState, ...],
+        alarms: tuple[AlarmState, ...],
+        *,
+        wanted: ScalingPolicy | str,
+        min_capacity: int | None,
+        max_capacity: int | None,
+    ) -> ScalingState:
+        """The state with its problems. ``wanted`` is the policy to compare with, or only the name to look for."""
+        problems = [
+            *_target_problems(target, min_capacity, max_capacity),
+            *_policy_problems(policies, wanted),
+            *_alarm_problems(policies, alarms),
+        ]
+        return cls(resource_id, target, policies, alarms, tuple(problems))
+
+    @property
+    def ok(self) -> bool:
+        """True when everything is there and as asked for."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+
+    def _caption(self) -> str:
+        return f"Scaling of {self.resource_id}: {'as it should be' if self.ok else 'not as it should be'}"
+
+    def _notes(self) -> list[str]:
+        return [f"✗ {problem}" for problem in self.problems]
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        if self.target is not None:
+            rows.append(
+                ("target", self.resource_id, f"{self.target.min_capacity} to {self.target.max_capacity} instances")
+            )
+        for policy in self.policies:
+            rows.append(("policy", policy.name, _numbers(policy)))
+        # The random end of an alarm's name tells a reader nothing; `alarms` holds the whole name.
+        rows += [("alarm", re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", alarm.name), str(alarm)) for alarm in self.alarms]
+        return rows
+
+
+_COLUMNS = ("what", "name", "as AWS has it")
+
+
+def _numbers(policy: PolicyState) -> str:
+    held = policy.configuration
+    if not held:
+        return policy.policy_type
+    cooldowns = f"cooldowns out {held.get('ScaleOutCooldown')} s, in {held.get('ScaleInCooldown')} s"
+    return f"target {held.get('TargetValue')}, {cooldowns}"
+
+
+def read_target(raw: Mapping[str, Any]) -> Target:
+    """A target of DescribeScalableTargets."""
+    suspended = raw.get("SuspendedState") or {}
+    return Target(
+        resource_id=raw["ResourceId"],
+        min_capacity=raw["MinCapacity"],
+        max_capacity=raw["MaxCapacity"],
+        scale_in_suspended=bool(suspended.get("DynamicScalingInSuspended")),
+        scale_out_suspended=bool(suspended.get("DynamicScalingOutSuspended")),
+        scheduled_suspended=bool(suspended.get("ScheduledScalingSuspended")),
+        arn=raw.get("ScalableTargetARN", ""),
+    )
+
+
+def read_policy(raw: Mapping[str, Any]) -> PolicyState:
+    """A policy of DescribeScalingPolicies."""
+    return PolicyState(
+        name=raw["PolicyName"],
+        arn=raw["PolicyARN"],
+        policy_type=raw["PolicyType"],
+        configuration=raw.get("TargetTrackingScalingPolicyConfiguration") or {},
+        alarm_names=tuple(alarm["AlarmName"] for alarm in raw.get("Alarms") or ()),
+    )
+
+
+def read_alarms(found: Iterable[Mapping[str, Any]]) -> tuple[AlarmState, ...]:
+    """Alarms of DescribeAlarms, the high one first."""
+    return tuple(sorted(map(_read_alarm, found), key=lambda alarm: (alarm.side, alarm.name)))
+
+
+def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
+    side = re.search(r"-Alarm(High|Low)-", raw["AlarmName"])
+    metrics = raw.get("Metrics") or ()
+    stat = next((m["MetricStat"] for m in metrics if "MetricStat" in m), {})
+    expression = next((m["Expression"] for m in metrics if "Expression" in m), "")
+    return AlarmState(
+        name=raw["AlarmName"],
+        side=side[1].lower() if side else "",
+        state=raw.get("StateValue", ""),
+        comparison={
+            "GreaterThanThreshold": ">",
+            "GreaterThanOrEqualToThreshold": ">=",
+            "LessThanThreshold": "<",
+            "LessThanOrEqualToThreshold": "<=",
+        }.get(raw.get("ComparisonOperator", ""), raw.get("ComparisonOperator", "")),
+        threshold=raw.get("Threshold"),
+        statistic=raw.get("Statistic") or raw.get("ExtendedStatistic") or expression or stat.get("Stat", ""),
+        period_s=raw.get("Period") or stat.get("Period"),
+        datapoints_to_alarm=raw.get("DatapointsToAlarm") or raw.get("EvaluationPeriods", 0),
+        evaluation_periods=raw.get("EvaluationPeriods", 0),
+        missing_data=raw.get("TreatMissingData", "missing"),
+        updated=raw.get("StateUpdatedTimestamp"),
+        reason=raw.get("StateReason", ""),
+        metric=raw.get("MetricName") or ("" if expression else stat.get("Metric", {}).get("MetricName", "")),
+    )
+
+
+def _target_problems(target: Target | None, min_capacity: int | None, max_capacity: int | None) -> list[str]:
+    if target is None:
+        return ["The variant is not registered as a scalable target: scaling.register(wb)."]
+    problems = []
+    for what, wanted, found in (
+        ("min", min_capacity, target.min_capacity),
+        ("max", max_capacity, target.max_capacity),
+    ):
+        if wanted is not None and wanted != found:
+            problems.append(f"The registered {what} capacity is {found}, not {wanted}: scaling.register(wb, …).")
+    kinds = (
+        ("Scale-in", target.scale_in_suspended),
+        ("Scale-out", target.scale_out_suspended),
+        ("Scheduled scaling", target.scheduled_suspended),
+    )
+    problems += [f"{kind} is suspended: scaling.resume(wb)." for kind, is_suspended in kinds if is_suspended]
+    return problems
+
+
+def _policy_problems(policies: tuple[PolicyState, ...], wanted: ScalingPolicy | str) -> list[str]:
+    name = wanted if isinstance(wanted, str) else wanted.name
+    found = next((policy for policy in policies if policy.name == name), None)
+    if found is None:
+        others = ", ".join(policy.name for policy in policies)
+        return [f"There is no policy {name}{f' (but {others})' if others else ''}: scaling.apply(wb, policy)."]
+    if isinstance(wanted, str):
+        return []
+    asked = {"DisableScaleIn": False, **wanted.to_request()}
+    held = {"DisableScaleIn": False, **found.configuration}
+    return [
+        f"{key} of policy {name} is {held.get(key)}, not {value}: scaling.apply(wb, policy)."
+        for key, value in asked.items()
+        if held.get(key) != value
+    ]
+
+
+def _alarm_problems(policies: tuple[PolicyState, ...], alarms: tuple[AlarmState, ...]) -> list[str]:
+    existing = {alarm.name: alarm for alarm in alarms}
+    problems = []
+    for policy in policies:
+        if policy.policy_type != "TargetTrackingScaling":
+            continue
+        missing = [name for name in policy.alarm_names if name not in existing]
+        problems += [f"Alarm {name} is missing: scaling.apply(wb, policy) makes it again." for name in missing]
+        sides = {existing[name].side for name in policy.alarm_names if name in existing}
+        wanted = {"high"} if policy.configuration.get("DisableScaleIn") else {"high", "low"}
+        if not missing and not wanted <= sides:
+            lacking = " and ".join(sorted(wanted - sides))
+            problems.append(f"Policy {policy.name} has no {lacking} alarm: scaling.apply(wb, policy) makes it again.")
+    return problems

@@ -1,0 +1,283 @@
+"""Target tracking over a pool of several instance types: policies whose metric is math over one series per type.
+
+The forms are the two that AWS publishes and three that survive an empty pool or unequal counts; what each makes of a
+fleet can be tried beforehand in ``rules.weighted_metrics``. All react by the minute, the predefined metric every 10 s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers import state
+from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.calls import pages
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.scaling.policy import POLICY_NAME, ScalingPolicy
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+TARGET_SHARE = 0.7
+"""Share of measured capacity to aim for, of the AWS blog that publishes the mean of ratios."""
+
+_PERIOD_S = 60
+"""Of metric math, in alarms of target tracking."""
+
+_STATISTICS = {"a": "Average", "s": "Sum", "n": "SampleCount"}
+"""By the first letter of a query's id. One sample per instance every ten seconds: n counts instances, s is streams."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedPolicy(ScalingPolicy):
+    """A target-tracking policy on metric math over the pool's types; made by `weighted_policy`.
+
+    ``capacities`` are streams that one instance of each type sustains, in the pool's order; ``weights`` are for the
+    form ``weighted-streams`` only. ``target_value`` is a share of capacity, for ``weighted-streams`` it is streams.
+    """
+
+    form: str
+    endpoint_name: str
+    variant_name: str
+    capacities: tuple[tuple[str, float], ...]
+    weights: tuple[float, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The metric math, over a1, a2… (streams per instance by type), s1… (their sums) and n1… (sample counts)."""
+        return _EXPRESSIONS[self.form]([capacity for _, capacity in self.capacities], self.weights)
+
+    def metric(self) -> dict[str, Any]:
+        """The CustomizedMetricSpecification: one MetricStat per type and statistic, one expression that is returned."""
+        expression = self.expression
+        queries = [
+            self._query(f"{letter}{number}", statistic, instance_type)
+            for letter, statistic in _STATISTICS.items()
+            for number, (instance_type, _) in enumerate(self.capacities, 1)
+            if f"{letter}{number}" in expression
+        ]
+        returned = {"Id": "utilization", "Expression": expression, "Label": self.form, "ReturnData": True}
+        return {"CustomizedMetricSpecification": {"Metrics": [*queries, returned]}}
+
+    def _query(self, query_id: str, statistic: str, instance_type: str) -> dict[str, Any]:
+        dimensions = (
+            ("EndpointName", self.endpoint_name),
+            ("VariantName", self.variant_name),
+            ("InstanceType", instance_type),
+        )
+        metric = {
+            "Namespace": "AWS/SageMaker",
+            "MetricName": "ConcurrentRequestsPerModel",
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions],
+        }
+        return {"Id": query_id, "MetricStat": {"Metric": metric, "Stat": statistic}, "ReturnData": False}
+
+    def __str__(self) -> str:
+        return tables.text_table(f"Policy {self.name}", ("setting", "value"), self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(f"Policy {self.name}", ("setting", "value"), self._rows())
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        unit = "streams, weighted" if self.form == "weighted-streams" else "of the measured capacity"
+        capacities = ", ".join(f"{instance_type}: {capacity:g}" for instance_type, capacity in self.capacities)
+        return [
+            ("form", self.form),
+            ("metric", self.expression),
+            ("target value", f"{self.target_value:g} {unit}"),
+            ("streams per instance", capacities),
+            *super()._rows()[1:4],
+        ]
+
+
+def capacities(wb: Workbook, given: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Streams that one instance of each of the pool's types sustains, in the pool's order: given, else measured.
+
+    Raises:
+        NotReady: a type's capacity is neither given nor measured.
+        InvalidInput: a type is given that the pool does not have, or a capacity that is not above zero.
+        NotFound: there is no such endpoint.
+    """
+    types = _pool(wb)
+    given = dict(given or {})
+    if strangers := [t for t in given if t not in types]:
+        raise InvalidInput(
+            f"Capacity was given for {', '.join(strangers)}, and the pool of {wb.endpoint_name!r} has "
+            f"{', '.join(types)}.",
+            hint="Give the pool's own types.",
+        )
+    if wrong := [f"{t}: {c}" for t, c in given.items() if not 0 < c < math.inf]:
+        raise InvalidInput(f"A capacity must be above zero, not {', '.join(wrong)}.", hint="Give streams per instance.")
+    found = {t: given.get(t) or _measured(wb, t) for t in types}
+    if missing := [t for t, capacity in found.items() if not capacity]:
+        raise NotReady(
+            f"The capacity of {', '.join(missing)} is neither given nor measured.",
+            hint="Measure each type (03_tune or dgsm tune), give it, or take the type out of the pool.",
+        )
+    return {t: float(capacity) for t, capacity in found.items()}
+
+
+def weighted_policy(
+    wb: Workbook,
+    form: str,
+    *,
+    capacity_by_type: Mapping[str, float] | None = None,
+    weights: Mapping[str, float] | None = None,
+    target_share: float = TARGET_SHARE,
+    scale_in_cooldown_s: int = 300,
+    scale_out_cooldown_s: int = 60,
+    disable_scale_in: bool = False,
+    name: str = POLICY_NAME,
+) -> WeightedPolicy:
+    """A policy for the workbook's variant, to be put on it with ``scaling.apply``.
+
+    Args:
+        form: one of ``FORMS``.
+        capacity_by_type: see `capacities`.
+        weights: for ``weighted-streams``: one per type of the pool, adding up to 1; default: equal ones.
+        target_share: of the capacity, above 0 and at most 1; for ``weighted-streams`` it becomes weighted streams.
+
+    Raises:
+        InvalidInput: no such form; weights that do not match the pool, or for a form that has none; no such share.
+        NotReady, NotFound: see `capacities`.
+    """
+    if form not in FORMS:
+        raise InvalidInput(f"There is no weighted form {form!r}.", hint=f"Give one of {', '.join(FORMS)}.")
+    by_type = capacities(wb, capacity_by_type)
+    chosen = _weights(form, tuple(by_type), weights)
+    if not 0 < target_share <= 1:
+        raise InvalidInput(f"target_share is {target_share}.", hint="Give a share of the capacity, such as 0.7.")
+    whole = sum(w * c for w, c in zip(chosen, by_type.values(), strict=True)) if chosen else 1.0
+    return WeightedPolicy(
+        form=form,
+        endpoint_name=wb.endpoint_name,
+        variant_name=wb.variant_name,
+        capacities=tuple(by_type.items()),
+        weights=chosen,
+        target_value=round(target_share * whole, 3),
+        scale_in_cooldown_s=scale_in_cooldown_s,
+        scale_out_cooldown_s=scale_out_cooldown_s,
+        disable_scale_in=disable_scale_in,
+        name=name,
+    )
+
+
+def parse_capacities(text: str) -> dict[str, float]:
+    """Capacities written as ``ml.g6.2xlarge: 20, ml.g5.2xlarge: 8``; empty text gives none.
+
+    Raises:
+        InvalidInput: it is not of that form.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        instance_type, _, streams = (side.strip() for side in part.partition(":"))
+        try:
+            found[instance_type] = float(streams)
+        except ValueError as error:
+            raise InvalidInput(
+                f"{part!r} is not a capacity.",
+                hint='Write "ml.g6.2xlarge: 20, ml.g5.2xlarge: 8", streams per instance.',
+            ) from error
+    return found
+
+
+def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> float | None:
+    """What CloudWatch makes of the policy's expression now: its newest one-minute value, None when there is none."""
+    queries = [
+        {**query, "MetricStat": {**query["MetricStat"], "Period": _PERIOD_S}} if "MetricStat" in query else query
+        for query in policy.metric()["CustomizedMetricSpecification"]["Metrics"]
+    ]
+    end = wb.now()
+    # The running minute is left out: its instances have not all published yet.
+    results = pages(
+        wb,
+        "cloudwatch",
+        "GetMetricData",
+        "MetricDataResults",
+        MetricDataQueries=queries,
+        StartTime=end - timedelta(seconds=last_s),
+        EndTime=end - timedelta(seconds=_PERIOD_S),
+        ScanBy="TimestampDescending",
+    )
+    return next((value for result in results for value in result["Values"]), None)
+
+
+def _pool(wb: Workbook) -> tuple[str, ...]:
+    types = endpoint_state.instance_types(wb, endpoint_state.status(wb))
+    if not types:
+        raise NotFound(f"Variant {wb.variant_name!r} of {wb.endpoint_name!r} names no instance type.")
+    return types
+
+
+def _measured(wb: Workbook, instance_type: str) -> float | None:
+    """The newest evidence for the type on this endpoint."""
+    folder = wb.state_path(f"capacity/{wb.endpoint_name}/x").parent
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        content = state.read(path)
+        of_type = content["fingerprint"].get("instance_type") == instance_type
+        if of_type and not content["problem"] and content["feasible_max"] > 0:
+            return float(content["feasible_max"])
+    return None
+
+
+def _weights(form: str, types: tuple[str, ...], given: Mapping[str, float] | None) -> tuple[float, ...]:
+    if form != "weighted-streams":
+        if given:
+            raise InvalidInput(f"The form {form!r} has no weights.", hint="Capacities take their place.")
+        return ()
+    if given is None:
+        return (1 / len(types),) * len(types)
+    if set(given) != set(types):
+        raise InvalidInput(
+            f"Weights are for {', '.join(given) or 'nothing'}, and the pool has {', '.join(types)}.",
+            hint="Give one weight for each type of the pool.",
+        )
+    if min(given.values()) < 0 or not math.isclose(sum(given.values()), 1.0, abs_tol=1e-6):
+        raise InvalidInput(
+            f"The weights {', '.join(f'{w:g}' for w in given.values())} add up to {sum(given.values()):g}.",
+            hint="Give shares that add up to 1.",
+        )
+    return tuple(given[t] for t in types)
+
+
+def _weighted_streams(capacities: list[float], weights: tuple[float, ...]) -> str:
+    return " + ".join(f"{weight:.6g}*a{number}" for number, weight in enumerate(weights, 1))
+
+
+def _mean_of_ratios(capacities: list[float], weights: tuple[float, ...]) -> str:
+    ratios = " + ".join(f"a{number}/{capacity:g}" for number, capacity in enumerate(capacities, 1))
+    return f"({ratios})/{len(capacities)}"
+
+
+def _max_of_ratios(capacities: list[float], weights: tuple[float, ...]) -> str:
+    return f"MAX([{', '.join(_filled_ratios(capacities))}])"
+
+
+def _guarded_mean(capacities: list[float], weights: tuple[float, ...]) -> str:
+    populated = " + ".join(f"(FILL(n{number},0)>0)" for number in range(1, len(capacities) + 1))
+    return f"({' + '.join(_filled_ratios(capacities))})/({populated})"
+
+
+def _filled_ratios(capacities: list[float]) -> list[str]:
+    return [f"FILL(a{number},0)/{capacity:g}" for number, capacity in enumerate(capacities, 1)]
+
+
+def _sum_over_sum(capacities: list[float], weights: tuple[float, ...]) -> str:
+    streams = " + ".join(f"FILL(s{number},0)" for number in range(1, len(capacities) + 1))
+    capacity = " + ".join(f"{capacity:g}*FILL(n{number},0)" for number, capacity in enumerate(capacities, 1))
+    return f"({streams})/({capacity})"
+
+
+_EXPRESSIONS = {
+    "weighted-streams": _weighted_streams,
+    "mean-of-ratios": _mean_of_ratios,
+    "max-of-ratios": _max_of_ratios,
+    "guarded-mean": _guarded_mean,
+    "sum-over-sum": _sum_over_sum,
+}
+FORMS = tuple(_EXPRESSIONS)
+"""The forms by name; ``rules.weighted_metrics`` has them as plain functions."""

@@ -1,0 +1,1 @@
+"""What the endpoint shows of itself: metrics, alarms, activities, logs."""

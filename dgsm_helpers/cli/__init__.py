@@ -1,0 +1,1 @@
+"""The ``dgsm`` command."""

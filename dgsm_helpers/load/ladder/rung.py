@@ -1,0 +1,280 @@
+"""A rung of the ladder: N streams held on one instance, once or several times, and what that proves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
+from dgsm_helpers.load.ladder.verdict import SHARED_GROWTH, Criteria, Judged, StreamOutcome, Verdict, failures, judge
+
+HISTOGRAM_MAX_US = 3_600_000_000
+"""Lags are histogrammed in microseconds up to an hour; a missing result counts as the maximum."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much time is spent, and the confidence that it buys.
+
+    ``pass_share`` of the streams has to pass, at ``confidence`` (one-sided, per verdict). A rung is ramped up, left
+    alone for ``settle_s`` (twice that the first time, when models are still being loaded), then judged for ``probe_s``
+    (on the way) or ``hold_s`` (where it matters); a single hold is never longer than ``max_hold_s``. Both ends of the
+    answer are measured at least ``replicates`` times, with fresh streams each time.
+    """
+
+    name: str
+    pass_share: float
+    confidence: float
+    settle_s: float
+    probe_s: float
+    hold_s: float
+    max_hold_s: float
+    replicates: int
+
+
+QUICK = Effort("quick", 0.80, 0.80, settle_s=3.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=3)
+"""Minutes; its hold is one round of the bundled sample, so that every stream hears the same."""
+
+STANDARD = Effort("standard", 0.95, 0.95, settle_s=15.0, probe_s=20.0, hold_s=60.0, max_hold_s=240.0, replicates=2)
+THOROUGH = Effort("thorough", 0.95, 0.99, settle_s=30.0, probe_s=60.0, hold_s=120.0, max_hold_s=900.0, replicates=3)
+EFFORTS = {e.name: e for e in (QUICK, STANDARD, THOROUGH)}
+
+
+@dataclass(frozen=True)
+class Hold:
+    """N streams held once.
+
+    ``hold_s`` seconds were judged, ``wall_s`` seconds the instance was in use for it. ``histogram`` is an encoded
+    HdrHistogram of lag in microseconds (empty: none kept). ``slip_p99_s`` and ``client_cpu`` (share of a core, the
+    busiest client process) guard the client; ``gauge`` is the server's own count of streams over N, where it was asked.
+    ``void`` says why the hold proves nothing, None when it does.
+    """
+
+    n: int
+    hold_s: float
+    wall_s: float
+    streams: tuple[StreamOutcome, ...]
+    slip_p99_s: float = 0.0
+    client_cpu: float = 0.0
+    client_processes: int = 1
+    gauge: float | None = None
+    histogram: str = ""
+    started_unix_s: float = 0.0
+    void: str | None = None
+
+    @cached_property
+    def trend(self) -> Trend:
+        """The growth of lag that its streams share."""
+        if not self.streams:
+            return Trend(0.0, float("-inf"), float("inf"))
+        return common_trend(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
+
+    def broken(self, criteria: Criteria) -> list[str | None]:
+        """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
+        known = self.__dict__.setdefault("_broken", {})
+        if criteria not in known:
+            known[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
+        return known[criteria]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """All holds of N streams and the verdict on them.
+
+    Latencies are seconds over all judged streams; ``constraint`` is what failed most often (None: nothing did);
+    ``leaning`` is what an inconclusive rung would be if it had to be guessed, for finding the way only.
+    """
+
+    n: int
+    verdict: Verdict
+    leaning: Verdict
+    constraint: str | None
+    passed: int
+    total: int
+    pass_share_low: float
+    pass_share_high: float
+    trend: Trend
+    lag_p50_s: float
+    lag_p95_s: float
+    lag_p99_s: float
+    finalisation_p95_s: float
+    first_chunk_p95_s: float
+    holds: tuple[Hold, ...]
+    void: str | None = None
+
+    @property
+    def instance_s(self) -> float:
+        """Seconds an instance was in use for it."""
+        return sum(h.wall_s for h in self.holds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the evidence: all of it but the single streams' parts."""
+        return {
+            "n": self.n,
+            "verdict": self.verdict.value,
+            "constraint": self.constraint,
+            "void": self.void,
+            "passed": self.passed,
+            "total": self.total,
+            "pass_share": [_number(self.pass_share_low), _number(self.pass_share_high)],
+            "lag_ms": {
+                "p50": _ms(self.lag_p50_s),
+                "p95": _ms(self.lag_p95_s),
+                "p99": _ms(self.lag_p99_s),
+            },
+            "lag_growth_ms_per_s": [_ms(self.trend.low), _ms(self.trend.slope), _ms(self.trend.high)],
+            "finalisation_p95_ms": _ms(self.finalisation_p95_s),
+            "first_chunk_p95_ms": _ms(self.first_chunk_p95_s),
+            "holds": [_hold_dict(h) for h in self.holds],
+        }
+
+
+def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Rung:
+    """Judge ``holds`` of ``n`` streams together; void ones are kept as evidence, but prove nothing."""
+    good = [h for h in holds if h.void is None]
+    streams = [s for h in good for s in h.streams]
+    judged = _judged(good, criteria, effort)
+    if judged.verdict is Verdict.FAIL and len(good) > 1:
+        # Streams of one hold share its hiccups: a FAIL has to be found in most holds, not in most streams alone.
+        failing = sum(_judged([h], criteria, effort).verdict is Verdict.FAIL for h in good)
+        if failing * 2 <= len(good):
+            judged = replace(judged, verdict=Verdict.INCONCLUSIVE)
+    trend = combined([h.trend for h in good])
+    leaning = judged.verdict
+    if leaning is Verdict.INCONCLUSIVE:
+        growing = criteria.slope is not None and trend.low > 0 and trend.slope > _material_growth(good, criteria)
+        enough = judged.total > 0 and judged.passed / judged.total >= effort.pass_share
+        leaning = Verdict.PASS if enough and not growing else Verdict.FAIL
+    verdict, void = judged.verdict, None
+    if not good:
+        verdict = leaning = Verdict.VOID
+        void = holds[-1].void if holds else "nothing was measured"
+    p50, p95, p99 = _lag_percentiles(good, streams)
+    return Rung(
+        n=n,
+        verdict=verdict,
+        leaning=leaning,
+        constraint=judged.constraint,
+        passed=judged.passed,
+        total=judged.total,
+        pass_share_low=judged.pass_share_low,
+        pass_share_high=judged.pass_share_high,
+        trend=trend,
+        lag_p50_s=p50,
+        lag_p95_s=p95,
+        lag_p99_s=p99,
+        finalisation_p95_s=_quantile([s.finalisation_s for s in streams], 0.95),
+        first_chunk_p95_s=_quantile([s.first_chunk_s for s in streams], 0.95),
+        holds=tuple(holds),
+        void=void,
+    )
+
+
+def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged:
+    due = sum(s.due_audio_s for h in holds for s in h.streams)
+    transcribed = sum(s.transcribed_s for h in holds for s in h.streams)
+    return judge(
+        [b for h in holds for b in h.broken(criteria)],
+        combined([h.trend for h in holds]),
+        criteria,
+        pass_share=effort.pass_share,
+        confidence=effort.confidence,
+        throughput=transcribed / due if due else 1.0,
+        material_growth=_material_growth(holds, criteria),
+        flat_below=_flat_below(holds, criteria, effort),
+    )
+
+
+def _material_growth(holds: Sequence[Hold], criteria: Criteria) -> float:
+    """What growth matters within the longest of the holds, in seconds per second."""
+    return SHARED_GROWTH * criteria.lag_s / max((h.hold_s for h in holds), default=1.0)
+
+
+def _flat_below(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> float | None:
+    """How well a PASS has to know that lag does not grow.
+
+    As well as the criteria ask. Only where the longest hold that the effort allows cannot tell, because lag rises and
+    falls with what is said, must it suffice that growth would use up less than half of the bound within such a hold.
+    """
+    longest = max((h.hold_s for h in holds), default=0.0)
+    if criteria.slope is None or longest < 0.99 * effort.max_hold_s:
+        return criteria.slope
+    return max(criteria.slope, 0.5 * criteria.lag_s / effort.max_hold_s)
+
+
+def encode_lags(lags_s: np.ndarray) -> str:
+    """An encoded HdrHistogram (microseconds, three digits) of lags; inf counts as the maximum."""
+    histogram = HdrHistogram(1, HISTOGRAM_MAX_US, 3)
+    micros = np.clip(np.nan_to_num(lags_s * 1e6, posinf=HISTOGRAM_MAX_US), 1, HISTOGRAM_MAX_US)
+    # A tenth of a millisecond is finer than any claim, and makes few distinct values of many samples.
+    values, counts = np.unique(np.maximum(np.round(micros, -2), 1).astype(np.int64), return_counts=True)
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        histogram.record_value(value, count)
+    return histogram.encode().decode()
+
+
+def merge_lags(encoded: Sequence[str]) -> HdrHistogram:
+    """One histogram of several encoded ones."""
+    merged = HdrHistogram(1, HISTOGRAM_MAX_US, 3)
+    for text in encoded:
+        if text:
+            merged.decode_and_add(text.encode())
+    return merged
+
+
+def merged_text(encoded: Sequence[str]) -> str:
+    """`merge_lags`, encoded again."""
+    return merge_lags(encoded).encode().decode()
+
+
+def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) -> tuple[float, float, float]:
+    """Over all lags where a histogram was kept, else the median stream's."""
+    texts = [h.histogram for h in holds if h.histogram]
+    if not texts:
+        return tuple(
+            _quantile([getattr(s, name) for s in streams], 0.5) for name in ("lag_p50_s", "lag_p95_s", "lag_p99_s")
+        )
+    histogram = merge_lags(texts)
+    values = [histogram.get_value_at_percentile(p) for p in (50, 95, 99)]
+    return tuple(float("inf") if v >= HISTOGRAM_MAX_US * 0.99 else v / 1e6 for v in values)
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
+    if not values:
+        return float("nan")
+    ordered = sorted(values)
+    return ordered[min(int(np.ceil(share * len(ordered))) - 1, len(ordered) - 1)] if share > 0 else ordered[0]
+
+
+def _ms(seconds: float) -> float | None:
+    return None if not np.isfinite(seconds) else round(seconds * 1000, 3)
+
+
+def _number(value: float) -> float | None:
+    return None if not np.isfinite(value) else round(value, 4)
+
+
+def _hold_dict(hold: Hold) -> dict[str, Any]:
+    errors: dict[str, int] = {}
+    for stream in hold.streams:
+        if stream.error is not None:
+            errors[stream.error] = errors.get(stream.error, 0) + 1
+    return {
+        "hold_s": round(hold.hold_s, 3),
+        "wall_s": round(hold.wall_s, 3),
+        "started_unix_s": round(hold.started_unix_s, 3),
+        "streams": len(hold.streams),
+        "client_processes": hold.client_processes,
+        "client_cpu": round(hold.client_cpu, 3),
+        "send_slip_p99_ms": _ms(hold.slip_p99_s),
+        "server_gauge": hold.gauge,
+        "errors": errors,
+        "void": hold.void,
+        "lag_histogram": hold.histogram,
+    }

@@ -1,0 +1,219 @@
+"""Find how many streams one instance sustains: double, bisect, replicate the boundary.
+
+Pure: it is given a ``measure(n, hold_s)`` that holds N streams and says what happened, live or in virtual time. An
+inconclusive rung shows the way at most; only PASS and FAIL become ends of the answer.
+
+How long a search will take, before it is started: what it has to prove, in instance-minutes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.load.ladder.rung import Effort, Hold, Rung, rung_of
+from dgsm_helpers.load.ladder.verdict import Criteria, Verdict, streams_needed
+
+type Measure = Callable[[int, float], Hold]
+
+MAX_VOID = 6
+"""Attempts at a rung whose client was the bottleneck."""
+
+FIRST_RUNG = 4
+"""Where the ladder starts: below it a verdict needs many repetitions, which only a failing 4 makes necessary."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The answer: ``feasible`` streams were sustained (0: not even one), ``infeasible`` were not (None: never reached).
+
+    ``constraint`` is what the infeasible rung broke. ``tight`` tells whether the two are as close as asked for.
+    """
+
+    feasible: int
+    infeasible: int | None
+    constraint: str | None
+    tight: bool
+
+
+class Search:
+    """One search; `run` it once. ``rungs`` holds all that was measured so far, also after an interrupt.
+
+    Args:
+        measure: holds ``n`` streams for ``hold_s`` seconds; fresh streams each time.
+        criteria: what a stream has to keep to.
+        effort: confidence and times.
+        max_streams: never hold more than this.
+        first: the first rung.
+        precision: width of the answer that is good enough, as a share of ``feasible`` (at least one stream).
+        on_rung: called with each rung whenever it has been measured (again).
+    """
+
+    def __init__(
+        self,
+        measure: Measure,
+        *,
+        criteria: Criteria,
+        effort: Effort,
+        max_streams: int,
+        first: int = FIRST_RUNG,
+        precision: float = 0.05,
+        on_rung: Callable[[Rung], None] | None = None,
+    ) -> None:
+        if max_streams < 1:
+            raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
+        self._measure, self._criteria, self._effort = measure, criteria, effort
+        self._max, self._precision, self._on_rung = max_streams, precision, on_rung
+        self._first = max(min(first, max_streams), 1)
+        self._holds: dict[int, list[Hold]] = {}
+        self._rungs: dict[int, Rung] = {}
+        self._spent: set[int] = set()
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """What has been measured, by number of streams."""
+        return tuple(self._rungs[n] for n in sorted(self._rungs))
+
+    def run(self) -> Bracket:
+        """Measure until the answer is bracketed as tightly as asked for, or no more can be learnt.
+
+        Raises:
+            MeasurementInvalid: the client could not generate the load, or every stream ended in an error from the first
+                rung down to a single stream.
+        """
+        while True:
+            high = min(self._having(Verdict.FAIL), default=None)
+            low = self._below(high)
+            if (n := self._unexplored(low, high)) is not None:
+                self._visit(n, self._effort.probe_s)
+            elif (n := self._unclear(low, high)) is not None:
+                self._visit(n, self._next_hold(self._rungs[n]))
+            elif not self._confirmed(low, high):
+                continue
+            else:
+                return self._answer(low, high)
+
+    def _having(self, verdict: Verdict) -> list[int]:
+        return [n for n, r in self._rungs.items() if r.verdict is verdict]
+
+    def _below(self, high: int | None) -> int:
+        """The largest rung under ``high`` that passes or seems to; 0 when there is none."""
+        seems = [n for n, r in self._rungs.items() if r.leaning is Verdict.PASS and n not in self._spent]
+        passing = [*seems, *self._having(Verdict.PASS)]
+        return max((n for n in passing if high is None or n < high), default=0)
+
+    def _tolerance(self, low: int) -> int:
+        return max(1, int(self._precision * low))
+
+    def _unexplored(self, low: int, high: int | None) -> int | None:
+        """The next number of streams to try; None when the bracket is tight or nothing between is left."""
+        if high is None:
+            n = self._first if low == 0 else min(2 * low, self._max)
+            while n in self._rungs and n < self._max and n > low:
+                n = min(n + max(n // 4, 1), self._max)  # past a rung that could not be decided
+            return None if n in self._rungs else n
+        if low == 0:
+            below = [n for n in range(high - 1, 0, -1) if n not in self._rungs]
+            return min(below, key=lambda n: abs(n - high // 2)) if below else None
+        if high - low <= self._tolerance(low):
+            return None
+        middle = (low + high) // 2
+        free = [n for n in range(low + 1, high) if n not in self._rungs]
+        return min(free, key=lambda n: abs(n - middle)) if free else None
+
+    def _unclear(self, low: int, high: int | None) -> int | None:
+        """A rung strictly inside a bracket that is still too wide, whose verdict more time may settle."""
+        if high is None or high - low <= self._tolerance(low):
+            return None
+        inside = [n for n in range(low + 1, high) if n in self._rungs and self._fresh(n) < self._patience(n)]
+        return min(inside, key=lambda n: abs(n - (low + high) // 2), default=None)
+
+    def _fresh(self, n: int) -> int:
+        """How many valid holds of ``n`` streams there are."""
+        return sum(h.void is None for h in self._holds[n])
+
+    def _visit(self, n: int, hold_s: float) -> Rung:
+        """Hold ``n`` streams once more and judge all that is known about them."""
+        holds = self._holds.setdefault(n, [])
+        for _ in range(MAX_VOID):
+            holds.append(self._measure(n, hold_s))
+            if holds[-1].void is None:
+                break
+        rung = self._rungs[n] = rung_of(n, holds, self._criteria, self._effort)
+        if self._on_rung is not None:
+            self._on_rung(rung)
+        if holds[-1].void is not None:
+            raise MeasurementInvalid(
+                f"{n} streams could not be measured: {holds[-1].void}",
+                hint="Keep others off the endpoint; use a larger or quieter client machine, or several (--cluster).",
+            )
+        return rung
+
+    def _confirmed(self, low: int, high: int | None) -> bool:
+        """Whether both ends are proven; measures once more where they are not."""
+        for n, wanted in ((low, Verdict.PASS), (high, Verdict.FAIL)):
+            if not n:
+                continue
+            rung = self._rungs[n]
+            fresh = self._fresh(n)
+            if rung.verdict is Verdict.INCONCLUSIVE or (fresh < self._effort.replicates and not self._obvious(rung)):
+                if fresh >= self._patience(n):
+                    # It cannot be decided: never an end of the answer, so look further away.
+                    self._spent.add(n)
+                    return False
+                self._visit(n, self._next_hold(rung))
+                return False
+            if rung.verdict is not wanted:
+                return False
+        return True
+
+    def _obvious(self, rung: Rung) -> bool:
+        """A failure so plain that a repetition would teach nothing. Growth alone never is: lag rises and falls with
+        what is said, and only fresh streams at other places in the audio tell that from overload."""
+        return rung.verdict is Verdict.FAIL and rung.passed == 0 and rung.lag_p50_s > 2 * self._criteria.lag_s
+
+    def _patience(self, n: int) -> int:
+        """How many holds of ``n`` streams to spend before giving its verdict up."""
+        enough = streams_needed(self._effort.pass_share, self._effort.confidence, failed=1)
+        return max(-(-enough // n), self._effort.replicates) + 2
+
+    def _next_hold(self, rung: Rung) -> float:
+        """Longer when it is the growth that stays unclear: its uncertainty falls with the hold's length."""
+        longest = max(h.hold_s for h in rung.holds)
+        unclear = self._criteria.slope is not None and rung.trend.low <= self._criteria.slope < rung.trend.high
+        if not unclear or rung.verdict is not Verdict.INCONCLUSIVE or longest < self._effort.hold_s * 0.9:
+            return self._effort.hold_s
+        if longest < self._effort.max_hold_s * 0.99:
+            return min(2 * longest, self._effort.max_hold_s)
+        # The longest has been tried. Where too few streams or too many failures are in the way, more holds tell more
+        # than long ones.
+        return self._effort.max_hold_s if rung.pass_share_low >= self._effort.pass_share else self._effort.hold_s
+
+    def _answer(self, low: int, high: int | None) -> Bracket:
+        constraint = self._rungs[high].constraint if high is not None else None
+        if low == 0:
+            worst = self._rungs[min(self._rungs)]
+            if all(s.error is not None for h in worst.holds for s in h.streams):
+                raise MeasurementInvalid(
+                    f"Every stream failed, from the first on ({worst.holds[-1].streams[0].error}).",
+                    hint="Look at the endpoint's log and stream one file first (01_deploy).",
+                )
+        tight = high is not None and high - low <= self._tolerance(low)
+        return Bracket(low, high, constraint, tight)
+
+
+def expected_minutes(effort: Effort, knee: int) -> float:
+    """Instance-minutes that `search.Search` needs for a knee of ``knee`` streams, within about a factor of two.
+
+    Few streams make it long, because a verdict rests on streams: where the knee is 4, each hold yields 4 of them. Void
+    holds, hiccups and streams close to the criteria come on top.
+    """
+    needed = streams_needed(effort.pass_share, effort.confidence)
+    holds = max(math.ceil(needed / knee), effort.replicates) + 1
+    doublings = max(math.ceil(math.log2((knee + 1) / FIRST_RUNG)), 0) + 1
+    width = max(1, knee // 20)
+    halvings = math.ceil(math.log2(max(knee / 2 / width, 1)))
+    probe_s, hold_s = effort.settle_s + effort.probe_s, effort.settle_s + effort.hold_s
+    return (holds * hold_s + (doublings + halvings) * probe_s) / 60

@@ -1,0 +1,237 @@
+"""One client process's share of a rung: hold its streams for the agreed time and reduce their traces to what is judged.
+
+`hold_share` is what an executor runs, in a process of this machine or on another one; everything it takes and returns
+can be pickled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import math
+import os
+import platform
+import random
+import threading
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from dgsm_helpers.load.ladder.rung import encode_lags
+from dgsm_helpers.load.ladder.trend import BINS, bin_medians
+from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_failure
+from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.recorder import TraceRecorder
+from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport, close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.trace import (
+    StreamTrace,
+    finalisation_latency_s,
+    first_chunk_latency_s,
+    lag_samples,
+    send_slip_s,
+)
+
+TRANSPORTS = {"sdk": SdkTransport, "lean": LeanTransport}
+OPEN_ALLOWANCE_S = 0.2
+"""From a stream's opening to its first chunk: time for the handshake, so that the schedule starts as planned."""
+GOLDEN = 0.6180339887
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of a rung's ``total`` streams one process holds, and when.
+
+    ``begin_unix_s`` is agreed between all processes. Stream ``k`` opens ``ramp_s * k / total`` later; judged are the
+    ``hold_s`` seconds that follow ``ramp_s + settle_s``. Stream ``k`` sends the recordings in turn (none: the bundled
+    sample), each from a place of its own.
+    """
+
+    target: StreamTarget
+    options: ListenOptions
+    numbers: tuple[int, ...]
+    total: int
+    begin_unix_s: float
+    ramp_s: float
+    settle_s: float
+    hold_s: float
+    criteria: Criteria
+    transport: str = "sdk"
+    chunk_ms: int = 100
+    recordings: tuple[Recording, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ShareReport:
+    """What one process saw. ``late_s``: by how much it began after the agreed time; ``cpu``: share of a core it
+    used."""
+
+    outcomes: tuple[StreamOutcome, ...]
+    hold_s: float
+    histogram: str
+    slip_p99_s: float
+    cpu: float
+    late_s: float
+    stopped_early: bool
+
+
+def ready() -> str:
+    """Nothing but to have this module imported in a client process before a start is agreed; returns which it is."""
+    time.sleep(0.1)
+    return f"{platform.node()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def hold_share(share: Share) -> ShareReport:
+    """Hold the share's streams; blocks until they have ended."""
+    loop = stream_loop()
+    try:
+        return loop.run_until_complete(_hold(share))
+    finally:
+        close_loop(loop)
+
+
+async def _hold(share: Share) -> ShareReport:
+    begin = time.monotonic() + share.begin_unix_s - time.time()
+    late_s = max(time.monotonic() - begin, 0.0)
+    start = begin + share.ramp_s + share.settle_s
+    transport = TRANSPORTS[share.transport](share.target)
+    stop = asyncio.Event()
+    recorders = [TraceRecorder(label=f"stream-{k}", transport=share.transport) for k in share.numbers]
+    try:
+        running = [
+            asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
+            for number, recorder in zip(share.numbers, recorders, strict=True)
+        ]
+        await asyncio.sleep(max(start - share.settle_s - time.monotonic(), 0))
+        # What lives by now lives to the end. Left to itself, Python's collector would walk through all of it during the
+        # hold, and no stream would send for a tenth of a second (seconds, in a process with much else in it).
+        gc.freeze()
+        await asyncio.sleep(max(start - time.monotonic(), 0))
+        wall, cpu = time.monotonic(), time.process_time()
+        end = await _watch(share, recorders, start)
+        stop.set()
+        used = (time.process_time() - cpu) / max(time.monotonic() - wall, 1e-9)
+        traces = await asyncio.gather(*running)
+    finally:
+        gc.unfreeze()
+        with contextlib.suppress(Exception):
+            await transport.close()
+    return _report(share, list(zip(recorders, traces, strict=True)), start=start, end=end, cpu=used, late_s=late_s)
+
+
+async def _one(
+    share: Share,
+    transport: SdkTransport | LeanTransport,
+    *,
+    number: int,
+    begin: float,
+    stop: asyncio.Event,
+    recorder: TraceRecorder,
+) -> StreamTrace:
+    chance = random.Random(f"{share.seed}:{number}")
+    recording = share.recordings[number % len(share.recordings)] if share.recordings else bundled_recording()
+    opens_at = begin + share.ramp_s * number / share.total
+    await asyncio.sleep(max(opens_at - time.monotonic(), 0))
+    # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.
+    phase = (number * GOLDEN % 1) * share.chunk_ms / 1000
+    return await transport.run(
+        chunks(recording, chunk_ms=share.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
+        options=share.options,
+        chunk_ms=share.chunk_ms,
+        begin_in_s=OPEN_ALLOWANCE_S + phase,
+        stop=stop,
+        recorder=recorder,
+    )
+
+
+async def _watch(share: Share, recorders: list[TraceRecorder], start: float) -> float:
+    """Wait for the end of the hold, or for the moment when its failure is certain; returns that moment."""
+    end = start + share.hold_s
+    while (now := time.monotonic()) < end:
+        await asyncio.sleep(min(1.0, end - now))
+        now = time.monotonic()
+        window = min(now - start, 6.0)
+        # The whole judgement takes milliseconds for every ten streams, in the thread that sends their audio: only where
+        # a look at the newest lags does not rule failure out already.
+        if (
+            now < end - 1.5
+            and window >= 2.0
+            and median(_newest(r, now - window) for r in recorders) > share.criteria.lag_s
+        ):
+            bins = np.array([_recent_bins(r, now - window, now) for r in recorders])
+            if certain_failure(bins, share.criteria, elapsed_s=window):
+                return now
+    return end
+
+
+def _newest(recorder: TraceRecorder, from_s: float) -> float:
+    at, lag = recorder.recent_lags[-1] if recorder.recent_lags else (0.0, math.inf)
+    return lag if at >= from_s else math.inf
+
+
+def _recent_bins(recorder: TraceRecorder, from_s: float, to_s: float) -> np.ndarray:
+    recent = [(at - lag, lag) for at, lag in recorder.recent_lags if at - lag >= from_s or at >= to_s - 1.0]
+    if not recent:
+        return np.full(BINS, np.nan)
+    due, lag = np.array(recent).T
+    return bin_medians(due, lag, from_s=from_s, to_s=to_s)
+
+
+def _report(
+    share: Share,
+    ended: list[tuple[TraceRecorder, StreamTrace]],
+    *,
+    start: float,
+    end: float,
+    cpu: float,
+    late_s: float,
+) -> ShareReport:
+    outcomes, lags, slips = [], [], []
+    for recorder, trace in ended:
+        window = recorder.at(start), recorder.at(end)
+        samples = lag_samples(trace, from_s=window[0], to_s=window[1])
+        inside = (trace.scheduled_s >= window[0]) & (trace.scheduled_s < window[1])
+        slips.append(send_slip_s(trace)[inside])
+        lags.append(samples.lag_s)
+        outcomes.append(
+            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.chunk_ms / 1000)
+        )
+    slip = np.concatenate(slips) if slips else np.empty(0)
+    return ShareReport(
+        outcomes=tuple(outcomes),
+        hold_s=end - start,
+        histogram=encode_lags(np.concatenate(lags)) if lags else "",
+        slip_p99_s=float(np.quantile(slip, 0.99, method="higher")) if len(slip) else 0.0,
+        cpu=cpu,
+        late_s=late_s,
+        stopped_early=end < start + share.hold_s,
+    )
+
+
+def _outcome(
+    trace: StreamTrace, due_s: np.ndarray, lag_s: np.ndarray, window: tuple[float, float], due_audio_s: float
+) -> StreamOutcome:
+    error = None if trace.ok else (trace.error.code if trace.error else trace.ending.value)
+    if not len(lag_s):
+        lag_s, due_s = np.array([np.inf]), np.array([window[0]])
+    p50, p95, p99 = (float(np.quantile(lag_s, q, method="higher")) for q in (0.5, 0.95, 0.99))
+    bins = bin_medians(due_s, lag_s, from_s=window[0], to_s=window[1])
+    grown = float(lag_s[-1] - lag_s[0]) if np.isfinite(lag_s[[0, -1]]).all() else due_audio_s
+    return StreamOutcome(
+        label=trace.label,
+        lag_p50_s=p50,
+        lag_p95_s=p95,
+        lag_p99_s=p99,
+        lag_mean_s=float(lag_s.mean()),
+        finalisation_s=finalisation_latency_s(trace),
+        first_chunk_s=first_chunk_latency_s(trace),
+        bins=tuple(bins.tolist()),
+        due_audio_s=due_audio_s,
+        transcribed_s=max(due_audio_s - grown, 0.0),
+        error=error,
+    )

@@ -1,0 +1,1 @@
+"""Streams and files in real time, and a trace of each."""

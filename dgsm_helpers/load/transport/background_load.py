@@ -1,0 +1,167 @@
+"""Hold N real-time streams in the background while something else is watched: `Load`."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dgsm_helpers.errors import InvalidInput, StreamFailed
+from dgsm_helpers.kernel import end_when_run_again
+from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, Session
+from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
+from dgsm_helpers.load.transport.stream_target import (
+    MAX_SESSION_S,
+    ListenOptions,
+    StreamingWorkbook,
+    StreamTarget,
+    check_reachable,
+)
+from dgsm_helpers.load.transport.trace import StreamTrace
+
+
+@dataclass(frozen=True)
+class LoadSnapshot:
+    """A load at one moment.
+
+    ``wanted`` streams are asked for, ``open`` are accepted by the server, ``finished`` sessions have ended
+    (``failed`` of them not cleanly). ``lag_p50_ms`` and ``lag_p95_ms`` are over the last ten seconds, None without
+    any interim result.
+    """
+
+    wanted: int
+    open: int
+    finished: int
+    failed: int
+    lag_p50_ms: float | None
+    lag_p95_ms: float | None
+
+
+class Load:
+    """Streams held open in a thread of their own; change their number at any time, read the traces at the end.
+
+    ::
+
+        with Load(wb) as load:
+            load.set(15)
+            ...
+            load.set(0)
+        traces = load.traces
+
+    Each stream loops the recording from a random offset (seeded, so that a run can be repeated), in real time. A
+    session that breaks off is opened again after a second, one that nears SageMaker's 30-minute limit is closed and
+    followed by another; each leaves its own trace. Its methods may be called from any thread.
+
+    The streams end with `stop`, and also when nothing refers to the load any more or when the notebook cell that made
+    it is run again: none must stream, and cost, for ever.
+
+    Args:
+        wb: the workbook whose endpoint is loaded.
+        recording: what is streamed; the bundled sample by default.
+        chunk_ms: chunk length, 20-100 ms.
+        session_s: longest session before it is followed by another.
+        seed: of offsets and phases.
+
+    Raises:
+        StreamFailed, CredentialsProblem: nothing can be streamed from here.
+        InvalidInput: session_s outside 1-1800.
+    """
+
+    def __init__(
+        self,
+        wb: StreamingWorkbook,
+        *,
+        recording: Recording | None = None,
+        options: ListenOptions | None = None,
+        chunk_ms: int = 100,
+        session_s: float = MAX_SESSION_S - 60,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= session_s <= MAX_SESSION_S:
+            raise InvalidInput(
+                f"session_s={session_s:g} is outside 1-{MAX_SESSION_S:g}.", hint="SageMaker ends at 30 min."
+            )
+        target = StreamTarget.of(wb)
+        recording = recording or bundled_recording()
+        options = options or ListenOptions(sample_rate=recording.sample_rate)
+        chunks(recording, chunk_ms=chunk_ms)  # refuses a bad chunk_ms here rather than in the background
+        check_reachable(target)
+        session = Session(recording=recording, options=options, chunk_ms=chunk_ms, session_s=session_s)
+        self._held = HeldStreams(target, session, seed=seed)
+        self._end = weakref.finalize(self, self._held.end)
+        end_when_run_again(self._end)
+
+    @property
+    def wanted(self) -> int:
+        """How many streams are asked for."""
+        return len(self._held.callers)
+
+    @property
+    def traces(self) -> tuple[StreamTrace, ...]:
+        """Traces of the sessions that have ended, in the order of their ends."""
+        return self._held.traces
+
+    def set(self, n: int) -> None:
+        """Hold ``n`` streams from now on; returns at once (see `wait_open`)."""
+        if n < 0:
+            raise InvalidInput(f"{n} streams cannot be held.", hint="Give zero or more.")
+        if self._held.ending:
+            raise InvalidInput("This load has been stopped.", hint="Make a new Load.")
+        self._held.set(n)
+
+    def add(self, n: int = 1) -> None:
+        """Hold ``n`` more."""
+        self.set(self.wanted + n)
+
+    def drop(self, n: int = 1) -> None:
+        """Hold ``n`` fewer: the youngest close cleanly and leave their traces."""
+        self.set(max(self.wanted - n, 0))
+
+    def wait_open(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until as many streams are open as are asked for.
+
+        Raises:
+            StreamFailed: they are not after ``timeout_s``; the message has the newest error.
+        """
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if self.snapshot().open >= self.wanted:
+                return
+            time.sleep(0.05)
+        errors = [t.error for t in self.traces if t.error]
+        reason = f"{errors[-1].code}: {errors[-1].message}" if errors else "the endpoint does not answer."
+        raise StreamFailed(f"{self.snapshot().open} of {self.wanted} streams opened in {timeout_s:g} s; {reason}")
+
+    def snapshot(self) -> LoadSnapshot:
+        """The load at this moment."""
+        since = time.monotonic() - 10
+        callers = self._held.callers
+        recorders = [caller.recorder for caller in callers if caller.recorder is not None]
+        lags = [lag for r in recorders for at, lag in list(r.recent_lags) if at >= since]
+        p50, p95 = (float(v) * 1000 for v in np.percentile(lags, [50, 95])) if lags else (None, None)
+        traces = self.traces
+        return LoadSnapshot(
+            wanted=len(callers),
+            open=sum(r.is_open for r in recorders),
+            finished=len(traces),
+            failed=sum(not t.ok for t in traces),
+            lag_p50_ms=p50,
+            lag_p95_ms=p95,
+        )
+
+    def stop(self, *, timeout_s: float = END_TIMEOUT_S) -> tuple[StreamTrace, ...]:
+        """Close every stream cleanly, wait for their ends and return all traces. May be called again."""
+        self._end.detach()
+        self._held.end(timeout_s)
+        # What has not ended by then is cut off, which takes a moment too.
+        self._held.wait_ended(timeout_s + 10)
+        return self.traces
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

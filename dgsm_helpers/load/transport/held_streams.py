@@ -1,0 +1,178 @@
+"""The streams of a load and the thread that carries them.
+
+Apart from `runner.Load`, whose thread they would otherwise keep alive: a load that nobody refers to any more ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.recorder import TraceRecorder
+from dgsm_helpers.load.transport.recordings import Recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport, close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.trace import StreamTrace
+
+STAGGER_S = 0.05
+"""Between the openings of two streams: a real fleet of callers does not arrive in one instant, and TLS costs."""
+
+RECONNECT_AFTER_S = 1.0
+
+LEAN_ABOVE = 50
+"""Streams from which on the lean transport carries new sessions: below, AWS's own client is cheap enough."""
+
+END_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What each session of a stream is made of: audio from a random place, in chunks, for ``session_s`` at most."""
+
+    recording: Recording
+    options: ListenOptions
+    chunk_ms: int
+    session_s: float
+
+
+class Caller:
+    """One held stream: sessions one after the other until told to stop."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.stop = asyncio.Event()
+        self.recorder: TraceRecorder | None = None
+
+
+class HeldStreams:
+    """Streams in a thread of their own, which ends with them (`end`). Its methods may be called from any thread."""
+
+    def __init__(self, target: StreamTarget, session: Session, *, seed: int) -> None:
+        self._target, self._session = target, session
+        self._random = random.Random(seed)
+        self._sdk = SdkTransport(target)
+        self._lean: LeanTransport | None = None
+        self._callers: dict[Caller, Future[None]] = {}
+        self._leaving: list[Future[None]] = []
+        self._traces: list[StreamTrace] = []
+        self._made = 0
+        self._next_open = 0.0
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._loop = stream_loop()
+        self._thread = threading.Thread(target=self._run, name="dgsm-load", daemon=True)
+        self._thread.start()
+
+    @property
+    def ending(self) -> bool:
+        """Whether `end` was called: no stream will be opened any more."""
+        return self._ending.is_set()
+
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """The streams that are asked for."""
+        return () if self.ending else tuple(self._callers)
+
+    @property
+    def traces(self) -> tuple[StreamTrace, ...]:
+        """Traces of the sessions that have ended, in the order of their ends."""
+        with self._lock:
+            return tuple(self._traces)
+
+    def set(self, n: int) -> None:
+        """Hold ``n`` streams from now on; the youngest leave first. Nothing once it is ending."""
+        with self._lock:
+            if self.ending:
+                return
+            while len(self._callers) > n:
+                caller, future = self._callers.popitem()
+                self._loop.call_soon_threadsafe(caller.stop.set)
+                self._leaving.append(future)
+            while len(self._callers) < n:
+                self._start_one()
+
+    def end(self, timeout_s: float = END_TIMEOUT_S) -> None:
+        """Close every stream cleanly, then let the thread end; returns at once (see `wait_ended`).
+
+        Takes no lock: Python's collector may call it in the middle of anything.
+        """
+        if not self.ending:
+            self._ending.set()
+            asyncio.run_coroutine_threadsafe(self._end(timeout_s), self._loop)
+
+    def wait_ended(self, timeout_s: float) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        close_loop(self._loop)
+
+    async def _end(self, timeout_s: float) -> None:
+        with self._lock:
+            futures = [asyncio.wrap_future(future) for future in (*self._callers.values(), *self._leaving)]
+        for caller in self._callers:
+            caller.stop.set()
+        if futures:
+            _, late = await asyncio.wait(futures, timeout=timeout_s)
+            for future in late:
+                future.cancel()
+        try:
+            if self._lean is not None:
+                await asyncio.wait_for(self._lean.close(), 5)
+        finally:
+            self._loop.stop()
+
+    def _start_one(self) -> None:
+        self._made += 1
+        caller = Caller(f"stream-{self._made}")
+        now = time.monotonic()
+        self._next_open = max(self._next_open + STAGGER_S, now)
+        wait = self._next_open - now
+        self._callers[caller] = asyncio.run_coroutine_threadsafe(self._hold(caller, wait), self._loop)
+
+    async def _hold(self, caller: Caller, wait_s: float) -> None:
+        session = self._session
+        while not await _stopped_within(caller.stop, wait_s):
+            carrier = self._carrier()
+            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name)
+            # A random phase within a chunk keeps the streams from sending in step.
+            trace = await carrier.run(
+                chunks(
+                    session.recording,
+                    chunk_ms=session.chunk_ms,
+                    offset_s=self._random.uniform(0, session.recording.duration_s),
+                    duration_s=session.session_s,
+                ),
+                options=session.options,
+                chunk_ms=session.chunk_ms,
+                begin_in_s=self._random.uniform(0, session.chunk_ms / 1000),
+                stop=caller.stop,
+                recorder=caller.recorder,
+            )
+            with self._lock:
+                self._traces.append(trace)
+            wait_s = 0.0 if trace.ok else RECONNECT_AFTER_S
+
+    def _carrier(self) -> SdkTransport | LeanTransport:
+        if len(self._callers) <= LEAN_ABOVE:
+            return self._sdk
+        if self._lean is None:
+            self._lean = LeanTransport(self._target)
+        return self._lean
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether ``stop`` is set by the time ``seconds`` have passed."""
+    if seconds <= 0:
+        return stop.is_set()
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""One stream of the lean transport: its signed request and frames, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from dgsm_helpers.load.transport.http2_client import Http2Connection
+from dgsm_helpers.load.transport.recorder import TraceRecorder
+from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
+from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.trace import Ending
+from dgsm_helpers.wire import eventstream, sigv4
+
+
+class LeanStream:
+    """One stream as its connection and the pacer see it."""
+
+    def __init__(
+        self,
+        audio: Iterable[bytes],
+        recorder: TraceRecorder,
+        stop: asyncio.Event | None,
+        *,
+        sample_rate: int,
+        chunk_s: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.connection: Http2Connection | None = None
+        self.due = 0.0
+        self._audio: Iterator[bytes] = iter(audio)
+        self._next = next(self._audio, None)
+        self._recorder, self._stop = recorder, stop
+        self._bytes_per_s = sample_rate * BYTES_PER_SAMPLE
+        self._chunk_s = chunk_s
+        self._sent_bytes = 0
+        self._id = 0
+        self._signer: sigv4.FrameSigner | None = None
+        self._decoder = eventstream.Decoder()
+        self._refusal: tuple[int, str] | None = None
+        self._body = b""
+
+    @property
+    def clock_due(self) -> float:
+        """When the next chunk is due, on the monotonic clock."""
+        return self._recorder.reading(self.due)
+
+    def open(self, connection: Http2Connection, target: StreamTarget, options: ListenOptions) -> None:
+        """Send the signed request."""
+        path = f"/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
+        headers = {
+            "host": f"{target.host}:{target.port}",
+            "content-type": eventstream.CONTENT_TYPE,
+            "x-amzn-sagemaker-model-invocation-path": options.path,
+            "x-amzn-sagemaker-model-query-string": options.query(),
+        }
+        if target.variant_name:
+            headers["x-amzn-sagemaker-target-variant"] = target.variant_name
+        signed = sigv4.sign_request(
+            method="POST",
+            path=path,
+            headers=headers,
+            credentials=sigv4.Credentials(target.access_key, target.secret_key, target.session_token),
+            region=target.region,
+            payload_hash=sigv4.EVENTS_PAYLOAD,
+        )
+        self._signer = sigv4.FrameSigner(signed)
+        authority = headers.pop("host")
+        pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", authority), (":path", path)]
+        self.connection = connection
+        self._id = connection.open([*pseudo, *headers.items(), *signed.headers.items()], self)
+
+    def send_next(self) -> bool:
+        """Send the chunk that is due, and CloseStream with the last one; False when nothing is left to send."""
+        try:
+            return self._send_next()
+        except Exception as error:
+            # One stream's trouble (its audio's, most likely) must not stop the pacer that serves them all.
+            self._recorder.failed(Ending.DROPPED, type(error).__name__, str(error))
+            self._over()
+            return False
+
+    def _send_next(self) -> bool:
+        recorder, data = self._recorder, self._next
+        if recorder.done:
+            return False
+        if data is not None and not self._stopped:
+            self._sent_bytes += len(data)
+            recorder.chunk(due_s=self.due, cursor_s=self._sent_bytes / self._bytes_per_s)
+            self._send(data, "BINARY")
+            self.due += self._chunk_s
+            self._next = next(self._audio, None)
+            if self._next is not None:
+                return True
+        recorder.close_sent()
+        self._send(CLOSE_STREAM, "UTF8")
+        return False
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
+    def _send(self, data: bytes, kind: eventstream.DataType) -> None:
+        self.connection.send(self._id, self._signer.sign(eventstream.payload_part(data, kind)))
+
+    def give_up(self) -> None:
+        """Let go of the stream; nothing happens if it has ended."""
+        if self.connection is not None and self._id:
+            self.connection.cancel(self._id)
+            self.connection.flush()
+
+    def on_headers(self, status: int, headers: dict[str, str]) -> None:
+        """Accepted, or refused with a body to come."""
+        if status == 200:
+            self._recorder.opened()
+            self._settle(self.answered)
+        else:
+            self._refusal = (status, headers.get("x-amzn-errortype", "").split(":")[0] or f"HTTP{status}")
+
+    def on_data(self, data: bytes) -> None:
+        """Messages, or the text of a refusal."""
+        if self._refusal is not None:
+            self._body += data
+            return
+        try:
+            for message in self._decoder.feed(data):
+                self._on_message(message)
+        except eventstream.FrameError as error:
+            self._recorder.failed(Ending.ERROR, "FrameError", str(error))
+
+    def _on_message(self, message: eventstream.Message) -> None:
+        headers = message.headers
+        match headers.get(":message-type"):
+            case "event":
+                self._recorder.message(message.payload)
+            case "exception":
+                name = str(headers.get(":exception-type", "exception"))
+                self._recorder.failed(Ending.ERROR, name, _text(message.payload))
+            case _:
+                name = str(headers.get(":error-code", "error"))
+                self._recorder.failed(Ending.ERROR, name, str(headers.get(":error-message", "")))
+
+    def on_end(self) -> None:
+        """The server is done."""
+        if self._refusal is not None:
+            self._recorder.failed(Ending.REFUSED, self._refusal[1], _text(self._body))
+        self._recorder.ended()
+        self._over()
+
+    def on_lost(self, reason: str) -> None:
+        """Reset, or the connection is gone."""
+        if not self.answered.done():
+            self._recorder.failed(Ending.REFUSED, "ConnectionDropped", reason)
+        self._recorder.failed(Ending.DROPPED, "ConnectionDropped", reason)
+        self._over()
+
+    def _over(self) -> None:
+        self._settle(self.answered)
+        self._settle(self.ended)
+
+    @staticmethod
+    def _settle(future: asyncio.Future[None]) -> None:
+        if not future.done():
+            future.set_result(None)
+
+
+def _text(body: bytes) -> str:
+    """The message in an error's JSON body."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    if not isinstance(content, dict):
+        return str(content)
+    return str(content.get("Message") or content.get("message") or content)

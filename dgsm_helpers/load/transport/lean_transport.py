@@ -1,0 +1,150 @@
+"""The lean transport: many paced streams for little CPU.
+
+Same protocol, same `StreamTrace` as AWS's client (`stream`), several times cheaper per stream: connections are shared,
+one pacer serves all streams of a process, and what is due at one moment leaves in one write. A test holds its bytes to
+those of AWS's client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Iterable
+
+from dgsm_helpers.errors import CredentialsProblem
+from dgsm_helpers.load.transport.http2_client import Http2Connection
+from dgsm_helpers.load.transport.lean_stream import LeanStream
+from dgsm_helpers.load.transport.recorder import TraceRecorder
+from dgsm_helpers.load.transport.sdk_transport import OPEN_TIMEOUT_S, SILENCE_S
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.trace import Ending, StreamTrace
+
+STREAMS_PER_CONNECTION = 250
+TICK_S = 0.002
+"""The pacer's grain: what falls due within it leaves together."""
+
+
+class LeanTransport:
+    """Streams of one process on one endpoint; use it within one running event loop and `close` it there."""
+
+    name = "lean"
+
+    def __init__(self, target: StreamTarget) -> None:
+        if not target.access_key or not target.secret_key:
+            raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
+        self._target = target
+        self._tls = target.tls_context()
+        self._connections: list[Http2Connection] = []
+        self._connecting = asyncio.Lock()
+        self._due: list[tuple[float, int, LeanStream]] = []
+        self._count = 0
+        self._wake = asyncio.Event()
+        self._pacer = asyncio.get_running_loop().create_task(self._pace())
+
+    async def run(
+        self,
+        audio: Iterable[bytes],
+        *,
+        options: ListenOptions | None = None,
+        chunk_ms: int = 100,
+        label: str = "stream",
+        begin_in_s: float = 0.0,
+        stop: asyncio.Event | None = None,
+        recorder: TraceRecorder | None = None,
+    ) -> StreamTrace:
+        """One session; arguments and outcome as `stream.run_stream`."""
+        options = options or ListenOptions()
+        recorder = recorder or TraceRecorder(label=label, transport=self.name)
+        begin = recorder.now() + begin_in_s
+        stream = LeanStream(audio, recorder, stop, sample_rate=options.sample_rate, chunk_s=chunk_ms / 1000)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                connection = await self._connection()
+                stream.open(connection, self._target, options)
+                connection.flush()
+                await stream.answered
+        except TimeoutError:
+            recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {OPEN_TIMEOUT_S:g} s.")
+            stream.give_up()
+        except OSError as error:
+            recorder.failed(Ending.REFUSED, type(error).__name__, str(error))
+            stream.give_up()
+        if not recorder.done:
+            stream.due = max(begin, recorder.now())
+            self._schedule(stream)
+            await self._until_ended(stream, recorder)
+        return recorder.trace()
+
+    async def close(self) -> None:
+        """Stop pacing and close the connections."""
+        self._pacer.cancel()
+        for connection in self._connections:
+            connection.close()
+        await asyncio.sleep(0)
+
+    async def _until_ended(self, stream: LeanStream, recorder: TraceRecorder) -> None:
+        try:
+            while not stream.ended.done():
+                patience = SILENCE_S
+                if recorder.close_was_sent:
+                    patience = recorder.last_message_s + SILENCE_S - recorder.now()
+                if patience <= 0:
+                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {SILENCE_S:g} s and no end.")
+                    break
+                await asyncio.wait({stream.ended}, timeout=patience)
+        finally:
+            stream.give_up()
+
+    async def _connection(self) -> Http2Connection:
+        async with self._connecting:
+            for connection in self._connections:
+                if connection.usable and connection.open_streams < STREAMS_PER_CONNECTION:
+                    return connection
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Http2Connection, self._target.host, self._target.port, ssl=self._tls, server_hostname=self._target.host
+            )
+            await connection.ready()
+            self._connections.append(connection)
+            return connection
+
+    def _schedule(self, stream: LeanStream) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (stream.clock_due, self._count, stream))
+        if self._due[0][2] is stream:
+            self._wake.set()
+
+    async def _pace(self) -> None:
+        due = self._due
+        while True:
+            now = time.monotonic()
+            touched: set[Http2Connection] = set()
+            while due and due[0][0] <= now:
+                _, number, stream = due[0]
+                if stream.send_next():
+                    heapq.heapreplace(due, (stream.clock_due, number, stream))
+                else:
+                    heapq.heappop(due)
+                if stream.connection is not None:
+                    touched.add(stream.connection)
+            for connection in touched:
+                connection.flush()
+            if due:
+                wait = max(due[0][0] - time.monotonic(), TICK_S)
+                if wait <= TICK_S or not self._wake.is_set():
+                    await _wait(self._wake, wait)
+            else:
+                await self._wake.wait()
+            self._wake.clear()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than ``seconds``; a short wait is a plain sleep, which is cheaper."""
+    if seconds < 0.02:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

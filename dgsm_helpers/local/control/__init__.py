@@ -1,1 +1,0 @@
-"""Control plane of the embedded AWS, over moto."""

@@ -1,0 +1,1 @@
+"""AWS's documented behaviour as pure functions, shared by the planner and the embedded AWS."""

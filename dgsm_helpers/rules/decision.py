@@ -1,0 +1,102 @@
+"""What a scaling decision is made from and what it yields: alarms as read, what is remembered, the decision itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from dgsm_helpers.rules.alarms import AlarmState
+
+Kind = Literal["out", "in", "none", "not_scaled"]
+EPSILON_S = 1e-6
+"""Times closer than this are the same moment."""
+_NO_TIMES: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmReading:
+    """An alarm as a policy sees it: its state, since when, and the datapoints it was judged on (oldest first)."""
+
+    name: str
+    state: AlarmState
+    since_s: float
+    datapoints: tuple[float, ...] = ()
+
+    @property
+    def triggers(self) -> bool:
+        """Whether it can trigger its policy: in ALARM on data. Set to ALARM by hand it says nothing about capacity."""
+        return self.state == "ALARM" and bool(self.datapoints)
+
+    @property
+    def metric(self) -> float:
+        """Mean of the datapoints."""
+        return sum(self.datapoints) / len(self.datapoints)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySignals:
+    """The alarms of one policy: AlarmHigh and AlarmLow, or a step-scaling policy's only alarm as ``high``."""
+
+    high: AlarmReading
+    low: AlarmReading | None = None
+
+
+Signals = Mapping[str, PolicySignals]
+"""By policy name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of capacity that was asked for, with the cooldown that follows it."""
+
+    before: int
+    after: int
+    started_s: float
+    cooldown_s: float = 0.0
+    completed_s: float | None = None
+
+    def cooling(self, now_s: float, anchor: Literal["completion", "start"]) -> bool:
+        """Whether its cooldown runs, counted from its completion or its start; never before it is completed."""
+        if self.completed_s is None:
+            return False
+        since_s = self.completed_s if anchor == "completion" else self.started_s
+        return now_s < since_s + self.cooldown_s - EPSILON_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What has to be remembered between decisions.
+
+    ``change`` is our own change in flight, ``busy`` whether the endpoint is updating for whatever reason;
+    ``last_out`` and ``last_in`` are completed changes by alarm; ``invoked`` tells when each alarm last triggered its
+    policy.
+    """
+
+    running: int
+    desired: int
+    busy: bool = False
+    change: Change | None = None
+    last_out: Change | None = None
+    last_in: Change | None = None
+    invoked: Mapping[str, float] = field(default=_NO_TIMES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What to do now, and the state to keep.
+
+    ``capacity`` is the new desired count (for ``out`` and ``in``). ``code`` is AWS's reason of a ``not_scaled`` one;
+    ``note`` says why there is ``none`` although an alarm triggered (``cooldown``, ``suspended``, ``disagreement``).
+    ``policy`` and ``alarm`` are names, or ``cause`` is set when bounds acted instead.
+    """
+
+    kind: Kind
+    state: State
+    capacity: int | None = None
+    policy: str = ""
+    alarm: str = ""
+    cause: str = ""
+    code: str = ""
+    note: str = ""

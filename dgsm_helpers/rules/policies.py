@@ -1,0 +1,136 @@
+"""What a scalable target is told: scaling policies, bounds, scheduled changes of the bounds. Frozen values only.
+
+Terms are Application Auto Scaling's; times are seconds, capacities are instances.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.weighted_metrics import form_named
+
+if TYPE_CHECKING:
+    from dgsm_helpers.rules.alarms import AlarmSpec
+
+Metric = Literal["high-resolution", "one-minute", "metric-math"]
+"""What a target-tracking policy follows: the predefined ten-second concurrency, a one-minute metric, or metric math
+(which AWS evaluates by the minute)."""
+
+Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetTracking:
+    """A target-tracking policy; the defaults are AWS's for SageMaker variants (the guide's are 60 and 300).
+
+    ``form`` names the expression of a ``metric-math`` policy over a pool of types (`weighted.FORMS`); ``weights`` are
+    those of the types in the plan's order, for the form ``weighted-streams`` alone.
+
+    Raises:
+        InvalidInput: ``target_value`` is not above zero or no number, a cooldown is negative, or there is no such form.
+    """
+
+    name: str
+    target_value: float
+    metric: Metric = "high-resolution"
+    scale_out_cooldown_s: float = 300.0
+    scale_in_cooldown_s: float = 300.0
+    disable_scale_in: bool = False
+    form: str = ""
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_value < math.inf:
+            raise InvalidInput(
+                f"TargetValue of policy {self.name!r} must be a number above zero, not {self.target_value}.",
+                hint="Give the concurrent streams that one instance should hold, from a measurement.",
+            )
+        if self.metric not in ("high-resolution", "one-minute", "metric-math"):
+            raise InvalidInput(f"Policy {self.name!r} cannot follow the metric {self.metric!r}.")
+        if self.form:
+            form_named(self.form)
+            if self.metric != "metric-math":
+                raise InvalidInput(f"Policy {self.name!r} has a form, which only metric='metric-math' follows.")
+        _not_negative(self.name, "scale_out_cooldown_s", self.scale_out_cooldown_s)
+        _not_negative(self.name, "scale_in_cooldown_s", self.scale_in_cooldown_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a step-scaling policy: applies while ``lower <= metric - threshold < upper`` (None: unbounded)."""
+
+    adjustment: int
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScaling:
+    """A step-scaling policy with the alarm that the user makes for it.
+
+    ``min_adjustment_magnitude`` applies to ``PercentChangeInCapacity`` alone, as on AWS.
+    """
+
+    name: str
+    alarm: AlarmSpec
+    steps: tuple[Step, ...]
+    adjustment_type: Adjustment = "ChangeInCapacity"
+    cooldown_s: float = 300.0
+    min_adjustment_magnitude: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise InvalidInput(f"Step-scaling policy {self.name!r} has no steps.", hint="Give at least one Step.")
+        _not_negative(self.name, "cooldown_s", self.cooldown_s)
+
+
+Policy = TargetTracking | StepScaling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """A scalable target's limits and its SuspendedState.
+
+    Raises:
+        InvalidInput: ``min_capacity`` is below 1 (a real-time variant cannot scale to zero) or above ``max_capacity``.
+    """
+
+    min_capacity: int
+    max_capacity: int
+    scaling_in_suspended: bool = False
+    scaling_out_suspended: bool = False
+    scheduled_suspended: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_capacity < 1:
+            raise InvalidInput(
+                f"MinCapacity must be at least 1 for a real-time variant, not {self.min_capacity}.",
+                hint="To save money when idle, delete the endpoint and create it again.",
+            )
+        if self.min_capacity > self.max_capacity:
+            raise InvalidInput(
+                f"MinCapacity {self.min_capacity} is above MaxCapacity {self.max_capacity}.",
+                hint="Swap or correct them.",
+            )
+
+    def clamp(self, capacity: int) -> int:
+        """The capacity nearest to ``capacity`` within the bounds."""
+        return min(max(capacity, self.min_capacity), self.max_capacity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledChange:
+    """A scheduled action that fires at ``at_s``; None leaves a bound as it is."""
+
+    at_s: float
+    min_capacity: int | None = None
+    max_capacity: int | None = None
+    name: str = field(default="scheduled-action")
+
+
+def _not_negative(policy: str, name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise InvalidInput(f"{name} of policy {policy!r} must be 0 or more seconds, not {value}.")

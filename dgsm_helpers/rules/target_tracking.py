@@ -1,0 +1,274 @@
+"""Application Auto Scaling's decision as a pure function: alarms, policies and bounds in, the new desired count out.
+
+The simulator calls it in virtual time, the embedded AWS every ten seconds of local time, and tests on recorded AWS
+runs. Whoever drives it holds a `State`, and at each beat:
+
+1. tells it what the endpoint did since (`observed`);
+2. lets the bounds act (`pull_into_bounds`), since a registration or a scheduled action ignores alarms and cooldowns;
+3. else asks for a decision (`decide`), carries out its ``capacity`` if its ``kind`` is ``out`` or ``in``, and keeps
+   ``decision.state``.
+
+Example, one policy whose AlarmHigh went into ALARM 30 s ago with 7, 7 and 8 streams on the only instance::
+
+    policy = TargetTracking(name="streams", target_value=5.0)
+    reading = AlarmReading(name="TargetTracking-...-AlarmHigh-...", state="ALARM", since_s=1000.0, datapoints=(7, 7, 8))
+    decision = decide(
+        State(running=1, desired=1),
+        {"streams": PolicySignals(high=reading)},
+        [policy],
+        Bounds(min_capacity=1, max_capacity=4),
+        ScalingModel(),
+        now_s=1030.0,
+    )
+    decision.kind, decision.capacity      # ("out", 2): ceil(1 * 7.33 / 5)
+
+``datapoints`` are those the alarm was judged on, `alarms.judged(spec, recent)`, and ``since_s`` is when it entered
+its state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Change, Decision, PolicySignals, Signals, State
+from dgsm_helpers.rules.desired_capacity import stepped_capacity, tracked_capacity
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, StepScaling, TargetTracking
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A capacity that a triggered policy asks for."""
+
+    capacity: int
+    policy: str
+    alarm: str
+    cooldown_s: float
+
+
+def decide(
+    state: State, signals: Signals, policies: Sequence[Policy], bounds: Bounds, model: ScalingModel, *, now_s: float
+) -> Decision:
+    """Decide as Application Auto Scaling does.
+
+    An alarm in ALARM triggers its policy ``reaction_overhead_s`` after it got there and then every
+    ``reinvoke_every_s``. Out if any policy says so; in only if no policy wants out and all target-tracking policies
+    that may scale in agree; the largest capacity wins. Missing data leaves alarms in INSUFFICIENT_DATA, which
+    triggers nothing.
+
+    Args:
+        state: as the last decision left it, after `observed`.
+        signals: alarms by policy name; policies without an entry are ignored.
+        policies: of the scalable target.
+        bounds: capacity limits and suspended directions.
+        model: assumptions.
+        now_s: time, in the same seconds as the alarms'.
+    """
+    known = [p for p in policies if p.name in signals]
+    due = {
+        reading.name
+        for policy in known
+        for reading in _alarms(signals[policy.name])
+        if _is_due(reading, state.invoked, model, now_s)
+    }
+    if not due:
+        return Decision(kind="none", state=state)
+    state = dataclasses.replace(state, invoked=MappingProxyType({**state.invoked, **dict.fromkeys(due, now_s)}))
+    outs, ins, wants_out = _wishes(known, signals, due, state, model)
+    if outs:
+        return _out(state, max(outs, key=lambda w: w.capacity), bounds, model, now_s)
+    if wants_out or not ins:
+        return Decision(kind="none", state=state, note="disagreement")
+    return _in(state, max(ins, key=lambda w: w.capacity), bounds, model, now_s)
+
+
+def next_due_s(state: State, signals: Signals, model: ScalingModel) -> float | None:
+    """The earliest time at which `decide` can do anything while these alarms keep their states; None for never.
+
+    The simulator skips the calls in between, which a test holds equal to making them all.
+    """
+    times = [
+        _due_s(reading, state.invoked, model)
+        for signal in signals.values()
+        for reading in _alarms(signal)
+        if reading.state == "ALARM"
+    ]
+    return min(times, default=None)
+
+
+def observed(state: State, *, running: int, desired: int, busy: bool, now_s: float) -> State:
+    """The state after a look at the endpoint (DescribeEndpoint: current count, desired count, whether it is Updating).
+
+    Our change is completed when the endpoint is no longer busy and runs what was asked for; then its cooldown starts.
+    A change that ended otherwise has failed and has no cooldown.
+    """
+    change, last_out, last_in = state.change, state.last_out, state.last_in
+    if change and not busy:
+        if running == change.after:
+            done = dataclasses.replace(change, completed_s=now_s)
+            if change.after > change.before:
+                last_out = done
+            else:
+                last_in = done
+        change = None
+    return dataclasses.replace(
+        state, running=running, desired=desired, busy=busy, change=change, last_out=last_out, last_in=last_in
+    )
+
+
+def pull_into_bounds(state: State, bounds: Bounds, now_s: float, *, cause: str = "") -> Decision:
+    """Bring the desired count into the bounds, as a registration or a scheduled action does: at once, without cooldown.
+
+    While the endpoint is busy it waits (``note`` says so); call it at every beat. ``cause`` replaces AWS's text
+    ``minimum capacity was set to N``.
+    """
+    capacity = bounds.clamp(state.desired)
+    if capacity == state.desired:
+        return Decision(kind="none", state=state)
+    if state.busy:
+        return Decision(kind="none", state=state, note="updating")
+    side = "minimum" if capacity > state.desired else "maximum"
+    return Decision(
+        kind="out" if capacity > state.desired else "in",
+        state=_changing(state, capacity, 0.0, now_s),
+        capacity=capacity,
+        cause=cause or f"{side} capacity was set to {capacity}",
+    )
+
+
+def scheduled(bounds: Bounds, change: ScheduledChange) -> Bounds:
+    """The bounds after a scheduled action, unchanged while scheduled scaling is suspended.
+
+    Raises:
+        InvalidInput: the new minimum is above the new maximum.
+    """
+    if bounds.scheduled_suspended:
+        return bounds
+    return dataclasses.replace(
+        bounds,
+        min_capacity=bounds.min_capacity if change.min_capacity is None else change.min_capacity,
+        max_capacity=bounds.max_capacity if change.max_capacity is None else change.max_capacity,
+    )
+
+
+def _alarms(signal: PolicySignals) -> tuple[AlarmReading, ...]:
+    return (signal.high,) if signal.low is None else (signal.high, signal.low)
+
+
+def _due_s(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingModel) -> float:
+    first_s = reading.since_s + model.reaction_overhead_s
+    last_s = invoked.get(reading.name)
+    return first_s if last_s is None or last_s < reading.since_s else last_s + model.reinvoke_every_s
+
+
+def _is_due(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingModel, now_s: float) -> bool:
+    return reading.triggers and now_s >= _due_s(reading, invoked, model) - EPSILON_S
+
+
+def _wishes(
+    policies: Sequence[Policy], signals: Signals, due: set[str], state: State, model: ScalingModel
+) -> tuple[list[_Wish], list[_Wish], bool]:
+    """Wishes to grow and to shrink by the alarms that are due, and whether any policy wants to grow, due or not."""
+    outs, ins, shrinking, wants_out, agreed = [], [], [], False, True
+
+    def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
+        metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
+        return _Wish(tracked_capacity(policy, state.running, metric, model), policy.name, reading.name, cooldown_s)
+
+    for policy in policies:
+        signal = signals[policy.name]
+        if isinstance(policy, StepScaling):
+            wish = _step_wish(policy, signal.high, state) if signal.high.triggers else None
+            if wish and wish.capacity > state.running:
+                wants_out = True
+                outs += [wish] if wish.alarm in due else []
+            elif wish and wish.alarm in due:
+                ins.append(wish)
+            continue
+        if signal.high.state == "ALARM":
+            wants_out = True
+            if signal.high.name in due:
+                outs.append(tracked(policy, signal.high, policy.scale_out_cooldown_s))
+        if not policy.disable_scale_in:
+            low = signal.low
+            if low and low.triggers:
+                # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
+                kept = tracked_capacity(policy, state.running, low.datapoints[-1], model)
+                wish = tracked(policy, low, policy.scale_in_cooldown_s)
+                shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, kept)))
+            else:
+                agreed = False
+    if agreed and any(wish.alarm in due for wish in shrinking):
+        ins.append(max(shrinking, key=lambda w: w.capacity))
+    return outs, ins, wants_out
+
+
+def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:
+    capacity = stepped_capacity(policy, state.running, reading.metric)
+    return None if capacity is None else _Wish(capacity, policy.name, reading.name, policy.cooldown_s)
+
+
+def _out(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: float) -> Decision:
+    if bounds.scaling_out_suspended:
+        return _nothing(state, wish, "suspended")
+    capacity = wish.capacity
+    cooling = state.last_out is not None and state.last_out.cooling(now_s, model.cooldown_anchor)
+    if cooling:
+        # What the last scale-out added counts towards this one until its cooldown ends.
+        capacity -= state.last_out.after - state.last_out.before
+    if bounds.clamp(capacity) > state.desired:
+        if state.busy:
+            return _not_scaled(state, wish, "TargetServicePutResourceAsUnscalable")
+        return _scale("out", state, wish, bounds.clamp(capacity), now_s)
+    if state.desired >= bounds.max_capacity:
+        return _not_scaled(state, wish, "AlreadyAtMaxCapacity")
+    if cooling and bounds.clamp(wish.capacity) > state.desired:
+        return _nothing(state, wish, "cooldown")
+    return _not_scaled(state, wish, "AlreadyAtDesiredCapacity")
+
+
+def _in(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: float) -> Decision:
+    if bounds.scaling_in_suspended:
+        return _nothing(state, wish, "suspended")
+    if state.desired <= bounds.min_capacity:
+        return _not_scaled(state, wish, "AlreadyAtMinCapacity")
+    capacity = bounds.clamp(wish.capacity)
+    if capacity >= state.desired:
+        return _not_scaled(state, wish, model.dead_band_code)
+    if state.busy:
+        return _not_scaled(state, wish, "TargetServicePutResourceAsUnscalable")
+    if state.last_in is not None and state.last_in.cooling(now_s, model.cooldown_anchor):
+        return _nothing(state, wish, "cooldown")
+    if model.scale_in_rule == "one-at-a-time":
+        capacity = state.desired - 1
+    return _scale("in", state, wish, capacity, now_s)
+
+
+def _scale(kind: Literal["out", "in"], state: State, wish: _Wish, capacity: int, now_s: float) -> Decision:
+    if kind == "out":
+        # A scale-out stops a running scale-in cooldown for good.
+        state = dataclasses.replace(state, last_in=None)
+    return Decision(
+        kind=kind,
+        state=_changing(state, capacity, wish.cooldown_s, now_s),
+        capacity=capacity,
+        policy=wish.policy,
+        alarm=wish.alarm,
+    )
+
+
+def _changing(state: State, capacity: int, cooldown_s: float, now_s: float) -> State:
+    change = Change(before=state.running, after=capacity, started_s=now_s, cooldown_s=cooldown_s)
+    return dataclasses.replace(state, desired=capacity, busy=True, change=change)
+
+
+def _not_scaled(state: State, wish: _Wish, code: str) -> Decision:
+    return Decision(kind="not_scaled", state=state, policy=wish.policy, alarm=wish.alarm, code=code)
+
+
+def _nothing(state: State, wish: _Wish, note: str) -> Decision:
+    return Decision(kind="none", state=state, policy=wish.policy, alarm=wish.alarm, note=note)

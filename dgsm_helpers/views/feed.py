@@ -1,0 +1,268 @@
+"""What the live view shows, asked of AWS again and again at little cost.
+
+No refresh makes more than three calls. An ordinary one asks for the endpoint, the newest metrics, and either the alarms
+or the activities, in turn. Of the metrics only what is new is asked for (with some minutes' overlap, as late points and
+percentiles still change); the rest of the window is kept. What hardly changes is asked for once: the endpoint config
+and the price of each instance type. The first picture is therefore made by two refreshes, one after the other: one
+has the endpoint, its metrics and its alarms, the other the rest (a third, where several instance types run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.money import cost_so_far
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint.endpoint_state import instance_types_of
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
+from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
+from dgsm_helpers.views.live_state import LiveState
+from dgsm_helpers.views.picture import drawn_alarm, mark, points, since, streams, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
+    from dgsm_helpers.aws.scaling.scaling_state import AlarmState
+    from dgsm_helpers.load.transport.background_load import Load
+    from dgsm_helpers.prices import Price
+    from dgsm_helpers.session import Workbook
+
+CALLS_A_REFRESH = 3
+
+OVERLAP = timedelta(minutes=5)
+"""How far back every refresh asks again: metrics arrive late, and the newest periods are still being filled."""
+
+NEWEST_ACTIVITIES = 50
+"""One page of them."""
+
+_MINUTE_S = 60
+_LONGEST_S = 455 * 86_400.0
+_FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
+_ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
+_ALARMS, _ACTIVITIES = "alarms", "activities"
+
+
+class Feed:
+    """The states of one endpoint's live view, one per refresh. Not for several threads at once.
+
+    Args:
+        wb: the workbook whose endpoint is watched.
+        window_s: seconds of the workbook's time that are shown.
+
+    Raises:
+        InvalidInput: the window is nothing, or longer than CloudWatch keeps anything.
+    """
+
+    def __init__(self, wb: Workbook, *, window_s: float = 1800.0) -> None:
+        if not 0 < window_s <= _LONGEST_S:
+            raise InvalidInput(
+                f"window_s is {window_s:g}.", hint="Give the seconds to show, such as 1800; CloudWatch keeps 455 days."
+            )
+        self.wb, self.window = wb, timedelta(seconds=window_s)
+        self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
+        self._queries = _queries(wb, self.period_s)
+        self._series: list[dict[float, float]] = [{} for _ in self._queries]
+        self._endpoint: EndpointState | None = None
+        self._alarms: tuple[AlarmState, ...] | None = None
+        self._activities: pd.DataFrame | None = None
+        self._config: tuple[str, dict[str, Any]] = ("", {})
+        self._prices: dict[str, Price] = {}
+        self._now = wb.now()
+        self._changed = False
+        self._refreshes = 0
+        self._asked: dict[str, int] = {}
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the next refresh asks for what is new; until then it asks for what the first picture still lacks."""
+        return self._endpoint is not None and not [ask for ask in self._asks() if ask not in self._asked]
+
+    def state(self, load: Load | None = None) -> LiveState:
+        """The endpoint as it is now, with ``load``, if there is one, beside it.
+
+        Where only the alarms, the activities or the config cannot be had, the state says so in ``trouble`` and has the
+        rest.
+
+        Raises:
+            NotFound: there is no endpoint or variant. Others as AWS answers; the next call goes on where this one
+                stopped.
+        """
+        self._refreshes += 1
+        calls = CALLS_A_REFRESH
+        try:
+            if self._endpoint is None or self.complete:
+                self._read_endpoint()
+                calls -= 2
+        except CredentialsProblem:
+            self.wb.renew_credentials()
+            raise
+        asks = self._asks()
+        missing = [ask for ask in asks if ask not in self._asked]
+        for ask in missing[:calls] or self._in_turn(list(asks))[:calls]:
+            self._ask(ask, asks[ask])
+        return self._picture(load)
+
+    def states(self, load: Load | None = None) -> Iterator[LiveState]:
+        """One refresh, and others right after it while the picture is not complete; errors as :meth:`state`."""
+        yield self.state(load)
+        while not self.complete:
+            yield self.state(load)
+
+    def _read_endpoint(self) -> None:
+        """Both, or neither: a later failure leaves what is shown as it was."""
+        endpoint, now = deployment.status(self.wb), self.wb.now()
+        variant = endpoint.variant(self.wb.variant_name)
+        start = now - self.window
+        if self.period_s < 60:
+            start = max(start, now - _FINE_RETENTION)
+        # Moments as numbers: comparing aware datetimes a thousand times over costs more than asking AWS.
+        newest_s = max(self._series[0], default=None)
+        asked = start if newest_s is None else max(start, datetime.fromtimestamp(newest_s, UTC) - OVERLAP)
+        found, _ = read(self.wb, self._queries, asked, now)
+        start_s = start.timestamp()
+        for index, (kept, new) in enumerate(zip(self._series, found, strict=True)):
+            kept.update((time.timestamp(), value) for time, value in new.items())
+            self._series[index] = {time_s: value for time_s, value in kept.items() if time_s >= start_s}
+        before = self._endpoint.variant(variant.name) if self._endpoint else variant
+        self._changed = (before.running, before.desired) != (variant.running, variant.desired)
+        self._endpoint, self._now = endpoint, now
+
+    def _asks(self) -> dict[str, Callable[[], object]]:
+        """What is asked for in turn, or still to be asked for; each by one call."""
+        asks: dict[str, Callable[[], object]] = {_ALARMS: self._read_alarms, _ACTIVITIES: self._read_activities}
+        name = self._endpoint.config_name
+        if self._config[0] != name:
+            asks[f"config {name}"] = partial(self._read_config, name)
+        # A price that could not be read is asked for again, in its turn.
+        unknown = [t for t, _ in self._types() if t not in self._prices or self._prices[t].amount_usd is None]
+        asks |= {f"price {t}": partial(self._read_price, t) for t in unknown}
+        return asks
+
+    def _in_turn(self, asks: list[str]) -> list[str]:
+        """Longest ago first; the activities at once when the counts changed, as one of them says why."""
+        return sorted(asks, key=lambda ask: (not (self._changed and ask == _ACTIVITIES), self._asked[ask]))
+
+    def _ask(self, ask: str, read_it: Callable[[], object]) -> None:
+        self._asked[ask] = self._refreshes
+        try:
+            read_it()
+            self._troubles.pop(ask, None)
+        except DgsmError as error:
+            self._troubles[ask] = told(error)
+
+    def _read_alarms(self) -> None:
+        self._alarms = observe.alarm_states(self.wb)
+
+    def _read_activities(self) -> None:
+        self._activities = observe.activities(self.wb, limit=NEWEST_ACTIVITIES)
+
+    def _read_config(self, name: str) -> None:
+        self._config = (name, call(self.wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=name))
+
+    def _read_price(self, instance_type: str) -> None:
+        self._prices[instance_type] = self.wb.price_per_hour(instance_type)
+
+    @property
+    def _variant(self) -> VariantState:
+        return self._endpoint.variant(self.wb.variant_name)
+
+    def _types(self) -> list[tuple[str, int]]:
+        """(type, running instances) of the variant: what SageMaker counts for a pool, else the config's one type."""
+        variant = self._variant
+        counts = variant.instances_by_type
+        if not counts and self._config[1]:
+            counts = dict.fromkeys(instance_types_of(self._config[1], variant.name)[:1], variant.running)
+        return [(name, count) for name, count in counts.items() if count]
+
+    def _picture(self, load: Load | None) -> LiveState:
+        endpoint, now = self._endpoint, self._now
+        low, mean, high, first50, first99, file50, file99, *errors = self._series
+        # An endpoint that takes files only has no first chunks: its latency is that of whole answers.
+        of_files = not first50 and bool(file50)
+        p50, p99 = (file50, file99) if of_files else (first50, first99)
+        concurrency = points([low, mean, high], self.period_s)
+        high_alarms = [a for a in self._alarms or () if a.side == "high" and a.metric == CONCURRENCY]
+        counts = self._history()
+        marks = [] if self._activities is None else map(mark, self._own_activities().itertuples(index=False))
+        variant = self._variant
+        name = endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}"
+        return LiveState(
+            endpoint_name=name,
+            status=endpoint.status,
+            now=now,
+            window_s=self.window.total_seconds(),
+            origin=origin_of(self.wb),
+            target_value=high_alarms[0].threshold if high_alarms else None,
+            concurrency=concurrency,
+            instances=[(now.timestamp(), float(variant.desired), float(variant.running))]
+            if counts is None
+            else since(
+                now - self.window,
+                [
+                    (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
+                    for row in counts.itertuples()
+                ],
+            ),
+            latency=points([p50, p99], max(self.period_s, _MINUTE_S)),
+            latency_of="whole files" if of_files else "first chunk",
+            alarms=None
+            if self._alarms is None
+            else [drawn_alarm(a, concurrency, period_s=self.period_s, now=now) for a in self._alarms],
+            marks=list(marks),
+            instances_by_type=self._types(),
+            errors_count=int(sum(sum(found.values()) for found in errors)),
+            streams=streams(load),
+            cost=self._cost(counts),
+            trouble=" ".join(dict.fromkeys(self._troubles.values())),
+        )
+
+    def _own_activities(self) -> pd.DataFrame:
+        return observe.since_created(self._activities, self._endpoint)
+
+    def _history(self) -> pd.DataFrame | None:
+        """The instances over time; None where the activities are not known."""
+        if self._activities is None:
+            return None
+        variant = self._variant
+        initial = observe.initial_count_of(self._config[1], variant.name) if self._config[1] else None
+        counts = observe.history(self._activities, self._endpoint, variant, initial, now=self._now)
+        if len(self._activities) == NEWEST_ACTIVITIES:
+            # Older ones are not known, and so neither are the counts before.
+            counts = counts[counts.index >= self._activities["started"].min()]
+        return counts
+
+    def _cost(self, counts: pd.DataFrame | None) -> str:
+        """What the instances cost, at the prices of the types that run now."""
+        prices = [(name, self._prices[name]) for name, _ in self._types() if name in self._prices]
+        if counts is None or not prices:
+            return ""
+        cost = cost_so_far(counts, prices)
+        return f"Cost: {cost} without the software fee ({cost.price_source})"
+
+
+def origin_of(wb: Workbook) -> str:
+    """Where numbers read from this workbook's CloudWatch come from, for the caption of a figure."""
+    place = {"local": "measured on the embedded AWS", "aws": "measured on AWS"}[wb.where]
+    return f"CloudWatch of {wb.endpoint_name}, {place}, {wb.region}"
+
+
+def _queries(wb: Workbook, period_s: int) -> list[Query]:
+    where = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
+    slow_s = max(period_s, _MINUTE_S)
+
+    def of(metric: str, stats: Sequence[str], every_s: int, *, scale: float = 1.0) -> list[Query]:
+        return [Query("", f"{metric} {s}", INVOCATION_NAMESPACE, metric, where, s, every_s, scale) for s in stats]
+
+    return [
+        *of(CONCURRENCY, ("Minimum", "Average", "Maximum"), period_s),
+        *of("FirstChunkLatency", ("p50", "p99"), slow_s, scale=1e-3),
+        *of("ModelLatency", ("p50", "p99"), slow_s, scale=1e-3),
+        *(query for metric in _ERRORS for query in of(metric, ("Sum",), slow_s)),
+    ]

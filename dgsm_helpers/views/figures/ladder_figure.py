@@ -1,0 +1,290 @@
+"""The capacity ladder: latency against streams held on one instance, with what each rung proved.
+
+Pure functions of `RungPoint`s: a plotly figure for the result, and a live picture (SVG in HTML) while it is measured.
+A verdict is told by shape and word as well as by colour. Latencies are on a logarithmic axis, because an instance past
+its knee is late by seconds where a good one needs tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import inf, isfinite, isnan, log10
+
+import plotly.graph_objects as go
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.views.figures import palette
+from dgsm_helpers.views.figures.look import finished
+
+LATE_MS = 30_000.0
+"""Latencies beyond this, and results that never came, are drawn here."""
+FLOOR_MS = 10.0
+
+
+@dataclass(frozen=True)
+class RungPoint:
+    """``streams`` held at once, their lag in ms (inf: results never came) and the verdict.
+
+    ``verdict`` is PASS, FAIL, INCONCLUSIVE or VOID; ``why`` what a failing rung broke; ``passed`` of ``total`` streams
+    kept to the criteria, over all holds.
+    """
+
+    streams: int
+    lag_p50_ms: float
+    lag_p95_ms: float
+    verdict: str
+    why: str = ""
+    passed: int = 0
+    total: int = 0
+
+    @property
+    def told(self) -> str:
+        """The verdict in words."""
+        by = f" by {self.why}" if self.why else ""
+        return f"{self.verdict}{by}, {self.passed} of {self.total} streams within bounds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderState:
+    """What one live picture shows.
+
+    ``elapsed_s`` and ``forecast_s`` are wall-clock seconds, ``limit_ms`` the bound of the lag with ``limit_name``;
+    ``said`` is what is going on, ``trouble`` an error to show, "" when all is well.
+    """
+
+    endpoint_name: str
+    points: Sequence[RungPoint]
+    limit_ms: float
+    limit_name: str
+    origin: str
+    elapsed_s: float = 0.0
+    forecast_s: float = 0.0
+    running: bool = False
+    said: str = ""
+    trouble: str = ""
+
+
+_SHAPES = {
+    "PASS": ("circle", palette.INSTANCES),
+    "FAIL": ("x", palette.ALARM),
+    "INCONCLUSIVE": ("circle-open", palette.METRIC),
+    "VOID": ("line-ew-open", palette.MUTED),
+}
+
+
+def bracket(points: Sequence[RungPoint]) -> tuple[int, int | None]:
+    """The interval that the rungs prove: most streams that pass below the fewest that fail (None: none failed)."""
+    high = min((p.streams for p in points if p.verdict == "FAIL"), default=None)
+    passing = [p.streams for p in points if p.verdict == "PASS" and (high is None or p.streams < high)]
+    return max(passing, default=0), high
+
+
+def lag_against_concurrency(
+    points: Sequence[RungPoint],
+    *,
+    limit_ms: float,
+    limit_name: str,
+    origin: str,
+    target_value: float | None = None,
+    title: str = "Lag against concurrent streams on one instance",
+) -> go.Figure:
+    """Each rung's median and p95 lag, its verdict, and the interval that holds the knee.
+
+    Args:
+        points: the rungs, in any order.
+        limit_ms, limit_name: the criteria's bound of the lag and what it is called, such as "p95 lag (strict)".
+        origin: where the numbers come from.
+        target_value: drawn as a line where given.
+
+    Raises:
+        InvalidInput: there are no rungs.
+    """
+    if not points:
+        raise InvalidInput("There are no rungs to draw.", hint="Measure first.")
+    ordered = sorted(points, key=lambda p: p.streams)
+    figure = go.Figure()
+    for name, column, dash in (("median lag", "lag_p50_ms", "dot"), ("p95 lag", "lag_p95_ms", "solid")):
+        figure.add_scatter(
+            x=[p.streams for p in ordered],
+            y=[_drawn(getattr(p, column)) for p in ordered],
+            mode="lines",
+            name=name,
+            line={"color": palette.LATENCY, "dash": dash, "width": 1.5},
+            hoverinfo="skip",
+        )
+    for verdict, (symbol, colour) in _SHAPES.items():
+        shown = [p for p in ordered if p.verdict == verdict]
+        if shown:
+            figure.add_scatter(
+                x=[p.streams for p in shown],
+                y=[_drawn(p.lag_p95_ms) for p in shown],
+                mode="markers",
+                name=verdict,
+                marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
+                hovertext=[f"{p.streams} streams: {p.told}<br>p95 lag {_ms(p.lag_p95_ms)}" for p in shown],
+                hoverinfo="text",
+            )
+    figure.add_hline(y=limit_ms, line={"color": palette.TARGET, "dash": "dash", "width": 1.5})
+    # Annotations of a logarithmic axis are placed by the exponent, unlike shapes.
+    figure.add_annotation(
+        x=0.01,
+        xref="x domain",
+        y=log10(limit_ms),
+        yanchor="bottom",
+        text=f"{limit_name} {limit_ms:g} ms",
+        showarrow=False,
+        font={"color": palette.TARGET},
+    )
+    _add_knee(figure, ordered)
+    if target_value is not None:
+        figure.add_vline(
+            x=target_value,
+            line={"color": palette.TARGET, "width": 2},
+            annotation={"text": f"TargetValue {target_value:g}", "font": {"color": palette.TARGET}},
+            annotation_position="bottom left",
+        )
+    figure.update_xaxes(title_text="streams held at once", rangemode="tozero")
+    most = max(_drawn(p.lag_p95_ms) for p in ordered)
+    figure.update_yaxes(
+        title_text="lag (ms)", type="log", range=[log10(FLOOR_MS), log10(max(most, limit_ms) * 2)], dtick=1
+    )
+    return finished(figure, title=title, origin=origin, height=440)
+
+
+def _add_knee(figure: go.Figure, ordered: Sequence[RungPoint]) -> None:
+    low, high = bracket(ordered)
+    if low and high:
+        why = next(p.why for p in ordered if p.streams == high)
+        figure.add_vrect(
+            x0=low,
+            x1=high,
+            fillcolor=palette.MUTED,
+            opacity=0.25,
+            line_width=0,
+            annotation={"text": f"knee: {low} pass,<br>{high} fail{f' by {why}' if why else ''}", "align": "left"},
+            annotation_position="top right",
+        )
+
+
+def _drawn(lag_ms: float) -> float:
+    return min(max(lag_ms, FLOOR_MS), LATE_MS) if not isnan(lag_ms) else LATE_MS
+
+
+def _ms(lag_ms: float) -> str:
+    return f"{lag_ms:.0f} ms" if isfinite(lag_ms) else "without end (results never came)"
+
+
+# The live picture: text and grid take the page's own colour, so that it is right on light and on dark pages.
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0, 34.0
+_TEXT = 'fill="currentColor" font-size="12"'
+_GRID = 'stroke="currentColor" stroke-opacity=".2"'
+
+
+def ladder_html(state: LadderState) -> str:
+    """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
+    trouble = f'<div style="color:{palette.ALARM}">⚠ {escape(state.trouble)}</div>' if state.trouble else ""
+    return (
+        f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
+        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{escape(_footer(state))}</div>{trouble}</div>'
+    )
+
+
+def ladder_svg(state: LadderState) -> str:
+    """Lag per rung, from median to p95, on a logarithmic axis."""
+    most = max((p.streams for p in state.points), default=8) * 1.08
+    drawn = [_drawn(lag) for p in state.points for lag in (p.lag_p50_ms, p.lag_p95_ms)]
+    top = max([*drawn, 2 * state.limit_ms, 1000.0]) * 1.3
+
+    def x(streams: float) -> float:
+        return _LEFT + streams / most * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(lag_ms: float) -> float:
+        share = log10(_drawn(lag_ms) / FLOOR_MS) / log10(top / FLOOR_MS)
+        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+    right, floor = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    parts = []
+    for value in (10, 100, 1000, 10_000):
+        if value < top:
+            parts.append(f'<line x1="{_LEFT:g}" y1="{y(value):.1f}" x2="{right:g}" y2="{y(value):.1f}" {_GRID}/>')
+            label = f"{value} ms" if value < 1000 else f"{value / 1000:g} s"
+            parts.append(f'<text x="{_LEFT - 6:g}" y="{y(value) + 4:.1f}" text-anchor="end" {_TEXT}>{label}</text>')
+    limit = y(state.limit_ms)
+    parts.append(
+        f'<line x1="{_LEFT:g}" y1="{limit:.1f}" x2="{right:g}" y2="{limit:.1f}" stroke="{palette.TARGET}" '
+        f'stroke-width="1.5" stroke-dasharray="6 4"/><text x="{right + 6:g}" y="{limit + 4:.1f}" '
+        f'fill="{palette.TARGET}" font-size="12">{escape(state.limit_name)} {state.limit_ms:g} ms</text>'
+    )
+    low, high = bracket(state.points)
+    if low and high:
+        parts.append(
+            f'<rect x="{x(low):.1f}" y="{_TOP:g}" width="{x(high) - x(low):.1f}" height="{floor - _TOP:g}" '
+            f'fill="currentColor" fill-opacity=".12"><title>the knee is in here</title></rect>'
+        )
+    parts += [_rung(point, x(point.streams), y(point.lag_p50_ms), y(point.lag_p95_ms)) for point in state.points]
+    parts += _numbers([(x(p.streams), p.streams) for p in state.points], floor + 15)
+    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {_TEXT}>streams held at once</text>')
+    label = escape(f"Lag per rung of {state.endpoint_name}", quote=True)
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="100%" role="img" aria-label="{label}" '
+        f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">{"".join(parts)}</svg>'
+    )
+
+
+def _rung(point: RungPoint, x: float, middle: float, top: float) -> str:
+    """A whisker from median to p95 with the verdict's sign at its end."""
+    _, colour = _SHAPES.get(point.verdict, _SHAPES["VOID"])
+    signs = {
+        "PASS": f'<circle cx="{x:.1f}" cy="{top:.1f}" r="5" fill="{colour}"/>',
+        "FAIL": f'<path d="M{x - 5:.1f},{top - 5:.1f}l10,10m0,-10l-10,10" stroke="{colour}" stroke-width="3"/>',
+        "INCONCLUSIVE": f'<circle cx="{x:.1f}" cy="{top:.1f}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>',
+    }
+    sign = signs.get(point.verdict, f'<path d="M{x - 5:.1f},{top:.1f}h10" stroke="{colour}" stroke-width="2"/>')
+    tip = escape(f"{point.streams} streams: {point.told}, p95 lag {_ms(point.lag_p95_ms)}")
+    whisker = (
+        f'<line x1="{x:.1f}" y1="{middle:.1f}" x2="{x:.1f}" y2="{top:.1f}" stroke="{colour}" stroke-width="2"/>'
+        f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="2" fill="{colour}"/>'
+    )
+    return f"<g><title>{tip}</title>{whisker}{sign}</g>"
+
+
+def _numbers(places: Sequence[tuple[float, int]], y: float) -> list[str]:
+    """The rungs' numbers below the axis, without those that would overlap."""
+    shown, end = [], -inf
+    for x, streams in sorted(places):
+        if x - end > 16:
+            shown.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {_TEXT}>{streams}</text>')
+            end = x
+    return shown
+
+
+def _headline(state: LadderState) -> str:
+    low, high = bracket(state.points)
+    if high is None:
+        found = f"at least {low} streams" if low else "nothing proven yet"
+    else:
+        found = f"between {low} and {high} streams"
+    doing = escape(state.said) if state.said else ("measuring" if state.running else "done")
+    return f"<div><b>{escape(state.endpoint_name)}</b>: {found} · {len(state.points)} rungs · {doing}</div>"
+
+
+def _progress(state: LadderState) -> str:
+    share = 1.0
+    if state.running and state.forecast_s:
+        share = min(state.elapsed_s / state.forecast_s, 0.97)
+    if not state.running and not state.points:
+        share = 0.0
+    time = f"{state.elapsed_s:.0f} s" + (f" of about {state.forecast_s:.0f} s" if state.running else "")
+    return (
+        '<div style="display:flex;align-items:center;gap:.6em"><div style="flex:0 0 320px;height:8px;'
+        'border-radius:4px;background:rgba(128,128,128,.3)">'
+        f'<div style="width:{100 * share:.0f}%;height:8px;border-radius:4px;background:{palette.METRIC}"></div></div>'
+        f"<span>{time}</span></div>"
+    )
+
+
+def _footer(state: LadderState) -> str:
+    return f"● passes, ✕ fails, ○ not decided; small dot: median lag, sign: p95. Source: {state.origin}"

@@ -1,0 +1,267 @@
+"""The live view's picture: pure functions from numbers to SVG and HTML text.
+
+Text and grid take the page's own colour (``currentColor``), so the view is right on light and on dark pages without
+asking which it is; the series' colours are those of `palette`. Nothing is fetched and no script runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from itertools import product
+from math import ceil, isfinite
+
+from dgsm_helpers.views.figures import palette
+from dgsm_helpers.views.live_state import Alarm, LiveState, Mark
+
+_WIDTH, _LEFT, _RIGHT = 760.0, 40.0, 136.0
+_LEAST_WIDTH_PX = 560
+"""Narrower its text could not be read: there the picture is scrolled sideways instead."""
+
+_AXIS = 'stroke="currentColor" stroke-opacity=".25"'
+_FAINT = 'stroke="currentColor" stroke-opacity=".1"'
+_TEXT = 'fill="currentColor" font-size="12"'
+_TIME_STEPS_S = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+_MOST_TIMES = 8
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A plot area: maps (time, value) to pixels."""
+
+    start_s: float
+    end_s: float
+    top: float
+    height: float
+    peak: float
+
+    def x(self, time_s: float) -> float:
+        share = (min(max(time_s, self.start_s), self.end_s) - self.start_s) / (self.end_s - self.start_s)
+        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        return self.top + self.height * (1 - min(value / self.peak, 1.0))
+
+
+def live_html(state: LiveState) -> str:
+    """The whole live view as one HTML fragment."""
+    return (
+        f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{_trouble(state)}'
+        f'<div style="overflow-x:auto;contain:inline-size">{live_svg(state)}</div>'
+        f"{_events(state)}{_footer(state)}</div>"
+    )
+
+
+def live_svg(state: LiveState) -> str:
+    """Concurrency against the target, instances, and first-chunk latency, one below the other on one time axis."""
+    end_s = state.now.timestamp()
+    start_s = end_s - state.window_s
+    busiest = max((point[3] for point in state.concurrency if isfinite(point[3])), default=0.0)
+    target = state.target_value or 0.0
+    most = max((max(point[1:]) for point in state.instances), default=1.0)
+    slowest = max((point[2] for point in state.latency if isfinite(point[2])), default=0.0)
+    above = _Frame(start_s, end_s, 24, 150, max(busiest, target, 1.0) * 1.15)
+    middle = _Frame(start_s, end_s, 212, 66, max(most, 1.0) + 0.5)
+    below = _Frame(start_s, end_s, 316, 44, max(slowest, 1.0) * 1.2)
+    body = "".join(
+        (
+            _time_axis(above.top, below, state.now),
+            concurrency_band(above, state.concurrency, state.target_value),
+            instance_steps(middle, state.instances, state.marks),
+            latency_sparkline(below, state.latency, of=state.latency_of),
+        )
+    )
+    label = escape(f"Live view of {state.endpoint_name}", quote=True)
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:g} 390" width="100%" style="min-width:{_LEAST_WIDTH_PX}px" role="img" '
+        f'aria-label="{label}" '
+        f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">{body}</svg>'
+    )
+
+
+def concurrency_band(
+    frame: _Frame, points: Sequence[tuple[float, float, float, float]], target_value: float | None
+) -> str:
+    """Streams per instance: mean line in a band from idlest to busiest, against the target and 0.9 of it."""
+    parts = [_grid(frame, _ticks(frame.peak))]
+    newest: tuple[float, ...] | None = None
+    for run in _runs(points):
+        upper = [(frame.x(p[0]), frame.y(p[3])) for p in run]
+        lower = [(frame.x(p[0]), frame.y(p[1])) for p in reversed(run)]
+        parts.append(f'<polygon points="{_path(upper + lower)}" fill="{palette.METRIC}" fill-opacity=".25"/>')
+        parts.append(_line([(frame.x(p[0]), frame.y(p[2])) for p in run], palette.METRIC, width=2))
+        newest = run[-1]
+    if target_value:
+        for value, dash, text in (
+            (target_value, "", f"target {target_value:g}"),
+            (0.9 * target_value, "2 4", f"0.9 target {0.9 * target_value:g}"),
+        ):
+            ends = [(_LEFT, frame.y(value)), (_WIDTH - _RIGHT, frame.y(value))]
+            parts.append(_line(ends, palette.TARGET, width=1.5, dash=dash))
+            shift = -4 if not dash else 10
+            parts.append(_label(frame.y(value) + shift, text, palette.TARGET))
+    now = f": mean {newest[2]:.1f}, from {newest[1]:g} to {newest[3]:g}" if newest else ": no data"
+    return "".join([_title(frame, f"streams per instance{now}"), *parts])
+
+
+def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
+    """Desired (dashed) and running instances as steps, with a triangle for each activity (hollow: not scaled)."""
+    parts = [_title(frame, "instances"), _grid(frame, _ticks(frame.peak))]
+    for column, dash, width in ((1, "5 4", 1.5), (2, "", 2.5)):
+        steps = list(_steps([(p[0], p[column]) for p in points], frame.end_s))
+        parts.append(_line([(frame.x(t), frame.y(v)) for t, v in steps], palette.INSTANCES, width=width, dash=dash))
+    if points:
+        text = f"{points[-1][2]:g} running, {points[-1][1]:g} desired"
+        parts.append(_label(frame.y(points[-1][2]), text, palette.INSTANCES))
+    floor = frame.top + frame.height
+    for mark in marks:
+        if mark.time_s >= frame.start_s:
+            x = frame.x(mark.time_s)
+            size = 10 if mark.scaled else 6
+            corners = _path([(x, floor - size), (x - size / 2, floor), (x + size / 2, floor)])
+            fill = palette.ALARM if mark.scaled else "none"
+            tip = escape(f"{mark.text}\n{mark.detail}".strip())
+            parts.append(
+                f'<polygon points="{corners}" fill="{fill}" stroke="{palette.ALARM}"><title>{tip}</title></polygon>'
+            )
+    return "".join(parts)
+
+
+def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]], *, of: str) -> str:
+    """p50 (solid) and p99 (dotted) of a latency in ms; ``of`` says which."""
+    shown = [p for p in points if isfinite(p[1]) and isfinite(p[2])]
+    parts = [_title(frame, f"{of}, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
+    if not shown:
+        return "".join([*parts, f'<text x="{_LEFT + 8:g}" y="{frame.top + 26:g}" {_TEXT}>no new streams</text>'])
+    # Minutes without new streams are gaps.
+    for run, (column, dash) in product(_runs(points), ((1, ""), (2, "2 3"))):
+        dots = [(frame.x(p[0]), frame.y(p[column])) for p in run]
+        parts.append(_line(dots, palette.LATENCY, width=1.8, dash=dash))
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{palette.LATENCY}"/>' for x, y in dots]
+    parts.append(_label(frame.top + 14, f"p50 {shown[-1][1]:.0f}, p99 {shown[-1][2]:.0f}", palette.LATENCY))
+    return "".join(parts)
+
+
+def _headline(state: LiveState) -> str:
+    types = ", ".join(f"{count} × {escape(name)}" for name, count in state.instances_by_type) or "no instance"
+    parts = [f"<b>{escape(state.endpoint_name)}</b> {escape(state.status)}", types]
+    if state.streams:
+        parts.append(escape(state.streams))
+    parts.append(f"{state.errors_count} errors in the window")
+    none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
+    alarms = "".join(_alarm_chip(alarm) for alarm in state.alarms or ()) or none
+    return f'<div>{" · ".join(parts)}</div><div style="margin-top:.3em">{alarms}</div>'
+
+
+def _alarm_chip(alarm: Alarm) -> str:
+    alarmed = alarm.state == "ALARM"
+    colour = palette.ALARM if alarmed else palette.MUTED
+    share = 100 * (alarm.breaching or 0) / alarm.needed if alarm.needed else 0
+    progress = (
+        f"{alarm.needed} datapoints" if alarm.breaching is None else f"{alarm.breaching} of {alarm.needed} datapoints"
+    )
+    sign = "▲" if alarm.side == "high" else "▼"
+    return (
+        f'<span style="display:inline-block;margin:0 1em .3em 0;padding:.15em .6em;border:1.5px solid {colour};'
+        f"border-radius:.4em;background:linear-gradient(to right,{palette.ALARM}40 {share:.0f}%,transparent "
+        f'{share:.0f}%)">{sign} {escape(alarm.side)} alarm <b>{escape(alarm.state)}</b> · {escape(alarm.rule)} · '
+        f"{progress}</span>"
+    )
+
+
+def _events(state: LiveState) -> str:
+    scaled = [mark for mark in state.marks if mark.scaled]
+    lines = "".join(f"<div>▲ {escape(mark.text)}</div>" for mark in scaled[-3:])
+    return f'<div style="font-size:.9em;opacity:.85">{lines}</div>' if lines else ""
+
+
+def _trouble(state: LiveState) -> str:
+    if not state.trouble:
+        return ""
+    style = f"border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0"
+    return f'<div role="alert" style="{style}">⚠ {escape(state.trouble)}</div>'
+
+
+def _footer(state: LiveState) -> str:
+    parts = [f"{state.now:%H:%M:%S} UTC", escape(state.cost), f"Source: {escape(state.origin)}"]
+    return f'<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
+
+
+def _title(frame: _Frame, text: str) -> str:
+    return f'<text x="{_LEFT:g}" y="{frame.top - 7:g}" {_TEXT} font-weight="bold">{text}</text>'
+
+
+def _grid(frame: _Frame, values: Sequence[float]) -> str:
+    parts = []
+    for value in values:
+        y = frame.y(value)
+        parts.append(f'<line x1="{_LEFT:g}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT:g}" y2="{y:.1f}" {_AXIS}/>')
+        parts.append(f'<text x="{_LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end" {_TEXT}>{value:g}</text>')
+    return "".join(parts)
+
+
+def _ticks(peak: float) -> list[float]:
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, peak) if peak / s <= 5)
+    return [i * step for i in range(int(peak / step) + 1)]
+
+
+def _time_axis(top: float, frame: _Frame, now: datetime) -> str:
+    """The window's ends in words, and full minutes or hours between them, from ``top`` down to the lowest frame."""
+    floor = frame.top + frame.height
+    y = floor + 18
+    ago = frame.end_s - frame.start_s
+    left = f"{ago / 60:g} min ago" if ago >= 60 else f"{ago:g} s ago"
+    right = _WIDTH - _RIGHT
+    parts = [
+        f'<text x="{_LEFT:g}" y="{y:g}" {_TEXT}>{left}</text>',
+        f'<text x="{right:g}" y="{y:g}" text-anchor="end" {_TEXT}>now {now:%H:%M:%S} UTC</text>',
+    ]
+    step_s = next((step for step in _TIME_STEPS_S if ago / step <= _MOST_TIMES), ago)
+    for number in range(ceil(frame.start_s / step_s), int(frame.end_s / step_s) + 1):
+        x = frame.x(number * step_s)
+        parts.append(f'<line x1="{x:.1f}" y1="{top:g}" x2="{x:.1f}" y2="{floor:g}" {_FAINT}/>')
+        if _LEFT + 100 < x < right - 150:  # beside the words at the ends
+            text = datetime.fromtimestamp(number * step_s, UTC)
+            parts.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {_TEXT}>{text:%H:%M}</text>')
+    return "".join(parts)
+
+
+def _label(y: float, text: str, colour: str) -> str:
+    return f'<text x="{_WIDTH - _RIGHT + 6:g}" y="{y + 4:.1f}" fill="{colour}" font-size="12">{escape(text)}</text>'
+
+
+def _line(points: Sequence[tuple[float, float]], colour: str, *, width: float, dash: str = "") -> str:
+    if not points:
+        return ""
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<polyline points="{_path(points)}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>'
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _runs(points: Sequence[tuple[float, ...]]) -> Iterator[list[tuple[float, ...]]]:
+    """Stretches without a missing value: a gap in the metric is drawn as a gap."""
+    run: list[tuple[float, ...]] = []
+    for point in points:
+        if all(isfinite(value) for value in point):
+            run.append(point)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _steps(points: Sequence[tuple[float, float]], end_s: float) -> Iterator[tuple[float, float]]:
+    held: float | None = None
+    for time_s, value in points:
+        if held is not None:
+            yield time_s, held
+        yield time_s, value
+        held = value
+    if held is not None:
+        yield end_s, held

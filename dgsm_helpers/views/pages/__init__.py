@@ -1,0 +1,1 @@
+"""Whole pages: the report and the live view outside a notebook."""

@@ -1,0 +1,59 @@
+"""One offline page about an endpoint, fit to be sent: set-up, evidence of capacity, its story, doctor, alarms, cost.
+
+Everything is asked once (:func:`gather`); the page (``report_page``) is a pure function of the answers.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.aws.account.inventory import alarm_prefix
+from dgsm_helpers.aws.core.calls import pages, translated
+from dgsm_helpers.aws.doctor import examine
+from dgsm_helpers.aws.doctor.gather import gather as look
+from dgsm_helpers.aws.scaling.scaling_state import read_alarms
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.views.pages.report_page import ReportData, page
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+WINDOW_S = 3 * 3600.0 - 120.0
+"""Ten-second data is kept for three hours (two minutes spare for asking); a longer timeline is drawn from minutes."""
+
+
+def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
+    """Write the page about the workbook's endpoint as it is now (5 MB, most of it plotly.js).
+
+    Args:
+        last_s: seconds of the timeline, up to now.
+
+    Raises:
+        NotFound: no such endpoint or variant. Others as AWS answers.
+    """
+    text = page(gather(wb, last_s=last_s))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
+    """Ask for everything that the page shows."""
+    snapshot = look(wb, examine.Expected())
+    own = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
+    with translated("pricing", "GetProducts"):
+        prices = tuple((name, wb.price_per_hour(name)) for name in snapshot.variant.instance_types)
+    now = wb.now()
+    start = max(now - timedelta(seconds=last_s), snapshot.endpoint.created or now - timedelta(days=365))
+    return ReportData(
+        place={"local": "the embedded AWS (simulated)", "aws": "AWS"}[wb.where],
+        snapshot=snapshot,
+        diagnosis=examine.diagnose(snapshot),
+        metrics=observe.metrics(wb, start=start),
+        running=observe.instances(wb),
+        activities=observe.activities(wb),
+        own_alarms=read_alarms(own),
+        prices=prices,
+    )

@@ -1,0 +1,289 @@
+"""The report's page, a pure function of what was asked about an endpoint.
+
+It carries plotly.js inside and asks for nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from plotly.offline import get_plotlyjs
+
+from dgsm_helpers.aws.account.recommended_alarms import threshold_text
+from dgsm_helpers.aws.core.money import cost_so_far
+from dgsm_helpers.aws.core.tables import html_table
+from dgsm_helpers.aws.doctor import examine
+from dgsm_helpers.aws.doctor.snapshot import Snapshot
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.prices import Price
+from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
+from dgsm_helpers.views.figures.timeline import timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+_WIDTH_OF_A_REASON = 200
+_NEWEST_ACTIVITIES = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """What the page shows. ``prices`` pairs each type of the pool with its hourly price; ``running`` is the history of
+    instance counts (``observe.instances``)."""
+
+    place: str
+    snapshot: Snapshot
+    diagnosis: examine.Diagnosis
+    metrics: observe.Metrics
+    running: pd.DataFrame
+    activities: pd.DataFrame
+    own_alarms: tuple[AlarmState, ...]
+    prices: tuple[tuple[str, Price], ...]
+
+
+def page(data: ReportData) -> str:
+    """The whole page. Pure."""
+    s = data.snapshot
+    sections = (
+        ("At a glance", _glance(data)),
+        ("Configuration", _configuration(data)),
+        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value)),
+        ("Timeline", _timeline(data)),
+        ("Scaling activities", _activities(data.activities)),
+        ("Doctor", data.diagnosis._repr_html_()),
+        ("Alarms", _alarms(data)),
+        ("Cost so far", _cost(data)),
+    )
+    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
+    name = escape(s.endpoint.name)
+    made = f"{s.now:%Y-%m-%d %H:%M} UTC, {escape(s.region)}. Figures come from {escape(data.place)}."
+    return _PAGE.format(name=name, made=made, body=body, plotly=get_plotlyjs())
+
+
+def _glance(data: ReportData) -> str:
+    s, diagnosis = data.snapshot, data.diagnosis
+    counts = {verdict: sum(f.verdict is verdict for f in diagnosis.findings) for verdict in reversed(examine.Verdict)}
+    bounds = f"of {s.target.min_capacity} to {s.target.max_capacity}" if s.target else "not registered for scaling"
+    peak = s.traffic.peak
+    tiles = (
+        (s.endpoint.status, "status"),
+        (f"{s.running}", f"instances, {bounds}"),
+        (f"{s.target_value:g}" if s.target_value else "none", "TargetValue, streams per instance"),
+        (f"{s.knee}" if s.knee else "not measured", "streams one instance sustains"),
+        (f"{peak[1]:.0f}" if peak else "none seen", f"most streams at once in {s.traffic.window.days} days"),
+        (", ".join(f"{n} {v}" for v, n in counts.items() if n), "doctor's findings"),
+    )
+    return "<dl>" + "".join(f"<div><dt>{escape(w)}</dt><dd>{escape(v)}</dd></div>" for v, w in tiles) + "</dl>"
+
+
+def _configuration(data: ReportData) -> str:
+    s = data.snapshot
+    rows: list[tuple[str, object]] = [
+        ("Endpoint", s.endpoint.arn),
+        ("Created", f"{s.endpoint.created:%Y-%m-%d %H:%M} UTC" if s.endpoint.created else "-"),
+        ("Variant", s.resource_id),
+        ("Model package", s.model_package_arn or "-"),
+        ("Endpoint config", s.endpoint.config_name),
+        ("Instance pool, in order of preference", _pool(data.prices)),
+        ("Running now", ", ".join(f"{n} × {t}" for t, n in s.endpoint.instances_by_type.items() if n) or "none"),
+        ("Routing", s.variant.routing or "RANDOM (default)"),
+        ("Host AMI", s.variant.ami or "not set"),
+        ("Network isolation", s.network_isolated),
+        ("Enhanced metrics", s.enhanced_metrics),
+        ("Bounds", f"{s.target.min_capacity} to {s.target.max_capacity} instances" if s.target else "not registered"),
+    ]
+    for policy in s.policies:
+        held = policy.configuration
+        numbers = (
+            f"TargetValue {held['TargetValue']:g}, cooldowns out {held.get('ScaleOutCooldown', 300)} s and in "
+            f"{held.get('ScaleInCooldown', 300)} s"
+            if held
+            else policy.policy_type
+        )
+        rows.append((f"Policy {policy.name}", numbers))
+    return html_table("As AWS holds it", ("setting", "value"), rows)
+
+
+def _pool(prices: Sequence[tuple[str, Price]]) -> str:
+    listed = ", ".join(
+        f"{name} at {f'${price.amount_usd:.4g}/h' if price.amount_usd is not None else 'an unknown price'}"
+        for name, price in prices
+    )
+    sources = dict.fromkeys(", ".join(filter(None, (price.source, price.as_of))) for _, price in prices)
+    return f"{listed} ({'; '.join(sources)})"
+
+
+def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: float | None) -> str:
+    if evidence is None:
+        return "<p>Not measured. Until it is (<code>dgsm tune</code>), every TargetValue is a guess.</p>"
+    taken, limit = evidence["fingerprint"], evidence["infeasible_min"]
+    confidence = f", {evidence['confidence']:.0%} confident" if "confidence" in evidence else ""
+    upper = f"{limit} do not, by {evidence.get('binding_constraint')}" if limit else "the ladder ended before it broke"
+    text = (
+        f"One {taken['instance_type']} sustains <b>{evidence['feasible_max']} streams</b>; {escape(upper)}. Measured "
+        f"{escape(evidence['measured_at'][:16].replace('T', ' '))} UTC{confidence}, with "
+        f"{escape(taken['model_package_arn'])} in {taken['region']}."
+    )
+    rungs = sorted(evidence.get("rungs", ()), key=lambda rung: rung["n"])
+    rows = [
+        (
+            rung["n"],
+            rung["verdict"],
+            f"{rung['passed']} of {rung['total']}",
+            _ms(rung["lag_ms"]["p50"]),
+            _ms(rung["lag_ms"]["p95"]),
+            _ms(rung["finalisation_p95_ms"]),
+            rung["constraint"] or "-",
+        )
+        for rung in rungs
+    ]
+    columns = ("streams held", "verdict", "kept to it", "lag p50, ms", "lag p95, ms", "final p95, ms", "broke by")
+    drawn = _ladder(rungs, evidence.get("criteria"), f"streams held on {place}", target_value)
+    return f"<p>{text}</p>{drawn}{html_table('Each rung of the ladder', columns, rows)}"
+
+
+def _ladder(
+    rungs: Sequence[Mapping[str, Any]], criteria: Mapping[str, Any] | None, origin: str, target_value: float | None
+) -> str:
+    """The rungs drawn; nothing for evidence that does not tell its criteria."""
+    if not rungs or not criteria:
+        return ""
+    late = float("inf")
+    points = [
+        RungPoint(
+            rung["n"],
+            late if rung["lag_ms"]["p50"] is None else rung["lag_ms"]["p50"],
+            late if rung["lag_ms"]["p95"] is None else rung["lag_ms"]["p95"],
+            rung["verdict"],
+            (rung["constraint"] or "") if rung["verdict"] == "FAIL" else "",
+            rung["passed"],
+            rung["total"],
+        )
+        for rung in rungs
+    ]
+    name = f"{criteria['statistic']} lag ({criteria['name']})"
+    limit_ms = criteria["lag_s"] * 1000
+    return _drawn(
+        lag_against_concurrency(points, limit_ms=limit_ms, limit_name=name, origin=origin, target_value=target_value)
+    )
+
+
+def _timeline(data: ReportData) -> str:
+    s = data.snapshot
+    origin = f"CloudWatch of {s.endpoint.name} on {data.place}, every {data.metrics.period_s} s"
+    try:
+        figure = timeline(
+            data.metrics.concurrency,
+            data.running,
+            data.activities,
+            target_value=s.target_value or 0.0,
+            origin=origin,
+            title="Concurrency, instances and activities",
+        )
+    except InvalidInput as error:
+        return f"<p>{escape(error.message)}</p>"
+    return _drawn(figure) + _earlier(data)
+
+
+def _earlier(data: ReportData) -> str:
+    """Where the story is, when it lies before the timeline."""
+    scaled = [a.started for a in data.activities.itertuples(index=False) if not a.not_scaled_reasons]
+    if not scaled or max(scaled) >= data.metrics.start:
+        return ""
+    hours = ceil((data.metrics.end - max(scaled)).total_seconds() / 3600)
+    last = f"{max(scaled):%Y-%m-%d %H:%M} UTC"
+    return f"<p>Nothing scaled in this time; the last time was {last} (<code>dgsm report --hours {hours}</code>).</p>"
+
+
+def _drawn(figure: go.Figure) -> str:
+    config = {"responsive": True, "displaylogo": False}
+    return figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+
+
+def _activities(frame: pd.DataFrame) -> str:
+    against = Counter(reason for reasons in frame["not_scaled_reasons"] for reason in reasons)
+    listed = ", ".join(f"{reason} {count}" for reason, count in against.most_common())
+    notes = [f"Decided against, by AWS's reason: {listed}."] if against else []
+    scaled = frame[[not reasons for reasons in frame["not_scaled_reasons"]]].tail(_NEWEST_ACTIVITIES)
+    rows = [
+        (
+            f"{a.started:%Y-%m-%d %H:%M:%S}",
+            f"{a.status}{f' in {a.duration_s:.0f} s' if a.duration_s > 0 else ''}",
+            a.description,
+            a.cause,
+        )
+        for a in scaled.itertuples(index=False)
+    ]
+    caption = f"The newest {len(rows)}, in AWS's words" if rows else "None yet."
+    return html_table(caption, ("UTC", "status", "what", "why"), rows, notes=notes)
+
+
+def _ms(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0f}"
+
+
+def _alarms(data: ReportData) -> str:
+    def rows(alarms: Iterable[AlarmState]) -> list[tuple[object, ...]]:
+        return [(_short(a.name), a.state, _rule(a), shorten(a.reason, _WIDTH_OF_A_REASON)) for a in alarms]
+
+    columns = ("alarm", "state", "when", "reason")
+    normal = "The low one is in ALARM whenever traffic is low, at the minimum of instances too: no trouble."
+    states = (alarm.state for alarm in data.snapshot.alarms.values())
+    policys = html_table("The policy's own", columns, rows(states), notes=[normal])
+    own = html_table("For operators", columns, rows(data.own_alarms))
+    return policys + (own if data.own_alarms else "<p>No alarms for operators: account_alarms.put(wb) makes them.</p>")
+
+
+def _short(name: str) -> str:
+    """An alarm's name without its path, and without the random end of the policy's own."""
+    return re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", name.rpartition("/")[2])
+
+
+def _rule(alarm: AlarmState) -> str:
+    every = f"{alarm.datapoints_to_alarm} of {alarm.evaluation_periods} × {alarm.period_s} s"
+    if alarm.threshold is None:
+        return every
+    threshold = threshold_text(alarm.metric, alarm.threshold)
+    return f"{alarm.metric} {alarm.statistic} {alarm.comparison} {threshold}, {every}".strip()
+
+
+def _cost(data: ReportData) -> str:
+    cost = cost_so_far(data.running, data.prices)
+    return (
+        f"<p><b>{escape(str(cost))}</b>.</p><p>Without the Marketplace software fee, which AWS's price list lacks. "
+        f"Price: {escape(cost.price_source)}. Starting instances count from the end of their scaling activity.</p>"
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name}: a Deepgram endpoint that scales itself</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8884; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }}
+h1 {{ font-size: 1.7rem; margin: 0; }} h2 {{ font-size: 1.2rem; margin: 2.2rem 0 .6rem; }}
+header p {{ opacity: .75; margin: .2rem 0; }}
+dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .8rem; margin: 0; }}
+dl div {{ border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }}
+dt {{ font-size: .85rem; opacity: .75; }} dd {{ margin: 0; font-size: 1.15rem; font-weight: 600; }}
+section > div {{ overflow-x: auto; margin: .6rem 0; }} section table {{ width: 100%; }}
+@media print {{
+  :root {{ color-scheme: light; }} body {{ margin: 0; max-width: none; font-size: 11px; }}
+  section {{ break-inside: auto; }} tr, dl div, .plotly-graph-div {{ break-inside: avoid; }}
+  section > div {{ overflow: visible; }} h2 {{ break-after: avoid; }}
+}}
+</style><script>{plotly}</script></head><body>
+<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>
+{body}
+</body></html>
+"""

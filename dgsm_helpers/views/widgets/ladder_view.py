@@ -1,0 +1,166 @@
+"""The capacity ladder while it is measured, below a notebook cell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import ipywidgets
+
+from dgsm_helpers.load.ladder.verdict import PRESETS
+from dgsm_helpers.views.figures.ladder_figure import LadderState, RungPoint, ladder_html
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dgsm_helpers.load.ladder.capacity import CapacityResult
+    from dgsm_helpers.load.ladder.rung import Rung
+    from dgsm_helpers.load.ladder.verdict import Criteria
+    from dgsm_helpers.session import Workbook
+
+TICK_S = 1.0
+
+
+def ladder_origin(wb: Workbook) -> str:
+    """Where the ladder's numbers come from, for the caption of a figure."""
+    place = {"local": "the embedded AWS", "aws": "AWS"}[wb.where]
+    return f"lag measured by this client on one instance of {wb.endpoint_name}, {place}, {wb.region}"
+
+
+def limit_name(criteria: Criteria) -> str:
+    """What the bound of the lag is called in figures."""
+    return f"{criteria.statistic} lag ({criteria.name})"
+
+
+def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
+    """Rungs as the charts take them, by number of streams."""
+    return [
+        RungPoint(
+            rung.n,
+            rung.lag_p50_s * 1000,
+            rung.lag_p95_s * 1000,
+            rung.verdict.value,
+            (rung.constraint or "") if rung.verdict.value == "FAIL" else "",
+            rung.passed,
+            rung.total,
+        )
+        for rung in sorted(rungs, key=lambda rung: rung.n)
+    ]
+
+
+class Plan(Protocol):
+    """What the view has to know of a `tuning.TuningPlan`: the criteria, and the forecast in wall-clock seconds."""
+
+    criteria: str
+    longest_s: float
+
+
+class LadderView:
+    """Lag per rung and the interval so far, with a progress bar; give its `add` to ``tune`` as ``on_rung``.
+
+    ::
+
+        view = LadderView(wb, plan)
+        view                        # shown below this cell
+        with view:
+            tuned = tune(wb, on_rung=view.add)
+
+    A thread moves the clock once a second, because measuring blocks the cell. Its methods may be called from any
+    thread.
+
+    Args:
+        wb: the workbook whose endpoint is measured.
+        plan: what will be done (`tuning.plan`): gives the criteria and the forecast.
+    """
+
+    def __init__(self, wb: Workbook, plan: Plan) -> None:
+        criteria = PRESETS[plan.criteria]
+        self._fixed = {
+            "endpoint_name": wb.endpoint_name,
+            "limit_ms": criteria.lag_s * 1000,
+            "limit_name": limit_name(criteria),
+            "origin": ladder_origin(wb),
+            "forecast_s": plan.longest_s,
+        }
+        self._rungs: dict[int, Rung] = {}
+        self._said = self._trouble = ""
+        self._began = self._ended = 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.widget = ipywidgets.HTML()
+        self.once()
+
+    def add(self, rung: Rung) -> None:
+        """Show a rung that has been measured, or measured again."""
+        void = rung.holds[-1].void
+        with self._lock:
+            self._rungs[rung.n] = rung
+            self._said = f"{rung.n} streams: {f'void, {void}' if void else rung.verdict.value.lower()}"
+        self.once()
+
+    def start(self) -> Self:
+        """Begin anew and let the clock run; returns at once."""
+        self._rungs = {}
+        self._began, self._ended = time.monotonic(), 0.0
+        self._stop = threading.Event()
+        self._said, self._trouble = "preparing the endpoint", ""
+        self._thread = threading.Thread(target=self._tick, args=(self._stop,), name="dgsm-ladder", daemon=True)
+        self._thread.start()
+        return self.once()
+
+    def stop(self) -> None:
+        """Stop the clock; the last picture stays."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+        if self._began and not self._ended:
+            self._ended = time.monotonic()
+        self._said = ""
+        self.once()
+
+    def once(self) -> Self:
+        """Draw now."""
+        self.widget.value = ladder_html(self.state)
+        return self
+
+    @property
+    def state(self) -> LadderState:
+        """What is shown."""
+        with self._lock:
+            running = bool(self._began) and not self._ended
+            elapsed_s = ((self._ended or time.monotonic()) - self._began) if self._began else 0.0
+            said = self._said if self._began else "not started"
+            return LadderState(
+                **self._fixed,
+                points=rung_points(list(self._rungs.values())),
+                elapsed_s=elapsed_s,
+                running=running,
+                said=said,
+                trouble=self._trouble,
+            )
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._trouble = f"{type(error).__name__}: {error}"
+        self.stop()
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)
+
+    def _tick(self, stop: threading.Event) -> None:
+        while not stop.wait(TICK_S):
+            self.once()
+
+
+def figure_labels(wb: Workbook, result: CapacityResult) -> dict[str, Any]:
+    """The limit and the origin, which `lag_against_concurrency` needs beside the rungs."""
+    return {
+        "limit_ms": result.criteria.lag_s * 1000,
+        "limit_name": limit_name(result.criteria),
+        "origin": ladder_origin(wb),
+    }

@@ -1,0 +1,119 @@
+"""Sliders over a scaling plan: every move simulates the whole traffic again, at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.planning.candidates import most_instances
+from dgsm_helpers.planning.comparing import play
+from dgsm_helpers.planning.frames import Assumptions, over_time
+from dgsm_helpers.simulate.presets import guide
+from dgsm_helpers.views.figures.plan_svg import PlanState, plan_html
+
+if TYPE_CHECKING:
+    from dgsm_helpers.planning.comparing import Played
+    from dgsm_helpers.planning.measured import Measured
+    from dgsm_helpers.rules.model import ScalingModel
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.traffic import Traffic
+
+
+class PlanSliders:
+    """Target, cooldowns and bounds to play with; streams against what the instances sustain, and what it costs.
+
+    Args:
+        traffic: what is simulated again with every move.
+        instance: what one sustains, and its price.
+        model: the scaling model.
+        target_value: where the target's slider begins.
+        seed: of what is random, so that only the settings differ.
+
+    `plan` and `played` are what is shown.
+    """
+
+    def __init__(
+        self, traffic: Traffic, instance: Measured, model: ScalingModel, *, target_value: float, seed: int = 0
+    ) -> None:
+        self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
+        self.played: Played | None = None
+        most = most_instances(traffic, max(1.0, 0.5 * instance.knee))
+        style = {"style": {"description_width": "14em"}, "layout": {"width": "38em"}, "continuous_update": False}
+        self.target_value = ipywidgets.FloatSlider(
+            value=target_value, min=1, max=instance.knee * 1.2, step=0.1, description="TargetValue", **style
+        )
+        self.scale_out_cooldown_s = ipywidgets.IntSlider(
+            value=60, min=0, max=900, step=30, description="scale-out cooldown (s)", **style
+        )
+        self.scale_in_cooldown_s = ipywidgets.IntSlider(
+            value=300, min=0, max=1800, step=60, description="scale-in cooldown (s)", **style
+        )
+        self.bounds = ipywidgets.IntRangeSlider(
+            value=(1, most), min=1, max=2 * most, description="instances, from and to", **style
+        )
+        self._html = ipywidgets.HTML()
+        sliders = [self.target_value, self.scale_out_cooldown_s, self.scale_in_cooldown_s, self.bounds]
+        for slider in sliders:
+            slider.observe(self._changed, names="value")
+        self.widget = ipywidgets.VBox([*sliders, self._html])
+        self._changed(None)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the sliders say."""
+        low, high = self.bounds.value
+        base = guide(target_value=self.target_value.value, min_capacity=low, max_capacity=high)
+        policy = dataclasses.replace(
+            base.policies[0],
+            scale_out_cooldown_s=self.scale_out_cooldown_s.value,
+            scale_in_cooldown_s=self.scale_in_cooldown_s.value,
+        )
+        return dataclasses.replace(base, policies=(policy,), instance_types=(self.instance.instance_type,))
+
+    def _changed(self, _change: Any) -> None:
+        trouble = ""
+        try:
+            (self.played,) = play(
+                self.traffic,
+                (self.plan,),
+                capacity=self.instance.capacity,
+                model=self.model,
+                usd_per_hour=self.instance.usd_per_hour,
+                seed=self.seed,
+            )
+        except DgsmError as error:
+            trouble = str(error)
+        self._html.value = plan_html(self._state(trouble))
+
+    def _state(self, trouble: str) -> PlanState:
+        origin = f"{self.traffic.name}, seed {self.seed}; {Assumptions(self.model).headline}"
+        if self.played is None:
+            return PlanState(
+                hours=(), streams=(), instances=(), knee=self.instance.knee, facts=(), origin=origin, trouble=trouble
+            )
+        frame, merits = over_time(self.played), self.played.merits
+        other = self.played.other
+        over = f"{merits.over_capacity_share:.2%}"
+        if other:
+            over += f" ({other.over_capacity_share:.2%} by the other statistic)"
+        return PlanState(
+            hours=frame.index.tolist(),
+            streams=frame["streams"].tolist(),
+            instances=frame["running_instances"].tolist(),
+            knee=self.instance.knee,
+            facts=(
+                ("cost", "price unknown" if merits.cost_usd is None else f"${merits.cost_usd:.2f}"),
+                ("instance-hours", f"{merits.instance_hours:.1f}"),
+                ("most instances", f"{merits.peak_instances}"),
+                ("stream-time over capacity", over),
+                ("streams cut", f"{merits.streams_cut}"),
+            ),
+            origin=origin,
+            trouble=trouble,
+        )
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)

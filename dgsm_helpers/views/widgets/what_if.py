@@ -1,0 +1,101 @@
+"""Sliders that judge a measurement again under another SLO and headroom, without measuring again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+
+import ipywidgets
+
+from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
+
+if TYPE_CHECKING:
+    from dgsm_helpers.load.ladder.capacity import CapacityResult
+
+
+class Measured(Protocol):
+    """What the sliders have to know of a `tuning.Tuning`."""
+
+    result: CapacityResult
+    target: TargetValue
+    server_per_client: float | None
+
+
+class WhatIf:
+    """How interval and TargetValue change with the SLO, the headroom and the expected growth.
+
+    The rungs that were measured are judged again; nothing runs. Where the interval becomes wide, that is said: only
+    another measurement narrows it.
+
+    Args:
+        tuned: a measurement of this session (`tuning.tune`), whose single streams are still at hand.
+    """
+
+    def __init__(self, tuned: Measured) -> None:
+        criteria, target = tuned.result.criteria, tuned.target
+        self.tuned, self.result, self.target = tuned, tuned.result, target
+        style = {"style": {"description_width": "14em"}, "layout": {"width": "34em"}, "continuous_update": False}
+        self.slo_ms = ipywidgets.IntSlider(
+            value=round(criteria.lag_s * 1000), min=50, max=3000, step=50, description="SLO: lag (ms)", **style
+        )
+        self.headroom = ipywidgets.FloatSlider(
+            value=target.headroom, min=0.5, max=1.0, step=0.05, description="headroom (share of knee)", **style
+        )
+        self.growth_per_min = ipywidgets.FloatSlider(
+            value=target.growth_per_min, min=0, max=30, step=0.5, description="new streams per minute", **style
+        )
+        self.instances = ipywidgets.IntSlider(
+            value=target.instances, min=1, max=20, description="instances at that time", **style
+        )
+        self._text = ipywidgets.HTML()
+        sliders = [self.slo_ms, self.headroom, self.growth_per_min, self.instances]
+        for slider in sliders:
+            slider.observe(self._changed, names="value")
+        self.widget = ipywidgets.VBox([*sliders, self._text])
+        self._changed(None)
+
+    def _changed(self, _change: Any) -> None:
+        try:
+            self.result = self._judged()
+            self.target = self._derived(self.result)
+        except DgsmError as error:
+            self._text.value = f"⚠ {escape(str(error))}"
+            return
+        self._text.value = _told(self.result, self.target)
+
+    def _judged(self) -> CapacityResult:
+        measured, lag_s = self.tuned.result, self.slo_ms.value / 1000
+        if lag_s == measured.criteria.lag_s:
+            return measured
+        return measured.judged_by(replace(measured.criteria, name=f"lag {self.slo_ms.value} ms", lag_s=lag_s))
+
+    def _derived(self, result: CapacityResult) -> TargetValue | None:
+        if not result.feasible_max:
+            return None
+        return derive_target(
+            result.feasible_max,
+            instances=self.instances.value,
+            growth_per_min=self.growth_per_min.value,
+            headroom=self.headroom.value,
+            server_per_client=self.tuned.server_per_client or 1.0,
+        )
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)
+
+
+def _told(result: CapacityResult, target: TargetValue | None) -> str:
+    statistic, limit = result.criteria.statistic, f"{result.criteria.lag_s * 1000:.0f} ms"
+    if target is None:
+        return (
+            f"No rung that was measured keeps {statistic} lag within <b>{limit}</b>: this instance is too slow for it."
+        )
+    upper = "not reached" if result.infeasible_min is None else f"{result.infeasible_min} fail"
+    why = f" by {result.binding_constraint}" if result.binding_constraint else ""
+    wide = "" if result.tight else " The rungs between were not measured: tune again to narrow it."
+    return (
+        f"{statistic} lag within <b>{limit}</b>: <b>{result.feasible_max}</b> streams pass, {escape(upper + why)} "
+        f"(measured rungs, judged again).{wide}<br>TargetValue <b>{target.value:g}</b>: {escape(target.explanation)}"
+    )

@@ -1,0 +1,1 @@
+"""Running notebooks, and showing what they produced."""

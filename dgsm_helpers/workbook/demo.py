@@ -1,0 +1,153 @@
+"""The whole workbook in one go on the embedded AWS, and one page that shows what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.session import Workbook, open_workbook
+from dgsm_helpers.workbook.notebook_page import figures_of, write_html
+from dgsm_helpers.workbook.run_notebooks import Outcome, run_notebook
+
+NOTEBOOKS = ("00_start_here", "01_deploy", "02_register", "04_monitor", "99_clean_up")
+ENDPOINT_NAME = "deepgram-make-demo"
+"""Not the notebooks' default: the demo ends with deleting its endpoint, and must not delete one of the user's."""
+
+WER_LIMIT_PERCENT = 10.0
+LEAST_SPEED = 10.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the summary: what, its value, where the value comes from."""
+
+    what: str
+    value: str
+    origin: str
+
+
+def run_demo(*, out: Path = Path("out"), notebooks_dir: Path | None = None) -> int:
+    """Run the notebooks in order on the embedded AWS and write ``index.html`` and a page for each into ``out``.
+
+    Clean-up runs also when a notebook before it failed.
+
+    Returns:
+        0 when every notebook ran, the endpoint scaled out and back, the speech was understood and nothing is left; 1
+        otherwise.
+
+    Raises:
+        NotFound: there are no notebooks here.
+        InvalidInput: the embedded AWS that runs is too slow for a demo.
+        LocalStartFailed: it did not come up.
+    """
+    began = time.monotonic()
+    folder = notebooks_dir or Path(__file__).resolve().parents[1] / "notebooks"
+    paths = [folder / f"{name}.ipynb" for name in NOTEBOOKS]
+    if missing := [path.name for path in paths if not path.is_file()]:
+        raise NotFound(f"{folder} has no {', '.join(missing)}.", hint="Run the demo from a clone of the repository.")
+    wb = open_workbook("local", endpoint_name=ENDPOINT_NAME)
+    if 1 / wb.wall_seconds(1) < LEAST_SPEED:
+        raise InvalidInput(
+            f"The embedded AWS that runs has speed {1 / wb.wall_seconds(1):g}; the demo would take hours.",
+            hint="Stop it first: dgsm local down",
+        )
+    outcomes = _run(paths, out)
+    left = deletion.prove_empty(wb)
+    for item in left:
+        print(f"left behind: {item.kind} {item.name}")
+    rows = summary(outcomes, wb, left=[f"{item.kind} {item.name}" for item in left], took_s=time.monotonic() - began)
+    page = write_index(outcomes, rows, out)
+    width = max(len(row.what) for row in rows)
+    print("\n".join(f"{row.what:<{width}}  {row.value}" for row in rows))
+    print(f"Open {page}")
+    return 0 if succeeded(outcomes) and not left else 1
+
+
+def _run(paths: Sequence[Path], out: Path) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for path in paths:
+        if all(outcome.ok for outcome in outcomes) or path is paths[-1]:
+            outcomes.append(run_notebook(path, {"endpoint_name": ENDPOINT_NAME}, out, timeout_s=240))
+            print(outcomes[-1], flush=True)
+    return outcomes
+
+
+def succeeded(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the demo showed what it is for: all ran, instances went up and came back, the speech was understood."""
+    values = _values(outcomes)
+    counts = values.get("running_instances") or [0]
+    scaled = max(counts) > counts[0] == counts[-1]
+    understood = values.get("wer_percent", 100.0) <= WER_LIMIT_PERCENT
+    return all(outcome.ok for outcome in outcomes) and scaled and understood and values.get("left_behind") == []
+
+
+def summary(outcomes: Sequence[Outcome], wb: Workbook, *, left: Sequence[str], took_s: float) -> list[Row]:
+    """The summary's lines. What a notebook did not come to say is shown as such."""
+    values = _values(outcomes)
+    speed = 1 / wb.wall_seconds(1)
+    local = f"simulated: the embedded AWS, whose time runs {speed:g} times as fast"
+
+    def value(name: str, form: str) -> str:
+        return form.format(values[name]) if name in values else "not reached"
+
+    counts = " → ".join(str(count) for count in values.get("running_instances", ())) or "not reached"
+    return [
+        Row("Deployed in", value("deployed_in_s", "{} s"), local),
+        Row("Detected in", value("detected_in_s", "{} s from the first stream to the scaling activity"), local),
+        Row("Scaled out in", value("scaled_out_in_s", "{} s until the instances served"), local),
+        Row("Instances over time", counts, local),
+        Row(
+            "Word error rate",
+            value("wer_percent", "{} %"),
+            f"measured here with the listing {values.get('transcribed_by', 'speech')} against the exact transcript",
+        ),
+        Row("Left behind", ", ".join(left) or "nothing", "asked of the embedded AWS at the end"),
+        Row("All of it took", f"{took_s:.0f} s", "measured here"),
+    ]
+
+
+def write_index(outcomes: Sequence[Outcome], rows: Sequence[Row], out: Path) -> Path:
+    """Write a page for each executed notebook, and ``index.html`` with the summary, the figure and the links."""
+    links = []
+    for outcome in outcomes:
+        page = write_html(outcome.output, out / f"{outcome.notebook.stem}.html")
+        verdict = f"ran in {outcome.took_s:.0f} s" if outcome.ok else f"failed: {outcome.error}"
+        links.append(f'<li><a href="{page.name}">{escape(outcome.notebook.stem)}</a> {escape(verdict)}</li>')
+    table = "".join(
+        f"<tr><th>{escape(row.what)}</th><td>{escape(row.value)}</td><td class=origin>{escape(row.origin)}</td></tr>"
+        for row in rows
+    )
+    figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")
+    index = out / "index.html"
+    index.write_text(_PAGE.format(table=table, figure=figure, links="".join(links)), encoding="utf-8")
+    return index
+
+
+def _values(outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
+    return {name: value for outcome in outcomes for name, value in outcome.values.items()}
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Deepgram on SageMaker, scaling itself</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; vertical-align: top; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #8884; }}
+.origin {{ opacity: .7; font-size: .9rem; }}
+</style></head><body>
+<h1>A Deepgram endpoint that scales itself</h1>
+<p>What <code>make demo</code> did on this machine: deployed an endpoint on the embedded AWS, registered it, streamed
+speech until it scaled out, let it come back, transcribed a recording, and deleted everything.</p>
+<table>{table}</table>
+{figure}
+<h2>The notebooks as they ran</h2>
+<ol>{links}</ol>
+</body></html>
+"""

@@ -1,0 +1,248 @@
+"""Run notebooks with parameters, as ``dgsm run`` and ``dgsm demo`` do.
+
+papermill does the running. It takes any parameter and only warns about one the notebook does not have, and it does not
+look at types; here both are refused before anything is run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
+
+VALUES_MIME = "application/vnd.dgsm.values+json"
+
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter of a notebook: its declared ``type`` (str, int, float or bool), default as source text, and help."""
+
+    name: str
+    type: str
+    default: str
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What running one notebook came to.
+
+    Attributes:
+        notebook, output: the notebook and its executed copy.
+        ok: True when every cell ran.
+        took_s: wall-clock seconds.
+        failed_cell: number of the failing code cell as the reader counts (``In [n]``), None when all ran.
+        error: what went wrong, one line, "" when all ran.
+        values: what the notebook gave out with `glue`.
+    """
+
+    notebook: Path
+    output: Path
+    ok: bool
+    took_s: float
+    failed_cell: int | None = None
+    error: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.notebook.stem}: ran in {self.took_s:.0f} s, {self.output}"
+        where = f" in cell [{self.failed_cell}]" if self.failed_cell is not None else ""
+        return f"{self.notebook.stem}: failed{where} after {self.took_s:.0f} s: {self.error} See {self.output}"
+
+
+def glue(**values: Any) -> None:
+    """Give values (JSON types) out of a notebook: shown below the cell, and found again in `Outcome.values`."""
+    from IPython.display import display
+
+    text = "\n".join(f"{name}: {value}" for name, value in values.items())
+    display({VALUES_MIME: values, "text/plain": text}, raw=True)
+
+
+def parameters_of(notebook: Path) -> dict[str, Parameter]:
+    """The parameters a notebook declares in its cell tagged ``parameters``.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidInput: it is not a notebook.
+    """
+    import papermill
+
+    if not notebook.is_file():
+        raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
+    try:
+        found = papermill.inspect_notebook(notebook)
+    except Exception as error:  # papermill lets every reader's own errors through
+        raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
+    return {
+        name: Parameter(name=name, type=p["inferred_type_name"], default=p["default"], help=p["help"])
+        for name, p in found.items()
+    }
+
+
+def checked(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values in the types that the notebook declares; text, as from a command line, is converted.
+
+    Raises:
+        UnknownParameter: the notebook has no such parameter; the message names those it has.
+        InvalidInput: a value is not of the declared type.
+    """
+    known = parameters_of(notebook)
+    for name in given:
+        if name not in known:
+            raise UnknownParameter(
+                f"{notebook.name} has no parameter {name!r}.",
+                hint=f"It has: {', '.join(f'{p.name} ({p.type})' for p in known.values()) or 'none'}.",
+            )
+    return {name: _converted(notebook, known[name], value) for name, value in given.items()}
+
+
+def run_notebook(
+    notebook: Path,
+    parameters: Mapping[str, Any] | None = None,
+    output_dir: Path = Path("out"),
+    timeout_s: float = 900.0,
+    *,
+    progress_bar: bool = True,
+) -> Outcome:
+    """Run one notebook from top to bottom in a kernel of its own, in the notebook's folder.
+
+    Args:
+        notebook: the .ipynb file; it is not changed.
+        parameters: values for its parameters (see `checked`).
+        output_dir: folder of the executed copy, made when missing. On a failure the copy shows the error.
+        timeout_s: wall-clock seconds that one cell may take.
+        progress_bar: show one on stderr.
+
+    Returns:
+        The outcome; a cell that raised or timed out is an outcome, not an exception.
+
+    Raises:
+        UnknownParameter, InvalidInput, NotFound: before anything is run.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    notebook = Path(notebook)
+    values = checked(notebook, parameters or {})
+    output_dir.mkdir(parents=True, exist_ok=True)
+    output = output_dir / notebook.name
+    if output.resolve() == notebook.resolve():
+        raise InvalidInput(f"{output} is the notebook itself.", hint="Give another output folder.")
+    began = time.monotonic()
+    failed_cell, error = None, ""
+    try:
+        papermill.execute_notebook(
+            notebook.resolve(),
+            output.resolve(),
+            values,
+            cwd=notebook.resolve().parent,
+            execution_timeout=int(timeout_s),
+            # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
+            extra_arguments=["--log-level=ERROR"],
+            progress_bar={"desc": notebook.stem, "leave": True} if progress_bar else False,
+        )
+    except PapermillExecutionError as failure:
+        failed_cell, error = failure.exec_count, f"{failure.ename}: {failure.evalue}"
+    except CellTimeoutError:
+        error = f"a cell took longer than {timeout_s:g} s."
+    except DeadKernelError:
+        error = "its kernel died."
+    _add_pictures(output)
+    return Outcome(
+        notebook=notebook,
+        output=output,
+        ok=not error,
+        took_s=time.monotonic() - began,
+        failed_cell=failed_cell,
+        error=error,
+        values=_glued(output),
+    )
+
+
+def run_notebooks(
+    notebooks: Sequence[Path],
+    parameters: Mapping[str, Any],
+    output_dir: Path = Path("out"),
+    timeout_s: float = 900.0,
+) -> bool:
+    """Run notebooks in order, stop at the first that fails, print an outcome for each.
+
+    Each gets those of ``parameters`` that it declares. All are checked before the first is run.
+
+    Returns:
+        Whether all ran.
+
+    Raises:
+        UnknownParameter: none of them has such a parameter.
+        InvalidInput, NotFound: a value or a path is wrong.
+    """
+    declared = {notebook: parameters_of(notebook) for notebook in notebooks}
+    every = sorted({name for known in declared.values() for name in known})
+    for name in parameters:
+        if name not in every:
+            which = notebooks[0].name if len(notebooks) == 1 else "None of the notebooks"
+            verb = "has no" if len(notebooks) == 1 else "has a"
+            raise UnknownParameter(f"{which} {verb} parameter {name!r}.", hint=f"Known: {', '.join(every) or 'none'}.")
+    chosen = {n: checked(n, {k: v for k, v in parameters.items() if k in known}) for n, known in declared.items()}
+    for notebook, values in chosen.items():
+        outcome = run_notebook(notebook, values, output_dir, timeout_s)
+        print(outcome, flush=True)
+        if not outcome.ok:
+            return False
+    return True
+
+
+def _add_pictures(executed: Path) -> None:
+    import nbformat
+
+    from dgsm_helpers.workbook.notebook_page import with_pictures
+
+    if executed.exists():
+        nbformat.write(with_pictures(nbformat.read(executed, as_version=4)), executed)
+
+
+def _converted(notebook: Path, parameter: Parameter, value: Any) -> Any:
+    try:
+        match parameter.type:
+            case "bool":
+                return _bool(value)
+            case "int" if not isinstance(value, bool) and float(value) == int(float(value)):
+                return int(float(value))
+            case "float" if not isinstance(value, bool):
+                return float(value)
+            case "str" if isinstance(value, str):
+                return value
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput(
+        f"{notebook.name}: {parameter.name}={value!r} is not of type {parameter.type}.",
+        hint=f"{parameter.help or 'See the first cell'} (default {parameter.default}).",
+    )
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in _TRUE + _FALSE:
+        raise ValueError(value)
+    return text in _TRUE
+
+
+def _glued(executed: Path) -> dict[str, Any]:
+    import nbformat
+
+    values: dict[str, Any] = {}
+    if executed.exists():
+        for cell in nbformat.read(executed, as_version=4).cells:
+            for output in cell.get("outputs", ()):
+                values |= output.get("data", {}).get(VALUES_MIME, {})
+    return values

@@ -1,0 +1,218 @@
+"""The alarms of one region: kept, evaluated on the local clock, remembered in their history.
+
+When a state changes is decided by ``rules.alarms.evaluate``, the same function that the planner uses.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import floor
+
+from dgsm_helpers.rules import alarms as rules
+from dgsm_helpers.rules.alarms import AlarmState
+from embedded_aws.cloudwatch.alarm import Alarm, AlarmStatus, AlarmTransition, HistoryItem
+from embedded_aws.cloudwatch.metric_store import MetricStore
+from embedded_aws.cloudwatch.queries import read, run
+from embedded_aws.cloudwatch.reasons import INITIAL, Point, reason, reason_data
+from embedded_aws.cloudwatch.refusals import invalid, not_found
+
+HISTORY_KEPT_S = 30 * 86400.0
+"""CloudWatch keeps an alarm's history for 30 days, also when the alarm is gone."""
+_HISTORY_ITEMS = 20_000
+
+
+class Alarms:
+    """The alarms of one region; thread-safe.
+
+    Args:
+        store: metrics of the same region.
+        now_s: local time in Unix seconds.
+    """
+
+    def __init__(self, store: MetricStore, now_s: Callable[[], float]) -> None:
+        self._store = store
+        self._now_s = now_s
+        self._lock = threading.RLock()
+        self._by_name: dict[str, AlarmStatus] = {}
+        self._slots: dict[str, int] = {}
+        """Number of the interval of 10 or 60 seconds in which an alarm was last evaluated."""
+        self._set_by_hand: list[AlarmTransition] = []
+        self._history: deque[HistoryItem] = deque(maxlen=_HISTORY_ITEMS)
+
+    def put(self, alarm: Alarm) -> None:
+        """Create an alarm in INSUFFICIENT_DATA, or replace the configuration of one and leave its state and tags.
+
+        Raises:
+            InvalidInput, ServiceException: its numbers or metrics do not fit together.
+        """
+        now_s = self._now_s()
+        start_s = floor(now_s / alarm.spec.period_s) * alarm.spec.period_s
+        results = run(self._store, alarm.queries, start_s=start_s, end_s=now_s, now_s=now_s)
+        if len(results) != 1:
+            raise invalid(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
+        with self._lock:
+            old = self._by_name.get(alarm.name)
+            if old is None:
+                self._by_name[alarm.name] = AlarmStatus(
+                    alarm=alarm,
+                    state="INSUFFICIENT_DATA",
+                    reason=INITIAL,
+                    reason_data="",
+                    configured_s=now_s,
+                    updated_s=now_s,
+                    transitioned_s=now_s,
+                    actions_enabled=alarm.actions_enabled,
+                    tags=dict(alarm.tags),
+                )
+            else:
+                kept = replace(old, alarm=alarm, configured_s=now_s, actions_enabled=alarm.actions_enabled)
+                self._by_name[alarm.name] = kept
+            self._slots.pop(alarm.name, None)
+            kind = "Create" if old is None else "Update"
+            self._remember(
+                alarm.name, "ConfigurationUpdate", f'Alarm "{alarm.name}" {kind.lower()}d', {"type": kind}, now_s
+            )
+
+    def get(self, name: str) -> AlarmStatus | None:
+        """One alarm, or None."""
+        with self._lock:
+            return self._by_name.get(name)
+
+    def describe(self, names: Iterable[str] | None = None, *, prefix: str = "") -> list[AlarmStatus]:
+        """Alarms by name, those that exist of ``names``; all without it."""
+        with self._lock:
+            wanted = sorted(self._by_name) if names is None else sorted(set(names) & self._by_name.keys())
+            return [self._by_name[name] for name in wanted if name.startswith(prefix)]
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete alarms; names that do not exist are passed over."""
+        with self._lock:
+            for name in names:
+                if self._by_name.pop(name, None):
+                    self._slots.pop(name, None)
+                    self._remember(
+                        name, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"}, self._now_s()
+                    )
+
+    def set_state(self, name: str, state: AlarmState, why: str, data: str = "") -> None:
+        """Set a state by hand; it lasts until the next evaluation, and is among the transitions that returns.
+
+        Raises:
+            ServiceException: ResourceNotFound.
+        """
+        with self._lock:
+            status = self._existing(name)
+            if status.state != state:
+                transition = AlarmTransition(
+                    alarm=status.alarm, old=status.state, new=state, at_s=self._now_s(), reason=why
+                )
+                self._set_by_hand.append(self._change(status, transition, data))
+            else:
+                self._by_name[name] = replace(status, reason=why, reason_data=data, updated_s=self._now_s())
+
+    def enable_actions(self, names: Iterable[str], enabled: bool) -> None:
+        """Whether a change of state triggers the actions; names that do not exist are passed over."""
+        with self._lock:
+            for status in self.describe(names):
+                self._by_name[status.alarm.name] = replace(status, actions_enabled=enabled)
+
+    def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        """Replace an alarm's tags.
+
+        Raises:
+            ServiceException: ResourceNotFound.
+        """
+        with self._lock:
+            self._by_name[name] = replace(self._existing(name), tags=dict(tags))
+
+    def record_action(self, name: str, summary: str) -> None:
+        """Note in the history that an action was carried out, such as "Successfully executed action arn:…"."""
+        self._remember(name, "Action", summary, {"type": "Action"}, self._now_s())
+
+    def history(self, name: str | None = None) -> list[HistoryItem]:
+        """What happened in the last 30 days, oldest first; to all alarms without ``name``."""
+        since_s = self._now_s() - HISTORY_KEPT_S
+        with self._lock:
+            return [i for i in self._history if i.at_s >= since_s and name in (None, i.alarm_name)]
+
+    def evaluate(self, now_s: float) -> list[AlarmTransition]:
+        """Evaluate the alarms that are due: each once in 10 s with a period below a minute, else once a minute.
+
+        Returns:
+            The changes of state since the last call, those made by hand first.
+        """
+        with self._lock:
+            transitions, self._set_by_hand = self._set_by_hand, []
+            for name, status in list(self._by_name.items()):
+                slot = floor(now_s / status.alarm.spec.evaluated_every_s)
+                if slot > self._slots.get(name, -1):
+                    self._slots[name] = slot
+                    transitions += self._evaluated(status, now_s)
+            return transitions
+
+    def _evaluated(self, status: AlarmStatus, now_s: float) -> list[AlarmTransition]:
+        spec = status.alarm.spec
+        end_s = floor(now_s / spec.period_s) * spec.period_s
+        starts = [float(end_s - age * spec.period_s) for age in range(spec.evaluation_range, 0, -1)]
+        series = self._series(status.alarm, starts[0], end_s, now_s)
+        values = [series.get(start) for start in starts]
+        state = rules.evaluate(spec, values) or status.state
+        existing = [(start, value) for start, value in zip(starts, values, strict=True) if value is not None]
+        points = existing[-spec.evaluation_periods :]
+        decided = tuple(value for _, value in points)
+        if state == status.state:
+            self._by_name[status.alarm.name] = replace(status, datapoints=decided)
+            return []
+        why = reason(spec, state, points)
+        data = reason_data(spec, points, now_s=now_s, sample_counts=self._sample_counts(status.alarm, points))
+        transition = AlarmTransition(
+            alarm=status.alarm, old=status.state, new=state, at_s=now_s, reason=why, datapoints=decided
+        )
+        return [self._change(status, transition, data)]
+
+    def _series(self, alarm: Alarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
+        if alarm.metric:
+            return read(self._store, alarm.metric, start_s=start_s, end_s=end_s)
+        [result] = run(self._store, alarm.queries, start_s=start_s, end_s=end_s, now_s=now_s)
+        return result.series
+
+    def _sample_counts(self, alarm: Alarm, points: Sequence[Point]) -> Mapping[float, float]:
+        if alarm.metric is None or not points:
+            return {}
+        counted = replace(alarm.metric, stat="SampleCount")
+        return read(self._store, counted, start_s=points[0][0], end_s=points[-1][0] + counted.period_s)
+
+    def _change(self, status: AlarmStatus, transition: AlarmTransition, data: str) -> AlarmTransition:
+        self._by_name[status.alarm.name] = replace(
+            status,
+            state=transition.new,
+            reason=transition.reason,
+            reason_data=data,
+            updated_s=transition.at_s,
+            transitioned_s=transition.at_s,
+            datapoints=transition.datapoints,
+        )
+        changed = {
+            "oldState": {"stateValue": status.state, "stateReason": status.reason},
+            "newState": {"stateValue": transition.new, "stateReason": transition.reason},
+        }
+        summary = f"Alarm updated from {transition.old} to {transition.new}"
+        self._remember(status.alarm.name, "StateUpdate", summary, changed, transition.at_s)
+        return transition
+
+    def _remember(self, name: str, kind: str, summary: str, data: Mapping[str, object], at_s: float) -> None:
+        item = HistoryItem(
+            alarm_name=name, at_s=at_s, kind=kind, summary=summary[:255], data=json.dumps({"version": "1.0"} | data)
+        )
+        with self._lock:
+            self._history.append(item)
+
+    def _existing(self, name: str) -> AlarmStatus:
+        status = self._by_name.get(name)
+        if status is None:
+            raise not_found(f"The alarm {name} does not exist.")
+        return status

@@ -1,0 +1,216 @@
+"""Metric math: its values. ``evaluate`` computes a parsed expression over the points of the queries it names.
+
+A value is a number, a series (points by time), or an array of series. Rules of CloudWatch's user guide ("Metric math
+syntax and functions", "Using IF expressions"), also where they surprise:
+
+- Between two series a missing point counts as zero where the other has one; between a series and a number there is a
+  result only where the series has a point.
+- Dividing by zero drops the point: it is not-a-number to operators, and missing to FILL, to IF and in the result.
+- AVG and SUM of an array count a missing point as zero; MAX and MIN, of which the guide says nothing, skip it.
+- IF drops a point where its condition has none, and takes zero for a missing point of the branch chosen by "true".
+- FILL fills every period of the query, also of a series without any point (an assumption: the guide does not say).
+  REPEAT leaves what comes before the first point empty, LINEAR also what comes after the last.
+- The result must be a series or an array of series, never a number.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from embedded_aws.cloudwatch.expressions import Array, Call, Node, Number, Operation, Ref
+from embedded_aws.cloudwatch.refusals import invalid
+
+Series = dict[float, float]
+Value = float | Series | list[Series]
+
+_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "&&": lambda a, b: bool(a) and bool(b),
+    "||": lambda a, b: bool(a) or bool(b),
+}
+_SHAPES: Mapping[str, Callable[[float], float]] = {"ABS": abs, "CEIL": math.ceil, "FLOOR": math.floor}
+_REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "AVG": lambda points: math.fsum(points) / len(points),
+    "MAX": max,
+    "MIN": min,
+    "SUM": math.fsum,
+}
+
+
+def evaluate(node: Node, *, values: Mapping[str, Value], metrics: Mapping[str, Series], grid: Sequence[float]) -> Value:
+    """Compute an expression.
+
+    Args:
+        node: its tree.
+        values: result of each query that it names.
+        metrics: the series of the request's metrics by id, for METRICS().
+        grid: beginnings of all periods of the request.
+
+    Raises:
+        ServiceException: ValidationError, for operands of a kind that a function does not take.
+    """
+    return _Evaluation(values, metrics, grid).of(node)
+
+
+class _Evaluation:
+    def __init__(self, values: Mapping[str, Value], metrics: Mapping[str, Series], grid: Sequence[float]) -> None:
+        self._values = values
+        self._metrics = metrics
+        self._grid = grid
+
+    def of(self, node: Node) -> Value:
+        match node:
+            case Number(value=value):
+                return value
+            case Ref(id=name):
+                return self._values[name]
+            case Array(items=items):
+                return self._array(items)
+            case Operation(sign=sign, left=left, right=right):
+                return _combined(_OPERATORS[sign], self.of(left), self.of(right))
+            case Call(function="METRICS", word=word):
+                return [series for name, series in self._metrics.items() if word in name]
+            case Call(function="FILL", arguments=arguments, word=word):
+                return self._fill(self.of(arguments[0]), word or self.of(arguments[1]))
+            case Call(function="IF", arguments=arguments):
+                return _choose(*map(self.of, arguments))
+            case Call(function=function, arguments=(argument,)) if function in _SHAPES:
+                return _shaped(_SHAPES[function], self.of(argument))
+            case Call(function=function, arguments=(argument,)):
+                return _reduced(function, self.of(argument))
+        raise AssertionError(f"the parser makes no {node}")
+
+    def _array(self, items: Sequence[Node]) -> list[Series]:
+        series: list[Series] = []
+        for item in map(self.of, items):
+            if isinstance(item, float):
+                raise invalid("An array in an expression can hold time series only: numbers in it are not supported.")
+            series.extend(item if isinstance(item, list) else [item])
+        return series
+
+    def _fill(self, value: Value, filler: Value | str) -> Value:
+        if isinstance(value, list):
+            return [self._filled(series, filler) for series in value]
+        if isinstance(value, float):
+            raise invalid("FILL takes a time series or an array of them as its first argument, not a number.")
+        return self._filled(value, filler)
+
+    def _filled(self, series: Series, filler: Value | str) -> Series:
+        if isinstance(filler, list):
+            raise invalid("FILL takes a number, a time series, REPEAT or LINEAR as its second argument, not an array.")
+        series = dropped(series)[0]
+        if filler == "LINEAR":
+            return self._linear(series)
+        filled: Series = {}
+        last: float | None = None
+        for at in sorted({*self._grid, *series}):
+            last = series.get(at, last)
+            instead = last if filler == "REPEAT" else filler.get(at) if isinstance(filler, dict) else filler
+            if (point := series.get(at, instead)) is not None:
+                filled[at] = point
+        return filled
+
+    def _linear(self, series: Series) -> Series:
+        filled = dict(series)
+        for (left, low), (right, high) in pairwise(sorted(series.items())):
+            for at in self._grid[bisect_right(self._grid, left) : bisect_left(self._grid, right)]:
+                filled[at] = low + (high - low) * (at - left) / (right - left)
+        return dict(sorted(filled.items()))
+
+
+def _combined(compute: Callable[[float, float], float], left: Value, right: Value) -> Value:
+    if isinstance(left, list) and isinstance(right, list):
+        raise invalid("An operator between two arrays of time series is not supported.")
+    if isinstance(left, list):
+        return [_combined(compute, series, right) for series in left]
+    if isinstance(right, list):
+        return [_combined(compute, left, series) for series in right]
+    if isinstance(left, float) and isinstance(right, float):
+        return _number(compute, left, right)
+    if isinstance(left, float):
+        return {at: _number(compute, left, value) for at, value in right.items()}
+    if isinstance(right, float):
+        return {at: _number(compute, value, right) for at, value in left.items()}
+    times = left if left.keys() == right.keys() else sorted(left.keys() | right.keys())
+    return {at: _number(compute, left.get(at, 0.0), right.get(at, 0.0)) for at in times}
+
+
+def _number(compute: Callable[[float, float], float], left: float, right: float) -> float:
+    """The result; NaN when there is none, also of a comparison."""
+    if math.isnan(left) or math.isnan(right):
+        return math.nan
+    try:
+        result = compute(left, right)
+    except (ZeroDivisionError, OverflowError):
+        return math.nan
+    return float(result) if not isinstance(result, complex) else math.nan
+
+
+def _shaped(compute: Callable[[float], float], value: Value) -> Value:
+    if isinstance(value, list):
+        return [_shaped(compute, series) for series in value]
+    if isinstance(value, float):
+        return float(compute(value)) if math.isfinite(value) else value
+    return {at: float(compute(point)) if math.isfinite(point) else point for at, point in value.items()}
+
+
+def _reduced(function: str, value: Value) -> Value:
+    if isinstance(value, float):
+        raise invalid(f"{function} takes a time series or an array of them, not a number.")
+    if not isinstance(value, list):
+        return reduction(function, list(dropped(value)[0].values()))
+    series = [dropped(one)[0] for one in value]
+    reduced: Series = {}
+    for at in sorted(set().union(*series)):
+        points = [one[at] for one in series if at in one]
+        if function == "AVG":
+            points += [0.0] * (len(series) - len(points))
+        reduced[at] = reduction(function, points)
+    return reduced
+
+
+def reduction(function: str, points: Sequence[float]) -> float:
+    """AVG, MAX, MIN or SUM of finite numbers; NaN without any, or when the sum is too large."""
+    try:
+        return float(_REDUCTIONS[function](points)) if points else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> Value:
+    if any(isinstance(value, list) for value in (condition, chosen, otherwise)):
+        raise invalid("IF takes time series and numbers, not arrays.")
+    chosen, otherwise = (dropped(value)[0] if isinstance(value, dict) else value for value in (chosen, otherwise))
+    if isinstance(condition, float):
+        if isinstance(chosen, float) or isinstance(otherwise, float):
+            raise invalid("IF with a number as its condition takes time series as its other arguments.")
+        return {} if math.isnan(condition) else chosen if condition else otherwise or {}
+    result: Series = {}
+    for at, value in dropped(condition)[0].items():
+        if value:
+            result[at] = chosen if isinstance(chosen, float) else chosen.get(at, 0.0)
+        elif isinstance(otherwise, float):
+            result[at] = otherwise
+        elif otherwise is not None and at in otherwise:
+            result[at] = otherwise[at]
+    return result
+
+
+def dropped(series: Series) -> tuple[Series, bool]:
+    """The series without points that are no numbers, and whether there were any."""
+    finite = {at: value for at, value in series.items() if math.isfinite(value)}
+    return finite, len(finite) < len(series)

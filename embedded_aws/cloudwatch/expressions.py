@@ -1,0 +1,215 @@
+"""Metric math: its grammar. ``parse`` turns an expression into a tree, and refuses what is not in the supported subset.
+
+Supported: numbers, ids, ``[a, b]``, ``+ - * / ^``, unary minus, comparisons, AND/OR (``&&``, ``||``), and the functions
+in ``FUNCTIONS``. Everything else is a ValidationError that names it: an expression never turns into an empty answer.
+Source: CloudWatch user guide, "Using math expressions with CloudWatch metrics".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from embedded_aws.cloudwatch.refusals import invalid
+
+FUNCTIONS = ("ABS", "AVG", "CEIL", "FILL", "FLOOR", "IF", "MAX", "METRICS", "MIN", "SUM")
+ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
+_DEEPEST = 60
+"""Nesting beyond this is refused rather than left to Python's recursion limit."""
+_ARITY = {"FILL": (2, 2), "IF": (2, 3), "METRICS": (0, 1)}
+_FILLERS = ("REPEAT", "LINEAR")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<text>\"[^\"]*\"|'[^']*')"
+    r"|(?P<sign>==|!=|<=|>=|&&|\|\||[-+*/^<>(),\[\]]))"
+)
+_SPELLED = {"AND": "&&", "OR": "||"}
+_BINDS = {"||": 1, "&&": 2} | dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), 3) | {"+": 4, "-": 4, "*": 5, "/": 5}
+_MINUS_BINDS, _POWER_BINDS = 6, 7
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The result of another query."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Array:
+    """``[a, b]``."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``left sign right``; unary minus has a zero at its left."""
+
+    sign: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function with its arguments. ``word`` is FILL's REPEAT or LINEAR, or the text of METRICS("…")."""
+
+    function: str
+    arguments: tuple[Node, ...]
+    word: str = ""
+
+
+Node = Number | Ref | Array | Operation | Call
+
+
+@lru_cache(maxsize=512)
+def parse(expression: str) -> Node:
+    """The tree of an expression.
+
+    Raises:
+        ServiceException: ValidationError, with the place and what is not understood or not supported.
+    """
+    parser = _Parser(expression)
+    node = parser.expression(0)
+    parser.expect_end()
+    return node
+
+
+def references(node: Node) -> set[str]:
+    """The ids that an expression names."""
+    match node:
+        case Ref(id=name):
+            return {name}
+        case Array(items=nodes) | Call(arguments=nodes):
+            return set().union(*map(references, nodes))
+        case Operation(left=left, right=right):
+            return references(left) | references(right)
+    return set()
+
+
+def uses_all_metrics(node: Node) -> bool:
+    """Whether METRICS() occurs in it."""
+    match node:
+        case Call(function="METRICS"):
+            return True
+        case Array(items=nodes) | Call(arguments=nodes):
+            return any(map(uses_all_metrics, nodes))
+        case Operation(left=left, right=right):
+            return uses_all_metrics(left) or uses_all_metrics(right)
+    return False
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._depth = 0
+        self._tokens = self._split()
+        self._next = 0
+
+    def expression(self, binding: int) -> Node:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._refuse(f"more than {_DEEPEST} levels of nesting are not supported")
+        left = self._operand()
+        while True:
+            kind, sign = self._peek()
+            sign = _SPELLED.get(sign, sign)
+            strength = _POWER_BINDS if sign == "^" and kind == "sign" else _BINDS.get(sign, 0)
+            if strength <= binding or kind not in ("sign", "name"):
+                break
+            self._next += 1
+            # A power binds to the right, the others to the left.
+            left = Operation(sign, left, self.expression(strength - 1 if sign == "^" else strength))
+        self._depth -= 1
+        return left
+
+    def expect_end(self) -> None:
+        kind, text = self._peek()
+        if kind:
+            raise self._refuse(f"unexpected {text}")
+
+    def _operand(self) -> Node:
+        kind, text = self._take()
+        match kind, text:
+            case "number", _:
+                return Number(float(text))
+            case "sign", "-":
+                return Operation("-", Number(0.0), self.expression(_MINUS_BINDS))
+            case "sign", "(":
+                node = self.expression(0)
+                self._expect(")")
+                return node
+            case "sign", "[":
+                return Array(self._list("]"))
+            case "name", _ if self._peek() == ("sign", "("):
+                return self._call(text)
+            case "name", _ if ID.fullmatch(text):
+                return Ref(text)
+            case "name", _:
+                raise self._refuse(f"{text} is not supported here: ids begin with a lowercase letter")
+        raise self._refuse(f"unexpected {text}" if kind else "it ends too early")
+
+    def _call(self, function: str) -> Node:
+        if function not in FUNCTIONS:
+            raise self._refuse(f"the function {function} is not supported (supported: {', '.join(FUNCTIONS)})")
+        self._next += 1
+        word = ""
+        if function == "METRICS" and self._peek()[0] == "text":
+            word = self._take()[1][1:-1]
+        arguments = []
+        while not word and self._peek() != ("sign", ")"):
+            if arguments:
+                self._expect(",")
+            if function == "FILL" and arguments and self._peek()[1] in _FILLERS:
+                word = self._take()[1]
+            else:
+                arguments.append(self.expression(0))
+        self._expect(")")
+        least, most = _ARITY.get(function, (1, 1))
+        given = len(arguments) + bool(word)
+        if not least <= given <= most or (function == "METRICS" and arguments):
+            raise self._refuse(f"{function} does not take {given} argument(s) of this kind")
+        return Call(function, tuple(arguments), word)
+
+    def _list(self, closing: str) -> tuple[Node, ...]:
+        items = [self.expression(0)]
+        while self._peek() == ("sign", ","):
+            self._next += 1
+            items.append(self.expression(0))
+        self._expect(closing)
+        return tuple(items)
+
+    def _expect(self, sign: str) -> None:
+        kind, text = self._take()
+        if (kind, text) != ("sign", sign):
+            raise self._refuse(f"expected {sign} instead of {text}" if kind else f"{sign} is missing at its end")
+
+    def _peek(self) -> tuple[str, str]:
+        return self._tokens[self._next] if self._next < len(self._tokens) else ("", "")
+
+    def _take(self) -> tuple[str, str]:
+        token = self._peek()
+        self._next += 1
+        return token
+
+    def _split(self) -> list[tuple[str, str]]:
+        tokens, at = [], 0
+        text = self._text.rstrip()
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None:
+                raise self._refuse(f"{text[at:].strip()[:20]!r} is not supported")
+            tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
+            at = found.end()
+        return tokens
+
+    def _refuse(self, problem: str) -> Exception:
+        return invalid(f"Error in expression '{self._text}': {problem}.")

@@ -1,0 +1,260 @@
+"""CloudWatch's operations on metrics: GetMetricData, GetMetricStatistics, ListMetrics, PutMetricData.
+
+Parameters are as boto3 takes them (times as aware datetimes) and have passed botocore's service model.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from embedded_aws.cloudwatch import pages
+from embedded_aws.cloudwatch.labels import label
+from embedded_aws.cloudwatch.metric_store import HOUR_S, LISTED_S, Metric, MetricStore, is_period
+from embedded_aws.cloudwatch.queries import Result, dimensions_from_api, dimensions_to_api, queries_from_api, run
+from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value, invalid, missing
+from embedded_aws.cloudwatch.statistics import STANDARD, is_extended, statistic
+from embedded_aws.listings import ACCOUNT_ID
+
+_MOST_QUERIES = 500
+_MOST_DATAPOINTS = 100_800
+_MOST_STATISTICS = 1440
+_LIST_PAGE = 500
+_MOST_DATA = 1000
+_MOST_VALUES = 150
+_LARGEST = 2.0**360
+_OLDEST_S, _NEWEST_S = 14 * 24 * HOUR_S, 2 * HOUR_S
+_TIMEZONE = re.compile(r"[+-]\d{4}")
+
+
+class MetricCalls:
+    """Answers the operations on one region's metrics."""
+
+    def __init__(self, region: str, store: MetricStore, now_s: Callable[[], float]) -> None:
+        self._region = region
+        self._store = store
+        self._now_s = now_s
+
+    def get_metric_data(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        given = p["MetricDataQueries"]
+        if not 1 <= len(given) <= _MOST_QUERIES:
+            raise invalid(f"The collection MetricDataQueries must have between 1 and {_MOST_QUERIES} elements.")
+        start_s, end_s = p["StartTime"].timestamp(), p["EndTime"].timestamp()
+        if start_s >= end_s:
+            raise invalid("The parameter StartTime must be less than the parameter EndTime.")
+        room = p.get("MaxDatapoints", _MOST_DATAPOINTS)
+        if not 1 <= room <= _MOST_DATAPOINTS:
+            raise invalid(f"The parameter MaxDatapoints must be between 1 and {_MOST_DATAPOINTS}.")
+        if not _TIMEZONE.fullmatch(p.get("LabelOptions", {}).get("Timezone", "+0000")):
+            raise invalid("The parameter LabelOptions.Timezone must look like +0130.")
+        queries = queries_from_api(given, where="MetricDataQueries")
+        results = run(self._store, queries, start_s=start_s, end_s=end_s, now_s=self._now_s())
+        newest_first = p.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        return self._page(results, pages.position(p.get("NextToken")), room, newest_first)
+
+    def get_metric_statistics(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        standard, extended = p.get("Statistics", ()), p.get("ExtendedStatistics", ())
+        if not standard and not extended:
+            raise bad_combination("Must specify either Statistics or ExtendedStatistics")
+        if standard and extended:
+            raise bad_combination("The parameters Statistics and ExtendedStatistics cannot be used together")
+        if unknown := [name for name in standard if name not in STANDARD]:
+            raise bad_value(f"The value {unknown[0]} for parameter Statistics is not supported.")
+        for name in extended:
+            _check_extended(name)
+        start_s, end_s, period_s = p["StartTime"].timestamp(), p["EndTime"].timestamp(), p["Period"]
+        if start_s >= end_s:
+            raise bad_combination("The parameter StartTime must be less than the parameter EndTime.")
+        if not is_period(period_s):
+            raise bad_value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
+        if (asked := math.ceil((end_s - start_s) / period_s)) > _MOST_STATISTICS:
+            raise bad_combination(
+                f"You have requested up to {asked:,} datapoints, which exceeds the limit of {_MOST_STATISTICS:,}. "
+                "You may reduce the datapoints requested by increasing Period, or decreasing the time range."
+            )
+        metric = Metric(p["Namespace"], p["MetricName"], frozenset(_dimensions(p)))
+        points: dict[tuple[float, str], dict[str, Any]] = {}
+        units = [p["Unit"]] if "Unit" in p else self._store.units(metric)
+        for unit in units:
+            for name in (*standard, *extended):
+                for at, value in self._series(metric, name, period_s, (start_s, end_s), unit):
+                    point = points.setdefault((at, unit), {"Timestamp": _time(at), "Unit": unit})
+                    (point.setdefault("ExtendedStatistics", {}) if name in extended else point)[name] = value
+        return {"Label": p["MetricName"], "Datapoints": [points[key] for key in sorted(points)]}
+
+    def list_metrics(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        if p.get("OwningAccount", ACCOUNT_ID) != ACCOUNT_ID:
+            raise bad_value(f"The value {p['OwningAccount']} for parameter OwningAccount is not this account.")
+        metrics = self._store.metrics(
+            namespace=p.get("Namespace"),
+            name=p.get("MetricName"),
+            dimensions=[(d["Name"], d.get("Value")) for d in p.get("Dimensions", ())],
+            within_s=3 * HOUR_S if "RecentlyActive" in p else LISTED_S,
+        )
+        shown, more = pages.page(metrics, p.get("NextToken"), size=_LIST_PAGE, key=_listed_key)
+        listed = [
+            {
+                "Namespace": metric.namespace,
+                "MetricName": metric.name,
+                "Dimensions": dimensions_to_api(sorted(metric.dimensions)),
+            }
+            for metric in shown
+        ]
+        return {"Metrics": listed} | more
+
+    def put_metric_data(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        if p["Namespace"].startswith("AWS/"):
+            raise bad_value("The value AWS/ for parameter Namespace is invalid.")
+        if p.get("EntityMetricData"):
+            raise invalid("EntityMetricData is not supported.")
+        data = p.get("MetricData", ())
+        if not 1 <= len(data) <= _MOST_DATA:
+            raise bad_value(f"The collection MetricData must have between 1 and {_MOST_DATA} elements.")
+        # All are checked before the first is kept: a refused call leaves nothing behind.
+        puts = [self._checked(p["Namespace"], datum, f"MetricData.member.{i}") for i, datum in enumerate(data, 1)]
+        for put in puts:
+            put()
+        return {}
+
+    def _page(self, results: Sequence[Result], after: Any, room: int, newest_first: bool) -> dict[str, Any]:
+        """Results from a position on: index of the result, and the time of its last point shown (None: none yet)."""
+        try:
+            first, last_s = after or (0, None)
+            if not 0 <= first < max(len(results), 1) or not isinstance(last_s, float | None):
+                raise bad_token()
+        except (TypeError, ValueError):
+            raise bad_token() from None
+        answer: dict[str, Any] = {"MetricDataResults": [], "Messages": []}
+        for index, result in enumerate(results[first:], first):
+            points = sorted(result.series.items(), reverse=newest_first)
+            if index == first and last_s is not None:
+                points = [(at, v) for at, v in points if (at < last_s if newest_first else at > last_s)]
+            shown, complete = points[:room], len(points) <= room
+            if shown or complete:
+                answer["MetricDataResults"].append(self._shown(result, shown, complete))
+            room -= len(shown)
+            if not complete:
+                answer["NextToken"] = pages.token([index, shown[-1][0] if shown else None])
+                break
+        return answer
+
+    def _shown(self, result: Result, points: Sequence[tuple[float, float]], complete: bool) -> dict[str, Any]:
+        messages = [{"Code": code, "Value": value} for code, value in result.messages]
+        return {
+            "Id": result.query.id,
+            "Label": label(result, region=self._region),
+            "Timestamps": [_time(at) for at, _ in points],
+            "Values": [value for _, value in points],
+            "StatusCode": "Complete" if complete else "PartialData",
+        } | ({"Messages": messages} if messages else {})
+
+    def _series(
+        self, metric: Metric, stat: str, period_s: int, span_s: tuple[float, float], unit: str
+    ) -> list[tuple[float, float]]:
+        return self._store.series(
+            metric.namespace,
+            metric.name,
+            metric.dimensions,
+            stat=stat,
+            period_s=period_s,
+            start_s=span_s[0],
+            end_s=span_s[1],
+            unit=unit,
+        )
+
+    def _checked(self, namespace: str, datum: Mapping[str, Any], where: str) -> Callable[[], None]:
+        given = [member for member in ("Value", "StatisticValues", "Values") if member in datum]
+        if len(given) > 1:
+            raise bad_combination(f"The parameters {where}.{given[0]} and {where}.{given[1]} are mutually exclusive.")
+        if not given:
+            raise missing(f"At least one of the parameters {where}.Value, Values or StatisticValues must be specified.")
+        resolution_s = datum.get("StorageResolution", 60)
+        if resolution_s not in (1, 60):
+            raise bad_value(f"The value {resolution_s} for parameter {where}.StorageResolution must be 1 or 60.")
+        common = {
+            "timestamp_s": self._timestamp_s(datum, where),
+            "unit": datum.get("Unit", "None"),
+            "resolution_s": resolution_s,
+        }
+        metric = (namespace, datum["MetricName"], dict(_dimensions(datum)))
+        if given == ["StatisticValues"]:
+            stats = _statistic_set(datum["StatisticValues"], where)
+            return lambda: self._store.put_statistics(*metric, **stats, **common)
+        values, counts = _values(datum, where)
+        return lambda: self._store.put(*metric, values=values, counts=counts, **common)
+
+    def _timestamp_s(self, datum: Mapping[str, Any], where: str) -> float:
+        now_s = self._now_s()
+        at_s = datum["Timestamp"].timestamp() if "Timestamp" in datum else now_s
+        if not now_s - _OLDEST_S <= at_s <= now_s + _NEWEST_S:
+            raise bad_value(
+                f"The parameter {where}.Timestamp must specify a time no more than two weeks in the past and no more "
+                f"than two hours in the future of {_time(now_s):%Y-%m-%d %H:%M:%S} UTC, the embedded AWS's time."
+            )
+        return at_s
+
+
+def _check_extended(name: str) -> None:
+    if not is_extended(name):
+        raise bad_value(f"The value {name} for parameter ExtendedStatistics is not supported.")
+    try:
+        statistic(name)
+    except ServiceException as refused:
+        raise bad_value(refused.message) from None
+
+
+def _values(datum: Mapping[str, Any], where: str) -> tuple[Sequence[float], Sequence[float]]:
+    values = datum.get("Values", [datum.get("Value")])
+    counts = datum.get("Counts", [1.0] * len(values))
+    if not 1 <= len(values) <= _MOST_VALUES:
+        raise bad_value(f"The collection {where}.Values must have between 1 and {_MOST_VALUES} elements.")
+    if len(counts) != len(values) or ("Counts" in datum and "Values" not in datum):
+        raise bad_value(f"The parameters {where}.Values and {where}.Counts must be of the same size.")
+    for value in values:
+        _check_number(value, f"{where}.Value")
+    for count in counts:
+        if not 0 <= count < math.inf:
+            raise bad_value(f"The value {count} for parameter {where}.Counts is invalid.")
+    return values, counts
+
+
+def _statistic_set(given: Mapping[str, float], where: str) -> dict[str, float]:
+    for name, value in given.items():
+        _check_number(value, f"{where}.StatisticValues.{name}")
+    if given["SampleCount"] <= 0:
+        raise bad_value(
+            f"The value {given['SampleCount']} for parameter {where}.StatisticValues.SampleCount is invalid."
+        )
+    if given["Minimum"] > given["Maximum"]:
+        raise bad_value(f"{where}.StatisticValues.Maximum must be equal to or greater than Minimum.")
+    return {
+        "count": given["SampleCount"],
+        "total": given["Sum"],
+        "minimum": given["Minimum"],
+        "maximum": given["Maximum"],
+    }
+
+
+def _check_number(value: float, where: str) -> None:
+    if not abs(value) <= _LARGEST:  # also when it is not a number
+        raise bad_value(f"The value {value} for parameter {where} is invalid.")
+
+
+def _dimensions(datum: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    try:
+        return dimensions_from_api(datum.get("Dimensions", ()))
+    except ServiceException as refused:
+        raise bad_value(refused.message) from None
+
+
+def _listed_key(metric: Metric) -> list[Any]:
+    return [metric.namespace, metric.name, [list(pair) for pair in sorted(metric.dimensions)]]
+
+
+def _time(at_s: float) -> datetime:
+    return datetime.fromtimestamp(at_s, UTC)

@@ -1,0 +1,270 @@
+"""Metrics and their datapoints of one region, kept and thinned out as CloudWatch does.
+
+Every point is added at once to four tables: one of its own resolution, kept for 3 hours, and those of a minute (15
+days), five minutes (63 days) and an hour (455 days). A query reads the coarsest table that its period is a multiple of,
+which also decides how far back it sees. Periods are aligned to the epoch and never partial: a start within a period is
+moved to the period's beginning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, gcd
+
+from embedded_aws.cloudwatch.statistics import Aggregate, statistic
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+FINE_KEPT_S = 3 * HOUR_S
+COARSE_TABLES = ((60, 15 * DAY_S), (300, 63 * DAY_S), (3600, 455 * DAY_S))
+"""Step and retention in seconds of what points become when they get older."""
+LISTED_S = 14 * DAY_S
+"""ListMetrics shows a metric for two weeks after its last datapoint."""
+FINE_PERIODS_S = (1, 5, 10, 20, 30)
+
+Dimensions = frozenset[tuple[str, str]]
+
+
+def is_period(period_s: int) -> bool:
+    """Whether CloudWatch has such a period: 1, 5, 10, 20, 30 or a multiple of 60 seconds."""
+    return period_s in FINE_PERIODS_S or (period_s > 0 and period_s % MINUTE_S == 0)
+
+
+def kept_s(period_s: int) -> int:
+    """How far back a query with this period sees, in seconds."""
+    return next((kept for step, kept in reversed(COARSE_TABLES) if period_s % step == 0), FINE_KEPT_S)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What identifies a metric."""
+
+    namespace: str
+    name: str
+    dimensions: Dimensions
+
+
+class MetricStore:
+    """The metrics of one region; thread-safe.
+
+    Args:
+        now_s: local time in Unix seconds; ages are counted from it.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._metrics: dict[Metric, _Points] = {}
+
+    def put(
+        self,
+        namespace: str,
+        name: str,
+        dimensions: Mapping[str, str],
+        *,
+        timestamp_s: float,
+        values: Sequence[float],
+        counts: Sequence[float] | None = None,
+        unit: str = "None",
+        resolution_s: int = 60,
+    ) -> None:
+        """Add samples that were taken at one time.
+
+        Args:
+            namespace, name, dimensions: the metric.
+            timestamp_s: when, in Unix seconds of local time.
+            values: the samples.
+            counts: how often each of them came; once each without it.
+            unit: one of CloudWatch's units.
+            resolution_s: 60, or 1 or 10 for high resolution.
+        """
+        weights = counts if counts is not None else [1.0] * len(values)
+
+        def fill(aggregate: Aggregate) -> None:
+            for value, count in zip(values, weights, strict=True):
+                if count:
+                    aggregate.add(value, count)
+
+        self._put(Metric(namespace, name, frozenset(dimensions.items())), timestamp_s, unit, resolution_s, fill)
+
+    def put_statistics(
+        self,
+        namespace: str,
+        name: str,
+        dimensions: Mapping[str, str],
+        *,
+        timestamp_s: float,
+        count: float,
+        total: float,
+        minimum: float,
+        maximum: float,
+        unit: str = "None",
+        resolution_s: int = 60,
+    ) -> None:
+        """Add samples of which only a statistic set is known; otherwise as ``put``."""
+
+        def fill(aggregate: Aggregate) -> None:
+            aggregate.add_set(count=count, total=total, minimum=minimum, maximum=maximum)
+
+        self._put(Metric(namespace, name, frozenset(dimensions.items())), timestamp_s, unit, resolution_s, fill)
+
+    def series(
+        self,
+        namespace: str,
+        name: str,
+        dimensions: Mapping[str, str] | Dimensions,
+        *,
+        stat: str,
+        period_s: int,
+        start_s: float,
+        end_s: float,
+        unit: str | None = None,
+    ) -> list[tuple[float, float]]:
+        """One statistic, a value per period in which there are samples.
+
+        Args:
+            namespace, name, dimensions: the metric; the dimensions must be all of its dimensions, in any order.
+            stat: a statistic (``statistics.statistic``).
+            period_s: 1, 5, 10, 20, 30 or a multiple of 60.
+            start_s, end_s: from the period that holds ``start_s`` on, to the last that begins before ``end_s``.
+            unit: only samples with this unit; of any unit without it.
+
+        Returns:
+            Beginning of the period and value, ascending; empty for a metric that does not exist.
+
+        Raises:
+            ServiceException: ValidationError for a statistic that is not supported.
+        """
+        compute = statistic(stat)
+        pairs = dict(dimensions).items()
+        metric = Metric(namespace, name, frozenset(pairs))
+        with self._lock:
+            points = self._metrics.get(metric)
+            if points is None:
+                return []
+            aggregates = points.read(period_s, start_s, end_s, unit, self._now_s())
+            computed = [(float(at), compute(aggregate)) for at, aggregate in aggregates]
+        return [(at, value) for at, value in computed if value is not None]
+
+    def units(self, metric: Metric) -> list[str]:
+        """The units a metric was put with."""
+        with self._lock:
+            points = self._metrics.get(metric)
+            return sorted(points.by_unit) if points else []
+
+    def metrics(
+        self,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        dimensions: Iterable[tuple[str, str | None]] = (),
+        within_s: float = LISTED_S,
+    ) -> list[Metric]:
+        """The metrics with a datapoint in the last ``within_s`` seconds, each once, in a stable order.
+
+        ``dimensions`` must all be among the metric's; one with None as its value matches any value.
+        """
+        wanted = tuple(dimensions)
+        since_s = self._now_s() - within_s
+        with self._lock:
+            found = [
+                metric
+                for metric, points in self._metrics.items()
+                if points.newest_s >= since_s
+                and namespace in (None, metric.namespace)
+                and name in (None, metric.name)
+                and all(_has(metric.dimensions, key, value) for key, value in wanted)
+            ]
+        return sorted(found, key=lambda m: (m.namespace, m.name, sorted(m.dimensions)))
+
+    def _put(
+        self, metric: Metric, timestamp_s: float, unit: str, resolution_s: int, fill: Callable[[Aggregate], None]
+    ) -> None:
+        with self._lock:
+            points = self._metrics.get(metric)
+            if points is None:
+                points = self._metrics[metric] = _Points()
+            points.add(timestamp_s, unit, resolution_s, fill, self._now_s())
+
+
+def _has(dimensions: Dimensions, key: str, value: str | None) -> bool:
+    if value is None:
+        return any(name == key for name, _ in dimensions)
+    return (key, value) in dimensions
+
+
+class _Points:
+    """One metric's points, by unit."""
+
+    __slots__ = ("by_unit", "newest_s")
+
+    def __init__(self) -> None:
+        self.by_unit: dict[str, list[_Table]] = {}
+        self.newest_s = 0.0
+
+    def add(self, at_s: float, unit: str, resolution_s: int, fill: Callable[[Aggregate], None], now_s: float) -> None:
+        tables = self.by_unit.get(unit)
+        if tables is None:
+            fine = _Table(resolution_s, FINE_KEPT_S)
+            tables = self.by_unit[unit] = [fine, *(_Table(step, kept) for step, kept in COARSE_TABLES)]
+        self.newest_s = max(self.newest_s, at_s)
+        tables[0].step = gcd(tables[0].step, resolution_s)
+        steps = (resolution_s, *(step for step, _ in COARSE_TABLES))
+        for table, step in zip(tables, steps, strict=True):
+            if at_s >= now_s - table.kept_s:
+                fill(table.at(floor(at_s / step) * step, now_s))
+
+    def read(
+        self, period_s: int, start_s: float, end_s: float, unit: str | None, now_s: float
+    ) -> list[tuple[int, Aggregate]]:
+        first = floor(start_s / period_s) * period_s
+        if first < now_s - kept_s(period_s):
+            first = ceil((now_s - kept_s(period_s)) / period_s) * period_s
+        units = self.by_unit if unit is None else {unit} & self.by_unit.keys()
+        tables = [_table_for(self.by_unit[name], period_s) for name in sorted(units)]
+        if len(tables) == 1 and tables[0].step == period_s:
+            return tables[0].slice(first, end_s)
+        merged: dict[int, Aggregate] = {}
+        for table in tables:
+            for at, aggregate in table.slice(first, ceil(end_s / period_s) * period_s):
+                merged.setdefault(at // period_s * period_s, Aggregate()).merge(aggregate)
+        return sorted(merged.items())
+
+
+def _table_for(tables: list[_Table], period_s: int) -> _Table:
+    return next((table for table in reversed(tables[1:]) if period_s % table.step == 0), tables[0])
+
+
+class _Table:
+    """Aggregates by the beginning of their step; what is older than ``kept_s`` is dropped now and then."""
+
+    __slots__ = ("_by_start", "_limit", "kept_s", "step")
+
+    def __init__(self, step: int, kept_s: int) -> None:
+        self.step = step
+        self.kept_s = kept_s
+        self._by_start: dict[int, Aggregate] = {}
+        self._limit = 64
+
+    def at(self, start: int, now_s: float) -> Aggregate:
+        aggregate = self._by_start.get(start)
+        if aggregate is None:
+            if len(self._by_start) >= self._limit:
+                self._drop_old(now_s)
+            aggregate = self._by_start[start] = Aggregate()
+        return aggregate
+
+    def slice(self, first: int, end_s: float) -> list[tuple[int, Aggregate]]:
+        """Ascending, from ``first`` on and before ``end_s``."""
+        if (end_s - first) / self.step <= len(self._by_start):
+            starts = range(first // self.step * self.step, int(end_s) + 1, self.step)
+            found = ((start, self._by_start.get(start)) for start in starts)
+            return [(start, aggregate) for start, aggregate in found if aggregate and first <= start < end_s]
+        return sorted((start, a) for start, a in self._by_start.items() if first <= start < end_s)
+
+    def _drop_old(self, now_s: float) -> None:
+        oldest = now_s - self.kept_s - self.step
+        self._by_start = {start: a for start, a in self._by_start.items() if start >= oldest}
+        # Doubling keeps the cost of dropping constant per point, and the table below twice what is kept.
+        self._limit = 2 * len(self._by_start) + 64

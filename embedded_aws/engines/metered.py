@@ -1,0 +1,224 @@
+"""The ``metered`` engine: the bundled sample's words at a capacity known in closed form.
+
+Each instance has ``lanes`` servers that each need ``service_ms`` for 100 ms of audio. They are busy-until times, not
+work and not sleeps, so the machine's speed does not move the knee: a piece of audio takes the lane that is free first,
+and its result leaves when that lane is done. Up to ``floor(lanes x 100 / service_ms)`` real-time streams keep up;
+beyond, lag grows by ``streams / knee - 1`` seconds per second. Source of the queue's shape: reference stt.md section 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import threading
+import time
+from dataclasses import dataclass
+
+from dgsm_helpers.errors import InvalidInput
+from embedded_aws.engines.base import Listener, Recognised, SpokenWord, StreamOptions
+from embedded_aws.engines.known_words import KnownWords
+from embedded_aws.engines.release_queue import ReleaseQueue
+
+MAX_SEGMENT_S = 5.0
+"""Without a pause a final result comes after this much audio (assumption: Deepgram says "every few seconds")."""
+
+FILE_COST_SHARE = 0.1
+"""A second of a whole file costs this share of a streamed second (assumption: files are decoded in large batches)."""
+
+
+@dataclass(frozen=True)
+class MeteredSettings:
+    """Capacity of one instance: ``lanes`` servers, each ``service_ms`` of time per 100 ms of audio."""
+
+    lanes: int = 4
+    service_ms: float = 38.0
+
+    def __post_init__(self) -> None:
+        if int(self.lanes) != self.lanes or not 1 <= self.lanes <= 100_000:
+            raise InvalidInput(f"lanes is {self.lanes!r}.", hint="Give a whole number from 1 to 100000.")
+        if not 0 < self.service_ms <= 60_000:
+            raise InvalidInput(
+                f"service_ms is {self.service_ms!r}.", hint="Give milliseconds per 100 ms of audio, up to 60000."
+            )
+
+    @property
+    def knee(self) -> int:
+        """Real-time streams that one instance keeps up with."""
+        return math.floor(self.lanes * 100 / self.service_ms + 1e-9)
+
+
+class Lanes:
+    """Busy-until times of one instance's lanes. Pure: every method is told the time."""
+
+    def __init__(self, settings: MeteredSettings) -> None:
+        self._cost_s_per_s = settings.service_ms / 100
+        self._free_at = [0.0] * int(settings.lanes)
+        self._given_s = 0.0
+
+    def take(self, now_s: float, audio_s: float) -> float:
+        """Give ``audio_s`` seconds of audio to the lane that is free first; returns when it will be done."""
+        cost_s = audio_s * self._cost_s_per_s
+        done_s = max(now_s, self._free_at[0]) + cost_s
+        heapq.heapreplace(self._free_at, done_s)
+        self._given_s += cost_s
+        return done_s
+
+    def worked_s(self, now_s: float) -> float:
+        """Lane-seconds worked until ``now_s``."""
+        return self._given_s - sum(at - now_s for at in list(self._free_at) if at > now_s)
+
+
+class MeteredEngine:
+    """Makes instances of one size."""
+
+    def __init__(self, settings: MeteredSettings | None = None) -> None:
+        self.settings = settings or MeteredSettings()
+        self._queue: ReleaseQueue | None = None
+
+    def new_instance(self, instance_id: str) -> MeteredInstance:
+        """A container of its own capacity."""
+        return MeteredInstance(self, self.settings)
+
+    def queue(self) -> ReleaseQueue:
+        """The one release queue, on the running event loop."""
+        if self._queue is None:
+            self._queue = ReleaseQueue()
+        return self._queue
+
+    def close(self) -> None:
+        """Nothing outlives the event loop."""
+
+
+class MeteredInstance:
+    """One container; see the module."""
+
+    def __init__(self, engine: MeteredEngine, settings: MeteredSettings) -> None:
+        self._engine = engine
+        self._lanes = Lanes(settings)
+        self._count = int(settings.lanes)
+        self._looked = (time.monotonic(), 0.0)
+        self._looking = threading.Lock()
+
+    def open_stream(self, options: StreamOptions, listener: Listener) -> MeteredStream:
+        """Start answering a stream."""
+        return MeteredStream(self._engine.queue(), self._lanes, options, listener)
+
+    async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
+        """The words of a whole recording, when a lane has had time for it."""
+        queue = self._engine.queue()
+        known = KnownWords(sample_rate)
+        # Found by its first second, so that a file which ends otherwise is recognised as far as it goes.
+        known.advance(pcm[: sample_rate * 2])
+        known.advance(pcm[sample_rate * 2 :])
+        duration_s = len(pcm) / 2 / sample_rate
+        done_s = self._lanes.take(queue.now_s(), duration_s * FILE_COST_SHARE)
+        await asyncio.sleep(done_s - queue.now_s())
+        words = tuple(known.words(0.0, duration_s))
+        return Recognised(0.0, duration_s, words, is_final=True, speech_final=True, model=known.model)
+
+    def busy_share(self) -> float:
+        """Share of its lanes' time in use since the last call."""
+        with self._looking:
+            now_s = time.monotonic()
+            worked_s = self._lanes.worked_s(now_s)
+            (then_s, before_s), self._looked = self._looked, (now_s, worked_s)
+        elapsed_s = (now_s - then_s) * self._count
+        return min(1.0, max(0.0, (worked_s - before_s) / elapsed_s)) if elapsed_s > 0 else 0.0
+
+    def close(self) -> None:
+        """Its streams are aborted by whoever holds them; nothing else is left."""
+
+
+class MeteredStream:
+    """One stream: decides at once what a piece will be answered with, and releases it when a lane is done."""
+
+    __slots__ = ("_closed", "_due_s", "_known", "_lanes", "_listener", "_options", "_queue", "_said", "_segment_s")
+
+    def __init__(self, queue: ReleaseQueue, lanes: Lanes, options: StreamOptions, listener: Listener) -> None:
+        self._queue = queue
+        self._lanes = lanes
+        self._options = options
+        self._listener = listener
+        self._known = KnownWords(options.sample_rate)
+        self._segment_s = 0.0
+        # Results share it while no word is added, so that what is made of it need not be made again.
+        self._said: tuple[SpokenWord, ...] = ()
+        self._due_s = 0.0
+        self._closed = False
+
+    def audio(self, pcm: bytes) -> None:
+        """Queue a piece of audio on a lane."""
+        known = self._known
+        before_s = known.cursor_s
+        known.advance(pcm)
+        cursor_s = known.cursor_s
+        results = self._heard(before_s, cursor_s)
+        # A short piece on a free lane may be done before the long one ahead of it; a stream's answers keep their order.
+        self._due_s = max(self._due_s, self._lanes.take(self._queue.now_s(), cursor_s - before_s))
+        self._queue.at(self._due_s, lambda: self._emit(results))
+
+    def _heard(self, before_s: float, cursor_s: float) -> list[Recognised]:
+        results = []
+        for word in self._known.words(before_s, cursor_s):
+            # A long piece can hold several utterances: close each one where its pause was long enough.
+            if self._said and self._pause_ended(word.start_s):
+                results.append(
+                    self._close_segment(self._said[-1].end_s + self._options.endpointing_s, speech_final=True)
+                )
+            self._said += (word,)
+        if self._options.interim_results:
+            results.append(self._result(cursor_s, is_final=False))
+        # A word that has begun but not ended is no pause.
+        if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s)):
+            results.append(self._close_segment(cursor_s, speech_final=True))
+        elif cursor_s - self._segment_s >= MAX_SEGMENT_S:
+            results.append(self._close_segment(cursor_s, speech_final=False))
+        return results
+
+    def _pause_ended(self, now_s: float) -> bool:
+        pause_s = self._options.endpointing_s
+        return pause_s is not None and now_s - self._said[-1].end_s >= pause_s
+
+    def _result(self, to_s: float, *, is_final: bool, speech_final: bool = False, from_finalize: bool = False):
+        return Recognised(
+            start_s=self._segment_s,
+            duration_s=to_s - self._segment_s,
+            words=self._said,
+            is_final=is_final,
+            model=self._known.model,
+            speech_final=speech_final,
+            from_finalize=from_finalize,
+        )
+
+    def _close_segment(self, to_s: float, *, speech_final: bool, from_finalize: bool = False) -> Recognised:
+        result = self._result(to_s, is_final=True, speech_final=speech_final, from_finalize=from_finalize)
+        self._segment_s = to_s
+        self._said = ()
+        return result
+
+    def finalize(self) -> None:
+        """A final result behind everything sent so far; it costs no lane anything."""
+        final = self._close_segment(self._known.cursor_s, speech_final=True, from_finalize=True)
+        self._queue.at(self._due_s, lambda: self._emit([final]))
+
+    def finish(self) -> None:
+        """The rest, then the end."""
+        if self._known.cursor_s > self._segment_s:
+            rest = self._close_segment(self._known.cursor_s, speech_final=bool(self._said))
+            self._queue.at(self._due_s, lambda: self._emit([rest]))
+        self._queue.at(self._due_s, self._end)
+
+    def _emit(self, results: list[Recognised]) -> None:
+        if not self._closed:
+            for result in results:
+                self._listener.on_result(result)
+
+    def _end(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._listener.on_end()
+
+    def abort(self) -> None:
+        """Answers that are still due are dropped."""
+        self._closed = True

@@ -1,0 +1,223 @@
+"""The ``speech`` engine: a real recogniser (Moonshine tiny-en, model in its package); its capacity is this machine's
+CPU.
+
+An instance computes on one processor: a worker process of its own, started when a stream needs it and ended when idle.
+So one instance leaves the other processors to whoever loads it, and scaling out adds capacity until the machine has no
+more; further instances share the workers there are. Word times are apportioned by letters within a recognised line; the
+model's name says that too. Source: reference stt.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from dgsm_helpers.errors import LocalError
+from embedded_aws.engines.base import Listener, Recognised, StreamOptions
+from embedded_aws.engines.speech_pipe import Ask
+from embedded_aws.engines.speech_process import MODEL, WorkerProcess
+
+IDLE_S = 60.0
+"""A worker without streams ends after this long and gives its 200 MB back."""
+
+FILE_PIECE_S = 5
+"""A file is heard in pieces of this length, so that streams of the same worker do not wait for all of it."""
+
+
+MOST_WORKERS = 4
+"""Worker processes at most, however many processors there are: each holds 200 MB."""
+
+
+class Seat:
+    """A processor's worth of recogniser, shared by ``instances``; its worker comes and goes with the streams."""
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._worker: WorkerProcess | None = None
+        self.instances = 0
+
+    @property
+    def running(self) -> WorkerProcess | None:
+        """The worker, if there is one now."""
+        return self._worker if self._worker is not None and self._worker.alive else None
+
+    def worker(self) -> WorkerProcess:
+        """The worker; a new one where there is none."""
+        if self.running is None:
+            self._worker = WorkerProcess(self._idle_s)
+        return self._worker
+
+
+class SpeechEngine:
+    """All instances and the seats they have.
+
+    Args:
+        workers: most worker processes; None for one per processor, `MOST_WORKERS` at most.
+        idle_s: how long a worker outlives its last stream.
+    """
+
+    def __init__(self, *, workers: int | None = None, idle_s: float = IDLE_S) -> None:
+        most = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._seats = tuple(Seat(idle_s) for _ in range(most))
+        self._lock = threading.Lock()
+
+    def new_instance(self, instance_id: str) -> SpeechInstance:
+        """A container; it starts no process yet.
+
+        Raises:
+            LocalError: the recogniser is not installed.
+        """
+        if importlib.util.find_spec("moonshine_voice") is None:
+            raise LocalError(
+                "The speech listing needs the package moonshine-voice, which is not installed.",
+                hint='Install it with: pip install "moonshine-voice==0.1.0" (Linux on x86-64).',
+            )
+        with self._lock:
+            seat = min(self._seats, key=lambda s: s.instances)
+            seat.instances += 1
+        return SpeechInstance(self, seat)
+
+    def leave(self, seat: Seat) -> None:
+        """Give an instance's seat back."""
+        with self._lock:
+            seat.instances -= 1
+
+    @property
+    def workers(self) -> tuple[WorkerProcess, ...]:
+        """The workers that run now."""
+        return tuple(seat.running for seat in self._seats if seat.running is not None)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Their processes."""
+        return tuple(w.pid for w in self.workers if w.pid)
+
+    def close(self) -> None:
+        """End the workers; may be called after the event loop has gone."""
+        for worker in self.workers:
+            worker.kill()
+
+
+class SpeechInstance:
+    """One container; see the module."""
+
+    def __init__(self, engine: SpeechEngine, seat: Seat) -> None:
+        self._engine = engine
+        self._seat = seat
+        self._closed = False
+        self._looked = (time.monotonic(), self._cpu_s())
+
+    def open_stream(self, options: StreamOptions, listener: Listener) -> SpeechStream:
+        """Start hearing a stream."""
+        return SpeechStream(self._seat.worker(), options, listener)
+
+    async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
+        """Hear a whole recording.
+
+        Raises:
+            LocalError: the recogniser failed.
+        """
+        collected = _Collector()
+        worker = self._seat.worker()
+        stream = worker.open(collected)
+        worker.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
+        piece_bytes = FILE_PIECE_S * sample_rate * 2
+        try:
+            for at in range(0, len(pcm), piece_bytes):
+                piece = pcm[at : at + piece_bytes]
+                collected.heard.clear()
+                worker.ask(Ask.AUDIO, stream, piece)
+                if len(piece) == piece_bytes:
+                    await collected.heard.wait()
+            worker.ask(Ask.FINISH, stream)
+            results = await collected.done
+        finally:
+            worker.ask(Ask.ABORT, stream)
+            worker.forget(stream)
+        words = tuple(word for result in results for word in result.words)
+        return Recognised(0.0, len(pcm) / 2 / sample_rate, words, is_final=True, speech_final=True, model=MODEL)
+
+    def busy_share(self) -> float:
+        """Share of its processor in use since the last call; instances of one seat see the same."""
+        now = (time.monotonic(), self._cpu_s())
+        (then_s, before_s), self._looked = self._looked, now
+        elapsed_s = now[0] - then_s
+        return min(1.0, max(0.0, (now[1] - before_s) / elapsed_s)) if elapsed_s > 0 else 0.0
+
+    def _cpu_s(self) -> float:
+        worker = self._seat.running
+        return 0.0 if worker is None else worker.cpu_s
+
+    def close(self) -> None:
+        """Its worker may serve others, and ends by itself when idle."""
+        if not self._closed:
+            self._closed = True
+            self._engine.leave(self._seat)
+
+
+class SpeechStream:
+    """One live stream, pinned to a worker."""
+
+    def __init__(self, worker: WorkerProcess, options: StreamOptions, listener: Listener) -> None:
+        self._worker = worker
+        self._id = worker.open(_Filter(listener, options))
+        worker.ask(Ask.OPEN, self._id, options.sample_rate.to_bytes(4, "little"))
+
+    def audio(self, pcm: bytes) -> None:
+        """Send audio to the worker."""
+        self._worker.ask(Ask.AUDIO, self._id, pcm)
+
+    def finalize(self) -> None:
+        """Ask for a final result now."""
+        self._worker.ask(Ask.FINALIZE, self._id)
+
+    def finish(self) -> None:
+        """Ask for what is left."""
+        self._worker.ask(Ask.FINISH, self._id)
+
+    def abort(self) -> None:
+        """Forget the stream, here and there."""
+        self._worker.ask(Ask.ABORT, self._id)
+        self._worker.forget(self._id)
+
+
+class _Filter:
+    """Keeps interim results from listeners that did not ask for them."""
+
+    def __init__(self, listener: Listener, options: StreamOptions) -> None:
+        self._listener = listener
+        self._interim = options.interim_results
+        self.on_end = listener.on_end
+        self.on_failure = listener.on_failure
+
+    def on_result(self, result: Recognised) -> None:
+        if result.is_final or self._interim:
+            self._listener.on_result(result)
+
+
+class _Collector:
+    """A listener that waits for a whole file; ``heard`` is set by each piece's result."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[Sequence[Recognised]] = asyncio.get_running_loop().create_future()
+        self.heard = asyncio.Event()
+        self._finals: list[Recognised] = []
+
+    def on_result(self, result: Recognised) -> None:
+        if result.is_final:
+            self._finals.append(result)
+        else:
+            self.heard.set()
+
+    def on_end(self) -> None:
+        if not self.done.done():
+            self.done.set_result(self._finals)
+
+    def on_failure(self, message: str) -> None:
+        self.heard.set()
+        if not self.done.done():
+            self.done.set_exception(LocalError(f"The recogniser failed: {message}"))

@@ -1,0 +1,200 @@
+"""A speech worker: one process, one Transcriber, the streams pinned to it.
+
+It ends when its standard input does, and with its parent whatever kills that one. ``python -m`` runs it; the engine
+starts it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from embedded_aws.engines.speech_pipe import HEAD, Ask, Tell, frame
+
+PARTIAL_INTERVAL_S = 0.5
+"""Audio between two interim results. Accuracy is the same from 0.1 to 1 s, cost is not (reference stt.md section 5)."""
+
+_FORCE_UPDATE = 1
+
+
+def _load() -> Any:
+    # Two threads per update cost twice the CPU and gain nothing; it must be set before the library is loaded.
+    os.environ["MOONSHINE_ORT_SINGLE_THREAD"] = "1"
+    import moonshine_voice
+    from moonshine_voice.moonshine_api import ModelArch
+    from moonshine_voice.transcriber import Transcriber
+
+    assets = Path(moonshine_voice.__file__).parent / "assets" / "tiny-en"
+    # The engine decides when to update; the library's own interval is set out of the way.
+    options = {"return_audio_data": "false", "transcription_interval": "0.05"}
+    return Transcriber(assets, ModelArch.TINY, options=options)
+
+
+class _Hearing:
+    """One stream. A result is a dictionary: start, end, lines of (text, start, end), final, finalize; in seconds."""
+
+    def __init__(self, transcriber: Any, sample_rate: int) -> None:
+        self._transcriber = transcriber
+        self._rate = sample_rate
+        self._samples = 0
+        self._updated_at = 0
+        self._settled_s = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream = self._transcriber.create_stream(update_interval=1e9)
+        self._stream.start()
+        self._origin_s = self._samples / self._rate
+        self._lines_out = 0
+
+    @property
+    def _cursor_s(self) -> float:
+        return self._samples / self._rate
+
+    def audio(self, pcm: bytes) -> list[dict[str, Any]]:
+        self._add(pcm)
+        if (self._samples - self._updated_at) / self._rate < PARTIAL_INTERVAL_S:
+            return []
+        self._updated_at = self._samples
+        return self._read(self._stream.update_transcription(_FORCE_UPDATE).lines)
+
+    def _add(self, pcm: bytes) -> None:
+        import numpy as np
+
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+        samples *= 1 / 32768
+        # The library's own add_audio takes a Python list; its pointer underneath does not need one.
+        lib, transcriber = self._transcriber._lib, self._transcriber._handle
+        pointer = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        code = lib.moonshine_transcribe_add_audio_to_stream(
+            transcriber, self._stream._handle, pointer, len(samples), self._rate, 0
+        )
+        if code < 0:
+            raise RuntimeError(lib.moonshine_error_to_string(code).decode())
+        self._samples += len(samples)
+
+    def _read(self, lines: list[Any], *, ending: bool = False, finalize: bool = False) -> list[dict[str, Any]]:
+        results = []
+        while self._lines_out < len(lines) and (ending or lines[self._lines_out].is_complete):
+            line = lines[self._lines_out]
+            self._lines_out += 1
+            end_s = min(self._cursor_s, self._origin_s + line.start_time + line.duration)
+            if line.text.strip():
+                results.append(self._result(max(end_s, self._settled_s), [line], final=True, finalize=finalize))
+        if not ending:
+            results.append(self._result(self._cursor_s, lines[self._lines_out :], final=False))
+        elif results:
+            # What is ended is ended up to where the audio is.
+            results[-1]["end"] = self._settled_s = self._cursor_s
+        elif finalize or self._cursor_s > self._settled_s:
+            results.append(self._result(self._cursor_s, [], final=True, finalize=finalize))
+        return results
+
+    def _result(self, end_s: float, lines: list[Any], *, final: bool, finalize: bool = False) -> dict[str, Any]:
+        heard = [
+            (line.text, self._origin_s + line.start_time, self._origin_s + line.start_time + line.duration)
+            for line in lines
+        ]
+        result = {"start": self._settled_s, "end": end_s, "lines": heard, "final": final, "finalize": finalize}
+        if final:
+            self._settled_s = end_s
+        return result
+
+    def end(self, *, finalize: bool = False) -> list[dict[str, Any]]:
+        # Audio that no update has seen when a stream stops is lost in the library.
+        if self._samples > self._updated_at:
+            self._updated_at = self._samples
+            self._stream.update_transcription(_FORCE_UPDATE)
+        lines = self._stream.stop().lines
+        self._stream.close()
+        results = self._read(lines, ending=True, finalize=finalize)
+        if finalize:
+            # A stopped stream takes no more audio.
+            self._begin()
+        return results
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Worker:
+    """Reads frames from ``source`` until it ends, writes frames to ``sink``."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source = source
+        self._sink = sink
+        self._transcriber = _load()
+        self._streams: dict[int, _Hearing] = {}
+
+    def run(self) -> None:
+        """Until the input ends."""
+        while head := self._source.read(HEAD.size):
+            kind, stream, length = HEAD.unpack(head)
+            body = self._source.read(length)
+            if len(body) < length:
+                return
+            try:
+                self._handle(Ask(kind), stream, body)
+            except Exception as error:
+                # Whatever the library raises ends that stream, not the others of this worker.
+                self._drop(stream)
+                self._tell(Tell.FAILURE, stream, str(error).encode())
+
+    def _handle(self, kind: Ask, stream: int, body: bytes) -> None:
+        if kind is Ask.OPEN:
+            self._streams[stream] = _Hearing(self._transcriber, int.from_bytes(body, "little"))
+        elif kind is Ask.ABORT:
+            self._drop(stream)
+        elif hearing := self._streams.get(stream):
+            if kind is Ask.AUDIO:
+                self._answer(stream, hearing.audio(body))
+            elif kind is Ask.FINALIZE:
+                self._answer(stream, hearing.end(finalize=True))
+            elif kind is Ask.FINISH:
+                del self._streams[stream]
+                self._answer(stream, hearing.end())
+                self._tell(Tell.END, stream)
+
+    def _drop(self, stream: int) -> None:
+        if hearing := self._streams.pop(stream, None):
+            hearing.close()
+
+    def _answer(self, stream: int, results: list[dict[str, Any]]) -> None:
+        for result in results:
+            self._tell(Tell.RESULT, stream, json.dumps({**result, "cpu_s": time.process_time()}).encode())
+
+    def _tell(self, kind: Tell, stream: int, body: bytes = b"") -> None:
+        self._sink.write(frame(kind, stream, body))
+        self._sink.flush()
+
+
+def _end_with_parent() -> None:
+    """Have Linux kill this process with its parent: a closed pipe ends it only between two pieces of work."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit()
+
+
+def main() -> None:
+    """Entry of the process."""
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The library prints to standard output; frames get a descriptor of their own.
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    Worker(sys.stdin.buffer, sink).run()
+    # The library's own tear-down is not worth waiting for.
+    sink.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The live fleet: endpoints, variants, instances, what they log and publish."""

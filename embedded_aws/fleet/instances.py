@@ -1,0 +1,127 @@
+"""One instance of the fleet, the requests it holds, and what happened on it since the last look.
+
+An instance counts, it does not judge: the fleet decides when it lives, ``vitals`` turns its counts into metrics.
+Everything
+here is guarded by the fleet's lock, which each lease shares, since requests end on the runtime's thread and life
+cycles move on the heartbeat's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from embedded_aws.engines.base import EngineInstance
+
+
+class Phase(Enum):
+    """Where an instance is in its life."""
+
+    PROCURING = "procuring"  # waiting for capacity of a type
+    STARTING = "starting"  # has a machine; image, model and container are on their way
+    SERVING = "serving"
+    DRAINING = "draining"  # takes no new requests, finishes those it has
+    FAILED = "failed"
+
+
+@dataclass
+class Interval:
+    """Counts of one metric interval; latencies in milliseconds, one value per request."""
+
+    peak: int = 0
+    invocations: int = 0
+    first_chunk_ms: list[float] = field(default_factory=list)
+    model_ms: list[float] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Instance:
+    """An instance behind a variant; all times are local Unix seconds."""
+
+    instance_id: str
+    since_s: float
+    phase: Phase = Phase.PROCURING
+    pool: int = 0
+    instance_type: str = ""
+    ready_at_s: float = 0.0
+    engine: EngineInstance | None = None
+    leases: set[Lease] = field(default_factory=set)
+    seconds: Interval = field(default_factory=Interval)
+    minute: Interval = field(default_factory=Interval)
+    failure: str = ""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests in flight."""
+        return len(self.leases)
+
+    def end(self, reason: str) -> None:
+        """Cut what it still holds and free its engine; ``reason`` reaches the holders."""
+        for lease in list(self.leases):
+            if lease.on_kill:
+                lease.on_kill(reason)
+        self.leases.clear()
+        if self.engine:
+            self.engine.close()
+            self.engine = None
+
+    def take_seconds(self) -> Interval:
+        """The ten-second counts so far, started anew: what is in flight now is already in the next peak."""
+        taken, self.seconds = self.seconds, Interval(peak=self.outstanding)
+        return taken
+
+    def take_minute(self) -> Interval:
+        """The one-minute counts so far, started anew."""
+        taken, self.minute = self.minute, Interval()
+        return taken
+
+
+@dataclass(eq=False)
+class Lease:
+    """One request's hold on one instance; ``release`` it exactly once (more is harmless).
+
+    ``on_kill`` may be set by the holder: it is called, from another thread, when the instance goes away under the
+    request.
+    """
+
+    instance: Instance
+    variant_name: str
+    kind: str
+    _lock: threading.RLock
+    _write: Callable[[str], None]
+    on_kill: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        with self._lock:
+            self.instance.leases.add(self)
+            for interval in (self.instance.seconds, self.instance.minute):
+                interval.invocations += 1
+                interval.peak = max(interval.peak, self.instance.outstanding)
+
+    def first_chunk(self, latency_ms: float) -> None:
+        """The first part of a stream's answer went out ``latency_ms`` after its first audio came in."""
+        with self._lock:
+            self.instance.minute.first_chunk_ms.append(latency_ms)
+
+    def model_latency(self, latency_ms: float) -> None:
+        """A file was answered in ``latency_ms``."""
+        with self._lock:
+            self.instance.minute.model_ms.append(latency_ms)
+
+    def error(self, kind: str) -> None:
+        """The request failed: ``4xx``, ``5xx``, ``model`` or ``midstream``."""
+        with self._lock:
+            errors = self.instance.minute.errors
+            errors[kind] = errors.get(kind, 0) + 1
+
+    def log(self, message: str) -> None:
+        """The container writes a line to its log."""
+        self._write(message)
+
+    def release(self) -> None:
+        """The request is over."""
+        with self._lock:
+            self.instance.leases.discard(self)

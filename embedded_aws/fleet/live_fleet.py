@@ -1,0 +1,226 @@
+"""The live fleet: endpoints, their variants and the instances behind them.
+
+The control plane asks it to create, change and delete; the runtime server takes a ``Lease`` on an instance for each
+request;
+the heartbeat calls ``tick`` every ten seconds of local time, which moves life cycles on. Life cycles follow local time,
+requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under one
+lock.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from dgsm_helpers.rules.clock import Clock
+from dgsm_helpers.rules.fleet import choose_instance
+from embedded_aws.engines.base import Engine
+from embedded_aws.fleet.instances import Lease, Phase
+from embedded_aws.fleet.lifecycle import (
+    Endpoint,
+    Settings,
+    Surroundings,
+    Variant,
+    advance,
+    begin_capacity,
+    begin_create,
+    begin_delete,
+    begin_update,
+)
+from embedded_aws.fleet.variants import EndpointView, VariantSpec
+
+
+class FleetBusy(Exception):
+    """The endpoint is changing already; AWS refuses the next change."""
+
+
+class EndpointNotFound(LookupError):
+    """No endpoint of that name in the region."""
+
+
+class VariantNotFound(LookupError):
+    """The endpoint has no variant of that name."""
+
+
+class EndpointNotInService(Exception):
+    """The endpoint or variant takes no requests now."""
+
+
+class StartFaults(Protocol):
+    """What the fleet asks of the faults registry."""
+
+    def shortage(self, instance_type: str) -> bool: ...
+
+    def failed_start(self, instance_type: str) -> str | None: ...
+
+    def take(self, kind: str, endpoint: str) -> bool: ...
+
+
+class ContainerLog(Protocol):
+    """Where an instance's container writes: ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance
+    id>``."""
+
+    def __call__(self, region: str, endpoint: str, stream: str, message: str, now_s: float) -> None: ...
+
+
+class Fleet:
+    """All endpoints of the embedded AWS.
+
+    Args:
+        clock: local time.
+        engines: engine by listing engine name (``metered``, ``speech``).
+        faults: capacity shortages, failed starts and crashes on demand.
+        log: takes the containers' log lines.
+        settings: delays and what scale-in does to live streams.
+        seed: of every random choice (routing, start-up delays).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        engines: Mapping[str, Engine],
+        faults: StartFaults,
+        log: ContainerLog,
+        settings: Settings,
+        seed: int = 0,
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._rng = random.Random(seed)
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._surroundings = Surroundings(
+            engines=engines, faults=faults, log=log, settings=settings, rng=random.Random(seed + 1)
+        )
+
+    # What the control plane asks
+
+    def create(self, region: str, endpoint_name: str, config_name: str, specs: Sequence[VariantSpec]) -> None:
+        """Start an endpoint; it is ``Creating`` until every instance serves."""
+        with self._lock:
+            endpoint = Endpoint(
+                region=region, name=endpoint_name, config_name=config_name, created_s=self._clock.now_s()
+            )
+            begin_create(endpoint, specs, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
+            self._endpoints[region, endpoint_name] = endpoint
+
+    def update(
+        self,
+        region: str,
+        endpoint_name: str,
+        config_name: str,
+        specs: Sequence[VariantSpec],
+        counts: Mapping[str, int],
+    ) -> None:
+        """Replace the whole fleet, all at once (the only kind AWS allows with Marketplace containers).
+
+        ``counts`` holds the instance counts to start with where they differ from the specs' initial ones.
+        """
+        with self._lock:
+            endpoint = self._idle(region, endpoint_name)
+            begin_update(endpoint, config_name, specs, counts, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
+
+    def set_capacity(
+        self, region: str, endpoint_name: str, desired: Mapping[str, tuple[int | None, float | None]]
+    ) -> None:
+        """Change (desired count, weight) of variants; None leaves a value. ``Updating`` until fulfilled."""
+        with self._lock:
+            endpoint = self._idle(region, endpoint_name)
+            begin_capacity(endpoint, desired, self._clock.now_s())
+            advance(endpoint, self._surroundings, self._clock.now_s())
+
+    def delete(self, region: str, endpoint_name: str) -> None:
+        """End the endpoint; its streams are cut and it is gone a moment later."""
+        with self._lock:
+            begin_delete(self._existing(region, endpoint_name), self._clock.now_s())
+
+    def view(self, region: str, endpoint_name: str) -> EndpointView | None:
+        """The endpoint now, or None when there is none."""
+        with self._lock:
+            endpoint = self._endpoints.get((region, endpoint_name))
+            return endpoint.view() if endpoint else None
+
+    def names(self, region: str) -> list[str]:
+        """Names of the region's endpoints."""
+        with self._lock:
+            return [name for where, name in self._endpoints if where == region]
+
+    # What the runtime server asks
+
+    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None, kind: str = "stream") -> Lease:
+        """Hold an instance for one request (``kind``: ``stream`` or ``file``).
+
+        Raises:
+            EndpointNotFound: no such endpoint.
+            VariantNotFound: it has no such variant.
+            EndpointNotInService: it takes no requests now.
+        """
+        with self._lock:
+            endpoint = self._existing(region, endpoint_name)
+            if endpoint.status not in ("InService", "Updating", "RollingBack"):
+                raise EndpointNotInService(endpoint.status)
+            chosen = self._choose_variant(endpoint, variant)
+            serving = [i for i in chosen.instances if i.phase is Phase.SERVING]
+            if not serving:
+                raise EndpointNotInService("no instance serves")
+            index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng)
+            instance = serving[index]
+            stream = f"{chosen.spec.name}/{instance.instance_id}"
+
+            def write(message: str) -> None:
+                self._surroundings.log(region, endpoint_name, stream, message, self._clock.now_s())
+
+            return Lease(instance=instance, variant_name=chosen.spec.name, kind=kind, _lock=self._lock, _write=write)
+
+    def _choose_variant(self, endpoint: Endpoint, name: str | None) -> Variant:
+        if name:
+            if name not in endpoint.variants:
+                raise VariantNotFound(name)
+            return endpoint.variants[name]
+        variants = list(endpoint.variants.values())
+        weights = [v.weight for v in variants]
+        return self._rng.choices(variants, weights)[0] if sum(weights) else variants[0]
+
+    # What the heartbeat and the operator ask
+
+    def tick(self, now_s: float) -> None:
+        """Move every life cycle on to ``now_s``."""
+        with self._lock:
+            for key, endpoint in list(self._endpoints.items()):
+                advance(endpoint, self._surroundings, now_s)
+                if endpoint.gone:
+                    del self._endpoints[key]
+
+    def endpoints(self) -> list[Endpoint]:
+        """The live endpoints, for the heartbeat only: hold ``lock`` while you read their instances."""
+        with self._lock:
+            return list(self._endpoints.values())
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Guards every endpoint, instance and lease."""
+        return self._lock
+
+    def close(self) -> None:
+        """End all instances."""
+        with self._lock:
+            for endpoint in self._endpoints.values():
+                for variant in endpoint.variants.values():
+                    for instance in variant.instances:
+                        instance.end("the embedded AWS stops")
+            self._endpoints.clear()
+
+    def _existing(self, region: str, endpoint_name: str) -> Endpoint:
+        if (region, endpoint_name) not in self._endpoints:
+            raise EndpointNotFound(endpoint_name)
+        return self._endpoints[region, endpoint_name]
+
+    def _idle(self, region: str, endpoint_name: str) -> Endpoint:
+        endpoint = self._existing(region, endpoint_name)
+        if endpoint.status != "InService":
+            raise FleetBusy(endpoint.status)
+        return endpoint

@@ -1,0 +1,230 @@
+"""Faults on demand: what ``dgsm local fault`` sets, and what gateway, fleet, runtime and metrics ask before they act.
+
+One registry for the whole embedded AWS. A fault stays until it is cleared or has struck ``count`` times.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from dgsm_helpers.errors import InvalidInput
+
+ANY = "*"
+FAILURES = ("container-failed", "driver", "container-never-started")
+"""How a start can fail; all but the last leave a log group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a kind of fault. ``default`` None means: no limit for ``count``, required otherwise."""
+
+    name: str
+    help: str
+    type: type = str
+    default: str | int | float | None = ANY
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of fault, with what an operator may say about it."""
+
+    name: str
+    help: str
+    parameters: tuple[Parameter, ...]
+
+
+_SERVICE = Parameter(name="service", help="boto3's name of the service, such as sagemaker, or * for all")
+_OPERATION = Parameter(name="operation", help="name of the operation, such as CreateEndpoint, or * for all")
+_ENDPOINT = Parameter(name="endpoint", help="endpoint name, or * for any")
+_FOREVER = Parameter(name="count", help="how often it strikes; left out: until cleared", type=int, default=None)
+_ONCE = Parameter(name="count", help="how often it strikes", type=int, default=1)
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(name="throttling", help="calls are throttled", parameters=(_SERVICE, _OPERATION, _FOREVER)),
+        Kind(name="denied", help="calls are not authorised", parameters=(_SERVICE, _OPERATION, _FOREVER)),
+        Kind(name="expired-credentials", help="every call's credentials have expired", parameters=(_FOREVER,)),
+        Kind(
+            name="shortage",
+            help="no capacity of an instance type",
+            parameters=(Parameter(name="instance_type", help="such as ml.g6.2xlarge, or * for all", default=None),),
+        ),
+        Kind(
+            name="failed-start",
+            help="new instances do not come up",
+            parameters=(
+                Parameter(name="instance_type", help="such as ml.g6.2xlarge, or * for any"),
+                Parameter(name="failure", help="how it fails", default=FAILURES[0], choices=FAILURES),
+                _FOREVER,
+            ),
+        ),
+        Kind(name="crash", help="a serving instance crashes", parameters=(_ENDPOINT, _ONCE)),
+        Kind(name="mid-stream-error", help="a stream ends with a model error", parameters=(_ENDPOINT, _ONCE)),
+        Kind(name="dropped-connection", help="a stream's connection is dropped", parameters=(_ENDPOINT, _ONCE)),
+        Kind(
+            name="slow-metrics",
+            help="metrics become visible late",
+            parameters=(Parameter(name="seconds", help="how late, in local seconds", type=float, default=None),),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A fault that is set. ``count`` is how often it will still strike, None: until cleared; unused fields are None."""
+
+    id: int
+    kind: str
+    service: str | None = None
+    operation: str | None = None
+    endpoint: str | None = None
+    instance_type: str | None = None
+    failure: str | None = None
+    seconds: float | None = None
+    count: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """As the admin route and ``dgsm local fault --json`` show it; fields that say nothing are left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        said = [f"{name}={value}" for name, value in self.to_json().items() if name not in ("id", "kind")]
+        return f"#{self.id} {self.kind} {' '.join(said)}".strip()
+
+
+class Faults:
+    """All faults that are set; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._faults: dict[int, Fault] = {}
+
+    # What the operator does
+
+    def add(self, kind: str, **parameters: object) -> Fault:
+        """Set a fault.
+
+        Args:
+            kind: one of ``KINDS``.
+            parameters: that kind's parameters; text is converted, as it comes from a command line.
+
+        Raises:
+            InvalidInput: there is no such kind or parameter, one is missing, or a value cannot be right.
+        """
+        if kind not in KINDS:
+            raise InvalidInput(f"There is no fault {kind!r}.", hint=f"Known faults: {', '.join(KINDS)}.")
+        values = _checked(KINDS[kind], parameters)
+        with self._lock:
+            fault = Fault(id=next(self._ids), kind=kind, **values)
+            self._faults[fault.id] = fault
+        return fault
+
+    def add_json(self, body: object) -> Fault:
+        """Set the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes."""
+        if not isinstance(body, Mapping) or not isinstance(body.get("kind"), str):
+            raise InvalidInput(
+                f"A fault is a JSON object with a kind, not {body!r}.", hint=f"Known faults: {', '.join(KINDS)}."
+            )
+        return self.add(body["kind"], **{str(name): value for name, value in body.items() if name != "kind"})
+
+    def list(self) -> tuple[Fault, ...]:
+        """The faults that are set, oldest first."""
+        with self._lock:
+            return tuple(self._faults.values())
+
+    def clear(self, kind: str | None = None, *, fault_id: int | None = None) -> int:
+        """Unset all faults, or those of a kind, or one; tells how many there were.
+
+        Raises:
+            InvalidInput: there is no such kind.
+        """
+        if kind is not None and kind not in KINDS:
+            raise InvalidInput(f"There is no fault {kind!r}.", hint=f"Known faults: {', '.join(KINDS)}.")
+        with self._lock:
+            gone = [f.id for f in self._faults.values() if kind in (None, f.kind) and fault_id in (None, f.id)]
+            for identifier in gone:
+                del self._faults[identifier]
+        return len(gone)
+
+    # What the embedded AWS asks
+
+    def api(self, service: str, operation: str) -> str | None:
+        """How a call fails now: ``expired-credentials``, ``denied``, ``throttling`` or None; counts as a strike."""
+        if self._strike("expired-credentials") is not None:
+            return "expired-credentials"
+        # AWS answers GetCallerIdentity whatever the policies say.
+        always_allowed = (service, operation) == ("sts", "GetCallerIdentity")
+        for kind in ("throttling",) if always_allowed else ("denied", "throttling"):
+            if self._strike(kind, service=service, operation=operation) is not None:
+                return kind
+        return None
+
+    def shortage(self, instance_type: str) -> bool:
+        """Whether there is no capacity of the type now."""
+        return self._strike("shortage", instance_type=instance_type) is not None
+
+    def failed_start(self, instance_type: str) -> str | None:
+        """How an instance of the type fails to start now (one of ``FAILURES``), or None; counts as a strike."""
+        fault = self._strike("failed-start", instance_type=instance_type)
+        return fault.failure if fault else None
+
+    def take(self, kind: str, endpoint: str) -> bool:
+        """Whether a ``crash``, ``mid-stream-error`` or ``dropped-connection`` strikes the endpoint; it counts."""
+        return self._strike(kind, endpoint=endpoint) is not None
+
+    def metrics_delay_s(self) -> float:
+        """How late metrics become visible now, in local seconds."""
+        return max((f.seconds or 0.0 for f in self.list() if f.kind == "slow-metrics"), default=0.0)
+
+    def _strike(self, kind: str, **where: str) -> Fault | None:
+        with self._lock:
+            for fault in self._faults.values():
+                if fault.kind == kind and all(getattr(fault, key) in (ANY, value) for key, value in where.items()):
+                    self._count_down(fault)
+                    return fault
+        return None
+
+    def _count_down(self, fault: Fault) -> None:
+        if fault.count is None:
+            return
+        if fault.count == 1:
+            del self._faults[fault.id]
+        else:
+            self._faults[fault.id] = replace(fault, count=fault.count - 1)
+
+
+def _checked(kind: Kind, given: Mapping[str, object]) -> dict[str, object]:
+    known = {parameter.name: parameter for parameter in kind.parameters}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise InvalidInput(
+            f"The fault {kind.name} has no parameter {', '.join(unknown)}.", hint=f"It has: {', '.join(known)}."
+        )
+    return {name: _value(kind, parameter, given.get(name)) for name, parameter in known.items()}
+
+
+def _value(kind: Kind, parameter: Parameter, value: object) -> object:
+    if value is None:
+        if parameter.default is None and parameter.name != "count":
+            raise InvalidInput(f"The fault {kind.name} needs {parameter.name}: {parameter.help}.")
+        return parameter.default
+    try:
+        converted = parameter.type(value) if not isinstance(value, bool) else None
+    except (TypeError, ValueError):
+        converted = None
+    if converted is None or (parameter.type is not str and not converted > 0):
+        expected = {int: "a whole number above 0", float: "a number above 0", str: "text"}[parameter.type]
+        raise InvalidInput(f"{parameter.name}={value!r} of the fault {kind.name} is not {expected}.")
+    if parameter.choices and converted not in parameter.choices:
+        raise InvalidInput(
+            f"{parameter.name}={value!r} of the fault {kind.name} is unknown.",
+            hint=f"Choose one of {', '.join(parameter.choices)}.",
+        )
+    return converted

@@ -1,0 +1,224 @@
+"""The control plane's front door: every request to the embedded AWS, except those to the runtime, comes in here.
+
+It recognises the AWS call, lets faults strike, refuses what AWS's service model refuses, and hands the call to whoever
+answers it: a responder of ours, or moto for what needs no more than moto gives (IAM, STS, Logs, SNS and the like).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
+
+from botocore import xform_name
+from moto.core.exceptions import ServiceException
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sts.models import sts_backends
+from werkzeug import Response
+from werkzeug.test import run_wsgi_app
+
+from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.rules import request_checks
+from embedded_aws.gateway import answers
+from embedded_aws.gateway.aws_call import Call, body_of, parsed, recognise
+from embedded_aws.gateway.faults import Faults
+from embedded_aws.listings import ACCOUNT_ID
+
+Responder = Callable[[str], object]
+"""``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
+
+AdminRoute = Callable[[object], object]
+"""Takes the request's JSON body (None without one) and returns what is sent as JSON."""
+
+ADMIN_PREFIX = "/_dgsm/"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_IAM_PREFIX = {"service-quotas": "servicequotas", "sagemaker-runtime": "sagemaker"}
+_RESOURCES = (("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config"), ("ModelName", "model"))
+_log = logging.getLogger(__name__)
+
+
+class QuietHandler(MotoRequestHandler):
+    """Serves without a line per request; what goes wrong is logged by the gateway."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing."""
+
+
+def create_gateway(
+    *,
+    responders: Mapping[str, Responder],
+    faults: Faults,
+    admin: Mapping[tuple[str, str], AdminRoute],
+    default_region: str = "us-east-1",
+) -> Gateway:
+    """The WSGI application of the control plane.
+
+    Args:
+        responders: what answers a service, by boto3's name of it; moto answers the others, and the operations
+            that a responder has no method for.
+        faults: asked before each call.
+        admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
+        default_region: region of calls that are not signed.
+    """
+    return Gateway(responders, faults, admin, default_region)
+
+
+class Gateway:
+    """See ``create_gateway``."""
+
+    def __init__(
+        self,
+        responders: Mapping[str, Responder],
+        faults: Faults,
+        admin: Mapping[tuple[str, str], AdminRoute],
+        default_region: str,
+    ) -> None:
+        self._responders = responders
+        self._faults = faults
+        self._admin = admin
+        self._default_region = default_region
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        try:
+            response = self._refuse_strangers(request) or self._answer(request)
+        except Exception:  # one broken request must not look like a broken server
+            _log.exception("%s %s could not be answered", request.method, request.path)
+            response = _plain(500, "The embedded AWS could not answer; its log says why.")
+        return response(environ, start_response)
+
+    def _refuse_strangers(self, request: Request) -> Response | None:
+        """Only this machine is served, and no web page: a page's script could reach 127.0.0.1 through the browser."""
+        origin = request.headers.get("Origin")
+        if request.remote_addr not in (None, *_LOOPBACK) or (origin and urlsplit(origin).hostname not in _LOOPBACK):
+            return _plain(403, "The embedded AWS answers this machine only.")
+        return None
+
+    def _answer(self, request: Request) -> Response:
+        if request.path.startswith(ADMIN_PREFIX):
+            return self._administer(request)
+        if request.path.startswith(("/moto-api", "/latest/")):
+            return _plain(404, "There is nothing here.")
+        try:
+            body = body_of(request)
+        except OSError:
+            return _plain(400, "The body is not what its Content-Encoding says.")
+        call = recognise(request, body, default_region=self._default_region)
+        if call is None:
+            return self._from_moto(request, body, None)
+        return self._refusal(call) or self._from_responder(call) or self._from_moto(request, body, call)
+
+    def _refusal(self, call: Call) -> Response | None:
+        if call.service == "sagemaker-runtime":
+            message = f"{call.asked} belongs to the runtime server: set AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME to its URL."
+            return answers.error(call, "UnknownOperationException", message, status=404)
+        if struck := self._faults.api(call.service, call.operation):
+            return self._struck(call, struck)
+        if not call.operation:
+            return _unknown(call)
+        if call.unreadable:
+            return answers.error(call, "SerializationException", f"The request could not be read: {call.unreadable}")
+        if call.wire is not None and (found := request_checks.problems(call.service, call.operation, call.wire)):
+            return answers.error(call, "ValidationException", request_checks.summary(found))
+        return None
+
+    def _struck(self, call: Call, fault: str) -> Response:
+        if fault == "throttling":
+            return answers.error(call, "ThrottlingException", "Rate exceeded")
+        if fault == "expired-credentials":
+            return answers.error(call, "ExpiredTokenException", "The security token included in the request is expired")
+        _, identity, _ = sts_backends[ACCOUNT_ID]["aws"].get_caller_identity(call.access_key_id, call.region)
+        action = f"{_IAM_PREFIX.get(call.service, call.service)}:{call.asked}"
+        message = (
+            f"User: {identity} is not authorized to perform: {action} on resource: {_resource(call)} "
+            f"because no identity-based policy allows the {action} action"
+        )
+        return answers.error(call, "AccessDeniedException", message)
+
+    def _from_responder(self, call: Call) -> Response | None:
+        if call.service not in self._responders:
+            return None
+        method = getattr(self._responders[call.service](call.region), xform_name(call.operation), None)
+        if method is None:
+            return None
+        try:
+            return answers.result(call, method(parsed(call)) or {})
+        except ServiceException as refused:
+            return answers.error(call, refused.code, refused.message)
+        except Exception:
+            _log.exception("%s:%s failed", call.service, call.operation)
+            return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
+
+    def _from_moto(self, request: Request, body: bytes, call: Call | None) -> Response:
+        environ = dict(request.environ)
+        environ.pop("HTTP_CONTENT_ENCODING", None)
+        if call is not None and call.protocol == "cbor":
+            body = _as_json_request(environ, call)
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        try:
+            iterable, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except NotImplementedError:
+            return _unknown(call)
+        except Exception:
+            if call is None:
+                raise
+            _log.exception("%s:%s failed in moto", call.service, call.operation)
+            return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
+        response = Response(iterable, status, headers)
+        if response.status_code in (404, 500, 501) and response.mimetype == "text/html":  # moto's page for "not here"
+            return _unknown(call)
+        return answers.as_cbor(call, response) if call is not None and call.protocol == "cbor" else response
+
+    def _administer(self, request: Request) -> Response:
+        route = self._admin.get((request.method, request.path.removeprefix(ADMIN_PREFIX)))
+        if route is None:
+            return _json(404, {"message": f"There is no {request.method} {request.path}."})
+        if request.host.partition(":")[0] not in _LOOPBACK:
+            return _json(403, {"message": "Administration answers to 127.0.0.1 only."})
+        body = request.get_data()
+        try:
+            return _json(200, route(json.loads(body) if body else None))
+        except json.JSONDecodeError as error:
+            return _json(400, {"message": f"The body is not JSON: {error}"})
+        except InvalidInput as error:
+            return _json(400, {"message": str(error)})
+        except DgsmError as error:
+            return _json(409, {"message": str(error)})
+
+
+def _resource(call: Call) -> str:
+    """The ARN that AWS names in a denial, as far as the request tells it."""
+    if call.service == "sagemaker" and call.wire:
+        for member, kind in _RESOURCES:
+            if isinstance(call.wire.get(member), str):
+                return f"arn:aws:sagemaker:{call.region}:{ACCOUNT_ID}:{kind}/{call.wire[member].lower()}"
+    return "*"
+
+
+def _unknown(call: Call | None) -> Response:
+    if call is None:
+        answer = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
+        return _json(400, answer)
+    message = f"The embedded AWS does not implement {call.service}:{call.asked}."
+    return answers.error(call, "UnknownOperationException", message)
+
+
+def _as_json_request(environ: dict, call: Call) -> bytes:
+    metadata = call.service_model.metadata
+    environ["HTTP_X_AMZ_TARGET"] = f"{metadata['targetPrefix']}.{call.operation}"
+    environ["CONTENT_TYPE"] = f"application/x-amz-json-{metadata.get('jsonVersion', '1.0')}"
+    environ |= {"PATH_INFO": "/", "RAW_URI": "/", "REQUEST_URI": "/"}
+    return json.dumps(call.wire).encode()
+
+
+def _json(status: int, value: object) -> Response:
+    return Response(json.dumps(value), status, content_type="application/json")
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain")

@@ -1,0 +1,1 @@
+"""Service Quotas and the Price List of the embedded AWS."""

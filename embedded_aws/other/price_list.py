@@ -1,0 +1,144 @@
+"""The Price List API of the embedded AWS: real-time hosting on GPU instances, from a dated copy.
+
+Prices: SageMaker hosting, us-east-1, on demand, read from the Price List API on 2026-09-27 and from the us-east-1 offer
+file of 2026-08. They are secondary copies of AWS's list, for us-east-1 only; other regions have no price here rather
+than a wrong one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from embedded_aws.gateway.paging import one_page
+
+SERVICE = "AmazonSageMaker"
+REGION = "us-east-1"
+PUBLISHED = "2026-09-27T00:00:00Z"
+VERSION = "embedded-20260927"
+"""Marks a document as the dated copy it is."""
+
+USD_PER_HOUR: Mapping[str, float] = {
+    "ml.g4dn.xlarge": 0.7364,
+    "ml.g4dn.2xlarge": 0.94,
+    "ml.g4dn.12xlarge": 4.89,
+    "ml.g5.xlarge": 1.408,
+    "ml.g5.2xlarge": 1.515,
+    "ml.g5.12xlarge": 7.09,
+    "ml.g6.xlarge": 1.127,
+    "ml.g6.2xlarge": 1.222,
+    "ml.g6.12xlarge": 5.752,
+    "ml.g6e.xlarge": 2.61,
+    "ml.g6e.2xlarge": 2.80,
+    "ml.g6e.12xlarge": 13.12,
+}
+
+_PAGE = 100
+Params = Mapping[str, Any]
+
+
+class Pricing:
+    """What the Price List API answers; its methods are the API's operations. It is the same wherever asked."""
+
+    def describe_services(self, p: Params) -> dict[str, Any]:
+        """The one service with prices here."""
+        _check_service(p.get("ServiceCode", SERVICE))
+        return {
+            "Services": [{"ServiceCode": SERVICE, "AttributeNames": sorted(_attributes("ml.g5.xlarge"))}],
+            "FormatVersion": "aws_v1",
+        }
+
+    def get_attribute_values(self, p: Params) -> dict[str, Any]:
+        """Values of one attribute of the offers."""
+        _check_service(p["ServiceCode"])
+        values = sorted(
+            {_attributes(t)[p["AttributeName"]] for t in USD_PER_HOUR if p["AttributeName"] in _attributes(t)}
+        )
+        return {"AttributeValues": [{"Value": value} for value in values]}
+
+    def get_products(self, p: Params) -> dict[str, Any]:
+        """Offers whose attributes pass all filters, each as a JSON document."""
+        _check_service(p["ServiceCode"])
+        wanted = [t for t in USD_PER_HOUR if all(_passes(_attributes(t), f) for f in p.get("Filters", ()))]
+        offers = one_page(
+            [json.dumps(_offer(instance_type)) for instance_type in wanted],
+            result="PriceList",
+            token=p.get("NextToken"),
+            size=p.get("MaxResults", _PAGE),
+            refusal=ServiceException("InvalidNextTokenException", "The pagination token is invalid."),
+        )
+        return offers | {"FormatVersion": "aws_v1"}
+
+
+def _attributes(instance_type: str) -> dict[str, str]:
+    return {
+        "servicecode": SERVICE,
+        "servicename": "Amazon SageMaker",
+        "regionCode": REGION,
+        "location": "US East (N. Virginia)",
+        "locationType": "AWS Region",
+        "component": "Hosting",
+        "computeType": "GPU",
+        "instanceName": instance_type,
+        "instanceType": f"{instance_type}-Hosting",
+        "usagetype": f"USE1-Host:{instance_type}",
+        "operation": "RunInstance",
+    }
+
+
+def _offer(instance_type: str) -> dict[str, Any]:
+    sku = hashlib.sha256(instance_type.encode()).hexdigest()[:16].upper()
+    term, rate = f"{sku}.JRTCKXETXF", f"{sku}.JRTCKXETXF.6YS6EN2CT7"
+    price = USD_PER_HOUR[instance_type]
+    dimension = {
+        "unit": "Hrs",
+        "beginRange": "0",
+        "endRange": "Inf",
+        "description": f"${price:g} per Hosting {instance_type} hour in US East (N. Virginia)",
+        "appliesTo": [],
+        "rateCode": rate,
+        "pricePerUnit": {"USD": f"{price:.10f}"},
+    }
+    return {
+        "product": {"productFamily": "ML Instance", "attributes": _attributes(instance_type), "sku": sku},
+        "serviceCode": SERVICE,
+        "terms": {
+            "OnDemand": {
+                term: {
+                    "priceDimensions": {rate: dimension},
+                    "sku": sku,
+                    "effectiveDate": PUBLISHED,
+                    "offerTermCode": "JRTCKXETXF",
+                    "termAttributes": {},
+                }
+            }
+        },
+        "version": VERSION,
+        "publicationDate": PUBLISHED,
+    }
+
+
+def _passes(attributes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    value, expected = attributes.get(wanted["Field"]), wanted["Value"]
+    if value is None:
+        return False
+    match wanted["Type"]:
+        case "TERM_MATCH" | "EQUALS":
+            return value.lower() == expected.lower()
+        case "CONTAINS":
+            return expected.lower() in value.lower()
+        case "ANY_OF":
+            return value in expected.split(",")
+        case _:
+            return value not in expected.split(",")
+
+
+def _check_service(code: str) -> None:
+    if code != SERVICE:
+        raise ServiceException(
+            "InvalidParameterException", f"The service code {code} is not in the embedded AWS's price list."
+        )

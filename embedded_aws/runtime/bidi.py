@@ -1,0 +1,209 @@
+"""One ``InvokeEndpointWithBidirectionalStream``: signed frames in, payload parts out.
+
+Clients wait for the response headers before they send audio, so the request is accepted or refused when its headers
+arrive. What ends a stream in its middle is told in-stream: clients take a reset or a dropped connection for a clean
+end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Literal
+
+from dgsm_helpers.errors import LocalError
+from dgsm_helpers.wire import eventstream
+from dgsm_helpers.wire.eventstream import Decoder, FrameError
+from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
+from embedded_aws.runtime.container import Client, ContainerStream
+from embedded_aws.runtime.exchange import Outbound, Refused, Request
+from embedded_aws.runtime.gate import Admitted, Limits
+from embedded_aws.runtime.listen import ListenRefused, parse_listen
+from embedded_aws.runtime.runtime_ports import Faults
+
+IDLE = (
+    "Model container closed the WebSocket (1011): NET-0001, Deepgram did not receive audio data or a text message "
+    "within the timeout window."
+)
+TOO_LONG = "The connection has reached its maximum duration of {minutes:g} minutes."
+"""The text is an assumption; AWS documents the limit, not the words."""
+
+_FAULT_CHECK_EVERY = 5
+_MAX_UNREAD_BYTES = 8 << 20
+"""A reader this far behind is given up (about three hours of results)."""
+
+type InstanceLoss = Literal["failure", "drop"]
+
+
+class BidiExchange:
+    """An accepted stream (`http.Exchange`).
+
+    Raises (from the constructor):
+        Refused: the container does not accept it; the instance is released.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        out: Outbound,
+        admitted: Admitted,
+        *,
+        faults: Faults,
+        limits: Limits,
+        instance_loss: InstanceLoss,
+    ) -> None:
+        self._out = out
+        self._lease = admitted.lease
+        self._endpoint = admitted.endpoint
+        self._faults = faults
+        self._limits = limits
+        self._decoder = Decoder()
+        self._verifier = FrameVerifier(admitted.signed)
+        self._loop = asyncio.get_running_loop()
+        self._opened_s = self._active_s = self._loop.time()
+        self._first_audio_s: float | None = None
+        self._answered = False
+        self._messages = 0
+        self.over = False
+        request_id = str(uuid.uuid4())
+        try:
+            self._container = self._connect(request, admitted, request_id)
+        except Refused:
+            self._lease.release()
+            raise
+        loop = self._loop
+        lose = self._drop if instance_loss == "drop" else self._instance_lost
+        # Instances go away on the heartbeat's thread, with the fleet's lock held.
+        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(lose, reason)
+        out.send_headers(
+            [
+                (":status", "200"),
+                ("content-type", eventstream.CONTENT_TYPE),
+                ("x-amzn-requestid", request_id),
+                ("x-amzn-invoked-production-variant", self._lease.variant_name),
+            ]
+        )
+
+    def _connect(self, request: Request, admitted: Admitted, request_id: str) -> ContainerStream:
+        path = request.headers.get("x-amzn-sagemaker-model-invocation-path", "")
+        query = request.headers.get("x-amzn-sagemaker-model-query-string", "")
+        engine = self._lease.instance.engine
+        try:
+            options = parse_listen(path, query, "stream")
+            if engine is None:
+                raise admitted.container_failed("the container has ended")
+            client = Client(send=self._send, close=self._close, fail=self._model_failed)
+            created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+            return ContainerStream(engine, options, client, request_id=request_id, created=created)
+        except ListenRefused as refused:
+            raise admitted.model_error(refused, request_id, "stream") from refused
+        except LocalError as error:
+            raise admitted.container_failed(str(error)) from error
+
+    # From the client
+
+    def data(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        if self.over:
+            return
+        try:
+            for frame in self._decoder.feed(data):
+                inner = self._verifier.open(frame)
+                if inner is None:
+                    self.end()
+                else:
+                    self._message(inner)
+                if self.over:
+                    return
+        except SignatureRefused as error:
+            self._fail(eventstream.error(error.code, error.message), "4xx")
+        except FrameError as error:
+            self._fail(eventstream.error("SerializationException", error.message), "4xx")
+
+    def _message(self, inner: eventstream.Message) -> None:
+        self._messages += 1
+        if self._messages % _FAULT_CHECK_EVERY == 0 and self._struck():
+            return
+        self._active_s = self._loop.time()
+        kind = self._container.message(inner.payload, text=inner.headers.get("DataType") == "UTF8")
+        if kind == "audio" and self._first_audio_s is None:
+            self._first_audio_s = self._active_s
+
+    def _struck(self) -> bool:
+        if self._faults.take("mid-stream-error", self._endpoint):
+            self._model_failed("Model container closed the WebSocket (1011): a fault was asked for.")
+        elif self._faults.take("dropped-connection", self._endpoint):
+            self._drop("a fault was asked for")
+        return self.over
+
+    def end(self) -> None:
+        """The client ends its input. Without CloseStream the container's WebSocket just closes, and the tail is
+
+        lost."""
+        if not self.over and not self._container.ending:
+            self._close()
+
+    def lost(self) -> None:
+        """The stream or its connection is gone."""
+        self._release()
+
+    def stop(self) -> None:
+        """The server goes down."""
+        self._instance_lost("the embedded AWS stops")
+
+    # From the container
+
+    def _send(self, message: bytes) -> None:
+        if self.over:
+            return
+        if not self._answered and self._first_audio_s is not None:
+            self._answered = True
+            self._lease.first_chunk((self._loop.time() - self._first_audio_s) * 1000)
+        self._out.send(eventstream.payload_part(message))
+        if self._out.pending_bytes > _MAX_UNREAD_BYTES:
+            self._lease.error("midstream")
+            self._release()
+            self._out.reset()
+
+    def _close(self) -> None:
+        if not self.over:
+            self._release()
+            self._out.send(b"", end=True)
+
+    def _model_failed(self, message: str) -> None:
+        self._fail(
+            eventstream.exception("ModelStreamError", Message=message, ErrorCode="ModelStreamError"), "midstream"
+        )
+
+    # From the platform
+
+    def check(self, now_s: float) -> None:
+        """Apply the limits on time; ``now_s`` is the event loop's clock."""
+        if now_s - self._opened_s >= self._limits.connection_s:
+            self._model_failed(TOO_LONG.format(minutes=self._limits.connection_s / 60))
+        elif now_s - self._active_s >= self._limits.idle_s and not self._container.ending:
+            self._model_failed(IDLE)
+
+    def _instance_lost(self, reason: str) -> None:
+        text = f"The instance that held this stream is gone: {reason}."
+        self._fail(eventstream.exception("InternalStreamFailure", Message=text), "midstream")
+
+    def _drop(self, reason: str) -> None:
+        if not self.over:
+            self._lease.error("midstream")
+            self._release()
+            self._out.drop_connection()
+
+    def _fail(self, frame: bytes, kind: str) -> None:
+        if not self.over:
+            self._lease.error(kind)
+            self._release()
+            self._out.send(frame, end=True)
+
+    def _release(self) -> None:
+        if not self.over:
+            self.over = True
+            self._container.abort()
+            self._lease.on_kill = None
+            self._lease.release()

@@ -1,0 +1,190 @@
+"""What SageMaker's front asks before a request reaches a container: signature, permission, endpoint, instance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from dgsm_helpers.wire.sigv4 import SignatureRefused, Signed, verify_request
+from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
+from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.runtime.exchange import Refused, Request
+from embedded_aws.runtime.listen import ListenRefused
+from embedded_aws.runtime.runtime_ports import Faults, Lease, Placement
+
+STREAM = "InvokeEndpointWithBidirectionalStream"
+FILE = "InvokeEndpoint"
+MAX_CUSTOM_ATTRIBUTES = 1024
+_SERVICE = "sagemaker-runtime"
+
+_ROUTES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"/endpoints/([^/]+)/invocations-bidirectional-stream"), STREAM),
+    (re.compile(r"/endpoints/([^/]+)/invocations"), FILE),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What SageMaker and Deepgram put a limit on; seconds of wall time.
+
+    ``connection_s``: a bidirectional connection (AWS: 30 minutes). ``response_s``: a container's answer to a file (AWS:
+    60 s). ``idle_s``: neither audio nor KeepAlive (Deepgram: 10 s, closes with NET-0001). ``max_body_bytes``: a file;
+    AWS's page says 25 MB, and the smaller reading of that is taken, so that what passes here passes there.
+    """
+
+    connection_s: float = 1800.0
+    response_s: float = 60.0
+    idle_s: float = 10.0
+    max_body_bytes: int = 25_000_000
+
+
+def route(request: Request) -> tuple[str, str]:
+    """Operation and endpoint name.
+
+    Raises:
+        Refused: the runtime has no such operation.
+    """
+    for pattern, operation in _ROUTES:
+        if request.method == "POST" and (match := pattern.fullmatch(request.path)):
+            return operation, unquote(match[1])
+    raise Refused(404, "UnknownOperationException", f"No operation for {request.method} {request.path}.")
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that may go on: who signed it, and the instance it holds. ``log_arn`` names its log stream."""
+
+    endpoint: str
+    signed: Signed
+    lease: Lease
+    log_arn: str
+
+    def model_error(self, refused: ListenRefused, request_id: str, kind: Literal["stream", "file"]) -> Refused:
+        """The container's refusal as the client sees it.
+
+        Deepgram's manual says that a stream's real reason is only in the log. It is there; that ``OriginalMessage``
+        has it, too, is an assumption, since AWS's model of the error has the field.
+        """
+        self.lease.error("4xx")
+        self.lease.error("model")
+        body = refused.body(request_id)
+        self.lease.log(f"WARN request {request_id} refused with {refused.status}: {body}")
+        if kind == "stream":
+            return self._failed("Failed to establish WebSocket connection", refused.status, body)
+        group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
+        console = f"https://{self.signed.region}.console.aws.amazon.com/cloudwatch/home?region={self.signed.region}"
+        return self._failed(
+            f'Received client error ({refused.status}) from primary with message "{body}". '
+            f"See {console}#logEventViewer:group={group} in account {ACCOUNT_ID} for more information.",
+            refused.status,
+            body,
+        )
+
+    def timed_out(self) -> Refused:
+        """The container did not answer in time; the text is AWS's."""
+        self.lease.error("5xx")
+        self.lease.error("model")
+        text = (
+            "Your invocation timed out while waiting for a response from container primary. Review the latency "
+            "metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+        )
+        return self._failed(f'Received server error (0) from primary with message "{text}"', 0, text)
+
+    def container_failed(self, message: str) -> Refused:
+        """The container answered 500."""
+        self.lease.error("5xx")
+        self.lease.error("model")
+        return self._failed(f'Received server error (500) from primary with message "{message}"', 500, message)
+
+    def _failed(self, message: str, status: int, original: str) -> Refused:
+        return Refused(
+            424,
+            "ModelError",
+            message,
+            OriginalStatusCode=status,
+            OriginalMessage=original,
+            LogStreamArn=self.log_arn,
+            ErrorCode="MODEL_ERROR",
+        )
+
+
+class Gate:
+    """Admits requests or refuses them as AWS does.
+
+    Args:
+        placement: finds the instance.
+        faults: throttling, denied and expired on demand.
+        secret_for: secret of an access key, None for an unknown one.
+    """
+
+    def __init__(self, placement: Placement, faults: Faults, secret_for: Callable[[str], str | None]) -> None:
+        self._placement = placement
+        self._faults = faults
+        self._secret_for = secret_for
+
+    def admit(self, request: Request, operation: str, endpoint: str, *, body: bytes | None = None) -> Admitted:
+        """Check everything in AWS's order and hold an instance; ``body`` None when it is yet to come.
+
+        Raises:
+            Refused: with AWS's status, code and text.
+        """
+        try:
+            signed = verify_request(
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                headers=request.headers,
+                body=body,
+                secret_for=self._secret_for,
+            )
+        except SignatureRefused as error:
+            raise Refused(error.status, error.code, error.message) from error
+        self._check_faults(operation, endpoint, signed)
+        _check_length(request)
+        lease = self._place(request, operation, endpoint, signed)
+        group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
+        return Admitted(endpoint, signed, lease, f"arn:aws:logs:{signed.region}:{ACCOUNT_ID}:log-group:{group}")
+
+    def _check_faults(self, operation: str, endpoint: str, signed: Signed) -> None:
+        match self._faults.api(_SERVICE, operation):
+            case "expired-credentials":
+                raise Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
+            case "denied":
+                raise Refused(
+                    403,
+                    "AccessDeniedException",
+                    f"User: arn:aws:iam::{ACCOUNT_ID}:user/local is not authorized to perform: sagemaker:{operation} "
+                    f"on resource: arn:aws:sagemaker:{signed.region}:{ACCOUNT_ID}:endpoint/{endpoint.lower()}",
+                )
+            case "throttling":
+                # Only 429 is recognised as throttling by AWS's bidirectional client.
+                raise Refused(429, "ThrottlingException", "Rate exceeded")
+
+    def _place(self, request: Request, operation: str, endpoint: str, signed: Signed) -> Lease:
+        variant = request.headers.get("x-amzn-sagemaker-target-variant") or None
+        kind = "stream" if operation == STREAM else "file"
+        try:
+            return self._placement.acquire(signed.region, endpoint, variant=variant, kind=kind)
+        except EndpointNotFound as error:
+            raise Refused(400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} not found.") from error
+        # AWS's exact words are not published for the next two.
+        except VariantNotFound as error:
+            text = f"Variant {variant} of endpoint {endpoint} of account {ACCOUNT_ID} not found."
+            raise Refused(400, "ValidationError", text) from error
+        except EndpointNotInService as error:
+            text = f"Endpoint {endpoint} of account {ACCOUNT_ID} is not in service: {error}."
+            raise Refused(400, "ValidationError", text) from error
+
+
+def _check_length(request: Request) -> None:
+    """AWS's model limits the custom attributes; neither botocore nor the other SDKs hold the caller to it."""
+    if len(request.headers.get("x-amzn-sagemaker-custom-attributes", "")) > MAX_CUSTOM_ATTRIBUTES:
+        raise Refused(
+            400,
+            "ValidationError",
+            "1 validation error detected: Value at 'customAttributes' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {MAX_CUSTOM_ATTRIBUTES}",
+        )

@@ -1,0 +1,133 @@
+"""One HTTP/1.1 connection: one request after the other, chunked bodies and ``Expect: 100-continue`` included."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import h11
+
+from embedded_aws.runtime.exchange import Refused, Request, Response, merge_headers, split_target
+
+type Answer = Callable[[Request, bytes], Awaitable[Response]]
+
+_MAX_DISCARDED_BYTES = 256 << 20
+
+
+class Http1Connection:
+    """See the module.
+
+    Args:
+        transport: the connection.
+        answer: makes the response to a whole request.
+        max_body_bytes: longer bodies are refused with 413.
+    """
+
+    def __init__(self, transport: asyncio.Transport, answer: Answer, max_body_bytes: int) -> None:
+        self._transport = transport
+        self._answer = answer
+        self._max_body_bytes = max_body_bytes
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 16)
+        self._request: Request | None = None
+        self._body = bytearray()
+        self._body_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer."""
+        try:
+            self._h11.receive_data(data)
+            self._advance()
+        except h11.RemoteProtocolError as error:
+            self._bad_request(error)
+
+    def _advance(self) -> None:
+        while self._task is None:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                return
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._body_bytes += len(event.data)
+                if self._body_bytes <= self._max_body_bytes:
+                    self._body += event.data
+                elif self._body_bytes > _MAX_DISCARDED_BYTES:
+                    self._transport.abort()
+                    return
+            elif isinstance(event, h11.EndOfMessage):
+                self._task = asyncio.get_running_loop().create_task(self._respond())
+            elif isinstance(event, h11.ConnectionClosed):
+                self._transport.close()
+                return
+
+    def _begin(self, event: h11.Request) -> None:
+        headers = merge_headers([(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers])
+        path, query = split_target(event.target.decode("latin-1"))
+        self._request = Request(event.method.decode("ascii"), path, query, headers)
+        self._body.clear()
+        announced = headers.get("content-length", "")
+        self._body_bytes = 0
+        if self._h11.they_are_waiting_for_100_continue:
+            if announced.isdigit() and int(announced) > self._max_body_bytes:
+                # Its body is not asked for, so nothing more can be read on this connection either.
+                self._send(too_long(self._max_body_bytes).response())
+                self._transport.close()
+                return
+            self._transport.write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
+
+    async def _respond(self) -> None:
+        try:
+            if self._body_bytes > self._max_body_bytes:
+                # The body was read to its end all the same: a client that still writes would not see the answer.
+                response = too_long(self._max_body_bytes).response()
+            else:
+                response = await self._answer(self._request, bytes(self._body))
+        finally:
+            self._body.clear()
+        self._task = None
+        self._send(response)
+        if self._transport.is_closing():
+            return
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+            try:
+                self._advance()
+            except h11.RemoteProtocolError as error:
+                self._bad_request(error)
+        else:
+            self._transport.close()
+
+    def _send(self, response: Response) -> None:
+        if self._transport.is_closing():
+            return
+        head = self._h11.send(h11.Response(status_code=response.status, headers=list(response.headers)))
+        body = self._h11.send(h11.Data(data=response.body))
+        self._transport.write(b"".join((head or b"", body or b"", self._h11.send(h11.EndOfMessage()) or b"")))
+
+    def _bad_request(self, error: h11.RemoteProtocolError) -> None:
+        if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._send(Refused(error.error_status_hint or 400, "SerializationException", str(error)).response())
+        self._transport.close()
+
+    def connection_lost(self) -> None:
+        """The connection is gone; nobody waits for the answer any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """Responses are whole and small; the transport's own buffer holds one."""
+
+    def resume_writing(self) -> None:
+        """See ``pause_writing``."""
+
+    def stop(self) -> None:
+        """The server goes down."""
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.abort()
+
+
+def too_long(max_body_bytes: int) -> Refused:
+    """What the runtime's front answers to a body over the limit: a bare 413 whose code clients take from the status."""
+    return Refused(413, "", f"HTTP content length exceeded {max_body_bytes} bytes.")

@@ -1,0 +1,104 @@
+"""One ``InvokeEndpoint``: a whole file in, Deepgram's pre-recorded document out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from hashlib import sha256
+
+from dgsm_helpers.errors import LocalError
+from embedded_aws.engines.base import EngineInstance, Recognised
+from embedded_aws.runtime.audio_input import AudioUndecodable, decode_file, raw_format
+from embedded_aws.runtime.exchange import Refused, Request, Response, respond
+from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
+from embedded_aws.runtime.listen import ListenOptions, ListenRefused, parse_listen
+from embedded_aws.runtime.messages import transcript_document
+
+
+async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> Response:
+    """Answer one whole request, whatever it asks for.
+
+    Never raises what a client could cause.
+    """
+    try:
+        operation, endpoint = route(request)
+        if operation == STREAM:
+            raise Refused(
+                400, "InputValidationError", "Bidirectional streaming needs HTTP/2.", ErrorCode="HTTP2_REQUIRED"
+            )
+        admitted = gate.admit(request, FILE, endpoint, body=body)
+    except Refused as refused:
+        return refused.response()
+    started_s = time.monotonic()
+    try:
+        document = await _transcribe(admitted, limits, request, body)
+        admitted.lease.model_latency((time.monotonic() - started_s) * 1000)
+        variant = admitted.lease.variant_name
+        return respond(200, document, ("x-amzn-invoked-production-variant", variant))
+    except Refused as refused:
+        return refused.response()
+    finally:
+        admitted.lease.on_kill = None
+        admitted.lease.release()
+
+
+async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body: bytes) -> bytes:
+    request_id = str(uuid.uuid4())
+    path, _, query = request.headers.get("x-amzn-sagemaker-custom-attributes", "").partition("?")
+    try:
+        options = parse_listen(path, query, "file")
+        rate, channels = _decode(options, body)
+    except ListenRefused as refused:
+        raise admitted.model_error(refused, request_id, "file") from refused
+    engine = admitted.lease.instance.engine
+    if engine is None:
+        raise admitted.container_failed("the container has ended")
+    heard = await _within(admitted, limits, engine, channels, rate)
+    return transcript_document(
+        heard,
+        request_id=request_id,
+        punctuate=options.punctuate,
+        utterances=options.utterances,
+        sha256=sha256(body).hexdigest(),
+        created=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+    )
+
+
+def _decode(options: ListenOptions, body: bytes) -> tuple[int, list[bytes]]:
+    raw = None
+    if options.encoding:
+        raw = raw_format(options.encoding, options.sample_rate, options.channels)
+    try:
+        return decode_file(body, raw, separate=options.multichannel)
+    except AudioUndecodable as error:
+        raise ListenRefused(
+            400, "Bad Request", f"Bad Request: failed to process audio: corrupt or unsupported data ({error})"
+        ) from error
+
+
+async def _within(
+    admitted: Admitted, limits: Limits, engine: EngineInstance, channels: list[bytes], rate: int
+) -> list[Recognised]:
+    """Transcribe all channels, unless time runs out or the instance goes away first."""
+    loop = asyncio.get_running_loop()
+    gone = loop.create_future()
+    admitted.lease.on_kill = lambda reason: loop.call_soon_threadsafe(_settle, gone, reason)
+    work = asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
+    try:
+        done, _ = await asyncio.wait({work, gone}, timeout=limits.response_s, return_when=asyncio.FIRST_COMPLETED)
+        if work in done:
+            return list(work.result())
+        if gone in done:
+            admitted.lease.error("5xx")
+            raise Refused(503, "ServiceUnavailable", f"The instance that held this request is gone: {gone.result()}.")
+        raise admitted.timed_out()
+    except LocalError as error:
+        raise admitted.container_failed(str(error)) from error
+    finally:
+        work.cancel()
+
+
+def _settle(future: asyncio.Future[str], reason: str) -> None:
+    if not future.done():
+        future.set_result(reason)

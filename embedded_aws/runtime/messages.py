@@ -1,0 +1,198 @@
+"""Deepgram's messages for ``v1/listen``, as deepgram-sdk 7 types them.
+
+Built here and nowhere else; the tests parse each of them with the SDK's own types.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from embedded_aws.engines.base import UNKNOWN_CONFIDENCE, Recognised, SpokenWord
+
+ARCH = "embedded"
+VERSION = "local"
+_DIGITS = 4
+
+
+def _seconds(value: float) -> float:
+    return round(value, _DIGITS)
+
+
+def _text(words: Sequence[SpokenWord], punctuate: bool) -> str:
+    return " ".join(w.punctuated_word if punctuate else w.word for w in words)
+
+
+def _word(word: SpokenWord, punctuate: bool) -> dict[str, Any]:
+    shaped = {
+        "word": word.word,
+        "start": _seconds(word.start_s),
+        "end": _seconds(word.end_s),
+        "confidence": UNKNOWN_CONFIDENCE,
+    }
+    if punctuate:
+        shaped["punctuated_word"] = word.punctuated_word
+    return shaped
+
+
+# A word is repeated in every interim result until its utterance ends.
+@lru_cache(maxsize=8192)
+def _word_json(word: SpokenWord, punctuate: bool) -> str:
+    return json.dumps(_word(word, punctuate), separators=(",", ":"))
+
+
+def _alternative(words: Sequence[SpokenWord], punctuate: bool) -> str:
+    transcript = json.dumps(_text(words, punctuate))
+    listed = ",".join([_word_json(w, punctuate) for w in words])
+    return f'{{"transcript":{transcript},"confidence":{_confidence(words)},"words":[{listed}]}}'
+
+
+def _confidence(words: Sequence[SpokenWord]) -> float:
+    return UNKNOWN_CONFIDENCE if words else 0.0
+
+
+@lru_cache(maxsize=2048)
+def _results_tail(request_id: str, model: str) -> str:
+    info = {"name": model, "version": VERSION, "arch": ARCH}
+    metadata = {"request_id": request_id, "model_info": info, "model_uuid": request_id}
+    return json.dumps(metadata, separators=(",", ":"))
+
+
+class Shape:
+    """What the messages of one stream have in common.
+
+    Args:
+        request_id: the stream's.
+        punctuate: whether words carry their punctuation.
+        channels: how many are heard apart.
+    """
+
+    def __init__(self, request_id: str, punctuate: bool, channels: int = 1) -> None:
+        self.request_id = request_id
+        self.punctuate = punctuate
+        self.channels = channels
+        # The newest words of each channel and what they look like: most interim results have no new word.
+        self._spoken: dict[int, tuple[Sequence[SpokenWord], str]] = {}
+
+    def results(self, result: Recognised, channel: int = 0) -> bytes:
+        """A ``Results`` message. Assembled by hand: it is the one message sent ten times a second per stream."""
+        words, alternative = self._spoken.get(channel, ((), ""))
+        if words is not result.words or not alternative:
+            alternative = _alternative(result.words, self.punctuate)
+            self._spoken[channel] = result.words, alternative
+        return (
+            f'{{"type":"Results","channel_index":[{channel},{self.channels}],"duration":{_seconds(result.duration_s)},'
+            f'"start":{_seconds(result.start_s)},"is_final":{_bool(result.is_final)},'
+            f'"speech_final":{_bool(result.speech_final)},"channel":{{"alternatives":[{alternative}]}},'
+            f'"metadata":{_results_tail(self.request_id, result.model)},"from_finalize":{_bool(result.from_finalize)}}}'
+        ).encode()
+
+    def metadata(self, *, model: str, duration_s: float, sha256: str, created: str) -> bytes:
+        """The ``Metadata`` message that ends a stream."""
+        return _dump(
+            {
+                "type": "Metadata",
+                "transaction_key": "deprecated",
+                "request_id": self.request_id,
+                "sha256": sha256,
+                "created": created,
+                "duration": _seconds(duration_s),
+                "channels": self.channels,
+                "models": [self.request_id],
+                "model_info": {self.request_id: {"name": model, "version": VERSION, "arch": ARCH}},
+            }
+        )
+
+    def speech_started(self, at_s: float, channel: int = 0) -> bytes:
+        """Speech begins (``vad_events``)."""
+        return _dump({"type": "SpeechStarted", "channel": [channel, self.channels], "timestamp": _seconds(at_s)})
+
+    def utterance_end(self, last_word_end_s: float, channel: int = 0) -> bytes:
+        """No word for ``utterance_end_ms``."""
+        where = [channel, self.channels]
+        return _dump({"type": "UtteranceEnd", "channel": where, "last_word_end": _seconds(last_word_end_s)})
+
+
+def schema_error(message: str) -> bytes:
+    """A text message that is none of Deepgram's."""
+    return _dump(
+        {
+            "type": "Error",
+            "variant": "SchemaError",
+            "description": "Could not deserialize last text message: it is not one of the control messages.",
+            "message": message,
+        }
+    )
+
+
+def transcript_document(
+    channels: Sequence[Recognised],
+    *,
+    request_id: str,
+    punctuate: bool,
+    utterances: bool,
+    sha256: str,
+    created: str,
+) -> bytes:
+    """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
+    model = channels[0].model
+    shaped = [
+        {
+            "alternatives": [
+                {
+                    "transcript": _text(heard.words, punctuate),
+                    "confidence": _confidence(heard.words),
+                    "words": [_word(w, punctuate) for w in heard.words],
+                }
+            ]
+        }
+        for heard in channels
+    ]
+    results: dict[str, Any] = {"channels": shaped}
+    if utterances:
+        results["utterances"] = [u for n, heard in enumerate(channels) for u in _utterances(heard, n, punctuate)]
+    metadata = {
+        "transaction_key": "deprecated",
+        "request_id": request_id,
+        "sha256": sha256,
+        "created": created,
+        "duration": _seconds(max(heard.duration_s for heard in channels)),
+        "channels": len(channels),
+        "models": [request_id],
+        "model_info": {request_id: {"name": model, "version": VERSION, "arch": ARCH}},
+    }
+    return _dump({"metadata": metadata, "results": results})
+
+
+_UTTERANCE_GAP_S = 0.8
+"""Deepgram's default ``utt_split``."""
+
+
+def _utterances(heard: Recognised, channel: int, punctuate: bool) -> list[dict[str, Any]]:
+    groups: list[list[SpokenWord]] = []
+    for word in heard.words:
+        if not groups or word.start_s - groups[-1][-1].end_s >= _UTTERANCE_GAP_S:
+            groups.append([])
+        groups[-1].append(word)
+    return [
+        {
+            "start": _seconds(group[0].start_s),
+            "end": _seconds(group[-1].end_s),
+            "confidence": UNKNOWN_CONFIDENCE,
+            "channel": channel,
+            "transcript": _text(group, punctuate),
+            "words": [_word(w, punctuate) for w in group],
+            "id": f"{channel}-{number}",
+        }
+        for number, group in enumerate(groups)
+    ]
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _dump(document: Any) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()

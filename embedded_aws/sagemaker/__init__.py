@@ -1,0 +1,1 @@
+"""SageMaker's control plane of the embedded AWS."""

@@ -1,0 +1,140 @@
+"""Endpoint configurations: kept as they were made, and read as the fleet's variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from embedded_aws.fleet.variants import Pool, VariantSpec
+from embedded_aws.sagemaker.model_packages import FAMILIES, new_resource
+from embedded_aws.sagemaker.records import Params, RegionState, Resource, arn_of, page, refuse
+
+ASYNC_REFUSED = (
+    "AsyncInferenceConfig cannot be used: asynchronous inference is temporarily not supported for Marketplace-hosted "
+    "Deepgram."
+)
+METRICS_DEFAULTS = {
+    "EnableEnhancedMetrics": False,
+    "EnableDetailedObservability": True,
+    "MetricPublishFrequencyInSeconds": 60,
+}
+"""What a new configuration has when it says nothing (API reference, MetricsConfig)."""
+
+_NOT_HERE = {
+    "ShadowProductionVariants": "Shadow variants are not supported with AWS Marketplace containers.",
+    "ExplainerConfig": "ExplainerConfig is not supported with AWS Marketplace containers.",
+    "AsyncInferenceConfig": ASYNC_REFUSED,
+}
+
+
+class ConfigOperations:
+    """Operations on endpoint configurations; each method is the API's operation of that name."""
+
+    state: RegionState
+
+    def create_endpoint_config(self, p: Params) -> dict[str, Any]:
+        """Keep a configuration."""
+        for member, message in _NOT_HERE.items():
+            if p.get(member):
+                raise refuse(message)
+        names = [variant["VariantName"] for variant in p["ProductionVariants"]]
+        if len(set(names)) < len(names):
+            raise refuse(f"Production variant names must be unique: {', '.join(names)}.")
+        for index, variant in enumerate(p["ProductionVariants"], start=1):
+            self._check_variant(index, variant)
+        arn = arn_of("endpoint-config", self.state.region, p["EndpointConfigName"])
+        request = dict(p)
+        request["MetricsConfig"] = METRICS_DEFAULTS | p.get("MetricsConfig", {})
+        request["ProductionVariants"] = [{"InitialVariantWeight": 1.0} | v for v in p["ProductionVariants"]]
+        self.state.add(new_resource("endpoint-config", p["EndpointConfigName"], arn, self.state, request))
+        return {"EndpointConfigArn": arn}
+
+    def describe_endpoint_config(self, p: Params) -> dict[str, Any]:
+        """A configuration as it was made."""
+        config = self.state.find("endpoint-config", p["EndpointConfigName"])
+        kept = {key: value for key, value in config.request.items() if key != "Tags" and value not in ({}, [])}
+        return kept | {"EndpointConfigArn": config.arn, "CreationTime": config.created}
+
+    def list_endpoint_configs(self, p: Params) -> dict[str, Any]:
+        """Configurations by name or age."""
+        rows = [
+            {"EndpointConfigName": c.name, "EndpointConfigArn": c.arn, "CreationTime": c.created}
+            for c in self.state.all("endpoint-config")
+        ]
+        sort = {"Name": "EndpointConfigName", "CreationTime": "CreationTime"}
+        return page(rows, p, result="EndpointConfigs", sort=sort, default=("CreationTime", "Descending"))
+
+    def delete_endpoint_config(self, p: Params) -> dict[str, Any]:
+        """Forget a configuration.
+
+        Also of a live endpoint: AWS's documents say "must not", but the API does it, and the endpoint serves on and
+        still names it (hashicorp/terraform-provider-aws #40048).
+        """
+        self.state.remove(self.state.find("endpoint-config", p["EndpointConfigName"]))
+        return {}
+
+    def _check_variant(self, index: int, variant: Mapping[str, Any]) -> None:
+        if "ServerlessConfig" in variant:
+            raise refuse("ServerlessConfig is not supported with AWS Marketplace model packages.")
+        for member in ("ModelName", "InitialInstanceCount"):
+            if variant.get(member) is None:
+                raise refuse(
+                    f"1 validation error detected: Value null at 'productionVariants.{index}.member."
+                    f"{member[0].lower()}{member[1:]}' failed to satisfy constraint: Member must not be null"
+                )
+        package = package_arn(self.state, variant["ModelName"])
+        for pool in variant.get("InstancePools", ()):
+            override = pool.get("ModelNameOverride")
+            if override and package_arn(self.state, override) != package:
+                raise refuse(f"ModelNameOverride {override} must be a model of the variant's own model package here.")
+        unsupported = [t for t in instance_types(variant) if not t.startswith(FAMILIES)]
+        if unsupported:
+            raise refuse(
+                f"The instance type {', '.join(unsupported)} is not supported by model package {package}. "
+                f"Supported are the families {', '.join(family.rstrip('.') for family in FAMILIES)}."
+            )
+
+
+def package_arn(state: RegionState, model_name: str) -> str:
+    """The model package ARN behind a model name.
+
+    Raises:
+        ServiceException: there is no such model.
+    """
+    name = state.find("model", model_name).request["PrimaryContainer"]["ModelPackageName"]
+    if name.startswith("arn:"):
+        return name
+    return f"{arn_of('model-package', state.region, '')}{name if '/' in name else f'{name}/1'}"
+
+
+def instance_types(variant: Mapping[str, Any]) -> list[str]:
+    """The types a variant may run on, in the order they are written."""
+    if "InstancePools" in variant:
+        return [pool["InstanceType"] for pool in variant["InstancePools"]]
+    return [variant["InstanceType"]]
+
+
+def specs_of(state: RegionState, config: Resource) -> tuple[VariantSpec, ...]:
+    """The configuration as the fleet takes it.
+
+    Raises:
+        ServiceException: a variant's model has been deleted.
+    """
+    enhanced = config.request["MetricsConfig"]["EnableEnhancedMetrics"]
+    return tuple(_spec(state, variant, enhanced) for variant in config.request["ProductionVariants"])
+
+
+def _spec(state: RegionState, variant: Mapping[str, Any], enhanced: bool) -> VariantSpec:
+    pools = variant.get("InstancePools") or [{"InstanceType": variant.get("InstanceType"), "Priority": 1}]
+    return VariantSpec(
+        name=variant["VariantName"],
+        model_package_arn=package_arn(state, variant["ModelName"]),
+        pools=tuple(Pool(pool["InstanceType"], pool["Priority"]) for pool in pools),
+        initial_count=variant["InitialInstanceCount"],
+        weight=variant["InitialVariantWeight"],
+        routing=variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM"),
+        provision_timeout_s=float(variant.get("VariantInstanceProvisionTimeoutInSeconds", 300)),
+        startup_timeout_s=float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 300)),
+        inference_ami_version=variant.get("InferenceAmiVersion"),
+        enhanced_metrics=enhanced,
+    )

@@ -1,0 +1,179 @@
+"""What SageMaker's control plane remembers of a region, and the words in which it refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from embedded_aws.fleet.variants import EndpointView, VariantSpec
+from embedded_aws.gateway.paging import one_page
+from embedded_aws.gateway.ports import ClockPort, FleetPort
+from embedded_aws.listings import ACCOUNT_ID, Listing
+from embedded_aws.other.service_quotas import Quotas
+
+Params = Mapping[str, Any]
+"""An operation's parameters, as boto3 takes them."""
+
+DEFAULT_PAGE = 10
+"""How many rows SageMaker's lists hold when MaxResults is left out (API reference)."""
+
+KINDS = {"model": "model", "endpoint-config": "endpoint configuration", "endpoint": "endpoint"}
+"""What the error texts call the resources whose ARNs have these types."""
+
+
+def refuse(message: str, code: str = "ValidationException") -> ServiceException:
+    """A refusal in AWS's words."""
+    return ServiceException(code, message)
+
+
+def not_found(kind: str, arn: str) -> ServiceException:
+    """What AWS says of a name it does not know."""
+    return refuse(f'Could not find {KINDS[kind]} "{arn}".')
+
+
+def arn_of(kind: str, region: str, name: str) -> str:
+    """The ARN of a resource; SageMaker writes names in lower case there, and so tells names apart."""
+    return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+
+
+@dataclass
+class Resource:
+    """A model, an endpoint configuration or an endpoint: ``request`` is what it was made from."""
+
+    kind: str
+    name: str
+    arn: str
+    created: datetime
+    request: Params
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class EndpointRecord(Resource):
+    """An endpoint, with the configurations it has been given and their specs: a deleted one goes on serving."""
+
+    configs: dict[str, Resource] = field(default_factory=dict)
+    specs: dict[str, tuple[VariantSpec, ...]] = field(default_factory=dict)
+
+
+class RegionState:
+    """A region's SageMaker resources; hold ``lock`` while changing them, never while asking the auto scaler."""
+
+    def __init__(
+        self, region: str, *, fleet: FleetPort, clock: ClockPort, quotas: Quotas, listings: Iterable[Listing]
+    ) -> None:
+        self.region = region
+        self.fleet = fleet
+        self.clock = clock
+        self.quotas = quotas
+        self.listings = tuple(listings)
+        self.started = clock.now()
+        self.lock = threading.RLock()
+        self._resources: dict[str, Resource] = {}
+
+    def add(self, resource: Resource) -> None:
+        """Keep a new resource.
+
+        Raises:
+            ServiceException: one of that name exists.
+        """
+        with self.lock:
+            self.forget_ended_endpoints()
+            if resource.arn in self._resources:
+                raise refuse(f'Cannot create already existing {KINDS[resource.kind]} "{resource.arn}".')
+            self._resources[resource.arn] = resource
+
+    def find(self, kind: str, name: str) -> Resource:
+        """The resource of that name.
+
+        Raises:
+            ServiceException: there is none.
+        """
+        arn = arn_of(kind, self.region, name)
+        with self.lock:
+            self.forget_ended_endpoints()
+            if arn not in self._resources:
+                raise not_found(kind, arn)
+            return self._resources[arn]
+
+    def by_arn(self, arn: str) -> Resource | None:
+        """The resource of that ARN, whatever its kind, or None."""
+        with self.lock:
+            self.forget_ended_endpoints()
+            return self._resources.get(arn.lower())
+
+    def remove(self, resource: Resource) -> None:
+        """Forget a resource."""
+        with self.lock:
+            self._resources.pop(resource.arn, None)
+
+    def all(self, kind: str) -> list[Resource]:
+        """All resources of a kind."""
+        with self.lock:
+            self.forget_ended_endpoints()
+            return [r for r in self._resources.values() if r.kind == kind]
+
+    def forget_ended_endpoints(self) -> None:
+        """Drop the endpoints whose deletion the fleet has finished."""
+        alive = set(self.fleet.names(self.region))
+        for resource in list(self._resources.values()):
+            if resource.kind == "endpoint" and resource.name not in alive:
+                del self._resources[resource.arn]
+
+    def view(self, endpoint: Resource) -> EndpointView:
+        """The endpoint's live side.
+
+        Raises:
+            ServiceException: it has gone meanwhile.
+        """
+        view = self.fleet.view(self.region, endpoint.name)
+        if view is None:
+            raise not_found("endpoint", endpoint.arn)
+        return view
+
+
+def page(
+    rows: Iterable[dict[str, Any]], params: Params, *, result: str, sort: Mapping[str, str], default: tuple[str, str]
+) -> dict[str, Any]:
+    """One page of a list, filtered and sorted as the request says.
+
+    Args:
+        rows: all rows; ``CreationTime``, ``LastModifiedTime`` and the name are filtered where they have them.
+        params: the request.
+        result: name of the answer's list.
+        sort: row key by value of ``SortBy``; ``Name`` must be among them.
+        default: ``SortBy`` and ``SortOrder`` when left out.
+    """
+    wanted = [row for row in rows if _matches(row, params, sort["Name"])]
+    key = sort[params.get("SortBy", default[0])]
+    descending = params.get("SortOrder", default[1]) == "Descending"
+    wanted.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
+    return one_page(
+        wanted,
+        result=result,
+        token=params.get("NextToken"),
+        size=params.get("MaxResults", DEFAULT_PAGE),
+        refusal=refuse("Invalid pagination token."),
+    )
+
+
+def _matches(row: Mapping[str, Any], params: Params, name_key: str) -> bool:
+    if params.get("NameContains", "").lower() not in row[name_key].lower():
+        return False
+    if "StatusEquals" in params and row.get("EndpointStatus") != params["StatusEquals"]:
+        return False
+    checks: tuple[tuple[str, Callable[[Any, Any], bool]], ...] = (
+        ("After", lambda value, limit: value > limit),
+        ("Before", lambda value, limit: value < limit),
+    )
+    return all(
+        holds(row[key], params[f"{key}{suffix}"])
+        for key in ("CreationTime", "LastModifiedTime")
+        for suffix, holds in checks
+        if key in row and f"{key}{suffix}" in params
+    )

@@ -1,0 +1,161 @@
+"""The embedded AWS as one process: what it is made of, and in which order it comes and goes.
+
+Run as ``python -m embedded_aws FOLDER SETTINGS``. It writes ``server.json`` into its state folder when everything
+listens, and ends on SIGTERM. Three things run in it: the control plane's HTTP server (a thread per request), the
+heartbeat (a thread), and the runtime's TLS server (an asyncio loop on the main thread).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from werkzeug.serving import make_server
+
+from dgsm_helpers.local import ServerInfo
+from dgsm_helpers.rules.clock import Clock
+from dgsm_helpers.rules.fleet import start_delay_s
+from dgsm_helpers.rules.model import ScalingModel
+from embedded_aws import cloudwatch
+from embedded_aws.autoscaling.beat import Autoscaler
+from embedded_aws.certificates import make_certificates
+from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.engines.speech import SpeechEngine
+from embedded_aws.fleet.container_log import write_log
+from embedded_aws.fleet.lifecycle import Settings
+from embedded_aws.fleet.live_fleet import Fleet
+from embedded_aws.fleet.vitals import Vitals
+from embedded_aws.gateway.control_plane import ControlPlane
+from embedded_aws.gateway.faults import Faults
+from embedded_aws.gateway.gateway import QuietHandler, create_gateway
+from embedded_aws.heartbeat import Heartbeat
+from embedded_aws.listings import LISTINGS
+from embedded_aws.other.service_quotas import Quotas
+from embedded_aws.runtime.runtime_server import RuntimeServer
+
+HOST = "127.0.0.1"
+CONTROL_PORT, RUNTIME_PORT = 8442, 8443
+"""Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
+
+
+def main(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Run until SIGTERM. ``settings``: speed, metered (lanes, service_ms), region, seed."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    clock = Clock.starting_now(settings["speed"])
+    metered = MeteredSettings(**settings["metered"])
+    engines = {"metered": MeteredEngine(metered), "speech": SpeechEngine()}
+    faults = Faults()
+    model = ScalingModel()
+    fleet = Fleet(
+        clock=clock,
+        engines=engines,
+        faults=faults,
+        log=write_log,
+        settings=Settings(
+            start_delay_s=partial(start_delay_s, model),
+            scale_in_s=model.scale_in_s,
+            drain_s=model.drain_s if model.on_scale_in == "drain" else 0.0,
+        ),
+        seed=settings["seed"],
+    )
+    cloudwatch.install(clock)
+    quotas = Quotas(clock)
+    autoscaler = Autoscaler(clock=clock, fleet=fleet, quotas=quotas, model=model)
+    registered = autoscaler.is_registered
+    plane = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, faults=faults, is_registered=registered)
+    plane.create_identity()
+    role_arn = plane.create_execution_role()
+    vitals = Vitals(fleet, lambda region: cloudwatch.cloudwatch_for(region).store, faults.metrics_delay_s)
+    token = secrets.token_hex(16)
+
+    def status(_: object) -> dict[str, Any]:
+        return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
+
+    gateway = create_gateway(
+        responders=plane.responders | cloudwatch.responders() | autoscaler.responders,
+        faults=faults,
+        admin=plane.admin_routes | {("GET", "status"): status},
+        default_region=settings["region"],
+    )
+    control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
+    certificates = make_certificates(folder)
+    runtime_port = _free(RUNTIME_PORT)
+    info = ServerInfo(
+        pid=os.getpid(),
+        token=token,
+        region=settings["region"],
+        control_url=f"http://{HOST}:{control.port}",
+        runtime_url=f"https://{HOST}:{runtime_port}",
+        ca_file=str(certificates.ca_file),
+        ca_bundle=str(certificates.ca_bundle),
+        speed=clock.speed,
+        origin_s=clock.origin_s,
+        execution_role_arn=role_arn,
+        listings={listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
+        engines={"metered": {**asdict(metered), "knee": metered.knee}},
+    )
+    heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, cloudwatch.evaluate_alarms, autoscaler.tick))
+    runtime = RuntimeServer(placement=fleet, faults=faults)
+    threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
+    heartbeat.start()
+    try:
+        asyncio.run(_serve(runtime, runtime_port, certificates.context, folder, info))
+    finally:
+        heartbeat.stop()
+        control.shutdown()
+        fleet.close()
+        for engine in engines.values():
+            engine.close()
+
+
+async def _serve(runtime: RuntimeServer, port: int, context: Any, folder: Path, info: ServerInfo) -> None:
+    await runtime.start(HOST, port, ssl_context=context)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    written = folder / "server.json.new"
+    written.touch(mode=0o600)
+    written.write_text(json.dumps(asdict(info)))
+    written.rename(folder / "server.json")
+    await stop.wait()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(runtime.stop(), 5)
+
+
+def _endpoints(fleet: Fleet) -> list[dict[str, Any]]:
+    with fleet.lock:
+        return [
+            {
+                "name": endpoint.name,
+                "region": endpoint.region,
+                "status": endpoint.status,
+                "running": sum(len(v.serving) for v in endpoint.variants.values()),
+                "in_flight": sum(i.outstanding for v in endpoint.variants.values() for i in v.serving),
+            }
+            for endpoint in fleet.endpoints()
+        ]
+
+
+def _free(port: int) -> int:
+    """The port when nothing listens there, else any free one."""
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((HOST, wanted))
+                return probe.getsockname()[1]
+    raise OSError("this machine has no free port")

@@ -1,0 +1,164 @@
+"""Clean-up finds by tag and name, deletes in order, leaves what is not ours, and proves that nothing bills."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.aws.account import deletion, inventory
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.errors import AccessDenied, NotReady
+
+
+@pytest.fixture
+def everything(workbook):
+    """An endpoint with scaling, an alarm and a dashboard of the workbook's own."""
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    registration.apply(wb)
+    cloudwatch = wb.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=f"{inventory.alarm_prefix(wb)}errors",
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=2,
+        Threshold=5,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Tags=wb.tags,
+    )
+    body = '{"widgets": []}'
+    cloudwatch.put_dashboard(DashboardName=f"{inventory.dashboard_prefix(wb)}main", DashboardBody=body)
+    return wb
+
+
+def test_everything_is_found_and_nothing_touched(everything):
+    found = deletion.find(everything)
+    assert [item.kind for item in found.items] == [
+        "scaling policy",
+        "scalable target",
+        "policy alarm",
+        "policy alarm",
+        "endpoint",
+        "endpoint config",
+        "model",
+        "alarm",
+        "dashboard",
+    ]
+    assert all(item.ours for item in found.items)
+    assert deployment.status(everything).status == "InService"
+    assert "9 to delete" in str(found)
+    assert {item.kind for item in deletion.prove_empty(everything)} == {
+        "policy alarm",
+        "endpoint",
+        "alarm",
+        "dashboard",
+    }
+
+
+def test_everything_goes_in_order_and_the_second_time_nothing(everything):
+    wb, seen = everything, []
+    gone = deletion.delete(wb, on_progress=seen.append)
+    kinds = [" ".join(text.split()[:-1]) for text in gone.removed]
+    assert kinds == ["policy", "scalable target", "endpoint", "endpoint config", "model", "alarm", "dashboard"]
+    assert seen[-1].status == "gone"
+    assert deletion.prove_empty(wb) == ()
+    assert deletion.find(wb).items == ()
+    assert deletion.delete(wb).removed == ()
+
+
+def test_older_configs_go_too(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    deployment.update(wb, deployment.plan(wb, download_timeout_s=1800))
+    assert sum(item.kind == "endpoint config" for item in deletion.find(wb).items) == 2
+    deletion.delete(wb)
+    assert deletion.find(wb).items == ()
+
+
+def test_neighbours_with_a_longer_name_are_not_touched(workbook):
+    wb = workbook(endpoint_name="dg-near")
+    other = workbook(endpoint_name="dg-near-2")
+    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(other, deployment.plan(other))
+    deletion.delete(wb)
+    assert deployment.status(other).status == "InService"
+    assert len(deletion.find(other).items) == 3
+    deletion.delete(other)
+
+
+@pytest.fixture
+def foreign(workbook):
+    """An endpoint of the workbook's name that somebody else made, without tags."""
+    wb = workbook()
+    client = wb.client("sagemaker")
+    plan = deployment.plan(wb)
+    client.create_model(**{k: v for k, v in plan.model_request().items() if k != "Tags"})
+    client.create_endpoint_config(**{k: v for k, v in plan.endpoint_config_request().items() if k != "Tags"})
+    client.create_endpoint(EndpointName=wb.endpoint_name, EndpointConfigName=plan.config_name)
+    client.get_waiter("endpoint_in_service").wait(EndpointName=wb.endpoint_name, WaiterConfig={"Delay": 1})
+    return wb, plan
+
+
+def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
+    wb, _ = foreign
+    registration.register(wb)
+    found = deletion.find(wb)
+    assert {item.kind for item in found.items} == {"scalable target", "endpoint", "endpoint config", "model"}
+    assert not any(item.ours for item in found.items)
+    gone = deletion.delete(wb)
+    assert gone.removed == ()
+    assert len(gone.kept) == 4
+    assert deployment.status(wb).status == "InService"
+    assert registration.target(wb) is not None
+
+
+def test_untagged_resources_go_when_named(foreign):
+    wb, plan = foreign
+    found = deletion.find(wb, also=[wb.endpoint_name, plan.config_name, plan.model_name])
+    assert all(item.ours for item in found.items)
+    deletion.delete(wb, found)
+    assert deletion.find(wb).items == ()
+
+
+def test_endpoint_still_creating_is_waited_for(workbook):
+    wb = workbook()
+    with pytest.raises(NotReady):
+        deployment.deploy(wb, deployment.plan(wb), timeout_s=1)
+    deletion.delete(wb)
+    assert deletion.find(wb).items == ()
+
+
+def test_what_cannot_be_read_proves_nothing(workbook, operator):
+    operator.fault("denied", service="sagemaker", operation="ListModels")
+    with pytest.raises(AccessDenied):
+        deletion.prove_empty(workbook())
+
+
+def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
+    operator.fault("denied", service="resourcegroupstaggingapi", operation="*")
+    found = deletion.find(workbook())
+    assert "account-wide search by tag failed" in found.notes[0]
+
+
+def test_interrupted_clean_up_says_how_far_it_came_and_can_go_on(workbook, operator):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    operator.fault("denied", service="sagemaker", operation="DeleteModel")
+    with pytest.raises(AccessDenied) as caught:
+        deletion.delete(wb)
+    assert f"endpoint {wb.endpoint_name}" in caught.value.__notes__[0]
+    operator.undo()
+    assert [text.split()[0] for text in deletion.delete(wb).removed] == ["model"]
+
+
+def test_tagged_resources_of_any_name_are_found(workbook):
+    wb = workbook()
+    plan = deployment.plan(wb)
+    wb.client("sagemaker").create_model(**{**plan.model_request(), "ModelName": f"renamed-{id(wb)}"})
+    found = deletion.find(wb)
+    assert [(item.kind, item.found_by) for item in found.items] == [("model", "tag")]
+    deletion.delete(wb)
+    assert deletion.find(wb).items == ()

@@ -1,0 +1,190 @@
+"""Every rule of the doctor on snapshots: one healthy endpoint, and one thing wrong with it at a time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from kit.doctor_snapshots import NOW, alarm, alarms, endpoint, evidence, healthy, policy, streams, target
+
+from dgsm_helpers.aws.doctor.examine import RULES, Expected, Verdict, diagnose
+from dgsm_helpers.aws.doctor.snapshot import Snapshot, Traffic, Variant
+from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
+
+GOOD = healthy()
+INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
+CUSTOM = {"PredefinedMetricSpecification": None, "CustomizedMetricSpecification": {"Metrics": []}}
+
+
+def traffic(**changed) -> Traffic:
+    return replace(GOOD.traffic, **changed)
+
+
+def variant(**changed) -> Variant:
+    return replace(GOOD.variant, **changed)
+
+
+def with_alarms(*given) -> Snapshot:
+    return healthy(alarms=alarms(*given))
+
+
+HIGH, LOW = alarm("high", 7.0), alarm("low", 6.3)
+STOP, WARN, UNKNOWN = Verdict.STOP, Verdict.WARN, Verdict.UNKNOWN
+FAILED = ((NOW - timedelta(hours=1), "Setting desired instance count to 3. no GPU"),)
+UNREAD = Traffic(timedelta(days=3))
+YOUNG = endpoint(created=NOW - timedelta(seconds=90))
+IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
+
+BROKEN = (
+    ("evidence-fits", UNKNOWN, healthy(evidence=None), "measured"),
+    ("evidence-fits", WARN, healthy(evidence=evidence(instance_type="ml.g6e.4xlarge")), "not in the pool"),
+    ("evidence-fits", WARN, healthy(evidence=evidence(region="eu-west-1")), "eu-west-1"),
+    ("evidence-fits", WARN, healthy(evidence=evidence(model_package_arn="a:model-package/flux/2")), "flux/2"),
+    ("target-below-knee", STOP, healthy(evidence=evidence(6)), "7 is above the 6"),
+    ("target-below-knee", WARN, healthy(evidence=evidence(8)), "88%"),
+    ("target-below-knee", UNKNOWN, healthy(evidence=None), "no capacity measured"),
+    ("target-at-least-one", STOP, healthy(policies=(policy(TargetValue=0.7),)), "0.7"),
+    ("max-covers-peak", WARN, healthy(expected=Expected(peak_streams=30)), "need 5 instances"),
+    ("max-covers-peak", STOP, healthy(expected=Expected(peak_streams=41)), "sustain 40"),
+    ("max-covers-peak", WARN, healthy(traffic=traffic(streams=streams(5, 29, 5))), "need 5 instances"),
+    ("max-covers-peak", WARN, healthy(at_max=(NOW - timedelta(hours=2),)), "10:00"),
+    ("max-covers-peak", UNKNOWN, healthy(traffic=traffic(streams=())), "no traffic"),
+    ("min-covers-bursts", WARN, healthy(traffic=traffic(streams=streams(0, 0, 8, 12))), "12 streams more"),
+    ("min-covers-bursts", WARN, healthy(expected=Expected(growth_per_min=2)), "11 streams more"),
+    ("min-covers-bursts", UNKNOWN, healthy(evidence=None), "not measured"),
+    ("bounds-hold-running", WARN, healthy(endpoint=endpoint(running=6)), "6 running.*takes the surplus"),
+    ("bounds-hold-running", WARN, healthy(target=target(2, 4)), "1 running.*the missing"),
+    ("bounds-leave-room", WARN, healthy(target=target(2, 2)), "both 2"),
+    ("cooldowns", WARN, healthy(expected=Expected(stream_s=420)), "at least 420 s|420 s on average"),
+    ("cooldowns", WARN, healthy(policies=(policy(ScaleOutCooldown=600),)), "out 600 s"),
+    ("cooldowns", UNKNOWN, healthy(traffic=traffic(invocations=0)), "no traffic seen"),
+    ("cooldowns", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
+    ("max-covers-peak", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
+    ("min-covers-bursts", UNKNOWN, healthy(traffic=UNREAD, unread={"metrics": "refused"}), "no traffic to be read"),
+    ("registered", STOP, healthy(target=None), "not registered"),
+    ("policy-applied", STOP, healthy(policies=()), "no scaling policy"),
+    ("policy-on-this-variant", STOP, healthy(elsewhere=("endpoint/dg/variant/Old",)), "Old does not exist"),
+    ("policy-on-this-variant", STOP, healthy(policies=(), elsewhere=("endpoint/dg/variant/B",)), "variant/B"),
+    ("policy-metric", STOP, healthy(policies=(policy(**INVOCATIONS),)), "InvocationsPerInstance"),
+    ("policy-metric", WARN, healthy(policies=(policy(**CUSTOM),)), "per minute"),
+    ("not-suspended", STOP, healthy(target=target(scale_out=True)), "scale-out"),
+    ("not-suspended", WARN, healthy(target=target(scale_in=True)), "scale-in"),
+    ("scale-in-allowed", WARN, healthy(policies=(policy(DisableScaleIn=True),)), "DisableScaleIn"),
+    ("alarms-exist", STOP, with_alarms(LOW), "AlarmHigh"),
+    ("alarms-untouched", WARN, with_alarms(alarm("high", 9.0), LOW), "9, the TargetValue 7"),
+    ("alarms-untouched", WARN, with_alarms(HIGH, alarm("low", 2.0)), "low alarm's threshold"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, actions_enabled=False), LOW), "disabled"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, actions=()), LOW), "action"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, dimensions={"EndpointName": "x"}), LOW), "watches"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, namespace="Mine"), LOW), "watches Mine"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, metric="", dimensions={}), LOW), "of nothing"),
+    ("alarms-untouched", STOP, with_alarms(alarm("high", 7.0, comparison="<"), LOW), "compares by <"),
+    ("alarms-untouched", WARN, with_alarms(alarm("high", 7.0, statistic="Sum"), LOW), "takes the Sum"),
+    ("alarms-untouched", WARN, with_alarms(alarm("high", 7.0, datapoints_to_alarm=30), LOW), "waits for 30 × 10 s"),
+    ("alarms-untouched", WARN, with_alarms(HIGH, alarm("low", 6.3, datapoints_to_alarm=3)), "waits for 3 × 10 s"),
+    ("alarms-untouched", WARN, with_alarms(HIGH, alarm("low", 6.3, missing_data="breaching")), "as breaching"),
+    ("alarms-untouched", UNKNOWN, with_alarms(), "no alarms"),
+    ("alarms-have-data", UNKNOWN, with_alarms(), "no alarms"),
+    ("activities-succeed", STOP, healthy(failures=FAILED), "1 failed.*no GPU; none has succeeded"),
+    ("activities-succeed", WARN, healthy(failures=FAILED, last_success=NOW), "one has succeeded since"),
+    ("endpoint-in-service", STOP, healthy(endpoint=endpoint(running=0, desired=1)), "no instance is running"),
+    ("endpoint-in-service", WARN, healthy(endpoint=endpoint(running=1, desired=2)), "1 of 2"),
+    ("alarms-have-data", STOP, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA"), LOW), "high"),
+    ("alarms-have-data", WARN, with_alarms(HIGH, alarm("low", 6.3, state="INSUFFICIENT_DATA")), "low"),
+    ("alarms-have-data", WARN, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA", updated=NOW)), "settling"),
+    ("endpoint-in-service", STOP, healthy(endpoint=endpoint(status="Failed", failure_reason="no GPU")), "no GPU"),
+    ("endpoint-in-service", WARN, healthy(endpoint=endpoint(status="Updating")), "Updating"),
+    ("errors-lately", WARN, healthy(traffic=traffic(errors_last_hour={"MidStreamErrors": 3})), "MidStreamErrors 3"),
+    ("metric-present", STOP, healthy(traffic=Traffic(timedelta(days=3))), "no datapoint"),
+    ("metric-present", STOP, healthy(traffic=traffic(newest=NOW - timedelta(minutes=20))), "19 minutes ago"),
+    ("metric-present", UNKNOWN, healthy(endpoint=YOUNG, traffic=Traffic(timedelta(days=3))), "90 s ago"),
+    ("network-isolation", STOP, healthy(network_isolated=False), "false"),
+    ("inference-ami", STOP, healthy(variant=variant(ami="")), "not set"),
+    ("inference-ami", STOP, healthy(variant=variant(ami="al2-ami-sagemaker-inference-gpu-2")), "too old"),
+    ("inference-ami", WARN, healthy(variant=variant(ami="al2030-ami-sagemaker-inference-gpu-9-1")), "tested"),
+    ("enhanced-metrics", WARN, healthy(enhanced_metrics=False), "false"),
+    ("routing", WARN, healthy(variant=variant(routing="")), "RANDOM"),
+    ("routing", WARN, healthy(variant=variant(routing="RANDOM")), "2 types"),
+    ("fallback-types", WARN, healthy(variant=variant(instance_types=("ml.g6.2xlarge",))), "only"),
+    ("fallback-types", STOP, healthy(model_package_arn="a:model-package/deepgram-aura-2/1"), "4 GPUs"),
+    ("quota", WARN, healthy(quotas={"ml.g6.2xlarge": 2, "ml.g5.2xlarge": 8}), "ml.g6.2xlarge stops before it"),
+    ("quota", STOP, healthy(quotas={"ml.g6.2xlarge": 8, "ml.g5.2xlarge": 0}), "quota 0 for ml.g5.2xlarge"),
+    ("quota", UNKNOWN, healthy(quotas={"ml.g6.2xlarge": None, "ml.g5.2xlarge": 8}), "lists none"),
+    ("idle", WARN, healthy(traffic=IDLE_DAYS), r"\$28.80 a day"),
+)
+
+
+@pytest.mark.parametrize(("rule", "verdict", "snapshot", "said"), BROKEN, ids=[f"{b[0]}-{b[3][:20]}" for b in BROKEN])
+def test_what_is_wrong_is_found_with_its_value_and_a_fix(rule, verdict, snapshot, said):
+    import re
+
+    finding = diagnose(snapshot)[rule]
+    assert finding.verdict is verdict, finding
+    assert re.search(said, finding.evidence), finding.evidence
+    assert finding.fix and finding.source
+
+
+def test_nothing_is_wrong_with_a_healthy_endpoint():
+    diagnosis = diagnose(GOOD)
+    assert [f for f in diagnosis.findings if f.verdict is not Verdict.OK] == []
+    assert (diagnosis.ok, diagnosis.worst) == (True, Verdict.OK)
+
+
+def test_every_rule_is_broken_by_some_test():
+    assert {rule.name for rule in RULES} == {case[0] for case in BROKEN}
+
+
+def test_names_are_unique():
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_a_part_that_may_not_be_read_makes_its_rules_unknown_and_no_other():
+    diagnosis = diagnose(healthy(quotas={}, unread={"quotas": "servicequotas:ListServiceQuotas was refused"}))
+    assert diagnosis["quota"].verdict is Verdict.UNKNOWN
+    assert "servicequotas" in diagnosis["quota"].evidence
+    assert [f.rule for f in diagnosis.findings if f.verdict is not Verdict.OK] == ["quota"]
+
+
+def test_what_was_measured_here_replaces_the_assumed_start_time():
+    slow = healthy(expected=Expected(growth_per_min=0.4), provisioning_s=(700.0, 200.0))
+    assert "within the 760 s" in diagnose(slow)["min-covers-bursts"].evidence
+    assert diagnose(replace(slow, provisioning_s=()))["min-covers-bursts"].verdict is Verdict.OK
+
+
+def test_the_worst_comes_first_in_every_form():
+    diagnosis = diagnose(healthy(enhanced_metrics=False, target=target(scale_out=True)))
+    assert [f.verdict for f in diagnosis.findings[:2]] == [Verdict.STOP, Verdict.WARN]
+    said = json.loads(diagnosis.to_json())
+    assert (said["worst"], said["ok"], said["findings"][0]["rule"]) == ("STOP", False, "not-suspended")
+    assert str(diagnosis).splitlines()[1].startswith("✗ STOP")
+    assert diagnosis._repr_html_().index("STOP") < diagnosis._repr_html_().index("WARN")
+
+
+def test_a_custom_metric_is_not_compared_with_streams():
+    ratio = healthy(policies=(policy(**CUSTOM, TargetValue=0.7),))
+    assert diagnose(ratio)["target-at-least-one"].verdict is Verdict.UNKNOWN
+    assert diagnose(ratio)["target-below-knee"].verdict is Verdict.UNKNOWN
+
+
+def test_a_metric_that_arrives_is_all_right_however_lately_the_endpoint_changed():
+    assert diagnose(healthy(endpoint=YOUNG))["metric-present"].verdict is Verdict.OK
+
+
+def test_variants_that_each_have_a_policy_are_all_right():
+    both = (VariantState(name, 1, 1, 1.0, {}, ()) for name in ("AllTraffic", "B"))
+    two = healthy(endpoint=replace(endpoint(), variants=tuple(both)), elsewhere=("endpoint/dg/variant/B",))
+    assert diagnose(two)["policy-on-this-variant"].verdict is Verdict.OK
+
+
+def test_alarms_of_another_variant_say_nothing_about_this_one():
+    bare = healthy(policies=(), elsewhere=("endpoint/dg/variant/B",))
+    assert {diagnose(bare)[f"alarms-{what}"].verdict for what in ("untouched", "have-data", "exist")} == {UNKNOWN}
+
+
+def test_growth_is_the_steepest_rise_within_the_reaction_time():
+    slow_then_fast = Traffic(timedelta(days=1), streams(0, 1, 2, 3, 2, 8, 9, 3))
+    assert slow_then_fast.growth(120) == 7
+    assert slow_then_fast.growth(3600) == 9
+    assert Traffic(timedelta(days=1)).growth(60) == 0

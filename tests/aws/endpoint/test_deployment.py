@@ -1,0 +1,252 @@
+"""Deploying, repeating, updating and failing, on the embedded AWS through the real SDK."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.errors import DeployFailed, InvalidInput, NotFound, NotReady, QuotaExceeded
+
+
+def names(wb, operation, key, field):
+    client = wb.client("sagemaker")
+    found = getattr(client, operation)(NameContains=wb.endpoint_name, MaxResults=100)[key]
+    return {entry[field] for entry in found}
+
+
+def everything(wb):
+    """Names of endpoint, configs and models that carry the workbook's endpoint name."""
+    return (
+        names(wb, "list_endpoints", "Endpoints", "EndpointName")
+        | names(wb, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName")
+        | names(wb, "list_models", "Models", "ModelName")
+    )
+
+
+@pytest.fixture(scope="module")
+def plan(deployed):
+    return deployment.plan(deployed)
+
+
+def test_endpoint_is_as_planned(deployed, plan):
+    client = deployed.client("sagemaker")
+    config = client.describe_endpoint_config(EndpointConfigName=plan.config_name)
+    model = client.describe_model(ModelName=plan.model_name)
+    variant = config["ProductionVariants"][0]
+    assert [pool["InstanceType"] for pool in variant["InstancePools"]] == list(plan.instance_types)
+    assert variant["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+    assert config["MetricsConfig"]["EnableEnhancedMetrics"] is True
+    assert model["EnableNetworkIsolation"] is True
+    assert model["PrimaryContainer"]["ModelPackageName"] == deployed.model_package_arn
+
+
+def test_every_resource_is_tagged(deployed, plan):
+    client = deployed.client("sagemaker")
+    arns = (
+        client.describe_endpoint(EndpointName=plan.endpoint_name)["EndpointArn"],
+        client.describe_endpoint_config(EndpointConfigName=plan.config_name)["EndpointConfigArn"],
+        client.describe_model(ModelName=plan.model_name)["ModelArn"],
+    )
+    for arn in arns:
+        assert client.list_tags(ResourceArn=arn)["Tags"] == deployed.tags
+
+
+def test_state_says_what_runs_on_which_type(deployed):
+    state = deployment.status(deployed)
+    assert (state.status, state.running, state.desired) == ("InService", 1, 1)
+    assert sum(state.instances_by_type.values()) == 1
+    assert "InService" in str(state)
+    assert "<table" in state._repr_html_()
+
+
+def test_identical_deployment_is_reused(deployed, plan):
+    before = everything(deployed)
+    again = deployment.deploy(deployed, plan)
+    assert again.reused
+    assert everything(deployed) == before
+
+
+def test_different_deployment_is_refused_with_the_differences(deployed):
+    before = everything(deployed)
+    other = deployment.plan(deployed, ("ml.g5.2xlarge", "ml.g6.2xlarge"), download_timeout_s=1800)
+    with pytest.raises(InvalidInput, match=r"1800.*deploy\.update") as caught:
+        deployment.deploy(deployed, other)
+    assert "the plan says ml.g5.2xlarge, ml.g6.2xlarge" in str(caught.value)
+    assert everything(deployed) == before
+
+
+def test_plan_of_another_workbook_is_refused(deployed, plan):
+    with pytest.raises(InvalidInput, match="The plan is for"):
+        deployment.deploy(deployed, dataclasses.replace(plan, endpoint_name="other"))
+
+
+def test_missing_endpoint_is_not_found(workbook):
+    with pytest.raises(NotFound, match="There is no endpoint"):
+        deployment.status(workbook())
+
+
+def test_another_region_works_by_itself(workbook):
+    wb = workbook(region="eu-west-1")
+    made = deployment.deploy(wb, deployment.plan(wb))
+    assert ":eu-west-1:" in made.endpoint_arn
+    deployment.delete(wb)
+    assert everything(wb) == set()
+
+
+def test_progress_names_status_and_instances(workbook):
+    wb, seen = workbook(), []
+    deployment.deploy(wb, deployment.plan(wb), on_progress=seen.append)
+    assert [seen[0].status, seen[-1].status] == ["Creating", "InService"]
+    assert seen[-1].running == 1
+    assert any(progress.variant_statuses for progress in seen)
+    assert "InService · 1 of 1 instances running · 1 × ml.g6.2xlarge" in str(seen[-1])
+
+
+def test_shortage_falls_back_to_the_next_type(workbook, operator):
+    operator.fault("shortage", instance_type="ml.g6.2xlarge")
+    wb = workbook()
+    made = deployment.deploy(wb, deployment.plan(wb))
+    assert made.state.instances_by_type["ml.g6e.2xlarge"] == 1
+
+
+def test_no_capacity_at_all_is_a_capacity_failure(workbook, operator):
+    operator.fault("shortage", instance_type="*")
+    wb = workbook()
+    with pytest.raises(DeployFailed) as caught:
+        deployment.deploy(wb, deployment.plan(wb, ("ml.g6.2xlarge", "ml.g5.2xlarge")))
+    assert caught.value.kind == "capacity"
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        ("container-failed", "container-failed"),
+        ("driver", "driver"),
+        # SageMaker then says no more than "Request to service failed", which Deepgram's manual reads as no capacity.
+        ("container-never-started", "capacity"),
+    ],
+)
+def test_each_failed_start_is_classified_and_the_next_deploy_replaces_it(workbook, operator, failure, kind):
+    operator.fault("failed-start", instance_type="*", failure=failure)
+    wb = workbook()
+    plan = deployment.plan(wb)
+    with pytest.raises(DeployFailed, match="kept for inspection") as caught:
+        deployment.deploy(wb, plan)
+    assert caught.value.kind == kind
+    operator.undo()
+    made = deployment.deploy(wb, plan)
+    assert (made.reused, made.state.status) == (False, "InService")
+
+
+def test_zero_quota_leaves_nothing(workbook, operator):
+    wb = workbook()
+    operator.quota(wb, "ml.g6e.2xlarge", 0)
+    with pytest.raises(QuotaExceeded, match=r"ml\.g6e\.2xlarge"):
+        deployment.deploy(wb, deployment.plan(wb))
+    assert everything(wb) == set()
+
+
+def test_zero_quota_that_could_not_be_read_leaves_nothing_either(workbook, operator):
+    wb = workbook()
+    operator.quota(wb, "ml.g6e.2xlarge", 0)
+    operator.fault("denied", service="service-quotas", operation="*")
+    with pytest.raises(QuotaExceeded, match=r"ml\.g6e\.2xlarge"):
+        deployment.deploy(wb, deployment.plan(wb))
+    assert everything(wb) == set()
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"])
+def test_denied_step_leaves_nothing(workbook, operator, operation):
+    operator.fault("denied", service="sagemaker", operation=operation)
+    wb = workbook()
+    with pytest.raises(Exception, match=f"Allow sagemaker:{operation}"):
+        deployment.deploy(wb, deployment.plan(wb))
+    assert everything(wb) == set()
+
+
+def test_environment_the_listing_does_not_allow_is_named(workbook):
+    wb = workbook()
+    plan = deployment.plan(wb, environment={"DEEPGRAM_ENGINE_01": "max_active_requests=120"})
+    with pytest.raises(DeployFailed, match="environment=") as caught:
+        deployment.deploy(wb, plan)
+    assert caught.value.kind == "environment-not-allowed"
+    assert everything(wb) == set()
+
+
+def test_listing_that_does_not_exist_leaves_nothing(workbook):
+    wb = workbook(listing="arn:aws:sagemaker:us-east-1:123456789012:model-package/deepgram-stt-other/1")
+    with pytest.raises(Exception, match="deepgram-stt-other"):
+        deployment.deploy(wb, deployment.plan(wb))
+    assert everything(wb) == set()
+
+
+def test_update_keeps_name_and_count_and_the_former_config(workbook):
+    wb = workbook()
+    first = deployment.deploy(wb, deployment.plan(wb))
+    capacity = [{"VariantName": wb.variant_name, "DesiredInstanceCount": 2}]
+    client = wb.client("sagemaker")
+    client.update_endpoint_weights_and_capacities(EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=capacity)
+    client.get_waiter("endpoint_in_service").wait(EndpointName=wb.endpoint_name, WaiterConfig={"Delay": 1})
+    other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
+    updated = deployment.update(wb, other)
+    assert updated.previous_config_name == first.config_name
+    assert updated.state.config_name == other.config_name
+    assert (updated.state.running, updated.state.instances_by_type["ml.g5.2xlarge"]) == (2, 2)
+    assert deployment.update(wb, other).reused
+
+
+def test_types_do_not_change_under_scaling(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    with pytest.raises(NotReady, match=r"scaling\.remove"):
+        deployment.update(wb, deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge")))
+    registration.remove(wb)
+
+
+def test_update_that_cannot_start_is_rolled_back_and_leaves_nothing_new(workbook, operator):
+    wb = workbook()
+    first = deployment.deploy(wb, deployment.plan(wb))
+    before = everything(wb)
+    operator.fault("failed-start", instance_type="*", failure="container-failed")
+    with pytest.raises(DeployFailed) as caught:
+        deployment.update(wb, deployment.plan(wb, download_timeout_s=1800))
+    assert caught.value.kind == "container-failed"
+    assert deployment.status(wb).config_name == first.config_name
+    assert everything(wb) == before
+
+
+def test_update_of_nothing_is_not_found(workbook):
+    wb = workbook()
+    with pytest.raises(NotFound):
+        deployment.update(wb, deployment.plan(wb))
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig"])
+def test_interrupt_while_making_leaves_nothing(workbook, operation):
+    wb = workbook()
+
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    wb.session.events.register(f"before-call.sagemaker.{operation}", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        deployment.deploy(wb, deployment.plan(wb))
+    assert everything(wb) == set()
+
+
+def test_interrupted_wait_for_an_update_goes_on_when_run_again(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    other = deployment.plan(wb, download_timeout_s=1800)
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="run the cell again"):
+        deployment.update(wb, other, on_progress=interrupt)
+    again = deployment.update(wb, other)
+    assert (again.state.status, again.config_name) == ("InService", other.config_name)

@@ -1,0 +1,187 @@
+"""Pausing and resuming: the endpoint comes back with everything it had, or nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, endpoint_state, pause
+from dgsm_helpers.aws.endpoint.pause_recipe import recipe
+from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
+from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
+
+
+@pytest.fixture
+def scaled(workbook, tmp_path):
+    wb = replace(workbook(), home=tmp_path)
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 3)
+    registration.apply(wb)
+    scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2, timezone="Europe/Berlin")
+    return wb
+
+
+def test_pause_deletes_and_resume_makes_the_same_again(scaled):
+    before = scaling_setup.read(scaled)
+    soon = scaled.now() + timedelta(minutes=2)
+    scheduled_actions.put(scaled, "once", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=1)
+    paused = pause.pause(scaled)
+    assert "g6.2xlarge" in json.dumps([dict(s.request) for s in paused.setup.steps])
+    assert deletion.prove_empty(scaled) == ()
+    assert (paused.instances, paused.usd_per_hour > 1) == (1, True)
+    assert f"${paused.usd_per_hour:.2f} per hour" in str(paused)
+    assert "not measured yet" in paused._repr_html_()
+    with pytest.raises(NotReady, match="has been paused since"):
+        pause.pause(scaled)
+    scaled.sleep(180)
+    back = pause.resume(scaled)
+    assert scaling_setup.read(scaled) == before  # the one-off action is over
+    assert registration.verify(scaled, min_capacity=1, max_capacity=3).ok
+    assert deletion.is_ours(scaled, back.state.arn)
+    assert back.took_s > 60
+    assert back.saved_usd == pytest.approx(paused.saved_usd(scaled.now() - timedelta(seconds=back.took_s)), rel=0.2)
+    assert "policy deepgram-streaming-concurrency-policy" in str(back)
+    with pytest.raises(NotFound, match="no record"):
+        pause.resume(scaled)
+    assert f"{back.took_s:.0f} s the last time" in str(pause.pause(scaled))
+
+
+def test_pause_survives_a_clean_up_of_model_and_config(scaled):
+    before = scaling_setup.read(scaled)
+    pause.pause(scaled)
+    deletion.delete(scaled)
+    pause.resume(scaled)
+    assert scaling_setup.read(scaled) == before
+
+
+def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
+    before = scaling_setup.read(scaled)
+    operator.fault("denied", service="sagemaker", operation="DeleteEndpoint", count=1)
+    with pytest.raises(AwsCallFailed) as refused:
+        pause.pause(scaled)
+    assert "goes on as before" in refused.value.__notes__[0]
+    assert scaling_setup.read(scaled) == before
+    with pytest.raises(NotFound):
+        pause.paused(scaled)
+
+
+def test_pause_while_updating_is_refused_and_changes_nothing(scaled):
+    before = scaling_setup.read(scaled)
+    scaled.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=scaled.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}],
+    )
+    with pytest.raises(NotReady, match="is Updating"):
+        pause.pause(scaled)
+    assert scaling_setup.read(scaled) == before
+    with pytest.raises(NotFound, match="no record"):
+        pause.paused(scaled)
+    endpoint_state.settle(scaled, timeout_s=3600, on_progress=None)
+
+
+def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operator):
+    before = scaling_setup.read(scaled)
+    pause.pause(scaled)
+    operator.fault("failed-start", instance_type="ml.g6.2xlarge", failure="container-failed")
+    with pytest.raises(DeployFailed, match=r"is Failed: .*did not pass the ping health check"):
+        pause.resume(scaled)
+    operator.undo()
+
+    def interrupt(progress):
+        if progress.status == "Creating":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pause.resume(scaled, on_progress=interrupt)
+    scaled.sleep(60)
+    back = pause.resume(scaled)
+    assert scaling_setup.read(scaled) == before
+    assert back.took_s > 120  # from its creation, not from the second call
+    with pytest.raises(NotFound, match="no record"):
+        pause.resume(scaled)
+
+
+def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(scaled):
+    pause.pause(scaled)
+    deployment.deploy(scaled, deployment.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
+    with pytest.raises(NotReady, match="the one that was paused had"):
+        pause.resume(scaled)
+    assert registration.target(scaled) is None
+    assert pause.paused(scaled).endpoint_name == scaled.endpoint_name
+
+
+def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
+    wb = replace(workbook(), home=tmp_path)
+    deployment.deploy(wb, deployment.plan(wb))
+    operator.fault("shortage", instance_type="ml.g6.2xlarge")
+    wb.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=wb.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
+    )
+    state = endpoint_state.settle(wb, timeout_s=7200, on_progress=None)
+    assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
+    prices = {t: wb.price_per_hour(t).amount_usd for t in state.instances_by_type}
+    paused = pause.pause(wb)
+    assert paused.usd_per_hour == pytest.approx(prices["ml.g6.2xlarge"] + 2 * prices["ml.g6e.2xlarge"])
+
+
+def test_pause_record_is_private_and_has_a_schema(scaled):
+    pause.pause(scaled)
+    (path,) = scaled.state_path("idle/x").parent.glob("*.json")
+    assert path.stat().st_mode & 0o077 == 0
+    content = json.loads(path.read_text())
+    assert content["schema"] == 1
+    path.write_text(json.dumps({**content, "schema": 2}))
+    with pytest.raises(InvalidInput, match="has schema 2, this version reads 1"):
+        pause.resume(scaled)
+    path.write_text("{")
+    with pytest.raises(InvalidInput, match="not a record of a pause"):
+        pause.paused(scaled)
+
+
+def test_resume_without_a_record_and_pause_without_an_endpoint_are_not_found(workbook):
+    wb = workbook()
+    with pytest.raises(NotFound, match="There is no record"):
+        pause.resume(wb)
+    with pytest.raises(NotFound, match="no endpoint"):
+        pause.pause(wb)
+
+
+def test_pause_recipe_takes_scaling_off_first_and_puts_it_on_last(scaled):
+    made = recipe(scaled, pause_at="20:00", resume_at="06:45", timezone="Europe/Berlin")
+    steps = [(s["ScheduleExpression"], s["Target"]["Arn"].rpartition(":")[2]) for s in made.schedules]
+    assert steps == [
+        ("cron(0 20 ? * MON-FRI *)", "deregisterScalableTarget"),
+        ("cron(2 20 ? * MON-FRI *)", "deleteEndpoint"),
+        ("cron(45 6 ? * MON-FRI *)", "createEndpoint"),
+        ("cron(5 7 ? * MON-FRI *)", "registerScalableTarget"),
+        ("cron(7 7 ? * MON-FRI *)", "putScalingPolicy"),
+        ("cron(7 7 ? * MON-FRI *)", "putScheduledAction"),
+    ]
+    inputs = [json.loads(s["Target"]["Input"]) for s in made.schedules]
+    assert inputs[2]["EndpointConfigName"].startswith("${endpoint_name}")
+    assert inputs[3]["MaxCapacity"] == 3
+    assert "123456789012" not in made.to_json()
+    assert "sagemaker:DeleteEndpoint" in made.policy["Statement"][0]["Action"]
+    assert "putScalingPolicy" in str(made)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"pause_at": "8pm"}, "not a time of day"),
+        ({"pause_at": "25:00"}, "not a time of day"),
+        ({"resume_at": "23:50"}, "past midnight"),
+        ({"resume_at": "20:05"}, "5 minutes after"),
+        ({"days": "MON-FRY"}, "MON-FRY"),
+        ({"timezone": "Berlin"}, "Unknown time zone"),
+    ],
+)
+def test_pause_recipe_refuses_what_cannot_be_read(deployed, given, said):
+    registration.register(deployed)
+    with pytest.raises(InvalidInput, match=said):
+        recipe(deployed, **{"pause_at": "20:00", "resume_at": "07:00", **given})

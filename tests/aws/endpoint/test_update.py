@@ -1,0 +1,132 @@
+"""Updates of an endpoint that scales: everything is as before afterwards, whatever came in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.aws.endpoint import deployment, endpoint_state, update
+from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
+from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
+from dgsm_helpers.load.transport.background_load import Load
+
+OTHER = ("ml.g6e.2xlarge", "ml.g5.2xlarge")
+
+
+@pytest.fixture
+def scaled(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 3)
+    registration.apply(wb)
+    scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
+    return wb
+
+
+def scaling_of(wb):
+    return [step for step in scaling_setup.read(wb).steps if step.service == "application-autoscaling"]
+
+
+def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled):
+    registration.register(scaled, 2, 3)
+    while (deployment.status(scaled).running, deployment.status(scaled).status) != (2, "InService"):
+        scaled.sleep(20)
+    before, former = scaling_of(scaled), deployment.status(scaled).config_name
+    done = update.update(scaled, deployment.plan(scaled, OTHER))
+    assert done.former_config_name == former
+    assert (done.state.status, done.state.desired) == ("InService", 2)
+    assert done.state.instances_by_type == {"ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
+    assert scaling_of(scaled) == before
+    assert registration.verify(scaled, min_capacity=2, max_capacity=3).ok
+    assert former in str(done)
+    back = update.roll_back(scaled, former)
+    assert (back.state.config_name, back.state.desired) == (former, 2)
+    assert scaling_of(scaled) == before
+    assert registration.verify(scaled).ok
+    again = update.roll_back(scaled, former)
+    assert (again.former_config_name, "was as asked for" in again._repr_html_()) == (None, True)
+    assert update.update(scaled, deployment.plan(scaled)).former_config_name is None
+
+
+def test_update_that_sagemaker_takes_back_leaves_scaling_on(scaled, operator):
+    before, former = scaling_of(scaled), deployment.status(scaled).config_name
+    operator.fault("failed-start", instance_type="ml.g6e.2xlarge", failure="container-failed")
+    with pytest.raises(DeployFailed) as failed:
+        update.update(scaled, deployment.plan(scaled, OTHER))
+    assert any("Scaling is on again" in note for note in failed.value.__notes__)
+    assert (deployment.status(scaled).config_name, deployment.status(scaled).status) == (former, "InService")
+    assert scaling_of(scaled) == before
+    assert registration.verify(scaled).ok
+
+
+def test_update_that_is_refused_leaves_scaling_on(scaled, operator):
+    before = scaling_of(scaled)
+    operator.fault("denied", service="sagemaker", operation="CreateEndpointConfig", count=1)
+    with pytest.raises(AwsCallFailed):
+        update.update(scaled, deployment.plan(scaled, OTHER))
+    assert scaling_of(scaled) == before
+
+
+def test_update_while_updating_is_refused_and_changes_nothing(scaled):
+    before = scaling_of(scaled)
+    scaled.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=scaled.endpoint_name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
+    )
+    for change in (
+        lambda: update.update(scaled, deployment.plan(scaled, OTHER)),
+        lambda: update.roll_back(scaled, deployment.status(scaled).config_name),
+        lambda: update.warnings(scaled, deployment.plan(scaled, OTHER)),
+    ):
+        with pytest.raises(NotReady, match="is Updating: SageMaker takes one change at a time"):
+            change()
+    assert scaling_of(scaled) == before
+    while deployment.status(scaled).status != "InService":
+        scaled.sleep(20)
+
+
+def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operator):
+    operator.quota(scaled, "ml.g5.2xlarge", 0)
+    types = ("ml.g6.2xlarge", "ml.g5.2xlarge")
+    with Load(scaled) as load:
+        load.set(3)
+        load.wait_open()
+        scaled.sleep(60)
+        said = update.warnings(scaled, deployment.plan(scaled, types))
+    assert "About 3 streams are live" in said[0]
+    assert "1 × ml.g5.2xlarge may be needed, the quota is 0" in said[1]
+    assert update.warnings(scaled, deployment.plan(scaled)) == ()
+
+
+def test_update_of_an_endpoint_that_does_not_scale_leaves_it_so(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    assert update.update(wb, deployment.plan(wb, OTHER)).restored == ()
+    assert registration.target(wb) is None
+
+
+def test_roll_back_to_what_is_not_there_or_another_variant_is_refused(scaled):
+    with pytest.raises(NotFound):
+        update.roll_back(scaled, "never-made")
+    config = scaled.client("sagemaker").describe_endpoint_config(
+        EndpointConfigName=deployment.status(scaled).config_name
+    )
+    variant = {**config["ProductionVariants"][0], "VariantName": "Blue"}
+    name = f"{scaled.endpoint_name}-blue"
+    scaled.client("sagemaker").create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    with pytest.raises(InvalidInput, match=r"has the variants Blue, and endpoint .* has AllTraffic beside"):
+        update.roll_back(scaled, name)
+
+
+def test_update_that_would_end_another_variant_is_refused(workbook):
+    blue = workbook(variant_name="Blue")
+    sagemaker, plan = blue.client("sagemaker"), deployment.plan(blue)
+    sagemaker.create_model(**plan.model_request())
+    request = plan.endpoint_config_request()
+    (variant,) = request["ProductionVariants"]
+    request["ProductionVariants"] = [variant, {**variant, "VariantName": "Green"}]
+    sagemaker.create_endpoint_config(**request)
+    sagemaker.create_endpoint(**plan.endpoint_request())
+    endpoint_state.settle(blue, timeout_s=3600, on_progress=None)
+    for change in (update.update, update.warnings):
+        with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
+            change(blue, deployment.plan(blue, OTHER))

@@ -1,0 +1,360 @@
+"""Exports: nothing of the account in them, valid in each format, and the scripts make the same again elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import hcl2
+import pytest
+
+from dgsm_helpers import local
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.export.setup_export import FORMATS, export
+from dgsm_helpers.aws.scaling import registration, scaling_setup
+from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.cli import export_command, main
+from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.session import open_workbook
+
+WEIGHTED = {
+    "TargetValue": 0.7,
+    "CustomizedMetricSpecification": {
+        "Metrics": [
+            {
+                "Id": "a",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/SageMaker",
+                        "MetricName": "ConcurrentRequestsPerModel",
+                        "Dimensions": [
+                            {"Name": "EndpointName", "Value": "dg-export"},
+                            {"Name": "VariantName", "Value": "AllTraffic"},
+                            {"Name": "InstanceType", "Value": "ml.g6.2xlarge"},
+                        ],
+                    },
+                    "Stat": "Average",
+                },
+                "ReturnData": False,
+            },
+            {"Id": "e", "Expression": "FILL(a,0)/20", "ReturnData": True},
+        ]
+    },
+    "ScaleInCooldown": 300,
+    "ScaleOutCooldown": 60,
+}
+
+
+ON_VARIANT = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+STEPS = {
+    "AdjustmentType": "ChangeInCapacity",
+    "StepAdjustments": [
+        {"MetricIntervalLowerBound": 0.0, "MetricIntervalUpperBound": 4.0, "ScalingAdjustment": 1},
+        {"MetricIntervalLowerBound": 4.0, "ScalingAdjustment": 2},
+    ],
+    "Cooldown": 120,
+    "MetricAggregationType": "Maximum",
+}
+FILES = {
+    "TargetValue": 30.0,
+    "CustomizedMetricSpecification": {
+        "Namespace": "AWS/SageMaker",
+        "MetricName": "Invocations",
+        "Dimensions": [{"Name": "EndpointName", "Value": "endpoint"}, {"Name": "VariantName", "Value": "Blue"}],
+        "Statistic": "Sum",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def scaled(embedded):
+    """An endpoint with everything that can be exported: two policies, a suspension, two scheduled actions."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-export")
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 3)
+    registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
+    registration.suspend(wb, scale_in=False, scale_out=False, scheduled=True)
+    autoscaling = wb.client("application-autoscaling")
+    on = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": wb.resource_id,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    autoscaling.put_scaling_policy(
+        **on, PolicyName="mixed", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=WEIGHTED
+    )
+    autoscaling.put_scheduled_action(
+        **on,
+        ScheduledActionName="morning",
+        Schedule="cron(0 7 ? * MON-FRI *)",
+        Timezone="Europe/Berlin",
+        EndTime="2040-01-01T00:00:00Z",
+        ScalableTargetAction={"MinCapacity": 2, "MaxCapacity": 3},
+    )
+    autoscaling.put_scheduled_action(
+        **on, ScheduledActionName="launch", Schedule="at(2039-05-01T10:00:00)", ScalableTargetAction={"MinCapacity": 3}
+    )
+    yield wb
+    deployment.delete(wb)
+
+
+@pytest.fixture(scope="module")
+def unusual(embedded):
+    """What the guide's endpoint has not: two variants, a network, keys, data capture, tags, step scaling, own models.
+
+    It is called ``endpoint``, so that its name stands in its resource ids twice.
+    """
+    wb = open_workbook("local", home=embedded.home, endpoint_name="endpoint", variant_name="Blue")
+    sagemaker, plan = wb.client("sagemaker"), deployment.plan(wb)
+    network = {"Subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
+    for name in ("own-model", "own-model-for-g5"):
+        sagemaker.create_model(**{**plan.model_request(), "ModelName": name, "VpcConfig": network})
+    shared = {"InitialInstanceCount": 1, "InferenceAmiVersion": "al2023-ami-sagemaker-inference-gpu-4-1"}
+    pools = [
+        {"InstanceType": "ml.g6.2xlarge", "Priority": 1},
+        {"InstanceType": "ml.g5.2xlarge", "Priority": 2, "ModelNameOverride": "own-model-for-g5"},
+    ]
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 5,
+        "DestinationS3Uri": "s3://deepgram-capture/endpoint",
+        "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/1b2c",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    tags = [
+        {"Key": "team", "Value": "Speech + voice = 1"},
+        {"Key": "owner", "Value": "arn:aws:iam::123456789012:user/x"},
+    ]
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="own-config",
+        KmsKeyId="1b2c3d4e-0000-0000-0000-000000000000",
+        DataCaptureConfig=capture,
+        Tags=tags,
+        ProductionVariants=[
+            {**shared, "VariantName": "Blue", "ModelName": "own-model", "InstanceType": "ml.g5.2xlarge"},
+            {
+                **shared,
+                "VariantName": "Green-2",
+                "ModelName": "own-model",
+                "InstancePools": pools,
+                "InitialVariantWeight": 2.5,
+            },
+        ],
+    )
+    sagemaker.create_endpoint(EndpointName="endpoint", EndpointConfigName="own-config", Tags=tags)
+    while deployment.status(wb).status != "InService":
+        wb.sleep(10)
+    autoscaling = wb.client("application-autoscaling")
+    for variant in ("Blue", "Green-2"):
+        on = {**ON_VARIANT, "ResourceId": f"endpoint/endpoint/variant/{variant}"}
+        autoscaling.register_scalable_target(**on, MinCapacity=1, MaxCapacity=2, Tags={"team": "speech"})
+        autoscaling.put_scaling_policy(
+            **on, PolicyName=f"steps of {variant}", PolicyType="StepScaling", StepScalingPolicyConfiguration=STEPS
+        )
+        autoscaling.put_scaling_policy(
+            **on, PolicyName="files", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=FILES
+        )
+        autoscaling.put_scheduled_action(
+            **on, ScheduledActionName="often", Schedule="rate(12 hours)", ScalableTargetAction={"MaxCapacity": 2}
+        )
+    yield wb
+    sagemaker.delete_endpoint(EndpointName="endpoint")
+
+
+@pytest.fixture(params=["scaled", "unusual"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_export_holds_nothing_of_the_account_but_the_endpoints_name(scaled, to):
+    made = export(scaled, to)
+    assert "123456789012" not in made.text
+    assert "arn:aws" not in made.text
+    key = scaled.credentials()
+    assert key.access_key not in made.text
+    assert key.secret_key not in made.text
+    needed = {p.name for p in made.parameters if p.default is None}
+    assert needed == {"model_package_arn", "role_arn"}
+    assert [p.default for p in made.parameters if p.name == "endpoint_name"] == ["dg-export"]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_export_of_an_unusual_endpoint_has_a_parameter_for_each_value_of_the_account(unusual, to):
+    made = export(unusual, to)
+    assert not re.search(r"arn:aws|123456789012|subnet-|sg-0|s3://|1b2c", made.text)
+    assert {p.name for p in made.parameters if p.default is None} == {
+        "model_package_arn",
+        "role_arn",
+        "security_group_ids",
+        "subnets",
+        "subnets_2",
+        "kms_key_id",
+        "kms_key_id_2",
+        "destination_s3_uri",
+        "value",
+    }
+    assert sum("step-scaling policy" in note for note in made.notes) == 2
+    assert "Green-2" in made.text
+
+
+def test_export_to_cloudformation_passes_the_linter(either):
+    lint = Path(sys.executable).with_name("cfn-lint")
+    text = export(either, "cloudformation").text
+    done = subprocess.run([lint], input=text, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_export_to_cloudformation_has_a_resource_for_each_part(scaled, unusual):
+    resources = json.loads(export(scaled, "cloudformation").text)["Resources"]
+    assert [r["Type"].rpartition("::")[2] for r in resources.values()] == [
+        "Model",
+        "EndpointConfig",
+        "Endpoint",
+        "ScalableTarget",
+        "ScalingPolicy",
+        "ScalingPolicy",
+    ]
+    assert len(resources["Target"]["Properties"]["ScheduledActions"]) == 2
+    other = json.loads(export(unusual, "cloudformation").text)
+    pools = other["Resources"]["EndpointConfig"]["Properties"]["ProductionVariants"][1]["InstancePools"]
+    assert pools[1]["ModelNameOverride"] == {"Fn::GetAtt": ["Model2", "ModelName"]}
+    assert other["Resources"]["Target2"]["Properties"]["ResourceId"] == {
+        "Fn::Sub": "endpoint/${EndpointName}/variant/Green-2"
+    }
+    assert len(other["Metadata"]["Notes"]) == 2
+
+
+def test_export_to_terraform_parses(either):
+    assert hcl2.loads(export(either, "terraform").text)["resource"]
+
+
+def test_export_to_terraform_holds_the_scaling(scaled):
+    found = hcl2.loads(export(scaled, "terraform").text)
+    kinds = sorted(kind.strip('"') for block in found["resource"] for kind in block)
+    assert kinds == [
+        "aws_appautoscaling_policy",
+        "aws_appautoscaling_policy",
+        "aws_appautoscaling_scheduled_action",
+        "aws_appautoscaling_scheduled_action",
+        "aws_appautoscaling_target",
+        "aws_cloudformation_stack",
+    ]
+    text = json.dumps(found)
+    assert "FILL(a,0)/20" in text
+    assert "InstancePools" in text
+
+
+def test_export_to_json_lists_the_calls_in_order(scaled):
+    content = json.loads(export(scaled, "json").text)
+    assert [c["operation"] for c in content["calls"]] == [
+        "CreateModel",
+        "CreateEndpointConfig",
+        "CreateEndpoint",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+        "PutScalingPolicy",
+        "PutScheduledAction",
+        "PutScheduledAction",
+    ]
+    assert content["calls"][3]["request"]["ResourceId"] == "endpoint/${endpoint_name}/variant/AllTraffic"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """Two fresh embedded AWS, so fast that a new endpoint is there at the first look."""
+    homes = {kind: tmp_path_factory.mktemp(kind) for kind in ("cli", "boto3")}
+    started = {kind: local.up(home, speed=600) for kind, home in homes.items()}
+    yield {kind: (homes[kind], info) for kind, info in started.items()}
+    for home in homes.values():
+        local.down(home)
+
+
+@pytest.mark.parametrize(
+    ("to", "which"),
+    [
+        ("cli", "scaled"),
+        ("boto3", "scaled"),
+        ("boto3", "unusual"),
+        pytest.param("cli", "unusual", marks=pytest.mark.slow),
+    ],
+)
+def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere, tmp_path, to, which):
+    home, info = elsewhere[to]
+    either = request.getfixturevalue(which)
+    made = export(either, to)
+    script = tmp_path / "script"
+    script.write_text(made.text)
+    # The AWS CLI of this environment is awscli 1, as `aws` on PATH.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    given = {p.name.upper(): p.value for p in made.parameters if p.default is None}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | info.env() | given | {"PATH": path}
+    command = ["sh", script] if to == "cli" else [sys.executable, script]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    wb = open_workbook("local", home=home, endpoint_name=either.endpoint_name)
+    assert scaling_setup.read(wb) == scaling_setup.read(either)
+    assert deployment.status(wb).status == "InService"
+    assert deletion.is_ours(wb, deployment.status(wb).arn) == deletion.is_ours(either, deployment.status(either).arn)
+    assert _alarms(wb) == _alarms(either)
+    assert len(_alarms(wb)) == 4
+    if to == "cli" and either.endpoint_name == "dg-export":
+        policy = json.loads((tmp_path / "scaling-policy.json").read_text())
+        assert policy == ScalingPolicy(target_value=7.5, disable_scale_in=True).to_request()
+
+
+def _alarms(wb):
+    """The policies' alarms without what differs by nature: names' random ends and states."""
+    found = wb.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
+    mine = [a for a in found if f"/{wb.endpoint_name}/" in a["AlarmName"]]
+    kept = ("Threshold", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm", "Metrics", "Dimensions")
+    rows = [{key: a.get(key) for key in (*kept, "Statistic", "Period", "TreatMissingData")} for a in mine]
+    return sorted(rows, key=json.dumps)
+
+
+def test_export_leaves_out_a_scheduled_action_that_is_over_and_says_so(unusual):
+    on = {**ON_VARIANT, "ResourceId": "endpoint/endpoint/variant/Blue"}
+    soon = f"at({unusual.now() + timedelta(seconds=120):%Y-%m-%dT%H:%M:%S})"
+    autoscaling = unusual.client("application-autoscaling")
+    autoscaling.put_scheduled_action(
+        **on, ScheduledActionName="once", Schedule=soon, ScalableTargetAction={"MaxCapacity": 2}
+    )
+    assert soon in export(unusual, "cli").text
+    unusual.sleep(180)
+    made = export(unusual, "cli")
+    assert "--scheduled-action-name once" not in made.text
+    assert any(note.startswith(f"Scheduled action once, {soon}, is over") for note in made.notes)
+    autoscaling.delete_scheduled_action(**on, ScheduledActionName="once")
+
+
+def test_export_of_what_is_not_there_is_refused(workbook, scaled):
+    with pytest.raises(NotFound):
+        export(workbook(), "cli")
+    with pytest.raises(InvalidInput, match="cloudformation"):
+        export(scaled, "pulumi")
+
+
+def test_export_command_prints_the_text_alone_and_says_its_parameters_beside_it(scaled, embedded, tmp_path):
+    def dgsm(*words):
+        command = [sys.executable, "-m", "dgsm_helpers.cli.main", "export", *words]
+        return subprocess.run(command, env=embedded.env, capture_output=True, text=True, check=False, timeout=60)
+
+    printed = dgsm("dg-export", "--to", "json")
+    assert printed.returncode == main.YES
+    assert json.loads(printed.stdout)["schema"] == 1
+    assert "parameter role_arn" in printed.stderr
+    file = tmp_path / "endpoint.tf"
+    assert dgsm("dg-export", "--to", "terraform", "--out", str(file)).stdout == ""
+    assert file.read_text() == export(scaled, "terraform").text
+    missing = dgsm("never-made")
+    assert (missing.returncode, "never-made" in missing.stderr) == (main.FAILED, True)
+
+
+def test_export_command_offers_every_format():
+    assert tuple(FORMATS) == export_command.FORMATS

@@ -1,0 +1,122 @@
+"""Endpoints that are not the guide's: custom variant names, several variants, files only, asynchronous."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, pause
+from dgsm_helpers.aws.export.setup_export import export
+from dgsm_helpers.aws.scaling import registration, scaling_setup
+from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.errors import UnsupportedFeature
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.recordings import bundled_recording
+
+
+def settled(wb, *, running):
+    for _ in range(60):
+        state = deployment.status(wb)
+        if (state.status, state.variant(wb.variant_name).running) == ("InService", running):
+            return state
+        wb.sleep(20)
+    raise AssertionError(state)
+
+
+def test_custom_variant_name_is_registered_loaded_and_watched_like_the_guides(workbook):
+    wb = workbook(variant_name="Nova3")
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 3)
+    registration.apply(wb, ScalingPolicy(target_value=2))
+    assert registration.verify(wb, ScalingPolicy(target_value=2)).target.resource_id.endswith("/variant/Nova3")
+    with Load(wb) as load:
+        load.set(4)
+        load.wait_open()
+        settled(wb, running=2)
+        assert observe.metrics(wb).concurrency["concurrency_max_streams"].max() == 4
+    assert observe.activities(wb)["desired_instances"].dropna().tolist()[0] == 2
+    assert observe.instances(wb)["running_instances"].tolist()[-1] >= 1
+    assert "variant/Nova3" in export(wb, "cli").text
+    deployment.delete(wb)
+    assert deletion.prove_empty(wb) == ()
+
+
+def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
+    blue = workbook(variant_name="Blue")
+    green = replace(blue, variant_name="Green")
+    sagemaker = blue.client("sagemaker")
+    plan = deployment.plan(blue)
+    sagemaker.create_model(**plan.model_request())
+    request = plan.endpoint_config_request()
+    variant = request["ProductionVariants"][0]
+    request["ProductionVariants"] = [
+        {**variant, "VariantName": "Blue", "InitialVariantWeight": 1.0},
+        {**variant, "VariantName": "Green", "InitialVariantWeight": 3.0},
+    ]
+    sagemaker.create_endpoint_config(**request)
+    sagemaker.create_endpoint(**plan.endpoint_request())
+    settled(blue, running=1)
+    registration.register(blue, 1, 2)
+    registration.register(green, 1, 3)
+    registration.apply(blue, ScalingPolicy(target_value=50))
+    registration.apply(green, ScalingPolicy(target_value=1))
+    with Load(green) as load:
+        load.set(8)
+        load.wait_open()
+        settled(green, running=3)
+        seen = {
+            wb.variant_name: observe.metrics(wb).concurrency["concurrency_max_streams"].max() for wb in (blue, green)
+        }
+    # On a busy machine the fleet grows before the last of them has opened: no instance need ever have had all.
+    assert seen["Blue"] == 0
+    assert 1 < seen["Green"] <= 8
+    assert deployment.status(blue).variant("Blue").running == 1
+    assert set(observe.activities(blue)["desired_instances"].dropna()) == set()
+    made = scaling_setup.read(blue)
+    assert [r["ResourceId"].rpartition("/")[2] for r in made.of("RegisterScalableTarget")] == ["Blue", "Green"]
+    assert [r["MaxCapacity"] for r in made.of("RegisterScalableTarget")] == [2, 3]
+    registration.remove(green)
+    assert registration.verify(blue, ScalingPolicy(target_value=50)).ok
+    registration.remove(blue)
+
+
+def test_endpoint_that_takes_files_only_is_scaled_by_its_files(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 2)
+    registration.apply(wb, ScalingPolicy(target_value=2))
+    wav = bundled_recording().to_wav(duration_s=4)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(60)))
+    assert all(deployment.transcript_of(answer) for answer in answers)
+    wb.sleep(90)
+    metrics = observe.metrics(wb, last_s=1800)
+    assert metrics.concurrency["concurrency_max_streams"].max() > 2
+    assert metrics.traffic["invocations_count"].sum() == 60
+    assert metrics.traffic["model_latency_p99_ms"].max() > 0
+    assert metrics.traffic["first_chunk_p50_ms"].dropna().empty
+    settled(wb, running=2)
+
+
+def test_asynchronous_endpoint_is_refused_with_the_manuals_words(deployed, scripted):
+    with pytest.raises(UnsupportedFeature, match="temporarily not supported"):
+        deployment.plan(deployed, async_inference_config={"OutputConfig": {"S3OutputPath": "s3://bucket/out"}})
+    s = scripted()
+    described = {
+        "EndpointName": "dg",
+        "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg",
+        "EndpointConfigName": "c",
+        "EndpointStatus": "InService",
+        "CreationTime": s.wb.now(),
+        "LastModifiedTime": s.wb.now(),
+        "ProductionVariants": [{"VariantName": "AllTraffic", "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}],
+        "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}},
+    }
+    for refused in (registration.register, lambda wb: export(wb, "cli"), pause.pause):
+        s.answers("sagemaker", "describe_endpoint", described)
+        with pytest.raises(UnsupportedFeature, match="temporarily not supported"):
+            refused(s.wb)

@@ -1,0 +1,142 @@
+"""Scheduled actions: made, shown, fired by the local clock, planned for the simulator, and refused when wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
+from dgsm_helpers.planning.scheduled_changes import planned
+
+MORNING = "cron(0 7 ? * MON-FRI *)"
+
+
+@pytest.fixture
+def registered(deployed):
+    registration.register(deployed, 1, 4)
+    yield deployed
+    registration.remove(deployed)
+
+
+def test_scheduled_actions_are_listed_with_their_next_time_the_next_first(registered):
+    scheduled_actions.put(
+        registered, "night", "cron(0 22 * * ? *)", min_capacity=1, max_capacity=2, timezone="Europe/Berlin"
+    )
+    soon = registered.now() + timedelta(hours=1)
+    scheduled_actions.put(registered, "launch", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=3)
+    found = scheduled_actions.listed(registered)
+    assert {a.name: (a.min_capacity, a.max_capacity, a.timezone) for a in found} == {
+        "launch": (3, None, "UTC"),
+        "night": (1, 2, "Europe/Berlin"),
+    }
+    assert [a.next_at for a in found] == sorted(a.next_at for a in found)
+    assert found[[a.name for a in found].index("launch")].next_at == soon.replace(microsecond=0)
+    assert "Europe/Berlin" in str(found)
+    assert "launch" in found._repr_html_()
+
+
+def test_scheduled_action_is_changed_and_removed_by_name(registered):
+    scheduled_actions.put(registered, "morning", MORNING, min_capacity=2)
+    scheduled_actions.put(registered, "morning", MORNING, min_capacity=3)
+    assert [a.min_capacity for a in scheduled_actions.listed(registered)] == [3]
+    assert scheduled_actions.remove(registered, "morning")
+    assert not scheduled_actions.remove(registered, "morning")
+    assert len(scheduled_actions.listed(registered)) == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "timezone", "said"),
+    [
+        ("cron(0 7 ? * MON-FRI)", "UTC", "has 5 fields"),
+        ("cron(0 7 * * MON-FRI *)", "UTC", "must be `\\?`"),
+        ("cron(0 25 ? * * *)", "UTC", "outside 0 to 23"),
+        ("0 7 * * 1-5", "UTC", "is not at"),
+        ("rate(90 seconds)", "UTC", "units are minutes"),
+        ("at(24.12.2026 18:00)", "UTC", "is not of the form at"),
+        (MORNING, "CET+1", "Unknown time zone 'CET\\+1'"),
+        (MORNING, "Berlin", "IANA name"),
+        ("at(2020-01-01T00:00:00)", "UTC", "would never fire"),
+    ],
+)
+def test_schedule_mistakes_are_refused_before_any_call(registered, schedule, timezone, said):
+    with pytest.raises(InvalidInput, match=said):
+        scheduled_actions.put(registered, "wrong", schedule, min_capacity=2, timezone=timezone)
+    assert len(scheduled_actions.listed(registered)) == 0
+
+
+def test_schedule_that_ends_before_it_begins_to_fire_is_refused(registered):
+    with pytest.raises(InvalidInput, match="would never fire"):
+        scheduled_actions.put(registered, "x", MORNING, min_capacity=2, end=registered.now())
+    with pytest.raises(InvalidInput, match="start has no time zone"):
+        scheduled_actions.put(registered, "x", MORNING, min_capacity=2, start=datetime(2030, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kind", "said"),
+    [
+        ({}, InvalidInput, "neither bound"),
+        ({"min_capacity": 0}, UnsupportedFeature, "cannot scale to zero"),
+        ({"min_capacity": 6}, InvalidInput, "minimum of 6 would be above the maximum of 4"),
+        ({"min_capacity": 3, "max_capacity": 2}, InvalidInput, "minimum of 3 would be above the maximum of 2"),
+    ],
+)
+def test_schedule_with_impossible_bounds_is_refused(registered, bounds, kind, said):
+    with pytest.raises(kind, match=said):
+        scheduled_actions.put(registered, "x", MORNING, **bounds)
+
+
+def test_schedule_that_only_aws_can_read_is_listed_without_a_next_time(scripted):
+    s = scripted()
+    described = {
+        "ScheduledActionName": "odd",
+        "ScheduledActionARN": "arn:aws:autoscaling:us-east-1:123456789012:scheduledAction:x",
+        "ServiceNamespace": "sagemaker",
+        "Schedule": "cron(0 7 L-3 * ? *)",
+        "ResourceId": s.wb.resource_id,
+        "CreationTime": s.wb.now(),
+        "ScalableTargetAction": {"MinCapacity": 2},
+    }
+    s.answers("application-autoscaling", "describe_scheduled_actions", {"ScheduledActions": [described]})
+    (found,) = scheduled_actions.listed(s.wb)
+    assert (found.name, found.min_capacity, found.next_at) == ("odd", 2, None)
+
+
+def test_schedule_needs_a_registered_target(deployed):
+    with pytest.raises(NotFound, match=r"scaling\.register"):
+        scheduled_actions.put(deployed, "morning", MORNING, min_capacity=2)
+
+
+def test_scheduled_actions_are_planned_in_their_time_zone():
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    up = ScheduledAction(name="up", schedule=MORNING, timezone="Europe/Berlin", min_capacity=3)
+    down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
+    changes = planned([down, up], monday, 48 * 3600)
+    assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
+        (6, "up", 3),
+        (20, "down", 1),
+        (30, "up", 3),
+    ]
+
+
+def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activities(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb, 1, 4)
+    soon = wb.now() + timedelta(minutes=3)
+    scheduled_actions.put(wb, "event", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=2)
+    for _ in range(60):
+        wb.sleep(30)
+        if deployment.status(wb).running == 2:
+            break
+    target = registration.target(wb)
+    assert (target.min_capacity, target.max_capacity, deployment.status(wb).running) == (2, 4, 2)
+    shown = observe.activities(wb)
+    assert "schedule" in shown["trigger"].tolist()
+    assert "scheduled action name event was triggered" in observe.story(wb)
+    assert scheduled_actions.listed(wb)[0].next_at is None
+    registration.remove(wb)

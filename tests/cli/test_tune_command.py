@@ -1,0 +1,164 @@
+"""``dgsm tune`` as it is typed, on the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dgsm_helpers import session
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.cli import main
+from dgsm_helpers.session import open_workbook
+
+PROMISED = {
+    "feasible_max",
+    "infeasible_min",
+    "binding_constraint",
+    "confidence",
+    "target_value",
+    "instance_minutes",
+    "evidence",
+}
+
+
+def start(env, *words):
+    """The command in a session of its own, as a terminal runs it."""
+    command = [sys.executable, "-m", "dgsm_helpers.cli.main", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=env, start_new_session=True, **pipes)
+
+
+@pytest.fixture
+def place(embedded):
+    """A workbook on an endpoint that does not exist; what the command leaves is deleted afterwards."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="cli-tune")
+    yield wb
+    deletion.delete(wb)
+
+
+@pytest.fixture(scope="module")
+def scaled(embedded):
+    """An endpoint, registered 1 to 4 with the guide's policy; every test leaves it like that."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="cli-tune-scaled")
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    registration.apply(wb)
+    yield wb
+    deletion.delete(wb)
+
+
+def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
+    run = start(embedded.env, "tune", place.endpoint_name, "--max-streams", "4", "--json", "--apply")
+    out, err = run.communicate(timeout=150)
+    answer = json.loads(out)
+    assert answer.keys() >= PROMISED
+    assert (answer["feasible_max"], answer["infeasible_min"]) == (4, None)
+    assert run.returncode == main.NO, "an interval without an upper end is no answer"
+    assert answer["target_value"] == 3.2
+    assert answer["applied"]
+    evidence = json.loads(Path(answer["evidence"]).read_text())
+    assert [rung["n"] for rung in evidence["rungs"]] == [4]
+    assert evidence["fingerprint"]["model_package_arn"] == place.model_package_arn
+    assert f"There is no endpoint {place.endpoint_name}: deploying one." in err
+    assert "4 streams" in err
+    assert "instance-minutes of ml.g6.2xlarge at $" in err
+    assert registration.verify(place, registration.ScalingPolicy(target_value=3.2), min_capacity=1, max_capacity=4).ok
+
+
+def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded, scaled):
+    run = start(embedded.env, "tune", scaled.endpoint_name, "--json")
+    for line in run.stderr:
+        if " 4 streams" in line:
+            break
+    assert registration.target(scaled).scale_out_suspended
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (main.FAILED, "")
+    assert "interrupted" in err
+    assert "Scaling is as it was." in err
+    assert registration.verify(scaled, min_capacity=1, max_capacity=4).ok
+    [kept] = (embedded.home / "capacity" / scaled.endpoint_name).glob("*.json")
+    evidence = json.loads(kept.read_text())
+    assert evidence["problem"] == "interrupted"
+    assert [rung["n"] for rung in evidence["rungs"]] == [4]
+
+
+@pytest.fixture
+def billing(monkeypatch, embedded):
+    """Workbooks of the command are on an AWS that bills."""
+
+    def open_one(where, *, confirm_spend=False, **given):
+        given = {name: value for name, value in given.items() if name != "profile"}
+        return replace(open_workbook("local", home=embedded.home, **given), _bills=True, confirm_spend=confirm_spend)
+
+    monkeypatch.setattr(session, "open_workbook", open_one)
+
+
+def test_deployment_needs_confirmed_spending(billing, place, capsys):
+    assert main.main(["tune", place.endpoint_name]) == main.NEEDS_CONFIRMATION
+    assert "costs $2.80 per hour" in capsys.readouterr().err
+    assert endpoint_state.find(place) is None
+
+
+def test_measuring_needs_confirmed_spending_and_states_the_price(billing, scaled, capsys):
+    assert main.main(["tune", scaled.endpoint_name]) == main.NEEDS_CONFIRMATION
+    err = capsys.readouterr().err
+    assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in err
+    assert "Forecast on one instance" in err
+    assert not registration.target(scaled).scale_out_suspended
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--headroom", "2"), "headroom"),
+        (("--max-streams", "0"), "max_streams=0"),
+        (("--instances", "0"), "instances=0"),
+        (("--audio", "no-such-folder/*.wav"), "no WAV file"),
+        (("--query", "encoding=opus"), "sets encoding"),
+        (("--variant", "Other"), "no variant 'Other'"),
+    ],
+)
+def test_impossible_values_are_refused_and_leave_scaling_on(embedded, scaled, words, text):
+    run = start(embedded.env, "tune", scaled.endpoint_name, *words)
+    assert text in run.communicate(timeout=60)[1]
+    assert run.returncode == main.FAILED
+    assert registration.verify(scaled).ok
+
+
+def test_help_names_what_can_be_chosen(capsys):
+    with pytest.raises(SystemExit) as left:
+        main.main(["tune", "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    for option in ("--effort", "--criteria", "--apply", "--listing", "--confirm-spend", "--cluster", "--json"):
+        assert option in shown
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path):
+    env = {**{k: v for k, v in embedded.env.items() if not k.startswith("AWS_")}, "DGSM_HOME": str(tmp_path)}
+    dgsm = f"{sys.executable} -m dgsm_helpers.cli.main"
+    line = f"{dgsm} local up --metered lanes=4,service_ms=45 >&2 && {dgsm} tune deepgram-demo --json"
+    try:
+        run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
+        if "the client sent late" in run.stderr:
+            # A busy machine voids the run, and the command says so (exit 2); it says nothing of the knee.
+            run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
+        assert run.returncode == main.YES, run.stderr
+        answer = json.loads(run.stdout)
+        assert (answer["feasible_max"], answer["infeasible_min"]) == (4 * 100 // 45, 9)
+        assert answer["target_value"] == 6.4
+        assert "45 ms per 100 ms of audio: 8 streams per instance" in run.stderr
+    finally:
+        subprocess.run(f"{dgsm} local down", shell=True, env=env, capture_output=True, check=False, timeout=60)

@@ -1,0 +1,297 @@
+"""Alarms from the inside: when they are evaluated, what they decide, what they say and remember."""
+
+import json
+import time
+
+import pytest
+from moto.core.exceptions import ServiceException
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.alarms import AlarmSpec
+from embedded_aws import cloudwatch
+from embedded_aws.cloudwatch import Alarm, MetricStat, Query
+from embedded_aws.cloudwatch.reasons import reason, reason_data
+
+WHERE = {"EndpointName": "e", "VariantName": "v"}
+NAME = "ConcurrentRequestsPerModel"
+
+
+def concurrency(period_s=10, stat="Average"):
+    return MetricStat("AWS/SageMaker", NAME, tuple(WHERE.items()), stat, period_s)
+
+
+def high(**changes):
+    given = {"name": "high", "metric": concurrency(), "threshold": 5.0, "comparison": ">", "evaluation_periods": 3}
+    return Alarm(**given | changes)
+
+
+class Beat:
+    """Moves the clock by ten seconds, publishes what is given for them, and evaluates."""
+
+    def __init__(self, here, clock):
+        self._here, self._clock = here, clock
+
+    def __call__(self, *values):
+        start_s = self._clock.time_s
+        if values:
+            self._here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=start_s, values=values, resolution_s=10)
+        self._clock.time_s += 10
+        return self._here.alarms.evaluate(self._clock.time_s)
+
+
+@pytest.fixture
+def beat(here, clock):
+    return Beat(here, clock)
+
+
+def test_a_new_alarm_has_insufficient_data(here, clock):
+    here.alarms.put(high())
+    status = here.alarms.get("high")
+    assert (status.state, status.reason) == ("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation")
+    assert status.configured_s == clock.time_s
+
+
+def test_three_datapoints_above_the_threshold_alarm_and_one_below_ends_it(here, beat):
+    here.alarms.put(high())
+    states = []
+    for value in (6, 7, 8, 9, 4, 6):
+        beat(value)
+        states.append(here.alarms.get("high").state)
+    # CloudWatch's own table has `X X -` and older gaps end in ALARM only with enough breaching points in range.
+    assert states[2:] == ["ALARM", "ALARM", "OK", "OK"]
+
+
+def test_the_transition_says_what_crossed_in_cloudwatch_words(here, beat):
+    here.alarms.put(high())
+    for _ in range(3):
+        beat(1)
+    assert here.alarms.get("high").state == "OK"
+    transitions = [t for value in (6, 7.5, 6) for t in beat(value)]
+    [transition] = transitions
+    assert (transition.old, transition.new, transition.datapoints) == ("OK", "ALARM", (6.0, 7.5, 6.0))
+    assert transition.reason == (
+        "Threshold Crossed: 3 out of the last 3 datapoints [6.0 (24/11/26 12:00:50), 7.5 (24/11/26 12:00:40), "
+        "6.0 (24/11/26 12:00:30)] were greater than the threshold (5.0) "
+        "(minimum 3 datapoints for OK -> ALARM transition)."
+    )
+    data = json.loads(here.alarms.get("high").reason_data)
+    assert data["recentDatapoints"] == [6.0, 7.5, 6.0]
+    assert data["evaluatedDatapoints"][0] == {
+        "timestamp": "2026-11-24T12:00:50.000+0000",
+        "sampleCount": 1.0,
+        "value": 6.0,
+    }
+    assert (data["statistic"], data["period"], data["threshold"]) == ("Average", 10, 5.0)
+    [ended] = beat(2)
+    assert ended.reason == (
+        "Threshold Crossed: 1 out of the last 3 datapoints [2.0 (24/11/26 12:01:00)] was not greater than the "
+        "threshold (5.0) (minimum 1 datapoint for ALARM -> OK transition)."
+    )
+
+
+def test_no_data_for_long_is_insufficient_data(here, beat):
+    here.alarms.put(high())
+    for _ in range(4):
+        beat(9)
+    transitions = [t for _ in range(6) for t in beat()]
+    assert [(t.old, t.new) for t in transitions] == [("ALARM", "INSUFFICIENT_DATA")]
+    assert transitions[0].reason == "Insufficient Data: 3 datapoints were unknown."
+
+
+def test_missing_data_can_be_treated_as_breaching(here, beat):
+    here.alarms.put(high(treat_missing="breaching"))
+    [transition] = beat()
+    assert transition.new == "ALARM"
+    assert transition.reason == (
+        "Threshold Crossed: no datapoints were received for 3 periods "
+        "and 3 missing datapoints were treated as [Breaching]."
+    )
+
+
+def test_m_of_n(here, beat):
+    here.alarms.put(high(evaluation_periods=5, datapoints_to_alarm=3))
+    for value in (1, 6, 1, 6, 1):
+        beat(value)
+    assert here.alarms.get("high").state == "OK"
+    [transition] = beat(6)
+    assert transition.new == "ALARM"
+    assert "3 out of the last 5 datapoints" in transition.reason
+    [ended] = beat(1)
+    assert ended.reason.endswith("(minimum 3 datapoints for ALARM -> OK transition).")
+
+
+def test_ninety_datapoints_below_the_threshold(here, beat):
+    here.alarms.put(high(name="low", threshold=4.5, comparison="<", evaluation_periods=90))
+    for _ in range(89):
+        beat(1)
+    beat(1)
+    status = here.alarms.get("low")
+    assert status.state == "ALARM"
+    assert len(status.datapoints) == 90
+    assert len(status.reason) <= 1023
+    assert (
+        "...] were less than the threshold (4.5) (minimum 90 datapoints for OK -> ALARM transition)." in status.reason
+    )
+    assert len(status.reason_data) <= 4000
+    assert len(json.loads(status.reason_data)["recentDatapoints"]) == 90
+
+
+def test_periods_below_a_minute_are_evaluated_every_ten_seconds_others_every_minute(here, beat, clock):
+    here.alarms.put(high(name="fine", evaluation_periods=1))
+    here.alarms.put(high(name="coarse", evaluation_periods=1, metric=concurrency(60)))
+    changed = {}
+    for tick in range(13):
+        for transition in beat(9):
+            changed[transition.alarm.name] = tick
+    # The first full minute (12:00) is seen at the first evaluation of the next one, the sixth beat.
+    assert changed == {"fine": 0, "coarse": 5}
+
+
+def test_a_second_evaluation_in_the_same_ten_seconds_does_nothing(here, beat, clock):
+    here.alarms.put(high(evaluation_periods=1))
+    beat(1)
+    here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=clock.time_s - 10, values=[99, 99], resolution_s=10)
+    assert here.alarms.evaluate(clock.time_s + 5) == []
+    assert [t.new for t in here.alarms.evaluate(clock.time_s + 10)] == ["ALARM"]
+
+
+def test_metric_math_over_pools(here, clock):
+    queries = (
+        Query("a", metric=MetricStat("N", "m", (("InstanceType", "x"),), "Average", 60), return_data=False),
+        Query("b", metric=MetricStat("N", "m", (("InstanceType", "y"),), "Average", 60), return_data=False),
+        Query("load", expression="MAX([FILL(a, 0) / 20, FILL(b, 0) / 8])"),
+    )
+    here.alarms.put(high(name="math", metric=None, metrics=queries, threshold=0.7))
+    for _ in range(6):
+        here.store.put("N", "m", {"InstanceType": "x"}, timestamp_s=clock.time_s, values=[18.0])
+        clock.time_s += 60
+        here.alarms.evaluate(clock.time_s)
+    status = here.alarms.get("math")
+    assert (status.state, status.datapoints) == ("ALARM", (0.9, 0.9, 0.9))
+    assert "statistic" not in json.loads(status.reason_data)
+
+
+def test_a_percentile_alarm(here, clock):
+    here.alarms.put(high(metric=MetricStat("N", "m", (), "p90", 60), evaluation_periods=1))
+    here.store.put("N", "m", {}, timestamp_s=clock.time_s, values=list(range(1, 11)))
+    [transition] = here.alarms.evaluate(clock.time_s + 60)
+    assert transition.datapoints == (9.0,)
+
+
+def test_a_state_set_by_hand_lasts_until_the_next_evaluation(here, beat):
+    here.alarms.put(high())
+    for _ in range(3):
+        beat(1)
+    here.alarms.set_state("high", "ALARM", "a drill")
+    assert here.alarms.get("high").state == "ALARM"
+    assert [(t.old, t.new) for t in beat(1)] == [("OK", "ALARM"), ("ALARM", "OK")]
+
+
+def test_a_new_configuration_leaves_the_state(here, beat):
+    here.alarms.put(high(tags={"a": "b"}))
+    for _ in range(3):
+        beat(9)
+    here.alarms.put(high(threshold=100.0))
+    status = here.alarms.get("high")
+    assert (status.state, status.alarm.threshold, status.tags) == ("ALARM", 100.0, {"a": "b"})
+    beat(9)
+    assert here.alarms.get("high").state == "OK"
+
+
+def test_history_outlives_the_alarm(here, beat):
+    here.alarms.put(high())
+    for _ in range(3):
+        beat(9)
+    here.alarms.record_action("high", "Successfully executed action arn:aws:autoscaling:policy")
+    here.alarms.put(high(threshold=6.0))
+    here.alarms.delete(["high", "never was"])
+    items = here.alarms.history("high")
+    assert [(item.kind, item.summary) for item in items] == [
+        ("ConfigurationUpdate", 'Alarm "high" created'),
+        ("StateUpdate", "Alarm updated from INSUFFICIENT_DATA to ALARM"),
+        ("Action", "Successfully executed action arn:aws:autoscaling:policy"),
+        ("ConfigurationUpdate", 'Alarm "high" updated'),
+        ("ConfigurationUpdate", 'Alarm "high" deleted'),
+    ]
+    assert json.loads(items[1].data)["newState"]["stateValue"] == "ALARM"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datapoints_to_alarm": 4},
+        {"comparison": "=="},
+        {"treat_missing": "zero"},
+        {"metric": None, "metrics": (Query("e", expression="FILL(m9, 0)"),)},
+        {"metric": None, "metrics": (Query("m", metric=concurrency()), Query("n", metric=concurrency()))},
+        {"metric": MetricStat("N", "m", (), "p200", 60)},
+        {
+            "metric": None,
+            "metrics": (Query("m", metric=concurrency(), return_data=False), Query("e", expression="MAX(m)")),
+        },
+    ],
+)
+def test_an_alarm_that_cannot_be_evaluated_is_refused_and_not_kept(here, changes):
+    with pytest.raises((InvalidInput, ServiceException)):
+        here.alarms.put(high(**changes))
+    assert here.alarms.describe() == []
+
+
+def test_all_regions_are_evaluated_together(here, clock):
+    for region in ("us-east-1", "eu-west-1"):
+        where = cloudwatch.cloudwatch_for(region)
+        where.alarms.put(high(treat_missing="breaching"))
+    changed = cloudwatch.evaluate_alarms(clock.time_s)
+    assert {region: [t.new for t in transitions] for region, transitions in changed.items()} == {
+        "us-east-1": ["ALARM"],
+        "eu-west-1": ["ALARM"],
+    }
+
+
+def test_ten_alarms_over_fifteen_minutes_are_evaluated_in_no_time(here, beat, clock):
+    for i in range(10):
+        here.alarms.put(high(name=f"low{i}", threshold=4.5, comparison="<", evaluation_periods=90))
+    for tick in range(95):
+        beat(4 + tick % 2)
+    spent = []
+    for _ in range(20):
+        here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=clock.time_s, values=[5], resolution_s=10)
+        clock.time_s += 10
+        began = time.perf_counter()
+        here.alarms.evaluate(clock.time_s)
+        spent.append(time.perf_counter() - began)
+    assert min(spent) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        (">", "greater than"),
+        (">=", "greater than or equal to"),
+        ("<", "less than"),
+        ("<=", "less than or equal to"),
+    ],
+)
+def test_each_comparison_has_its_words(comparison, words):
+    spec = AlarmSpec(threshold=1, comparison=comparison, period_s=60, evaluation_periods=1, datapoints_to_alarm=1)
+    text = reason(spec, "ALARM", [(0.0, 0.0 if "<" in comparison else 2.0)])
+    assert text.startswith("Threshold Crossed: 1 out of the last 1 datapoints [")
+    assert f"] was {words} the threshold (1.0) (minimum 1 datapoint for" in text
+
+
+def test_treated_missing_datapoints_are_mentioned():
+    spec = AlarmSpec(
+        threshold=1,
+        comparison=">",
+        period_s=60,
+        evaluation_periods=3,
+        datapoints_to_alarm=2,
+        treat_missing="notBreaching",
+    )
+    text = reason(spec, "ALARM", [(0.0, 2.0), (60.0, 3.0)])
+    assert (
+        " were greater than the threshold (1.0) and 1 missing datapoint was treated as [NonBreaching] (minimum 2"
+        in text
+    )
+    data = json.loads(reason_data(spec, [], now_s=0.0, sample_counts={}))
+    assert data["recentDatapoints"] == data["evaluatedDatapoints"] == []

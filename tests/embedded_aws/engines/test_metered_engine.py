@@ -1,0 +1,265 @@
+"""The metered engine: capacity in closed form, and what it says."""
+
+import asyncio
+import math
+import random
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.sample import bundled_sample
+from embedded_aws.engines.base import StreamOptions
+from embedded_aws.engines.known_words import LOCATED, UNLOCATED, KnownWords
+from embedded_aws.engines.metered import Lanes, MeteredEngine, MeteredSettings
+from embedded_aws.engines.release_queue import ReleaseQueue
+
+SAMPLE = bundled_sample()
+CHUNK = 3200
+
+
+class Heard:
+    def __init__(self):
+        self.results, self.times, self.ended, self.failed = [], [], asyncio.Event(), None
+
+    def on_result(self, result):
+        self.results.append(result)
+        self.times.append(time.monotonic())
+
+    def on_end(self):
+        self.ended.set()
+
+    def on_failure(self, message):
+        self.failed = message
+
+
+# Capacity
+
+
+@pytest.mark.parametrize(
+    ("lanes", "service_ms", "knee"), [(4, 38, 10), (4, 45, 8), (1, 100, 1), (3, 100, 3), (1, 101, 0), (7, 0.7, 1000)]
+)
+def test_the_knee_is_known_in_closed_form(lanes, service_ms, knee):
+    assert MeteredSettings(lanes=lanes, service_ms=service_ms).knee == knee
+
+
+def test_defaults_give_the_guides_ten_streams():
+    assert MeteredSettings() == MeteredSettings(lanes=4, service_ms=38.0) and MeteredSettings().knee == 10
+
+
+@pytest.mark.parametrize("bad", [{"lanes": 0}, {"lanes": 1.5}, {"service_ms": 0}, {"service_ms": -1}, {"lanes": 10**9}])
+def test_impossible_settings_are_refused_by_name(bad):
+    with pytest.raises(InvalidInput, match=next(iter(bad))):
+        MeteredSettings(**bad)
+
+
+def lags(settings, streams, seconds=20.0):
+    """(time in, lag) of every 100 ms chunk of evenly spread real-time streams, on a clock of its own."""
+    lanes = Lanes(settings)
+    arrivals = sorted((n * 0.1 + s * 0.1 / streams) for n in range(int(seconds * 10)) for s in range(streams))
+    return [(at, lanes.take(at, 0.1) - at) for at in arrivals]
+
+
+@given(st.integers(1, 12), st.integers(1, 60), st.floats(0.05, 0.95))
+def test_streams_up_to_the_knee_keep_up_and_one_more_does_not(lanes, whole, fraction):
+    settings = MeteredSettings(lanes=lanes, service_ms=lanes * 100 / (whole + fraction))
+    assert settings.knee == whole
+    assert max(lag for _, lag in lags(settings, whole, 5)) == pytest.approx(settings.service_ms / 1000)
+    over = lags(settings, whole + 1, 30)
+    growth = (whole + 1) / (whole + fraction) - 1
+    expected = settings.service_ms / 1000 + 30 * growth
+    assert over[-1][1] == pytest.approx(expected, rel=0.15, abs=0.1)
+
+
+def test_busy_share_is_the_offered_load_and_never_above_one():
+    settings = MeteredSettings(lanes=4, service_ms=40)
+    for streams, share in ((5, 0.5), (10, 1.0), (20, 1.0)):
+        lanes = Lanes(settings)
+        for n in range(100):
+            for s in range(streams):
+                lanes.take(n * 0.1 + s * 0.1 / streams, 0.1)
+        assert lanes.worked_s(10.0) / (4 * 10.0) == pytest.approx(share, abs=0.02)
+
+
+def test_a_real_stream_is_answered_at_the_service_time():
+    async def scene():
+        instance = MeteredEngine(MeteredSettings(lanes=1, service_ms=60)).new_instance("i-1")
+        heard = Heard()
+        stream = instance.open_stream(StreamOptions(interim_results=True), heard)
+        sent = time.monotonic()
+        stream.audio(SAMPLE.pcm[:CHUNK])
+        stream.audio(SAMPLE.pcm[CHUNK : 2 * CHUNK])
+        await asyncio.sleep(0.3)
+        return [at - sent for at in heard.times], instance.busy_share(), instance.busy_share()
+
+    lag, busy, idle = asyncio.run(scene())
+    assert lag[0] == pytest.approx(0.06, abs=0.03) and lag[1] == pytest.approx(0.12, abs=0.03)
+    assert 0.2 < busy < 0.6 and idle == 0.0
+
+
+def test_instances_do_not_share_capacity():
+    async def scene():
+        engine = MeteredEngine(MeteredSettings(lanes=1, service_ms=100))
+        heard = [Heard(), Heard()]
+        sent = time.monotonic()
+        for listener, name in zip(heard, ("i-1", "i-2"), strict=True):
+            stream = engine.new_instance(name).open_stream(StreamOptions(interim_results=True), listener)
+            stream.audio(SAMPLE.pcm[:CHUNK])
+        await asyncio.sleep(0.2)
+        return [listener.times[0] - sent for listener in heard]
+
+    assert max(asyncio.run(scene())) < 0.15
+
+
+# What it says
+
+
+def say(pcm, *, sizes=(CHUNK,), options=None):
+    async def scene():
+        instance = MeteredEngine(MeteredSettings(lanes=1000, service_ms=0.01)).new_instance("i-1")
+        heard = Heard()
+        stream = instance.open_stream(options or StreamOptions(interim_results=True), heard)
+        at, turn = 0, 0
+        while at < len(pcm):
+            stream.audio(pcm[at : at + sizes[turn % len(sizes)]])
+            at += sizes[turn % len(sizes)]
+            turn += 1
+        stream.finish()
+        await asyncio.wait_for(heard.ended.wait(), 5)
+        return heard.results
+
+    return asyncio.run(scene())
+
+
+def text(results):
+    return " ".join(w.punctuated_word for r in results if r.is_final for w in r.words)
+
+
+@pytest.mark.parametrize("sizes", [(640,), (3200,), (8192,), (320, 6400, 1600), (352_000,)])
+def test_the_words_do_not_depend_on_how_the_audio_is_cut(sizes):
+    assert text(say(SAMPLE.pcm, sizes=sizes)) == SAMPLE.transcript
+
+
+@given(st.integers(0, 10_900), st.integers(1_000, 30_000), st.sampled_from([640, 1600, 3200, 6400]))
+def test_any_stretch_of_any_number_of_loops_is_recognised_with_its_times(start_ms, length_ms, chunk):
+    start, length = start_ms * 32, length_ms * 32
+    audio = (SAMPLE.pcm * 5)[start : start + length]
+    known = KnownWords(16000)
+    words = []
+    for at in range(0, len(audio), chunk):
+        before = known.cursor_s
+        known.advance(audio[at : at + chunk])
+        words += known.words(before, known.cursor_s)
+    assert known.model == LOCATED
+    expected = [
+        (w.punctuated_word, round(w.end + turn * SAMPLE.duration_s - start_ms / 1000, 3))
+        for turn in range(5)
+        for w in SAMPLE.words
+        if 1e-6 < w.end + turn * SAMPLE.duration_s - start_ms / 1000 < length_ms / 1000 - 1e-6
+    ]
+    got = [(w.punctuated_word, round(w.end_s, 3)) for w in words]
+    # A word that ends within a microsecond of an edge may fall on either side of it.
+    assert [g for g in got if 1e-3 < g[1] < length_ms / 1000 - 1e-3] == [
+        e for e in expected if 1e-3 < e[1] < length_ms / 1000 - 1e-3
+    ]
+    every = [(w.start + base, w.end + base) for base in _turns(start_ms / 1000) for w in SAMPLE.words]
+    following = [start for start, end in every if end > 1e-3][sum(w.end_s > 1e-3 for w in words)]
+    assert known.next_start_s == pytest.approx(following, abs=1e-3)
+
+
+def _turns(offset_s):
+    return [turn * SAMPLE.duration_s - offset_s for turn in range(6)]
+
+
+def test_the_sample_is_found_again_after_other_audio():
+    noise = random.Random(1).randbytes(16_000)
+    known = KnownWords(16000)
+    for piece in (noise, SAMPLE.pcm[: 2 * 32000]):
+        before = known.cursor_s
+        known.advance(piece)
+    assert known.model == LOCATED
+    assert [(w.word, round(w.start_s, 2)) for w in known.words(before, known.cursor_s)][:1] == [("and", 0.81)]
+
+
+@pytest.mark.parametrize("pcm", [bytes(32_000), random.Random(2).randbytes(32_000)])
+def test_other_audio_is_answered_from_the_samples_start_and_says_so(pcm):
+    results = say(pcm)
+    assert {r.model for r in results} == {UNLOCATED}
+    assert text(results) == "And so, my"
+
+
+def test_a_segment_without_a_pause_ends_after_five_seconds():
+    finals = [r for r in say(SAMPLE.pcm, options=StreamOptions(endpointing_s=None)) if r.is_final]
+    assert [round(r.start_s + r.duration_s, 1) for r in finals] == [5.0, 10.0, 11.0]
+    assert [r.speech_final for r in finals] == [False, False, True]
+
+
+def test_answers_keep_their_order_when_a_short_piece_follows_a_long_one():
+    results = say(SAMPLE.pcm, sizes=(64_000, 640))
+    ends = [r.start_s + r.duration_s for r in results if not r.is_final]
+    assert ends == sorted(ends)
+
+
+def test_nothing_is_heard_after_abort():
+    async def scene():
+        instance = MeteredEngine(MeteredSettings(lanes=1, service_ms=10)).new_instance("i-1")
+        heard = Heard()
+        stream = instance.open_stream(StreamOptions(interim_results=True), heard)
+        stream.audio(SAMPLE.pcm[:CHUNK])
+        stream.finish()
+        stream.abort()
+        await asyncio.sleep(0.1)
+        return heard
+
+    heard = asyncio.run(scene())
+    assert heard.results == [] and not heard.ended.is_set()
+
+
+def test_a_file_takes_its_share_of_a_lane():
+    async def scene():
+        instance = MeteredEngine(MeteredSettings(lanes=1, service_ms=20)).new_instance("i-1")
+        started = time.monotonic()
+        result = await instance.transcribe(SAMPLE.pcm, 16000)
+        return result, time.monotonic() - started
+
+    result, took = asyncio.run(scene())
+    assert " ".join(w.punctuated_word for w in result.words) == SAMPLE.transcript and result.duration_s == 11.0
+    assert took == pytest.approx(11.0 * 0.2 * 0.1, abs=0.1)
+
+
+# The queue
+
+
+def test_calls_are_released_in_order_of_their_moments_by_one_timer():
+    async def scene():
+        queue, called = ReleaseQueue(), []
+        now = queue.now_s()
+        for delay in (0.03, 0.01, 0.02, 0.01):
+            queue.at(now + delay, lambda d=delay: called.append((d, queue.now_s() - now)))
+        await asyncio.sleep(0.1)
+        assert len(queue) == 0 and queue._timer is None
+        return called
+
+    called = asyncio.run(scene())
+    assert [d for d, _ in called] == [0.01, 0.01, 0.02, 0.03]
+    assert all(at >= d for d, at in called)
+
+
+def test_a_call_that_fails_does_not_hold_up_the_others():
+    async def scene():
+        queue, called = ReleaseQueue(), []
+        asyncio.get_running_loop().set_exception_handler(lambda *_: called.append("failed"))
+        queue.at(queue.now_s() + 0.01, lambda: 1 / 0)
+        queue.at(queue.now_s() + 0.01, lambda: called.append("ok"))
+        await asyncio.sleep(0.1)
+        return called
+
+    assert asyncio.run(scene()) == ["failed", "ok"]
+
+
+def test_lanes_hold_no_more_than_their_number():
+    lanes = Lanes(MeteredSettings(lanes=2, service_ms=100))
+    done = [lanes.take(0.0, 0.1) for _ in range(6)]
+    assert done == pytest.approx([0.1, 0.1, 0.2, 0.2, 0.3, 0.3]) and math.isclose(lanes.worked_s(0.3), 0.6)

@@ -1,0 +1,181 @@
+"""A real runtime server on a real port, in front of the smallest placement that can be."""
+
+import asyncio
+import os
+import ssl
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+import trustme
+
+from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
+from embedded_aws.runtime.runtime_server import RuntimeServer
+
+
+@dataclass
+class Host:
+    engine: object
+    instance_id: str = "i-0123456789abcdef0"
+
+
+@dataclass(eq=False)
+class RecordedLease:
+    placement: "OneInstance"
+    instance: Host
+    region: str
+    kind: str
+    variant_name: str = "AllTraffic"
+    on_kill: object = None
+    first_chunks: list = field(default_factory=list)
+    model_latencies: list = field(default_factory=list)
+    errors: list = field(default_factory=list)
+    log_lines: list = field(default_factory=list)
+    released: int = 0
+
+    def log(self, message):
+        self.log_lines.append(message)
+
+    def first_chunk(self, latency_ms):
+        self.first_chunks.append(latency_ms)
+
+    def model_latency(self, latency_ms):
+        self.model_latencies.append(latency_ms)
+
+    def error(self, kind):
+        self.errors.append(kind)
+
+    def release(self):
+        self.released += 1
+
+
+class OneInstance:
+    """Endpoint ``demo`` with one instance; ``creating`` exists and takes nothing."""
+
+    def __init__(self, engine):
+        self.host = Host(engine.new_instance("i-0123456789abcdef0"))
+        self.leases = []
+
+    def acquire(self, region, endpoint_name, *, variant=None, kind="stream"):
+        if endpoint_name == "creating":
+            raise EndpointNotInService("Creating")
+        if endpoint_name != "demo":
+            raise EndpointNotFound(endpoint_name)
+        if variant not in (None, "AllTraffic"):
+            raise VariantNotFound(variant)
+        lease = RecordedLease(self, self.host, region, kind)
+        self.leases.append(lease)
+        return lease
+
+
+class SetFaults:
+    """Faults that a test sets by hand."""
+
+    def __init__(self):
+        self.calls = None
+        self.due = Counter()
+        self.asked = []
+
+    def api(self, service, operation):
+        self.asked.append((service, operation))
+        return self.calls
+
+    def take(self, kind, endpoint):
+        if self.due[kind] <= 0:
+            return False
+        self.due[kind] -= 1
+        return True
+
+
+@dataclass
+class Running:
+    """A server on a thread of its own."""
+
+    server: RuntimeServer
+    placement: OneInstance
+    faults: SetFaults
+    loop: asyncio.AbstractEventLoop
+    port: int
+    ca_file: str
+    ca: trustme.CA
+    leaf: trustme.LeafCert
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def lease(self):
+        return self.placement.leases[-1]
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """CA, leaf and bundle; the environment points the clients at them, as `dgsm local env` does."""
+    folder = tmp_path_factory.mktemp("ca")
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    before = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE")}
+    os.environ.update(SSL_CERT_FILE=str(folder / "ca.pem"), AWS_CA_BUNDLE=str(folder / "ca.pem"))
+    yield ca, ca.issue_cert("127.0.0.1", "localhost"), str(folder / "ca.pem")
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+async def closed(engine):
+    """Close on the loop, and leave it a moment to collect the processes that end."""
+    engine.close()
+    await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def serve(authority, keys):
+    """Start servers: ``serve(engine=..., limits=..., instance_loss=...)``; all are stopped at the end."""
+    ca, leaf, ca_file = authority
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    started = []
+
+    def start(engine=None, **settings):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        leaf.configure_cert(context)
+        placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)))
+        faults = SetFaults()
+        server = RuntimeServer(placement=placement, faults=faults, **settings)
+        port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(10)
+        running = Running(server, placement, faults, loop, port, ca_file, ca, leaf)
+        started.append((running, engine))
+        return running
+
+    yield start
+    for running, engine in started:
+        running.run(running.server.stop())
+        if engine is not None:
+            running.run(closed(engine))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def running(serve):
+    """A server with ample capacity and the real limits."""
+    return serve()

@@ -1,0 +1,356 @@
+"""The HTTP/2 side with a bare `h2` client: what no well-behaved SDK does, and what only frames show."""
+
+import json
+import socket
+import ssl
+import time
+from hashlib import sha256
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.settings
+import pytest
+from kit.runtime_sdk import QUERY, SHORT
+
+from dgsm_helpers.rules.sample import bundled_sample, sample_wav
+from dgsm_helpers.wire.eventstream import CONTENT_TYPE, Decoder, payload_part
+from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, FrameSigner, sign_request
+from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+
+KEYS = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+STREAM = "/endpoints/demo/invocations-bidirectional-stream"
+PCM = bundled_sample().pcm
+DATA, HEADERS, END_STREAM = 0, 1, 1
+
+
+class Raw:
+    """One connection, blocking."""
+
+    def __init__(self, running, *, window=None):
+        self.host = f"127.0.0.1:{running.port}"
+        context = ssl.create_default_context(cafile=running.ca_file)
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", running.port))
+        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.socket.settimeout(5)
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.h2.initiate_connection()
+        if window is not None:
+            self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
+        self.headers, self.body, self.ended, self.reset = {}, {}, set(), {}
+        self.goaway = None
+        self.acknowledge = True
+        self.settings = None
+        self.flush()
+
+    def flush(self):
+        self.socket.sendall(self.h2.data_to_send())
+
+    def request(self, path, headers, *, payload_hash=EVENTS_PAYLOAD, query=""):
+        every = {"host": self.host, **headers}
+        signed = sign_request(
+            method="POST", path=path, headers=every, credentials=KEYS, region="us-east-1", payload_hash=payload_hash
+        )
+        stream = self.h2.get_next_available_stream_id()
+        pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", self.host), (":path", path + query)]
+        self.h2.send_headers(stream, [*pseudo, *((k, v) for k, v in (headers | signed.headers).items())])
+        self.flush()
+        return stream, FrameSigner(signed)
+
+    def open(self, path=STREAM, query=QUERY):
+        return self.request(
+            path,
+            {
+                "content-type": CONTENT_TYPE,
+                "x-amzn-sagemaker-model-invocation-path": "v1/listen",
+                "x-amzn-sagemaker-model-query-string": query,
+            },
+            query="?",
+        )
+
+    def send(self, stream, data, *, end=False):
+        view = memoryview(data)
+        while view:
+            room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
+            if room == 0:
+                self.read()
+                continue
+            self.h2.send_data(stream, bytes(view[:room]))
+            view = view[room:]
+            self.flush()
+        if end:
+            self.h2.end_stream(stream)
+            self.flush()
+
+    def read(self):
+        data = self.socket.recv(1 << 16)
+        if not data:
+            raise ConnectionError("closed")
+        for event in self.h2.receive_data(data):
+            match event:
+                case h2.events.ResponseReceived():
+                    self.headers[event.stream_id] = dict(event.headers)
+                case h2.events.DataReceived():
+                    self.body.setdefault(event.stream_id, bytearray()).extend(event.data)
+                    if self.acknowledge and event.flow_controlled_length:
+                        self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                case h2.events.StreamEnded():
+                    self.ended.add(event.stream_id)
+                case h2.events.StreamReset():
+                    self.reset[event.stream_id] = event.error_code
+                case h2.events.ConnectionTerminated():
+                    self.goaway = event.error_code
+                case h2.events.RemoteSettingsChanged():
+                    self.settings = {c.setting: c.new_value for c in event.changed_settings.values()}
+        self.flush()
+
+    def until(self, wanted):
+        deadline = time.monotonic() + 10
+        while not wanted():
+            assert time.monotonic() < deadline
+            self.read()
+
+    def frame(self, kind, stream, payload, flags=0):
+        """Past `h2`, which would refuse to send what these tests have to."""
+        head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+        self.socket.sendall(head + payload)
+
+    def messages(self, stream):
+        return Decoder().feed(bytes(self.body.get(stream, b"")))
+
+    def finish(self, stream):
+        self.until(lambda: stream in self.ended)
+        return self.messages(stream)
+
+
+@pytest.fixture
+def raw(running):
+    client = Raw(running)
+    yield client
+    client.socket.close()
+
+
+def audio(signer, number=0):
+    return signer.sign(payload_part(PCM[number * 3200 : (number + 1) * 3200], "BINARY"))
+
+
+def close(signer):
+    return signer.sign(payload_part(b'{"type":"CloseStream"}'))
+
+
+def test_headers_come_before_any_audio_and_thousands_of_streams_are_offered(raw):
+    stream, _ = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    assert raw.headers[stream][":status"] == "200"
+    assert raw.headers[stream]["content-type"] == CONTENT_TYPE
+    assert raw.headers[stream]["x-amzn-invoked-production-variant"] == "AllTraffic"
+    assert raw.settings[h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS] >= 1000
+
+
+def test_frames_may_be_cut_anywhere(raw):
+    stream, signer = raw.open()
+    wire = b"".join(audio(signer, n) for n in range(3)) + close(signer) + signer.sign(b"")
+    for at in range(0, len(wire), 777):
+        raw.send(stream, wire[at : at + 777])
+    raw.send(stream, b"", end=True)
+    kinds = [json.loads(m.payload)["type"] for m in raw.finish(stream)]
+    assert kinds[:3] == ["Results"] * 3 and kinds[-1] == "Metadata"
+
+
+def test_a_tampered_frame_ends_the_stream_with_an_in_stream_error(running, raw):
+    stream, signer = raw.open()
+    frame = bytearray(audio(signer))
+    raw.send(stream, bytes(frame))
+    _, other = raw.open()
+    raw.send(stream, audio(other))
+    *_, last = raw.finish(stream)
+    assert last.headers[":message-type"] == "error" and last.headers[":error-code"] == "InvalidSignatureException"
+    assert running.placement.leases[0].errors == ["4xx"] and running.placement.leases[0].released == 1
+
+
+def test_bytes_that_are_no_frame_end_the_stream(raw):
+    stream, _ = raw.open()
+    raw.send(stream, b"x" * 64)
+    *_, last = raw.finish(stream)
+    assert last.headers[":error-code"] == "SerializationException"
+
+
+def test_unsigned_frames_are_refused(raw):
+    stream, _ = raw.open()
+    raw.send(stream, payload_part(PCM[:3200], "BINARY"))
+    *_, last = raw.finish(stream)
+    assert last.headers[":error-code"] == "InvalidSignatureException"
+
+
+def test_late_audio_after_the_end_is_dropped_and_the_connection_lives_on(raw):
+    stream, signer = raw.open()
+    raw.send(stream, audio(signer) + close(signer))
+    raw.finish(stream)
+    for n in range(3):
+        raw.send(stream, audio(signer, n))
+    raw.send(stream, signer.sign(b""), end=True)
+    again, signer = raw.open()
+    raw.send(again, audio(signer) + close(signer))
+    assert json.loads(raw.finish(again)[-1].payload)["type"] == "Metadata"
+
+
+def test_a_reader_without_window_is_waited_for_and_nothing_is_lost(running):
+    raw = Raw(running, window=1000)
+    raw.acknowledge = False
+    stream, signer = raw.open()
+    for n in range(20):
+        raw.send(stream, audio(signer, n))
+    raw.send(stream, close(signer))
+    raw.until(lambda: len(raw.body.get(stream, b"")) >= 1000)
+    time.sleep(0.2)
+    assert len(raw.body[stream]) == 1000 and stream not in raw.ended
+    raw.acknowledge = True
+    raw.h2.increment_flow_control_window(1 << 20, stream)
+    raw.flush()
+    kinds = [json.loads(m.payload)["type"] for m in raw.finish(stream)]
+    assert kinds.count("Results") >= 20 and kinds[-1] == "Metadata"
+    raw.socket.close()
+
+
+def test_a_reader_that_never_reads_is_given_up(running, monkeypatch):
+    monkeypatch.setattr("embedded_aws.runtime.bidi._MAX_UNREAD_BYTES", 20_000)
+    raw = Raw(running, window=0)
+    stream, signer = raw.open()
+    for n in range(60):
+        raw.send(stream, audio(signer, n % 30))
+    raw.until(lambda: stream in raw.reset)
+    assert running.lease.errors == ["midstream"] and running.lease.released == 1
+    raw.socket.close()
+
+
+def test_windows_are_given_back_however_much_is_sent(raw):
+    stream, signer = raw.open(query="encoding=linear16&sample_rate=48000&endpointing=false")
+    piece = bytes(256_000)
+    for _ in range(80):
+        raw.send(stream, signer.sign(payload_part(piece, "BINARY")))
+    raw.send(stream, close(signer))
+    *_, metadata = raw.finish(stream)
+    assert json.loads(metadata.payload)["duration"] == round(80 * 256_000 / 96_000, 4)
+
+
+def test_a_frame_that_is_too_large_ends_the_connection(raw):
+    stream, _ = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    raw.socket.sendall(b"\xff\xff\xff\x00\x00" + stream.to_bytes(4, "big") + bytes(100))
+    with pytest.raises((ConnectionError, AssertionError)):
+        raw.until(lambda: False)
+
+
+def test_audio_behind_the_end_of_a_stream_is_an_error_of_that_stream_only(running, raw):
+    stream, signer = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    other, other_signer = raw.open()
+    raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    # Something is still to be answered, so the stream lives on where the client has ended its side.
+    raw.frame(DATA, stream, audio(signer) + close(signer), flags=END_STREAM)
+    raw.frame(DATA, stream, audio(signer))
+    raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    raw.until(lambda: stream in raw.reset)
+    assert raw.reset[stream] == h2.errors.ErrorCodes.STREAM_CLOSED
+    assert running.placement.leases[0].released == 1
+    raw.send(other, audio(other_signer) + close(other_signer))
+    assert json.loads(raw.finish(other)[-1].payload)["type"] == "Metadata"
+
+
+def test_audio_on_a_stream_that_was_never_opened_ends_the_connection(raw):
+    raw.frame(DATA, 99, b"x")
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    assert raw.goaway == h2.errors.ErrorCodes.PROTOCOL_ERROR
+
+
+def test_audio_between_the_frames_of_a_header_block_ends_the_connection(raw):
+    stream, signer = raw.open()
+    raw.until(lambda: stream in raw.headers)
+    raw.frame(HEADERS, stream + 2, b"\x83")
+    raw.frame(DATA, stream, audio(signer))
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    assert raw.goaway == h2.errors.ErrorCodes.PROTOCOL_ERROR
+
+
+def test_padded_frames_are_read_between_plain_ones(raw):
+    stream, signer = raw.open()
+    for number in range(4):
+        if number % 2:
+            raw.h2.send_data(stream, audio(signer, number), pad_length=200)
+            raw.flush()
+        else:
+            raw.send(stream, audio(signer, number))
+    raw.send(stream, close(signer))
+    assert json.loads(raw.finish(stream)[-1].payload)["duration"] == 0.4
+
+
+def test_bytes_that_are_no_http_2_end_that_connection_only(running, raw):
+    raw.socket.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        raw.until(lambda: False)
+    other = Raw(running)
+    stream, signer = other.open()
+    other.send(stream, audio(signer) + close(signer))
+    assert json.loads(other.finish(stream)[-1].payload)["type"] == "Metadata"
+    other.socket.close()
+
+
+def test_a_reset_of_the_client_releases_the_instance(running, raw):
+    stream, signer = raw.open()
+    raw.send(stream, audio(signer))
+    raw.until(lambda: raw.body.get(stream))
+    raw.h2.reset_stream(stream)
+    raw.flush()
+    deadline = time.monotonic() + 5
+    while not running.lease.released and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert running.lease.released == 1
+
+
+def test_files_work_over_http_2_too(running, raw):
+    body = sample_wav()
+    asked = {"x-amzn-sagemaker-custom-attributes": "v1/listen?punctuate=true", "content-type": "audio/wav"}
+    stream, _ = raw.request("/endpoints/demo/invocations", asked, payload_hash=sha256(body).hexdigest())
+    raw.send(stream, body, end=True)
+    raw.until(lambda: stream in raw.ended)
+    document = json.loads(raw.body[stream])
+    assert document["results"]["channels"][0]["alternatives"][0]["transcript"] == bundled_sample().transcript
+
+
+def test_files_too_long_for_http_2_are_refused_too(serve):
+    raw = Raw(serve(limits=SHORT))
+    body = bytes(SHORT.max_body_bytes + 1)
+    stream, _ = raw.request("/endpoints/demo/invocations", {}, payload_hash=sha256(body).hexdigest())
+    raw.send(stream, body, end=True)
+    raw.until(lambda: stream in raw.ended)
+    assert raw.headers[stream][":status"] == "413"
+    raw.socket.close()
+
+
+def test_unknown_paths_are_answered_on_their_headers(raw):
+    stream, _ = raw.request("/endpoints/demo/elsewhere", {})
+    raw.until(lambda: stream in raw.ended)
+    assert raw.headers[stream][":status"] == "404"
+
+
+def test_names_with_escapes_are_signed_and_read_as_sent(raw):
+    stream, _ = raw.open("/endpoints/de%6Do/invocations-bidirectional-stream")
+    raw.until(lambda: stream in raw.headers)
+    assert raw.headers[stream][":status"] == "200"
+
+
+def test_memory_of_ended_streams_is_freed(running, raw):
+    for _ in range(30):
+        stream, signer = raw.open()
+        raw.send(stream, audio(signer) + close(signer) + signer.sign(b""), end=True)
+        raw.finish(stream)
+    (connection,) = running.server._connections
+    deadline = time.monotonic() + 3
+    while connection._speaks._streams and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert connection._speaks._streams == {} and connection._speaks._dirty == {}
+    assert running.server.open_streams == 0

@@ -1,0 +1,90 @@
+"""The embedded AWS comes up, is found again, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+import psutil
+import pytest
+
+from dgsm_helpers import local
+from dgsm_helpers.errors import InvalidInput, LocalNotRunning
+
+
+def ports(info: local.ServerInfo) -> list[int]:
+    return [int(url.rsplit(":", 1)[1]) for url in (info.control_url, info.runtime_url)]
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def home(tmp_path):
+    yield tmp_path / "home"
+    local.down(tmp_path / "home")
+
+
+def test_up_twice_finds_the_one_that_runs(home):
+    first = local.up(home, speed=60)
+    assert local.up(home, speed=60) == first == local.find(home)
+
+
+def test_down_leaves_no_process_port_or_file(home):
+    info = local.up(home)
+    family = [psutil.Process(info.pid), *psutil.Process(info.pid).children(recursive=True)]
+    assert local.down(home) is True
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
+    assert not any(listening(port) for port in ports(info))
+    assert list(home.iterdir()) == []
+    assert local.down(home) is False
+
+
+def test_after_kill_9_the_next_up_starts_clean(home):
+    killed = local.up(home)
+    os.kill(killed.pid, signal.SIGKILL)
+    while psutil.pid_exists(killed.pid) and psutil.Process(killed.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
+    assert local.find(home) is None
+    info = local.up(home)
+    assert info.pid != killed.pid
+    assert local.admin(info, "GET", "status")["endpoints"] == []
+
+
+def test_everything_listens_on_loopback_only(home):
+    info = local.up(home)
+    addresses = {c.laddr.ip for c in psutil.Process(info.pid).net_connections() if c.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
+
+
+def test_a_running_one_with_other_settings_is_refused_by_name(home):
+    local.up(home, metered={"lanes": 4, "service_ms": 38.0})
+    with pytest.raises(InvalidInput, match="lanes 4, not 8"):
+        local.up(home, metered={"lanes": 8, "service_ms": 38.0})
+
+
+@pytest.mark.parametrize("given", [{"speed": 0}, {"speed": 1e6}, {"metered": {"lanes": 0, "service_ms": 10}}])
+def test_settings_out_of_range_are_refused_and_leave_nothing(home, given):
+    with pytest.raises((InvalidInput, local.LocalStartFailed)):
+        local.up(home, **given)
+    assert not local.state_folder(home).exists()
+
+
+def test_two_homes_run_side_by_side_on_ports_of_their_own(home, tmp_path):
+    one, other = local.up(home), local.up(tmp_path / "other")
+    try:
+        assert set(ports(one)).isdisjoint(ports(other))
+    finally:
+        local.down(tmp_path / "other")
+    assert local.find(home) == one
+
+
+def test_administration_of_one_that_is_gone_says_so(home):
+    info = local.up(home)
+    local.down(home)
+    with pytest.raises(LocalNotRunning, match="dgsm local up"):
+        local.admin(info, "GET", "status")

@@ -1,0 +1,155 @@
+"""The experiment on the embedded AWS, end to end: client processes, real streams, evidence."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import replace
+
+import pytest
+
+from dgsm_helpers import local, state
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound
+from dgsm_helpers.load.ladder.capacity import find_capacity
+from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.rung import QUICK
+from dgsm_helpers.load.ladder.verdict import DEEPGRAM, STRICT, Criteria, Verdict
+from dgsm_helpers.load.transport.recordings import Recording
+from dgsm_helpers.load.transport.stream_target import ListenOptions
+from dgsm_helpers.session import open_workbook
+
+BRIEF = replace(QUICK, settle_s=0.5, probe_s=2.0, hold_s=2.5, pass_share=0.5, confidence=0.6)
+
+
+@pytest.fixture(scope="module")
+def crew():
+    with Crew(size=1) as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    return wb
+
+
+def test_a_ladder_that_ends_too_soon_claims_nothing_beyond_and_keeps_its_evidence(endpoint, crew):
+    lenient = replace(STRICT, slope=None)
+    told = []
+    result = find_capacity(endpoint, effort=BRIEF, criteria=lenient, max_streams=4, crew=crew, on_rung=told.append)
+    assert (result.feasible_max, result.infeasible_min, result.tight) == (4, None, False)
+    assert next(r.n for r in told) == 4
+    kept = state.read(result.evidence)
+    assert (kept["feasible_max"], kept["infeasible_min"]) == (4, None)
+    assert kept["fingerprint"]["model_package_arn"] == endpoint.model_package_arn
+    assert kept["fingerprint"]["instance_type"].startswith("ml.")
+    assert kept["rungs"][0]["lag_ms"]["p95"] > 0
+    assert kept["instance_minutes"] > 0
+    assert state.newest(endpoint)["evidence"] == str(result.evidence)
+
+
+def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, crew):
+    result = find_capacity(endpoint, effort=replace(BRIEF, name="quick"), criteria=DEEPGRAM, max_streams=4, crew=crew)
+    assert result.feasible_max == 4
+    impossible = result.judged_by(Criteria("impossible", lag_s=0.0001))
+    assert (impossible.feasible_max, impossible.infeasible_min) == (0, 4)
+    assert impossible.binding_constraint == "p95 lag"
+    assert all(r.verdict is Verdict.FAIL for r in impossible.rungs)
+
+
+def test_own_recordings_and_features_are_streamed_and_named_in_the_evidence(endpoint, crew):
+    spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
+    asked = ListenOptions.parse("model=nova-3&diarize=true")
+    result = find_capacity(
+        endpoint, effort=BRIEF, criteria=DEEPGRAM, max_streams=4, crew=crew, recordings=spoken, options=asked
+    )
+    assert result.feasible_max == 4
+    assert [a["source"] for a in result.fingerprint["audio"]] == ["call-1.wav", "call-2.wav"]
+    assert "sample_rate=8000" in result.fingerprint["query"] and "diarize=true" in result.fingerprint["query"]
+    with pytest.raises(InvalidInput, match="rates differ"):
+        find_capacity(endpoint, recordings=[spoken[0], Recording(noise(3), 16000)])
+
+
+def noise(seed):
+    return random.Random(seed).randbytes(2 * 8000 * 2)
+
+
+def test_criteria_that_one_stream_breaks_are_said_to_be_so(endpoint, crew):
+    impossible = Criteria("impossible", lag_s=0.0001)
+    with pytest.raises(MeasurementInvalid, match="1 stream already breaks 'impossible' by p95 lag"):
+        find_capacity(endpoint, effort=BRIEF, criteria=impossible, crew=crew)
+
+
+def test_an_interrupt_leaves_the_evidence_of_what_was_measured(endpoint, crew):
+    def interrupt(rung):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_capacity(endpoint, effort=BRIEF, crew=crew, on_rung=interrupt)
+    (path,) = endpoint.state_path(f"capacity/{endpoint.endpoint_name}/x").parent.glob("*.json")
+    kept = json.loads(path.read_text())
+    assert kept["problem"] == "interrupted"
+    assert [r["n"] for r in kept["rungs"]] == [4]
+    assert state.newest(endpoint) is None
+
+
+def test_an_endpoint_that_scales_is_refused_until_scaling_is_suspended(endpoint, crew):
+    registration.register(endpoint, min_capacity=1, max_capacity=3)
+    with pytest.raises(MeasurementInvalid, match="Scaling of"):
+        find_capacity(endpoint, effort=BRIEF, crew=crew)
+    with registration.suspended(endpoint):
+        assert find_capacity(endpoint, effort=BRIEF, criteria=DEEPGRAM, max_streams=2, crew=crew).feasible_max == 2
+
+
+def test_an_endpoint_with_several_instances_is_refused(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb, initial_count=2))
+    with pytest.raises(MeasurementInvalid, match="2 instances"):
+        find_capacity(wb)
+
+
+def test_a_missing_endpoint_is_refused(workbook):
+    with pytest.raises(NotFound):
+        find_capacity(workbook())
+
+
+@pytest.mark.parametrize("bad", [{"effort": "hasty"}, {"criteria": "nice"}, {"transport": "pigeon"}])
+def test_unknown_choices_are_refused_before_anything_is_held(endpoint, bad):
+    with pytest.raises(InvalidInput, match="unknown"):
+        find_capacity(endpoint, **bad)
+
+
+def measured(wb):
+    """The knee, in three attempts: a busy machine makes the client late, which voids a run and says nothing of the
+    knee."""
+    for attempt in range(3):
+        began = time.monotonic()
+        try:
+            result = find_capacity(wb)
+        except MeasurementInvalid:
+            if attempt == 2:
+                raise
+        else:
+            assert time.monotonic() - began < 240
+            return result
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 45.0, 4), (4, 32.0, 12), (4, 9.9, 40)])
+def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, service_ms, knee):
+    assert int(lanes * 100 / service_ms) == knee
+    local.up(tmp_path, speed=120, metered={"lanes": lanes, "service_ms": service_ms})
+    try:
+        wb = open_workbook("local", home=tmp_path)
+        deployment.deploy(wb, deployment.plan(wb))
+        result = measured(wb)
+    finally:
+        local.down(tmp_path)
+    assert result.feasible_max <= knee < result.infeasible_min
+    assert result.infeasible_min - result.feasible_max <= max(1, 0.05 * result.feasible_max)

@@ -1,0 +1,130 @@
+"""Client processes: several of them as one, lost ones noticed, and a Dask cluster in their place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from distributed import LocalCluster
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.load.ladder.crew import Crew, WorkerLost, cluster_crew
+from dgsm_helpers.load.ladder.live_endpoint import LiveEndpoint
+from dgsm_helpers.load.ladder.rung import QUICK, merge_lags
+from dgsm_helpers.load.ladder.share import Share
+from dgsm_helpers.load.ladder.verdict import STRICT
+from dgsm_helpers.load.transport.stream_target import ListenOptions
+
+SHORT = replace(QUICK, settle_s=0.3)
+
+
+def live(peer, crew, **kwargs):
+    return LiveEndpoint(
+        peer.target(), crew, criteria=STRICT, effort=SHORT, options=ListenOptions(), transport="lean", **kwargs
+    )
+
+
+def test_the_streams_of_a_hold_are_shared_out_and_their_histograms_merged(peer):
+    with Crew(size=2) as crew:
+        measure = live(peer, crew)
+        once, again = measure(6, 1.5), measure(6, 1.5)
+    assert (once.client_processes, again.client_processes) == (1, 2)
+    for hold in (once, again):
+        assert sorted(s.label for s in hold.streams) == [f"stream-{k}" for k in range(6)]
+        assert all(s.error is None for s in hold.streams)
+        assert merge_lags([hold.histogram]).get_total_count() == pytest.approx(6 * 15, abs=8)
+
+
+def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        crew = cluster_crew(cluster.scheduler_address)
+        assert crew.size == 2
+        measure = live(peer, crew)
+        measure(4, 1.0)
+        hold = measure(4, 1.0)
+        assert hold.client_processes == 2 and len(hold.streams) == 4
+        assert all(s.error is None for s in hold.streams)
+        crew.close()
+
+
+def test_a_dask_worker_that_is_killed_voids_its_rung_and_its_successor_holds_the_next(peer):
+    local = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
+    with local as cluster, cluster_crew(cluster.scheduler_address) as crew:
+        measure = live(peer, crew)
+        measure(2, 1.0)  # the second visit is held by both workers
+        pid = list(cluster.workers.values())[1].pid
+        threading.Timer(2.0, os.kill, (pid, signal.SIGKILL)).start()
+        spoilt = measure(2, 4.0)
+        assert spoilt.void is not None and "lost" in spoilt.void
+        assert None in (measure(2, 1.0).void for _ in range(4))
+
+
+def test_no_cluster_at_the_address_is_named():
+    with pytest.raises(InvalidInput, match="No Dask scheduler"):
+        cluster_crew("tcp://127.0.0.1:1")
+
+
+class Dying(ThreadPoolExecutor):
+    """An executor whose last worker is lost."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        if args and isinstance(args[0], Share) and 1 in args[0].numbers:
+            return super().submit(_lost)
+        return super().submit(fn, *args, **kwargs)
+
+
+def _lost():
+    raise OSError("worker gone")
+
+
+def test_a_lost_worker_voids_its_rung_and_says_so(peer):
+    with Dying(2) as executor:
+        hold = live(peer, Crew(executor, size=2))(2, 1.0)
+    assert hold.void is not None and "lost" in hold.void and "worker gone" in hold.void
+    assert hold.streams == ()
+
+
+def test_a_killed_process_is_lost_and_the_next_hold_has_new_ones(peer):
+    with Crew(size=1) as crew:
+        crew.warm()
+        (pid,) = crew._own._processes
+        os.kill(pid, 9)
+        time.sleep(0.2)
+        measure = live(peer, crew)
+        assert "lost" in measure(1, 0.5).void
+        assert measure(1, 0.5).streams
+
+
+def test_a_worker_that_does_not_report_is_lost(peer):
+    with ThreadPoolExecutor(1) as executor, pytest.raises(WorkerLost, match="did not report"):
+        Crew(executor, size=1)._collect(time.sleep, [(1,)], 0.1)
+
+
+class Tardy(ThreadPoolExecutor):
+    """An executor that is busy with something else first."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        return super().submit(lambda: (time.sleep(1.2), fn(*args, **kwargs))[1])
+
+
+def test_a_worker_that_begins_late_voids_the_hold(peer):
+    with Tardy(1) as executor:
+        assert "s late: it was slow" in live(peer, Crew(executor, size=1))(1, 0.5).void
+
+
+def test_a_count_of_the_servers_that_does_not_match_voids_the_hold(peer):
+    with ThreadPoolExecutor(1) as executor:
+        measure = live(peer, Crew(executor, size=1), gauge=lambda start, end: 5.0)
+        assert "counted 5 streams where 2 were held" in measure(2, 0.5).void
+
+
+def test_no_processes_are_refused():
+    with pytest.raises(InvalidInput):
+        Crew(size=0)

@@ -1,0 +1,21 @@
+"""The forecast of a search's length, against the search itself in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgsm_helpers.load.ladder.rung import QUICK, STANDARD
+from dgsm_helpers.load.ladder.search import Search, expected_minutes
+from dgsm_helpers.load.ladder.verdict import STRICT
+from dgsm_helpers.load.ladder.virtual_endpoint import VirtualEndpoint
+
+
+@pytest.mark.parametrize(
+    ("effort", "knee"), [(QUICK, knee) for knee in (1, 2, 4, 8, 10, 20, 40, 100, 300)] + [(STANDARD, 4), (STANDARD, 40)]
+)
+def test_forecast_is_within_a_factor_of_two(effort, knee):
+    quiet = VirtualEndpoint(knee + 0.5, STRICT, settle_s=effort.settle_s, error_rate=0.0, hiccup_s=0.0)
+    search = Search(quiet, criteria=STRICT, effort=effort, max_streams=1000)
+    search.run()
+    took = sum(rung.instance_s for rung in search.rungs) / 60
+    assert took / 2 < expected_minutes(effort, knee) < 2 * took

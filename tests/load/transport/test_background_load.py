@@ -1,0 +1,112 @@
+"""Streams held in the background, against the peer."""
+
+from __future__ import annotations
+
+import gc
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.trace import Ending
+
+
+def workbook(peer, endpoint_name="good"):
+    target = peer.target(endpoint_name)
+    return SimpleNamespace(
+        stream_url=target.url,
+        region=target.region,
+        endpoint_name=endpoint_name,
+        variant_name="AllTraffic",
+        ca_bundle=target.ca_bundle,
+        credentials=lambda: SimpleNamespace(access_key=target.access_key, secret_key=target.secret_key, token=None),
+    )
+
+
+def wait_for(condition, seconds=5.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_number_of_held_streams_follows_the_calls(peer):
+    with Load(workbook(peer)) as load:
+        load.set(4)
+        load.wait_open(timeout_s=10)
+        assert peer.open_streams == 4
+        load.add(2)
+        load.wait_open(timeout_s=10)
+        assert wait_for(lambda: peer.open_streams == 6)
+        load.drop(5)
+        assert load.wanted == 1
+        assert wait_for(lambda: peer.open_streams == 1)
+        assert load.snapshot().lag_p95_ms is not None
+    assert wait_for(lambda: peer.open_streams == 0)
+    assert [t.ending for t in load.traces] == [Ending.CLEAN] * 6
+    assert load.stop() == load.traces
+
+
+def test_above_fifty_streams_the_lean_transport_carries_new_sessions(peer):
+    with Load(workbook(peer)) as load:
+        load.set(53)
+        load.wait_open(timeout_s=30)
+    carried = [t.transport for t in load.traces]
+    assert len(carried) == 53 and "lean" in carried
+    assert all(t.ok for t in load.traces)
+
+
+def test_a_session_near_its_limit_is_followed_by_another(peer):
+    with Load(workbook(peer), session_s=1.0) as load:
+        load.set(1)
+        assert wait_for(lambda: len(load.traces) >= 2)
+    assert all(t.ok for t in load.traces)
+    assert load.traces[0].audio_s == pytest.approx(1.0)
+
+
+def test_a_broken_session_is_recorded_and_opened_again(peer):
+    with Load(workbook(peer, "drop")) as load:
+        load.set(1)
+        assert wait_for(lambda: len(load.traces) >= 2, seconds=8)
+        assert load.snapshot().failed >= 2
+    assert load.traces[0].ending is Ending.DROPPED
+
+
+def test_a_load_that_nobody_refers_to_ends_its_streams_cleanly(peer):
+    load = Load(workbook(peer))
+    load.set(3)
+    load.wait_open(timeout_s=10)
+    traces, thread = load._held._traces, load._held._thread
+    del load
+    gc.collect()
+    assert wait_for(lambda: peer.open_streams == 0 and not thread.is_alive(), seconds=10)
+    assert [t.ending for t in traces] == [Ending.CLEAN] * 3
+
+
+def test_a_load_that_is_still_referred_to_streams_on(peer):
+    load = Load(workbook(peer))
+    load.set(1)
+    load.wait_open(timeout_s=10)
+    kept = [load]
+    del load
+    gc.collect()
+    time.sleep(0.5)
+    assert peer.open_streams == 1
+    kept[0].stop()
+
+
+def test_a_stopped_load_starts_no_streams(peer):
+    load = Load(workbook(peer))
+    load.stop()
+    with pytest.raises(InvalidInput, match="stopped"):
+        load.set(1)
+
+
+@pytest.mark.parametrize("bad", [{"session_s": 2000}, {"chunk_ms": 500}])
+def test_impossible_settings_are_refused_before_anything_runs(peer, bad):
+    with pytest.raises(InvalidInput):
+        Load(workbook(peer), **bad)

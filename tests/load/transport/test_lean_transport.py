@@ -1,0 +1,148 @@
+"""The lean transport: the same bytes and the same traces as AWS's client, for many streams at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dgsm_helpers.errors import CredentialsProblem
+from dgsm_helpers.load.transport import lean_transport
+from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM, SdkTransport, run_blocking
+from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
+from dgsm_helpers.wire import eventstream, sigv4
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(lean_transport, "OPEN_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(lean_transport, "SILENCE_S", 1.0)
+
+
+def sessions(peer, name="good", *, count=1, duration_s=1.0, transport=LeanTransport):
+    async def run():
+        carrier = transport(peer.target(name))
+        try:
+            return await asyncio.gather(
+                *(carrier.run(chunks(bundled_recording(), duration_s=duration_s)) for _ in range(count))
+            )
+        finally:
+            await carrier.close()
+
+    return run_blocking(run())
+
+
+def inner_frames(stream):
+    decoder, verifier = eventstream.Decoder(), sigv4.FrameVerifier(stream["signed"])
+    inner = [verifier.open(message) for message in decoder.feed(stream["raw"])]
+    return [(i.head, i.payload) for i in inner if i is not None]
+
+
+def test_its_messages_are_those_of_awss_client_byte_for_byte(peer):
+    peer.streams.clear()
+    sessions(peer, transport=SdkTransport)
+    sessions(peer)
+    official, ours = peer.streams
+    assert inner_frames(ours) == inner_frames(official)
+    assert len(inner_frames(ours)) == 11
+
+
+def test_its_signer_makes_the_very_frames_of_awss_client(peer):
+    peer.streams.clear()
+    sessions(peer, transport=SdkTransport)
+    official = peer.streams[-1]
+    signer = sigv4.FrameSigner(official["signed"])
+    frames = eventstream.Decoder().feed(official["raw"])
+    made = [signer.sign(m.payload, now_s=(m.headers[":date"] + 0.5) / 1000) for m in frames]
+    assert b"".join(made) == official["raw"]
+
+
+def test_its_request_carries_what_awss_client_sends(peer):
+    peer.streams.clear()
+    sessions(peer, transport=SdkTransport, duration_s=0.1)
+    sessions(peer, duration_s=0.1)
+    official, ours = (s["headers"] for s in peer.streams)
+    its_own = {"authorization", "x-amz-date"}
+    ours = {k: v for k, v in ours.items() if k not in its_own and not k.startswith(":")}
+    assert ours == {k: official[k] for k in ours}
+    assert "x-amzn-sagemaker-target-variant" in ours
+
+
+def test_many_streams_share_connections_and_each_has_its_own_trace(peer):
+    traces = sessions(peer, count=60, duration_s=1.0)
+    assert [t.ending for t in traces] == [Ending.CLEAN] * 60
+    assert all(len(t.results) == 11 and t.audio_s == pytest.approx(1.0) for t in traces)
+    lags = np.concatenate([lag_samples(t).lag_s for t in traces])
+    slips = np.concatenate([send_slip_s(t) for t in traces])
+    assert np.isfinite(lags).all()
+    assert np.median(slips) < 0.1  # one chunk; other tests share the machine
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "code"),
+    [
+        ("drop", Ending.DROPPED, "ConnectionDropped"),
+        ("early", Ending.DROPPED, "ConnectionDropped"),
+        ("instream", Ending.ERROR, "ModelStreamError"),
+        ("refuse", Ending.REFUSED, "ModelError"),
+    ],
+)
+def test_it_tells_endings_apart_as_awss_client_does(peer, name, ending, code):
+    (ours,) = sessions(peer, name)
+    (official,) = sessions(peer, name, transport=SdkTransport)
+    for trace in (ours, official):
+        assert (trace.ending, trace.error.code) == (ending, code)
+    assert (ours.opened_s is None) == (official.opened_s is None)
+
+
+@pytest.mark.parametrize(("name", "ending"), [("mute", Ending.REFUSED), ("silent", Ending.TIMEOUT)])
+def test_a_server_that_says_nothing_is_given_up(peer, impatient, name, ending):
+    (trace,) = sessions(peer, name)
+    assert trace.ending is ending
+    assert trace.closed_s < 3
+
+
+def test_audio_waits_while_the_servers_window_is_shut(peer):
+    # Faster than real time the peer's default window of 64 KB fills before it is opened again.
+    async def run():
+        carrier = LeanTransport(peer.target())
+        try:
+            return await carrier.run(chunks(bundled_recording(), chunk_ms=100, duration_s=40), chunk_ms=1)
+        finally:
+            await carrier.close()
+
+    peer.frames.clear()
+    trace = run_blocking(run())
+    assert trace.ok
+    assert sum(len(f) for f in peer.frames if f != CLOSE_STREAM) == 40 * 32000
+
+
+def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
+    def breaking():
+        yield from chunks(bundled_recording(), duration_s=0.3)
+        raise OSError("microphone gone")
+
+    async def run():
+        carrier = LeanTransport(peer.target())
+        try:
+            return await asyncio.gather(
+                carrier.run(breaking()), carrier.run(chunks(bundled_recording(), duration_s=1.0))
+            )
+        finally:
+            await carrier.close()
+
+    broken, whole = run_blocking(run())
+    assert (broken.ending, broken.error.message) == (Ending.DROPPED, "microphone gone")
+    assert whole.ok
+
+
+def test_missing_credentials_are_named_at_once(peer):
+    async def make():
+        LeanTransport(replace(peer.target(), access_key=""))
+
+    with pytest.raises(CredentialsProblem):
+        run_blocking(make())

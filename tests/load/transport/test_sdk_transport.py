@@ -1,0 +1,117 @@
+"""One session over AWS's own client against a peer that behaves and misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
+from dgsm_helpers.load.transport import sdk_transport
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import run_blocking, run_stream
+from dgsm_helpers.load.transport.stream_target import check_reachable
+from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(sdk_transport, "OPEN_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(sdk_transport, "SILENCE_S", 1.0)
+
+
+def session(peer, name="good", *, duration_s=1.0, **kwargs):
+    audio = chunks(bundled_recording(), duration_s=duration_s)
+    return run_blocking(run_stream(peer.target(name), audio, **kwargs))
+
+
+def test_a_session_sends_the_audio_in_real_time_and_reads_to_the_end(peer):
+    peer.frames.clear()
+    trace = session(peer)
+    assert trace.ending is Ending.CLEAN and trace.error is None
+    assert trace.audio_s == pytest.approx(1.0)
+    assert np.diff(trace.scheduled_s) == pytest.approx(0.1)
+    assert np.quantile(send_slip_s(trace), 0.5) < 0.05
+    assert b"".join(peer.frames[:-1]) == bundled_recording().pcm[:32000]
+    assert peer.frames[-1] == b'{"type":"CloseStream"}'
+    assert trace.results[-1].is_final and trace.metadata["request_id"] == "r"
+    assert np.median(lag_samples(trace).lag_s) < 0.1
+
+
+def test_the_endpoints_variant_and_the_models_query_reach_the_server(peer):
+    session(peer, duration_s=0.2)
+    headers = peer.requests[-1]
+    assert headers["x-amzn-sagemaker-target-variant"] == "AllTraffic"
+    assert headers["x-amzn-sagemaker-model-invocation-path"] == "v1/listen"
+    assert "interim_results=true" in headers["x-amzn-sagemaker-model-query-string"]
+
+
+@pytest.mark.parametrize("name", ["drop", "early"])
+def test_a_stream_that_breaks_off_is_not_a_clean_end(peer, name):
+    trace = session(peer, name)
+    assert trace.ending is Ending.DROPPED
+    assert not trace.ok
+    assert 5 <= len(trace.scheduled_s) <= 7
+
+
+def test_an_error_in_the_stream_is_recorded_with_its_name(peer):
+    trace = session(peer, "instream")
+    assert trace.ending is Ending.ERROR
+    assert (trace.error.code, trace.error.message) == ("ModelStreamError", "container is gone")
+
+
+def test_a_refusal_is_recorded_with_the_models_message(peer):
+    trace = session(peer, "refuse")
+    assert trace.ending is Ending.REFUSED and trace.opened_s is None
+    assert (trace.error.code, trace.error.message) == ("ModelError", "Failed to establish WebSocket connection")
+
+
+@pytest.mark.parametrize(("name", "ending"), [("mute", Ending.REFUSED), ("silent", Ending.TIMEOUT)])
+def test_a_server_that_says_nothing_is_given_up(peer, impatient, name, ending):
+    trace = session(peer, name)
+    assert trace.ending is ending
+    assert trace.closed_s < 3.5
+
+
+def test_a_stopped_session_closes_cleanly(peer):
+    async def run():
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.5, stop.set)
+        return await run_stream(peer.target(), chunks(bundled_recording()), stop=stop)
+
+    trace = run_blocking(run())
+    assert trace.ending is Ending.CLEAN
+    assert trace.audio_s < 1
+
+
+def test_a_session_runs_inside_a_running_event_loop(peer):
+    async def notebook_cell():
+        return session(peer, duration_s=0.3)
+
+    assert asyncio.run(notebook_cell()).ok
+
+
+def test_an_untrusted_authority_is_named_at_once(peer):
+    with pytest.raises(StreamFailed, match="not trusted"):
+        check_reachable(replace(peer.target(), ca_bundle=None))
+
+
+def test_missing_credentials_are_named_at_once(peer):
+    with pytest.raises(CredentialsProblem):
+        check_reachable(replace(peer.target(), secret_key=""))
+
+
+def test_nothing_listening_is_named_at_once(peer):
+    with pytest.raises(StreamFailed, match=r"127\.0\.0\.1:1 "):
+        check_reachable(replace(peer.target(), url="https://127.0.0.1:1"))
+
+
+def test_plain_http_is_refused(peer):
+    with pytest.raises(InvalidInput, match="https"):
+        check_reachable(replace(peer.target(), url="http://127.0.0.1:1"))
+
+
+def test_secrets_are_not_printed(peer):
+    assert peer.target().secret_key not in repr(peer.target())

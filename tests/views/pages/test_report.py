@@ -1,0 +1,176 @@
+"""The report: one page that is whole, true, harmless and needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from dgsm_helpers.aws.account import deletion, operator_alarms
+from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.cli import main
+from dgsm_helpers.errors import NotFound
+from dgsm_helpers.session import open_workbook
+from dgsm_helpers.views.pages import report
+
+
+@pytest.fixture(scope="module")
+def endpoint(embedded):
+    """A deployed endpoint with the guide's policy, evidence of capacity and alarms for operators."""
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-reported")
+    deployment.deploy(wb, deployment.plan(wb))
+    registration.register(wb)
+    registration.apply(wb)
+    rung = {
+        "n": 10,
+        "verdict": "PASS",
+        "constraint": None,
+        "passed": 59,
+        "total": 60,
+        "lag_ms": {"p50": 210, "p95": 380, "p99": 420},
+        "finalisation_p95_ms": 300,
+        "first_chunk_p95_ms": 400,
+    }
+    taken = {"model_package_arn": wb.model_package_arn, "instance_type": "ml.g6.2xlarge", "region": wb.region}
+    evidence = {
+        "criteria": {"name": "strict", "statistic": "p95", "lag_s": 0.5},
+        "schema": 1,
+        "problem": "",
+        "feasible_max": 10,
+        "infeasible_min": 11,
+        "binding_constraint": "slope",
+        "confidence": 0.95,
+        "measured_at": "2026-11-24T11:00:00+00:00",
+        "fingerprint": taken,
+        "rungs": [rung],
+    }
+    wb.state_path("capacity/dg-reported/2026-11-24T110000Z.json").write_text(json.dumps(evidence))
+    operator_alarms.put(wb)
+    yield wb
+    deletion.delete(wb)
+
+
+@pytest.fixture(scope="module")
+def data(endpoint):
+    return report.gather(endpoint)
+
+
+def test_it_holds_configuration_evidence_story_doctor_alarms_and_cost(data):
+    page = report.page(data)
+    for said in (
+        "endpoint/dg-reported/variant/AllTraffic",
+        "LEAST_OUTSTANDING_REQUESTS",
+        "TargetValue 5, cooldowns out 60 s and in 300 s",
+        "sustains <b>10 streams</b>; 11 do not, by slope",
+        "59 of 60",
+        "Lag against concurrent streams on one instance",
+        "p95 lag (strict)",
+        "ml.g6.2xlarge at $",
+        "FirstChunkLatency p99 &gt; 1,200,000 µs",
+        "AllTraffic-AlarmHigh<",
+        "Concurrency, instances and activities",
+        "target-below-knee",
+        "concurrency-near-capacity",
+        "instance-hours since",
+        "AWS Price List",
+        "the embedded AWS (simulated)",
+    ):
+        assert said in page, said
+
+
+def test_it_needs_no_network_and_carries_plotly_once(data):
+    page = report.page(data)
+    assert not re.search(r"<(?:script|img|link|iframe)[^>]*\s(?:src|href)=", page)
+    assert page.count("plotly.js v") == 1
+    assert len(page) < 6_000_000
+
+
+def test_what_was_not_measured_is_said(data):
+    bare = replace(data, snapshot=replace(data.snapshot, evidence=None), own_alarms=())
+    page = report.page(bare)
+    assert "every TargetValue is a guess" in page
+    assert "No alarms for operators" in page
+
+
+def test_a_period_without_data_has_a_sentence_instead_of_a_figure(data):
+    empty = replace(data, metrics=replace(data.metrics, concurrency=data.metrics.concurrency.iloc[:0]))
+    assert "There is no concurrency to draw in this window" in report.page(empty)
+
+
+def test_what_is_in_order_stands_after_what_is_not(data):
+    page = report.page(data)
+    rules = {finding.verdict: finding.rule for finding in data.diagnosis.findings}
+    assert {"OK", "WARN"} <= set(rules)
+    assert page.index(f">{rules['WARN']}<") < page.index("in order</b>") < page.index(f">{rules['OK']}<")
+
+
+def test_scaling_before_the_timeline_is_pointed_to(data):
+    row = {"started": data.metrics.start - timedelta(minutes=90), "not_scaled_reasons": (), "duration_s": 60.0}
+    told = pd.DataFrame([{column: row.get(column, "") for column in data.activities.columns}])
+    assert "dgsm report --hours" in report.page(replace(data, activities=told))
+    assert "dgsm report --hours" not in report.page(data)
+
+
+def test_evidence_without_criteria_or_with_a_lag_that_never_came_is_shown_all_the_same(data):
+    taken = data.snapshot.evidence
+    (rung,) = taken["rungs"]
+    never = {**rung, "lag_ms": {"p50": None, "p95": None, "p99": None}, "verdict": "FAIL", "constraint": "p95 lag"}
+    for changed in ({"criteria": None}, {"rungs": [rung, {**never, "n": 12}]}, {"rungs": []}):
+        snapshot = replace(data.snapshot, evidence={**taken, **changed})
+        assert "sustains <b>10 streams</b>" in report.page(replace(data, snapshot=snapshot))
+
+
+def test_values_are_escaped(data):
+    state = replace(data.snapshot.endpoint, name="<script>x", failure_reason="<b>")
+    assert "<script>x" not in report.page(replace(data, snapshot=replace(data.snapshot, endpoint=state)))
+
+
+def test_the_command_writes_it_and_says_where(endpoint, embedded, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DGSM_HOME", str(embedded.home))
+    out = tmp_path / "deep" / "report.html"
+    assert main.main(["report", "dg-reported", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert out.read_text().startswith("<!doctype html>")
+    assert main.main(["report", "never-made", "--out", str(out)]) == 2
+
+
+def test_a_missing_endpoint_writes_nothing(workbook, tmp_path):
+    with pytest.raises(NotFound):
+        report.write_report(workbook(endpoint_name="never-made"), tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
+    """In Chromium with the network off: nothing is asked for, nothing fails, the figure is there, also at 900 px."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    page_file = tmp_path / "report.html"
+    page_file.write_text(report.page(data), encoding="utf-8")
+    with sync_api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        except sync_api.Error as error:
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        page = browser.new_page(viewport={"width": 900, "height": 900}, color_scheme="dark")
+        page.context.set_offline(True)
+        asked, problems = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(page_file.as_uri())
+        page.wait_for_selector(".plotly-graph-div .main-svg")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert (problems, width) == ([], 900)
+
+
+def chromium() -> str | None:
+    """The system's browser where there is one; None: playwright's own."""
+    from shutil import which
+
+    return which("chromium") or which("chromium-browser") or which("google-chrome")

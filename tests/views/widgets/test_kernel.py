@@ -1,0 +1,186 @@
+"""The live view and the load in a real kernel: clicks in any thread, cells run again, interrupts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import time
+
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+from kit.front_ends import SETS, python_of
+
+SET_UP = """
+import threading, time
+from dgsm_helpers import open_workbook
+from dgsm_helpers.load.runner import Load
+from dgsm_helpers.widgets import Live, LoadControl
+
+def threads(name):
+    return sum(thread.name == name for thread in threading.enumerate())
+
+wb = open_workbook("local", endpoint_name="dg-widgets")
+"""
+BEGIN = "load = Load(wb); load.set(1); view = Live(wb, load=load, every_s=0.2).start()"
+
+
+class Kernel:
+    """A kernel as a notebook's page talks to it."""
+
+    def __init__(self, manager):
+        self.manager, self.client = manager, manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def send(self, code, *, cell=None, expressions=None):
+        """Ask for ``code`` to be run, in the cell of that id; does not wait."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": expressions or {},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def reply(self, message_id):
+        """The answer to a request."""
+        while True:
+            found = self.client.get_shell_msg(timeout=60)
+            if found["parent_header"].get("msg_id") == message_id:
+                return found["content"]
+
+    def run(self, code, *, cell=None):
+        """Run a cell that must not fail."""
+        content = self.reply(self.send(code, cell=cell))
+        assert content["status"] == "ok", content["traceback"]
+
+    def value(self, expression):
+        """What ``expression`` is now."""
+        content = self.reply(self.send("", expressions={"it": expression}))["user_expressions"]["it"]
+        assert content["status"] == "ok", content
+        return ast.literal_eval(content["data"]["text/plain"])
+
+    def comes(self, expression, within_s=20.0):
+        """Wait until ``expression`` is true."""
+        end = time.monotonic() + within_s
+        while not self.value(f"bool({expression})"):
+            assert time.monotonic() < end, f"{expression} not within {within_s} s: {self.value(f'str({expression})')}"
+            time.sleep(0.1)
+
+    def subshell(self):
+        """The id of a new thread of the kernel, in which newer front ends let widgets' callbacks run."""
+        message = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(message)
+        return self.client.get_control_msg(timeout=20)["content"]["subshell_id"]
+
+    def tell(self, widget, data, subshell):
+        """What the page sends when a widget is touched."""
+        content = {"comm_id": self.value(f"{widget}.model_id"), "data": data}
+        message = self.client.session.msg("comm_msg", content)
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+
+    def click(self, button, subshell=None):
+        """Press a button."""
+        self.tell(button, {"method": "custom", "content": {"event": "click"}}, subshell)
+
+
+@pytest.fixture(scope="module", params=SETS)
+def shared_kernel(request, tmp_path_factory, scaling_endpoint, embedded):
+    python, env = python_of(request.param, request)
+    specs = tmp_path_factory.mktemp("kernels")
+    (specs / "set").mkdir()
+    command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": request.param, "language": "python"}
+    (specs / "set" / "kernel.json").write_text(json.dumps(spec))
+    manager = KernelManager(
+        kernel_name="set", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False)
+    )
+    home = {"DGSM_HOME": str(embedded.home), "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython"))}
+    manager.start_kernel(env=os.environ | env | home)
+    try:
+        made = Kernel(manager)
+        made.run(SET_UP)
+        yield made
+        made.client.stop_channels()
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel(shared_kernel):
+    """The kernel with nothing going on in it, before and after."""
+    yield shared_kernel
+    shared_kernel.run("view.stop(); load.stop()")
+    shared_kernel.comes("threads('dgsm-live') == threads('dgsm-load') == 0")
+
+
+@pytest.mark.parametrize("thread", ["main", "subshell"])
+def test_widgets_may_be_touched_from_any_thread_of_the_kernel(kernel, thread):
+    kernel.run("load = Load(wb); view = Live(wb, load=load, every_s=0.2); control = LoadControl(wb, load, ceiling=3)")
+    subshell = kernel.subshell() if thread == "subshell" else None
+    kernel.click("view._start_button", subshell)
+    kernel.comes("view.running and '<svg' in view._html.value")
+    kernel.click("control.widget.children[2]", subshell)
+    kernel.comes("'3 of 3 streams open' in view._html.value")
+    kernel.tell("view._window", {"method": "update", "state": {"index": 0}, "buffer_paths": []}, subshell)
+    kernel.comes("'15 min ago' in view._html.value")
+    kernel.click("view._stop_button", subshell)
+    kernel.comes("not view.running and view._stop_button.disabled and threads('dgsm-live') == 0")
+
+
+def test_running_a_cell_again_leaves_one_view_and_one_load(kernel):
+    for _ in range(3):
+        kernel.run(BEGIN, cell="a")
+    kernel.comes("threads('dgsm-live') == threads('dgsm-load') == 1")
+    kernel.comes("'1 of 1 streams open' in view._html.value")
+    assert kernel.value("view.running")
+
+
+def test_running_a_cell_again_ends_the_view_that_it_only_started_by_a_click(kernel):
+    cell = "load = Load(wb); view = Live(wb, load=load, every_s=0.2)"
+    kernel.run(cell, cell="b")
+    kernel.click("view._start_button")
+    kernel.comes("threads('dgsm-live') == 1")
+    kernel.run(cell, cell="b")
+    kernel.comes("threads('dgsm-live') == 0 and threads('dgsm-load') == 1")
+
+
+def test_two_loads_of_one_cell_live_side_by_side(kernel):
+    kernel.run("load, other = Load(wb), Load(wb)", cell="c")
+    assert kernel.value("threads('dgsm-load')") == 2
+    kernel.run("other.stop()")
+    kernel.run("view = Live(wb)")
+
+
+@pytest.mark.parametrize(
+    "busy", ["time.sleep(30)", "import asyncio; await asyncio.sleep(2)", "view.wait_until(running_instances=4)", ""]
+)
+def test_interrupting_the_kernel_stops_the_view_whether_a_cell_runs_or_not(kernel, busy):
+    # A cell that awaits is cancelled by ipykernel when it wakes up next, hence the short one.
+    kernel.run(BEGIN, cell="a")
+    kernel.comes("view.running and '<svg' in view._html.value")
+    request = kernel.send(busy) if busy else None
+    time.sleep(0.7)
+    kernel.manager.interrupt_kernel()
+    if request:
+        assert kernel.reply(request)["status"] == "error"
+    kernel.comes("not view.running and threads('dgsm-live') == 0")
+    assert kernel.value("load.wanted") == 1
+
+
+def test_an_interrupt_stops_no_view_that_is_started_after_it(kernel):
+    kernel.run(BEGIN, cell="a")
+    kernel.manager.interrupt_kernel()
+    kernel.comes("not view.running")
+    kernel.run("view.start()")
+    kernel.comes("view.running and threads('dgsm-live') == 1")
+    kernel.manager.interrupt_kernel()
+    kernel.comes("not view.running")

@@ -1,0 +1,110 @@
+"""The demo: an honest verdict, a page that works offline, and the whole of it on the embedded AWS."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from dgsm_helpers import local
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.session import open_workbook
+from dgsm_helpers.workbook import demo
+from dgsm_helpers.workbook.notebook_page import PLOTLY_MIME
+from dgsm_helpers.workbook.run_notebooks import Outcome
+
+VALUES = {"running_instances": [1, 2, 3, 1], "wer_percent": 4.5, "left_behind": [], "deployed_in_s": 240}
+
+
+def outcome(tmp_path, *, ok=True, name="04_monitor", **changes):
+    figure = {"data": [{"type": "scatter", "x": [1, 2], "y": [3, 4]}], "layout": {"title": {"text": "A figure"}}}
+    cell = new_code_cell("show(figure)", outputs=[new_output("display_data", {PLOTLY_MIME: figure})])
+    path = tmp_path / f"{name}.ipynb"
+    nbformat.write(new_notebook(cells=[cell]), path)
+    error = "" if ok else "ValueError: <b>no</b>"
+    values = {**VALUES, **changes}
+    return Outcome(notebook=Path(f"{name}.ipynb"), output=path, ok=ok, took_s=1.0, error=error, values=values)
+
+
+def test_it_succeeds_when_all_ran_scaled_were_understood_and_left_nothing(tmp_path):
+    assert demo.succeeded([outcome(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"ok": False},
+        {"running_instances": [1, 1]},
+        {"running_instances": [1, 3]},
+        {"running_instances": [1, 3, 2]},
+        {"running_instances": []},
+        {"wer_percent": 10.1},
+        {"left_behind": ["endpoint deepgram-demo"]},
+    ],
+)
+def test_any_of_it_missing_is_a_failure(tmp_path, broken):
+    assert not demo.succeeded([outcome(tmp_path, **broken)])
+
+
+def test_notebooks_that_said_nothing_are_a_failure(tmp_path):
+    assert not demo.succeeded([])
+
+
+def test_the_page_links_the_notebooks_draws_the_figure_and_loads_nothing(tmp_path, workbook):
+    rows = demo.summary([outcome(tmp_path)], workbook(), left=[], took_s=100)
+    page = demo.write_index([outcome(tmp_path)], rows, tmp_path).read_text()
+    assert '<a href="04_monitor.html">04_monitor</a> ran in 1 s' in page
+    assert "1 → 2 → 3 → 1" in page
+    assert "A figure" in page
+    for html in (page, (tmp_path / "04_monitor.html").read_text()):
+        assert "Plotly.newPlot" in html
+        assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']https?:", html)
+
+
+def test_what_was_not_reached_and_what_failed_is_said_as_such(tmp_path, workbook):
+    failed = outcome(tmp_path, ok=False)
+    rows = demo.summary([], workbook(), left=["endpoint x"], took_s=1)
+    assert {row.what: row.value for row in rows}["Word error rate"] == "not reached"
+    assert {row.what: row.value for row in rows}["Left behind"] == "endpoint x"
+    assert "failed: ValueError: &lt;b&gt;no&lt;/b&gt;" in demo.write_index([failed], rows, tmp_path).read_text()
+
+
+def test_every_number_of_the_summary_says_where_it_comes_from(tmp_path, workbook):
+    assert all(row.origin for row in demo.summary([outcome(tmp_path)], workbook(), left=[], took_s=1))
+
+
+def test_a_folder_without_notebooks_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(NotFound, match="00_start_here"):
+        demo.run_demo(out=tmp_path, notebooks_dir=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_whole_demo_passes_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    home = tmp_path / "home"
+    monkeypatch.setenv("DGSM_HOME", str(home))
+    local.up(home)
+    try:
+        assert demo.run_demo(out=tmp_path / "out") == 0
+        assert not deletion.prove_empty(open_workbook("local", endpoint_name=demo.ENDPOINT_NAME))
+    finally:
+        local.down(home)
+    said = capsys.readouterr().out
+    assert re.search(r"Instances over time +1 → (2 → )?3 → (2 → )?1\n", said)
+    assert re.search(r"Left behind +nothing\n", said)
+    assert {path.stem for path in (tmp_path / "out").glob("*.html")} == {"index", *demo.NOTEBOOKS}
+
+
+def test_an_embedded_aws_in_real_time_is_refused(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.setenv("DGSM_HOME", str(home))
+    local.up(home, speed=1)
+    try:
+        with pytest.raises(InvalidInput, match="speed 1"):
+            demo.run_demo(out=tmp_path / "out")
+    finally:
+        local.down(home)

@@ -1,0 +1,135 @@
+"""Running notebooks: parameters are checked before anything runs, and a failure is an outcome that says where."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
+from dgsm_helpers.workbook.run_notebooks import checked, parameters_of, run_notebook, run_notebooks
+
+PARAMETERS = """name: str = "x"  # a name
+count: int = 1  # how many
+share: float = 0.5  # of the whole
+really: bool = False  # sure?
+"""
+GLUE = "from dgsm_helpers.workbook.run_notebooks import glue\nglue(name=name, count=count, share=share, really=really)"
+
+
+@pytest.fixture
+def typed(write_notebook):
+    return write_notebook("typed.ipynb", PARAMETERS, GLUE)
+
+
+def test_parameters_are_read_with_type_default_and_help(typed):
+    count = parameters_of(typed)["count"]
+    assert (count.type, count.default, count.help) == ("int", "1", "how many")
+
+
+def test_text_from_a_command_line_is_converted_to_the_declared_types(typed):
+    given = {"name": "7", "count": "7", "share": "7", "really": "true"}
+    assert checked(typed, given) == {"name": "7", "count": 7, "share": 7.0, "really": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("count", "many"),
+        ("count", "1.5"),
+        ("count", True),
+        ("share", "half"),
+        ("share", None),
+        ("really", "perhaps"),
+        ("really", 2),
+        ("name", 7),
+        ("count", "inf"),
+    ],
+)
+def test_an_ill_typed_value_is_refused_with_name_value_type_and_meaning(typed, name, value):
+    with pytest.raises(InvalidInput, match=f"{name}=.*is not of type") as refusal:
+        checked(typed, {name: value})
+    assert parameters_of(typed)[name].help in str(refusal.value)
+
+
+def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(typed, tmp_path):
+    with pytest.raises(UnknownParameter, match=r"no parameter 'cuont'.*name \(str\), count \(int\)"):
+        run_notebook(typed, {"cuont": 2}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "error"), [("missing.ipynb", NotFound), ("broken.ipynb", InvalidInput)])
+def test_what_is_no_notebook_is_refused(tmp_path, name, error):
+    (tmp_path / "broken.ipynb").write_text("{}")
+    with pytest.raises(error, match=name):
+        run_notebook(tmp_path / name, {}, tmp_path / "out")
+
+
+def test_a_run_gives_back_what_the_notebook_glued_and_leaves_the_notebook_alone(typed, tmp_path):
+    before = typed.read_bytes()
+    outcome = run_notebook(typed, {"count": "3", "really": "yes"}, tmp_path / "out", progress_bar=False)
+    assert outcome.ok
+    assert outcome.values == {"name": "x", "count": 3, "share": 0.5, "really": True}
+    assert outcome.output == tmp_path / "out" / "typed.ipynb"
+    assert typed.read_bytes() == before
+    assert "ran in" in str(outcome)
+
+
+def test_a_notebook_runs_in_its_own_folder(write_notebook, tmp_path):
+    notebook = write_notebook("where.ipynb", "x: int = 1  # unused", "from pathlib import Path\nPath('here').touch()")
+    assert run_notebook(notebook, {}, tmp_path / "out", progress_bar=False).ok
+    assert (notebook.parent / "here").exists()
+
+
+def test_a_failing_cell_is_an_outcome_with_its_number_and_error(write_notebook, tmp_path):
+    notebook = write_notebook("fails.ipynb", "x: int = 1  # unused", "'fine'", "1 / 0", "'never'")
+    outcome = run_notebook(notebook, {}, tmp_path / "out", progress_bar=False)
+    assert not outcome.ok
+    assert (outcome.failed_cell, outcome.error) == (3, "ZeroDivisionError: division by zero")
+    assert "failed in cell [3]" in str(outcome)
+    cells = json.loads(outcome.output.read_text())["cells"]
+    assert any("ZeroDivisionError" in json.dumps(cell) for cell in cells)
+
+
+def test_a_cell_that_takes_too_long_is_interrupted(write_notebook, tmp_path):
+    notebook = write_notebook("slow.ipynb", "x: int = 1  # unused", "import time\ntime.sleep(60)")
+    began = time.monotonic()
+    outcome = run_notebook(notebook, {}, tmp_path / "out", 1.0, progress_bar=False)
+    assert not outcome.ok
+    assert "longer than 1 s" in outcome.error
+    assert time.monotonic() - began < 30
+
+
+def test_a_dead_kernel_is_an_outcome(write_notebook, tmp_path):
+    notebook = write_notebook("dies.ipynb", "x: int = 1  # unused", "import os\nos._exit(1)")
+    outcome = run_notebook(notebook, {}, tmp_path / "out", 30.0, progress_bar=False)
+    assert (outcome.ok, outcome.error) == (False, "its kernel died.")
+
+
+def test_the_notebook_itself_is_never_overwritten(typed):
+    with pytest.raises(InvalidInput, match="is the notebook itself"):
+        run_notebook(typed, {}, typed.parent)
+
+
+def test_several_notebooks_each_get_the_parameters_they_declare(write_notebook, tmp_path, capsys):
+    one = write_notebook("one.ipynb", "a: int = 1  # one", "assert a == 5")
+    two = write_notebook("two.ipynb", "a: int = 1  # one\nb: int = 1  # two", "assert (a, b) == (5, 6)")
+    assert run_notebooks([one, two], {"a": "5", "b": "6"}, tmp_path / "out")
+    assert capsys.readouterr().out.count("ran in") == 2
+
+
+def test_a_parameter_that_none_of_them_has_is_refused_before_the_first_runs(write_notebook, tmp_path):
+    notebook = write_notebook("one.ipynb", "a: int = 1  # one", "a")
+    with pytest.raises(UnknownParameter, match=r"'c'.*Known: a"):
+        run_notebooks([notebook], {"c": "5"}, tmp_path / "out")
+    with pytest.raises(InvalidInput, match="a='five'"):
+        run_notebooks([notebook], {"a": "five"}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_notebooks_after_one_that_failed_are_not_run(write_notebook, tmp_path):
+    bad = write_notebook("bad.ipynb", "a: int = 1  # one", "1 / 0")
+    good = write_notebook("good.ipynb", "a: int = 1  # one", "a")
+    assert not run_notebooks([bad, good], {}, tmp_path / "out")
+    assert not (tmp_path / "out" / "good.ipynb").exists()
