@@ -42,6 +42,10 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+def is_package(path: Path) -> bool:
+    return path.stem == "__init__"
+
+
 def room_of(module: str) -> str:
     first, *rest = module.split(".")
     return "embedded_aws" if first == "embedded_aws" else rest[0] if rest else "top"
@@ -85,7 +89,7 @@ def wrong_imports(source: str, module: str, *, is_package: bool = False) -> list
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_one_way(path):
-    wrong = wrong_imports(path.read_text(encoding="utf-8"), name_of(path), is_package=path.stem == "__init__")
+    wrong = wrong_imports(path.read_text(encoding="utf-8"), name_of(path), is_package=is_package(path))
     assert not wrong, f"{room_of(name_of(path))} may import {sorted(ALLOWED.get(room_of(name_of(path)), ()))}"
 
 
@@ -114,13 +118,10 @@ def test_there_is_no_circle_of_modules():
     def target(name: str) -> str | None:
         return name if name in known else name.rpartition(".")[0] if name.rpartition(".")[0] in known else None
 
-    source = {name_of(path): path.read_text(encoding="utf-8") for path in MODULES}
     graph = {
         name_of(path): {
             found
-            for name, _ in our_imports(
-                path.read_text(encoding="utf-8"), name_of(path), is_package=path.stem == "__init__"
-            )
+            for name, _ in our_imports(path.read_text(encoding="utf-8"), name_of(path), is_package=is_package(path))
             if (found := target(name)) and found != name_of(path)
         }
         for path in MODULES
