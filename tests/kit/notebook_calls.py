@@ -14,7 +14,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STREAM = "sagemaker:InvokeEndpointWithBidirectionalStream"
 _RECORDER = """
 import botocore.session
-from dgsm_helpers.load import target
+from dgsm_helpers.load.transport import stream_target
 
 def _record(line):
     with open({file!r}, "a") as calls:
@@ -30,14 +30,14 @@ def _make(self, *args, **kwargs):
     self.register("before-call", _before_call)
 
 botocore.session.Session.__init__ = _make
-_of = target.StreamTarget.of.__func__
+_of = stream_target.StreamTarget.of.__func__
 
 def _counted(cls, *args, **kwargs):
     # AWS's HTTP/2 client is not botocore: its one call is known by the target that is made for it.
     _record({stream!r})
     return _of(cls, *args, **kwargs)
 
-target.StreamTarget.of = classmethod(_counted)
+stream_target.StreamTarget.of = classmethod(_counted)
 """
 
 

@@ -134,11 +134,11 @@ def test_interrupt_while_putting_back_waits_until_that_is_done(pair):
 
 KILLED = """
 import os, sys
-from dgsm_helpers.aws import measuring
+from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.session import open_workbook
 
 wb = open_workbook("local", home=sys.argv[1], endpoint_name=sys.argv[2])
-with measuring.one_instance(wb):
+with pin.one_instance(wb):
     os.kill(os.getpid(), 9)
 """
 

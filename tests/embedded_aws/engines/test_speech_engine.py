@@ -239,9 +239,9 @@ def test_the_workers_end_with_the_event_loop_and_close_may_come_after_it():
 
 PARENT = """
 import asyncio
-from dgsm_helpers.local.engines.base import StreamOptions
-from dgsm_helpers.local.engines.speech import SpeechEngine
-from dgsm_helpers.sample import bundled_sample
+from embedded_aws.engines.base import StreamOptions
+from embedded_aws.engines.speech import SpeechEngine
+from dgsm_helpers.rules.sample import bundled_sample
 
 class Quiet:
     def on_result(self, result): pass

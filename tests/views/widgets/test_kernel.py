@@ -15,8 +15,8 @@ from kit.front_ends import SETS, python_of
 SET_UP = """
 import threading, time
 from dgsm_helpers import open_workbook
-from dgsm_helpers.load.runner import Load
-from dgsm_helpers.widgets import Live, LoadControl
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.views.widgets import Live, LoadControl
 
 def threads(name):
     return sum(thread.name == name for thread in threading.enumerate())
