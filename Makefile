@@ -4,20 +4,23 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
-EXTRAS := notebooks,speech,cluster,test,dev
+EXTRAS := local,notebooks,speech,cluster,test,dev,docs
 PYTEST := $(BIN)/python -m pytest --color=no
+STRICT := $(wildcard dgsm_helpers/*.py) dgsm_helpers/rules dgsm_helpers/wire
 
 export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint lab clean
+.PHONY: help setup demo test test-slow lint coverage docs lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
 	@echo "make test       all tests but the slow ones, the committed notebooks included"
 	@echo "make test-slow  the slow ones"
-	@echo "make lint       ruff over code and notebooks"
+	@echo "make lint       ruff, mypy, imports that point one way, public names"
+	@echo "make coverage   the tests with a report of what they do not reach"
+	@echo "make docs       guides and API pages in out/site"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make setup      only set up $(VENV)"
 	@echo "make clean      stop the embedded AWS, remove $(VENV) and what was generated"
@@ -56,6 +59,18 @@ test-slow: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict --follow-imports=silent $(STRICT)
+	$(PYTEST) -q tests/test_architecture.py tests/test_public_names.py
+
+# Tests of one kind each, so that a gap shows where it is; the figures of the last run stay in .coverage.
+coverage: setup
+	$(BIN)/python -m pytest --color=no -m "not slow" -n 4 --dist loadfile --cov --cov-report= || true
+	$(BIN)/coverage report --fail-under=90
+
+docs: setup
+	$(BIN)/python docs/import_picture.py
+	$(BIN)/mkdocs build --strict --quiet --site-dir out/site
 
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir=notebooks
