@@ -11,7 +11,7 @@ from moto.iam.models import iam_backends
 
 from dgsm_helpers.errors import InvalidInput
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.gateway.faults import Faults
+from embedded_aws.gateway.faults import Faults, kinds_to_json
 from embedded_aws.gateway.gateway import AdminRoute, Responder
 from embedded_aws.gateway.ports import ClockPort, FleetPort, Registered
 from embedded_aws.listings import ACCOUNT_ID, LISTINGS, Listing
@@ -81,10 +81,11 @@ class ControlPlane:
     def admin_routes(self) -> dict[tuple[str, str], AdminRoute]:
         """Administration of faults and quotas, for ``create_gateway``.
 
-        ``GET faults`` lists, ``POST faults`` sets one (``{"kind": …}``), ``DELETE faults`` clears all, or those of the
+        ``GET faults/kinds`` tells which there are, ``GET faults`` lists those in force, ``POST faults`` sets one (``{"kind": …}``), ``DELETE faults`` clears all, or those of the
         body's ``kind`` or ``id``. ``PUT quotas`` sets one (``{"region", "instance_type", "value"}``).
         """
         return {
+            ("GET", "faults/kinds"): lambda _: kinds_to_json(),
             ("GET", "faults"): lambda _: [fault.to_json() for fault in self._faults.list()],
             ("POST", "faults"): lambda body: self._faults.add_json(body).to_json(),
             ("DELETE", "faults"): lambda body: self._clear(body or {}),

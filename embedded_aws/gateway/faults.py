@@ -9,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -18,7 +19,7 @@ FAILURES = ("container-failed", "driver", "container-never-started")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameter:
+class FaultParameter:
     """One parameter of a kind of fault. ``default`` None means: no limit for ``count``, required otherwise."""
 
     name: str
@@ -27,52 +28,81 @@ class Parameter:
     default: str | int | float | None = ANY
     choices: tuple[str, ...] = ()
 
+    @property
+    def required(self) -> bool:
+        """Whether the operator must name it."""
+        return self.default is None and self.name != "count"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FaultKind:
     """A kind of fault, with what an operator may say about it."""
 
     name: str
     help: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[FaultParameter, ...]
 
 
-_SERVICE = Parameter(name="service", help="boto3's name of the service, such as sagemaker, or * for all")
-_OPERATION = Parameter(name="operation", help="name of the operation, such as CreateEndpoint, or * for all")
-_ENDPOINT = Parameter(name="endpoint", help="endpoint name, or * for any")
-_FOREVER = Parameter(name="count", help="how often it strikes; left out: until cleared", type=int, default=None)
-_ONCE = Parameter(name="count", help="how often it strikes", type=int, default=1)
+_SERVICE = FaultParameter(name="service", help="boto3's name of the service, such as sagemaker, or * for all")
+_OPERATION = FaultParameter(name="operation", help="name of the operation, such as CreateEndpoint, or * for all")
+_ENDPOINT = FaultParameter(name="endpoint", help="endpoint name, or * for any")
+_FOREVER = FaultParameter(name="count", help="how often it strikes; left out: until cleared", type=int, default=None)
+_ONCE = FaultParameter(name="count", help="how often it strikes", type=int, default=1)
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, FaultKind] = {
     kind.name: kind
     for kind in (
-        Kind(name="throttling", help="calls are throttled", parameters=(_SERVICE, _OPERATION, _FOREVER)),
-        Kind(name="denied", help="calls are not authorised", parameters=(_SERVICE, _OPERATION, _FOREVER)),
-        Kind(name="expired-credentials", help="every call's credentials have expired", parameters=(_FOREVER,)),
-        Kind(
+        FaultKind(name="throttling", help="calls are throttled", parameters=(_SERVICE, _OPERATION, _FOREVER)),
+        FaultKind(name="denied", help="calls are not authorised", parameters=(_SERVICE, _OPERATION, _FOREVER)),
+        FaultKind(name="expired-credentials", help="every call's credentials have expired", parameters=(_FOREVER,)),
+        FaultKind(
             name="shortage",
             help="no capacity of an instance type",
-            parameters=(Parameter(name="instance_type", help="such as ml.g6.2xlarge, or * for all", default=None),),
+            parameters=(
+                FaultParameter(name="instance_type", help="such as ml.g6.2xlarge, or * for all", default=None),
+            ),
         ),
-        Kind(
+        FaultKind(
             name="failed-start",
             help="new instances do not come up",
             parameters=(
-                Parameter(name="instance_type", help="such as ml.g6.2xlarge, or * for any"),
-                Parameter(name="failure", help="how it fails", default=FAILURES[0], choices=FAILURES),
+                FaultParameter(name="instance_type", help="such as ml.g6.2xlarge, or * for any"),
+                FaultParameter(name="failure", help="how it fails", default=FAILURES[0], choices=FAILURES),
                 _FOREVER,
             ),
         ),
-        Kind(name="crash", help="a serving instance crashes", parameters=(_ENDPOINT, _ONCE)),
-        Kind(name="mid-stream-error", help="a stream ends with a model error", parameters=(_ENDPOINT, _ONCE)),
-        Kind(name="dropped-connection", help="a stream's connection is dropped", parameters=(_ENDPOINT, _ONCE)),
-        Kind(
+        FaultKind(name="crash", help="a serving instance crashes", parameters=(_ENDPOINT, _ONCE)),
+        FaultKind(name="mid-stream-error", help="a stream ends with a model error", parameters=(_ENDPOINT, _ONCE)),
+        FaultKind(name="dropped-connection", help="a stream's connection is dropped", parameters=(_ENDPOINT, _ONCE)),
+        FaultKind(
             name="slow-metrics",
             help="metrics become visible late",
-            parameters=(Parameter(name="seconds", help="how late, in local seconds", type=float, default=None),),
+            parameters=(FaultParameter(name="seconds", help="how late, in local seconds", type=float, default=None),),
         ),
     )
 }
+
+
+def kinds_to_json() -> dict[str, list[dict[str, Any]]]:
+    """The kinds of fault, as ``GET /_dgsm/faults/kinds`` sends them to ``dgsm local fault``.
+
+    ``{"kinds": [{"name", "help", "parameters": [{"name", "help", "type", "required", "default", "choices"}]}]}``:
+    ``type`` is ``str``, ``int`` or ``float``; ``default`` is null when there is none; ``choices`` is empty when any
+    value of the type will do.
+    """
+    return {
+        "kinds": [
+            {
+                "name": kind.name,
+                "help": kind.help,
+                "parameters": [
+                    asdict(parameter) | {"type": parameter.type.__name__, "required": parameter.required}
+                    for parameter in kind.parameters
+                ],
+            }
+            for kind in KINDS.values()
+        ]
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +124,8 @@ class Fault:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
-        said = [f"{name}={value}" for name, value in self.to_json().items() if name not in ("id", "kind")]
-        return f"#{self.id} {self.kind} {' '.join(said)}".strip()
+        values = [f"{name}={value}" for name, value in self.to_json().items() if name not in ("id", "kind")]
+        return f"#{self.id} {self.kind} {' '.join(values)}".strip()
 
 
 class Faults:
@@ -200,19 +230,19 @@ class Faults:
             self._faults[fault.id] = replace(fault, count=fault.count - 1)
 
 
-def _checked(kind: Kind, given: Mapping[str, object]) -> dict[str, object]:
+def _checked(kind: FaultKind, values: Mapping[str, object]) -> dict[str, Any]:
     known = {parameter.name: parameter for parameter in kind.parameters}
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in values if name not in known]
     if unknown:
         raise InvalidInput(
             f"The fault {kind.name} has no parameter {', '.join(unknown)}.", hint=f"It has: {', '.join(known)}."
         )
-    return {name: _value(kind, parameter, given.get(name)) for name, parameter in known.items()}
+    return {name: _value(kind, parameter, values.get(name)) for name, parameter in known.items()}
 
 
-def _value(kind: Kind, parameter: Parameter, value: object) -> object:
+def _value(kind: FaultKind, parameter: FaultParameter, value: object) -> str | int | float | None:
     if value is None:
-        if parameter.default is None and parameter.name != "count":
+        if parameter.required:
             raise InvalidInput(f"The fault {kind.name} needs {parameter.name}: {parameter.help}.")
         return parameter.default
     try:

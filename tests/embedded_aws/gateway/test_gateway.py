@@ -217,6 +217,25 @@ def test_faults_and_quotas_are_administered_as_json(plane):
     assert plane.control.quotas.get("us-east-1", "ml.g5.2xlarge") == 0
 
 
+def test_the_running_server_tells_which_faults_there_are(plane):
+    status, _, body = plain(plane, "/_dgsm/faults/kinds")
+    kinds = {kind["name"]: kind for kind in json.loads(body)["kinds"]}
+    assert (status, kinds["crash"]["help"]) == (200, "a serving instance crashes")
+    instance_type, failure, count = kinds["failed-start"]["parameters"]
+    assert instance_type == {
+        "name": "instance_type",
+        "help": "such as ml.g6.2xlarge, or * for any",
+        "type": "str",
+        "required": False,
+        "default": "*",
+        "choices": [],
+    }
+    assert failure["choices"] == ["container-failed", "driver", "container-never-started"]
+    assert (count["type"], count["required"], count["default"]) == ("int", False, None)
+    [seconds] = kinds["slow-metrics"]["parameters"]
+    assert (seconds["type"], seconds["required"], seconds["default"]) == ("float", True, None)
+
+
 @pytest.mark.parametrize(
     ("method", "route", "body", "status"),
     [
