@@ -81,8 +81,11 @@ class ControlPlane:
     def admin_routes(self) -> dict[tuple[str, str], AdminRoute]:
         """Administration of faults and quotas, for ``create_gateway``.
 
-        ``GET faults/kinds`` tells which there are, ``GET faults`` lists those in force, ``POST faults`` sets one (``{"kind": …}``), ``DELETE faults`` clears all, or those of the
-        body's ``kind`` or ``id``. ``PUT quotas`` sets one (``{"region", "instance_type", "value"}``).
+        - ``GET faults/kinds``: which faults there are (``kinds_to_json``).
+        - ``GET faults``: the faults in force.
+        - ``POST faults``: sets one, ``{"kind": …, parameter: value …}``.
+        - ``DELETE faults``: clears all, or those of the body's ``kind`` or ``id``.
+        - ``PUT quotas``: sets one, ``{"region", "instance_type", "value"}``.
         """
         return {
             ("GET", "faults/kinds"): lambda _: kinds_to_json(),
