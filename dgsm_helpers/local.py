@@ -1,15 +1,15 @@
 """Start, find and stop the one background process that is the embedded AWS.
 
-Its state folder is ``$DGSM_HOME/local``: what is in ``server.json`` is how every later notebook, shell and client
-finds it
-again. ``down`` removes the folder. A server that was killed leaves a stale file behind; the next ``up`` sees that
-nothing answers under its token and starts clean.
+Its state folder is ``$DGSM_HOME/local``. The server writes ``server.json`` there, and every later notebook, shell and
+client finds it by that file. ``down`` removes the folder. A server that was killed leaves a stale file behind; the next
+``up`` sees that nothing answers under its token and starts clean.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -19,13 +19,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+
+SCHEMA_VERSION = 1
+"""Of ``server.json``; a file of another version counts as no file."""
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
@@ -33,11 +35,17 @@ DEFAULT_SPEED = 30.0
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
+_EMULATOR_MODULES = ("moto", "flask", "flask_cors", "h11", "trustme")
+"""What the embedded AWS imports besides the helpers' own libraries: the extra ``local``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerInfo:
-    """How to reach a running embedded AWS. ``listings`` maps a listing's name to its model package ARN in
-    ``region``."""
+    """How to reach a running embedded AWS: what the server writes to ``server.json``.
+
+    ``listings`` maps a listing's name to its model package ARN in ``region``. ``origin_s`` is the Unix time at which
+    local time and wall time were equal.
+    """
 
     pid: int
     token: str
@@ -48,9 +56,22 @@ class ServerInfo:
     ca_bundle: str
     speed: float
     origin_s: float
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
     execution_role_arn: str
     listings: Mapping[str, str]
-    engines: Mapping[str, Any] = field(default_factory=dict)
+    engines: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, file: Path) -> ServerInfo | None:
+        """What the file says; None when there is none, or none of this `SCHEMA_VERSION`."""
+        try:
+            state = json.loads(file.read_text())
+            if state["schema_version"] != SCHEMA_VERSION:
+                return None
+            return cls(**{f.name: state[f.name] for f in fields(cls)})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def env(self) -> dict[str, str]:
         """Environment variables that point any client at it."""
@@ -61,12 +82,12 @@ class ServerInfo:
             "DGSM_STREAM_URL": self.runtime_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_CA_BUNDLE": self.ca_bundle,
             "SSL_CERT_FILE": self.ca_bundle,
             "NODE_EXTRA_CA_CERTS": self.ca_file,
-            **_past_proxies(),
+            **_proxy_exceptions(),
         }
 
     def status(self) -> dict[str, Any]:
@@ -83,10 +104,9 @@ class ServerInfo:
         }
 
 
-def _past_proxies() -> dict[str, str]:
+def _proxy_exceptions() -> dict[str, str]:
     """What the shell excepts from its proxies, and this machine: clients read either spelling."""
-    past = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    hosts = [host for host in past.split(",") if host]
+    hosts = [host for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if host]
     value = ",".join(hosts if "127.0.0.1" in hosts else [*hosts, "127.0.0.1"])
     return {"NO_PROXY": value, "no_proxy": value}
 
@@ -98,12 +118,9 @@ def state_folder(home: Path) -> Path:
 
 def find(home: Path) -> ServerInfo | None:
     """The embedded AWS that runs for this ``home``, or None."""
+    info = ServerInfo.read(state_folder(home) / "server.json")
     try:
-        info = ServerInfo(**json.loads((state_folder(home) / "server.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    try:
-        return info if admin(info, "GET", "status")["token"] == info.token else None
+        return info if info and admin(info, "GET", "status")["token"] == info.token else None
     except (LocalNotRunning, KeyError):
         return None
 
@@ -127,7 +144,8 @@ def up(
 
     Raises:
         InvalidInput: a setting is out of range, or a running server has other settings.
-        LocalStartFailed: it did not come up; the message has the end of its log.
+        LocalStartFailed: its libraries are not installed, or it did not come up; then the message has the end of its
+            log.
     """
     if not 0.1 <= speed <= 600:
         raise InvalidInput(f"speed is {speed:g}.", hint="Give local seconds per wall second between 0.1 and 600.")
@@ -135,6 +153,7 @@ def up(
         if running := find(home):
             _refuse_other_settings(running, speed, metered)
             return running
+        require_libraries()
         folder = state_folder(home)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
@@ -159,13 +178,30 @@ def up(
         raise LocalStartFailed(f"The embedded AWS did not come up. The end of its log:\n{tail}")
 
 
+def require_libraries(find_spec: Callable[[str], object] = importlib.util.find_spec) -> None:
+    """Look for what the embedded AWS imports, without importing it; ``find_spec`` returns None for an absent module.
+
+    Raises:
+        LocalStartFailed: something is not installed; the message says how to install it.
+    """
+    missing = [module for module in _EMULATOR_MODULES if find_spec(module) is None]
+    if missing:
+        raise LocalStartFailed(
+            f"The embedded AWS needs packages that are not installed: {', '.join(missing)}.",
+            hint='Install them with: pip install "dgsm-helpers[local]"',
+        )
+
+
 def _refuse_other_settings(info: ServerInfo, speed: float, metered: Mapping[str, float] | None) -> None:
-    asked = {"speed": speed, **(metered or {})}
-    has = {"speed": info.speed, **info.engines.get("metered", {})}
-    other = {k: (has.get(k), v) for k, v in asked.items() if has.get(k) != v and (k != "speed" or v != DEFAULT_SPEED)}
-    if other:
-        words = ", ".join(f"{k} {old:g}, not {new:g}" for k, (old, new) in other.items())
-        raise InvalidInput(f"The embedded AWS runs already, with {words}.", hint="Stop it first: `dgsm local down`.")
+    requested = {**({} if speed == DEFAULT_SPEED else {"speed": speed}), **(metered or {})}
+    actual = {"speed": info.speed, **info.engines.get("metered", {})}
+    differences = ", ".join(
+        f"{name} {actual.get(name):g}, not {value:g}" for name, value in requested.items() if actual.get(name) != value
+    )
+    if differences:
+        raise InvalidInput(
+            f"The embedded AWS runs already, with {differences}.", hint="Stop it first: `dgsm local down`."
+        )
 
 
 def down(home: Path) -> bool:
@@ -209,8 +245,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @contextlib.contextmanager
 def _lock(home: Path) -> Iterator[None]:
-    """Only one ``up`` or ``down`` at a time for one ``home``; the folder itself is locked, so nothing is left
-    behind."""
+    """Only one ``up`` or ``down`` at a time for one ``home``. The folder itself is locked: no lock file stays."""
     home.mkdir(parents=True, exist_ok=True)
     handle = os.open(home, os.O_RDONLY)
     try:
@@ -230,6 +265,3 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-__all__ = ["DEFAULT_SPEED", "ServerInfo", "admin", "down", "find", "state_folder", "up"]

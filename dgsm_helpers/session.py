@@ -266,9 +266,10 @@ def _open_aws(
 
 def _open_local(listing: str, region: str | None, role_arn: str | None, given: Mapping[str, Any]) -> Workbook:
     from dgsm_helpers import local
-    from dgsm_helpers.rules.clock import Clock
+    from dgsm_helpers.rules.local_time import LocalTime
 
     info = local.find(given["home"]) or local.up(given["home"])
+    local_time = LocalTime(speed=info.speed, origin_s=info.origin_s)
     region = region or info.region
     arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:
@@ -281,7 +282,7 @@ def _open_local(listing: str, region: str | None, role_arn: str | None, given: M
         stream_url=info.runtime_url,
         ca_bundle=info.ca_bundle,
         _role_arn=role_arn or info.execution_role_arn,
-        _now_s=Clock(speed=info.speed, origin_s=info.origin_s).now_s,
+        _now_s=lambda: local_time.local_s(time.time()),
         _speed=info.speed,
         _bills=False,
         **given,

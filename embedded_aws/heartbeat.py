@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from dgsm_helpers.rules.clock import Clock
+from embedded_aws.clock import Clock
 
 BEAT_S = 10
 MAX_BEHIND_S = 600
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 class Heartbeat:
     """Calls each of ``steps`` with every multiple of ten local seconds, in order, one beat at a time."""
 
-    def __init__(self, clock: Clock, steps: Sequence[Callable[[float], None]]) -> None:
+    def __init__(self, clock: Clock, steps: Sequence[Callable[[float], object]]) -> None:
         self._clock = clock
         self._steps = steps
         self._stopping = threading.Event()

@@ -15,6 +15,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,13 +25,14 @@ from typing import Any
 
 from werkzeug.serving import make_server
 
-from dgsm_helpers.local import ServerInfo
-from dgsm_helpers.rules.clock import Clock
 from dgsm_helpers.rules.fleet import start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws import cloudwatch
 from embedded_aws.autoscaling.beat import Autoscaler
 from embedded_aws.certificates import make_certificates
+from embedded_aws.clock import Clock
+from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.engines.base import Engine
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.engines.speech import SpeechEngine
 from embedded_aws.fleet.container_log import write_log
@@ -45,6 +47,9 @@ from embedded_aws.listings import LISTINGS
 from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
+SCHEMA_VERSION = 1
+"""Of ``server.json``: how a client finds the server. `dgsm_helpers.local.ServerInfo` reads it."""
+
 HOST = "127.0.0.1"
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
@@ -56,7 +61,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = Clock.starting_now(settings["speed"])
     metered = MeteredSettings(**settings["metered"])
-    engines = {"metered": MeteredEngine(metered), "speech": SpeechEngine()}
+    engines: dict[str, Engine] = {"metered": MeteredEngine(metered), "speech": SpeechEngine()}
     faults = Faults()
     model = ScalingModel()
     fleet = Fleet(
@@ -74,10 +79,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     cloudwatch.install(clock)
     quotas = Quotas(clock)
     autoscaler = Autoscaler(clock=clock, fleet=fleet, quotas=quotas, model=model)
-    registered = autoscaler.is_registered
-    plane = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, faults=faults, is_registered=registered)
+    plane = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, faults=faults, is_registered=autoscaler.is_registered)
     plane.create_identity()
-    role_arn = plane.create_execution_role()
     vitals = Vitals(fleet, lambda region: cloudwatch.cloudwatch_for(region).store, faults.metrics_delay_s)
     token = secrets.token_hex(16)
 
@@ -85,7 +88,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
 
     gateway = create_gateway(
-        responders=plane.responders | cloudwatch.responders() | autoscaler.responders,
+        responders={**plane.responders, **cloudwatch.responders(), **autoscaler.responders},
         faults=faults,
         admin=plane.admin_routes | {("GET", "status"): status},
         default_region=settings["region"],
@@ -93,26 +96,29 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
     certificates = make_certificates(folder)
     runtime_port = _free(RUNTIME_PORT)
-    info = ServerInfo(
-        pid=os.getpid(),
-        token=token,
-        region=settings["region"],
-        control_url=f"http://{HOST}:{control.port}",
-        runtime_url=f"https://{HOST}:{runtime_port}",
-        ca_file=str(certificates.ca_file),
-        ca_bundle=str(certificates.ca_bundle),
-        speed=clock.speed,
-        origin_s=clock.origin_s,
-        execution_role_arn=role_arn,
-        listings={listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
-        engines={"metered": {**asdict(metered), "knee": metered.knee}},
-    )
+    state = {
+        "schema_version": SCHEMA_VERSION,
+        "pid": os.getpid(),
+        "token": token,
+        "region": settings["region"],
+        "control_url": f"http://{HOST}:{control.port}",
+        "runtime_url": f"https://{HOST}:{runtime_port}",
+        "ca_file": str(certificates.ca_file),
+        "ca_bundle": str(certificates.ca_bundle),
+        "speed": clock.speed,
+        "origin_s": clock.origin_s,
+        "access_key_id": ACCESS_KEY_ID,
+        "secret_access_key": SECRET_ACCESS_KEY,
+        "execution_role_arn": plane.create_execution_role(),
+        "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
+        "engines": {"metered": {**asdict(metered), "knee": metered.knee}},
+    }
     heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, cloudwatch.evaluate_alarms, autoscaler.tick))
     runtime = RuntimeServer(placement=fleet, faults=faults)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:
-        asyncio.run(_serve(runtime, runtime_port, certificates.context, folder, info))
+        asyncio.run(_serve(runtime, runtime_port, certificates.context, folder, state))
     finally:
         heartbeat.stop()
         control.shutdown()
@@ -121,16 +127,18 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             engine.close()
 
 
-async def _serve(runtime: RuntimeServer, port: int, context: Any, folder: Path, info: ServerInfo) -> None:
+async def _serve(
+    runtime: RuntimeServer, port: int, context: ssl.SSLContext, folder: Path, state: Mapping[str, Any]
+) -> None:
     await runtime.start(HOST, port, ssl_context=context)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    written = folder / "server.json.new"
-    written.touch(mode=0o600)
-    written.write_text(json.dumps(asdict(info)))
-    written.rename(folder / "server.json")
+    new = folder / "server.json.new"
+    new.touch(mode=0o600)
+    new.write_text(json.dumps(state))
+    new.rename(folder / "server.json")
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(runtime.stop(), 5)
@@ -152,10 +160,10 @@ def _endpoints(fleet: Fleet) -> list[dict[str, Any]]:
 
 def _free(port: int) -> int:
     """The port when nothing listens there, else any free one."""
-    for wanted in (port, 0):
+    for candidate in (port, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
-                probe.bind((HOST, wanted))
+                probe.bind((HOST, candidate))
                 return probe.getsockname()[1]
     raise OSError("this machine has no free port")

@@ -14,7 +14,6 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, alarm_name, finished, scheduled_activity
-from dgsm_helpers.rules.clock import Clock
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
@@ -22,6 +21,7 @@ from dgsm_helpers.rules.target_tracking import decide, observed, pull_into_bound
 from embedded_aws.autoscaling.operations import AutoScaling, next_firing
 from embedded_aws.autoscaling.policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
 from embedded_aws.autoscaling.scaling_records import Activity, Policy, Target
+from embedded_aws.clock import Clock
 from embedded_aws.cloudwatch import cloudwatch_for
 from embedded_aws.cloudwatch.alarm import AlarmStatus
 from embedded_aws.fleet.live_fleet import Fleet, FleetBusy

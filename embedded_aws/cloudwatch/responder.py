@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.rules.clock import Clock
 from dgsm_helpers.rules.request_checks import service_model
+from embedded_aws.clock import Clock
 from embedded_aws.cloudwatch.alarm import AlarmTransition
 from embedded_aws.cloudwatch.alarm_calls import AlarmCalls
 from embedded_aws.cloudwatch.alarm_store import Alarms

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from dgsm_helpers.rules.clock import Clock
 from dgsm_helpers.rules.fleet import choose_instance
+from embedded_aws.clock import Clock
 from embedded_aws.engines.base import Engine
 from embedded_aws.fleet.instances import Lease, Phase
 from embedded_aws.fleet.lifecycle import (

@@ -36,7 +36,7 @@ class FleetPort(Protocol):
 
 
 class ClockPort(Protocol):
-    """Local time; ``rules.clock.Clock`` is it."""
+    """Local time; ``embedded_aws.clock.Clock`` is it."""
 
     def now(self) -> datetime:
         """Local time as an aware datetime."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import boto3
 from werkzeug.serving import make_server
 
-from dgsm_helpers.rules.clock import Clock
+from embedded_aws.clock import Clock
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView

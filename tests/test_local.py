@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from dgsm_helpers import local
-from dgsm_helpers.errors import InvalidInput, LocalNotRunning
+from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
 
 
 def ports(info: local.ServerInfo) -> list[int]:
@@ -69,7 +70,7 @@ def test_a_running_one_with_other_settings_is_refused_by_name(home):
 
 @pytest.mark.parametrize("given", [{"speed": 0}, {"speed": 1e6}, {"metered": {"lanes": 0, "service_ms": 10}}])
 def test_settings_out_of_range_are_refused_and_leave_nothing(home, given):
-    with pytest.raises((InvalidInput, local.LocalStartFailed)):
+    with pytest.raises((InvalidInput, LocalStartFailed)):
         local.up(home, **given)
     assert not local.state_folder(home).exists()
 
@@ -88,3 +89,27 @@ def test_administration_of_one_that_is_gone_says_so(home):
     local.down(home)
     with pytest.raises(LocalNotRunning, match="dgsm local up"):
         local.admin(info, "GET", "status")
+
+
+def test_libraries_that_are_not_installed_are_named_in_one_line_with_what_to_install():
+    with pytest.raises(LocalStartFailed) as refusal:
+        local.require_libraries(lambda module: None if module in ("moto", "trustme") else object())
+    assert str(refusal.value) == (
+        "The embedded AWS needs packages that are not installed: moto, trustme. "
+        'Install them with: pip install "dgsm-helpers[local]"'
+    )
+
+
+def test_a_state_file_of_another_schema_counts_as_none(home):
+    info = local.up(home)
+    file = local.state_folder(home) / "server.json"
+    written = file.read_text()
+    file.write_text(json.dumps({**json.loads(written), "schema_version": 2}))
+    assert local.find(home) is None
+    file.write_text(written)
+    assert local.find(home) == info
+
+
+def test_the_secret_key_is_not_printed(home):
+    info = local.up(home)
+    assert info.secret_access_key not in repr(info)
