@@ -179,7 +179,7 @@ def _simpy_instance_hours(traffic: Traffic, model: ScalingModel) -> float:
     used_s = 0.0
 
     def place(call: list) -> None:
-        mine = fleet[choose_instance([len(i.calls) for i in fleet], model.routing, rng)]
+        mine = fleet[choose_instance([len(i.calls) for i in fleet], model.routing, rng.random())]
         call[0] = mine
         mine.calls[id(call)] = call
         mine.peak = max(mine.peak, len(mine.calls))

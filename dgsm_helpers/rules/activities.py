@@ -1,8 +1,8 @@
 """Scaling activities in AWS's words: what DescribeScalingActivities says of a decision.
 
 Source: AAS guide, "Scaling activities for Application Auto Scaling" and its examples; SageMaker's words from an
-activity log pasted in public. ``activity`` gives the texts when a decision is made, ``finished`` when its change has
-ended.
+activity log pasted in public. ``activity`` gives the texts when a decision is made, ``finished_activity`` when its
+change has ended.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dgsm_helpers.rules.decision import Decision
 from dgsm_helpers.rules.policies import Bounds
-from dgsm_helpers.rules.target_tracking import Decision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def activity(decision: Decision, bounds: Bounds) -> ActivityText | None:
     return None
 
 
-def finished(text: ActivityText, *, capacity: int, failure: str = "") -> ActivityText:
+def finished_activity(text: ActivityText, *, capacity: int, failure: str = "") -> ActivityText:
     """The same activity after its change has ended; ``failure`` is the reason if it could not be fulfilled."""
     done = f"Successfully set desired instance count to {capacity}. Change successfully fulfilled by sagemaker."
     return ActivityText(

@@ -1,4 +1,4 @@
-"""CloudWatch's alarm evaluation as a pure function, and the two alarms that a target-tracking policy makes.
+"""CloudWatch's alarm evaluation as a pure function.
 
 Source of the rules: CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data" and "Avoiding
 premature transitions to alarm state". Every row of the two tables there is a test. What the page leaves open:
@@ -11,19 +11,22 @@ premature transitions to alarm state". Every row of the two tables there is a te
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import TargetTracking
 
-AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+AlarmStateName = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 Comparison = Literal[">", ">=", "<", "<="]
 TreatMissing = Literal["missing", "notBreaching", "breaching", "ignore"]
 
-_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ class AlarmSpec:
         return _COMPARE[self.comparison](value, self.threshold)
 
 
-def judged(spec: AlarmSpec, datapoints: Sequence[float | None]) -> tuple[float, ...]:
+def deciding_datapoints(spec: AlarmSpec, datapoints: Sequence[float | None]) -> tuple[float, ...]:
     """The existing datapoints that decide, oldest first: the newest ``evaluation_periods`` within the evaluation range.
 
     Their mean is the metric from which a policy computes capacity.
@@ -83,7 +86,7 @@ def judged(spec: AlarmSpec, datapoints: Sequence[float | None]) -> tuple[float, 
     return tuple(real[-spec.evaluation_periods :])
 
 
-def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmState | None:
+def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmStateName | None:
     """The state that CloudWatch would set.
 
     Args:
@@ -94,7 +97,7 @@ def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmState 
     Returns:
         The new state, or None to keep the current one (``ignore``).
     """
-    real = judged(spec, datapoints)
+    real = deciding_datapoints(spec, datapoints)
     breaching = sum(map(spec.breaches, real))
     lacking = spec.evaluation_periods - len(real)
     if spec.treat_missing == "breaching":
@@ -113,36 +116,3 @@ def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmState 
 def _age(datapoints: Sequence[float | None]) -> int:
     """How many periods back the oldest existing datapoint is, the newest period being 1."""
     return len(datapoints) - next(i for i, value in enumerate(datapoints) if value is not None)
-
-
-def alarms_for(policy: TargetTracking, model: ScalingModel) -> tuple[AlarmSpec, AlarmSpec]:
-    """AlarmHigh and AlarmLow of a target-tracking policy (``model`` holds how AWS makes them).
-
-    A policy with scale-in disabled has its AlarmLow, too; it triggers nothing.
-    """
-    fine = policy.metric == "high-resolution"
-    period_s = model.high_resolution_period_s if fine else model.minute_period_s
-    high_periods = model.high_periods if fine else model.minute_high_periods
-    low_periods = model.low_periods if fine else model.minute_low_periods
-    shared = {
-        "period_s": period_s,
-        "statistic": model.statistic,
-        "treat_missing": model.treat_missing,
-        "extra_range_periods": model.extra_range_periods,
-    }
-    high = AlarmSpec(
-        threshold=policy.target_value,
-        comparison=">",
-        evaluation_periods=high_periods,
-        datapoints_to_alarm=high_periods,
-        **shared,
-    )
-    low = AlarmSpec(
-        # AWS shows 63 for 70 and 4.5 for 5; the product in floating point may differ in the last digit.
-        threshold=round(model.low_factor * policy.target_value, 10),
-        comparison="<",
-        evaluation_periods=low_periods,
-        datapoints_to_alarm=low_periods,
-        **shared,
-    )
-    return high, low

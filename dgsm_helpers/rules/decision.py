@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from dgsm_helpers.rules.alarms import AlarmState
+from dgsm_helpers.rules.alarms import AlarmStateName
 
 Kind = Literal["out", "in", "none", "not_scaled"]
 EPSILON_S = 1e-6
@@ -20,7 +20,7 @@ class AlarmReading:
     """An alarm as a policy sees it: its state, since when, and the datapoints it was judged on (oldest first)."""
 
     name: str
-    state: AlarmState
+    state: AlarmStateName
     since_s: float
     datapoints: tuple[float, ...] = ()
 

@@ -74,12 +74,7 @@ def _free_from(instance_type: str, begin_s: float, shortages: Sequence[Shortage]
     return at_s
 
 
-def choose_instance(outstanding: Sequence[int], strategy: str, rng: random.Random) -> int:
-    """Index of the instance that gets a new request; see `pick`, which this feeds from ``rng``."""
-    return pick(outstanding, strategy, rng.random())
-
-
-def pick(outstanding: Sequence[int], strategy: str, draw: float) -> int:
+def choose_instance(outstanding: Sequence[int], strategy: str, draw: float) -> int:
     """Index of the instance that gets a new request.
 
     Args:

@@ -6,14 +6,12 @@ Terms are Application Auto Scaling's; times are seconds, capacities are instance
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.weighted_metrics import form_named
-
-if TYPE_CHECKING:
-    from dgsm_helpers.rules.alarms import AlarmSpec
 
 Metric = Literal["high-resolution", "one-minute", "metric-math"]
 """What a target-tracking policy follows: the predefined ten-second concurrency, a one-minute metric, or metric math
@@ -59,7 +57,7 @@ class TargetTracking:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class StepAdjustment:
     """One step of a step-scaling policy: applies while ``lower <= metric - threshold < upper`` (None: unbounded)."""
 
     adjustment: int
@@ -72,11 +70,14 @@ class StepScaling:
     """A step-scaling policy with the alarm that the user makes for it.
 
     ``min_adjustment_magnitude`` applies to ``PercentChangeInCapacity`` alone, as on AWS.
+
+    Raises:
+        InvalidInput: there are no steps, or the cooldown is negative.
     """
 
     name: str
     alarm: AlarmSpec
-    steps: tuple[Step, ...]
+    steps: tuple[StepAdjustment, ...]
     adjustment_type: Adjustment = "ChangeInCapacity"
     cooldown_s: float = 300.0
     min_adjustment_magnitude: int = 1
@@ -120,6 +121,21 @@ class Bounds:
         """The capacity nearest to ``capacity`` within the bounds."""
         return min(max(capacity, self.min_capacity), self.max_capacity)
 
+    def after(self, change: ScheduledChange) -> Bounds:
+        """The bounds after a scheduled action, unchanged while scheduled scaling is suspended.
+
+        Raises:
+            InvalidInput: the new minimum is above the new maximum.
+        """
+        if self.scheduled_suspended:
+            return self
+        low, high = change.min_capacity, change.max_capacity
+        return replace(
+            self,
+            min_capacity=self.min_capacity if low is None else low,
+            max_capacity=self.max_capacity if high is None else high,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledChange:
@@ -128,7 +144,7 @@ class ScheduledChange:
     at_s: float
     min_capacity: int | None = None
     max_capacity: int | None = None
-    name: str = field(default="scheduled-action")
+    name: str = "scheduled-action"
 
 
 def _not_negative(policy: str, name: str, value: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any, TypeGuard
 
 import botocore.session
 from botocore.exceptions import UnknownServiceError
@@ -29,7 +30,7 @@ METRIC_FREQUENCIES_S = (10, 30, 60, 120, 180, 240, 300)
 _SHOWN_CHARACTERS = 200
 
 
-def problems(service: str, operation: str, params: Mapping[str, object]) -> tuple[str, ...]:
+def problems(service: str, operation: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Every reason for which AWS would refuse ``params`` by its model alone; empty when there is none.
 
     Args:
@@ -47,20 +48,24 @@ def problems(service: str, operation: str, params: Mapping[str, object]) -> tupl
     return tuple(_structure(service, shape, params, "")) if shape is not None else ()
 
 
-def validate(service: str, operation: str, params: Mapping[str, object]) -> None:
-    """Raise InvalidRequest, listing every reason, when AWS would refuse ``params`` by its model alone."""
-    found = problems(service, operation, params)
-    if found:
+def validate(service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """Refuse ``params`` when AWS would, by its model alone.
+
+    Raises:
+        InvalidRequest: it lists every reason.
+        InvalidInput: botocore knows no such service or operation.
+    """
+    if reasons := problems(service, operation, params):
         raise InvalidRequest(
-            f"AWS would refuse this {operation}: {summary(found)}",
+            f"AWS would refuse this {operation}: {summary(reasons)}",
             hint="Correct the values named; nothing was sent.",
-            problems=found,
+            problems=reasons,
         )
 
 
-def summary(found: tuple[str, ...]) -> str:
+def summary(reasons: tuple[str, ...]) -> str:
     """The reasons as one AWS message: ``2 validation errors detected: …; …``."""
-    return f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(found)}"
+    return f"{len(reasons)} validation error{'s' if len(reasons) > 1 else ''} detected: {'; '.join(reasons)}"
 
 
 @lru_cache(maxsize=32)
@@ -88,10 +93,10 @@ def _botocore_session() -> botocore.session.Session:
     return botocore.session.Session()
 
 
-def _check(service: str, shape: Shape, value: object, path: str) -> Iterator[str]:
-    expected = _TYPES[shape.type_name]
-    if not expected.admits(value):
-        yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must be {expected.name}"
+def _check(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
+    type_words, admits = _TYPES[shape.type_name]
+    if not admits(value):
+        yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must be {type_words}"
         return
     yield from _constraints(shape, value, path)
     if isinstance(shape, StructureShape):
@@ -105,7 +110,7 @@ def _check(service: str, shape: Shape, value: object, path: str) -> Iterator[str
         yield from (f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {text}" for text in rule(value))
 
 
-def _structure(service: str, shape: StructureShape, value: Mapping[str, object], path: str) -> Iterator[str]:
+def _structure(service: str, shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
     if shape.is_document_type:
         return
     prefix = f"{path}." if path else ""
@@ -125,7 +130,7 @@ def _structure(service: str, shape: StructureShape, value: Mapping[str, object],
         yield from (f"{where}{text}" for text in rule(value))
 
 
-def _map(service: str, shape: MapShape, value: Mapping[str, object], path: str) -> Iterator[str]:
+def _map(service: str, shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
     for part, part_shape, items in (("keys", shape.key, value), ("value", shape.value, value.values())):
         for item in items:
             for text in _check(service, part_shape, item, path):
@@ -136,7 +141,7 @@ def _map(service: str, shape: MapShape, value: Mapping[str, object], path: str) 
                 )
 
 
-def _constraints(shape: Shape, value: object, path: str) -> Iterator[str]:
+def _constraints(shape: Shape, value: Any, path: str) -> Iterator[str]:
     shown = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must"
     meta = shape.metadata
     if meta.get("sensitive"):
@@ -157,7 +162,7 @@ def _constraints(shape: Shape, value: object, path: str) -> Iterator[str]:
             yield f"{shown} satisfy regular expression pattern: {pattern}"
 
 
-def _length(value: object) -> int | None:
+def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, (str, bytes, bytearray, list, tuple, Mapping)) else None
 
 
@@ -165,12 +170,12 @@ def _camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     text = _java_text(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _java_text(value: object) -> str:
+def _java_text(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
@@ -182,57 +187,51 @@ def _java_text(value: object) -> str:
             return str(value)
 
 
-class _Type:
-    """What a value of one model type looks like, in boto3's parameters and in a JSON body."""
-
-    def __init__(self, name: str, admits: Callable[[object], bool]) -> None:
-        self.name = name
-        self.admits = admits
-
-
-def _is_int(value: object) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_INTEGER = _Type("an integer", _is_int)
-_NUMBER = _Type("a number", lambda v: _is_int(v) or isinstance(v, (float, Decimal)))
-_TYPES: Mapping[str, _Type] = {
-    "string": _Type("a string", lambda v: isinstance(v, str)),
-    "character": _Type("a string", lambda v: isinstance(v, str)),
-    "integer": _INTEGER,
-    "long": _INTEGER,
-    "bigdecimal": _NUMBER,
-    "float": _NUMBER,
-    "double": _NUMBER,
-    "boolean": _Type("a boolean", lambda v: isinstance(v, bool)),
-    "timestamp": _Type("a timestamp", lambda v: isinstance(v, (date, str)) or _NUMBER.admits(v)),
-    "blob": _Type("a blob", lambda v: isinstance(v, (bytes, bytearray, str)) or hasattr(v, "read")),
-    "list": _Type("a list", lambda v: isinstance(v, (list, tuple))),
-    "map": _Type("a map", lambda v: isinstance(v, Mapping)),
-    "structure": _Type("a structure", lambda v: isinstance(v, Mapping)),
+def _is_number(value: Any) -> bool:
+    return _is_int(value) or isinstance(value, (float, Decimal))
+
+
+_TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "string": ("a string", lambda v: isinstance(v, str)),
+    "character": ("a string", lambda v: isinstance(v, str)),
+    "integer": ("an integer", _is_int),
+    "long": ("an integer", _is_int),
+    "bigdecimal": ("a number", _is_number),
+    "float": ("a number", _is_number),
+    "double": ("a number", _is_number),
+    "boolean": ("a boolean", lambda v: isinstance(v, bool)),
+    "timestamp": ("a timestamp", lambda v: isinstance(v, (date, str)) or _is_number(v)),
+    "blob": ("a blob", lambda v: isinstance(v, (bytes, bytearray, str)) or hasattr(v, "read")),
+    "list": ("a list", lambda v: isinstance(v, (list, tuple))),
+    "map": ("a map", lambda v: isinstance(v, Mapping)),
+    "structure": ("a structure", lambda v: isinstance(v, Mapping)),
 }
 
 
-def _metric_frequency(value: object) -> Iterator[str]:
+def _metric_frequency(value: Any) -> Iterator[str]:
     if value not in METRIC_FREQUENCIES_S:
         yield f"Member must satisfy enum value set: [{', '.join(map(str, METRIC_FREQUENCIES_S))}]"
 
 
-def _one_kind_of_capacity(variant: Mapping[str, object]) -> Iterator[str]:
+def _one_kind_of_capacity(variant: Mapping[str, Any]) -> Iterator[str]:
     given = [name for name in ("InstanceType", "InstancePools", "ServerlessConfig") if variant.get(name) is not None]
     if len(given) != 1:
         shown = " and ".join(given) or "none"
         yield f"Exactly one of InstanceType, InstancePools and ServerlessConfig must be set, not {shown}"
 
 
-def _distinct_pools(pools: object) -> Iterator[str]:
+def _distinct_pools(pools: Any) -> Iterator[str]:
     types = [pool.get("InstanceType") for pool in pools if isinstance(pool, Mapping)]
     repeated = sorted({str(t) for t in types if types.count(t) > 1})
     if repeated:
         yield f"Each instance type may appear in one pool only: {', '.join(repeated)}"
 
 
-def _min_within_max(action: Mapping[str, object]) -> Iterator[str]:
+def _min_within_max(action: Mapping[str, Any]) -> Iterator[str]:
     low, high = action.get("MinCapacity"), action.get("MaxCapacity")
     if _is_int(low) and _is_int(high) and low > high:
         yield f"Maximum capacity ({high}) must be greater than or equal to minimum capacity ({low})"

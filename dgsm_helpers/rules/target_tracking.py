@@ -3,7 +3,7 @@
 The simulator calls it in virtual time, the embedded AWS every ten seconds of local time, and tests on recorded AWS
 runs. Whoever drives it holds a `State`, and at each beat:
 
-1. tells it what the endpoint did since (`observed`);
+1. tells it what the endpoint did since (`observe_endpoint`);
 2. lets the bounds act (`pull_into_bounds`), since a registration or a scheduled action ignores alarms and cooldowns;
 3. else asks for a decision (`decide`), carries out its ``capacity`` if its ``kind`` is ``out`` or ``in``, and keeps
    ``decision.state``.
@@ -22,8 +22,8 @@ Example, one policy whose AlarmHigh went into ALARM 30 s ago with 7, 7 and 8 str
     )
     decision.kind, decision.capacity      # ("out", 2): ceil(1 * 7.33 / 5)
 
-``datapoints`` are those the alarm was judged on, `alarms.judged(spec, recent)`, and ``since_s`` is when it entered
-its state.
+``datapoints`` are those the alarm was judged on, `alarms.deciding_datapoints(spec, recent)`; ``since_s`` is when it
+entered its state.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Change, Decision, PolicySignals, Signals, State
 from dgsm_helpers.rules.desired_capacity import stepped_capacity, tracked_capacity
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import Bounds, Policy, StepScaling, TargetTracking
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def decide(
     triggers nothing.
 
     Args:
-        state: as the last decision left it, after `observed`.
+        state: as the last decision left it, after `observe_endpoint`.
         signals: alarms by policy name; policies without an entry are ignored.
         policies: of the scalable target.
         bounds: capacity limits and suspended directions.
@@ -100,7 +101,7 @@ def next_due_s(state: State, signals: Signals, model: ScalingModel) -> float | N
     return min(times, default=None)
 
 
-def observed(state: State, *, running: int, desired: int, busy: bool, now_s: float) -> State:
+def observe_endpoint(state: State, *, running: int, desired: int, busy: bool, now_s: float) -> State:
     """The state after a look at the endpoint (DescribeEndpoint: current count, desired count, whether it is Updating).
 
     Our change is completed when the endpoint is no longer busy and runs what was asked for; then its cooldown starts.
@@ -140,19 +141,33 @@ def pull_into_bounds(state: State, bounds: Bounds, now_s: float, *, cause: str =
     )
 
 
-def scheduled(bounds: Bounds, change: ScheduledChange) -> Bounds:
-    """The bounds after a scheduled action, unchanged while scheduled scaling is suspended.
+def alarms_for(policy: TargetTracking, model: ScalingModel) -> tuple[AlarmSpec, AlarmSpec]:
+    """AlarmHigh and AlarmLow of a target-tracking policy; ``model`` holds how AWS makes them.
 
-    Raises:
-        InvalidInput: the new minimum is above the new maximum.
+    A policy with scale-in disabled has its AlarmLow, too; it triggers nothing.
     """
-    if bounds.scheduled_suspended:
-        return bounds
-    return dataclasses.replace(
-        bounds,
-        min_capacity=bounds.min_capacity if change.min_capacity is None else change.min_capacity,
-        max_capacity=bounds.max_capacity if change.max_capacity is None else change.max_capacity,
+    fine = policy.metric == "high-resolution"
+    high_periods = model.high_periods if fine else model.minute_high_periods
+    low_periods = model.low_periods if fine else model.minute_low_periods
+    high = AlarmSpec(
+        threshold=policy.target_value,
+        comparison=">",
+        period_s=model.high_resolution_period_s if fine else model.minute_period_s,
+        evaluation_periods=high_periods,
+        datapoints_to_alarm=high_periods,
+        statistic=model.statistic,
+        treat_missing=model.treat_missing,
+        extra_range_periods=model.extra_range_periods,
     )
+    low = dataclasses.replace(
+        high,
+        # AWS shows 63 for 70 and 4.5 for 5; the product in floating point may differ in the last digit.
+        threshold=round(model.low_factor * policy.target_value, 10),
+        comparison="<",
+        evaluation_periods=low_periods,
+        datapoints_to_alarm=low_periods,
+    )
+    return high, low
 
 
 def _alarms(signal: PolicySignals) -> tuple[AlarmReading, ...]:
@@ -216,10 +231,11 @@ def _out(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: 
     if bounds.scaling_out_suspended:
         return _nothing(state, wish, "suspended")
     capacity = wish.capacity
-    cooling = state.last_out is not None and state.last_out.cooling(now_s, model.cooldown_anchor)
-    if cooling:
+    last, cooling = state.last_out, False
+    if last is not None and last.cooling(now_s, model.cooldown_anchor):
         # What the last scale-out added counts towards this one until its cooldown ends.
-        capacity -= state.last_out.after - state.last_out.before
+        cooling = True
+        capacity -= last.after - last.before
     if bounds.clamp(capacity) > state.desired:
         if state.busy:
             return _not_scaled(state, wish, "TargetServicePutResourceAsUnscalable")

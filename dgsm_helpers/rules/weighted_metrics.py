@@ -54,13 +54,13 @@ class Form:
 
 
 def _weighted_streams(minutes: Minutes, _capacities: Sequence[float], weights: Sequence[float]) -> float | None:
-    present = [w * m.average for m, w in zip(minutes, weights, strict=True) if m.samples]
+    present = [w * m.average for m, w in zip(minutes, weights, strict=True) if m.average is not None]
     return sum(present) if present else None
 
 
 def _ratios(minutes: Minutes, capacities: Sequence[float]) -> list[float]:
     """Utilisation of each type that has instances."""
-    return [m.average / c for m, c in zip(minutes, capacities, strict=True) if m.samples]
+    return [m.average / c for m, c in zip(minutes, capacities, strict=True) if m.average is not None]
 
 
 def _mean_of_ratios(minutes: Minutes, capacities: Sequence[float], _weights: Sequence[float]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from dgsm_helpers.rules.alarms import AlarmSpec, AlarmState, evaluate, judged
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName, deciding_datapoints, evaluate
 
 
 class AlarmTracker:
@@ -16,7 +16,7 @@ class AlarmTracker:
 
     def __init__(self, spec: AlarmSpec, now_s: float) -> None:
         self.spec = spec
-        self.state: AlarmState = "INSUFFICIENT_DATA"
+        self.state: AlarmStateName = "INSUFFICIENT_DATA"
         self.since_s = now_s
         self._points: deque[float | None] = deque([None] * spec.evaluation_range, maxlen=spec.evaluation_range)
         self._flags = deque([False] * spec.evaluation_periods, maxlen=spec.evaluation_periods)
@@ -37,7 +37,7 @@ class AlarmTracker:
         if value is None:
             self._missing += 1
         if self._missing == 0:
-            state: AlarmState = "ALARM" if self._breaching >= self._needed else "OK"
+            state: AlarmStateName = "ALARM" if self._breaching >= self._needed else "OK"
         else:
             state = evaluate(self.spec, list(points)) or self.state
         if state == self.state:
@@ -47,4 +47,4 @@ class AlarmTracker:
 
     def datapoints(self) -> tuple[float, ...]:
         """The datapoints it was judged on, oldest first."""
-        return judged(self.spec, list(self._points))
+        return deciding_datapoints(self.spec, list(self._points))

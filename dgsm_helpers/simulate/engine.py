@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, NotReady, UnsupportedFeature
-from dgsm_helpers.rules.alarms import AlarmSpec, alarms_for
+from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, State
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
-from dgsm_helpers.rules.target_tracking import decide, next_due_s, observed, pull_into_bounds, scheduled
+from dgsm_helpers.rules.target_tracking import alarms_for, decide, next_due_s, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.weighted_metrics import PoolDatapoints, form_named
 from dgsm_helpers.simulate.alarm_tracker import AlarmTracker
 from dgsm_helpers.simulate.engine_metric import Datapoints
@@ -232,7 +232,7 @@ class _Player:
     def _scale(self, now_s: float) -> None:
         while self._schedule and self._schedule[0].at_s <= now_s:
             change = self._schedule.pop(0)
-            self._bounds = scheduled(self._bounds, change)
+            self._bounds = self._bounds.after(change)
             self._cause = f"scheduled action name {change.name} was triggered"
         if self._bounds.clamp(self._state.desired) != self._state.desired:
             self._carry_out(pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause), now_s)
@@ -294,7 +294,7 @@ class _Player:
         """The change has ended: tell the state, and the log if it brought what was asked for."""
         running = len(self._fleet.serving)
         change = self._state.change
-        self._state = observed(self._state, running=running, desired=running, busy=False, now_s=now_s)
+        self._state = observe_endpoint(self._state, running=running, desired=running, busy=False, now_s=now_s)
         if change and running == change.after:
             index = max(i for i, event in enumerate(self._log) if event.kind in ("out", "in"))
             self._log[index] = replace(self._log[index], completed_s=now_s)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.policies import Bounds, Metric, ScheduledChange, Step, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import Bounds, Metric, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.schedules import Schedule
 from dgsm_helpers.simulate.scaling_plan import Plan
 from dgsm_helpers.simulate.traffic import DAY_S
@@ -38,7 +38,7 @@ def step_in(*, target_value: float, min_capacity: int = 1, max_capacity: int = 4
     adding = dataclasses.replace(guide(target_value=target_value).policies[0], disable_scale_in=True)
     alarm = AlarmSpec(threshold=idle_below, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
     removing = StepScaling(
-        name="step-in-when-idle", alarm=alarm, steps=(Step(adjustment=-1, upper=0.0),), cooldown_s=300
+        name="step-in-when-idle", alarm=alarm, steps=(StepAdjustment(adjustment=-1, upper=0.0),), cooldown_s=300
     )
     bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
     return Plan(name="step-in", policies=(adding, removing), bounds=bounds)

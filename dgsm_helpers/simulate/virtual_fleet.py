@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dgsm_helpers.rules.fleet import RANDOM, pick, place, removal_order, start_delay_s
+from dgsm_helpers.rules.fleet import RANDOM, choose_instance, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.events import Events
 from dgsm_helpers.simulate.scaling_plan import Plan
@@ -172,9 +172,9 @@ class VirtualFleet:
                 if at_random:
                     slot = serving[int(draws[code] * instances)]
                 elif by_age:
-                    slot = pick(counts, routing, 0.0)
+                    slot = choose_instance(counts, routing, 0.0)
                 else:
-                    slot = serving[pick([counts[s] for s in serving], routing, 0.0)]
+                    slot = serving[choose_instance([counts[s] for s in serving], routing, 0.0)]
                 where[code] = slot
                 count = counts[slot] + 1
                 counts[slot] = count

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.activities import ActivityText, activity, alarm_name, finished, scheduled_activity
+from dgsm_helpers.rules.activities import ActivityText, activity, alarm_name, finished_activity, scheduled_activity
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
-from dgsm_helpers.rules.target_tracking import decide, observed, pull_into_bounds, scheduled
+from dgsm_helpers.rules.target_tracking import decide, observe_endpoint, pull_into_bounds
 from embedded_aws.autoscaling.operations import AutoScaling, next_firing
 from embedded_aws.autoscaling.policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
 from embedded_aws.autoscaling.scaling_records import Activity, Policy, Target
@@ -113,7 +113,7 @@ class Autoscaler:
             (service.region, target.arn),
             _Memory(State(running=seen.current_count, desired=seen.desired_count)),
         )
-        memory.state = observed(
+        memory.state = observe_endpoint(
             memory.state,
             running=seen.current_count,
             desired=seen.desired_count,
@@ -164,7 +164,7 @@ class Autoscaler:
         refusal = self._refusal(service.region, seen, decision.capacity)
         if refusal:
             memory.state = untouched
-            failed = finished(text, capacity=decision.capacity, failure=f"{refusal} {_LIMIT_EXCEEDED}")
+            failed = finished_activity(text, capacity=decision.capacity, failure=f"{refusal} {_LIMIT_EXCEEDED}")
             self._not_scaled(service, target, failed, (decision.alarm, refusal), now_s)
             return
         try:
@@ -198,7 +198,7 @@ class Autoscaler:
         record, text = memory.running_activity, memory.text
         asked = int(record.description.rstrip(".").rsplit(" ", 1)[1])
         failure = "" if running == asked else view.change_failed or "another change of the endpoint came in between"
-        done = finished(text, capacity=asked, failure=failure)
+        done = finished_activity(text, capacity=asked, failure=failure)
         record.status, record.message, record.end_s = done.status_code, done.status_message, now_s
         memory.running_activity = memory.text = None
 
@@ -212,7 +212,7 @@ class Autoscaler:
         )
         action.next_s = next_firing(action.request, now_s)
         try:
-            bounds = scheduled(_bounds(target), change)
+            bounds = _bounds(target).after(change)
         except InvalidInput as error:
             # AWS checks an action's own two bounds when it is made; against the target's other one only now.
             refused = ActivityText(

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dgsm_helpers.rules.alarms import AlarmSpec, alarms_for
+from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Step, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import StepAdjustment, StepScaling, TargetTracking
+from dgsm_helpers.rules.target_tracking import alarms_for
 from embedded_aws.autoscaling.scaling_records import Policy
 from embedded_aws.cloudwatch.alarm import COMPARISONS, Alarm, AlarmStatus
 from embedded_aws.cloudwatch.queries import MetricStat, Query
@@ -47,7 +48,7 @@ def stepping(policy: Policy, alarm: AlarmSpec) -> StepScaling:
     """A step-scaling policy with the user's own alarm, as ``simulate`` reads it."""
     config = policy.config
     steps = tuple(
-        Step(
+        StepAdjustment(
             adjustment=s["ScalingAdjustment"],
             lower=s.get("MetricIntervalLowerBound"),
             upper=s.get("MetricIntervalUpperBound"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from dgsm_helpers.rules.alarms import AlarmSpec, AlarmState
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
 from embedded_aws.cloudwatch.queries import MetricStat, Query, period_of
 
 COMPARISONS = {
@@ -83,7 +83,7 @@ class AlarmStatus:
     """
 
     alarm: Alarm
-    state: AlarmState
+    state: AlarmStateName
     reason: str
     reason_data: str
     configured_s: float
@@ -99,8 +99,8 @@ class AlarmTransition:
     """A change of state; ``datapoints`` as in ``AlarmStatus``, empty when the state was set by hand."""
 
     alarm: Alarm
-    old: AlarmState
-    new: AlarmState
+    old: AlarmStateName
+    new: AlarmStateName
     at_s: float
     reason: str
     datapoints: tuple[float, ...] = ()

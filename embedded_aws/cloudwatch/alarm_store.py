@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import floor
 
 from dgsm_helpers.rules import alarms as rules
-from dgsm_helpers.rules.alarms import AlarmState
+from dgsm_helpers.rules.alarms import AlarmStateName
 from embedded_aws.cloudwatch.alarm import Alarm, AlarmStatus, AlarmTransition, HistoryItem
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.queries import read, run
@@ -98,7 +98,7 @@ class Alarms:
                         name, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"}, self._now_s()
                     )
 
-    def set_state(self, name: str, state: AlarmState, why: str, data: str = "") -> None:
+    def set_state(self, name: str, state: AlarmStateName, why: str, data: str = "") -> None:
         """Set a state by hand; it lasts until the next evaluation, and is among the transitions that returns.
 
         Raises:

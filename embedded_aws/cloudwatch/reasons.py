@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 
-from dgsm_helpers.rules.alarms import AlarmSpec, AlarmState
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
 
 INITIAL = "Unchecked: Initial alarm creation"
 LONGEST_REASON = 1023
@@ -19,7 +19,7 @@ Point = tuple[float, float]
 """Beginning of a period in Unix seconds, and the value."""
 
 
-def reason(spec: AlarmSpec, state: AlarmState, points: Sequence[Point]) -> str:
+def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point]) -> str:
     """The StateReason of a new state.
 
     Args:

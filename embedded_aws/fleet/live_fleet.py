@@ -167,7 +167,7 @@ class Fleet:
             serving = [i for i in chosen.instances if i.phase is Phase.SERVING]
             if not serving:
                 raise EndpointNotInService("no instance serves")
-            index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng)
+            index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng.random())
             instance = serving[index]
             stream = f"{chosen.spec.name}/{instance.instance_id}"
 

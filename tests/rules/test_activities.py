@@ -1,6 +1,6 @@
 """Activities say what AWS says."""
 
-from dgsm_helpers.rules.activities import activity, alarm_name, finished, scheduled_activity
+from dgsm_helpers.rules.activities import activity, alarm_name, finished_activity, scheduled_activity
 from dgsm_helpers.rules.decision import Decision, State
 from dgsm_helpers.rules.policies import Bounds
 
@@ -20,12 +20,12 @@ def test_a_scale_out_reads_as_on_aws_from_start_to_end():
         "triggered policy my-policy"
     )
     assert text.status_code == "InProgress"
-    done = finished(text, capacity=3)
+    done = finished_activity(text, capacity=3)
     assert (done.status_code, done.status_message) == (
         "Successful",
         "Successfully set desired instance count to 3. Change successfully fulfilled by sagemaker.",
     )
-    failed = finished(text, capacity=3, failure="no capacity")
+    failed = finished_activity(text, capacity=3, failure="no capacity")
     assert (failed.status_code, failed.description) == ("Failed", text.description)
     assert "no capacity" in failed.status_message
 

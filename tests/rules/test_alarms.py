@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.alarms import AlarmSpec, alarms_for, evaluate, judged
+from dgsm_helpers.rules.alarms import AlarmSpec, deciding_datapoints, evaluate
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
+from dgsm_helpers.rules.target_tracking import alarms_for
 
 MODES = ("missing", "ignore", "breaching", "notBreaching")
 OK, ALARM, INSUFFICIENT, KEEP = "OK", "ALARM", "INSUFFICIENT_DATA", None
@@ -63,7 +64,7 @@ def test_real_datapoints_older_than_the_periods_are_used_before_missing_ones():
     assert evaluate(spec(), [9.0, 9.0, None, 9.0, None]) == ALARM
     assert evaluate(spec(), [9.0, 1.0, None, 9.0, None]) == OK
     assert evaluate(spec(), [9.0, 9.0, 9.0, None, None, None]) == ALARM  # premature row: two are left in the range
-    assert judged(spec(), [1.0, 2.0, None, 3.0, 4.0]) == (2.0, 3.0, 4.0)
+    assert deciding_datapoints(spec(), [1.0, 2.0, None, 3.0, 4.0]) == (2.0, 3.0, 4.0)
 
 
 def test_a_short_history_counts_as_missing():

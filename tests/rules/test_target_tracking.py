@@ -11,8 +11,8 @@ from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.assumptions import GRADES
 from dgsm_helpers.rules.decision import AlarmReading, Change, PolicySignals, State
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, ScheduledChange, Step, StepScaling, TargetTracking
-from dgsm_helpers.rules.target_tracking import decide, next_due_s, observed, pull_into_bounds, scheduled
+from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
+from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
 
 MODEL = ScalingModel(reaction_overhead_s=0.0)
 GUIDE = TargetTracking(name="streams", target_value=5.0, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
@@ -167,7 +167,7 @@ def test_one_update_in_flight():
 
 def test_cooldown_starts_at_completion_and_credits_what_was_added():
     asked = tracked(at(1), out(9.0))
-    state = observed(asked.state, running=2, desired=2, busy=False, now_s=260.0)
+    state = observe_endpoint(asked.state, running=2, desired=2, busy=False, now_s=260.0)
     assert state.last_out.completed_s == 260.0
     held = tracked(state, out(7.0, since_s=300.0), now_s=300.0)  # ceil(14/5) = 3, less the one just added
     assert (held.kind, held.note) == ("none", "cooldown")
@@ -179,7 +179,7 @@ def test_cooldown_starts_at_completion_and_credits_what_was_added():
 
 def test_scale_in_cooldown_blocks_scale_in_until_it_ends():
     asked = tracked(at(4), idle(1.0))
-    state = observed(asked.state, running=asked.capacity, desired=asked.capacity, busy=False, now_s=100.0)
+    state = observe_endpoint(asked.state, running=asked.capacity, desired=asked.capacity, busy=False, now_s=100.0)
     state = dataclasses.replace(state, running=3, desired=3)
     assert tracked(state, idle(1.0, since_s=200.0), now_s=200.0).note == "cooldown"
     assert tracked(state, idle(1.0, since_s=400.0), now_s=400.0).kind == "in"
@@ -189,21 +189,21 @@ def test_a_scale_out_interrupts_the_scale_in_cooldown_for_good():
     cooling = Change(before=4, after=3, started_s=0.0, cooldown_s=300.0, completed_s=10.0)
     grown = tracked(at(3, last_in=cooling), out(6.0, since_s=20.0), now_s=20.0)
     assert grown.kind == "out"
-    state = observed(grown.state, running=4, desired=4, busy=False, now_s=30.0)
+    state = observe_endpoint(grown.state, running=4, desired=4, busy=False, now_s=30.0)
     assert tracked(state, idle(1.0, since_s=40.0), now_s=40.0).kind == "in"
 
 
 def test_a_failed_change_leaves_no_cooldown():
     asked = tracked(at(1), out(9.0))
-    state = observed(asked.state, running=1, desired=1, busy=False, now_s=900.0)
+    state = observe_endpoint(asked.state, running=1, desired=1, busy=False, now_s=900.0)
     assert (state.change, state.last_out, state.desired) == (None, None, 1)
     assert tracked(state, out(9.0, since_s=0.0), now_s=910.0).kind == "out"
 
 
 def test_someone_elses_update_blocks_scaling():
-    state = observed(at(2), running=2, desired=2, busy=True, now_s=0.0)
+    state = observe_endpoint(at(2), running=2, desired=2, busy=True, now_s=0.0)
     assert tracked(state, out(9.0)).code == "TargetServicePutResourceAsUnscalable"
-    assert observed(state, running=2, desired=2, busy=False, now_s=9.0).last_out is None
+    assert observe_endpoint(state, running=2, desired=2, busy=False, now_s=9.0).last_out is None
 
 
 OTHER = TargetTracking(name="other", target_value=0.7, metric="metric-math")
@@ -233,7 +233,7 @@ def test_with_several_policies_scale_in_needs_all_that_may():
 STEP_IN = StepScaling(
     name="step-in",
     alarm=AlarmSpec(threshold=0.5, comparison="<", period_s=60, evaluation_periods=5, datapoints_to_alarm=5),
-    steps=(Step(adjustment=-1, upper=0.0),),
+    steps=(StepAdjustment(adjustment=-1, upper=0.0),),
     cooldown_s=600,
 )
 
@@ -262,7 +262,7 @@ def test_step_adjustments_round_as_aws_does(kind, adjustment, magnitude, running
     policy = StepScaling(
         name="step",
         alarm=alarm,
-        steps=(Step(adjustment=1, lower=0, upper=2), Step(adjustment=adjustment, lower=2)),
+        steps=(StepAdjustment(adjustment=1, lower=0, upper=2), StepAdjustment(adjustment=adjustment, lower=2)),
         adjustment_type=kind,
         min_adjustment_magnitude=magnitude,
     )
@@ -277,23 +277,23 @@ def test_suspended_directions_do_nothing():
 
 
 def test_bounds_pull_capacity_at_once_and_wait_for_an_update():
-    raised = scheduled(BOUNDS, ScheduledChange(at_s=0, min_capacity=4))
+    raised = BOUNDS.after(ScheduledChange(at_s=0, min_capacity=4))
     decision = pull_into_bounds(at(2), raised, 0.0)
     assert (decision.kind, decision.capacity, decision.cause) == ("out", 4, "minimum capacity was set to 4")
     lowered = Bounds(min_capacity=1, max_capacity=3)
     assert pull_into_bounds(at(5), lowered, 0.0).cause == "maximum capacity was set to 3"
     assert pull_into_bounds(at(5, busy=True), lowered, 0.0).note == "updating"
     assert pull_into_bounds(at(2), lowered, 0.0).kind == "none"
-    done = observed(decision.state, running=4, desired=4, busy=False, now_s=50.0)
+    done = observe_endpoint(decision.state, running=4, desired=4, busy=False, now_s=50.0)
     assert not done.last_out.cooling(50.0, "completion")
 
 
 def test_a_suspended_schedule_changes_nothing_and_a_wrong_one_is_refused():
     change = ScheduledChange(at_s=0, min_capacity=20)
     stopped = dataclasses.replace(BOUNDS, scheduled_suspended=True)
-    assert scheduled(stopped, change) == stopped
+    assert stopped.after(change) == stopped
     with pytest.raises(InvalidInput, match="above MaxCapacity"):
-        scheduled(BOUNDS, change)
+        BOUNDS.after(change)
 
 
 @pytest.mark.parametrize(

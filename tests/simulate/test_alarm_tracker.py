@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgsm_helpers.rules.alarms import AlarmSpec, evaluate, judged
+from dgsm_helpers.rules.alarms import AlarmSpec, deciding_datapoints, evaluate
 from dgsm_helpers.simulate.alarm_tracker import AlarmTracker
 
 POINTS = st.lists(st.one_of(st.none(), st.floats(0, 10), st.floats(0, 10)), max_size=30)
@@ -34,4 +34,4 @@ def test_each_datapoint_gives_the_state_of_the_whole_history(spec, points):
         since_s = now_s if state != expected else since_s
         expected = state
         assert (tracker.state, tracker.since_s) == (expected, since_s)
-        assert tracker.datapoints() == judged(spec, points[: index + 1])
+        assert tracker.datapoints() == deciding_datapoints(spec, points[: index + 1])
