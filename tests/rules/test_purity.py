@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 RULES = Path(__file__).resolve().parents[2] / "dgsm_helpers" / "rules"
-EXEMPT = {"clock.py", "sample.py"}
-"""The local clock, and the recording that the package brings along."""
+EXEMPT = {"sample.py"}
+"""The recording that the package brings along."""
 
 FORBIDDEN_MODULES = {
     "os",
