@@ -1,0 +1,88 @@
+"""Step 1, ``01_deploy``: from a model package to an endpoint that transcribes.
+
+Before: `choose_pool` leaves out instance types without quota; `plan` writes down what will be made and what it costs.
+
+Making: `deploy` follows a plan; `ensure` does all three and reuses an identical endpoint; `delete` removes it.
+
+Trying: `stream_recording` and `transcribe_file` send `bundled_recording`; `transcript_text`, `word_error_rate` and
+`lag_figure` say what came of it.
+
+Later: `update` brings another version or instance type under an endpoint that scales; `roll_back` undoes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.account.preflight import PoolChoice, without_zero_quota
+from dgsm_helpers.aws.endpoint import invoke
+from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, deploy, plan
+from dgsm_helpers.aws.endpoint.update import roll_back, update
+from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
+from dgsm_helpers.load.transport.sdk_transport import stream_recording
+from dgsm_helpers.load.transport.trace import lag_samples, transcript_text, word_error_rate
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from dgsm_helpers.load.transport.trace import StreamTrace
+    from dgsm_helpers.session import Workbook
+
+__all__ = [
+    "bundled_recording",
+    "choose_pool",
+    "delete",
+    "deploy",
+    "ensure",
+    "lag_figure",
+    "plan",
+    "roll_back",
+    "stream_recording",
+    "transcribe_file",
+    "transcript_text",
+    "update",
+    "word_error_rate",
+]
+
+
+def choose_pool(wb: Workbook) -> PoolChoice:
+    """The default pool of instance types without those whose quota is zero: one such type fails a whole deployment.
+
+    Raises:
+        QuotaExceeded: no type is left.
+    """
+    return without_zero_quota(wb)
+
+
+def ensure(wb: Workbook) -> Deployment:
+    """The endpoint of the default plan: reused when it is there and identical, deployed otherwise.
+
+    Raises:
+        SpendNotConfirmed: it has to be made, and the workbook was opened without ``confirm_spend=True``.
+        DeployFailed: SageMaker could not start it.
+    """
+    return deploy(wb, plan(wb, choose_pool(wb).kept))
+
+
+def transcribe_file(wb: Workbook, recording: Recording, **options: Any) -> str:
+    """The transcript of a whole recording, by one ``InvokeEndpoint``.
+
+    Args:
+        wb: the workbook; its endpoint is asked.
+        recording: what is sent, as a WAV file.
+        options: query parameters of Deepgram's ``/v1/listen``, such as ``punctuate=True``.
+    """
+    return invoke.transcript_of(invoke.transcribe_file(wb, recording.to_wav(), **options))
+
+
+def lag_figure(trace: StreamTrace, *, origin: str, limit_ms: float | None = None) -> go.Figure:
+    """Distribution of a stream's transcript lag: audio sent minus audio transcribed, in ms, from interim results.
+
+    Args:
+        trace: what happened in the stream.
+        origin: where the numbers come from; it stands below the title.
+        limit_ms: a limit to compare with.
+    """
+    from dgsm_helpers.views.figures.timeline import lag_distribution
+
+    return lag_distribution(1000 * lag_samples(trace).lag_s, origin=origin, limit_ms=limit_ms)

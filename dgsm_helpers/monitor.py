@@ -1,0 +1,128 @@
+"""Step 4, ``04_monitor``: load that scales the endpoint, and everything there is to see of it.
+
+Load: `Load` holds real-time streams in the background, `LoadControl` adds and drops them by hand, `Live` shows the endpoint
+meanwhile.
+
+Afterwards: `observe` reads metrics, instances, alarms and activities once, and draws them.
+
+Logs: `log_tail` reads the newest lines, `log_instances` says who wrote some, `known_log_lines` explains them.
+
+Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard; `write_report` writes one offline
+page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+from dgsm_helpers import state
+from dgsm_helpers.aws.account import operator_alarms
+from dgsm_helpers.aws.doctor.examine import examine
+from dgsm_helpers.aws.watch import observe as observing
+from dgsm_helpers.aws.watch.container_logs import instances as log_instances
+from dgsm_helpers.aws.watch.container_logs import tail as log_tail
+from dgsm_helpers.aws.watch.logs import Known as known_log_lines
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.views.feed import origin_of
+from dgsm_helpers.views.pages.report import write_report
+from dgsm_helpers.views.widgets.live_view import Live
+from dgsm_helpers.views.widgets.load_control import LoadControl
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from dgsm_helpers.session import Workbook
+
+__all__ = [
+    "Live",
+    "Load",
+    "LoadControl",
+    "examine",
+    "known_log_lines",
+    "log_instances",
+    "log_tail",
+    "observe",
+    "put_alarms",
+    "write_report",
+]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What an endpoint showed since ``began``, read from AWS once.
+
+    Attributes:
+        concurrency: streams per instance, every 10 s: mean, least and most.
+        traffic: per minute: invocations, errors, first-chunk and model latency in ms.
+        instances: desired and running instances at each change since the endpoint was made.
+        activities: scaling activities since ``began``, oldest first, those that AWS decided against included.
+        alarms: the two alarms of the policy, by side.
+        story: the activities in AWS's own words.
+        origin: where the numbers come from.
+    """
+
+    began: datetime
+    concurrency: pd.DataFrame
+    traffic: pd.DataFrame
+    instances: pd.DataFrame
+    activities: pd.DataFrame
+    alarms: pd.DataFrame
+    story: str
+    origin: str
+
+    @property
+    def running_instances(self) -> pd.Series:
+        """Running instances at each change since ``began``."""
+        return self.instances.running_instances[self.instances.index >= self.began]
+
+    def timeline(self, target_value: float) -> go.Figure:
+        """Concurrency against the target, instances and activities over time."""
+        from dgsm_helpers.views.figures.timeline import timeline
+
+        drawn = (self.concurrency, self.instances, self.activities)
+        return timeline(*drawn, target_value=target_value, origin=self.origin)
+
+    def first_chunk_latency(self) -> go.Figure:
+        """Time to the first answer of a stream, one sample per stream."""
+        from dgsm_helpers.views.figures.timeline import first_chunk_latency
+
+        return first_chunk_latency(self.traffic, origin=self.origin)
+
+
+def observe(wb: Workbook, began: datetime) -> Observation:
+    """Read what the endpoint showed since ``began``.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    metrics = observing.metrics(wb, began)
+    activities = observing.activities(wb)
+    return Observation(
+        began=began,
+        concurrency=metrics.concurrency,
+        traffic=metrics.traffic,
+        instances=observing.instances(wb),
+        activities=activities[activities.started >= began],
+        alarms=observing.alarms(wb).set_index("side"),
+        story=observing.story(wb),
+        origin=origin_of(wb),
+    )
+
+
+def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None = None) -> operator_alarms.Put:
+    """The alarms and the dashboard that Deepgram's manual recommends, made or brought up to date.
+
+    Their thresholds follow from what one instance sustains: the newest measurement, or without one the guide's rule read
+    backwards, by which the target is about 75 % of it.
+
+    Args:
+        wb: the workbook.
+        target_value: of the policy; counts only while nothing has been measured.
+        sns_topic_arn: who is told; None: nobody.
+    """
+    knee = None if state.newest(wb) else ceil(target_value / 0.75)
+    return operator_alarms.put(wb, knee=knee, sns_topic_arn=sns_topic_arn)

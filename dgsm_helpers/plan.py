@@ -1,0 +1,151 @@
+"""Step 5, ``05_plan``: what a scaling policy will do to your traffic, in virtual time.
+
+`instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
+
+`Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found and
+puts the chosen one into the account.
+
+`back_test` plays a period again that the endpoint recorded, and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.planning import applying, calibrating, candidates, comparing, frames
+from dgsm_helpers.planning.advice import step_like
+from dgsm_helpers.planning.calibrating import back_test
+from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.planning.measured import measured as instance
+from dgsm_helpers.simulate.reaction import compare_metrics
+from dgsm_helpers.simulate.sweep import sweep
+from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
+from dgsm_helpers.views.widgets.traffic_chooser import TrafficChooser
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+    from dgsm_helpers.planning.comparing import Played
+    from dgsm_helpers.session import Workbook
+    from dgsm_helpers.simulate.reaction import Comparison
+    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.sweep import Outcome, Recommendation
+    from dgsm_helpers.simulate.traffic import Traffic
+
+__all__ = ["Study", "TrafficChooser", "back_test", "instance"]
+
+
+class Study:
+    """Policies on one traffic: simulated, compared, swept, and one of them recommended. Changes nothing but by `apply`.
+
+    Every policy meets the same calls and the same random numbers.
+
+    Args:
+        wb: the workbook; what its endpoint shows of its scaling replaces the model's assumptions.
+        traffic: the calls.
+        instance: what one instance carries, and its price.
+        seed: of all that is random.
+
+    Attributes:
+        model: the scaling model, as far as it could be read; `assumptions` is its table.
+        presets: the policies worth comparing; `compare` plays them.
+    """
+
+    def __init__(self, wb: Workbook, traffic: Traffic, instance: Measured, *, seed: int = 0) -> None:
+        self.traffic, self.instance, self.seed = traffic, instance, seed
+        self.model = calibrating.model_for(wb).model
+        self.assumptions = frames.Assumptions(self.model)
+        self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
+        self._shape = {"knee": instance.knee, "instance_type": instance.instance_type}
+        self.presets = candidates.presets_for(traffic, **self._shape)
+        self._wb = wb
+        self._played: tuple[Played, ...] = ()
+        self._swept: tuple[Outcome, ...] = ()
+
+    def compare(self) -> pd.DataFrame:
+        """Play the presets: one column per policy, one row per figure of merit."""
+        self._played = self._play(self.presets)
+        return frames.comparison(self._played).T.round(2)
+
+    def policies_figure(self) -> go.Figure:
+        """Instances, streams and cost of the compared policies over time."""
+        from dgsm_helpers.views.figures.planning_figures import policies_side_by_side
+
+        prices = self.instance.usd_per_hour
+        by_time = {item.plan.name: frames.over_time(item, usd_per_hour=prices) for item in self._played}
+        return policies_side_by_side(by_time, knee=self.instance.knee, origin=self.origin)
+
+    def sliders(self) -> PlanSliders:
+        """Sliders over the policy at the measured target; every move simulates the whole traffic again."""
+        target_value = self.presets[1].policies[0].target_value
+        return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
+
+    def sweep(self) -> go.Figure:
+        """Simulate target × cooldowns × bounds × metric × schedule, with a line of progress; cost and overload of each."""
+        from IPython.display import Pretty, display
+
+        from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
+
+        line = display(Pretty("0 policies simulated"), display_id=True)
+        plans = candidates.grid_for(self.traffic, **self._shape)
+        self._swept = sweep(
+            self.traffic,
+            plans,
+            **self._conditions(),
+            progress=lambda done, of: line.update(Pretty(f"{done} of {of} policies simulated")),
+        )
+        return sweep_heat_map(frames.swept(self._swept), origin=self.origin)
+
+    def recommend(self, *, tolerated_percent: float) -> Recommendation:
+        """The cheapest applicable policy whose overload is tolerable, of those compared and swept.
+
+        Args:
+            tolerated_percent: share of stream-time that may be in excess of the knee.
+
+        Raises:
+            InvalidInput: nothing has been compared or swept that can be applied.
+        """
+        return comparing.recommended(self._outcomes(), tolerated_share=tolerated_percent / 100)
+
+    def front_figure(self, choice: Recommendation) -> go.Figure:
+        """Cost against overload: every policy a point, the front joined, the recommended one a star."""
+        from dgsm_helpers.views.figures.planning_figures import pareto_front
+
+        return pareto_front(
+            frames.swept(self._outcomes()),
+            front=[outcome.plan.name for outcome in choice.front],
+            best=choice.best.plan.name,
+            runner_up=choice.runner_up.plan.name if choice.runner_up else None,
+            origin=self.origin,
+        )
+
+    def detection(self, plan: Plan) -> Comparison | None:
+        """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
+        step = step_like(self.traffic)
+        return compare_metrics(step, plan, capacity=self.instance.capacity, model=self.model, seed=self.seed)
+
+    def settings(self, plan: Plan) -> applying.Settings:
+        """What a plan is in the account's terms: bounds, policy, scheduled actions."""
+        return applying.settings_for(plan, midnight_utc_s=self.traffic.midnight_utc_s)
+
+    def apply(self, plan: Plan) -> ScalingState:
+        """Put a plan into the account and read it back.
+
+        Raises:
+            SpendNotConfirmed: it allows more instances, and the workbook was opened without ``confirm_spend=True``.
+            NotFound, NotReady: there is no endpoint, or it is not ``InService``.
+        """
+        return applying.apply_settings(self._wb, self.settings(plan))
+
+    def _outcomes(self) -> list[Outcome]:
+        return [*(item.outcome for item in self._played), *self._swept]
+
+    def _play(self, plans: Sequence[Plan]) -> tuple[Played, ...]:
+        return comparing.play(self.traffic, plans, **self._conditions())
+
+    def _conditions(self) -> dict[str, Any]:
+        carried = {"capacity": self.instance.capacity, "usd_per_hour": self.instance.usd_per_hour}
+        return {**carried, "model": self.model, "seed": self.seed}

@@ -1,0 +1,19 @@
+"""Step 2, ``02_register``: what may be scaled, and by which rule.
+
+`register` makes the variant's instance count a scalable target with bounds.
+
+`ScalingPolicy` is the guide's policy as a value; `apply` puts it on the target, `verify` reads back what AWS made of it,
+`cli_commands` prints the same as the AWS CLI takes it.
+
+`suspended` pauses scaling inside a ``with`` block; `schedule` changes the bounds at set hours; `remove` takes target and
+policy away.
+"""
+
+from __future__ import annotations
+
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
+from dgsm_helpers.aws.scaling.registration import apply, register, remove, verify
+from dgsm_helpers.aws.scaling.scalable_target import suspended
+from dgsm_helpers.aws.scaling.scheduled_actions import put as schedule
+
+__all__ = ["ScalingPolicy", "apply", "cli_commands", "register", "remove", "schedule", "suspended", "verify"]
