@@ -2,8 +2,8 @@
 
 `find` lists what belongs to the endpoint; `delete` removes it in the order AWS needs; `prove_empty` asks AWS again.
 
-Idle hours: `pause` records the whole set-up and deletes the endpoint, `resume` makes it again; `pause_schedule` is the same
-as EventBridge schedules that need no workbook.
+Idle hours: `pause` records the whole set-up and deletes the endpoint, `resume` makes it again; `pause_schedule` is the
+same as EventBridge schedules that need no workbook.
 """
 
 from __future__ import annotations

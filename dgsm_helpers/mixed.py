@@ -1,10 +1,10 @@
 """Step 6, ``06_mixed_fleet``: instance types that do not carry the same, under one policy.
 
-`capacities` says what one instance of each type carries. `compare_forms` plays the forms of a weighted policy on the same
-traffic. `weighted_policy` makes one; `register.apply` puts it on the endpoint.
+`capacities` says what one instance of each type carries. `compare_forms` plays the forms of a weighted policy on the
+same traffic. `weighted_policy` makes one; `register.apply` puts it on the endpoint.
 
-`usage` reads how full each type is; `wait_within` waits until the fleet has room; `readings` says what each form makes of
-this very minute.
+`usage` reads how full each type is; `wait_within` waits until the fleet has room; `readings` says what each form makes
+of this very minute.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Step 4, ``04_monitor``: load that scales the endpoint, and everything there is to see of it.
 
-Load: `Load` holds real-time streams in the background, `LoadControl` adds and drops them by hand, `Live` shows the endpoint
-meanwhile.
+Load: `Load` holds real-time streams in the background, `LoadControl` adds and drops them by hand, `Live` shows the
+endpoint meanwhile.
 
 Afterwards: `observe` reads metrics, instances, alarms and activities once, and draws them.
 
 Logs: `log_tail` reads the newest lines, `log_instances` says who wrote some, `known_log_lines` explains them.
 
-Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard; `write_report` writes one offline
-page.
+Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard; `write_report` writes one
+offline page.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def observe(wb: Workbook, began: datetime) -> Observation:
 def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None = None) -> operator_alarms.Put:
     """The alarms and the dashboard that Deepgram's manual recommends, made or brought up to date.
 
-    Their thresholds follow from what one instance sustains: the newest measurement, or without one the guide's rule read
-    backwards, by which the target is about 75 % of it.
+    Their thresholds follow from what one instance sustains: the newest measurement, or without one the guide's rule
+    read backwards, by which the target is about 75 % of it.
 
     Args:
         wb: the workbook.

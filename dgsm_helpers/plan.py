@@ -2,8 +2,8 @@
 
 `instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
 
-`Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found and
-puts the chosen one into the account.
+`Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
+and puts the chosen one into the account.
 
 `back_test` plays a period again that the endpoint recorded, and compares.
 """
@@ -84,8 +84,8 @@ class Study:
         return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
 
     def sweep(self) -> go.Figure:
-        """Simulate target × cooldowns × bounds × metric × schedule, with a line of progress; cost and overload of each."""
-        from IPython.display import Pretty, display
+        """Simulate target × cooldowns × bounds × metric × schedule, with a line of progress; cost and overload of
+        each.""" from IPython.display import Pretty, display
 
         from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
 

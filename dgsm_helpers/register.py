@@ -2,11 +2,11 @@
 
 `register` makes the variant's instance count a scalable target with bounds.
 
-`ScalingPolicy` is the guide's policy as a value; `apply` puts it on the target, `verify` reads back what AWS made of it,
-`cli_commands` prints the same as the AWS CLI takes it.
+`ScalingPolicy` is the guide's policy as a value; `apply` puts it on the target, `verify` reads back what AWS made of
+it, `cli_commands` prints the same as the AWS CLI takes it.
 
-`suspended` pauses scaling inside a ``with`` block; `schedule` changes the bounds at set hours; `remove` takes target and
-policy away.
+`suspended` pauses scaling inside a ``with`` block; `schedule` changes the bounds at set hours; `remove` takes target
+and policy away.
 """
 
 from __future__ import annotations

@@ -109,10 +109,10 @@ def _arrow(source: tuple[float, float], target: tuple[float, float], label: str 
 
 def _box(room: str, place: tuple[float, float], lines: int | None) -> str:
     x, y = place
+    colour = COLOURS.get(room, "#dce8f7")
     size = f'<text x="{x + BOX[0] / 2:.0f}" y="{y + 36:.0f}" text-anchor="middle" font-size="11" fill="#556">'
     return (
-        f'<rect x="{x:.0f}" y="{y:.0f}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{COLOURS.get(room, "#dce8f7")}" '
-        'stroke="#889"/>'
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{colour}" stroke="#889"/>'
         f'<text x="{x + BOX[0] / 2:.0f}" y="{y + 20:.0f}" text-anchor="middle">{escape(room)}</text>'
         + (f"{size}{round(lines, -2) / 1000:.1f} k lines</text>" if lines else "")
     )
