@@ -1,26 +1,37 @@
-"""Put a Deepgram speech model on a self-scaling Amazon SageMaker endpoint: the public names, loaded when first used."""
+"""Put a Deepgram speech model on a self-scaling Amazon SageMaker endpoint.
+
+`open_workbook` opens one endpoint in one place. The steps are modules, one for each notebook: `start`, `deploy`,
+`register`, `tune`, `monitor`, `plan`, `mixed`, `cleanup`. Everything is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-_WHERE = {
+__version__ = "0.2.0"
+
+STEPS = ("start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup")
+
+_HOMES = {
     "DgsmError": "errors",
     "ScalingModel": "rules.model",
-    "ScalingPolicy": "aws.scaling.policy",
     "Workbook": "session",
+    "glue": "workbook.run_notebooks",
     "open_workbook": "session",
+    "show": "views.figures.show",
 }
+"""Where each public name is defined."""
 
-__all__ = ["DgsmError", "ScalingModel", "ScalingPolicy", "Workbook", "open_workbook"]
+__all__ = ["DgsmError", "ScalingModel", "Workbook", "glue", "open_workbook", "show"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the module behind a public name only when the name is asked for, so that the package imports at once."""
-    if name not in _WHERE:
+    if name in STEPS:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*__all__, *STEPS])

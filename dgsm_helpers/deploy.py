@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.preflight import PoolChoice, without_zero_quota
-from dgsm_helpers.aws.endpoint import invoke
-from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, deploy, plan
+from dgsm_helpers.aws.endpoint import deployment, endpoint_state, invoke
+from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, plan
 from dgsm_helpers.aws.endpoint.update import roll_back, update
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
@@ -25,6 +25,8 @@ from dgsm_helpers.load.transport.trace import lag_samples, transcript_text, word
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
+    from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
     from dgsm_helpers.load.transport.trace import StreamTrace
     from dgsm_helpers.session import Workbook
 
@@ -52,6 +54,24 @@ def choose_pool(wb: Workbook) -> PoolChoice:
         QuotaExceeded: no type is left.
     """
     return without_zero_quota(wb)
+
+
+def deploy(wb: Workbook, plan: DeploymentPlan, *, on_change: OnProgress | None = None) -> Deployment:
+    """Make the endpoint and wait until it is ``InService``; an identical one is reused.
+
+    Args:
+        wb: the workbook.
+        plan: what will be made (`plan`).
+        on_change: called with each change that SageMaker reports; ``print`` makes it a short log.
+
+    Raises:
+        SpendNotConfirmed: it would start billing, and the workbook was opened without ``confirm_spend=True``.
+        InvalidInput: the endpoint exists with another configuration; the message lists the differences.
+        QuotaExceeded: a type of the pool has no quota.
+        DeployFailed: the package, the role or the container does not work; ``kind`` says which.
+    """
+    on_progress = None if on_change is None else endpoint_state.on_change(on_change)
+    return deployment.deploy(wb, plan, on_progress=on_progress)
 
 
 def ensure(wb: Workbook) -> Deployment:

@@ -1,6 +1,6 @@
 """Step 5, ``05_plan``: what a scaling policy will do to your traffic, in virtual time.
 
-`instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
+`instance` is what one instance carries, measured or given; `is_measured` says which. `TrafficChooser` picks the traffic.
 
 `Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
 and puts the chosen one into the account.
@@ -10,9 +10,9 @@ and puts the chosen one into the account.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers import state
 from dgsm_helpers.planning import applying, calibrating, candidates, comparing, frames
 from dgsm_helpers.planning.advice import step_like
 from dgsm_helpers.planning.calibrating import back_test
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from dgsm_helpers.simulate.sweep import Outcome, Recommendation
     from dgsm_helpers.simulate.traffic import Traffic
 
-__all__ = ["Study", "TrafficChooser", "back_test", "instance"]
+__all__ = ["Study", "TrafficChooser", "back_test", "instance", "is_measured"]
+
+
+def is_measured(wb: Workbook) -> bool:
+    """Whether there is evidence of what one instance of this endpoint carries."""
+    return state.newest(wb) is not None
 
 
 class Study:
@@ -67,8 +72,13 @@ class Study:
 
     def compare(self) -> pd.DataFrame:
         """Play the presets: one column per policy, one row per figure of merit."""
-        self._played = self._play(self.presets)
+        self._played = comparing.play(self.traffic, self.presets, **self._conditions())
         return frames.comparison(self._played).T.round(2)
+
+    def play(self, plan: Plan) -> Played:
+        """Play one policy."""
+        (played,) = comparing.play(self.traffic, (plan,), **self._conditions())
+        return played
 
     def policies_figure(self) -> go.Figure:
         """Instances, streams and cost of the compared policies over time."""
@@ -84,8 +94,8 @@ class Study:
         return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
 
     def sweep(self) -> go.Figure:
-        """Simulate target × cooldowns × bounds × metric × schedule, with a line of progress; cost and overload of
-        each.""" from IPython.display import Pretty, display
+        """Simulate target × cooldowns × bounds × metric × schedule; draw cost and overload of each, with progress."""
+        from IPython.display import Pretty, display
 
         from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
 
@@ -122,6 +132,13 @@ class Study:
             origin=self.origin,
         )
 
+    def back_test_figure(self, replayed: calibrating.Replayed) -> go.Figure:
+        """Recorded and simulated instance counts, minute by minute."""
+        from dgsm_helpers.views.figures.planning_figures import recorded_and_simulated
+
+        origin = f"{self._wb.endpoint_name}; {self.assumptions.headline}"
+        return recorded_and_simulated(replayed.counts, origin=origin)
+
     def detection(self, plan: Plan) -> Comparison | None:
         """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
         step = step_like(self.traffic)
@@ -142,9 +159,6 @@ class Study:
 
     def _outcomes(self) -> list[Outcome]:
         return [*(item.outcome for item in self._played), *self._swept]
-
-    def _play(self, plans: Sequence[Plan]) -> tuple[Played, ...]:
-        return comparing.play(self.traffic, plans, **self._conditions())
 
     def _conditions(self) -> dict[str, Any]:
         carried = {"capacity": self.instance.capacity, "usd_per_hour": self.instance.usd_per_hour}
