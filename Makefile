@@ -12,7 +12,7 @@ export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint coverage docs lab clean
+.PHONY: help setup demo test test-slow lint coverage docs notebooks lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint       ruff, mypy, imports that point one way, public names"
 	@echo "make coverage   the tests with a report of what they do not reach"
 	@echo "make docs       guides and API pages in out/site"
+	@echo "make notebooks  run all notebooks and store their outputs"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make setup      only set up $(VENV)"
 	@echo "make clean      stop the embedded AWS, remove $(VENV) and what was generated"
@@ -71,6 +72,9 @@ coverage: setup
 docs: setup
 	$(BIN)/python docs/import_picture.py
 	$(BIN)/mkdocs build --strict --quiet --site-dir out/site
+
+notebooks: setup
+	$(BIN)/python .ci/fill_notebooks.py
 
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -1,6 +1,7 @@
 """Step 5, ``05_plan``: what a scaling policy will do to your traffic, in virtual time.
 
-`instance` is what one instance carries, measured or given; `is_measured` says which. `TrafficChooser` picks the traffic.
+`instance` is what one instance carries, measured or given; `is_measured` says which. `TrafficChooser` picks the
+traffic.
 
 `Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
 and puts the chosen one into the account.

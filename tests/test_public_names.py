@@ -15,7 +15,9 @@ import dgsm_helpers
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 NAMES = [("dgsm_helpers", name) for name in dgsm_helpers.__all__] + [
-    (f"dgsm_helpers.{step}", name) for step in dgsm_helpers.STEPS for name in import_module(f"dgsm_helpers.{step}").__all__
+    (f"dgsm_helpers.{step}", name)
+    for step in dgsm_helpers.STEPS
+    for name in import_module(f"dgsm_helpers.{step}").__all__
 ]
 
 

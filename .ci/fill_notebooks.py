@@ -1,0 +1,53 @@
+"""Run notebooks from nothing, in order, and store their outputs in the committed files: ``make notebooks``.
+
+An embedded AWS of its own is started for the run and stopped afterwards. Only outputs and execution counts change; what
+names the machine, the moment or papermill is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from dgsm_helpers import local
+from dgsm_helpers.workbook.run_notebooks import run_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def fill(notebook: Path, folder: Path) -> None:
+    """Run one notebook and take over what it showed; stop at the first that fails."""
+    outcome = run_notebook(notebook, {}, folder, 900)
+    print(outcome, flush=True)
+    if not outcome.ok:
+        sys.exit(1)
+    committed = nbformat.read(notebook, as_version=4)
+    executed = {cell.id: cell for cell in nbformat.read(outcome.output, as_version=4).cells if cell.cell_type == "code"}
+    for cell in committed.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = executed[cell.id].execution_count
+            cell.outputs = executed[cell.id].outputs
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = cell.execution_count
+    notebook.write_text(nbformat.writes(committed, indent=1).rstrip() + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Fill the notebooks named on the command line, or all."""
+    notebooks = [Path(name).resolve() for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DGSM_HOME"] = folder
+        try:
+            for notebook in notebooks:
+                fill(notebook, Path(folder) / "executed")
+        finally:
+            local.down(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
