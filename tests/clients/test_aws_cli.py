@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 
 import pytest
-from kit.client_setup import SAMPLE_WAV, eventually
+from kit.client_setup import SAMPLE_WAV
+from kit.waiting import until
 
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.rules.sample import bundled_sample
@@ -68,7 +68,7 @@ def shell(local_env, tmp_path) -> Callable[[str], dict | list | str]:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
@@ -92,9 +92,7 @@ def test_the_guides_commands_as_printed_end_in_a_scale_out(shell, local_env, wor
     waiting = subprocess.Popen(
         ["aws", "sagemaker", "wait", "endpoint-in-service", "--endpoint-name", NAME], env=local_env
     )
-    eventually(
-        lambda: shell(f"aws sagemaker describe-endpoint --endpoint-name {NAME}")["EndpointStatus"] == "InService"
-    )
+    until(lambda: _in_service(shell), "the endpoint is in service")
 
     assert shell(REGISTER)["ScalableTargetARN"]
     assert len(shell(PUT_POLICY)["Alarms"]) == 2
@@ -110,7 +108,7 @@ def test_the_guides_commands_as_printed_end_in_a_scale_out(shell, local_env, wor
     with Load(workbook(endpoint_name=NAME)) as load:
         load.set(8)
         load.wait_open()
-        activity = eventually(lambda: _scaled_out(shell(DESCRIBE_ACTIVITIES)))
+        activity = until(lambda: _scaled_out(shell(DESCRIBE_ACTIVITIES)), "a scale-out has succeeded")
     assert activity["Description"] == "Setting desired instance count to 2."
     assert activity["StatusMessage"] == (
         "Successfully set desired instance count to 2. Change successfully fulfilled by sagemaker."
@@ -129,8 +127,12 @@ def test_the_guides_commands_as_printed_end_in_a_scale_out(shell, local_env, wor
     heard = document["results"]["channels"][0]["alternatives"][0]["transcript"]
     assert heard == bundled_sample().transcript
 
-    assert waiting.wait(60) == 0
+    assert waiting.wait(120) == 0
     _take_down(shell)
+
+
+def _in_service(shell: Callable) -> bool:
+    return shell(f"aws sagemaker describe-endpoint --endpoint-name {NAME}")["EndpointStatus"] == "InService"
 
 
 def _scaled_out(answer: dict) -> dict | None:
@@ -142,9 +144,7 @@ def _take_down(shell: Callable) -> None:
     target = f"--service-namespace sagemaker --resource-id endpoint/{NAME}/variant/AllTraffic"
     dimension = "--scalable-dimension sagemaker:variant:DesiredInstanceCount"
     shell(f"aws application-autoscaling deregister-scalable-target {target} {dimension}")
-    deadline = time.monotonic() + 20
-    while shell(f"aws sagemaker describe-endpoint --endpoint-name {NAME}")["EndpointStatus"] != "InService":
-        assert time.monotonic() < deadline
+    until(lambda: _in_service(shell), "the endpoint is in service again")
     shell(f"aws sagemaker delete-endpoint --endpoint-name {NAME}")
     shell(f"aws sagemaker delete-endpoint-config --endpoint-config-name {NAME}")
     shell(f"aws sagemaker delete-model --model-name {NAME}")

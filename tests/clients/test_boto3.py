@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from kit.client_setup import ACCOUNT, SAMPLE_WAV, eventually, make_endpoint, model_request, wait_until_in_service
+from kit.client_setup import ACCOUNT, SAMPLE_WAV, make_endpoint, model_request, wait_until_in_service
+from kit.waiting import until
 
 from dgsm_helpers.rules.sample import bundled_sample
 
@@ -55,7 +56,7 @@ def test_an_endpoint_with_pools_lives_from_creating_to_gone(boto, client):
 
     sagemaker.delete_endpoint(EndpointName=name)
     waiter = sagemaker.get_waiter("endpoint_deleted")
-    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 60})
+    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 240})
     sagemaker.delete_endpoint_config(EndpointConfigName=name)
     sagemaker.delete_model(ModelName=name)
     assert not sagemaker.list_models(NameContains=name)["Models"]
@@ -186,7 +187,7 @@ def test_the_endpoints_metrics_are_there_and_listed_once(boto, endpoint, client)
         )["Datapoints"]
         return sum(point["Sum"] for point in points)
 
-    assert eventually(invocations) >= 1
+    assert until(invocations, "an invocation is counted") >= 1
     pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="AWS/SageMaker", Dimensions=dimensions)
     listed = [(m["MetricName"], str(sorted(map(str, m["Dimensions"])))) for page in pages for m in page["Metrics"]]
     assert len(listed) == len(set(listed))
@@ -197,7 +198,7 @@ def test_the_endpoints_metrics_are_there_and_listed_once(boto, endpoint, client)
 def test_own_metrics_come_back_with_percentiles_and_mathematics(boto, embedded, client):
     cloudwatch = boto(client)
     # Local time runs faster than this machine's, so what "now" is must be asked.
-    now = datetime.fromisoformat(eventually(lambda: _local_now(embedded)))
+    now = datetime.fromisoformat(_local_now(embedded))
     minute = now.replace(second=0, microsecond=0) - timedelta(minutes=5)
     cloudwatch.put_metric_data(
         Namespace="DGSM/Workbook",

@@ -212,7 +212,7 @@ def test_while_it_is_creating_an_endpoint_takes_no_requests_and_no_changes(boto)
     wait_until_in_service(sagemaker, name)
     sagemaker.delete_endpoint(EndpointName=name)
     assert refused(sagemaker.delete_endpoint, EndpointName=name) == busy
-    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 60})
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 240})
     sagemaker.delete_endpoint_config(EndpointConfigName=name)
     sagemaker.delete_model(ModelName=name)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kit.client_setup import NAMESPACE, POLICY, Scaling, eventually, make_endpoint, refused, wait_until_in_service
+from kit.client_setup import NAMESPACE, POLICY, Scaling, make_endpoint, refused, wait_until_in_service
+from kit.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_with_its_endpoint_goes_all_that_scaled_it(boto):
     calls.register(1, 4)
     calls.client.put_scaling_policy(**calls.policy_request())
     sagemaker.delete_endpoint(EndpointName=name)
-    eventually(lambda: not calls.targets() and not calls.policies())
+    until(lambda: not calls.targets() and not calls.policies(), "targets and policies go with their endpoint")
     alarms = boto("cloudwatch").describe_alarms(AlarmNamePrefix=f"TargetTracking-{calls.resource_id}")
     assert alarms["MetricAlarms"] == []
     sagemaker.delete_endpoint_config(EndpointConfigName=name)

@@ -1,8 +1,7 @@
-"""What the tests of several clients share: the sample, an endpoint and its scaling, refusals, patience."""
+"""What the tests of several clients share: the sample, an endpoint and its scaling and refusals."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -46,16 +45,7 @@ def make_endpoint(sagemaker: Any, name: str, package_arn: str, role_arn: str, **
 def wait_until_in_service(sagemaker: Any, name: str) -> None:
     """AWS's own waiter, asking every half second."""
     waiter = sagemaker.get_waiter("endpoint_in_service")
-    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 60})
-
-
-def eventually(ask: Callable[[], Any], *, within_s: float = 30.0, every_s: float = 0.5) -> Any:
-    """The first true answer of ``ask``; the last one is in the failure when none is true within the time."""
-    deadline = time.monotonic() + within_s
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"nothing within {within_s:g} s; last answer: {answer!r}"
-        time.sleep(every_s)
-    return answer
+    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.5, "MaxAttempts": 240})
 
 
 def refused(call: Callable[..., Any], *, code: str = "ValidationException", **given: Any) -> str:

@@ -8,9 +8,9 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 CHUNK_S = 0.1
-OPEN_TIMEOUT_S = 15.0
+OPEN_TIMEOUT_S = 60.0
 """An untrusted authority or missing credentials make AWS's HTTP/2 client wait without a word."""
-END_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 60.0
 
 
 def main(client: str, stream: Callable[[argparse.Namespace, dict], Awaitable[None]]) -> None:
