@@ -13,6 +13,7 @@ import heapq
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput
@@ -70,10 +71,15 @@ class Lanes:
 
 
 class MeteredEngine:
-    """Makes instances of one size."""
+    """Makes instances of one size.
 
-    def __init__(self, settings: MeteredSettings | None = None) -> None:
+    Args:
+        clock: the event loop's, to be read from any thread.
+    """
+
+    def __init__(self, settings: MeteredSettings | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings or MeteredSettings()
+        self.clock = clock
         self._queue: ReleaseQueue | None = None
 
     def new_instance(self, instance_id: str) -> MeteredInstance:
@@ -97,7 +103,7 @@ class MeteredInstance:
         self._engine = engine
         self._lanes = Lanes(settings)
         self._count = int(settings.lanes)
-        self._looked = (time.monotonic(), 0.0)
+        self._looked = (engine.clock(), 0.0)
         self._looking = threading.Lock()
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> MeteredStream:
@@ -120,7 +126,7 @@ class MeteredInstance:
     def busy_share(self) -> float:
         """Share of its lanes' time in use since the last call."""
         with self._looking:
-            now_s = time.monotonic()
+            now_s = self._engine.clock()
             worked_s = self._lanes.worked_s(now_s)
             (then_s, before_s), self._looked = self._looked, (now_s, worked_s)
         elapsed_s = (now_s - then_s) * self._count

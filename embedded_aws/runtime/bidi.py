@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 from typing import Literal
 
 from dgsm_helpers.errors import LocalError
@@ -30,8 +31,6 @@ TOO_LONG = "The connection has reached its maximum duration of {minutes:g} minut
 """The text is an assumption; AWS documents the limit, not the words."""
 
 _FAULT_CHECK_EVERY = 5
-_MAX_UNREAD_BYTES = 8 << 20
-"""A reader this far behind is given up (about three hours of results)."""
 
 type InstanceLoss = Literal["failure", "drop"]
 
@@ -52,6 +51,7 @@ class BidiExchange:
         faults: Faults,
         limits: Limits,
         instance_loss: InstanceLoss,
+        clock: Callable[[], float],
     ) -> None:
         self._out = out
         self._lease = admitted.lease
@@ -60,8 +60,8 @@ class BidiExchange:
         self._limits = limits
         self._decoder = Decoder()
         self._verifier = FrameVerifier(admitted.signed)
-        self._loop = asyncio.get_running_loop()
-        self._opened_s = self._active_s = self._loop.time()
+        self._clock = clock
+        self._opened_s = self._active_s = clock()
         self._first_audio_s: float | None = None
         self._answered = False
         self._messages = 0
@@ -72,7 +72,7 @@ class BidiExchange:
         except Refused:
             self._lease.release()
             raise
-        loop = self._loop
+        loop = asyncio.get_running_loop()
         lose = self._drop if instance_loss == "drop" else self._instance_lost
         # Instances go away on the heartbeat's thread, with the fleet's lock held.
         self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(lose, reason)
@@ -125,7 +125,7 @@ class BidiExchange:
         self._messages += 1
         if self._messages % _FAULT_CHECK_EVERY == 0 and self._struck():
             return
-        self._active_s = self._loop.time()
+        self._active_s = self._clock()
         kind = self._container.message(inner.payload, text=inner.headers.get("DataType") == "UTF8")
         if kind == "audio" and self._first_audio_s is None:
             self._first_audio_s = self._active_s
@@ -159,9 +159,9 @@ class BidiExchange:
             return
         if not self._answered and self._first_audio_s is not None:
             self._answered = True
-            self._lease.first_chunk((self._loop.time() - self._first_audio_s) * 1000)
+            self._lease.first_chunk((self._clock() - self._first_audio_s) * 1000)
         self._out.send(eventstream.payload_part(message))
-        if self._out.pending_bytes > _MAX_UNREAD_BYTES:
+        if self._out.pending_bytes > self._limits.max_unread_bytes:
             self._lease.error("midstream")
             self._release()
             self._out.reset()
@@ -179,7 +179,7 @@ class BidiExchange:
     # From the platform
 
     def check(self, now_s: float) -> None:
-        """Apply the limits on time; ``now_s`` is the event loop's clock."""
+        """Apply the limits on time; ``now_s`` is what the clock reads."""
         if now_s - self._opened_s >= self._limits.connection_s:
             self._model_failed(TOO_LONG.format(minutes=self._limits.connection_s / 60))
         elif now_s - self._active_s >= self._limits.idle_s and not self._container.ending:

@@ -33,12 +33,14 @@ class Limits:
     ``connection_s``: a bidirectional connection (AWS: 30 minutes). ``response_s``: a container's answer to a file (AWS:
     60 s). ``idle_s``: neither audio nor KeepAlive (Deepgram: 10 s, closes with NET-0001). ``max_body_bytes``: a file;
     AWS's page says 25 MB, and the smaller reading of that is taken, so that what passes here passes there.
+    ``max_unread_bytes``: a stream whose reader is this far behind is given up (about three hours of results).
     """
 
     connection_s: float = 1800.0
     response_s: float = 60.0
     idle_s: float = 10.0
     max_body_bytes: int = 25_000_000
+    max_unread_bytes: int = 8 << 20
 
 
 def route(request: Request) -> tuple[str, str]:

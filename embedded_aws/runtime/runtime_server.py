@@ -10,6 +10,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -46,6 +47,7 @@ class RuntimeServer:
         limits: what is limited, and how far.
         instance_loss: what a stream's client sees when its instance goes away: an in-stream ``failure`` (which clients
             notice), or a ``drop`` of its TCP connection (which they take for a clean end).
+        clock: seconds, by which streams' limits on time are held.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class RuntimeServer:
         faults: Faults,
         limits: Limits | None = None,
         instance_loss: InstanceLoss = "failure",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate = Gate(placement, faults, _known_secret)
         self._faults = faults
         self._limits = limits or Limits()
         self._instance_loss = instance_loss
+        self._clock = clock
         self._connections: set[_Connection] = set()
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,6 +150,7 @@ class RuntimeServer:
                 faults=self._faults,
                 limits=self._limits,
                 instance_loss=self._instance_loss,
+                clock=self._clock,
             )
         except Refused as refused:
             _send(stream, refused.response())
@@ -179,7 +184,7 @@ class RuntimeServer:
 
     def _sweep(self) -> None:
         self._sweeper = None
-        now_s = asyncio.get_running_loop().time()
+        now_s = self._clock()
         self._streams = {stream for stream in self._streams if not stream.over}
         for stream in self._streams:
             stream.check(now_s)

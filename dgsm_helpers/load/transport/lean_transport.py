@@ -16,7 +16,7 @@ from dgsm_helpers.errors import CredentialsProblem
 from dgsm_helpers.load.transport.http2_client import Http2Connection
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.sdk_transport import OPEN_TIMEOUT_S, SILENCE_S
+from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 
@@ -30,10 +30,10 @@ class LeanTransport:
 
     name = "lean"
 
-    def __init__(self, target: StreamTarget) -> None:
+    def __init__(self, target: StreamTarget, *, patience: Patience = PATIENCE) -> None:
         if not target.access_key or not target.secret_key:
             raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
-        self._target = target
+        self._target, self._patience = target, patience
         self._tls = target.tls_context()
         self._connections: list[Http2Connection] = []
         self._connecting = asyncio.Lock()
@@ -59,13 +59,14 @@ class LeanTransport:
         begin = recorder.now() + begin_in_s
         stream = LeanStream(audio, recorder, stop, sample_rate=options.sample_rate, chunk_s=chunk_ms / 1000)
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
+            async with asyncio.timeout(self._patience.open_s):
                 connection = await self._connection()
                 stream.open(connection, self._target, options)
                 connection.flush()
                 await stream.answered
         except TimeoutError:
-            recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {OPEN_TIMEOUT_S:g} s.")
+            open_s = self._patience.open_s
+            recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {open_s:g} s.")
             stream.give_up()
         except OSError as error:
             recorder.failed(Ending.REFUSED, type(error).__name__, str(error))
@@ -84,15 +85,16 @@ class LeanTransport:
         await asyncio.sleep(0)
 
     async def _until_ended(self, stream: LeanStream, recorder: TraceRecorder) -> None:
+        silence_s = self._patience.silence_s
         try:
             while not stream.ended.done():
-                patience = SILENCE_S
+                left_s = silence_s
                 if recorder.close_was_sent:
-                    patience = recorder.last_message_s + SILENCE_S - recorder.now()
-                if patience <= 0:
-                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {SILENCE_S:g} s and no end.")
+                    left_s = recorder.last_message_s + silence_s - recorder.now()
+                if left_s <= 0:
+                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {silence_s:g} s and no end.")
                     break
-                await asyncio.wait({stream.ended}, timeout=patience)
+                await asyncio.wait({stream.ended}, timeout=left_s)
         finally:
             stream.give_up()
 

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Coroutine, Iterable
 from copy import copy
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,17 @@ if TYPE_CHECKING:
     from aws_sdk_sagemaker_runtime_http2.client import AsyncSageMakerRuntimeHTTP2Client
 
 CLOSE_STREAM = b'{"type":"CloseStream"}'
-OPEN_TIMEOUT_S = 15.0
-SILENCE_S = 20.0
-"""After CloseStream: how long without any message before the stream is given up."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server may say nothing: ``open_s`` to the request, ``silence_s`` after CloseStream."""
+
+    open_s: float = 15.0
+    silence_s: float = 20.0
+
+
+PATIENCE = Patience()
 
 
 def stream_recording(
@@ -116,12 +125,12 @@ class SdkTransport:
 
     name = "sdk"
 
-    def __init__(self, target: StreamTarget) -> None:
-        self._target = target
+    def __init__(self, target: StreamTarget, *, patience: Patience = PATIENCE) -> None:
+        self._target, self._patience = target, patience
 
     async def run(self, audio: Iterable[bytes], **how: Any) -> StreamTrace:
         """One session (`run_stream`)."""
-        return await run_stream(self._target, audio, **how)
+        return await run_stream(self._target, audio, patience=self._patience, **how)
 
     async def close(self) -> None:
         """Nothing is shared between the streams, so nothing is left to close."""
@@ -137,6 +146,7 @@ async def run_stream(
     begin_in_s: float = 0.0,
     stop: asyncio.Event | None = None,
     recorder: TraceRecorder | None = None,
+    patience: Patience = PATIENCE,
 ) -> StreamTrace:
     """One session: open, send ``audio`` in real time, ``CloseStream``, read to the end.
 
@@ -146,7 +156,7 @@ async def run_stream(
     options = options or ListenOptions()
     recorder = recorder or TraceRecorder(label=label, transport="sdk")
     begin = recorder.now() + begin_in_s
-    if (session := await _open(target, options, recorder)) is not None:
+    if (session := await _open(target, options, recorder, patience)) is not None:
         await session.run(
             audio,
             sample_rate=options.sample_rate,
@@ -157,7 +167,9 @@ async def run_stream(
     return recorder.trace()
 
 
-async def _open(target: StreamTarget, options: ListenOptions, recorder: TraceRecorder) -> _Session | None:
+async def _open(
+    target: StreamTarget, options: ListenOptions, recorder: TraceRecorder, patience: Patience
+) -> _Session | None:
     """An accepted stream; None when it was refused, which the recorder then knows."""
     from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
 
@@ -169,16 +181,16 @@ async def _open(target: StreamTarget, options: ListenOptions, recorder: TraceRec
     )
     client = await _client(target)
     try:
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
+        async with asyncio.timeout(patience.open_s):
             stream = await client.invoke_endpoint_with_bidirectional_stream(request)
             _, receiver = await stream.await_output()
     except TimeoutError:
-        recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {OPEN_TIMEOUT_S:g} s.")
+        recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {patience.open_s:g} s.")
     except Exception as error:
         recorder.failed(Ending.REFUSED, _code(error), _text(error))
     else:
         recorder.opened()
-        return _Session(client, stream.input_stream, receiver, recorder)
+        return _Session(client, stream.input_stream, receiver, recorder, patience.silence_s)
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), 2)
     return None
@@ -187,11 +199,12 @@ async def _open(target: StreamTarget, options: ListenOptions, recorder: TraceRec
 class _Session:
     """A session that the server has accepted."""
 
-    def __init__(self, client: Any, sender: Any, receiver: Any, recorder: TraceRecorder) -> None:
+    def __init__(self, client: Any, sender: Any, receiver: Any, recorder: TraceRecorder, silence_s: float) -> None:
         from aws_sdk_sagemaker_runtime_http2 import models
 
         self._models = models
         self._client, self._sender, self._receiver, self._recorder = client, sender, receiver, recorder
+        self._silence_s = silence_s
 
     async def run(
         self, audio: Iterable[bytes], *, sample_rate: int, chunk_s: float, begin: float, stop: asyncio.Event
@@ -205,9 +218,9 @@ class _Session:
         try:
             await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
             while not reading.done():
-                patience = recorder.last_message_s + SILENCE_S - recorder.now()
+                patience = recorder.last_message_s + self._silence_s - recorder.now()
                 if patience <= 0:
-                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {SILENCE_S:g} s and no end.")
+                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {self._silence_s:g} s and no end.")
                     break
                 await asyncio.wait({reading}, timeout=patience)
         finally:

@@ -7,8 +7,11 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
+import psutil
 import pytest
 import trustme
+from kit.runtime_sdk import WAIT_S
+from kit.waiting import until, until_async
 
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
@@ -111,8 +114,14 @@ class Running:
     def lease(self):
         return self.placement.leases[-1]
 
+    def lose_instance(self, reason):
+        """As the heartbeat does, from its own thread, once a request holds the instance."""
+        leases = self.placement.leases
+        until(lambda: leases and leases[-1].on_kill, "a request holds the instance")
+        self.lease.on_kill(reason)
+
     def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT_S)
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +149,10 @@ def keys(monkeypatch):
 
 
 async def closed(engine):
-    """Close on the loop, and leave it a moment to collect the processes that end."""
+    """Close on the loop, and let it collect the processes that end."""
+    pids = getattr(engine, "pids", ())
     engine.close()
-    await asyncio.sleep(0.1)
+    await until_async(lambda: not any(map(psutil.pid_exists, pids)), "the engine's processes have ended")
 
 
 @pytest.fixture
@@ -160,7 +170,7 @@ def serve(authority, keys):
         placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)))
         faults = SetFaults()
         server = RuntimeServer(placement=placement, faults=faults, **settings)
-        port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(10)
+        port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(WAIT_S)
         running = Running(server, placement, faults, loop, port, ca_file, ca, leaf)
         started.append((running, engine))
         return running
@@ -171,7 +181,7 @@ def serve(authority, keys):
         if engine is not None:
             running.run(closed(engine))
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(WAIT_S)
     loop.close()
 
 

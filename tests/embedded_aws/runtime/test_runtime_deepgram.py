@@ -7,6 +7,7 @@ from deepgram import AsyncDeepgramClient
 from deepgram.core.events import EventType
 from deepgram.transport import restore_transport
 from deepgram_sagemaker import SageMakerConfig, SageMakerTransportFactory, transport
+from kit.runtime_sdk import WAIT_S
 
 from dgsm_helpers.rules.sample import bundled_sample
 from embedded_aws.engines.speech import SpeechEngine
@@ -48,7 +49,7 @@ async def talk(pcm, *, pace_s=0.0, **asked):
             await asyncio.sleep(pace_s)
         await connection.send_keep_alive()
         await connection.send_close_stream()
-        await asyncio.wait({listening}, timeout=20)
+        await asyncio.wait({listening}, timeout=WAIT_S)
         listening.cancel()
     return messages, errors
 
