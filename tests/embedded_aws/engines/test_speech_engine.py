@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import psutil
 import pytest
+from kit.waiting import until, until_async
 
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.rules.sample import bundled_sample
@@ -43,10 +43,11 @@ def with_engine(scene, **settings):
     async def run():
         engine = SpeechEngine(**settings)
         try:
-            return await asyncio.wait_for(scene(engine), 60)
+            return await asyncio.wait_for(scene(engine), 240)
         finally:
+            pids = engine.pids
             engine.close()
-            await asyncio.sleep(0.05)
+            await until_async(lambda: all(map(gone, pids)), "the workers have ended")
 
     return asyncio.run(run())
 
@@ -79,16 +80,11 @@ def errors_against_sample(heard):
     return row[-1] / len(truth)
 
 
-def gone(pid, within_s=5.0):
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
+def gone(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_the_sample_is_recognised_with_at_most_ten_percent_errors():
@@ -148,7 +144,7 @@ def test_streams_go_on_while_a_long_file_is_heard():
         instance = engine.new_instance("i-1")
         await say(instance, SAMPLE.pcm[:CHUNK])
         file = asyncio.create_task(instance.transcribe(SAMPLE.pcm * 6, 16000))
-        await asyncio.sleep(0.2)
+        await until_async(lambda: sum(w.load for w in engine.workers) == 1, "the file is being heard")
         await say(instance, SAMPLE.pcm[:16000])
         still_busy = not file.done()
         result = await file
@@ -164,14 +160,16 @@ def test_a_worker_starts_with_the_first_stream_and_ends_when_idle():
     async def scene(engine):
         instance = engine.new_instance("i-1")
         assert engine.pids == ()
+        last = instance.open_stream(StreamOptions(), Heard())
         await asyncio.gather(*(say(instance, SAMPLE.pcm[:64000]) for _ in range(4)))
         (pid,) = engine.pids
         assert 0 < instance.busy_share() <= 1
-        await asyncio.sleep(1.5)
-        assert gone(pid, 3) and engine.pids == ()
+        last.abort()
+        await until_async(lambda: gone(pid), "the idle worker has ended")
+        assert engine.pids == ()
         return await say(instance, SAMPLE.pcm)
 
-    assert errors_against_sample(words(with_engine(scene, workers=2, idle_s=1.0))) <= 0.10
+    assert errors_against_sample(words(with_engine(scene, workers=2, idle_s=0.2))) <= 0.10
 
 
 def test_each_instance_has_a_worker_of_its_own_until_the_machine_has_no_more():
@@ -199,8 +197,7 @@ def test_a_worker_that_dies_fails_its_streams_and_is_replaced():
         heard = Heard()
         stream = instance.open_stream(StreamOptions(), heard)
         stream.audio(SAMPLE.pcm[:CHUNK])
-        while not engine.pids:
-            await asyncio.sleep(0.02)
+        await until_async(lambda: engine.pids, "a worker has started")
         os.kill(engine.pids[0], signal.SIGKILL)
         await heard.ended.wait()
         return heard.failed, await say(instance, SAMPLE.pcm)
@@ -233,7 +230,7 @@ def test_the_workers_end_with_the_event_loop_and_close_may_come_after_it():
         return engine.pids[0]
 
     pid = asyncio.run(scene())
-    assert gone(pid)
+    until(lambda: gone(pid), "the worker has ended")
     engine.close()
 
 
@@ -254,10 +251,11 @@ async def main():
     stream = instance.open_stream(StreamOptions(), Quiet())
     while not engine.pids:
         await asyncio.sleep(0.01)
-    busy = asyncio.create_task(instance.transcribe(bundled_sample().pcm * 30, 16000))
-    await asyncio.sleep(0.8)
+    busy = asyncio.create_task(instance.transcribe(bundled_sample().pcm * 300, 16000))
+    while engine.workers[0].cpu_s == 0:
+        await asyncio.sleep(0.01)
     print(engine.pids[0], flush=True)
-    await asyncio.sleep(60)
+    await busy
 
 asyncio.run(main())
 """
@@ -271,7 +269,7 @@ def test_workers_die_with_their_parent_even_in_the_middle_of_work():
     finally:
         parent.kill()
         parent.wait()
-    assert gone(pid, 2)
+    until(lambda: gone(pid), "the worker has ended with its parent")
 
 
 def test_a_missing_package_is_said_when_an_instance_is_made(monkeypatch):
