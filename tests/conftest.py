@@ -10,12 +10,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dgsm_helpers import local
 from dgsm_helpers.session import Workbook, open_workbook
 
 SPEED = 120.0
 """Local seconds per wall second in tests: an instance starts in about two seconds."""
+
+# How long an example takes is no verdict.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @dataclass(frozen=True)

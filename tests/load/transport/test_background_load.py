@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-import time
+import threading
 from types import SimpleNamespace
 
 import pytest
+from kit.waiting import until
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM
 from dgsm_helpers.load.transport.trace import Ending
 
 
@@ -25,28 +27,29 @@ def workbook(peer, endpoint_name="good"):
     )
 
 
-def wait_for(condition, seconds=5.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
+def streams(peer, count):
+    """Wait until the peer holds so many."""
+    until(lambda: peer.open_streams == count, f"the peer holds {count} streams")
+
+
+def carriers():
+    """The threads that carry loads' streams now."""
+    return [thread for thread in threading.enumerate() if thread.name == "dgsm-load"]
 
 
 def test_the_number_of_held_streams_follows_the_calls(peer):
     with Load(workbook(peer)) as load:
         load.set(4)
-        load.wait_open(timeout_s=10)
-        assert peer.open_streams == 4
+        load.wait_open(timeout_s=120)
+        streams(peer, 4)
         load.add(2)
-        load.wait_open(timeout_s=10)
-        assert wait_for(lambda: peer.open_streams == 6)
+        load.wait_open(timeout_s=120)
+        streams(peer, 6)
         load.drop(5)
         assert load.wanted == 1
-        assert wait_for(lambda: peer.open_streams == 1)
-        assert load.snapshot().lag_p95_ms is not None
-    assert wait_for(lambda: peer.open_streams == 0)
+        streams(peer, 1)
+        until(lambda: load.snapshot().lag_p95_ms is not None, "a lag has been measured")
+    streams(peer, 0)
     assert [t.ending for t in load.traces] == [Ending.CLEAN] * 6
     assert load.stop() == load.traces
 
@@ -54,7 +57,7 @@ def test_the_number_of_held_streams_follows_the_calls(peer):
 def test_above_fifty_streams_the_lean_transport_carries_new_sessions(peer):
     with Load(workbook(peer)) as load:
         load.set(53)
-        load.wait_open(timeout_s=30)
+        load.wait_open(timeout_s=120)
     carried = [t.transport for t in load.traces]
     assert len(carried) == 53 and "lean" in carried
     assert all(t.ok for t in load.traces)
@@ -63,7 +66,7 @@ def test_above_fifty_streams_the_lean_transport_carries_new_sessions(peer):
 def test_a_session_near_its_limit_is_followed_by_another(peer):
     with Load(workbook(peer), session_s=1.0) as load:
         load.set(1)
-        assert wait_for(lambda: len(load.traces) >= 2)
+        until(lambda: len(load.traces) >= 2, "a second session has ended")
     assert all(t.ok for t in load.traces)
     assert load.traces[0].audio_s == pytest.approx(1.0)
 
@@ -71,31 +74,34 @@ def test_a_session_near_its_limit_is_followed_by_another(peer):
 def test_a_broken_session_is_recorded_and_opened_again(peer):
     with Load(workbook(peer, "drop")) as load:
         load.set(1)
-        assert wait_for(lambda: len(load.traces) >= 2, seconds=8)
+        until(lambda: len(load.traces) >= 2, "a second session has ended")
         assert load.snapshot().failed >= 2
     assert load.traces[0].ending is Ending.DROPPED
 
 
 def test_a_load_that_nobody_refers_to_ends_its_streams_cleanly(peer):
+    peer.frames.clear()
     load = Load(workbook(peer))
     load.set(3)
-    load.wait_open(timeout_s=10)
-    traces, thread = load._held._traces, load._held._thread
+    load.wait_open(timeout_s=120)
+    assert len(carriers()) == 1
     del load
     gc.collect()
-    assert wait_for(lambda: peer.open_streams == 0 and not thread.is_alive(), seconds=10)
-    assert [t.ending for t in traces] == [Ending.CLEAN] * 3
+    streams(peer, 0)
+    until(lambda: not carriers(), "the thread has ended")
+    assert peer.frames.count(CLOSE_STREAM) == 3
 
 
 def test_a_load_that_is_still_referred_to_streams_on(peer):
     load = Load(workbook(peer))
     load.set(1)
-    load.wait_open(timeout_s=10)
+    load.wait_open(timeout_s=120)
     kept = [load]
     del load
     gc.collect()
-    time.sleep(0.5)
-    assert peer.open_streams == 1
+    peer.frames.clear()
+    until(lambda: len(peer.frames) > 5, "more audio arrives")
+    assert peer.open_streams == 1 and CLOSE_STREAM not in peer.frames
     kept[0].stop()
 
 

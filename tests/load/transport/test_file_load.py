@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 
 import pytest
+from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.file_load import FileLoad, MixedLoad
 from dgsm_helpers.load.transport.recordings import Recording
+
+CALLERS = {"file-caller-1", "file-caller-2"}
 
 
 @pytest.fixture
@@ -24,12 +26,8 @@ def endpoint(workbook):
 def test_files_are_sent_one_after_the_other_by_each_caller(endpoint):
     with FileLoad(endpoint) as load:
         load.set(2)
-        until = time.monotonic() + 20
-        while len(load.traces) < 3 and time.monotonic() < until:
-            time.sleep(0.1)
-    assert len(load.traces) >= 3
+        until(lambda: {t.label for t in load.traces} == CALLERS and len(load.traces) > 2, "three files are answered")
     assert all(t.ok and t.took_s > 0 and t.audio_s == pytest.approx(11, abs=0.1) for t in load.traces)
-    assert {t.label for t in load.traces} == {"file-caller-1", "file-caller-2"}
 
 
 def test_a_load_that_nobody_refers_to_any_more_ends(endpoint):
@@ -40,15 +38,15 @@ def test_a_load_that_nobody_refers_to_any_more_ends(endpoint):
     del load
     gc.collect()
     for caller in callers:
-        caller.join(20)
+        caller.join(120)
         assert not caller.is_alive()
 
 
 def test_a_mix_holds_streams_and_files_together(endpoint):
     with MixedLoad(endpoint, file_s=2.0) as load:
         load.set(streams=2, files=1)
-        load.streams.wait_open(timeout_s=20)
-        time.sleep(2)
+        load.streams.wait_open(timeout_s=120)
+        until(lambda: load.files.traces, "a file is answered")
         streams, files = load.stop()
     assert [t.ok for t in streams] == [True, True]
     assert files and all(f.ok for f in files)
@@ -58,9 +56,7 @@ def test_a_refused_file_is_recorded_with_awss_code(workbook):
     wb = workbook()
     with FileLoad(wb, file_s=1.0) as load:
         load.set(1)
-        until = time.monotonic() + 10
-        while not load.traces and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: load.traces, "the refusal")
     assert load.traces[0].error.code == "ValidationError"
 
 

@@ -9,23 +9,16 @@ import numpy as np
 import pytest
 
 from dgsm_helpers.errors import CredentialsProblem
-from dgsm_helpers.load.transport import lean_transport
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM, SdkTransport, run_blocking
+from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM, Patience, SdkTransport, run_blocking
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
 from dgsm_helpers.wire import eventstream, sigv4
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(lean_transport, "OPEN_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(lean_transport, "SILENCE_S", 1.0)
-
-
-def sessions(peer, name="good", *, count=1, duration_s=1.0, transport=LeanTransport):
+def sessions(peer, name="good", *, count=1, duration_s=1.0, transport=LeanTransport, **given):
     async def run():
-        carrier = transport(peer.target(name))
+        carrier = transport(peer.target(name), **given)
         try:
             return await asyncio.gather(
                 *(carrier.run(chunks(bundled_recording(), duration_s=duration_s)) for _ in range(count))
@@ -78,8 +71,8 @@ def test_many_streams_share_connections_and_each_has_its_own_trace(peer):
     assert all(len(t.results) == 11 and t.audio_s == pytest.approx(1.0) for t in traces)
     lags = np.concatenate([lag_samples(t).lag_s for t in traces])
     slips = np.concatenate([send_slip_s(t) for t in traces])
-    assert np.isfinite(lags).all()
-    assert np.median(slips) < 0.1  # one chunk; other tests share the machine
+    assert np.isfinite(lags).all() and np.isfinite(slips).all()
+    assert slips.min() >= 0, "nothing is sent before its time"
 
 
 @pytest.mark.parametrize(
@@ -99,11 +92,19 @@ def test_it_tells_endings_apart_as_awss_client_does(peer, name, ending, code):
     assert (ours.opened_s is None) == (official.opened_s is None)
 
 
-@pytest.mark.parametrize(("name", "ending"), [("mute", Ending.REFUSED), ("silent", Ending.TIMEOUT)])
-def test_a_server_that_says_nothing_is_given_up(peer, impatient, name, ending):
-    (trace,) = sessions(peer, name)
-    assert trace.ending is ending
-    assert trace.closed_s < 3
+@pytest.mark.parametrize(
+    ("name", "ending", "said"),
+    [
+        ("mute", Ending.REFUSED, "No answer to the request within 1 s."),
+        ("silent", Ending.TIMEOUT, "No message for 0.9 s and no end."),
+    ],
+)
+@pytest.mark.parametrize("transport", [LeanTransport, SdkTransport])
+def test_a_server_that_says_nothing_is_given_up(peer, transport, name, ending, said):
+    # What is to be given up is silent for ever; what is not has longer than a busy machine needs.
+    patience = Patience(open_s=1.0 if name == "mute" else 60.0, silence_s=0.9)
+    (trace,) = sessions(peer, name, transport=transport, patience=patience)
+    assert (trace.ending, trace.error.message) == (ending, said)
 
 
 def test_audio_waits_while_the_servers_window_is_shut(peer):
