@@ -5,10 +5,10 @@ endpoint meanwhile.
 
 Afterwards: `observe` reads metrics, instances, alarms and activities once, and draws them.
 
-Logs: `log_tail` reads the newest lines, `log_instances` says who wrote some, `known_log_lines` explains them.
+Logs: `log_tail` reads the newest lines, `known_log_lines` explains them.
 
-Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard; `write_report` writes one
-offline page.
+Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard, `remove_alarms` takes them
+away; `write_report` writes one offline page.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from dgsm_helpers import state
 from dgsm_helpers.aws.account import operator_alarms
-from dgsm_helpers.aws.doctor.examine import examine
+from dgsm_helpers.aws.account.operator_alarms import remove as remove_alarms
+from dgsm_helpers.aws.doctor import examine as doctor
+from dgsm_helpers.aws.doctor.snapshot import Expected
 from dgsm_helpers.aws.watch import observe as observing
-from dgsm_helpers.aws.watch.container_logs import instances as log_instances
 from dgsm_helpers.aws.watch.container_logs import tail as log_tail
 from dgsm_helpers.aws.watch.logs import Known as known_log_lines
 from dgsm_helpers.load.transport.background_load import Load
@@ -43,10 +44,10 @@ __all__ = [
     "LoadControl",
     "examine",
     "known_log_lines",
-    "log_instances",
     "log_tail",
     "observe",
     "put_alarms",
+    "remove_alarms",
     "write_report",
 ]
 
@@ -126,3 +127,21 @@ def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None =
     """
     knee = None if state.newest(wb) else ceil(target_value / 0.75)
     return operator_alarms.put(wb, knee=knee, sns_topic_arn=sns_topic_arn)
+
+
+def examine(
+    wb: Workbook,
+    *,
+    peak_streams: float | None = None,
+    growth_per_min: float | None = None,
+    stream_s: float | None = None,
+) -> doctor.Diagnosis:
+    """What is wrong with the endpoint's configuration; changes nothing.
+
+    Args:
+        wb: the workbook.
+        peak_streams: the most streams at once that you expect; default: the most that CloudWatch saw.
+        growth_per_min: new streams a minute, net, in the steepest rise; default: likewise.
+        stream_s: how long a stream typically lasts; default: likewise.
+    """
+    return doctor.examine(wb, Expected(peak_streams, growth_per_min, stream_s))

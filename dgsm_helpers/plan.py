@@ -25,6 +25,8 @@ from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
 from dgsm_helpers.views.widgets.traffic_chooser import TrafficChooser
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
     import plotly.graph_objects as go
 
@@ -94,8 +96,12 @@ class Study:
         target_value = self.presets[1].policies[0].target_value
         return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
 
-    def sweep(self) -> go.Figure:
-        """Simulate target × cooldowns × bounds × metric × schedule; draw cost and overload of each, with progress."""
+    def sweep(self, *, executor: Executor | None = None) -> go.Figure:
+        """Simulate target × cooldowns × bounds × metric × schedule; draw cost and overload of each, with progress.
+
+        Args:
+            executor: where to run; default: all processors of this machine. A Dask client has one (`get_executor`).
+        """
         from IPython.display import Pretty, display
 
         from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
@@ -106,6 +112,7 @@ class Study:
             self.traffic,
             plans,
             **self._conditions(),
+            executor=executor,
             progress=lambda done, of: line.update(Pretty(f"{done} of {of} policies simulated")),
         )
         return sweep_heat_map(frames.swept(self._swept), origin=self.origin)

@@ -13,8 +13,6 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-import dgsm_helpers
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dgsm_helpers"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -45,14 +43,6 @@ def test_nothing_but_the_session_knows_where_it_runs_or_reads_the_wall_clock(pat
         return
     text = path.read_text(encoding="utf-8")
     assert not re.findall(r"where\s*[=!]=\s*[\"']|datetime\.(?:now|utcnow)\(", text)
-
-
-def test_public_names_exist_and_are_all_there_is():
-    assert list(dgsm_helpers.__all__) == sorted(dgsm_helpers.__all__) == dir(dgsm_helpers)
-    for name in dgsm_helpers.__all__:
-        assert getattr(dgsm_helpers, name).__name__ == name
-    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
-        _ = dgsm_helpers.nothing_of_the_kind
 
 
 def test_importing_the_package_takes_at_most_300_ms():
