@@ -35,10 +35,11 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
 from dgsm_helpers.load.ladder.verdict import Criteria
+from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
-from dgsm_helpers.session import Workbook, open_workbook, redirect_deepgram_sagemaker
+from dgsm_helpers.session import Workbook, open_workbook
 
 MAX_SLIP_S = 0.010
 MAX_LAG_S = 0.1

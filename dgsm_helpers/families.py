@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
 
 _SINGLE_GPU_SIZES = frozenset({"xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge"})
 
@@ -62,23 +58,22 @@ _ARN = re.compile(
 )
 
 
-def require_usable_arn(wb: Workbook) -> str:
-    """The workbook's model package ARN, once it is well formed and of the workbook's region.
+def require_usable_arn(arn: str | None, region: str) -> str:
+    """The model package ARN, once it is well formed and of the workbook's ``region``.
 
     Raises:
         InvalidInput: none was given, it is not a model package ARN, or it belongs to another region (Deepgram's manual
             calls that the commonest mistake; SageMaker would only say that the package does not exist).
     """
-    arn = wb.model_package_arn
     subscribe = "Copy it from the Marketplace subscription (Configure > CLI or API) for your region."
     if not arn:
         raise InvalidInput("No model package ARN was given.", hint=f"Pass listing=. {subscribe}")
     match = _ARN.fullmatch(arn)
     if not match:
         raise InvalidInput(f"{arn!r} is not a model package ARN.", hint=subscribe)
-    if match["region"] != wb.region:
+    if match["region"] != region:
         raise InvalidInput(
-            f"The model package ARN is of region {match['region']} and the workbook of {wb.region}: {arn}",
-            hint=f"Open the workbook with region={match['region']!r}, or copy the ARN for {wb.region}.",
+            f"The model package ARN is of region {match['region']} and the workbook of {region}: {arn}",
+            hint=f"Open the workbook with region={match['region']!r}, or copy the ARN for {region}.",
         )
     return arn

@@ -1,16 +1,13 @@
-"""What an instance hosting a SageMaker endpoint costs per hour, from AWS's Price List API.
+"""What an instance hosting a SageMaker endpoint costs per hour, read out of AWS's price list.
 
 The instance only: the software price of a Marketplace listing is not in the Price List.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 SERVICE_CODE = "AmazonSageMaker"
 SOURCE = "AWS Price List"
@@ -33,37 +30,32 @@ class Price:
         return f"${self.amount_usd:.4g}/h ({self.source}, {self.as_of})"
 
 
-def lookup(pricing_client: Any, region: str, instance_type: str) -> Price:
-    """On-demand price of real-time hosting on ``instance_type`` in ``region``.
-
-    Args:
-        pricing_client: boto3's ``pricing`` client; AWS answers in a few regions only, us-east-1 among them.
-        region: region of the endpoint.
-        instance_type: such as ``ml.g6.2xlarge``.
-
-    Returns:
-        The price. Never raises for what AWS answers: a missing price must not stop a plan, it is shown as unknown.
-    """
+def price_request(region: str, instance_type: str) -> dict[str, Any]:
+    """The ``GetProducts`` request for real-time hosting on ``instance_type`` in ``region``."""
     filters = {"regionCode": region, "component": "Hosting", "instanceName": instance_type}
-    request = {
+    return {
         "ServiceCode": SERVICE_CODE,
         "Filters": [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()],
     }
-    try:
-        pages = pricing_client.get_paginator("get_products").paginate(**request)
-        offers = [json.loads(text) for page in pages for text in page["PriceList"]]
-    except (ClientError, BotoCoreError) as error:
-        return Price(amount_usd=None, source=f"{SOURCE} could not be read: {error}")
-    found = {(amount, offer.get("publicationDate", "")[:10]) for offer in offers for amount in _hourly(offer)}
-    amounts = {amount for amount, _ in found}
+
+
+def price_of(offers: Sequence[Mapping[str, Any]], region: str, instance_type: str) -> Price:
+    """The one hourly price in the offers of the price list; unknown when there is none, or several."""
+    dated = {(amount, offer.get("publicationDate", "")[:10]) for offer in offers for amount in _hourly(offer)}
+    amounts = {amount for amount, _ in dated}
     if not amounts:
-        return Price(amount_usd=None, source=f"{SOURCE} has no price for {instance_type} in {region}")
+        return unknown_price(f"{SOURCE} has no price for {instance_type} in {region}")
     if len(amounts) > 1:
-        shown = ", ".join(f"{amount:g}" for amount in sorted(amounts))
-        return Price(amount_usd=None, source=f"{SOURCE} has several prices for {instance_type} in {region}: {shown}")
-    versions = {offer.get("version", "") for offer in offers}
-    source = SOURCE if not any("embedded" in version for version in versions) else f"{SOURCE}, dated copy"
-    return Price(amount_usd=amounts.pop(), source=source, as_of=max(date for _, date in found))
+        listed = ", ".join(f"{amount:g}" for amount in sorted(amounts))
+        return unknown_price(f"{SOURCE} has several prices for {instance_type} in {region}: {listed}")
+    is_copy = any("embedded" in offer.get("version", "") for offer in offers)
+    source = f"{SOURCE}, dated copy" if is_copy else SOURCE
+    return Price(amount_usd=amounts.pop(), source=source, as_of=max(date for _, date in dated))
+
+
+def unknown_price(reason: str) -> Price:
+    """A price that is not known, and why."""
+    return Price(amount_usd=None, source=reason)
 
 
 def _hourly(offer: Mapping[str, Any]) -> Iterator[float]:

@@ -125,7 +125,7 @@ class Tuning:
 
 def default_effort(wb: Workbook) -> str:
     """``quick`` where waiting is what costs, ``standard`` where the answer decides about money."""
-    return {"local": "quick", "aws": "standard"}[wb.where]
+    return "standard" if wb.bills else "quick"
 
 
 def plan(wb: Workbook, *, effort: str | None = None, criteria: str = "strict") -> TuningPlan:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
-from kit.imports import ALLOWED, COMPUTED, MODULES, imported_modules, is_package, name_of, our_imports, room_of
+from kit.imports import (
+    ALLOWED,
+    COMPUTED,
+    MODULES,
+    called_name,
+    imported_modules,
+    is_package,
+    name_of,
+    our_imports,
+    room_of,
+)
 
 
 def wrong_imports(source: str, module: str, *, package: bool = False) -> list[tuple[str, int]]:
@@ -55,3 +67,82 @@ def test_there_is_no_circle_of_modules():
 
     for module in graph:
         visit(module, ())
+
+
+PLACE = {"where", "site"}
+"""What a workbook holds about the place it runs in."""
+
+
+def looks_at_the_place(source: str) -> list[int]:
+    """The lines that read where a workbook runs, as an attribute or by its name; numpy's ``where`` is another thing."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in PLACE:
+            owner = getattr(node.value, "id", "")
+            # `args`: the command line's own option, until it is read with click.
+            if owner not in ("np", "args"):
+                lines.append(node.lineno)
+        elif isinstance(node, ast.Call) and called_name(node) in ("getattr", "attrgetter"):
+            lines += [node.lineno for word in node.args if isinstance(word, ast.Constant) and word.value in PLACE]
+    return lines
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if name_of(p) != "dgsm_helpers.session" and "embedded_aws" not in p.parts], ids=name_of
+)
+def test_nothing_outside_the_session_looks_at_where_it_runs(path):
+    assert not looks_at_the_place(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{'local': 'quick', 'aws': 'standard'}[wb.where]",
+        "f'idle/{self.wb.where}.json'",
+        "getattr(wb, 'where')",
+        "operator.attrgetter('where')(wb)",
+        "wb.site.bills",
+    ],
+)
+def test_every_look_at_where_it_runs_is_seen(source):
+    assert looks_at_the_place(source)
+
+
+CALLS_AWS_STILL: set[str] = {
+    "dgsm_helpers.load.ladder.live_endpoint",
+    "dgsm_helpers.load.transport.file_load",
+    "dgsm_helpers.planning.calibrating",
+    "dgsm_helpers.views.feed",
+    "dgsm_helpers.views.pages.report",
+}
+"""Modules outside ``aws`` that still call AWS themselves. May only become fewer."""
+
+
+def calls_aws(source: str, module: str) -> list[int]:
+    """The lines that make a boto3 client or go through the door that AWS is called by."""
+    lines = [line for name, line in our_imports(source, module) if name.startswith("dgsm_helpers.aws.core.calls")]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and called_name(node) in ("client", "resource"):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_aws_calls_aws(path):
+    module = name_of(path)
+    if room_of(module) not in ("aws", "clients", "session", "embedded_aws"):
+        assert module in CALLS_AWS_STILL or not calls_aws(path.read_text(encoding="utf-8"), module)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "wb.client('sagemaker').describe_endpoint()",
+        "self.wb.session.client('sagemaker-runtime')",
+        "boto3.client('sts')",
+        "from dgsm_helpers.aws.core.calls import call",
+        "from dgsm_helpers.aws.core import calls",
+    ],
+)
+def test_every_call_of_aws_is_seen(source):
+    assert calls_aws(source, "dgsm_helpers.views.feed")

@@ -7,6 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from dgsm_helpers import prices
+from dgsm_helpers.aws.core.price_list import read_price
 
 HOUR = {"unit": "Hrs", "pricePerUnit": {"USD": "1.5150000000"}}
 
@@ -28,7 +29,7 @@ def lookup(*offers):
             ],
         }
         stub.add_response("get_products", {"PriceList": list(offers)}, expected)
-        return prices.lookup(client, "us-west-2", "ml.g5.2xlarge")
+        return read_price(client, "us-west-2", "ml.g5.2xlarge")
 
 
 def test_an_hourly_price_is_read_with_its_date():
@@ -75,6 +76,6 @@ def test_an_answer_of_aws_that_is_an_error_is_an_unknown_price():
     client = boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
     with Stubber(client) as stub:
         stub.add_client_error("get_products", "AccessDeniedException", "not authorized")
-        price = prices.lookup(client, "us-east-1", "ml.g5.2xlarge")
+        price = read_price(client, "us-east-1", "ml.g5.2xlarge")
     assert price.amount_usd is None
     assert "AccessDeniedException" in price.source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers import state as evidence
-from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.families import family_of
@@ -77,8 +77,7 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
                 hint="Measure that type, or give its knee.",
             )
         capacity, source, notes = _capacity(taken), _source(taken), _doubts(wb, taken)
-    with translated("pricing", "GetProducts"):
-        price = wb.price_per_hour(chosen)
+    price = price_per_hour(wb, chosen)
     return Measured(capacity=capacity, instance_type=chosen, source=source, price=price, notes=notes)
 
 

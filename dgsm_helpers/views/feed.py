@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import cost_so_far
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.endpoint.endpoint_state import instance_types_of
 from dgsm_helpers.aws.watch import observe
@@ -167,7 +168,7 @@ class Feed:
         self._config = (name, call(self.wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=name))
 
     def _read_price(self, instance_type: str) -> None:
-        self._prices[instance_type] = self.wb.price_per_hour(instance_type)
+        self._prices[instance_type] = price_per_hour(self.wb, instance_type)
 
     @property
     def _variant(self) -> VariantState:
@@ -249,8 +250,7 @@ class Feed:
 
 def origin_of(wb: Workbook) -> str:
     """Where numbers read from this workbook's CloudWatch come from, for the caption of a figure."""
-    place = {"local": "measured on the embedded AWS", "aws": "measured on AWS"}[wb.where]
-    return f"CloudWatch of {wb.endpoint_name}, {place}, {wb.region}"
+    return f"CloudWatch of {wb.endpoint_name}, measured on {wb.place}, {wb.region}"
 
 
 def _queries(wb: Workbook, period_s: int) -> list[Query]:

@@ -11,7 +11,7 @@ import hmac
 import time
 from binascii import hexlify
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote
@@ -46,11 +46,15 @@ class SignatureRefused(InvalidInput):
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key pair; ``session_token`` when it is temporary."""
+    """A key pair; ``session_token`` when it is temporary. Never printed."""
 
-    access_key_id: str
-    secret_access_key: str
-    session_token: str | None = None
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    def __bool__(self) -> bool:
+        """Whether both keys are there."""
+        return bool(self.access_key_id and self.secret_access_key)
 
 
 @dataclass(frozen=True)

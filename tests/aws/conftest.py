@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from botocore.stub import Stubber
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.session import Workbook, open_workbook
+from dgsm_helpers.clients import Clients
+from dgsm_helpers.session import AWS, Workbook, open_workbook
 
 REGION = "us-east-1"
 ARN = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/deepgram-stt-nova-3/1"
@@ -82,24 +83,20 @@ def scripted(tmp_path: Path):
     def make(**given: Any) -> Scripted:
         slept: list[float] = []
 
-        class ScriptedWorkbook(Workbook):
-            def sleep(self, seconds: float) -> None:
-                slept.append(seconds)
-
-        wb = ScriptedWorkbook(
+        session = given.pop("session", None) or OneClientSession("AKIDEXAMPLE", "secret", region_name=REGION)
+        wb = Workbook(
             **{
-                "where": "aws",
+                "site": replace(AWS, now_s=lambda: NOON + sum(slept), sleep_s=slept.append),
                 "region": REGION,
                 "endpoint_name": "dg",
                 "variant_name": "AllTraffic",
                 "model_package_arn": ARN,
                 "confirm_spend": True,
                 "home": tmp_path,
-                "session": OneClientSession("AKIDEXAMPLE", "secret", region_name=REGION),
+                "clients": Clients(session),
                 "stream_url": f"https://runtime.sagemaker.{REGION}.amazonaws.com:8443",
                 "ca_bundle": None,
-                "_role_arn": ROLE,
-                "_now_s": lambda: NOON + sum(slept),
+                "role_arn": ROLE,
                 **given,
             }
         )

@@ -98,7 +98,8 @@ def billing(monkeypatch, embedded):
 
     def open_one(where, *, confirm_spend=False, **given):
         given = {name: value for name, value in given.items() if name != "profile"}
-        return replace(open_workbook("local", home=embedded.home, **given), _bills=True, confirm_spend=confirm_spend)
+        wb = open_workbook("local", home=embedded.home, **given)
+        return replace(wb, site=replace(wb.site, bills=True), confirm_spend=confirm_spend)
 
     monkeypatch.setattr(session, "open_workbook", open_one)
 

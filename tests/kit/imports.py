@@ -12,7 +12,7 @@ MODULES = sorted(path for package in PACKAGES for path in ROOT.glob(f"{package}/
 STEPS = frozenset({"start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup"})
 
 GROUND = frozenset({"errors", "wire", "rules"})
-BASE = GROUND | {"families", "prices", "state", "kernel", "local", "session"}
+BASE = GROUND | {"families", "prices", "state", "kernel", "local", "clients", "session"}
 ROOMS = frozenset({"simulate", "aws", "load", "planning", "views", "workbook"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -24,6 +24,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "state": GROUND,
     "kernel": GROUND,
     "local": GROUND,
+    "clients": GROUND | {"local"},
     "session": BASE,
     "simulate": GROUND,
     "aws": BASE,
@@ -68,7 +69,7 @@ def our_imports(source: str, module: str, *, package: bool = False) -> Iterator[
             base = parents[: len(parents) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
             names = [f"{stem}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+        elif isinstance(node, ast.Call) and called_name(node) in ("import_module", "__import__"):
             first = node.args[0] if node.args else None
             names = [str(first.value)] if isinstance(first, ast.Constant) else [COMPUTED]
         for name in names:
@@ -96,5 +97,6 @@ def imported_modules() -> dict[str, set[str]]:
     }
 
 
-def _called(node: ast.Call) -> str:
+def called_name(node: ast.Call) -> str:
+    """The last name of what is called: ``client`` for ``wb.session.client(...)``."""
     return str(getattr(node.func, "attr", getattr(node.func, "id", "")))

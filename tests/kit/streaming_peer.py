@@ -57,8 +57,7 @@ class Peer:
             endpoint_name=endpoint_name,
             variant_name="AllTraffic",
             ca_bundle=self.ca_bundle,
-            access_key="AKIDPEER",
-            secret_key=SECRET,
+            credentials=sigv4.Credentials("AKIDPEER", SECRET),
         )
 
 

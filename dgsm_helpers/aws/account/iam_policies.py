@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
@@ -202,11 +203,11 @@ def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
 
 def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> _Scope:
     if name == "PassRole":
-        return (wb.execution_role_arn,), ("iam:PassedToService", "sagemaker.amazonaws.com")
+        return (execution_role_arn(wb),), ("iam:PassedToService", "sagemaker.amazonaws.com")
     if name == "CreateServiceLinkedRole":
         role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*"
         return (role,), ("iam:AWSServiceName", _SLR_SERVICE)
-    return ((wb.execution_role_arn,) if name == "GetRole" else ("*",)), ()
+    return ((execution_role_arn(wb),) if name == "GetRole" else ("*",)), ()
 
 
 def _parts(operation: str) -> tuple[str, ...]:

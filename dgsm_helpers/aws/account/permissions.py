@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.errors import DgsmError
 
@@ -161,7 +162,7 @@ def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
     partition, account = principal_arn.split(":")[1], principal_arn.split(":")[4]
     here = f"arn:{partition}:{service}:{wb.region}:{account}"
     if action == "iam:PassRole":
-        return wb.execution_role_arn
+        return execution_role_arn(wb)
     if action == "iam:CreateServiceLinkedRole":
         folder = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
         role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"

@@ -14,9 +14,10 @@ from botocore.exceptions import UnknownRegionError
 from packaging.requirements import Requirement
 
 from dgsm_helpers.aws.account import permissions
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, translated
+from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.errors import (
     AccessDenied,
     CredentialsProblem,
@@ -218,7 +219,7 @@ def _region(wb: Workbook) -> Check:
 
 def _arn(wb: Workbook) -> Check:
     try:
-        return Check("model package ARN", "yes", require_usable_arn(wb))
+        return Check("model package ARN", "yes", require_usable_arn(wb.model_package_arn, wb.region))
     except InvalidInput as error:
         return Check("model package ARN", "no", error.message, error.hint)
 
@@ -226,7 +227,7 @@ def _arn(wb: Workbook) -> Check:
 def _subscription(wb: Workbook) -> Check:
     name, subscribe = "subscription", "Subscribe to the listing in AWS Marketplace, then copy the ARN for this region."
     try:
-        arn = require_usable_arn(wb)
+        arn = require_usable_arn(wb.model_package_arn, wb.region)
     except InvalidInput:
         return Check(name, "unknown", "not asked without a usable model package ARN", "Correct the ARN first.")
     try:
@@ -246,8 +247,7 @@ def _role(wb: Workbook) -> Check:
     name = "execution role"
     give = 'Pass role_arn="arn:aws:iam::<account>:role/<name>" to open_workbook().'
     try:
-        with translated("sts", "GetCallerIdentity"):
-            arn = wb.execution_role_arn
+        arn = execution_role_arn(wb)
     except (InvalidInput, NotFound) as error:
         return Check(name, "no", error.message, give)
     except DgsmError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.prices import Price
 
@@ -38,8 +38,7 @@ class InstanceCost:
         """At the price of the dearest of ``types``: which of a pool will be used is not known beforehand."""
         if not types:
             return cls(instance_minutes, "an unknown type", Price(amount_usd=None, source="AWS names no instance type"))
-        with translated("pricing", "GetProducts"):
-            prices = [(instance_type, wb.price_per_hour(instance_type)) for instance_type in types]
+        prices = [(instance_type, price_per_hour(wb, instance_type)) for instance_type in types]
         unknown = [pair for pair in prices if pair[1].amount_usd is None]
         instance_type, price = unknown[0] if unknown else max(prices, key=lambda pair: pair[1].amount_usd)
         return cls(instance_minutes, instance_type, price)

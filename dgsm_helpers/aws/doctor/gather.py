@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
-from dgsm_helpers.aws.core.calls import call, pages, translated
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.doctor.snapshot import Expected, PolicyAlarm, Snapshot, Traffic, Variant, finite
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
@@ -183,6 +184,5 @@ def _activities(wb: Workbook) -> _Activities:
 
 
 def _usd_per_hour(wb: Workbook, running: Mapping[str, int]) -> float | None:
-    with translated("pricing", "GetProducts"):
-        prices = [(count, wb.price_per_hour(name).amount_usd) for name, count in running.items() if count]
+    prices = [(count, price_per_hour(wb, name).amount_usd) for name, count in running.items() if count]
     return sum(count * usd for count, usd in prices) if prices and None not in [usd for _, usd in prices] else None

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.families import family_of, require_usable_arn
 from dgsm_helpers.rules import request_checks
@@ -209,13 +210,11 @@ def plan(
         raise UnsupportedFeature(ASYNC_REFUSAL, hint=_IDLE_HINT)
     if initial_count < 1:
         raise UnsupportedFeature(f"initial_count is {initial_count}. {ZERO_REFUSAL}", hint=_IDLE_HINT)
-    arn = require_usable_arn(wb)
+    arn = require_usable_arn(wb.model_package_arn, wb.region)
     types = tuple(family_of(arn).default_pool if instance_types is None else instance_types)
     _require_usable_types(arn, types, single_type_reason)
-    with translated("sts", "GetCallerIdentity"):
-        role_arn = wb.execution_role_arn
-    with translated("pricing", "GetProducts"):
-        prices = tuple((instance_type, wb.price_per_hour(instance_type)) for instance_type in types)
+    role_arn = execution_role_arn(wb)
+    prices = tuple((instance_type, price_per_hour(wb, instance_type)) for instance_type in types)
     made = DeploymentPlan(
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,

@@ -233,7 +233,7 @@ class _Record:
 
 
 def _path(wb: Workbook) -> Path:
-    return wb.state_path(f"idle/{wb.where}-{wb.region}-{wb.endpoint_name}.json")
+    return wb.state_path(f"idle/{wb.key}.json")
 
 
 def _write(wb: Workbook, record: _Record) -> None:

@@ -15,6 +15,7 @@ from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import termination_raises
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.endpoint.create import differences
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
@@ -132,7 +133,7 @@ def roll_back(
     names = tuple(variant["VariantName"] for variant in config["ProductionVariants"])
     _require_variants(state, f"Endpoint config {config_name!r}", names)
     types = endpoint_state.instance_types_of(config, wb.variant_name)
-    prices = [wb.price_per_hour(instance_type).amount_usd for instance_type in types]
+    prices = [price_per_hour(wb, instance_type).amount_usd for instance_type in types]
     count = state.variant(wb.variant_name).desired
     wb.require_spend(
         f"Rolling {wb.endpoint_name} back (a second fleet of {count} until the first is gone)",

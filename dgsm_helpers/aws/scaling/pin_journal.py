@@ -127,7 +127,7 @@ def journal(wb: Workbook) -> Iterator[Journal]:
     Raises:
         NotReady: another process of this state folder is measuring the variant.
     """
-    path = wb.state_path(f"measuring/{wb.where}-{wb.region}-{wb.endpoint_name}-{wb.variant_name}.json")
+    path = wb.state_path(f"measuring/{wb.key}-{wb.variant_name}.json")
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, pages, translated
+from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.scaling import scalable_target
@@ -111,8 +112,7 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     state = endpoint_state.require_in_service(wb)
     running = state.variant(wb.variant_name).running
     types = endpoint_state.instance_types(wb, state)
-    with translated("pricing", "GetProducts"):
-        amounts = [wb.price_per_hour(instance_type).amount_usd for instance_type in types]
+    amounts = [price_per_hour(wb, instance_type).amount_usd for instance_type in types]
     dearest = max((a for a in amounts if a is not None), default=None) if None not in amounts else None
     wb.require_spend(
         f"Scaling {wb.resource_id} up to {max_capacity} instances",

@@ -11,31 +11,24 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.crew import Crew
-from dgsm_helpers.load.ladder.live_endpoint import EndpointFacts, Gauge, LiveEndpoint, TunableWorkbook, facts
+from dgsm_helpers.load.ladder.live_endpoint import EndpointFacts, Gauge, LiveEndpoint, facts
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Rung, rung_of
 from dgsm_helpers.load.ladder.search import Bracket, Search
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, common_rate
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget, check_reachable
-from dgsm_helpers.state import SCHEMA, KeepsState
+from dgsm_helpers.state import SCHEMA
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 CLIENT_PACKAGES = ("dgsm-helpers", "aws-sdk-sagemaker-runtime-http2", "awscrt", "h2")
-
-
-class MeasuringWorkbook(TunableWorkbook, KeepsState, Protocol):
-    """The part of a workbook that a measurement needs."""
-
-    model_package_arn: str
-
-    def now(self) -> datetime:
-        """The workbook's time."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +117,7 @@ class CapacityResult:
 
 
 def find_capacity(
-    wb: MeasuringWorkbook,
+    wb: Workbook,
     *,
     effort: str | Effort = "quick",
     criteria: str | Criteria = STRICT,
@@ -193,7 +186,7 @@ def find_capacity(
 
 
 def _searched(
-    wb: MeasuringWorkbook, search: Search, criteria: Criteria, effort: Effort, fingerprint: Mapping[str, Any]
+    wb: Workbook, search: Search, criteria: Criteria, effort: Effort, fingerprint: Mapping[str, Any]
 ) -> CapacityResult:
     """Run the search and write its evidence, whatever comes of it."""
     bracket, problem = Bracket(0, None, None, tight=False), "interrupted"
@@ -229,7 +222,7 @@ def _searched(
     return replace(result, evidence=path)
 
 
-def _write(wb: KeepsState, content: Mapping[str, Any]) -> Path:
+def _write(wb: Workbook, content: Mapping[str, Any]) -> Path:
     """Keep a measurement, for `dgsm_helpers.state` to read."""
     name = f"capacity/{wb.endpoint_name}/" + content["measured_at"].replace(":", "").replace("+0000", "Z")
     path, number = wb.state_path(f"{name}.json"), 1
@@ -241,7 +234,7 @@ def _write(wb: KeepsState, content: Mapping[str, Any]) -> Path:
 
 
 def _fingerprint(
-    wb: MeasuringWorkbook,
+    wb: Workbook,
     what: EndpointFacts,
     options: ListenOptions,
     recordings: Sequence[Recording],

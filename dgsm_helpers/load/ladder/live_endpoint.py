@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -20,7 +20,10 @@ from dgsm_helpers.load.ladder.share import Share, ShareReport
 from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.held_streams import LEAN_ABOVE
 from dgsm_helpers.load.transport.recordings import Recording
-from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions, StreamingWorkbook, StreamTarget
+from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions, StreamTarget
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 STREAMS_PER_PROCESS = {"sdk": 50, "lean": 250}
 OPENINGS_PER_S = {"sdk": 40, "lean": 200}
@@ -39,15 +42,6 @@ type Gauge = Callable[[float, float], float | None]
 """The server's own count of streams in flight per instance (Maximum) between two Unix times; None when unknown."""
 
 
-class TunableWorkbook(StreamingWorkbook, Protocol):
-    """The part of a workbook that tuning needs."""
-
-    resource_id: str
-
-    def client(self, service: str) -> Any:
-        """A boto3 client."""
-
-
 @dataclass(frozen=True)
 class EndpointFacts:
     """What is measured: one instance of ``instance_type`` of the endpoint's variant (None: AWS does not tell)."""
@@ -58,7 +52,7 @@ class EndpointFacts:
     model_name: str | None
 
 
-def facts(wb: TunableWorkbook) -> EndpointFacts:
+def facts(wb: Workbook) -> EndpointFacts:
     """Make sure that the endpoint can be measured, and say what it is.
 
     Raises:
@@ -101,7 +95,7 @@ def facts(wb: TunableWorkbook) -> EndpointFacts:
     )
 
 
-def _require_no_scaling(wb: TunableWorkbook) -> None:
+def _require_no_scaling(wb: Workbook) -> None:
     answer = wb.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="sagemaker", ResourceIds=[wb.resource_id]
     )

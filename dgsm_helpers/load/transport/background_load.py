@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from dgsm_helpers.load.transport.recordings import Recording, bundled_recording,
 from dgsm_helpers.load.transport.stream_target import (
     MAX_SESSION_S,
     ListenOptions,
-    StreamingWorkbook,
     StreamTarget,
     check_reachable,
 )
 from dgsm_helpers.load.transport.trace import StreamTrace
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Load:
 
     def __init__(
         self,
-        wb: StreamingWorkbook,
+        wb: Workbook,
         *,
         recording: Recording | None = None,
         options: ListenOptions | None = None,

@@ -11,7 +11,7 @@ import time
 import weakref
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from botocore.config import Config
@@ -21,19 +21,16 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamingWorkbook
+from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.load.transport.trace import StreamError, StreamTrace
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 MAX_FILE_BYTES = 25_000_000
 """InvokeEndpoint's limit."""
 
 PAUSE_AFTER_ERROR_S = 1.0
-
-
-class FileWorkbook(StreamingWorkbook, Protocol):
-    """The part of a workbook that files need."""
-
-    session: Any
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class FileLoad:
 
     def __init__(
         self,
-        wb: FileWorkbook,
+        wb: Workbook,
         *,
         recording: Recording | None = None,
         options: ListenOptions | None = None,
@@ -181,7 +178,7 @@ def _end(callers: list[tuple[threading.Event, threading.Thread]]) -> None:
 class MixedLoad:
     """Streams and files together, as an endpoint that serves both sees them."""
 
-    def __init__(self, wb: FileWorkbook, *, recording: Recording | None = None, file_s: float | None = None) -> None:
+    def __init__(self, wb: Workbook, *, recording: Recording | None = None, file_s: float | None = None) -> None:
         self.streams = Load(wb, recording=recording)
         self.files = FileLoad(wb, recording=recording, file_s=file_s)
 

@@ -65,7 +65,7 @@ class LeanStream:
             method="POST",
             path=path,
             headers=headers,
-            credentials=sigv4.Credentials(target.access_key, target.secret_key, target.session_token),
+            credentials=target.credentials,
             region=target.region,
             payload_hash=sigv4.EVENTS_PAYLOAD,
         )

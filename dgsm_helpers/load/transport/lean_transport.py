@@ -31,7 +31,7 @@ class LeanTransport:
     name = "lean"
 
     def __init__(self, target: StreamTarget, *, patience: Patience = PATIENCE) -> None:
-        if not target.access_key or not target.secret_key:
+        if not target.credentials:
             raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
         self._target, self._patience = target, patience
         self._tls = target.tls_context()

@@ -12,19 +12,17 @@ import contextlib
 import re
 import threading
 from collections.abc import Coroutine, Iterable
-from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.load.transport.http2_sdk import sdk_client
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE, Recording, bundled_recording, chunks
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamingWorkbook, StreamTarget, check_reachable
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget, check_reachable
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
-from dgsm_helpers.session import stream_transport
 
 if TYPE_CHECKING:
-    from aws_sdk_sagemaker_runtime_http2.client import AsyncSageMakerRuntimeHTTP2Client
+    from dgsm_helpers.session import Workbook
 
 CLOSE_STREAM = b'{"type":"CloseStream"}'
 
@@ -41,7 +39,7 @@ PATIENCE = Patience()
 
 
 def stream_recording(
-    wb: StreamingWorkbook,
+    wb: Workbook,
     recording: Recording | None = None,
     *,
     options: ListenOptions | None = None,
@@ -179,7 +177,7 @@ async def _open(
         model_invocation_path=options.path,
         model_query_string=options.query(),
     )
-    client = await _client(target)
+    client = await sdk_client(target)
     try:
         async with asyncio.timeout(patience.open_s):
             stream = await client.invoke_endpoint_with_bidirectional_stream(request)
@@ -279,33 +277,3 @@ def _code(error: BaseException) -> str:
 
 def _text(error: BaseException) -> str:
     return str(getattr(error, "message", "") or error)
-
-
-@lru_cache(maxsize=4)
-def _shared_transport(ca_bundle: str | None) -> Any:
-    """One native event loop (a thread) and one trust store per process."""
-    return stream_transport(ca_bundle)
-
-
-def _own_transport(ca_bundle: str | None) -> Any:
-    """A transport with connections of its own. A deep copy would parse the trust store anew: 40 ms for each stream."""
-    transport = copy(_shared_transport(ca_bundle))
-    transport._connections = {}
-    return transport
-
-
-async def _client(target: StreamTarget) -> AsyncSageMakerRuntimeHTTP2Client:
-    from aws_sdk_sagemaker_runtime_http2.client import AsyncSageMakerRuntimeHTTP2Client
-    from aws_sdk_sagemaker_runtime_http2.config import AsyncSageMakerRuntimeHTTP2Config
-    from smithy_aws_core.identity import AWSCredentialsIdentity, StaticCredentialsResolver
-
-    identity = AWSCredentialsIdentity(
-        access_key_id=target.access_key, secret_access_key=target.secret_key, session_token=target.session_token
-    )
-    config = await AsyncSageMakerRuntimeHTTP2Config.resolve(
-        region=target.region,
-        endpoint_uri=target.url,
-        transport=_own_transport(target.ca_bundle),
-        aws_credentials_identity_resolver=StaticCredentialsResolver(identity),
-    )
-    return AsyncSageMakerRuntimeHTTP2Client(config=config)

@@ -9,34 +9,17 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
+from dgsm_helpers.wire.sigv4 import Credentials
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 MAX_SESSION_S = 1800.0
 """SageMaker ends a bidirectional stream after 30 minutes."""
-
-
-class Credentials(Protocol):
-    """Frozen credentials as botocore hands them out."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
-
-
-class StreamingWorkbook(Protocol):
-    """The part of a workbook that streams need."""
-
-    endpoint_name: str
-    variant_name: str
-    region: str
-    stream_url: str
-    ca_bundle: str | None
-
-    def credentials(self) -> Credentials:
-        """A snapshot of the caller's credentials."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +85,22 @@ class StreamTarget:
     endpoint_name: str
     variant_name: str | None = None
     ca_bundle: str | None = None
-    access_key: str = field(default="", repr=False)
-    secret_key: str = field(default="", repr=False)
-    session_token: str | None = field(default=None, repr=False)
+    credentials: Credentials = field(default=Credentials("", ""), repr=False)
 
     @classmethod
-    def of(cls, wb: StreamingWorkbook) -> StreamTarget:
-        """The workbook's endpoint with one snapshot of its credentials."""
-        credentials = wb.credentials()
-        if credentials is None or not credentials.access_key:
-            raise CredentialsProblem("No AWS credentials were found.", hint="Sign in (aws sso login) or set a profile.")
+    def of(cls, wb: Workbook) -> StreamTarget:
+        """The workbook's endpoint with one snapshot of its credentials.
+
+        Raises:
+            CredentialsProblem: there are none, or they cannot be refreshed.
+        """
         return cls(
             url=wb.stream_url,
             region=wb.region,
             endpoint_name=wb.endpoint_name,
             variant_name=wb.variant_name,
-            ca_bundle=None if wb.ca_bundle is None else str(wb.ca_bundle),
-            access_key=credentials.access_key,
-            secret_key=credentials.secret_key,
-            session_token=credentials.token,
+            ca_bundle=wb.ca_bundle,
+            credentials=wb.credentials(),
         )
 
     @property
@@ -153,9 +133,9 @@ def check_reachable(target: StreamTarget, *, timeout_s: float = 5.0) -> None:
     """
     if urlsplit(target.url).scheme != "https":
         raise InvalidInput(f"The stream address {target.url!r} is not https.", hint="Streams need HTTP/2 over TLS.")
-    if not target.access_key or not target.secret_key:
+    if not target.credentials:
         raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
-    where = f"{target.host}:{target.port}"
+    address = f"{target.host}:{target.port}"
     try:
         with (
             socket.create_connection((target.host, target.port), timeout=timeout_s) as connection,
@@ -164,17 +144,18 @@ def check_reachable(target: StreamTarget, *, timeout_s: float = 5.0) -> None:
             protocol = secured.selected_alpn_protocol()
     except ssl.SSLCertVerificationError as error:
         raise StreamFailed(
-            f"The certificate of {where} is not trusted: {error.verify_message}.",
+            f"The certificate of {address} is not trusted: {error.verify_message}.",
             hint="Point SSL_CERT_FILE (or the workbook's ca_bundle) at its authority; behind a proxy, the proxy's.",
         ) from error
     except FileNotFoundError as error:
         raise StreamFailed(f"The CA bundle {target.ca_bundle} does not exist.", hint="Check AWS_CA_BUNDLE.") from error
     except (OSError, ssl.SSLError) as error:
         raise StreamFailed(
-            f"No TLS connection to {where} within {timeout_s:g} s: {error}.",
+            f"No TLS connection to {address} within {timeout_s:g} s: {error}.",
             hint="Check network, VPC endpoint and port 8443; on the embedded AWS, `dgsm local up`.",
         ) from error
     if protocol != "h2":
         raise StreamFailed(
-            f"{where} does not speak HTTP/2 (ALPN chose {protocol!r}).", hint="Streaming needs the runtime's port 8443."
+            f"{address} does not speak HTTP/2 (ALPN chose {protocol!r}).",
+            hint="Streaming needs the runtime's port 8443.",
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
-from dgsm_helpers.aws.core.calls import pages, translated
+from dgsm_helpers.aws.core.calls import pages
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as look
 from dgsm_helpers.aws.scaling.scaling_state import read_alarms
@@ -43,12 +44,11 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
     """Ask for everything that the page shows."""
     snapshot = look(wb, examine.Expected())
     own = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
-    with translated("pricing", "GetProducts"):
-        prices = tuple((name, wb.price_per_hour(name)) for name in snapshot.variant.instance_types)
+    prices = tuple((name, price_per_hour(wb, name)) for name in snapshot.variant.instance_types)
     now = wb.now()
     start = max(now - timedelta(seconds=last_s), snapshot.endpoint.created or now - timedelta(days=365))
     return ReportData(
-        place={"local": "the embedded AWS (simulated)", "aws": "AWS"}[wb.where],
+        place=wb.place_in_full,
         snapshot=snapshot,
         diagnosis=examine.diagnose(snapshot),
         metrics=observe.metrics(wb, start=start),

@@ -24,8 +24,7 @@ TICK_S = 1.0
 
 def ladder_origin(wb: Workbook) -> str:
     """Where the ladder's numbers come from, for the caption of a figure."""
-    place = {"local": "the embedded AWS", "aws": "AWS"}[wb.where]
-    return f"lag measured by this client on one instance of {wb.endpoint_name}, {place}, {wb.region}"
+    return f"lag measured by this client on one instance of {wb.endpoint_name}, {wb.place}, {wb.region}"
 
 
 def limit_name(criteria: Criteria) -> str:

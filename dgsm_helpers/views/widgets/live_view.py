@@ -103,7 +103,7 @@ class Live:
     def start(self) -> Live:
         """Refresh from now on; returns at once. Another view of the same endpoint that still runs is stopped."""
         with _lock:
-            key = (self.wb.where, self.wb.region, self.wb.endpoint_name, self.wb.variant_name)
+            key = (self.wb.key, self.wb.variant_name)
             if not _running:
                 on_interrupt(_interrupted)
             former = _running.get(key)

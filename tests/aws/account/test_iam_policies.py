@@ -10,6 +10,7 @@ import pytest
 from kit.notebook_calls import NOTEBOOKS, actions_called_by
 
 from dgsm_helpers import local
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.iam_policies import BEHIND, NOTEBOOK_CALLS, actions_of, policy_document
 from dgsm_helpers.aws.account.permissions import ACTIONS
 from dgsm_helpers.aws.core.calls import IAM_PREFIX
@@ -53,7 +54,7 @@ def test_policy_names_only_actions_that_the_preflight_knows_and_each_once(name):
 
 @pytest.mark.parametrize("name", NOTEBOOK_CALLS)
 def test_policy_document_is_narrowed_to_the_endpoint_and_complete(workbook, name):
-    wb = replace(workbook(endpoint_name="Dg-Policy"), _role_arn="arn:aws:iam::123456789012:role/Endpoint")
+    wb = replace(workbook(endpoint_name="Dg-Policy"), role_arn="arn:aws:iam::123456789012:role/Endpoint")
     document = policy_document(wb, name)
     granted = [action for statement in document["Statement"] for action in statement["Action"]]
     assert sorted(granted) == list(actions_of(name))
@@ -68,7 +69,7 @@ def test_policy_document_is_narrowed_to_the_endpoint_and_complete(workbook, name
         if "iam:PassRole" in statement["Action"]:
             assert statement["Action"] == ["iam:PassRole"]
             assert statement["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}
-            assert statement["Resource"] == [wb.execution_role_arn]
+            assert statement["Resource"] == [execution_role_arn(wb)]
         if "application-autoscaling:RegisterScalableTarget" in statement["Action"]:
             assert statement["Condition"]["StringEquals"] == {"application-autoscaling:service-namespace": "sagemaker"}
         if "cloudwatch:DeleteAlarms" in statement["Action"]:

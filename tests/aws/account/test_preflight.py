@@ -6,6 +6,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from dgsm_helpers.aws.account import permissions, preflight
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.preflight import Check, PreflightReport
 from dgsm_helpers.errors import NotReady, QuotaExceeded
 
@@ -131,7 +132,7 @@ def test_permissions_are_simulated_on_the_resources_themselves(scripted):
     )
     assert rows["permissions: scaling"][0] == "yes"
     on = {action: params["ResourceArns"][0] for params in asked for action in params["ActionNames"]}
-    assert on["iam:PassRole"] == s.wb.execution_role_arn
+    assert on["iam:PassRole"] == execution_role_arn(s.wb)
     assert on["sagemaker:CreateEndpoint"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg"
     assert on["sagemaker:CreateEndpointConfig"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/dg"
     assert on["sagemaker:CreateModel"] == "arn:aws:sagemaker:us-east-1:123456789012:model/dg"

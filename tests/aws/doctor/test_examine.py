@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from kit.doctor_snapshots import evidence
 
+from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, Verdict, examine
 from dgsm_helpers.aws.endpoint import deployment
@@ -292,7 +293,7 @@ def days_later(wb):
     """The same endpoint seen when it is so old that it may count as idle."""
     age = wb.now() - deployment.status(wb).created
     ahead_s = (IDLE_AFTER - age + timedelta(seconds=60)).total_seconds()
-    return replace(wb, _now_s=lambda: wb.now().timestamp() + ahead_s)
+    return replace(wb, site=replace(wb.site, now_s=lambda: wb.now().timestamp() + ahead_s))
 
 
 @breaks("idle")
@@ -365,7 +366,7 @@ def careless(embedded):
     sagemaker = wb.client("sagemaker")
     sagemaker.create_model(
         ModelName="dg-careless",
-        ExecutionRoleArn=wb.execution_role_arn,
+        ExecutionRoleArn=execution_role_arn(wb),
         PrimaryContainer={"ModelPackageName": wb.model_package_arn},
         EnableNetworkIsolation=True,
     )

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state, pause
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
@@ -124,7 +125,7 @@ def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
     )
     state = endpoint_state.settle(wb, timeout_s=7200, on_progress=None)
     assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
-    prices = {t: wb.price_per_hour(t).amount_usd for t in state.instances_by_type}
+    prices = {t: price_per_hour(wb, t).amount_usd for t in state.instances_by_type}
     paused = pause.pause(wb)
     assert paused.usd_per_hour == pytest.approx(prices["ml.g6.2xlarge"] + 2 * prices["ml.g6e.2xlarge"])
 

@@ -178,8 +178,8 @@ def test_export_holds_nothing_of_the_account_but_the_endpoints_name(scaled, to):
     assert "123456789012" not in made.text
     assert "arn:aws" not in made.text
     key = scaled.credentials()
-    assert key.access_key not in made.text
-    assert key.secret_key not in made.text
+    assert key.access_key_id not in made.text
+    assert key.secret_access_key not in made.text
     needed = {p.name for p in made.parameters if p.default is None}
     assert needed == {"model_package_arn", "role_arn"}
     assert [p.default for p in made.parameters if p.name == "endpoint_name"] == ["dg-export"]

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from dgsm_helpers.aws.core.money import InstanceCost
+from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling import registration
@@ -291,7 +292,7 @@ def test_cost_states_its_price_and_source():
 def test_cost_of_a_pool_is_that_of_its_dearest_type(workbook):
     wb = workbook()
     types = ("ml.g5.xlarge", "ml.g5.2xlarge")
-    amounts = {name: wb.price_per_hour(name).amount_usd for name in types}
+    amounts = {name: price_per_hour(wb, name).amount_usd for name in types}
     cost = InstanceCost.of(wb, types, 60.0)
     assert cost.instance_type == max(amounts, key=amounts.get)
     assert cost.usd == max(amounts.values())

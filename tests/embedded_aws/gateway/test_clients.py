@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from kit.stepped_plane import PACKAGE, ROLE
 
-from dgsm_helpers import prices
+from dgsm_helpers.aws.core.price_list import read_price
+from dgsm_helpers.prices import Price
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 AWS = Path(sys.executable).with_name("aws")
@@ -105,6 +106,6 @@ def test_the_sdks_resources_accept_every_answer(plane):
 
 def test_prices_are_looked_up_where_they_are_known(plane):
     client = plane.client("pricing")
-    price = prices.lookup(client, "us-east-1", "ml.g6.2xlarge")
-    assert price == prices.Price(amount_usd=1.222, source="AWS Price List, dated copy", as_of="2026-09-27")
-    assert prices.lookup(client, "eu-west-1", "ml.g6.2xlarge").amount_usd is None
+    price = read_price(client, "us-east-1", "ml.g6.2xlarge")
+    assert price == Price(amount_usd=1.222, source="AWS Price List, dated copy", as_of="2026-09-27")
+    assert read_price(client, "eu-west-1", "ml.g6.2xlarge").amount_usd is None

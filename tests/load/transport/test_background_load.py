@@ -23,7 +23,7 @@ def workbook(peer, endpoint_name="good"):
         endpoint_name=endpoint_name,
         variant_name="AllTraffic",
         ca_bundle=target.ca_bundle,
-        credentials=lambda: SimpleNamespace(access_key=target.access_key, secret_key=target.secret_key, token=None),
+        credentials=lambda: target.credentials,
     )
 
 

@@ -143,7 +143,7 @@ def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
 
 def test_missing_credentials_are_named_at_once(peer):
     async def make():
-        LeanTransport(replace(peer.target(), access_key=""))
+        LeanTransport(replace(peer.target(), credentials=sigv4.Credentials("", "")))
 
     with pytest.raises(CredentialsProblem):
         run_blocking(make())

@@ -13,6 +13,7 @@ from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import run_blocking, run_stream
 from dgsm_helpers.load.transport.stream_target import check_reachable
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
+from dgsm_helpers.wire.sigv4 import Credentials
 
 
 def session(peer, name="good", *, duration_s=1.0, **kwargs):
@@ -93,7 +94,7 @@ def test_an_untrusted_authority_is_named_at_once(peer):
 
 def test_missing_credentials_are_named_at_once(peer):
     with pytest.raises(CredentialsProblem):
-        check_reachable(replace(peer.target(), secret_key=""))
+        check_reachable(replace(peer.target(), credentials=Credentials("AKIDPEER", "")))
 
 
 def test_nothing_listening_is_named_at_once(peer):
@@ -107,4 +108,4 @@ def test_plain_http_is_refused(peer):
 
 
 def test_secrets_are_not_printed(peer):
-    assert peer.target().secret_key not in repr(peer.target())
+    assert peer.target().credentials.secret_access_key not in repr(peer.target())

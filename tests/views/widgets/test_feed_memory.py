@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import psutil
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from dgsm_helpers.session import Workbook
+from dgsm_helpers.clients import Clients
+from dgsm_helpers.session import AWS, Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
 
@@ -98,17 +100,17 @@ def offline(tmp_path: Path):
     session.events.register("before-parameter-build", keep)
     session.events.register("before-call", answer)
     wb = Workbook(
-        where="aws",
+        site=replace(AWS, now_s=clock.now_s),
         region="us-east-1",
         endpoint_name="dg",
         variant_name="AllTraffic",
         model_package_arn=None,
+        role_arn=None,
         confirm_spend=False,
         home=tmp_path,
-        session=session,
+        clients=Clients(session),
         stream_url="https://127.0.0.1:8443",
         ca_bundle=None,
-        _now_s=clock.now_s,
     )
     return wb, clock
 

@@ -1,0 +1,84 @@
+"""Where a workbook runs: clock, money and words, and what is refused when it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import boto3
+import pytest
+
+from dgsm_helpers.clients import Clients
+from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
+from dgsm_helpers.session import AWS, Workbook, open_workbook
+
+
+@pytest.fixture
+def wb(tmp_path):
+    return Workbook(
+        site=replace(AWS, now_s=lambda: 1_000_000.0),
+        region="eu-west-1",
+        endpoint_name="dg",
+        variant_name="AllTraffic",
+        model_package_arn=None,
+        role_arn=None,
+        confirm_spend=False,
+        home=tmp_path,
+        clients=Clients(boto3.Session("AKIDEXAMPLE", "secret", region_name="eu-west-1")),
+        stream_url="https://127.0.0.1:8443",
+        ca_bundle=None,
+    )
+
+
+def test_a_workbook_on_aws_says_so_in_captions(wb):
+    assert (wb.where, wb.place, wb.place_in_full, wb.bills) == ("aws", "AWS", "AWS", True)
+
+
+def test_a_workbook_on_the_embedded_aws_says_that_it_is_simulated(embedded):
+    wb = open_workbook("local", home=embedded.home)
+    assert (wb.where, wb.place, wb.bills) == ("local", "the embedded AWS", False)
+    assert wb.place_in_full == "the embedded AWS (simulated)"
+
+
+def test_the_clock_is_the_places(wb):
+    assert wb.now().isoformat() == "1970-01-12T13:46:40+00:00"
+
+
+def test_waiting_is_shorter_where_time_runs_faster(wb):
+    waits = []
+    fast = replace(wb, site=replace(AWS, speed=30.0, sleep_s=waits.append))
+    fast.sleep(60)
+    assert waits == [2.0]
+    assert fast.wall_seconds(15) == 0.5
+
+
+def test_spending_needs_consent_only_where_instances_cost_money(wb):
+    with pytest.raises(SpendNotConfirmed, match=r"Deploying dg costs \$1\.25 per hour"):
+        wb.require_spend("Deploying dg", 1.25)
+    replace(wb, confirm_spend=True).require_spend("Deploying dg", 1.25)
+    replace(wb, site=replace(AWS, bills=False)).require_spend("Deploying dg", 1.25)
+
+
+def test_the_key_tells_endpoints_of_different_places_and_regions_apart(wb):
+    assert wb.key == "aws-eu-west-1-dg"
+
+
+def test_workbooks_made_from_one_another_share_their_clients(wb):
+    assert replace(wb, endpoint_name="other").client("sagemaker") is wb.client("sagemaker")
+
+
+def test_a_place_that_is_neither_is_refused():
+    with pytest.raises(InvalidInput, match="where is 'azure'"):
+        open_workbook("azure")
+
+
+def test_an_account_without_a_region_is_refused(monkeypatch, tmp_path):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(InvalidInput, match="No AWS region is set"):
+        open_workbook("aws", home=tmp_path)
+
+
+def test_an_unknown_listing_is_refused_with_those_there_are(embedded):
+    with pytest.raises(InvalidInput, match="metered, speech"):
+        open_workbook("local", home=embedded.home, listing="music")
