@@ -96,7 +96,7 @@ async def serve(folder: Path) -> None:
     """Serve until standard input ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "leaf.pem")
-    server = RuntimeServer(placement=OneInstance(MeteredEngine(SETTINGS)), faults=NoFaults())
+    server = RuntimeServer(fleet=OneInstance(MeteredEngine(SETTINGS)), faults=NoFaults())
     print(await server.start(ssl_context=context), flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.stop()

@@ -114,7 +114,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "engines": {"metered": {**asdict(metered), "knee": metered.knee}},
     }
     heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, cloudwatch.evaluate_alarms, autoscaler.tick))
-    runtime = RuntimeServer(placement=fleet, faults=faults)
+    runtime = RuntimeServer(fleet=fleet, faults=faults)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:

@@ -1,8 +1,8 @@
-"""AWS Signature Version 4, signing and checking, for requests and for event-stream frames.
+"""AWS Signature Version 4 for SageMaker: signing and checking requests and event-stream frames.
 
-Frames chain: each signature covers the one before it, beginning with the request's own. Source: AWS's General
-Reference ("Create a signed AWS API request") and its Transcribe streaming guide (``AWS4-HMAC-SHA256-PAYLOAD``); the
-tests compare with botocore's and ``aws-sdk-signers``'s signatures.
+botocore signs requests; it neither checks them nor knows frames. Frames chain: each signature covers the one before it,
+beginning with the request's own. Source: AWS's General Reference ("Create a signed AWS API request") and its Transcribe
+streaming guide (``AWS4-HMAC-SHA256-PAYLOAD``); the tests compare with botocore's and ``aws-sdk-signers``'s signatures.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.wire import eventstream
 from dgsm_helpers.wire.eventstream import FrameError, Message, Timestamp
 
+SERVICE = "sagemaker"
 ALGORITHM = "AWS4-HMAC-SHA256"
 EVENTS_PAYLOAD = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -65,59 +70,27 @@ class Signed:
     """
 
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
     region: str
-    service: str
     signature: str
     headers: Mapping[str, str]
 
 
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def _signing_key(secret: str, date: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (date, region, service, "aws4_request"):
+    for part in (date, region, SERVICE, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
+
+
+def _scope(date: str, region: str) -> str:
+    return f"{date}/{region}/{SERVICE}/aws4_request"
 
 
 @lru_cache(maxsize=64)
 def _stamp(second: int) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
-
-
-def _canonical_query(query: str) -> str:
-    if not query:
-        return ""
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return "&".join(f"{key}={value}" for key, value in sorted((quote(k, safe=""), quote(v, safe="")) for k, v in pairs))
-
-
-def _request_signature(
-    *,
-    method: str,
-    path: str,
-    query: str,
-    headers: Mapping[str, str],
-    signed_names: list[str],
-    payload_hash: str,
-    stamp: str,
-    key: bytes,
-    scope: str,
-) -> str:
-    # Everything but S3 encodes the path as sent once more.
-    canonical = "\n".join(
-        (
-            method,
-            quote(path, safe="/-_.~") or "/",
-            _canonical_query(query),
-            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed_names),
-            "",
-            ";".join(signed_names),
-            payload_hash,
-        )
-    )
-    text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def sign_request(
@@ -128,39 +101,21 @@ def sign_request(
     credentials: Credentials,
     region: str,
     payload_hash: str,
-    service: str = "sagemaker",
     query: str = "",
-    now_s: float | None = None,
 ) -> Signed:
     """Sign a request.
 
     ``headers`` have lower-case names and include ``host``; all of them are signed. ``path`` is as it goes on the wire.
-    ``payload_hash`` is the body's SHA-256 in hexadecimal, or `EVENTS_PAYLOAD` for an event stream. ``now_s`` is Unix
-    time (now when None).
+    ``payload_hash`` is the body's SHA-256 in hexadecimal, or `EVENTS_PAYLOAD` for an event stream.
     """
-    stamp = _stamp(int(time.time() if now_s is None else now_s))
-    added = {"x-amz-date": stamp, "x-amz-content-sha256": payload_hash}
-    if credentials.session_token:
-        added["x-amz-security-token"] = credentials.session_token
-    every = {**headers, **added}
-    names = sorted(every)
-    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    signature = _request_signature(
-        method=method,
-        path=path,
-        query=query,
-        headers=every,
-        signed_names=names,
-        payload_hash=payload_hash,
-        stamp=stamp,
-        key=_signing_key(credentials.secret_access_key, stamp[:8], region, service),
-        scope=scope,
-    )
-    added["authorization"] = (
-        f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
-        f"SignedHeaders={';'.join(names)}, Signature={signature}"
-    )
-    return Signed(credentials.access_key_id, credentials.secret_access_key, region, service, signature, added)
+    url = f"https://{headers['host']}{path}{'?' if query else ''}{query}"
+    request = AWSRequest(method, url, headers={**headers, "x-amz-content-sha256": payload_hash})
+    key = credentials
+    frozen = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
+    SigV4Auth(frozen, SERVICE, region).add_auth(request)
+    added = {name.lower(): value for name, value in request.headers.items() if name not in headers}
+    signature = added["authorization"].rpartition("=")[2]
+    return Signed(key.access_key_id, key.secret_access_key, region, signature, added)
 
 
 def _parse_authorization(value: str) -> tuple[list[str], list[str], str]:
@@ -210,7 +165,6 @@ def verify_request(
     secret_for: Callable[[str], str | None],
     query: str = "",
     body: bytes | None = None,
-    service: str = "sagemaker",
     now_s: float | None = None,
 ) -> Signed:
     """Check a request's signature as AWS does.
@@ -221,37 +175,47 @@ def verify_request(
     Raises:
         SignatureRefused: with AWS's own code, status and text.
     """
-    (key_id, date, region, asked_service, _), names, given = _parse_authorization(headers.get("authorization", ""))
+    (key_id, date, region, service, _), names, signature = _parse_authorization(headers.get("authorization", ""))
     secret = secret_for(key_id)
     if secret is None:
         raise SignatureRefused("UnrecognizedClientException", "The security token included in the request is invalid.")
-    if asked_service != service:
+    if service != SERVICE:
         raise SignatureRefused(
-            "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
+            "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
         )
     stamp = headers.get("x-amz-date", "")
     _check_date(stamp, date, time.time() if now_s is None else now_s)
     announced = headers.get("x-amz-content-sha256", "")
-    actual = announced or EMPTY_SHA256 if body is None else sha256(body).hexdigest()
-    by_value = announced in (UNSIGNED_PAYLOAD, EVENTS_PAYLOAD)
-    expected = _request_signature(
-        method=method,
-        path=path,
-        query=query,
-        headers=headers,
-        signed_names=names,
-        payload_hash=announced if by_value else actual,
-        stamp=stamp,
-        key=_signing_key(secret, date, region, service),
-        scope=f"{date}/{region}/{service}/aws4_request",
+    if announced in (UNSIGNED_PAYLOAD, EVENTS_PAYLOAD) or body is None:
+        payload_hash = announced or EMPTY_SHA256
+    else:
+        payload_hash = sha256(body).hexdigest()
+    canonical = "\n".join(
+        (
+            method,
+            # Everything but S3 encodes the path as sent once more.
+            quote(path, safe="/-_.~") or "/",
+            _canonical_query(query),
+            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in names),
+            "",
+            ";".join(names),
+            payload_hash,
+        )
     )
-    if "host" not in names or not hmac.compare_digest(expected, given):
+    text = f"{ALGORITHM}\n{stamp}\n{_scope(date, region)}\n{sha256(canonical.encode()).hexdigest()}"
+    expected = hmac.digest(_signing_key(secret, date, region), text.encode(), "sha256").hex()
+    if "host" not in names or not hmac.compare_digest(expected, signature):
         raise SignatureRefused(
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
             "Access Key and signing method. Consult the service documentation for details.",
         )
-    return Signed(key_id, secret, region, service, given, {})
+    return Signed(key_id, secret, region, signature, {})
+
+
+def _canonical_query(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return "&".join(f"{key}={value}" for key, value in sorted((quote(k, safe=""), quote(v, safe="")) for k, v in pairs))
 
 
 class _FrameChain:
@@ -277,10 +241,9 @@ class _FrameChain:
 
     def _begin(self, second: int) -> None:
         # A stream may run across midnight UTC: the key and the scope follow each frame's own date.
-        stamp, who = _stamp(second), self._signed
-        scope = f"{stamp[:8]}/{who.region}/{who.service}/aws4_request"
-        self._key = _signing_key(who.secret_access_key, stamp[:8], who.region, who.service)
-        self._dated = f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}".encode()
+        stamp, signer = _stamp(second), self._signed
+        self._key = _signing_key(signer.secret_access_key, stamp[:8], signer.region)
+        self._dated = f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{_scope(stamp[:8], signer.region)}".encode()
         self._second = second
 
 
@@ -310,16 +273,16 @@ class FrameVerifier(_FrameChain):
             SignatureRefused: the signature does not hold, or there is none.
             FrameError: the payload is not one message.
         """
-        date_ms, unsigned_head, given = _read_signed_head(frame.head)
+        date_ms, unsigned_head, signature = _read_signed_head(frame.head)
         try:
             expected = self._signature(date_ms, unsigned_head, frame.payload)
         except (OverflowError, ValueError, OSError) as error:
             raise FrameError(f"Event date {date_ms} is out of range.") from error
-        if not hmac.compare_digest(expected, given):
+        if not hmac.compare_digest(expected, signature):
             raise SignatureRefused(
                 "InvalidSignatureException", "The signature of an event does not match the one we calculated."
             )
-        self._prior = hexlify(given)
+        self._prior = hexlify(signature)
         return eventstream.decode(frame.payload) if frame.payload else None
 
 
@@ -333,7 +296,7 @@ def _read_signed_head(head: bytes) -> tuple[int, bytes, bytes]:
         date_ms = int.from_bytes(head[len(_DATE_HEAD) : _DATE_LENGTH], "big", signed=True)
         return date_ms, head[:_DATE_LENGTH], head[-32:]
     headers = dict(eventstream.decode_headers(head))
-    given, date = headers.pop(":chunk-signature", None), headers.get(":date")
-    if not isinstance(given, bytes) or not isinstance(date, Timestamp):
+    signature, date = headers.pop(":chunk-signature", None), headers.get(":date")
+    if not isinstance(signature, bytes) or not isinstance(date, Timestamp):
         raise SignatureRefused("InvalidSignatureException", "An event must carry :date and :chunk-signature.")
-    return int(date), eventstream.encode_headers(headers), given
+    return int(date), eventstream.encode_headers(headers), signature

@@ -1,8 +1,7 @@
 """One instance of the fleet, the requests it holds, and what happened on it since the last look.
 
 An instance counts, it does not judge: the fleet decides when it lives, ``vitals`` turns its counts into metrics.
-Everything
-here is guarded by the fleet's lock, which each lease shares, since requests end on the runtime's thread and life
+Everything here is guarded by the fleet's lock, which each lease shares: requests end on the runtime's thread, life
 cycles move on the heartbeat's.
 """
 
@@ -92,7 +91,7 @@ class Lease:
     kind: str
     _lock: threading.RLock
     _write: Callable[[str], None]
-    on_kill: Callable[[str], None] | None = None
+    on_kill: Callable[[str], object] | None = None
 
     def __post_init__(self) -> None:
         with self._lock:

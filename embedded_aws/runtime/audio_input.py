@@ -100,12 +100,6 @@ class Format:
         return self.sample_bytes * self.channels
 
 
-def raw_format(encoding: str, sample_rate: int, channels: int) -> Format:
-    """Format of raw audio as a query string describes it."""
-    sample_bytes, read = ENCODINGS[encoding]
-    return Format(sample_rate, channels, sample_bytes, read)
-
-
 def parse_wav_head(data: bytes) -> tuple[Format, int] | None:
     """Format and offset of the samples of a WAV file that begins with ``data``; None when more of it is needed.
 
@@ -118,17 +112,17 @@ def parse_wav_head(data: bytes) -> tuple[Format, int] | None:
         return None
     if data[8:12] != b"WAVE":
         raise AudioUndecodable("a RIFF file, but not WAVE")
-    at, found = 12, None
+    at, wav_format = 12, None
     while len(data) >= at + 8:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name == b"data":
-            if found is None:
+            if wav_format is None:
                 raise AudioUndecodable("a WAV file without a fmt chunk")
-            return found, at + 8
+            return wav_format, at + 8
         if name == b"fmt ":
             if len(data) < at + 8 + size:
                 return None
-            found = _wav_format(data[at + 8 : at + 8 + size])
+            wav_format = _wav_format(data[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
         if at > 1 << 20:
             raise AudioUndecodable("a WAV file without a data chunk")
@@ -161,10 +155,9 @@ class Splitter:
         self._at_start = True
 
     @property
-    def plain(self) -> bool:
-        """Whether pieces pass unchanged."""
-        known = self.format
-        return known is not None and known.channels == 1 and known.read is _pcm16
+    def sample_rate(self) -> int:
+        """In Hz; 0 while the format is not known."""
+        return self.format.sample_rate if self.format else 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Linear16 of each channel (one when mixed); empty while nothing is whole yet.
@@ -177,17 +170,15 @@ class Splitter:
             self._rest = b""
         if self._at_start:
             data = self._skip_header(data)
-        known = self.format
-        if known is None or not data:
+        if self.format is None or not data:
             return []
-        if spare := len(data) % known.frame_bytes:
+        if spare := len(data) % self.format.frame_bytes:
             self._rest = data[-spare:]
             data = data[:-spare]
-        return channels_of(known, data, separate=self._separate) if data else []
+        return _channels(self.format, data, separate=self._separate) if data else []
 
     def _skip_header(self, data: bytes) -> bytes:
-        raw_given = self.format is not None
-        if raw_given and (data[:4] != b"RIFF" or (len(data) >= 12 and data[8:12] != b"WAVE")):
+        if self.format and (data[:4] != b"RIFF" or (len(data) >= 12 and data[8:12] != b"WAVE")):
             self._at_start = False
             return data
         head = parse_wav_head(data)
@@ -199,7 +190,7 @@ class Splitter:
         return data[start:]
 
 
-def channels_of(audio_format: Format, data: bytes, *, separate: bool) -> list[bytes]:
+def _channels(audio_format: Format, data: bytes, *, separate: bool) -> list[bytes]:
     """Linear16 of each channel of whole frames, or their mean."""
     if audio_format.channels == 1 and audio_format.read is _pcm16:
         return [data]
@@ -218,6 +209,6 @@ def decode_file(data: bytes, raw: Format | None, *, separate: bool) -> tuple[int
     """
     splitter = Splitter(raw, separate=separate)
     channels = splitter.feed(data)
-    if splitter.format is None or not channels:
+    if not channels:
         raise AudioUndecodable("no audio")
-    return splitter.format.sample_rate, channels
+    return splitter.sample_rate, channels

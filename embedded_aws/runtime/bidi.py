@@ -1,8 +1,7 @@
 """One ``InvokeEndpointWithBidirectionalStream``: signed frames in, payload parts out.
 
 Clients wait for the response headers before they send audio, so the request is accepted or refused when its headers
-arrive. What ends a stream in its middle is told in-stream: clients take a reset or a dropped connection for a clean
-end.
+arrive. A failure in a stream's middle is told in-stream: clients take a reset or a dropped connection for a clean end.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from dgsm_helpers.errors import LocalError
 from dgsm_helpers.wire import eventstream
 from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
+from embedded_aws.gateway.faults import Faults
 from embedded_aws.runtime.container import Client, ContainerStream
-from embedded_aws.runtime.exchange import Outbound, Refused, Request
+from embedded_aws.runtime.exchange import Exchange, Refused, Request
 from embedded_aws.runtime.gate import Admitted, Limits
+from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.listen import ListenRefused, parse_listen
-from embedded_aws.runtime.runtime_ports import Faults
 
 IDLE = (
     "Model container closed the WebSocket (1011): NET-0001, Deepgram did not receive audio data or a text message "
@@ -35,17 +35,17 @@ _FAULT_CHECK_EVERY = 5
 type InstanceLoss = Literal["failure", "drop"]
 
 
-class BidiExchange:
-    """An accepted stream (`http.Exchange`).
+class BidiExchange(Exchange):
+    """An accepted stream.
 
-    Raises (from the constructor):
+    Raises:
         Refused: the container does not accept it; the instance is released.
     """
 
     def __init__(
         self,
         request: Request,
-        out: Outbound,
+        out: Http2Stream,
         admitted: Admitted,
         *,
         faults: Faults,
@@ -73,9 +73,9 @@ class BidiExchange:
             self._lease.release()
             raise
         loop = asyncio.get_running_loop()
-        lose = self._drop if instance_loss == "drop" else self._instance_lost
+        on_loss = self._drop if instance_loss == "drop" else self._instance_lost
         # Instances go away on the heartbeat's thread, with the fleet's lock held.
-        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(lose, reason)
+        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(on_loss, reason)
         out.send_headers(
             [
                 (":status", "200"),
@@ -104,7 +104,6 @@ class BidiExchange:
     # From the client
 
     def data(self, data: bytes) -> None:
-        """A piece of the request's body."""
         if self.over:
             return
         try:
@@ -123,14 +122,14 @@ class BidiExchange:
 
     def _message(self, inner: eventstream.Message) -> None:
         self._messages += 1
-        if self._messages % _FAULT_CHECK_EVERY == 0 and self._struck():
+        if self._messages % _FAULT_CHECK_EVERY == 0 and self._fault_strikes():
             return
         self._active_s = self._clock()
         kind = self._container.message(inner.payload, text=inner.headers.get("DataType") == "UTF8")
         if kind == "audio" and self._first_audio_s is None:
             self._first_audio_s = self._active_s
 
-    def _struck(self) -> bool:
+    def _fault_strikes(self) -> bool:
         if self._faults.take("mid-stream-error", self._endpoint):
             self._model_failed("Model container closed the WebSocket (1011): a fault was asked for.")
         elif self._faults.take("dropped-connection", self._endpoint):
@@ -138,18 +137,14 @@ class BidiExchange:
         return self.over
 
     def end(self) -> None:
-        """The client ends its input. Without CloseStream the container's WebSocket just closes, and the tail is
-
-        lost."""
+        """The client ends its input. Without CloseStream the container's WebSocket closes, and the tail is lost."""
         if not self.over and not self._container.ending:
             self._close()
 
     def lost(self) -> None:
-        """The stream or its connection is gone."""
         self._release()
 
     def stop(self) -> None:
-        """The server goes down."""
         self._instance_lost("the embedded AWS stops")
 
     # From the container
@@ -189,7 +184,7 @@ class BidiExchange:
         text = f"The instance that held this stream is gone: {reason}."
         self._fail(eventstream.exception("InternalStreamFailure", Message=text), "midstream")
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, _reason: str) -> None:
         if not self.over:
             self._lease.error("midstream")
             self._release()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from embedded_aws.engines.base import EngineInstance, EngineStream, Recognised, StreamOptions
-from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter, raw_format
-from embedded_aws.runtime.listen import ListenOptions
+from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
+from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape, schema_error
 
 _MAX_BINARY_CONTROL_BYTES = 256
@@ -24,7 +24,10 @@ UNDECODABLE = "Model container closed the WebSocket (1008): DATA-0000, the paylo
 
 @dataclass(frozen=True)
 class Client:
-    """Where a container's words go: ``send`` a message, ``close`` after the last, ``fail`` instead of going on."""
+    """Where a container's words go: ``send`` a message, ``close`` after the last, ``fail`` instead of going on.
+
+    Whoever is told ``fail`` aborts the stream.
+    """
 
     send: Callable[[bytes], None]
     close: Callable[[], None]
@@ -35,24 +38,20 @@ class ContainerStream:
     """One WebSocket of the container."""
 
     def __init__(
-        self, engine: EngineInstance, options: ListenOptions, client: Client, *, request_id: str, created: str
+        self, engine: EngineInstance, options: ListenQuery, client: Client, *, request_id: str, created: str
     ) -> None:
+        self.options = options
+        self.client = client
+        self.shape = Shape(request_id, options.punctuate, options.channels if options.multichannel else 1)
+        self.model = options.model
         self._engine = engine
-        self._options = options
-        self._client = client
         self._created = created
-        channels = options.channels if options.multichannel else 1
-        self._shape = Shape(request_id, options.punctuate, channels)
-        given = None
-        if options.encoding:
-            given = raw_format(options.encoding, options.sample_rate, options.channels)
-        self._splitter = Splitter(given, separate=options.multichannel)
+        self._splitter = Splitter(options.raw_format, separate=options.multichannel)
         self._voices: list[_Voice] = []
         self._digest = sha256()
         self._heard_bytes = 0
         self.ending = False
         self._over = False
-        self._model = options.model
 
     def message(self, data: bytes, *, text: bool) -> str:
         """One message of the client; returns what it was: ``audio``, a control message's type, or ``unknown``."""
@@ -70,14 +69,14 @@ class ContainerStream:
         try:
             pieces = self._splitter.feed(data)
         except AudioUndecodable as error:
-            self._fail(f"{UNDECODABLE} ({error}).")
+            self.client.fail(f"{UNDECODABLE} ({error}).")
             return
         if not pieces:
             return
         if not self._voices:
             self._open(len(pieces))
         if len(pieces) != len(self._voices):
-            self._fail(f"{UNDECODABLE} (its number of channels changed).")
+            self.client.fail(f"{UNDECODABLE} (its number of channels changed).")
             return
         self._digest.update(data)
         self._heard_bytes += len(pieces[0])
@@ -85,16 +84,15 @@ class ContainerStream:
             voice.stream.audio(piece)
 
     def _open(self, channels: int) -> None:
-        asked = self._options
-        self._shape = Shape(self._shape.request_id, asked.punctuate, channels)
-        heard_as = StreamOptions(
-            sample_rate=self._splitter.format.sample_rate,
-            interim_results=asked.interim_results,
-            endpointing_s=asked.endpointing_s,
+        self.shape = Shape(self.shape.request_id, self.options.punctuate, channels)
+        stream_options = StreamOptions(
+            sample_rate=self._splitter.sample_rate,
+            interim_results=self.options.interim_results,
+            endpointing_s=self.options.endpointing_s,
         )
         for number in range(channels):
             voice = _Voice(self, number)
-            voice.stream = self._engine.open_stream(heard_as, voice)
+            voice.stream = self._engine.open_stream(stream_options, voice)
             self._voices.append(voice)
 
     def _control(self, kind: str, data: bytes) -> str:
@@ -105,50 +103,24 @@ class ContainerStream:
             self.ending = True
             for voice in self._voices:
                 voice.stream.finish()
-            if not self._voices:
-                self._finish()
+            self.finish_if_all_ended()
         elif kind != "KeepAlive":
-            self._client.send(schema_error(data.decode(errors="replace")))
+            self.client.send(schema_error(data.decode(errors="replace")))
             return "unknown"
         return kind
 
-    # From the voices
-
-    def result(self, result: Recognised, voice: _Voice) -> None:
-        """A result of one channel."""
-        self._model = result.model
-        asked, send, shape = self._options, self._client.send, self._shape
-        if asked.vad_events and voice.starts_speech(result):
-            send(shape.speech_started(result.words[0].start_s, voice.number))
-        send(shape.results(result, voice.number))
-        if asked.utterance_end_s is not None and voice.utterance_ended(result, asked.utterance_end_s):
-            send(shape.utterance_end(voice.last_word_end_s, voice.number))
-
-    def voice_ended(self) -> None:
-        """One channel has nothing more to say."""
-        if all(voice.ended for voice in self._voices):
-            self._finish()
-
-    def voice_failed(self, message: str) -> None:
-        """One channel's recogniser failed."""
-        self._fail(f"Model container closed the WebSocket (1011): {message}")
-
-    def _finish(self) -> None:
+    def finish_if_all_ended(self) -> None:
+        """Send the ``Metadata`` message and close, when no channel has anything more to say."""
+        if self._over or not all(voice.ended for voice in self._voices):
+            return
         self._over = True
-        rate = self._splitter.format.sample_rate if self._splitter.format else 1
-        self._client.send(
-            self._shape.metadata(
-                model=self._model,
-                duration_s=self._heard_bytes / 2 / rate,
-                sha256=self._digest.hexdigest(),
-                created=self._created,
+        duration_s = self._heard_bytes / 2 / self._splitter.sample_rate if self._heard_bytes else 0.0
+        self.client.send(
+            self.shape.metadata(
+                model=self.model, duration_s=duration_s, sha256=self._digest.hexdigest(), created=self._created
             )
         )
-        self._client.close()
-
-    def _fail(self, message: str) -> None:
-        self.abort()
-        self._client.fail(message)
+        self.client.close()
 
     def abort(self) -> None:
         """The client is gone, or nothing it says matters any more."""
@@ -159,9 +131,9 @@ class ContainerStream:
 
 
 class _Voice:
-    """One channel of a stream, listening to its engine."""
+    """One channel of a stream: hears its engine's results and sends what Deepgram makes of them."""
 
-    __slots__ = ("_container", "_saw_end", "_speaking", "ended", "last_word_end_s", "number", "stream")
+    __slots__ = ("_container", "_last_word_end_s", "_number", "_saw_end", "_speaking", "ended", "stream")
 
     stream: EngineStream
 
@@ -169,32 +141,39 @@ class _Voice:
         self._container = container
         self._speaking = False
         self._saw_end = True
-        self.number = number
+        self._number = number
+        self._last_word_end_s = 0.0
         self.ended = False
-        self.last_word_end_s = 0.0
 
     def on_result(self, result: Recognised) -> None:
-        self._container.result(result, self)
+        container = self._container
+        container.model = result.model
+        options, send, shape = container.options, container.client.send, container.shape
+        if options.vad_events and self._starts_speech(result):
+            send(shape.speech_started(result.words[0].start_s, self._number))
+        send(shape.results(result, self._number))
+        if options.utterance_end_s is not None and self._ends_utterance(result, options.utterance_end_s):
+            send(shape.utterance_end(self._last_word_end_s, self._number))
 
     def on_end(self) -> None:
         self.ended = True
-        self._container.voice_ended()
+        self._container.finish_if_all_ended()
 
     def on_failure(self, message: str) -> None:
-        self._container.voice_failed(message)
+        self._container.client.fail(f"Model container closed the WebSocket (1011): {message}")
 
-    def starts_speech(self, result: Recognised) -> bool:
+    def _starts_speech(self, result: Recognised) -> bool:
         """Whether speech begins with this result."""
         began = bool(result.words) and not self._speaking
         self._speaking = bool(result.words) and not result.speech_final
         return began
 
-    def utterance_ended(self, result: Recognised, pause_s: float) -> bool:
+    def _ends_utterance(self, result: Recognised, pause_s: float) -> bool:
         """Whether this result shows that no word has come for ``pause_s``; once per utterance."""
-        if result.words and result.words[-1].end_s > self.last_word_end_s:
-            self.last_word_end_s = result.words[-1].end_s
+        if result.words and result.words[-1].end_s > self._last_word_end_s:
+            self._last_word_end_s = result.words[-1].end_s
             self._saw_end = False
-        if self._saw_end or result.start_s + result.duration_s - self.last_word_end_s < pause_s:
+        if self._saw_end or result.start_s + result.duration_s - self._last_word_end_s < pause_s:
             return False
         self._saw_end = True
         return True

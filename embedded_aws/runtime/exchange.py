@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def split_target(target: str) -> tuple[str, str]:
     return path, query
 
 
-def merge_headers(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def merge_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """One value per lower-case name; repeated ones are joined, as signatures have it."""
     merged: dict[str, str] = {}
     for name, value in pairs:
@@ -75,26 +74,8 @@ def merge_headers(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return merged
 
 
-class Outbound(Protocol):
-    """The answering side of one HTTP/2 stream."""
-
-    pending_bytes: int
-
-    def send_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Response headers, ``:status`` first."""
-
-    def send(self, data: bytes, *, end: bool = False) -> None:
-        """Body, when the peer's window allows; never blocks."""
-
-    def reset(self) -> None:
-        """Give the stream up."""
-
-    def drop_connection(self) -> None:
-        """Cut the TCP connection without a word."""
-
-
-class Exchange(Protocol):
-    """What answers one HTTP/2 stream."""
+class Exchange:
+    """What answers one HTTP/2 stream. This one drops whatever comes: its request was refused on its headers."""
 
     def data(self, data: bytes) -> None:
         """A piece of the request's body."""

@@ -9,11 +9,12 @@ from typing import Literal
 from urllib.parse import unquote
 
 from dgsm_helpers.wire.sigv4 import SignatureRefused, Signed, verify_request
-from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
+from embedded_aws.fleet.instances import Lease
+from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, VariantNotFound
+from embedded_aws.gateway.faults import Faults
 from embedded_aws.listings import ACCOUNT_ID
 from embedded_aws.runtime.exchange import Refused, Request
 from embedded_aws.runtime.listen import ListenRefused
-from embedded_aws.runtime.runtime_ports import Faults, Lease, Placement
 
 STREAM = "InvokeEndpointWithBidirectionalStream"
 FILE = "InvokeEndpoint"
@@ -67,8 +68,8 @@ class Admitted:
     def model_error(self, refused: ListenRefused, request_id: str, kind: Literal["stream", "file"]) -> Refused:
         """The container's refusal as the client sees it.
 
-        Deepgram's manual says that a stream's real reason is only in the log. It is there; that ``OriginalMessage``
-        has it, too, is an assumption, since AWS's model of the error has the field.
+        Deepgram's manual says that a stream's real reason is only in the log. That ``OriginalMessage`` has it too is an
+        assumption, since AWS's model of the error has the field.
         """
         self.lease.error("4xx")
         self.lease.error("model")
@@ -117,13 +118,13 @@ class Gate:
     """Admits requests or refuses them as AWS does.
 
     Args:
-        placement: finds the instance.
+        fleet: finds the instance.
         faults: throttling, denied and expired on demand.
         secret_for: secret of an access key, None for an unknown one.
     """
 
-    def __init__(self, placement: Placement, faults: Faults, secret_for: Callable[[str], str | None]) -> None:
-        self._placement = placement
+    def __init__(self, fleet: Fleet, faults: Faults, secret_for: Callable[[str], str | None]) -> None:
+        self._fleet = fleet
         self._faults = faults
         self._secret_for = secret_for
 
@@ -146,7 +147,7 @@ class Gate:
             raise Refused(error.status, error.code, error.message) from error
         self._check_faults(operation, endpoint, signed)
         _check_length(request)
-        lease = self._place(request, operation, endpoint, signed)
+        lease = self._acquire(request, operation, endpoint, signed)
         group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
         return Admitted(endpoint, signed, lease, f"arn:aws:logs:{signed.region}:{ACCOUNT_ID}:log-group:{group}")
 
@@ -165,11 +166,11 @@ class Gate:
                 # Only 429 is recognised as throttling by AWS's bidirectional client.
                 raise Refused(429, "ThrottlingException", "Rate exceeded")
 
-    def _place(self, request: Request, operation: str, endpoint: str, signed: Signed) -> Lease:
+    def _acquire(self, request: Request, operation: str, endpoint: str, signed: Signed) -> Lease:
         variant = request.headers.get("x-amzn-sagemaker-target-variant") or None
         kind = "stream" if operation == STREAM else "file"
         try:
-            return self._placement.acquire(signed.region, endpoint, variant=variant, kind=kind)
+            return self._fleet.acquire(signed.region, endpoint, variant=variant, kind=kind)
         except EndpointNotFound as error:
             raise Refused(400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} not found.") from error
         # AWS's exact words are not published for the next two.

@@ -14,8 +14,8 @@ type Answer = Callable[[Request, bytes], Awaitable[Response]]
 _MAX_DISCARDED_BYTES = 256 << 20
 
 
-class Http1Connection:
-    """See the module.
+class Http1ServerConnection:
+    """A client's connection.
 
     Args:
         transport: the connection.
@@ -23,12 +23,13 @@ class Http1Connection:
         max_body_bytes: longer bodies are refused with 413.
     """
 
+    _request: Request
+
     def __init__(self, transport: asyncio.Transport, answer: Answer, max_body_bytes: int) -> None:
         self._transport = transport
         self._answer = answer
         self._max_body_bytes = max_body_bytes
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 16)
-        self._request: Request | None = None
         self._body = bytearray()
         self._body_bytes = 0
         self._task: asyncio.Task[None] | None = None

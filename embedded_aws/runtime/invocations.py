@@ -6,21 +6,19 @@ import asyncio
 import time
 import uuid
 from hashlib import sha256
+from typing import Any
 
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import EngineInstance, Recognised
-from embedded_aws.runtime.audio_input import AudioUndecodable, decode_file, raw_format
+from embedded_aws.runtime.audio_input import AudioUndecodable, decode_file
 from embedded_aws.runtime.exchange import Refused, Request, Response, respond
 from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
-from embedded_aws.runtime.listen import ListenOptions, ListenRefused, parse_listen
+from embedded_aws.runtime.listen import ListenQuery, ListenRefused, parse_listen
 from embedded_aws.runtime.messages import transcript_document
 
 
 async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> Response:
-    """Answer one whole request, whatever it asks for.
-
-    Never raises what a client could cause.
-    """
+    """Answer one whole request, whatever it asks for. Never raises what a client could cause."""
     try:
         operation, endpoint = route(request)
         if operation == STREAM:
@@ -28,19 +26,17 @@ async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> R
                 400, "InputValidationError", "Bidirectional streaming needs HTTP/2.", ErrorCode="HTTP2_REQUIRED"
             )
         admitted = gate.admit(request, FILE, endpoint, body=body)
+        lease = admitted.lease
+        try:
+            started_s = time.monotonic()
+            document = await _transcribe(admitted, limits, request, body)
+            lease.model_latency((time.monotonic() - started_s) * 1000)
+            return respond(200, document, ("x-amzn-invoked-production-variant", lease.variant_name))
+        finally:
+            lease.on_kill = None
+            lease.release()
     except Refused as refused:
         return refused.response()
-    started_s = time.monotonic()
-    try:
-        document = await _transcribe(admitted, limits, request, body)
-        admitted.lease.model_latency((time.monotonic() - started_s) * 1000)
-        variant = admitted.lease.variant_name
-        return respond(200, document, ("x-amzn-invoked-production-variant", variant))
-    except Refused as refused:
-        return refused.response()
-    finally:
-        admitted.lease.on_kill = None
-        admitted.lease.release()
 
 
 async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body: bytes) -> bytes:
@@ -54,9 +50,9 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
     engine = admitted.lease.instance.engine
     if engine is None:
         raise admitted.container_failed("the container has ended")
-    heard = await _within(admitted, limits, engine, channels, rate)
+    transcripts = await _within(admitted, limits, engine, channels, rate)
     return transcript_document(
-        heard,
+        transcripts,
         request_id=request_id,
         punctuate=options.punctuate,
         utterances=options.utterances,
@@ -65,12 +61,9 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
     )
 
 
-def _decode(options: ListenOptions, body: bytes) -> tuple[int, list[bytes]]:
-    raw = None
-    if options.encoding:
-        raw = raw_format(options.encoding, options.sample_rate, options.channels)
+def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:
     try:
-        return decode_file(body, raw, separate=options.multichannel)
+        return decode_file(body, options.raw_format, separate=options.multichannel)
     except AudioUndecodable as error:
         raise ListenRefused(
             400, "Bad Request", f"Bad Request: failed to process audio: corrupt or unsupported data ({error})"
@@ -82,11 +75,12 @@ async def _within(
 ) -> list[Recognised]:
     """Transcribe all channels, unless time runs out or the instance goes away first."""
     loop = asyncio.get_running_loop()
-    gone = loop.create_future()
+    gone: asyncio.Future[str] = loop.create_future()
     admitted.lease.on_kill = lambda reason: loop.call_soon_threadsafe(_settle, gone, reason)
     work = asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
     try:
-        done, _ = await asyncio.wait({work, gone}, timeout=limits.response_s, return_when=asyncio.FIRST_COMPLETED)
+        awaited: set[asyncio.Future[Any]] = {work, gone}
+        done, _ = await asyncio.wait(awaited, timeout=limits.response_s, return_when=asyncio.FIRST_COMPLETED)
         if work in done:
             return list(work.result())
         if gone in done:

@@ -7,10 +7,11 @@ are accepted, as the local recognisers have no such feature; unknown ones are re
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from embedded_aws.runtime.audio_input import ENCODINGS
+from embedded_aws.runtime.audio_input import ENCODINGS, Format
 
 PATH = "v1/listen"
 
@@ -28,9 +29,7 @@ _PARAMETERS = {
     "stream": frozenset(_BOTH.split()) | frozenset(_STREAM_ONLY.split()),
     "file": frozenset(_BOTH.split()) | frozenset(_FILE_ONLY.split()),
 }
-_BOOLEANS = frozenset(
-    ("interim_results", "multichannel", "punctuate", "smart_format", "utterances", "vad_events"),
-)
+_BOOLEANS = ("interim_results", "multichannel", "punctuate", "smart_format", "utterances", "vad_events")
 
 _MIN_UTTERANCE_END_MS = 1000
 DEFAULT_ENDPOINTING_MS = 10
@@ -54,7 +53,7 @@ class ListenRefused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListenOptions:
+class ListenQuery:
     """What was asked for. ``encoding`` and ``sample_rate`` None: the audio says it itself (a WAV header)."""
 
     model: str = "general"
@@ -69,8 +68,15 @@ class ListenOptions:
     vad_events: bool = False
     utterances: bool = False
 
+    @property
+    def raw_format(self) -> Format | None:
+        """How raw samples lie in bytes; None when the audio says it itself."""
+        if self.encoding is None or self.sample_rate is None:
+            return None
+        return Format(self.sample_rate, self.channels, *ENCODINGS[self.encoding])
 
-def parse_listen(path: str, query: str, kind: str) -> ListenOptions:
+
+def parse_listen(path: str, query: str, kind: str) -> ListenQuery:
     """Options of one request.
 
     ``kind`` is ``stream`` or ``file``; ``path`` and ``query`` are as the client gave them to SageMaker.
@@ -84,32 +90,30 @@ def parse_listen(path: str, query: str, kind: str) -> ListenOptions:
     for name, _ in pairs:
         if name not in _PARAMETERS[kind]:
             raise ListenRefused(400, "unsupported_parameter", f"Unsupported query parameter: '{name}'.")
-    given = dict(pairs)
-    flags = {name: _boolean(name, given[name]) for name in _BOOLEANS & given.keys()}
-    encoding = given.get("encoding")
+    parameters = dict(pairs)
+    flags = {name: _boolean(name, parameters.get(name, "false")) for name in _BOOLEANS}
+    encoding = parameters.get("encoding")
     if encoding is not None and encoding not in ENCODINGS:
         raise _bad(f"Unsupported encoding: '{encoding}'. This container decodes {', '.join(ENCODINGS)}.")
-    rate = _whole("sample_rate", given["sample_rate"], 8000, 96000) if "sample_rate" in given else None
+    rate = _whole(parameters, "sample_rate", 8000, 96000)
     if encoding and rate is None:
         raise _bad("sample_rate is required with encoding.")
-    utterance_end_s = None
-    if "utterance_end_ms" in given:
-        utterance_end_s = _whole("utterance_end_ms", given["utterance_end_ms"], _MIN_UTTERANCE_END_MS, 60_000) / 1000
-        if not flags.get("interim_results"):
-            raise _bad("utterance_end_ms requires interim_results=true.")
-    return ListenOptions(
-        model=given.get("model", "general"),
+    utterance_end_ms = _whole(parameters, "utterance_end_ms", _MIN_UTTERANCE_END_MS, 60_000)
+    if utterance_end_ms is not None and not flags["interim_results"]:
+        raise _bad("utterance_end_ms requires interim_results=true.")
+    return ListenQuery(
+        model=parameters.get("model", "general"),
         encoding=encoding,
         sample_rate=rate,
-        channels=_whole("channels", given["channels"], 1, 20) if "channels" in given else 1,
-        multichannel=flags.get("multichannel", False),
-        interim_results=flags.get("interim_results", False),
+        channels=_whole(parameters, "channels", 1, 20) or 1,
+        multichannel=flags["multichannel"],
+        interim_results=flags["interim_results"],
         # smart_format includes punctuation.
-        punctuate=flags.get("punctuate", False) or flags.get("smart_format", False),
-        endpointing_s=_endpointing(given.get("endpointing")),
-        utterance_end_s=utterance_end_s,
-        vad_events=flags.get("vad_events", False),
-        utterances=flags.get("utterances", False),
+        punctuate=flags["punctuate"] or flags["smart_format"],
+        endpointing_s=_endpointing_s(parameters),
+        utterance_end_s=None if utterance_end_ms is None else utterance_end_ms / 1000,
+        vad_events=flags["vad_events"],
+        utterances=flags["utterances"],
     )
 
 
@@ -123,15 +127,19 @@ def _boolean(name: str, value: str) -> bool:
     return value.lower() == "true"
 
 
-def _whole(name: str, value: str, low: int, high: int) -> int:
+def _whole(parameters: Mapping[str, str], name: str, low: int, high: int) -> int | None:
+    """The whole number that a parameter holds, None when it is not there."""
+    value = parameters.get(name)
+    if value is None:
+        return None
     if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
         raise _bad(f"{name} must be a whole number from {low} to {high}, not '{value}'.")
     return int(value)
 
 
-def _endpointing(value: str | None) -> float | None:
-    if value is None or value.lower() == "true":
-        return DEFAULT_ENDPOINTING_MS / 1000
-    if value.lower() == "false":
+def _endpointing_s(parameters: Mapping[str, str]) -> float | None:
+    value = parameters.get("endpointing", "true").lower()
+    if value == "false":
         return None
-    return _whole("endpointing", value, 0, 60_000) / 1000
+    milliseconds = None if value == "true" else _whole(parameters, "endpointing", 0, 60_000)
+    return (DEFAULT_ENDPOINTING_MS if milliseconds is None else milliseconds) / 1000

@@ -11,17 +11,19 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import cast
 
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.fleet.live_fleet import Fleet
+from embedded_aws.gateway.faults import Faults
 from embedded_aws.runtime.bidi import BidiExchange, InstanceLoss
-from embedded_aws.runtime.exchange import Exchange, Outbound, Refused, Request, Response
+from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route
-from embedded_aws.runtime.http1_connection import Http1Connection, too_long
-from embedded_aws.runtime.http2_connection import Http2Connection
-from embedded_aws.runtime.http2_stream import Http2Stream
+from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_long
+from embedded_aws.runtime.http2_connection import Http2ServerConnection
+from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.invocations import invoke
-from embedded_aws.runtime.runtime_ports import Faults, Placement
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class RuntimeServer:
     """The server; it lives on the event loop that calls ``start``.
 
     Args:
-        placement: finds an instance for a request.
+        fleet: finds an instance for a request.
         faults: faults on demand.
         limits: what is limited, and how far.
         instance_loss: what a stream's client sees when its instance goes away: an in-stream ``failure`` (which clients
@@ -53,18 +55,18 @@ class RuntimeServer:
     def __init__(
         self,
         *,
-        placement: Placement,
+        fleet: Fleet,
         faults: Faults,
         limits: Limits | None = None,
         instance_loss: InstanceLoss = "failure",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gate = Gate(placement, faults, _known_secret)
+        self._gate = Gate(fleet, faults, _known_secret)
         self._faults = faults
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._instance_loss = instance_loss
         self._clock = clock
-        self._connections: set[_Connection] = set()
+        self.connections: set[_Connection] = set()
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -96,14 +98,14 @@ class RuntimeServer:
         if self._sweeper:
             self._sweeper.cancel()
             self._sweeper = None
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.stop()
         for task in self._tasks:
             task.cancel()
         deadline = asyncio.get_running_loop().time() + _STOP_S
-        while self._connections and asyncio.get_running_loop().time() < deadline:
+        while self.connections and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)
         self._server = None
@@ -115,29 +117,16 @@ class RuntimeServer:
 
     # From the connections
 
-    def opened(self, connection: _Connection) -> None:
-        """A client connected."""
-        self._connections.add(connection)
-
-    def closed(self, connection: _Connection) -> None:
-        """Its connection is gone."""
-        self._connections.discard(connection)
-
     async def answer(self, request: Request, body: bytes) -> Response:
         """Answer a whole request."""
         try:
-            return await invoke(self._gate, self._limits, request, body)
+            return await invoke(self._gate, self.limits, request, body)
         except Exception:
             _log.exception("InvokeEndpoint failed")
             return Refused(500, "InternalFailure", "The embedded AWS failed; see its log.").response()
 
-    def connection(self, transport: asyncio.Transport, alpn: str | None) -> Http2Connection | Http1Connection:
-        """Speak the version that ALPN picked."""
-        if alpn == "h2":
-            return Http2Connection(transport, self._open)
-        return Http1Connection(transport, self.answer, self._limits.max_body_bytes)
-
-    def _open(self, request: Request, stream: Http2Stream) -> Exchange:
+    def open_exchange(self, request: Request, stream: Http2Stream) -> Exchange:
+        """Accept or refuse a request whose headers have come over HTTP/2."""
         try:
             operation, endpoint = route(request)
             if operation != STREAM:
@@ -148,38 +137,33 @@ class RuntimeServer:
                 stream,
                 admitted,
                 faults=self._faults,
-                limits=self._limits,
+                limits=self.limits,
                 instance_loss=self._instance_loss,
                 clock=self._clock,
             )
         except Refused as refused:
             _send(stream, refused.response())
-            return _Answered()
+            return Exchange()
         except Exception:
             _log.exception("A stream could not be opened")
-            refused = Refused(500, "InternalServerError", "The embedded AWS failed; see its log.", ErrorCode="INTERNAL")
-            _send(stream, refused.response())
-            return _Answered()
+            failed = Refused(500, "InternalServerError", "The embedded AWS failed; see its log.", ErrorCode="INTERNAL")
+            _send(stream, failed.response())
+            return Exchange()
         self._streams.add(exchange)
         self._sweep_later()
         return exchange
 
-    def spawn(self, work: Callable[[], object]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run ``work`` as a task of the server."""
-        task = asyncio.get_running_loop().create_task(work())
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    @property
-    def max_body_bytes(self) -> int:
-        """Longest file."""
-        return self._limits.max_body_bytes
 
     # One timer for all streams' limits, and none without streams.
 
     def _sweep_later(self) -> None:
         if self._sweeper is None:
-            period_s = min(_SWEEP_S, self._limits.idle_s / 4, self._limits.connection_s / 4)
+            period_s = min(_SWEEP_S, self.limits.idle_s / 4, self.limits.connection_s / 4)
             self._sweeper = asyncio.get_running_loop().call_later(period_s, self._sweep)
 
     def _sweep(self) -> None:
@@ -199,18 +183,22 @@ class _Connection(asyncio.BufferedProtocol):
     a megabyte for each read.
     """
 
+    _transport: asyncio.Transport
+    _socket: socket.socket
+    _http: Http2ServerConnection | Http1ServerConnection
+
     def __init__(self, server: RuntimeServer) -> None:
         self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._socket: socket.socket | None = None
-        self._speaks: Http2Connection | Http1Connection | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
-        tls = transport.get_extra_info("ssl_object")
-        self._server.opened(self)
-        self._speaks = self._server.connection(transport, tls.selected_alpn_protocol() if tls else None)
+        self._server.connections.add(self)
+        if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            self._http = Http2ServerConnection(self._transport, self._server.open_exchange)
+        else:
+            limits = self._server.limits
+            self._http = Http1ServerConnection(self._transport, self._server.answer, limits.max_body_bytes)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._server.buffer
@@ -223,78 +211,59 @@ class _Connection(asyncio.BufferedProtocol):
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         try:
-            self._speaks.data_received(bytes(self._server.buffer[:nbytes]))
+            self._http.data_received(bytes(self._server.buffer[:nbytes]))
         except Exception:
             # One client's connection must not take the server down, nor fail silently.
             _log.exception("A connection failed")
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.closed(self)
-        self._speaks.connection_lost()
+        self._server.connections.discard(self)
+        self._http.connection_lost()
 
     def pause_writing(self) -> None:
-        self._speaks.pause_writing()
+        self._http.pause_writing()
 
     def resume_writing(self) -> None:
-        self._speaks.resume_writing()
+        self._http.resume_writing()
 
     def stop(self) -> None:
-        self._speaks.stop()
+        self._http.stop()
 
     def abort(self) -> None:
         self._transport.abort()
 
 
-class _WholeRequest:
+class _WholeRequest(Exchange):
     """A request on HTTP/2 that is answered when it is whole."""
 
-    def __init__(self, server: RuntimeServer, request: Request, out: Outbound) -> None:
+    def __init__(self, server: RuntimeServer, request: Request, stream: Http2Stream) -> None:
         self._server = server
         self._request = request
-        self._out = out
+        self._stream = stream
         self._body = bytearray()
-        self._too_long = False
+        self._body_bytes = 0
 
     def data(self, data: bytes) -> None:
-        if len(self._body) + len(data) > self._server.max_body_bytes:
-            self._too_long = True
+        self._body_bytes += len(data)
+        if self._body_bytes > self._server.limits.max_body_bytes:
             self._body.clear()
-        elif not self._too_long:
+        else:
             self._body += data
 
     def end(self) -> None:
-        if self._too_long:
-            _send(self._out, too_long(self._server.max_body_bytes).response())
+        if self._body_bytes > self._server.limits.max_body_bytes:
+            _send(self._stream, too_long(self._server.limits.max_body_bytes).response())
         else:
-            self._server.spawn(self._answer)
+            self._server.spawn(self._answer())
 
     async def _answer(self) -> None:
-        _send(self._out, await self._server.answer(self._request, bytes(self._body)))
+        _send(self._stream, await self._server.answer(self._request, bytes(self._body)))
 
     def lost(self) -> None:
         self._body.clear()
 
-    def stop(self) -> None:
-        pass
 
-
-class _Answered:
-    """A request that was refused on its headers; whatever follows of it is dropped."""
-
-    def data(self, data: bytes) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-    def lost(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
-
-
-def _send(out: Outbound, response: Response) -> None:
-    out.send_headers([(":status", str(response.status)), *response.headers])
-    out.send(response.body, end=True)
+def _send(stream: Http2Stream, response: Response) -> None:
+    stream.send_headers([(":status", str(response.status)), *response.headers])
+    stream.send(response.body, end=True)

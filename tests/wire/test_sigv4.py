@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -59,34 +58,10 @@ def test_botocores_signature_is_accepted_and_gives_the_region(token, path):
     assert signed.region == "eu-west-1" and signed.access_key_id == "AKIATEST"
 
 
-def test_own_signature_equals_botocores():
-    theirs = boto_signed()
-    now = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    names = theirs["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
-    request = AWSRequest("POST", f"https://127.0.0.1:8443{PATH}", data=b"audio")
-    request.headers["Content-Type"] = "audio/wav"
-    request.headers["X-Amz-Content-SHA256"] = sha256(b"audio").hexdigest()
-    request.context["timestamp"] = theirs["x-amz-date"]
-    request.headers["X-Amz-Date"] = theirs["x-amz-date"]
-    auth = SigV4Auth(BotoCredentials("AKIATEST", "secret"), "sagemaker", "eu-west-1")
-    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
-    ours = sign_request(
-        method="POST",
-        path=PATH,
-        headers={"host": "127.0.0.1:8443", "content-type": "audio/wav"},
-        credentials=KEYS,
-        region="eu-west-1",
-        payload_hash=sha256(b"audio").hexdigest(),
-        now_s=now,
-    )
-    assert "host" in names
-    assert ours.signature == expected
-
-
-@pytest.mark.parametrize("query", ["", "b=2&a=1&a=0", "empty=&space=a%20b&plus=a%2Bb"])
+@pytest.mark.parametrize("query", ["", "b=2&a=1&a=0", "empty=&space=a%20b&plus=a%2Bb", "a=1&a-=2"])
 @pytest.mark.parametrize("token", [None, "temporary"])
 def test_own_signature_verifies(query, token):
-    host = {"host": "h"}
+    host = {"host": "h", "content-type": "audio/wav"}
     signed = sign_request(
         method="POST",
         path=PATH,
@@ -97,6 +72,16 @@ def test_own_signature_verifies(query, token):
         query=query,
     )
     assert verify(host | signed.headers, body=b"x", query=query).signature == signed.signature
+    assert "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date" in signed.headers["authorization"]
+    assert ("x-amz-security-token" in signed.headers) == (token is not None)
+
+
+def test_secrets_are_not_printed():
+    keys = Credentials("AKIATEST", "hidden", "hidden")
+    signed = sign_request(
+        method="POST", path=PATH, headers={"host": "h"}, credentials=keys, region="us-east-1", payload_hash=""
+    )
+    assert "hidden" not in repr((keys, replace(signed, headers={})))
 
 
 def refusal(headers, **more):

@@ -19,7 +19,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from dgsm_helpers.wire import http2_frames as frames
+from dgsm_helpers.wire import h2_bypass
 
 WINDOW = 1 << 30
 
@@ -88,10 +88,10 @@ class Http2Connection(asyncio.Protocol):
         if stream_id not in self._handlers:
             return
         held = self._held.get(stream_id)
-        if held is not None or not self._take(stream_id, len(data)):
+        if held is not None or not h2_bypass.take_window(self._h2, stream_id, len(data)):
             self._held.setdefault(stream_id, deque()).append(data)
             return
-        self._out.append(frames.data_frame(stream_id, data))
+        self._out.append(h2_bypass.data_frame(stream_id, data))
 
     def cancel(self, stream_id: int) -> None:
         """Give a stream up."""
@@ -112,24 +112,12 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _take(self, stream_id: int, size: int) -> bool:
-        """Use ``size`` of the stream's and the connection's windows if both have it."""
-        connection, stream = self._h2, self._h2.streams[stream_id]
-        if connection.outbound_flow_control_window < size or stream.outbound_flow_control_window < size:
-            return False
-        connection.outbound_flow_control_window -= size
-        stream.outbound_flow_control_window -= size
-        return True
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: connected and TLS is up."""
         self._transport = transport  # type: ignore[assignment]
         codes = h2.settings.SettingCodes
-        self._h2.local_settings = h2.settings.Settings(
-            client=True, initial_values={codes.ENABLE_PUSH: 0, codes.INITIAL_WINDOW_SIZE: WINDOW}
-        )
-        self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(WINDOW)
+        settings = {codes.ENABLE_PUSH: 0, codes.INITIAL_WINDOW_SIZE: WINDOW}
+        h2_bypass.initiate(self._h2, settings, window_bytes=WINDOW)
         self._out.append(self._h2.data_to_send())
         self.flush()
 
@@ -138,13 +126,13 @@ class Http2Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
-        while end - at >= frames.HEAD_BYTES:
-            high, low, kind, flags, stream_id = frames.HEAD.unpack_from(data, at)
-            stop = at + frames.HEAD_BYTES + (high << 8 | low)
+        while end - at >= h2_bypass.HEAD_BYTES:
+            high, low, kind, flags, stream_id = h2_bypass.HEAD.unpack_from(data, at)
+            stop = at + h2_bypass.HEAD_BYTES + (high << 8 | low)
             if stop > end:
                 break
-            if kind == frames.DATA:
-                self._on_data(stream_id & 0x7FFFFFFF, flags, data[at + frames.HEAD_BYTES : stop])
+            if kind == h2_bypass.DATA:
+                self._on_data(stream_id & 0x7FFFFFFF, flags, data[at + h2_bypass.HEAD_BYTES : stop])
             else:
                 self._on_frame(data[at:stop])
             at = stop
@@ -154,17 +142,17 @@ class Http2Connection(asyncio.Protocol):
     def _on_data(self, stream_id: int, flags: int, body: bytes) -> None:
         self._received += len(body)
         if self._received > WINDOW // 2:
-            self._out.append(frames.window_update(0, self._received))
+            self._out.append(h2_bypass.window_update(0, self._received))
             self._received = 0
         handler = self._handlers.get(stream_id)
         if handler is None:
             return
-        if flags & frames.PADDED:
+        if flags & h2_bypass.PADDED:
             body = body[1 : len(body) - body[0]]
         if body:
             handler.on_data(body)
-        if flags & frames.END_STREAM:
-            self._on_frame(frames.HEAD.pack(0, 0, frames.DATA, frames.END_STREAM, stream_id))
+        if flags & h2_bypass.END_STREAM:
+            self._on_frame(h2_bypass.HEAD.pack(0, 0, h2_bypass.DATA, h2_bypass.END_STREAM, stream_id))
 
     def _on_frame(self, frame: bytes) -> None:
         try:
@@ -180,7 +168,7 @@ class Http2Connection(asyncio.Protocol):
     def _on_event(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.ResponseReceived():
-                headers = dict(event.headers)
+                headers = dict(h2_bypass.text_headers(event))
                 if handler := self._handlers.get(event.stream_id):
                     handler.on_headers(int(headers[":status"]), headers)
             case h2.events.StreamEnded():
@@ -207,8 +195,8 @@ class Http2Connection(asyncio.Protocol):
     def _release(self) -> None:
         for stream_id in list(self._held):
             held = self._held[stream_id]
-            while held and self._take(stream_id, len(held[0])):
-                self._out.append(frames.data_frame(stream_id, held.popleft()))
+            while held and h2_bypass.take_window(self._h2, stream_id, len(held[0])):
+                self._out.append(h2_bypass.data_frame(stream_id, held.popleft()))
             if not held:
                 del self._held[stream_id]
 

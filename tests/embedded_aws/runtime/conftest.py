@@ -169,7 +169,7 @@ def serve(authority, keys):
         leaf.configure_cert(context)
         placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)))
         faults = SetFaults()
-        server = RuntimeServer(placement=placement, faults=faults, **settings)
+        server = RuntimeServer(fleet=placement, faults=faults, **settings)
         port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(WAIT_S)
         running = Running(server, placement, faults, loop, port, ca_file, ca, leaf)
         started.append((running, engine))

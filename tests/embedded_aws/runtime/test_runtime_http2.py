@@ -21,7 +21,7 @@ from dgsm_helpers.wire.eventstream import CONTENT_TYPE, Decoder, payload_part
 from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, FrameSigner, sign_request
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
-from embedded_aws.runtime.http2_stream import Http2Stream
+from embedded_aws.runtime.http2_writer import Http2Stream
 
 KEYS = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
 STREAM = "/endpoints/demo/invocations-bidirectional-stream"
