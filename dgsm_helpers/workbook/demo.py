@@ -47,7 +47,7 @@ def run_demo(*, out: Path = Path("out"), notebooks_dir: Path | None = None) -> i
         LocalStartFailed: it did not come up.
     """
     began = time.monotonic()
-    folder = notebooks_dir or Path(__file__).resolve().parents[1] / "notebooks"
+    folder = notebooks_dir or Path(__file__).resolve().parents[2] / "notebooks"
     paths = [folder / f"{name}.ipynb" for name in NOTEBOOKS]
     if missing := [path.name for path in paths if not path.is_file()]:
         raise NotFound(f"{folder} has no {', '.join(missing)}.", hint="Run the demo from a clone of the repository.")

@@ -2,108 +2,112 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from dgsm_helpers.cli import main
+from dgsm_helpers.cli.main import Verbs, dgsm, main
+from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, YES
+from dgsm_helpers.errors import NotFound, SpendNotConfirmed
+
+HEAVY = {"boto3", "botocore", "pandas", "numpy", "scipy", "plotly", "papermill", "IPython", "urllib.request"}
 
 
-def dgsm(embedded, *words: str, home: str | None = None) -> subprocess.CompletedProcess:
-    env = {**embedded.env, **({"DGSM_HOME": home} if home else {})}
-    command = [sys.executable, "-m", "dgsm_helpers.cli.main", *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+def words_of(group: click.Group, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command below a group, itself included."""
+    lines = [words]
+    for name, command in group.commands.items():
+        line = (*words, name)
+        lines += words_of(command, line) if isinstance(command, click.Group) else [line]
+    return lines
 
 
-VERBS = (
-    ("demo",),
-    ("run",),
-    ("local",),
-    ("local", "up"),
-    ("local", "env"),
-    ("local", "fault"),
-    ("clean-up",),
-    ("export",),
-    ("doctor",),
-    ("watch",),
-    ("report",),
+@pytest.mark.parametrize("words", words_of(dgsm), ids=lambda words: " ".join(words) or "dgsm")
+def test_every_verb_explains_itself(words, tmp_path):
+    answer = CliRunner(env={"DGSM_HOME": str(tmp_path)}).invoke(dgsm, [*words, "--help"], prog_name="dgsm")
+    assert answer.exit_code == YES
+    assert answer.stdout.startswith(f"Usage: {' '.join(('dgsm', *words))}")
+    assert len(answer.stdout.splitlines()) > 4
+
+
+def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
+    names = ["demo", "run", "local", "doctor", "tune", "plan", "watch", "report", "export", "update", "iam", "clean-up"]
+    assert list(dgsm.commands) == names
+    listed = [
+        line.split()[0]
+        for line in CliRunner().invoke(dgsm, ["--help"]).stdout.split("Commands:")[1].splitlines()[1:]
+        if line.startswith("  ") and line.strip()
+    ]
+    assert listed[: len(names)] == names
+
+
+def test_help_imports_nothing_that_takes_long():
+    code = "import sys; from dgsm_helpers.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.startswith("Usage: dgsm")
+    assert not HEAVY & set(answer.stderr.split())
+
+
+def test_version_is_the_distributions():
+    assert version("dgsm-helpers") in CliRunner().invoke(dgsm, ["--version"], prog_name="dgsm").stdout
+
+
+def test_a_shell_can_complete_verbs():
+    asked = {"_DGSM_COMPLETE": "bash_complete", "COMP_WORDS": "dgsm cl", "COMP_CWORD": "1"}
+    assert CliRunner(env=asked).invoke(dgsm, prog_name="dgsm").stdout.strip() == "plain,clean-up"
+
+
+def raising(error: BaseException) -> click.Group:
+    """A group of one verb, ``fail``, that raises."""
+
+    def fail() -> None:
+        raise error
+
+    return Verbs(commands=[click.Command("fail", callback=fail)])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (NotFound("No such thing.", hint="Look again."), FAILED, "dgsm: No such thing. Look again."),
+        (SpendNotConfirmed("It costs $1.22 per hour."), NEEDS_CONFIRMATION, "dgsm: It costs $1.22 per hour."),
+        (PermissionError(13, "Permission denied", "page.html"), FAILED, "Permission denied: 'page.html'"),
+        (KeyboardInterrupt(), FAILED, "dgsm: interrupted"),
+    ],
+    ids=lambda value: type(value).__name__,
 )
+def test_what_a_verb_raises_becomes_one_line_and_an_exit_code(error, code, text):
+    answer = CliRunner().invoke(raising(error), ["fail"])
+    assert (answer.exit_code, answer.stdout) == (code, "")
+    assert text in answer.stderr and len(answer.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_every_verb_explains_itself(verb, capsys):
-    with pytest.raises(SystemExit) as left:
-        main.main([*verb, "--help"])
-    assert left.value.code == 0
-    assert "usage: dgsm" in capsys.readouterr().out
+def test_what_was_left_behind_is_said_with_the_error():
+    error = NotFound("No such thing.")
+    error.add_note("Scaling is on again.")
+    assert CliRunner().invoke(raising(error), ["fail"]).stderr == "dgsm: No such thing.\nScaling is on again.\n"
 
 
-def test_status_as_json_holds_what_a_client_needs(embedded):
-    answer = json.loads(dgsm(embedded, "local", "status", "--json").stdout)
-    assert {listing["name"] for listing in answer["listings"]} == {"metered", "speech"}
-    assert all(":model-package/" in listing["model_package_arn"] for listing in answer["listings"])
-    assert answer["execution_role_arn"].startswith("arn:aws:iam::")
-    assert (answer["pid"], answer["urls"]["control"]) == (embedded.info.pid, embedded.info.control_url)
-    assert "token" not in answer
+@pytest.mark.parametrize(
+    "words", [(), ("no-such-verb",), ("plan",), ("doctor", "--where", "elsewhere"), ("tune", "--instances", "many")]
+)
+def test_a_line_that_cannot_be_read_is_a_failed_call(words):
+    answer = CliRunner().invoke(dgsm, words, prog_name="dgsm")
+    assert (answer.exit_code, answer.stdout) == (FAILED, "")
+    assert "Usage: dgsm" in answer.stderr
 
 
-def test_env_prints_exports_that_a_shell_can_evaluate(embedded):
-    lines = dgsm(embedded, "local", "env").stdout.splitlines()
-    exports = [line for line in lines if not line.startswith("unset AWS_")]
-    assert all(line.startswith("export ") for line in exports)
-    pairs = dict(shlex.split(line)[1].split("=", 1) for line in exports)
-    assert pairs == embedded.info.env()
-
-
-def test_status_and_env_answer_no_when_nothing_runs(embedded, tmp_path):
-    assert dgsm(embedded, "local", "status", home=str(tmp_path)).returncode == main.NO
-    assert dgsm(embedded, "local", "env", home=str(tmp_path)).returncode == main.NO
-    assert json.loads(dgsm(embedded, "local", "status", "--json", home=str(tmp_path)).stdout) is None
-
-
-def test_a_fault_on_nothing_that_runs_is_a_failed_call(embedded, tmp_path):
-    answer = dgsm(embedded, "local", "fault", "shortage", "ml.g6.2xlarge", home=str(tmp_path))
-    assert (answer.returncode, "dgsm local up" in answer.stderr) == (main.FAILED, True)
-
-
-def test_faults_are_set_listed_and_cleared(embedded):
-    assert "shortage" in dgsm(embedded, "local", "fault", "shortage", "ml.p4d.24xlarge").stdout
-    assert "ml.p4d.24xlarge" in dgsm(embedded, "local", "fault", "list").stdout
-    assert dgsm(embedded, "local", "fault", "clear", "shortage").stdout.strip() == "1 fault ended."
-    assert dgsm(embedded, "local", "fault", "list").stdout == ""
-
-
-def test_a_fault_with_a_bad_value_is_refused_with_the_reason(embedded):
-    answer = dgsm(embedded, "local", "fault", "slow-metrics", "soon")
-    assert (answer.returncode, "soon" in answer.stderr) == (main.FAILED, True)
-
-
-@pytest.mark.parametrize("text", ["lanes=4", "lanes=x,service_ms=1", "lanes=4,service_ms=38,extra=1", "4,38"])
-def test_a_malformed_metered_setting_is_refused_by_the_parser(text, capsys):
-    with pytest.raises(SystemExit) as left:
-        main.main(["local", "up", "--metered", text])
-    assert (left.value.code, text.split(",")[0] in capsys.readouterr().err) == (2, True)
-
-
-def test_clean_up_of_nothing_says_yes(embedded):
-    answer = dgsm(embedded, "clean-up", "never-made", "--json")
-    assert (answer.returncode, json.loads(answer.stdout)["found"]) == (main.YES, [])
-
-
-def test_clean_up_lists_first_and_deletes_only_when_told(embedded, workbook):
-    from dgsm_helpers.aws.endpoint import deployment
-
-    wb = workbook(endpoint_name="dg-cli-clean-up")
-    deployment.deploy(wb, deployment.plan(wb))
-    listed = dgsm(embedded, "clean-up", wb.endpoint_name)
-    assert (listed.returncode, wb.endpoint_name in listed.stdout) == (main.NEEDS_CONFIRMATION, True)
-    assert deployment.status(wb).status == "InService"
-    deleted = dgsm(embedded, "clean-up", wb.endpoint_name, "--yes", "--json")
-    assert (deleted.returncode, json.loads(deleted.stdout)["billable"]) == (main.YES, [])
-    assert json.loads(dgsm(embedded, "clean-up", wb.endpoint_name, "--json").stdout)["found"] == []
+def test_main_returns_the_exit_code(embedded, monkeypatch, capsys):
+    monkeypatch.setenv("DGSM_HOME", str(embedded.home))
+    assert main(["local", "status"]) == YES
+    assert main(["doctor", "never-made"]) == FAILED
+    assert main(["doctor", "--nonsense"]) == FAILED
+    monkeypatch.setenv("DGSM_HOME", "/nowhere")
+    assert main(["local", "status"]) == NO
 
 
 def test_a_reader_that_has_seen_enough_ends_the_command_quietly(embedded):

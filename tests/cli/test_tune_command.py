@@ -7,16 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dgsm_helpers import session
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.cli import main
+from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, YES
 from dgsm_helpers.session import open_workbook
 
 PROMISED = {
@@ -62,7 +60,7 @@ def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
     answer = json.loads(out)
     assert answer.keys() >= PROMISED
     assert (answer["feasible_max"], answer["infeasible_min"]) == (4, None)
-    assert run.returncode == main.NO, "an interval without an upper end is no answer"
+    assert run.returncode == NO, "an interval without an upper end is no answer"
     assert answer["target_value"] == 3.2
     assert answer["applied"]
     evidence = json.loads(Path(answer["evidence"]).read_text())
@@ -82,7 +80,7 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
     assert registration.target(scaled).scale_out_suspended
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=60)
-    assert (run.returncode, out) == (main.FAILED, "")
+    assert (run.returncode, out) == (FAILED, "")
     assert "interrupted" in err
     assert "Scaling is as it was." in err
     assert registration.verify(scaled, min_capacity=1, max_capacity=4).ok
@@ -92,29 +90,17 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
     assert [rung["n"] for rung in evidence["rungs"]] == [4]
 
 
-@pytest.fixture
-def billing(monkeypatch, embedded):
-    """Workbooks of the command are on an AWS that bills."""
-
-    def open_one(where, *, confirm_spend=False, **given):
-        given = {name: value for name, value in given.items() if name != "profile"}
-        wb = open_workbook("local", home=embedded.home, **given)
-        return replace(wb, site=replace(wb.site, bills=True), confirm_spend=confirm_spend)
-
-    monkeypatch.setattr(session, "open_workbook", open_one)
-
-
-def test_deployment_needs_confirmed_spending(billing, place, capsys):
-    assert main.main(["tune", place.endpoint_name]) == main.NEEDS_CONFIRMATION
-    assert "costs $2.80 per hour" in capsys.readouterr().err
+def test_deployment_needs_confirmed_spending(billing, run, place):
+    answer = run("tune", place.endpoint_name)
+    assert (answer.exit_code, "costs $2.80 per hour" in answer.stderr) == (NEEDS_CONFIRMATION, True)
     assert endpoint_state.find(place) is None
 
 
-def test_measuring_needs_confirmed_spending_and_states_the_price(billing, scaled, capsys):
-    assert main.main(["tune", scaled.endpoint_name]) == main.NEEDS_CONFIRMATION
-    err = capsys.readouterr().err
-    assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in err
-    assert "Forecast on one instance" in err
+def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, scaled):
+    answer = run("tune", scaled.endpoint_name)
+    assert answer.exit_code == NEEDS_CONFIRMATION
+    assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in answer.stderr
+    assert "Forecast on one instance" in answer.stderr
     assert not registration.target(scaled).scale_out_suspended
 
 
@@ -129,18 +115,14 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, scaled
         (("--variant", "Other"), "no variant 'Other'"),
     ],
 )
-def test_impossible_values_are_refused_and_leave_scaling_on(embedded, scaled, words, text):
-    run = start(embedded.env, "tune", scaled.endpoint_name, *words)
-    assert text in run.communicate(timeout=60)[1]
-    assert run.returncode == main.FAILED
+def test_impossible_values_are_refused_and_leave_scaling_on(run, scaled, words, text):
+    answer = run("tune", scaled.endpoint_name, *words)
+    assert (answer.exit_code, text in answer.stderr) == (FAILED, True)
     assert registration.verify(scaled).ok
 
 
-def test_help_names_what_can_be_chosen(capsys):
-    with pytest.raises(SystemExit) as left:
-        main.main(["tune", "--help"])
-    assert left.value.code == 0
-    shown = capsys.readouterr().out
+def test_help_names_what_can_be_chosen(run):
+    shown = run("tune", "--help").stdout
     for option in ("--effort", "--criteria", "--apply", "--listing", "--confirm-spend", "--cluster", "--json"):
         assert option in shown
 
@@ -156,7 +138,7 @@ def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path
         if "the client sent late" in run.stderr:
             # A busy machine voids the run, and the command says so (exit 2); it says nothing of the knee.
             run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
-        assert run.returncode == main.YES, run.stderr
+        assert run.returncode == YES, run.stderr
         answer = json.loads(run.stdout)
         assert (answer["feasible_max"], answer["infeasible_min"]) == (4 * 100 // 45, 9)
         assert answer["target_value"] == 6.4

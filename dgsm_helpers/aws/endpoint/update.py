@@ -6,9 +6,9 @@ types of a registered variant (SageMaker guide, "Update or delete endpoints that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
@@ -16,7 +16,7 @@ from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.endpoint.create import differences
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
@@ -60,6 +60,49 @@ class Updated:
             ("scaling", ", ".join(self.restored) or "none"),
         ]
         return f"Endpoint {self.state.name} {changed}", ("what", "value"), rows
+
+
+def plan_change(
+    wb: Workbook,
+    model_package_arn: str | None = None,
+    instance_types: Sequence[str] = (),
+    *,
+    single_type_reason: str = "",
+) -> DeploymentPlan:
+    """The endpoint as it is, with another model package or other instance types: a plan for :func:`update`.
+
+    Role, environment, timeouts and initial count are those of the variant's endpoint config and model.
+
+    Raises:
+        NotFound: there is no such endpoint, or it has no such variant.
+        InvalidInput, InvalidRequest, UnsupportedFeature: as ``deploy.plan``.
+    """
+    state = endpoint_state.status(wb)
+    state.variant(wb.variant_name)
+    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
+    variant = next(v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name)
+    model = call(wb, "sagemaker", "DescribeModel", ModelName=variant["ModelName"])
+    container = (model.get("Containers") or [model["PrimaryContainer"]])[0]
+    types = tuple(instance_types) or endpoint_state.instance_types_of(config, wb.variant_name)
+    unchanged_single = not instance_types and len(types) == 1
+    settings = {
+        "download_timeout_s": variant.get("ModelDataDownloadTimeoutInSeconds"),
+        "health_check_timeout_s": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        "provision_timeout_s": variant.get("VariantInstanceProvisionTimeoutInSeconds"),
+        "metric_publish_s": config.get("MetricsConfig", {}).get("MetricPublishFrequencyInSeconds"),
+    }
+    return deployment_plan.plan(
+        replace(
+            wb,
+            model_package_arn=model_package_arn or container.get("ModelPackageName"),
+            role_arn=model["ExecutionRoleArn"],
+        ),
+        types,
+        initial_count=variant.get("InitialInstanceCount", 1),
+        single_type_reason=single_type_reason or ("the endpoint has no other." if unchanged_single else ""),
+        environment=container.get("Environment"),
+        **{name: value for name, value in settings.items() if value is not None},
+    )
 
 
 def warnings(wb: Workbook, plan: DeploymentPlan) -> tuple[str, ...]:

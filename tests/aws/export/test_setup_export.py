@@ -19,7 +19,7 @@ from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scaling_setup
 from dgsm_helpers.aws.scaling.registration import ScalingPolicy
-from dgsm_helpers.cli import export_command, main
+from dgsm_helpers.cli import endpoint_commands, main
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.session import open_workbook
 
@@ -357,4 +357,4 @@ def test_export_command_prints_the_text_alone_and_says_its_parameters_beside_it(
 
 
 def test_export_command_offers_every_format():
-    assert tuple(FORMATS) == export_command.FORMATS
+    assert tuple(FORMATS) == endpoint_commands.FORMATS

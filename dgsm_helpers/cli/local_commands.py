@@ -1,0 +1,193 @@
+"""``dgsm local``: start, stop and look at the embedded AWS, point a shell at it, and let something go wrong in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dgsm_helpers.cli.options import NO, YES, json_option, say
+from dgsm_helpers.errors import DgsmError, LocalNotRunning
+
+if TYPE_CHECKING:
+    from dgsm_helpers.local import ServerInfo
+
+DEFAULT_SPEED = 30.0
+"""That of ``dgsm_helpers.local``, whose import would slow help down."""
+
+
+@click.group()
+def local() -> None:
+    """The embedded AWS on this machine."""
+
+
+def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    try:
+        pairs = dict(part.split("=", 1) for part in text.split(","))
+        settings = {"lanes": int(pairs.pop("lanes")), "service_ms": float(pairs.pop("service_ms"))}
+    except (KeyError, ValueError) as error:
+        raise click.BadParameter(f"{text!r} is not of the form lanes=4,service_ms=38") from error
+    if pairs:
+        raise click.BadParameter(f"{text!r} has unknown settings: {', '.join(pairs)}")
+    return settings
+
+
+@local.command()
+@click.option("--speed", default=DEFAULT_SPEED, help="local seconds per wall second; 1 is real time")
+@click.option(
+    "--metered",
+    callback=_read_metered,
+    metavar="lanes=K,service_ms=S",
+    help="capacity of the metered engine: floor(K*100/S) streams for each instance",
+)
+@click.option("--region", default="us-east-1", help="region it shows; clients may use any")
+@json_option
+def up(speed: float, metered: dict[str, float] | None, region: str, as_json: bool) -> None:
+    """Start it, or find the one that runs."""
+    from dgsm_helpers import local as process
+
+    _print_status(process.up(home_folder(), speed=speed, metered=metered, region=region), as_json)
+
+
+@local.command()
+def down() -> None:
+    """Stop it; nothing is left behind."""
+    from dgsm_helpers import local as process
+
+    stopped = process.down(home_folder())
+    click.echo("The embedded AWS has stopped." if stopped else "The embedded AWS was not running.")
+
+
+@local.command()
+@json_option
+def status(as_json: bool) -> int:
+    """Tell whether it runs, and where."""
+    if (info := _find()) is None:
+        click.echo("null" if as_json else "The embedded AWS is not running. Start it: dgsm local up")
+        return NO
+    _print_status(info, as_json)
+    return YES
+
+
+@local.command()
+def env() -> int:
+    """Print shell exports: eval "$(dgsm local env)" points any client at it."""
+    if (info := _find()) is None:
+        say("dgsm: the embedded AWS is not running; start it: dgsm local up")
+        return NO
+    # Left from a real account, they would be sent with the local key pair, or ask for a profile's own settings.
+    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE")
+    for name, value in info.env().items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    return YES
+
+
+def home_folder() -> Path:
+    """``$DGSM_HOME``, or ``~/.dgsm``."""
+    return Path(os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
+
+
+def _find() -> ServerInfo | None:
+    from dgsm_helpers import local as process
+
+    return process.find(home_folder())
+
+
+def _ask(info: ServerInfo | None, method: str, route: str, body: Any = None) -> Any:
+    from dgsm_helpers import local as process
+
+    if info is None:
+        raise LocalNotRunning("The embedded AWS is not running.", hint="Start it: dgsm local up")
+    return process.admin(info, method, route, body)
+
+
+def _print_status(info: ServerInfo, as_json: bool) -> None:
+    status = {**info.status(), **_ask(info, "GET", "status")}
+    del status["token"]
+    if as_json:
+        click.echo(json.dumps(status, indent=2))
+        return
+    click.echo(f"The embedded AWS runs (pid {info.pid}), local time {info.speed:g}x, now {status['now']}.")
+    click.echo(f"  control plane  {info.control_url}\n  runtime        {info.runtime_url}")
+    for listing in status["listings"]:
+        click.echo(f"  listing        {listing['name']:<8} {listing['model_package_arn']}")
+    if metered := status["engines"].get("metered"):
+        rule = f"{metered['lanes']} lanes, {metered['service_ms']:g} ms per 100 ms of audio"
+        click.echo(f"  capacity       metered: {rule}: {metered['knee']} streams per instance")
+    for endpoint in status["endpoints"]:
+        click.echo(f"  endpoint       {endpoint['name']}: {endpoint['status']}, {endpoint['running']} running")
+    click.echo('Point any client at it: eval "$(dgsm local env)"')
+
+
+class FaultKinds(click.Group):
+    """Its own commands, and one for each kind of fault that the running embedded AWS knows."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        try:
+            return [*self.commands, *_fault_kinds()]
+        except DgsmError:
+            return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.commands or cmd_name not in (kinds := _fault_kinds()):
+            return self.commands.get(cmd_name)
+        kind = kinds[cmd_name]
+        arguments = [f"\n\n{p['name'].upper()} is {p['help']}." for p in kind["parameters"] if p["required"]]
+        return click.Command(
+            cmd_name,
+            callback=partial(_set_fault, cmd_name),
+            params=[_parameter(**parameter) for parameter in kind["parameters"]],
+            help=f"{kind['help']}.{''.join(arguments)}",
+        )
+
+
+@local.group(cls=FaultKinds)
+def fault() -> None:
+    """Let something go wrong. The embedded AWS has to run (dgsm local up): it names the faults that there are.
+
+    Such as: dgsm local fault shortage ml.g6.2xlarge
+    """
+
+
+@fault.command("list")
+def list_faults() -> None:
+    """List the faults in force."""
+    for one in _ask(_find(), "GET", "faults"):
+        _print_fault(one)
+
+
+@fault.command("clear")
+@click.argument("kind", required=False)
+def clear_faults(kind: str | None) -> None:
+    """End all faults, or those of one KIND."""
+    count = _ask(_find(), "DELETE", "faults", {"kind": kind} if kind else {})["cleared"]
+    click.echo(f"{count} fault{'s' * (count != 1)} ended.")
+
+
+def _set_fault(kind: str, **values: str | None) -> None:
+    parameters = {name: value for name, value in values.items() if value is not None}
+    _print_fault(_ask(_find(), "POST", "faults", {"kind": kind, **parameters}))
+
+
+def _parameter(name: str, help: str, required: bool, choices: list[str], **_: Any) -> click.Parameter:
+    """Its value stays text: the server checks and converts it."""
+    if required:
+        return click.Argument([name])
+    return click.Option([f"--{name.replace('_', '-')}"], help=f"{help}{f' ({", ".join(choices)})' if choices else ''}")
+
+
+def _fault_kinds() -> dict[str, Mapping[str, Any]]:
+    return {kind["name"]: kind for kind in _ask(_find(), "GET", "faults/kinds")["kinds"]}
+
+
+def _print_fault(fault: Mapping[str, Any]) -> None:
+    settings = " ".join(f"{name}={value}" for name, value in fault.items() if name not in ("id", "kind"))
+    click.echo(f"#{fault['id']} {fault['kind']} {settings}".strip())
