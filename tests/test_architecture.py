@@ -78,9 +78,7 @@ def looks_at_the_place(source: str) -> list[int]:
     lines = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in PLACE:
-            owner = getattr(node.value, "id", "")
-            # `args`: the command line's own option, until it is read with click.
-            if owner not in ("np", "args"):
+            if getattr(node.value, "id", "") != "np":
                 lines.append(node.lineno)
         elif isinstance(node, ast.Call) and called_name(node) in ("getattr", "attrgetter"):
             lines += [node.lineno for word in node.args if isinstance(word, ast.Constant) and word.value in PLACE]

@@ -27,7 +27,7 @@ class EndpointPlace:
     """An endpoint's name and where it is, as typed."""
 
     endpoint: str
-    where: str
+    side: str
     region: str | None
     profile: str | None
     variant: str
@@ -38,7 +38,7 @@ class EndpointPlace:
 
         settings = {"endpoint_name": self.endpoint, "variant_name": self.variant, **settings}
         settings = {name: value for name, value in settings.items() if value is not None}
-        return open_workbook(self.where, region=self.region, profile=self.profile, **settings)
+        return open_workbook(self.side, region=self.region, profile=self.profile, **settings)
 
 
 def place_options(command: Callable[..., int | None]) -> Callable[..., int | None]:

@@ -74,7 +74,7 @@ def test_update_brings_another_model_package(run, deployed):
     config = sagemaker.describe_endpoint_config(EndpointConfigName=json.loads(answer.stdout)["config_name"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
     assert model["PrimaryContainer"]["ModelPackageName"].endswith("deepgram-stt-speech/1")
-    assert model["ExecutionRoleArn"] == deployed.execution_role_arn
+    assert model["ExecutionRoleArn"] == deployed.role_arn
 
 
 def test_update_needs_confirmed_spending_and_states_the_price(run, deployed, billing):
