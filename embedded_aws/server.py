@@ -36,7 +36,7 @@ from embedded_aws.engines.base import Engine
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.engines.speech import SpeechEngine
 from embedded_aws.fleet.container_log import write_log
-from embedded_aws.fleet.lifecycle import Settings
+from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
 from embedded_aws.gateway.control_plane import ControlPlane
@@ -69,7 +69,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         engines=engines,
         faults=faults,
         log=write_log,
-        settings=Settings(
+        settings=FleetSettings(
             start_delay_s=partial(start_delay_s, model),
             scale_in_s=model.scale_in_s,
             drain_s=model.drain_s if model.on_scale_in == "drain" else 0.0,

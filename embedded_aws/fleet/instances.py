@@ -8,6 +8,7 @@ cycles move on the heartbeat's.
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -52,10 +53,19 @@ class Instance:
     minute: Interval = field(default_factory=Interval)
     failure: str = ""
 
+    @classmethod
+    def requested(cls, now_s: float) -> Instance:
+        """A new instance that waits for capacity."""
+        return cls(instance_id=f"i-{uuid.uuid4().hex[:17]}", since_s=now_s)
+
     @property
     def outstanding(self) -> int:
         """Requests in flight."""
         return len(self.leases)
+
+    def fail(self, failure: str) -> None:
+        """It does not come up; ``failure`` is a key of ``lifecycle.FAILURE_REASONS``."""
+        self.phase, self.failure = Phase.FAILED, failure
 
     def end(self, reason: str) -> None:
         """Cut what it still holds and free its engine; ``reason`` reaches the holders."""

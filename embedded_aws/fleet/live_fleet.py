@@ -1,10 +1,9 @@
 """The live fleet: endpoints, their variants and the instances behind them.
 
-The control plane asks it to create, change and delete; the runtime server takes a ``Lease`` on an instance for each
-request;
-the heartbeat calls ``tick`` every ten seconds of local time, which moves life cycles on. Life cycles follow local time,
-requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under one
-lock.
+The control plane asks it to create, change and delete. The runtime server takes a ``Lease`` on an instance for each
+request. The heartbeat calls ``tick`` every ten seconds of local time, which moves life cycles on: they follow local
+time, requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under
+one lock.
 """
 
 from __future__ import annotations
@@ -12,24 +11,22 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from dgsm_helpers.rules.fleet import choose_instance
 from embedded_aws.clock import Clock
 from embedded_aws.engines.base import Engine
-from embedded_aws.fleet.instances import Lease, Phase
+from embedded_aws.fleet.instances import Lease
 from embedded_aws.fleet.lifecycle import (
-    Endpoint,
-    Settings,
-    Surroundings,
-    Variant,
-    advance,
+    ContainerLog,
+    EndpointLifecycle,
+    FleetSettings,
     begin_capacity,
     begin_create,
     begin_delete,
     begin_update,
 )
-from embedded_aws.fleet.variants import EndpointView, VariantSpec
+from embedded_aws.fleet.variants import Endpoint, EndpointView, LiveVariant, VariantSpec
+from embedded_aws.gateway.faults import Faults
 
 
 class FleetBusy(Exception):
@@ -46,23 +43,6 @@ class VariantNotFound(LookupError):
 
 class EndpointNotInService(Exception):
     """The endpoint or variant takes no requests now."""
-
-
-class StartFaults(Protocol):
-    """What the fleet asks of the faults registry."""
-
-    def shortage(self, instance_type: str) -> bool: ...
-
-    def failed_start(self, instance_type: str) -> str | None: ...
-
-    def take(self, kind: str, endpoint: str) -> bool: ...
-
-
-class ContainerLog(Protocol):
-    """Where an instance's container writes: ``/aws/sagemaker/Endpoints/<endpoint>``, stream ``<variant>/<instance
-    id>``."""
-
-    def __call__(self, region: str, endpoint: str, stream: str, message: str, now_s: float) -> None: ...
 
 
 class Fleet:
@@ -82,16 +62,16 @@ class Fleet:
         *,
         clock: Clock,
         engines: Mapping[str, Engine],
-        faults: StartFaults,
+        faults: Faults,
         log: ContainerLog,
-        settings: Settings,
+        settings: FleetSettings,
         seed: int = 0,
     ) -> None:
         self._clock = clock
         self._lock = threading.RLock()
         self._rng = random.Random(seed)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
-        self._surroundings = Surroundings(
+        self._lifecycle = EndpointLifecycle(
             engines=engines, faults=faults, log=log, settings=settings, rng=random.Random(seed + 1)
         )
 
@@ -100,11 +80,10 @@ class Fleet:
     def create(self, region: str, endpoint_name: str, config_name: str, specs: Sequence[VariantSpec]) -> None:
         """Start an endpoint; it is ``Creating`` until every instance serves."""
         with self._lock:
-            endpoint = Endpoint(
-                region=region, name=endpoint_name, config_name=config_name, created_s=self._clock.now_s()
-            )
-            begin_create(endpoint, specs, self._clock.now_s())
-            advance(endpoint, self._surroundings, self._clock.now_s())
+            now_s = self._clock.now_s()
+            endpoint = Endpoint(region=region, name=endpoint_name, config_name=config_name, created_s=now_s)
+            begin_create(endpoint, specs, now_s)
+            self._lifecycle.advance(endpoint, now_s)
             self._endpoints[region, endpoint_name] = endpoint
 
     def update(
@@ -120,18 +99,18 @@ class Fleet:
         ``counts`` holds the instance counts to start with where they differ from the specs' initial ones.
         """
         with self._lock:
-            endpoint = self._idle(region, endpoint_name)
-            begin_update(endpoint, config_name, specs, counts, self._clock.now_s())
-            advance(endpoint, self._surroundings, self._clock.now_s())
+            endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
+            begin_update(endpoint, config_name, specs, counts, now_s)
+            self._lifecycle.advance(endpoint, now_s)
 
     def set_capacity(
         self, region: str, endpoint_name: str, desired: Mapping[str, tuple[int | None, float | None]]
     ) -> None:
         """Change (desired count, weight) of variants; None leaves a value. ``Updating`` until fulfilled."""
         with self._lock:
-            endpoint = self._idle(region, endpoint_name)
-            begin_capacity(endpoint, desired, self._clock.now_s())
-            advance(endpoint, self._surroundings, self._clock.now_s())
+            endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
+            begin_capacity(endpoint, desired, now_s)
+            self._lifecycle.advance(endpoint, now_s)
 
     def delete(self, region: str, endpoint_name: str) -> None:
         """End the endpoint; its streams are cut and it is gone a moment later."""
@@ -147,7 +126,7 @@ class Fleet:
     def names(self, region: str) -> list[str]:
         """Names of the region's endpoints."""
         with self._lock:
-            return [name for where, name in self._endpoints if where == region]
+            return [endpoint.name for endpoint in self._endpoints.values() if endpoint.region == region]
 
     # What the runtime server asks
 
@@ -164,7 +143,7 @@ class Fleet:
             if endpoint.status not in ("InService", "Updating", "RollingBack"):
                 raise EndpointNotInService(endpoint.status)
             chosen = self._choose_variant(endpoint, variant)
-            serving = [i for i in chosen.instances if i.phase is Phase.SERVING]
+            serving = chosen.serving
             if not serving:
                 raise EndpointNotInService("no instance serves")
             index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng.random())
@@ -172,11 +151,11 @@ class Fleet:
             stream = f"{chosen.spec.name}/{instance.instance_id}"
 
             def write(message: str) -> None:
-                self._surroundings.log(region, endpoint_name, stream, message, self._clock.now_s())
+                self._lifecycle.log(region, endpoint_name, stream, message, self._clock.now_s())
 
             return Lease(instance=instance, variant_name=chosen.spec.name, kind=kind, _lock=self._lock, _write=write)
 
-    def _choose_variant(self, endpoint: Endpoint, name: str | None) -> Variant:
+    def _choose_variant(self, endpoint: Endpoint, name: str | None) -> LiveVariant:
         if name:
             if name not in endpoint.variants:
                 raise VariantNotFound(name)
@@ -191,7 +170,7 @@ class Fleet:
         """Move every life cycle on to ``now_s``."""
         with self._lock:
             for key, endpoint in list(self._endpoints.items()):
-                advance(endpoint, self._surroundings, now_s)
+                self._lifecycle.advance(endpoint, now_s)
                 if endpoint.gone:
                     del self._endpoints[key]
 

@@ -1,9 +1,14 @@
-"""What the control plane tells the fleet to run, and what the fleet tells it back: frozen values only."""
+"""Endpoints and their variants: as a configuration describes them, as they live, and as DescribeEndpoint shows them.
+
+What the control plane gives and gets is frozen; ``Endpoint`` and ``LiveVariant`` are the fleet's own, under its lock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from embedded_aws.fleet.instances import Instance, Phase
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,9 @@ class Pool:
 class VariantSpec:
     """A production variant as an endpoint configuration describes it.
 
-    ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity
-    is tried
-    before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600); ``startup_timeout_s`` how long a
-    container may take to answer its health check.
+    ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity is
+    tried before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600); ``startup_timeout_s`` how
+    long a container may take to answer its health check.
     """
 
     name: str
@@ -43,8 +47,10 @@ class VariantSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantView:
-    """A variant as DescribeEndpoint shows it. ``pools`` counts serving instances per type; ``status`` is a
-    VariantStatus or ''."""
+    """A variant as DescribeEndpoint shows it.
+
+    ``pools`` counts serving instances per type; ``status`` is a VariantStatus or ''.
+    """
 
     name: str
     current_count: int
@@ -81,3 +87,87 @@ class EndpointView:
     def variant(self, name: str) -> VariantView | None:
         """The variant of that name, or None."""
         return next((v for v in self.variants if v.name == name), None)
+
+
+@dataclass
+class LiveVariant:
+    """A variant's live side: ``desired`` instances wanted, ``instances`` there in any phase."""
+
+    spec: VariantSpec
+    desired: int
+    weight: float
+    instances: list[Instance] = field(default_factory=list)
+
+    @classmethod
+    def starting(cls, spec: VariantSpec, count: int, now_s: float) -> LiveVariant:
+        """A variant whose first ``count`` instances are asked for."""
+        return cls(spec, count, spec.weight, [Instance.requested(now_s) for _ in range(count)])
+
+    @property
+    def serving(self) -> list[Instance]:
+        """Instances that take requests."""
+        return [i for i in self.instances if i.phase is Phase.SERVING]
+
+    def view(self, status: str, message: str, since_s: float) -> VariantView:
+        """As DescribeEndpoint shows it."""
+        pools: dict[str, int] = dict.fromkeys(self.spec.instance_types, 0)
+        for instance in self.serving:
+            pools[instance.instance_type] += 1
+        return VariantView(
+            name=self.spec.name,
+            current_count=len(self.serving),
+            desired_count=self.desired,
+            current_weight=self.weight,
+            desired_weight=self.weight,
+            pools=pools,
+            status=status,
+            status_message=message,
+            status_since_s=since_s,
+        )
+
+
+@dataclass
+class Endpoint:
+    """A live endpoint. ``change_failed`` is why the last change of capacity could not be fulfilled, '' if it could."""
+
+    region: str
+    name: str
+    config_name: str
+    created_s: float
+    status: str = "Creating"
+    failure_reason: str = ""
+    modified_s: float = 0.0
+    variants: dict[str, LiveVariant] = field(default_factory=dict)
+    incoming: dict[str, LiveVariant] = field(default_factory=dict)
+    incoming_config: str = ""
+    since_s: float = 0.0
+    change_failed: str = ""
+    gone: bool = False
+
+    def set_status(self, status: str, now_s: float) -> None:
+        """The endpoint's status from now on."""
+        self.status, self.modified_s, self.since_s = status, now_s, now_s
+
+    def view(self) -> EndpointView:
+        """As DescribeEndpoint shows it."""
+        status = self.status if self.status in ("Creating", "Updating", "Deleting") else ""
+        return EndpointView(
+            name=self.name,
+            config_name=self.config_name,
+            status=self.status,
+            failure_reason=self.failure_reason,
+            change_failed=self.change_failed,
+            created_s=self.created_s,
+            modified_s=self.modified_s,
+            variants=tuple(v.view(status, self._progress(v), self.since_s) for v in self.variants.values()),
+            pending_config_name=self.incoming_config,
+            pending_since_s=self.since_s if self.incoming_config else 0.0,
+            pending_counts={name: v.desired for name, v in self.incoming.items()},
+        )
+
+    def _progress(self, variant: LiveVariant) -> str:
+        waiting = [i for i in variant.instances if i.phase is Phase.PROCURING]
+        starting = [i for i in variant.instances if i.phase is Phase.STARTING]
+        parts = [f"waiting for {variant.spec.instance_types[i.pool]} capacity" for i in waiting]
+        parts += [f"starting {i.instance_type}" for i in starting]
+        return "; ".join(dict.fromkeys(parts))

@@ -6,53 +6,67 @@ leave open is a named assumption here:
 - ConcurrentRequestsPerModel is one sample per serving instance and ten seconds: the most requests it held in that time.
 - A serving instance without requests publishes zero.
 - A type of the pool without a serving instance publishes nothing.
-- GPUUtilization and CPUUtilization are the share of its time in which the instance's engine was busy; there is no GPU
-here.
+- GPUUtilization and CPUUtilization are the share of its time in which an instance's engine was busy; no GPU is here.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.fleet.instances import Instance, Interval
-from embedded_aws.fleet.lifecycle import Endpoint, Variant
 from embedded_aws.fleet.live_fleet import Fleet
+from embedded_aws.fleet.variants import Endpoint, LiveVariant
 
 SAGEMAKER = "AWS/SageMaker"
 HARDWARE = "/aws/sagemaker/Endpoints"
 TICK_S = 10
-ERROR_METRICS = {"4xx": "Invocation4XXErrors", "5xx": "Invocation5XXErrors", "model": "InvocationModelErrors"}
+MINUTE_S = 60
 
 
-class Store(Protocol):
-    """The part of a CloudWatch metric store that publishing needs."""
+def _first_chunk_us(counts: Interval) -> list[float]:
+    return [latency_ms * 1000 for latency_ms in counts.first_chunk_ms]
 
-    def put(
-        self,
-        namespace: str,
-        name: str,
-        dimensions: Mapping[str, str],
-        *,
-        timestamp_s: float,
-        values: list[float],
-        unit: str,
-        resolution_s: int,
-    ) -> None: ...
+
+def _failures(counts: Interval, kind: str) -> list[float]:
+    """One sample per request, 1 for each that failed, so that Average is the share and Sum the count."""
+    failed = counts.errors.get(kind, 0)
+    return [1.0] * failed + [0.0] * max(0, counts.invocations - failed)
+
+
+_REQUEST_METRICS: Mapping[str, tuple[str, Callable[[Interval], list[float]]]] = {
+    "Invocations": ("None", lambda counts: [1.0] * counts.invocations),
+    "FirstChunkLatency": ("Microseconds", _first_chunk_us),
+    "FirstChunkModelLatency": ("Microseconds", _first_chunk_us),
+    "ModelLatency": ("Microseconds", lambda counts: [latency_ms * 1000 for latency_ms in counts.model_ms]),
+    "Invocation4XXErrors": ("None", lambda counts: _failures(counts, "4xx")),
+    "Invocation5XXErrors": ("None", lambda counts: _failures(counts, "5xx")),
+    "InvocationModelErrors": ("None", lambda counts: _failures(counts, "model")),
+    "MidStreamErrors": ("Count", lambda counts: [1.0] * counts.errors.get("midstream", 0)),
+}
+"""Unit of each metric of a minute's requests, and one instance's samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """One metric of a variant over one interval: samples and the instances they are of."""
+
+    name: str
+    unit: str
+    samples: list[tuple[Instance, float]]
+    namespace: str = SAGEMAKER
+    resolution_s: int = MINUTE_S
 
 
 @dataclass(frozen=True)
 class _Point:
     region: str
-    namespace: str
-    name: str
+    reading: _Reading
     dimensions: Mapping[str, str]
-    timestamp_s: float
     values: list[float]
-    unit: str
-    resolution_s: int
+    end_s: float
 
 
 class Vitals:
@@ -64,105 +78,70 @@ class Vitals:
         delay_s: how late points become visible now (the ``slow-metrics`` fault); their timestamps stay true.
     """
 
-    def __init__(self, fleet: Fleet, store_for: Callable[[str], Store], delay_s: Callable[[], float]) -> None:
+    def __init__(self, fleet: Fleet, store_for: Callable[[str], MetricStore], delay_s: Callable[[], float]) -> None:
         self._fleet = fleet
         self._store_for = store_for
         self._delay_s = delay_s
-        self._waiting: deque[tuple[float, _Point]] = deque()
+        self._waiting: deque[_Point] = deque()
 
     def publish(self, now_s: float) -> None:
         """Publish the ten seconds that end at ``now_s`` (a multiple of ten), and the minute when one ends there."""
         with self._fleet.lock:
-            points = [p for e in self._fleet.endpoints() for p in _endpoint_points(e, now_s)]
-        self._waiting.extend((now_s, p) for p in points)
-        # Held against the delay of now: when the fault ends, what it held back is there at once, and nothing waits
-        # behind.
+            for endpoint in self._fleet.endpoints():
+                self._waiting.extend(_points(endpoint, now_s))
+        # Held against the delay of now: when the fault ends, all that it held back is there at once.
         latest_s = now_s - self._delay_s()
-        while self._waiting and self._waiting[0][0] <= latest_s:
-            point = self._waiting.popleft()[1]
+        while self._waiting and self._waiting[0].end_s <= latest_s:
+            point = self._waiting.popleft()
+            reading = point.reading
             self._store_for(point.region).put(
-                point.namespace,
-                point.name,
+                reading.namespace,
+                reading.name,
                 point.dimensions,
-                timestamp_s=point.timestamp_s,
+                timestamp_s=point.end_s - reading.resolution_s,
                 values=point.values,
-                unit=point.unit,
-                resolution_s=point.resolution_s,
+                unit=reading.unit,
+                resolution_s=reading.resolution_s,
             )
 
 
-def _endpoint_points(endpoint: Endpoint, now_s: float) -> list[_Point]:
-    points: list[_Point] = []
+def _points(endpoint: Endpoint, now_s: float) -> Iterator[_Point]:
     for variant in endpoint.variants.values():
-        serving = variant.serving
-        if not serving:
-            continue
-        where = {"EndpointName": endpoint.name, "VariantName": variant.spec.name}
-        peaks = [(i.instance_type, float(i.take_seconds().peak)) for i in serving]
-        for dimensions, values in _by_type(where, variant, peaks):
-            points.append(
-                _Point(
-                    endpoint.region,
-                    SAGEMAKER,
-                    "ConcurrentRequestsPerModel",
-                    dimensions,
-                    now_s - TICK_S,
-                    values,
-                    "None",
-                    TICK_S,
-                )
-            )
-        if now_s % 60 == 0:
-            points += _minute_points(endpoint.region, where, variant, serving, now_s - 60)
-    return points
+        if variant.serving:
+            names = {"EndpointName": endpoint.name, "VariantName": variant.spec.name}
+            for reading in (_peaks(variant), *(_minute(variant) if now_s % MINUTE_S == 0 else ())):
+                for dimensions, values in _series(variant, reading):
+                    yield _Point(endpoint.region, reading, {**names, **dimensions}, values, now_s)
 
 
-def _by_type(where: Mapping[str, str], variant: Variant, samples: list[tuple[str, float]]):
-    """The variant's series and, for instance pools, one series per type that has an instance."""
-    yield where, [value for _, value in samples]
-    if len(variant.spec.pools) > 1:
-        for instance_type in dict.fromkeys(t for t, _ in samples):
-            yield {**where, "InstanceType": instance_type}, [v for t, v in samples if t == instance_type]
+def _peaks(variant: LiveVariant) -> _Reading:
+    peaks = [(i, float(i.take_seconds().peak)) for i in variant.serving]
+    return _Reading(name="ConcurrentRequestsPerModel", unit="None", samples=peaks, resolution_s=TICK_S)
 
 
-def _minute_points(
-    region: str, where: Mapping[str, str], variant: Variant, serving: list[Instance], start_s: float
-) -> list[_Point]:
-    taken = [(i, i.take_minute()) for i in serving]
-    points: list[_Point] = []
-
-    def add(namespace: str, name: str, unit: str, samples: list[tuple[str, float]]) -> None:
-        if samples:
-            for dimensions, values in _by_type(where, variant, samples):
-                points.append(_Point(region, namespace, name, dimensions, start_s, values, unit, 60))
-
-    def per_request(read: Callable[[Interval], list[float]]) -> list[tuple[str, float]]:
-        return [(i.instance_type, value) for i, counts in taken for value in read(counts)]
-
-    requests = per_request(lambda c: [1.0] * c.invocations)
-    add(SAGEMAKER, "Invocations", "None", requests)
-    add(SAGEMAKER, "InvocationsPerInstance", "None", [(t, v / len(serving)) for t, v in requests])
-    add(SAGEMAKER, "FirstChunkLatency", "Microseconds", per_request(lambda c: [ms * 1000 for ms in c.first_chunk_ms]))
-    add(
-        SAGEMAKER,
-        "FirstChunkModelLatency",
-        "Microseconds",
-        per_request(lambda c: [ms * 1000 for ms in c.first_chunk_ms]),
-    )
-    add(SAGEMAKER, "ModelLatency", "Microseconds", per_request(lambda c: [ms * 1000 for ms in c.model_ms]))
-    for kind, name in ERROR_METRICS.items():
-        add(SAGEMAKER, name, "None", per_request(lambda c, k=kind: _zeros_and_ones(c.invocations, c.errors.get(k, 0))))
-    add(SAGEMAKER, "MidStreamErrors", "Count", per_request(lambda c: [1.0] * c.errors.get("midstream", 0)))
-    busy = [(i.instance_type, 100 * i.engine.busy_share()) for i, _ in taken if i.engine]
+def _minute(variant: LiveVariant) -> Iterator[_Reading]:
+    intervals = [(i, i.take_minute()) for i in variant.serving]
+    for name, (unit, read) in _REQUEST_METRICS.items():
+        yield _Reading(name=name, unit=unit, samples=[(i, value) for i, counts in intervals for value in read(counts)])
+    shares = [(i, 1.0 / len(intervals)) for i, counts in intervals for _ in range(counts.invocations)]
+    yield _Reading(name="InvocationsPerInstance", unit="None", samples=shares)
+    busy = [(i, 100 * i.engine.busy_share()) for i in variant.serving if i.engine]
     for name in ("GPUUtilization", "CPUUtilization"):
-        add(HARDWARE, name, "Percent", busy)
-        if variant.spec.enhanced_metrics:
-            for (instance, _), (_, value) in zip(taken, busy, strict=False):
-                dimensions = {**where, "InstanceId": instance.instance_id}
-                points.append(_Point(region, HARDWARE, name, dimensions, start_s, [value], "Percent", 60))
-    return points
+        yield _Reading(name=name, unit="Percent", samples=busy, namespace=HARDWARE)
 
 
-def _zeros_and_ones(requests: int, errors: int) -> list[float]:
-    """One sample per request, 1 for each that failed, so that Average is the share and Sum the count."""
-    return [1.0] * errors + [0.0] * max(0, requests - errors)
+def _series(variant: LiveVariant, reading: _Reading) -> Iterator[tuple[Mapping[str, str], list[float]]]:
+    """What a reading's samples are published as: dimensions besides the names, and values.
+
+    The variant's series; for instance pools one for each type that has an instance; with enhanced metrics one for each
+    instance's hardware.
+    """
+    samples = reading.samples
+    if samples:
+        yield {}, [value for _, value in samples]
+    if len(variant.spec.pools) > 1:
+        for instance_type in dict.fromkeys(i.instance_type for i, _ in samples):
+            yield {"InstanceType": instance_type}, [value for i, value in samples if i.instance_type == instance_type]
+    if variant.spec.enhanced_metrics and reading.namespace == HARDWARE:
+        for instance, value in samples:
+            yield {"InstanceId": instance.instance_id}, [value]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws import cloudwatch
 from embedded_aws.autoscaling.beat import Autoscaler
-from embedded_aws.fleet.lifecycle import Settings
+from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.variants import Pool, VariantSpec
 from embedded_aws.fleet.vitals import Vitals
@@ -73,7 +73,7 @@ class Bench:
             engines={"metered": Engine()},
             faults=self.faults,
             log=lambda *_: None,
-            settings=Settings(start_delay_s=lambda rng: START_S),
+            settings=FleetSettings(start_delay_s=lambda rng: START_S),
         )
         self.quotas = Quotas(self.clock)
         self.autoscaler = Autoscaler(clock=self.clock, fleet=self.fleet, quotas=self.quotas, model=ScalingModel())

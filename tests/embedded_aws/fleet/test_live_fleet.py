@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from embedded_aws.fleet.lifecycle import Settings
+from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, FleetBusy
 from embedded_aws.fleet.variants import Pool, VariantSpec
 from embedded_aws.listings import LISTINGS
@@ -65,7 +65,7 @@ class Bench:
             engines={"metered": Engine()},
             faults=self.faults,
             log=lambda region, endpoint, stream, message, now_s: self.log.append(message),
-            settings=Settings(start_delay_s=lambda rng: START_S, drain_s=drain_s),
+            settings=FleetSettings(start_delay_s=lambda rng: START_S, drain_s=drain_s),
         )
 
     def spec(self, *types: str, count: int = 1) -> VariantSpec:
