@@ -66,6 +66,7 @@ class Workbook:
         clients: makes the boto3 clients, which reach the right place.
         stream_url: base URL of the runtime's HTTP/2 streams.
         ca_bundle: file of certificate authorities to trust, None for the system's.
+        readings: what was read from AWS and may be used again for some minutes, by the name its reader gives it.
     """
 
     site: Place
@@ -79,6 +80,7 @@ class Workbook:
     clients: Clients = field(repr=False)
     stream_url: str
     ca_bundle: str | None
+    readings: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def where(self) -> str:
@@ -143,6 +145,7 @@ class Workbook:
     def renew_credentials(self) -> None:
         """After a refusal: read keys anew from the file or the environment they came from."""
         self.clients.renew_credentials()
+        self.readings.clear()
 
     def now(self) -> datetime:
         """The time that metrics and activities carry: an aware UTC datetime."""

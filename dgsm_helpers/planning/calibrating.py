@@ -15,7 +15,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
+from dgsm_helpers.aws.watch.metrics import CONCURRENCY, finest_period_s, read, variant_query
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.planning.scheduled_changes import planned
 from dgsm_helpers.planning.sources import METRIC_EVERY_S, STREAM_S
@@ -233,8 +233,7 @@ def back_test(
 
 def _least_streams(wb: Workbook, created: datetime) -> list[float | None]:
     """The concurrency's minimum in each ten seconds from its first datapoint of the last hours on; None: no sample."""
-    variant = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
-    minimum = Query("", "", INVOCATION_NAMESPACE, CONCURRENCY, variant, "Minimum", METRIC_EVERY_S)
+    minimum = variant_query(wb, CONCURRENCY, "Minimum", METRIC_EVERY_S)
     start = max(created, wb.now() - TEN_SECOND_DATA + timedelta(seconds=60))
     (found,), _ = read(wb, [minimum], start, wb.now())
     if not found:

@@ -9,7 +9,7 @@ has the endpoint, its metrics and its alarms, the other the rest (a third, where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,15 @@ from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.endpoint.endpoint_state import instance_types_of
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE, Query, finest_period_s, read
+from dgsm_helpers.aws.watch.metrics import (
+    CONCURRENCY,
+    ERROR_METRICS,
+    MINUTE_S,
+    MetricQuery,
+    finest_period_s,
+    read,
+    variant_query,
+)
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
 from dgsm_helpers.views.live_state import LiveState
 from dgsm_helpers.views.picture import drawn_alarm, mark, points, since, streams, told
@@ -42,10 +50,8 @@ OVERLAP = timedelta(minutes=5)
 NEWEST_ACTIVITIES = 50
 """One page of them."""
 
-_MINUTE_S = 60
 _LONGEST_S = 455 * 86_400.0
 _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
-_ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
 _ALARMS, _ACTIVITIES = "alarms", "activities"
 
 
@@ -211,7 +217,7 @@ class Feed:
                     for row in counts.itertuples()
                 ],
             ),
-            latency=points([p50, p99], max(self.period_s, _MINUTE_S)),
+            latency=points([p50, p99], max(self.period_s, MINUTE_S)),
             latency_of="whole files" if of_files else "first chunk",
             alarms=None
             if self._alarms is None
@@ -253,16 +259,11 @@ def origin_of(wb: Workbook) -> str:
     return f"CloudWatch of {wb.endpoint_name}, measured on {wb.place}, {wb.region}"
 
 
-def _queries(wb: Workbook, period_s: int) -> list[Query]:
-    where = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
-    slow_s = max(period_s, _MINUTE_S)
-
-    def of(metric: str, stats: Sequence[str], every_s: int, *, scale: float = 1.0) -> list[Query]:
-        return [Query("", f"{metric} {s}", INVOCATION_NAMESPACE, metric, where, s, every_s, scale) for s in stats]
-
+def _queries(wb: Workbook, period_s: int) -> list[MetricQuery]:
+    slow_s = max(period_s, MINUTE_S)
+    latencies = [(metric, stat) for metric in ("FirstChunkLatency", "ModelLatency") for stat in ("p50", "p99")]
     return [
-        *of(CONCURRENCY, ("Minimum", "Average", "Maximum"), period_s),
-        *of("FirstChunkLatency", ("p50", "p99"), slow_s, scale=1e-3),
-        *of("ModelLatency", ("p50", "p99"), slow_s, scale=1e-3),
-        *(query for metric in _ERRORS for query in of(metric, ("Sum",), slow_s)),
+        *(variant_query(wb, CONCURRENCY, stat, period_s) for stat in ("Minimum", "Average", "Maximum")),
+        *(variant_query(wb, metric, stat, slow_s, scale=1e-3) for metric, stat in latencies),
+        *(variant_query(wb, metric, "Sum", slow_s) for metric in ERROR_METRICS),
     ]

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dgsm_helpers.aws.doctor.snapshot import PolicyAlarm, Snapshot, Traffic, Variant
+from dgsm_helpers.aws.doctor.snapshot import PolicyAlarm, Snapshot, TrafficSnapshot, VariantSnapshot
 from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+from dgsm_helpers.prices import Price
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/deepgram-stt-nova-3/1"
@@ -90,17 +91,21 @@ def healthy(**changed: Any) -> Snapshot:
         "resource_id": "endpoint/dg/variant/AllTraffic",
         "model_package_arn": PACKAGE,
         "endpoint": endpoint(),
-        "variant": Variant(("ml.g6.2xlarge", "ml.g5.2xlarge"), "LEAST_OUTSTANDING_REQUESTS", INFERENCE_AMI, "dg-model"),
+        "variant": VariantSnapshot(
+            ("ml.g6.2xlarge", "ml.g5.2xlarge"), "LEAST_OUTSTANDING_REQUESTS", INFERENCE_AMI, "dg-model"
+        ),
         "enhanced_metrics": True,
         "network_isolated": True,
         "target": target(),
         "policies": (policy(),),
         "elsewhere": (),
         "alarms": alarms(alarm("high", 7.0), alarm("low", 6.3)),
-        "traffic": Traffic(timedelta(days=3), streams(2, 3, 3, 4, 4, 3), NOW - timedelta(minutes=1), invocations=10),
+        "traffic": TrafficSnapshot(
+            timedelta(days=3), streams(2, 3, 3, 4, 4, 3), NOW - timedelta(minutes=1), invocations=10
+        ),
         "quotas": {"ml.g6.2xlarge": 8, "ml.g5.2xlarge": 8},
         "evidence": evidence(),
-        "usd_per_hour": 1.2,
+        "prices": {"ml.g6.2xlarge": Price(amount_usd=1.2, source="AWS Price List")},
         **changed,
     }
     return Snapshot(**given)

@@ -153,7 +153,7 @@ def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None
         AccessDenied: quotas may not be read.
     """
     types = tuple(instance_types or _default_pool(wb))
-    quotas = endpoint_quotas(wb, types)
+    quotas = endpoint_quotas(wb, types, at_least=1)
     dropped = tuple(t for t in types if quotas[t] == 0)
     kept = tuple(t for t in types if t not in dropped)
     unknown = tuple(t for t in types if quotas[t] is None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.calls import pages
@@ -11,27 +12,51 @@ if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
 
+KEPT = timedelta(hours=1)
+"""How long a reading may be used again, in the workbook's time."""
+
+
 def quota_name(instance_type: str) -> str:
     """The quota's name in Service Quotas, such as ``ml.g6.2xlarge for endpoint usage``."""
     return f"{instance_type} for endpoint usage"
 
 
-def endpoint_quotas(wb: Workbook, instance_types: Sequence[str]) -> dict[str, int | None]:
+def endpoint_quotas(
+    wb: Workbook, instance_types: Sequence[str], *, at_least: int | None = None
+) -> dict[str, int | None]:
     """How many instances of each type the account may run behind endpoints; None where Service Quotas lists none.
 
     Quota codes differ between types and are looked up by name. Reading stops at the page where the last type is found,
     since the whole list has thousands of rows.
 
+    Args:
+        at_least: what the caller needs. What the workbook read in the last hour is used again where it is that
+            much; a lower quota, on which a refusal would rest, is read anew, since it may have been raised. None: all
+            are read anew.
+
     Raises:
         AccessDenied: ``servicequotas:ListServiceQuotas`` is not allowed (``AmazonSageMakerFullAccess`` lacks it).
         AwsCallFailed: any other refusal.
     """
-    wanted = {quota_name(instance_type): instance_type for instance_type in instance_types}
-    found: dict[str, int | None] = dict.fromkeys(instance_types)
+    readings: dict[str, tuple[datetime, int | None]] = wb.readings.setdefault(f"endpoint quotas in {wb.region}", {})
+    oldest = wb.now() - KEPT
+    recent = {
+        name: value for name, (read_at, value) in readings.items() if read_at >= oldest and name in instance_types
+    }
+    is_enough = at_least is not None and all(value is None or value >= at_least for value in recent.values())
+    if not is_enough or set(instance_types) - set(recent):
+        recent = _read_quotas(wb, instance_types)
+        readings.update((name, (wb.now(), value)) for name, value in recent.items())
+    return {name: recent[name] for name in instance_types}
+
+
+def _read_quotas(wb: Workbook, instance_types: Sequence[str]) -> dict[str, int | None]:
+    missing = {quota_name(instance_type): instance_type for instance_type in instance_types}
+    quotas: dict[str, int | None] = dict.fromkeys(instance_types)
     for quota in pages(wb, "service-quotas", "ListServiceQuotas", "Quotas", ServiceCode="sagemaker"):
-        instance_type = wanted.pop(quota.get("QuotaName", ""), None)
+        instance_type = missing.pop(quota.get("QuotaName", ""), None)
         if instance_type is not None:
-            found[instance_type] = int(quota["Value"])
-        if not wanted:
+            quotas[instance_type] = int(quota["Value"])
+        if not missing:
             break
-    return found
+    return quotas

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
-from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE, UTILISATION_NAMESPACE
+from dgsm_helpers.aws.watch.metrics import (
+    CONCURRENCY,
+    INVOCATION_NAMESPACE,
+    UTILISATION_NAMESPACE,
+    variant_dimensions,
+)
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -24,10 +29,45 @@ EXAMPLE_FIRST_CHUNK_MS = 5000.0
 
 _BASELINE_FACTOR = 3.0
 _LEAST_FIRST_CHUNK_MS = 1000.0
-"""Whatever the baseline: Deepgram expects 200–500 ms for a healthy stream, and half a second more wakes nobody."""
+"""The lowest limit: 0.5 s above the 200–500 ms that Deepgram expects, so that a healthy stream raises no alarm."""
 
 _GPUS = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
 """GPUs by size, of the g5, g6 and g6e types; the smaller sizes and 16xlarge have one."""
+
+
+class _Rule(NamedTuple):
+    namespace: str
+    metric: str
+    statistic: str
+    period_s: int
+    periods: int
+    comparison: str
+    missing_data: str
+
+    def to_request(self) -> dict[str, Any]:
+        kind = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
+        return {
+            "Namespace": self.namespace,
+            "MetricName": self.metric,
+            kind: self.statistic,
+            "Period": self.period_s,
+            "EvaluationPeriods": self.periods,
+            "DatapointsToAlarm": self.periods,
+            "ComparisonOperator": self.comparison,
+            "TreatMissingData": self.missing_data,
+        }
+
+
+_ABOVE, _AT_LEAST = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
+_RULES = {
+    # Its metric is there while an instance serves, so that its absence is a state of its own.
+    "concurrency-near-capacity": _Rule(INVOCATION_NAMESPACE, CONCURRENCY, "Maximum", 60, 3, _AT_LEAST, "missing"),
+    "errors-5xx": _Rule(INVOCATION_NAMESPACE, "Invocation5XXErrors", "Sum", 300, 2, _AT_LEAST, "notBreaching"),
+    # Its metric has one sample per stream: minutes without new streams are normal.
+    "first-chunk-p99": _Rule(INVOCATION_NAMESPACE, "FirstChunkLatency", "p99", 60, 3, _ABOVE, "notBreaching"),
+    "gpu-utilisation": _Rule(UTILISATION_NAMESPACE, "GPUUtilization", "Average", 300, 3, _AT_LEAST, "missing"),
+}
+"""What does not depend on the endpoint, by the end of the alarm's name."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +94,11 @@ class AccountAlarm:
         )
 
 
+def alarm_names(wb: Workbook) -> tuple[str, ...]:
+    """The names of the recommended alarms of the workbook's endpoint."""
+    return tuple(f"{alarm_prefix(wb)}{short}" for short in _RULES)
+
+
 def recommended(
     wb: Workbook,
     *,
@@ -71,81 +116,46 @@ def recommended(
         first_chunk_ms: p95 or so of the first chunk in normal operation; None: the manual's example of 5 s.
         sns_topic_arn: topic told when an alarm begins and ends; None: the alarms are only seen.
     """
-    where = [{"Name": "EndpointName", "Value": wb.endpoint_name}, {"Name": "VariantName", "Value": wb.variant_name}]
+    limit_ms, limit_from = _first_chunk_limit(first_chunk_ms)
+    # Threshold, where it comes from, and the alarm's description.
+    thresholds = {
+        "concurrency-near-capacity": (
+            CAPACITY_SHARE * knee,
+            f"{CAPACITY_SHARE:.0%} of {knee} streams ({knee_from})",
+            f"An instance holds {CAPACITY_SHARE:.0%} or more of the {knee} streams that it sustains.",
+        ),
+        "errors-5xx": (
+            5.0,
+            "the manual",
+            "Five or more requests failed on the server's side in five minutes, twice.",
+        ),
+        # The metric is in microseconds.
+        "first-chunk-p99": (
+            limit_ms * 1000,
+            limit_from,
+            f"The slowest new streams wait longer than {limit_ms:.0f} ms for their first result.",
+        ),
+        "gpu-utilisation": (
+            float(GPU_SHARE_PERCENT * gpus),
+            f"{GPU_SHARE_PERCENT} % of {gpus} GPU{'s' * (gpus > 1)}",
+            f"The GPUs are {GPU_SHARE_PERCENT} % busy or more for a quarter of an hour.",
+        ),
+    }
     actions = [sns_topic_arn] if sns_topic_arn else []
-
-    def alarm(short: str, description: str, why: str, **numbers: Any) -> AccountAlarm:
+    dimensions = [{"Name": name, "Value": value} for name, value in variant_dimensions(wb)]
+    alarms = []
+    for short, (threshold, why, description) in thresholds.items():
         request = {
             "AlarmName": f"{alarm_prefix(wb)}{short}",
             "AlarmDescription": description,
-            "Dimensions": where,
+            "Dimensions": dimensions,
             "AlarmActions": actions,
             "OKActions": actions,
-            **numbers,
+            **_RULES[short].to_request(),
+            "Threshold": threshold,
         }
-        return AccountAlarm(request, why)
-
-    limit_ms, limit_from = _first_chunk_limit(first_chunk_ms)
-    return (
-        alarm(
-            "concurrency-near-capacity",
-            f"An instance holds {CAPACITY_SHARE:.0%} or more of the {knee} streams that it sustains.",
-            f"{CAPACITY_SHARE:.0%} of {knee} streams ({knee_from})",
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName=CONCURRENCY,
-            Statistic="Maximum",
-            Period=60,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            Threshold=CAPACITY_SHARE * knee,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            # The metric is always there while an instance serves: its absence is a state of its own.
-            TreatMissingData="missing",
-        ),
-        alarm(
-            "errors-5xx",
-            "Five or more requests failed on the server's side in five minutes, twice.",
-            "the manual",
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName="Invocation5XXErrors",
-            Statistic="Sum",
-            Period=300,
-            EvaluationPeriods=2,
-            DatapointsToAlarm=2,
-            Threshold=5.0,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            TreatMissingData="notBreaching",
-        ),
-        alarm(
-            "first-chunk-p99",
-            f"The slowest new streams wait longer than {limit_ms:.0f} ms for their first result.",
-            limit_from,
-            Namespace=INVOCATION_NAMESPACE,
-            MetricName="FirstChunkLatency",
-            ExtendedStatistic="p99",
-            Period=60,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            # The metric is in microseconds, one sample per stream: minutes without new streams are normal.
-            Threshold=limit_ms * 1000,
-            ComparisonOperator="GreaterThanThreshold",
-            TreatMissingData="notBreaching",
-        ),
-        alarm(
-            "gpu-utilisation",
-            f"The GPUs are {GPU_SHARE_PERCENT} % busy or more for a quarter of an hour.",
-            f"{GPU_SHARE_PERCENT} % of {gpus} GPU{'s' * (gpus > 1)}",
-            Namespace=UTILISATION_NAMESPACE,
-            MetricName="GPUUtilization",
-            Statistic="Average",
-            Period=300,
-            EvaluationPeriods=3,
-            DatapointsToAlarm=3,
-            Threshold=float(GPU_SHARE_PERCENT * gpus),
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            TreatMissingData="missing",
-        ),
-    )
+        alarms.append(AccountAlarm(request, why))
+    return tuple(alarms)
 
 
 def threshold_text(metric: str, threshold: float) -> str:

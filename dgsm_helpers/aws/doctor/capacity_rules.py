@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from dgsm_helpers.aws.doctor.snapshot import Judged, Rule, Snapshot, ok, stop, unknown, warn
+from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn
 
 HEADROOM = 0.80
 """Upper end of the guide's 70-80 % of what one instance sustains."""
@@ -15,7 +15,7 @@ _NO_TARGET = "no target-tracking policy on concurrent requests"
 _GUIDE = "Deepgram, auto-scaling-sagemaker-streaming"
 
 
-def evidence_fits(s: Snapshot) -> Judged:
+def evidence_fits(s: Snapshot) -> RuleAnswer:
     """Capacity was measured, and on what runs now."""
     if s.evidence is None:
         return unknown("no capacity has been measured for this endpoint", _MEASURE)
@@ -36,7 +36,7 @@ def evidence_fits(s: Snapshot) -> Judged:
     return ok(found + (f"; not measured on {', '.join(others)}" if others else ""))
 
 
-def target_below_knee(s: Snapshot) -> Judged:
+def target_below_knee(s: Snapshot) -> RuleAnswer:
     """Scaling starts before an instance is overloaded."""
     target, knee = s.target_value, s.knee
     if target is None:
@@ -51,7 +51,7 @@ def target_below_knee(s: Snapshot) -> Judged:
     return ok(f"TargetValue {target:g} is {target / knee:.0%} of {knee} streams")
 
 
-def target_at_least_one(s: Snapshot) -> Judged:
+def target_at_least_one(s: Snapshot) -> RuleAnswer:
     """A single stream does not drive the fleet to its maximum."""
     if s.target_value is None:
         return unknown(_NO_TARGET, "scaling.apply(wb, policy)")
@@ -63,7 +63,7 @@ def target_at_least_one(s: Snapshot) -> Judged:
     return ok(f"TargetValue {s.target_value:g}")
 
 
-def max_covers_peak(s: Snapshot) -> Judged:
+def max_covers_peak(s: Snapshot) -> RuleAnswer:
     """The maximum is enough for the most streams at once."""
     if s.target is None or s.target_value is None:
         return unknown("no target with a policy to compare with", "scaling.register(wb), scaling.apply(wb, policy)")
@@ -86,7 +86,7 @@ def max_covers_peak(s: Snapshot) -> Judged:
     return ok(f"{seen} need {need} of {most} instances")
 
 
-def min_covers_bursts(s: Snapshot) -> Judged:
+def min_covers_bursts(s: Snapshot) -> RuleAnswer:
     """The minimum takes what arrives until new instances serve."""
     if s.target is None or s.target_value is None:
         return unknown("no target with a policy to compare with", "scaling.register(wb), scaling.apply(wb, policy)")
@@ -110,7 +110,7 @@ def min_covers_bursts(s: Snapshot) -> Judged:
     )
 
 
-def bounds_hold_running(s: Snapshot) -> Judged:
+def bounds_hold_running(s: Snapshot) -> RuleAnswer:
     """What runs is within the registered bounds."""
     if s.target is None:
         return unknown("the variant is not registered", "scaling.register(wb)")
@@ -128,7 +128,7 @@ def bounds_hold_running(s: Snapshot) -> Judged:
     )
 
 
-def bounds_leave_room(s: Snapshot) -> Judged:
+def bounds_leave_room(s: Snapshot) -> RuleAnswer:
     """There is something to scale."""
     if s.target is None:
         return unknown("the variant is not registered", "scaling.register(wb)")
@@ -137,7 +137,7 @@ def bounds_leave_room(s: Snapshot) -> Judged:
     return ok(f"{s.target.min_capacity} to {s.target.max_capacity}")
 
 
-def cooldowns(s: Snapshot) -> Judged:
+def cooldowns(s: Snapshot) -> RuleAnswer:
     """Scale-in waits as long as a stream lasts, scale-out does not wait long."""
     if not s.concurrency_policies:
         return unknown(_NO_TARGET, "scaling.apply(wb, policy)")

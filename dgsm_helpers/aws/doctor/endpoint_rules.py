@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dgsm_helpers.aws.doctor.snapshot import Judged, Rule, Snapshot, ok, stop, unknown, warn
+from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn
 from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
 from dgsm_helpers.families import family_of
 
@@ -14,7 +14,7 @@ _DEPLOY_PAGE = "Deepgram, deploy-amazon-sagemaker"
 _AWS_POOLS = "AWS, SageMaker instance pools"
 
 
-def endpoint_in_service(s: Snapshot) -> Judged:
+def endpoint_in_service(s: Snapshot) -> RuleAnswer:
     """It answers, and Application Auto Scaling may change it."""
     status, reason = s.endpoint.status, s.endpoint.failure_reason
     if status == "InService":
@@ -28,7 +28,7 @@ def endpoint_in_service(s: Snapshot) -> Judged:
     return warn(f"{status}: AWS refuses every scaling change until it is InService", "Wait, and run this again.")
 
 
-def errors_lately(s: Snapshot) -> Judged:
+def errors_lately(s: Snapshot) -> RuleAnswer:
     """Requests fail."""
     counts = {name: count for name, count in s.traffic.errors_last_hour.items() if count}
     if not counts:
@@ -39,7 +39,7 @@ def errors_lately(s: Snapshot) -> Judged:
     )
 
 
-def metric_present(s: Snapshot) -> Judged:
+def metric_present(s: Snapshot) -> RuleAnswer:
     """The metric that the policy follows arrives."""
     newest = s.traffic.newest
     late_s = (s.now - newest).total_seconds() - 60 if newest is not None else float("inf")
@@ -62,14 +62,14 @@ def metric_present(s: Snapshot) -> Judged:
     )
 
 
-def network_isolation(s: Snapshot) -> Judged:
+def network_isolation(s: Snapshot) -> RuleAnswer:
     """SageMaker demands it of Marketplace models."""
     if s.network_isolated:
         return ok("EnableNetworkIsolation is true")
     return stop("EnableNetworkIsolation is false", "Deploy again through deploy.plan(wb), which sets it.")
 
 
-def inference_ami(s: Snapshot) -> Judged:
+def inference_ami(s: Snapshot) -> RuleAnswer:
     """The host's driver is new enough for the container."""
     if s.variant.ami == INFERENCE_AMI:
         return ok(s.variant.ami)
@@ -81,7 +81,7 @@ def inference_ami(s: Snapshot) -> Judged:
     return warn(f"{s.variant.ami} is not the one that Deepgram tested ({INFERENCE_AMI})", fix)
 
 
-def enhanced_metrics(s: Snapshot) -> Judged:
+def enhanced_metrics(s: Snapshot) -> RuleAnswer:
     """Utilisation per instance can be seen."""
     if s.enhanced_metrics:
         return ok("EnableEnhancedMetrics is true")
@@ -91,7 +91,7 @@ def enhanced_metrics(s: Snapshot) -> Judged:
     )
 
 
-def routing(s: Snapshot) -> Judged:
+def routing(s: Snapshot) -> RuleAnswer:
     """Unequal instances do not get equal shares."""
     chosen = s.variant.routing or "RANDOM (AWS's default)"
     types = len(s.variant.instance_types)
@@ -103,7 +103,7 @@ def routing(s: Snapshot) -> Judged:
     return ok(f"{chosen}, {types} type{'s' * (types != 1)}")
 
 
-def fallback_types(s: Snapshot) -> Judged:
+def fallback_types(s: Snapshot) -> RuleAnswer:
     """There is somewhere to go when AWS has no capacity, and the model runs on it."""
     types = s.variant.instance_types
     family = family_of(s.model_package_arn)
@@ -119,7 +119,7 @@ def fallback_types(s: Snapshot) -> Judged:
     return ok(", ".join(types))
 
 
-def quota(s: Snapshot) -> Judged:
+def quota(s: Snapshot) -> RuleAnswer:
     """The account may run as many instances as the maximum allows."""
     if s.target is None:
         return unknown("the variant is not registered, so there is no maximum to compare with", "Register it first.")
@@ -144,7 +144,7 @@ def quota(s: Snapshot) -> Judged:
     return ok(f"max {most}; {listed}")
 
 
-def idle(s: Snapshot) -> Judged:
+def idle(s: Snapshot) -> RuleAnswer:
     """It is used."""
     since = s.now - IDLE_AFTER
     used = [count for time_s, count in s.traffic.streams if time_s >= since.timestamp()]

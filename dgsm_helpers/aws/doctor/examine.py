@@ -15,16 +15,16 @@ from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
 from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES
 from dgsm_helpers.aws.doctor.gather import gather
 from dgsm_helpers.aws.doctor.policy_rules import POLICY_RULES
-from dgsm_helpers.aws.doctor.snapshot import Expected, Rule, Snapshot, Verdict, unknown
+from dgsm_helpers.aws.doctor.snapshot import Expected, Rule, RuleVerdict, Snapshot, unknown
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
-__all__ = ["RULES", "Diagnosis", "Expected", "Finding", "Verdict", "diagnose", "examine"]
+__all__ = ["RULES", "Diagnosis", "Expected", "Finding", "RuleVerdict", "diagnose", "examine"]
 
 RULES: tuple[Rule, ...] = (*CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
 
-_MARKS = {Verdict.OK: "✓", Verdict.UNKNOWN: "?", Verdict.WARN: "!", Verdict.STOP: "✗"}
+_MARKS = {RuleVerdict.OK: "✓", RuleVerdict.UNKNOWN: "?", RuleVerdict.WARN: "!", RuleVerdict.STOP: "✗"}
 _COLUMNS = ("rule", "verdict", "evidence", "what to do", "source")
 
 
@@ -33,7 +33,7 @@ class Finding:
     """One rule's answer: the values it rests on, what to do (empty when all is well), and where the rule comes from."""
 
     rule: str
-    verdict: Verdict
+    verdict: RuleVerdict
     evidence: str
     fix: str
     source: str
@@ -53,14 +53,14 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
     @property
-    def worst(self) -> Verdict:
+    def worst(self) -> RuleVerdict:
         """The worst verdict among the findings."""
-        return max((f.verdict for f in self.findings), key=lambda verdict: verdict.rank, default=Verdict.OK)
+        return max((f.verdict for f in self.findings), key=lambda verdict: verdict.rank, default=RuleVerdict.OK)
 
     @property
     def ok(self) -> bool:
         """True when nothing says STOP."""
-        return self.worst is not Verdict.STOP
+        return self.worst is not RuleVerdict.STOP
 
     def __getitem__(self, rule: str) -> Finding:
         """The finding of the rule of that name; KeyError when there is none."""
@@ -87,15 +87,15 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
-        found = [f for f in self.findings if f.verdict is not Verdict.OK]
-        fine = [f for f in self.findings if f.verdict is Verdict.OK]
+        found = [f for f in self.findings if f.verdict is not RuleVerdict.OK]
+        fine = [f for f in self.findings if f.verdict is RuleVerdict.OK]
         rows = [(f.rule, f.marked.replace(" ", "\N{NO-BREAK SPACE}"), f.evidence, f.fix, f.source) for f in found]
         listed = [(f.rule, f.evidence, f.source) for f in fine]
         in_order = tables.html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), listed) if fine else ""
         return tables.html_table(self._caption(), _COLUMNS, rows) + in_order
 
     def _caption(self) -> str:
-        counts = {verdict: sum(f.verdict is verdict for f in self.findings) for verdict in reversed(Verdict)}
+        counts = {verdict: sum(f.verdict is verdict for f in self.findings) for verdict in reversed(RuleVerdict)}
         listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         return f"Endpoint {self.endpoint_name}, {self.examined:%Y-%m-%d %H:%M} UTC: {listed}"
 

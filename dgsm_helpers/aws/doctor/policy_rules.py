@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from dgsm_helpers.aws.doctor.snapshot import (
-    Judged,
     PolicyAlarm,
     Rule,
+    RuleAnswer,
     Snapshot,
     ok,
     predefined_metric,
@@ -32,7 +32,7 @@ _SETTLING = timedelta(minutes=5)
 _APPLY = "Put the policy again, AWS then makes its alarms anew: scaling.apply(wb, policy)."
 
 
-def registered(s: Snapshot) -> Judged:
+def registered(s: Snapshot) -> RuleAnswer:
     """The variant is a scalable target."""
     if s.target is None:
         other = f"; {', '.join(s.elsewhere)} is" if s.elsewhere else ""
@@ -40,14 +40,14 @@ def registered(s: Snapshot) -> Judged:
     return ok(f"{s.target.min_capacity} to {s.target.max_capacity} instances")
 
 
-def policy_applied(s: Snapshot) -> Judged:
+def policy_applied(s: Snapshot) -> RuleAnswer:
     """Something decides when to scale."""
     if s.policies:
         return ok(", ".join(f"{p.name} ({p.policy_type})" for p in s.policies))
     return stop(f"{s.resource_id} has no scaling policy", "scaling.apply(wb, policy)")
 
 
-def policy_on_this_variant(s: Snapshot) -> Judged:
+def policy_on_this_variant(s: Snapshot) -> RuleAnswer:
     """Nothing was registered on another variant by mistake."""
     if not s.elsewhere:
         return ok(s.resource_id)
@@ -62,7 +62,7 @@ def policy_on_this_variant(s: Snapshot) -> Judged:
     return ok(f"{s.resource_id}; also on {listed}, which scales by its own policy")
 
 
-def policy_metric(s: Snapshot) -> Judged:
+def policy_metric(s: Snapshot) -> RuleAnswer:
     """The policy follows open streams, every ten seconds."""
     if not s.tracking:
         return unknown("there is no target-tracking policy", "scaling.apply(wb, policy)")
@@ -80,7 +80,7 @@ def policy_metric(s: Snapshot) -> Judged:
     )
 
 
-def not_suspended(s: Snapshot) -> Judged:
+def not_suspended(s: Snapshot) -> RuleAnswer:
     """Nobody left scaling suspended."""
     if s.target is None:
         return unknown("the variant is not registered", "scaling.register(wb)")
@@ -96,7 +96,7 @@ def not_suspended(s: Snapshot) -> Judged:
     return stop(text, "scaling.resume(wb)") if s.target.scale_out_suspended else warn(text, "scaling.resume(wb)")
 
 
-def scale_in_allowed(s: Snapshot) -> Judged:
+def scale_in_allowed(s: Snapshot) -> RuleAnswer:
     """What was added is taken away again."""
     held = [p.name for p in s.tracking if p.configuration.get("DisableScaleIn")]
     if held:
@@ -107,7 +107,7 @@ def scale_in_allowed(s: Snapshot) -> Judged:
     return ok("the policy scales in")
 
 
-def alarms_exist(s: Snapshot) -> Judged:
+def alarms_exist(s: Snapshot) -> RuleAnswer:
     """The alarms that the policies name are there."""
     if not s.tracking:
         return unknown("there is no target-tracking policy", "scaling.apply(wb, policy)")
@@ -123,7 +123,7 @@ def alarms_exist(s: Snapshot) -> Judged:
     return ok(", ".join(str(alarm.state) for _, alarm in _used(s)))
 
 
-def alarms_untouched(s: Snapshot) -> Judged:
+def alarms_untouched(s: Snapshot) -> RuleAnswer:
     """Nobody edited them: AWS's document says never to."""
     if not any(_used(s)):
         return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
@@ -136,7 +136,7 @@ def alarms_untouched(s: Snapshot) -> Judged:
     return ok("thresholds, metric, datapoints and actions are as the policy makes them")
 
 
-def alarms_have_data(s: Snapshot) -> Judged:
+def alarms_have_data(s: Snapshot) -> RuleAnswer:
     """They can see the metric."""
     if not any(_used(s)):
         return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
@@ -152,7 +152,7 @@ def alarms_have_data(s: Snapshot) -> Judged:
     return stop(text, fix) if any(alarm.side == "high" for alarm in blind) else warn(text, fix)
 
 
-def activities_succeed(s: Snapshot) -> Judged:
+def activities_succeed(s: Snapshot) -> RuleAnswer:
     """What Application Auto Scaling asks for, SageMaker does."""
     days = s.traffic.window.days
     if not s.failures:

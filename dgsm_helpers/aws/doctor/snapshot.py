@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import isfinite
 from typing import Any, NamedTuple
 
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+from dgsm_helpers.prices import Price
 
 DETECTION_S = 60.0
 """From crossing the target to the new desired count (one measurement on AWS: 61 s; band 50 to 150 s)."""
@@ -51,17 +51,21 @@ class PolicyAlarm:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """The variant in the endpoint config. ``instance_types`` are in order of preference; "" and () where not set."""
+class VariantSnapshot:
+    """The variant in the endpoint config.
+
+    ``instance_types`` are in order of preference; "", () and None where nothing is set.
+    """
 
     instance_types: tuple[str, ...]
     routing: str
     ami: str
     model_name: str
+    initial_count: int | None = None
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficSnapshot:
     """The last days per minute, oldest first; all of it from one GetMetricData call.
 
     ``streams`` holds (Unix time, streams over all instances): Average times SampleCount, with one sample per instance
@@ -101,14 +105,14 @@ class Snapshot:
     Attributes:
         target, policies: of the workbook's variant.
         elsewhere: resource ids of this endpoint's other variants that carry a target or a policy.
-        alarms: by name, every target-tracking alarm of the endpoint.
+        alarms: by name, those that the endpoint's policies name, and those made for its operators.
         at_max: times within the traffic's window when AWS did not scale out because the maximum was reached.
         provisioning_s: how long the endpoint's own scale-outs took, newest first.
         failures: (time, AWS's words) of scaling activities that failed within the traffic's window.
         last_success: when the newest successful activity began.
         quotas: per instance type of the variant; None where Service Quotas lists none.
         evidence: measured capacity (``dgsm_helpers.state``).
-        usd_per_hour: of what runs now; None when a price is unknown.
+        prices: per hour, of the instance types that run now.
     """
 
     now: datetime
@@ -116,21 +120,21 @@ class Snapshot:
     resource_id: str
     model_package_arn: str
     endpoint: EndpointState
-    variant: Variant
+    variant: VariantSnapshot
     enhanced_metrics: bool
     network_isolated: bool | None
     target: Target | None
     policies: tuple[PolicyState, ...]
     elsewhere: tuple[str, ...]
     alarms: Mapping[str, PolicyAlarm]
-    traffic: Traffic
+    traffic: TrafficSnapshot
     at_max: tuple[datetime, ...] = ()
     provisioning_s: tuple[float, ...] = ()
     failures: tuple[tuple[datetime, str], ...] = ()
     last_success: datetime | None = None
     quotas: Mapping[str, int | None] = field(default_factory=dict)
     evidence: Mapping[str, Any] | None = None
-    usd_per_hour: float | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
     expected: Expected = Expected()
     unread: Mapping[str, str] = field(default_factory=dict)
 
@@ -174,6 +178,14 @@ class Snapshot:
         return DETECTION_S + max(self.provisioning_s, default=PROVISIONING_S)
 
     @property
+    def usd_per_hour(self) -> float | None:
+        """What the running instances cost; None when a price is unknown or nothing runs."""
+        running = [(name, count) for name, count in self.endpoint.instances_by_type.items() if count]
+        amounts = [(count, self.prices[name].amount_usd) for name, count in running if name in self.prices]
+        known = [count * usd for count, usd in amounts if usd is not None]
+        return sum(known) if known and len(known) == len(running) else None
+
+    @property
     def age(self) -> timedelta:
         """Since the endpoint's creation or last change, whichever is later."""
         times = [t for t in (self.endpoint.created, self.endpoint.modified) if t is not None]
@@ -185,12 +197,7 @@ def predefined_metric(policy: PolicyState) -> str:
     return (policy.configuration.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType", "")
 
 
-def finite(points: Mapping[datetime, float]) -> list[tuple[datetime, float]]:
-    """Points in order of time, without those that are no number."""
-    return sorted((time, value) for time, value in points.items() if isfinite(value))
-
-
-class Verdict(StrEnum):
+class RuleVerdict(StrEnum):
     """How bad it is; see :attr:`rank`."""
 
     OK = "OK"
@@ -204,13 +211,13 @@ class Verdict(StrEnum):
     @property
     def rank(self) -> int:
         """0 for OK, up to 3 for STOP."""
-        return list(Verdict).index(self)
+        return list(RuleVerdict).index(self)
 
 
-class Judged(NamedTuple):
+class RuleAnswer(NamedTuple):
     """A rule's answer: the verdict, the values it rests on, and what to do."""
 
-    verdict: Verdict
+    verdict: RuleVerdict
     evidence: str
     fix: str = ""
 
@@ -223,26 +230,26 @@ class Rule:
     """
 
     name: str
-    judge: Callable[[Snapshot], Judged]
+    judge: Callable[[Snapshot], RuleAnswer]
     source: str
     needs: tuple[str, ...] = ()
 
 
-def ok(evidence: str) -> Judged:
+def ok(evidence: str) -> RuleAnswer:
     """All is well."""
-    return Judged(Verdict.OK, evidence)
+    return RuleAnswer(RuleVerdict.OK, evidence)
 
 
-def unknown(evidence: str, fix: str) -> Judged:
+def unknown(evidence: str, fix: str) -> RuleAnswer:
     """It cannot be told; ``fix`` says how it could."""
-    return Judged(Verdict.UNKNOWN, evidence, fix)
+    return RuleAnswer(RuleVerdict.UNKNOWN, evidence, fix)
 
 
-def warn(evidence: str, fix: str) -> Judged:
+def warn(evidence: str, fix: str) -> RuleAnswer:
     """Better changed."""
-    return Judged(Verdict.WARN, evidence, fix)
+    return RuleAnswer(RuleVerdict.WARN, evidence, fix)
 
 
-def stop(evidence: str, fix: str) -> Judged:
+def stop(evidence: str, fix: str) -> RuleAnswer:
     """To be changed now."""
-    return Judged(Verdict.STOP, evidence, fix)
+    return RuleAnswer(RuleVerdict.STOP, evidence, fix)

@@ -175,7 +175,7 @@ def _existing(wb: Workbook, wait_s: float, on_progress: OnProgress | None) -> En
 
 def _refuse_zero_quota(wb: Workbook, plan: DeploymentPlan) -> None:
     try:
-        quotas = endpoint_quotas(wb, plan.instance_types)
+        quotas = endpoint_quotas(wb, plan.instance_types, at_least=1)
     except DgsmError:
         # Quotas may not be readable; then CreateEndpoint itself says so, and what was made is removed.
         return

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.export.setup_export import plain
-from dgsm_helpers.aws.export.template_values import Ref, Text, parametrised
+from dgsm_helpers.aws.export.template_values import TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import Step
 from dgsm_helpers.errors import InvalidInput
@@ -149,7 +149,7 @@ def _schedule(minute: int, step: Step, days: str, timezone: str) -> dict[str, An
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
             "Arn": f"arn:aws:scheduler:::aws-sdk:{_SDK_NAMES[step.service]}:{operation}",
-            "RoleArn": plain(Text((Ref(SCHEDULER_ROLE),))),
+            "RoleArn": plain(Text((TemplateRef(SCHEDULER_ROLE),))),
             "Input": json.dumps(plain(step.request)),
         },
     }

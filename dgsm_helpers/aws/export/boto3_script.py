@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
 
 _NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling"}
 _INDENT = "    "
@@ -58,7 +58,7 @@ def _string(text: Text) -> str:
         return text.parts[0].name.upper()
     written = "".join(
         f"{{{part.name.upper()}}}"
-        if isinstance(part, Ref)
+        if isinstance(part, TemplateRef)
         else _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}")
         for part in text.parts
     )

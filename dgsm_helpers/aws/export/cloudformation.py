@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
 from dgsm_helpers.aws.scaling.scaling_setup import Step
 
 
@@ -111,5 +111,5 @@ def _scaling(steps: tuple[Step, ...]) -> dict[str, Any]:
 def _function(text: Text) -> dict[str, str]:
     if len(text.parts) == 1:
         return {"Ref": camel(text.parts[0].name)}
-    parts = (f"${{{camel(p.name)}}}" if isinstance(p, Ref) else p.replace("${", "${!") for p in text.parts)
+    parts = (f"${{{camel(p.name)}}}" if isinstance(p, TemplateRef) else p.replace("${", "${!") for p in text.parts)
     return {"Fn::Sub": "".join(parts)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.export import boto3_script, cloudformation, shell_script, terraform
-from dgsm_helpers.aws.export.template_values import Parameter, Ref, Template, Text, parametrised
+from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.errors import InvalidInput
 
@@ -23,7 +23,7 @@ class Export:
     """The text of one export, with what must be given to use it (``parameters``) and what is left out (``notes``)."""
 
     text: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[TemplateParameter, ...]
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ def _json(template: Template) -> str:
 def plain(value: Any) -> Any:
     """A request with its parameters as ``${name}``."""
     if isinstance(value, Text):
-        return "".join(f"${{{part.name}}}" if isinstance(part, Ref) else part for part in value.parts)
+        return "".join(f"${{{part.name}}}" if isinstance(part, TemplateRef) else part for part in value.parts)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list) else value

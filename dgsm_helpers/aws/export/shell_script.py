@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.template_values import Parameter, Ref, Template, Text
+from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text
 from dgsm_helpers.aws.scaling.policy import POLICY_FILE
 from dgsm_helpers.aws.scaling.scaling_setup import Step
 
@@ -52,7 +52,7 @@ def _head(template: Template) -> Iterator[str]:
             yield f': "${{{name}:={parameter.default}}}"'
 
 
-def _default(parameter: Parameter) -> str:
+def _default(parameter: TemplateParameter) -> str:
     return "" if parameter.default is None else f" (default: {parameter.default})"
 
 
@@ -95,7 +95,7 @@ def _marked(value: Any, *, indent: int | None = None) -> str:
 
 
 def _with_marks(text: Text) -> str:
-    return "".join(f"\ue000{part.name.upper()}\ue001" if isinstance(part, Ref) else part for part in text.parts)
+    return "".join(f"\ue000{part.name.upper()}\ue001" if isinstance(part, TemplateRef) else part for part in text.parts)
 
 
 def _escaped(text: str, special: str) -> str:

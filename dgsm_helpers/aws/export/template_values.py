@@ -21,7 +21,7 @@ _NAMED = {
 
 
 @dataclass(frozen=True)
-class Ref:
+class TemplateRef:
     """A place where a parameter's value goes."""
 
     name: str
@@ -31,11 +31,11 @@ class Ref:
 class Text:
     """A string with parameters in it."""
 
-    parts: tuple[str | Ref, ...]
+    parts: tuple[str | TemplateRef, ...]
 
 
 @dataclass(frozen=True)
-class Parameter:
+class TemplateParameter:
     """A value that the user gives. ``default`` is None when there must be one; ``value`` is what it is here and now.
 
     ``secret`` values are never shown, here neither.
@@ -55,7 +55,7 @@ class Template:
     endpoint_name: str
     region: str
     steps: tuple[Step, ...]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[TemplateParameter, ...]
     notes: tuple[str, ...]
 
 
@@ -63,14 +63,14 @@ def parametrised(setup: Setup) -> Template:
     """The set-up with a parameter for every value of the account, every secret, and the endpoint's name."""
     values = _Values(setup.endpoint_name)
     steps = tuple(Step(s.service, s.operation, values.replaced(s.request)) for s in setup.steps)
-    name = Parameter("endpoint_name", "name of the endpoint", setup.endpoint_name, value=setup.endpoint_name)
+    name = TemplateParameter("endpoint_name", "name of the endpoint", setup.endpoint_name, value=setup.endpoint_name)
     return Template(setup.endpoint_name, setup.region, steps, (name, *values.found.values()), setup.notes)
 
 
 class _Values:
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint_name = endpoint_name
-        self.found: dict[str, Parameter] = {}
+        self.found: dict[str, TemplateParameter] = {}
 
     def replaced(self, value: Any, key: str = "", within: Mapping[str, Any] | None = None) -> Any:
         """The same tree with `Text` where a parameter goes; ``key`` and ``within`` say where the value stands."""
@@ -113,12 +113,12 @@ class _Values:
         # Not at its first occurrence: an endpoint may be called "endpoint".
         before = "endpoint/" if key == "ResourceId" else ""
         after = text[len(before) + len(name) :]
-        return Text(tuple(part for part in (before, Ref("endpoint_name"), after) if part))
+        return Text(tuple(part for part in (before, TemplateRef("endpoint_name"), after) if part))
 
     def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> Text:
         known = next((p for p in self.found.values() if p.value == value), None)
         if known is None:
             taken = sum(other == name or other.startswith(f"{name}_") for other in self.found)
             unique = f"{name}_{taken + 1}" if name in self.found else name
-            known = self.found[unique] = Parameter(unique, about, secret=secret, value=value)
-        return Text((Ref(known.name),))
+            known = self.found[unique] = TemplateParameter(unique, about, secret=secret, value=value)
+        return Text((TemplateRef(known.name),))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dgsm_helpers.aws.export.cloudformation import hosting
-from dgsm_helpers.aws.export.template_values import Ref, Template, Text
+from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
 from dgsm_helpers.aws.scaling.scaling_setup import Step
 
 _INDENT = "  "
@@ -139,7 +139,7 @@ def _value(value: Any, depth: int) -> str:
     if isinstance(value, Text):
         if len(value.parts) == 1:
             return f"var.{value.parts[0].name}"
-        parts = (f"${{var.{p.name}}}" if isinstance(p, Ref) else _quoted(p)[1:-1] for p in value.parts)
+        parts = (f"${{var.{p.name}}}" if isinstance(p, TemplateRef) else _quoted(p)[1:-1] for p in value.parts)
         return f'"{"".join(parts)}"'
     if isinstance(value, Mapping):
         items = "".join(f"{inner}{_quoted(key)} = {_value(item, depth + 1)}\n" for key, item in value.items())

@@ -224,7 +224,7 @@ def _bound_warnings(
     if min_capacity == max_capacity:
         warnings.append(f"min and max are both {min_capacity}: the policy has nothing to scale.")
     try:
-        quotas = endpoint_quotas(wb, types)
+        quotas = endpoint_quotas(wb, types, at_least=max_capacity)
     except DgsmError:
         return (*warnings, "The quotas could not be read, so max_capacity was not compared with them.")
     warnings += [

@@ -6,7 +6,7 @@ The endpoint's own count of streams, to compare with what a load client holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 INVOCATION_NAMESPACE = "AWS/SageMaker"
 UTILISATION_NAMESPACE = "/aws/sagemaker/Endpoints"
 CONCURRENCY = "ConcurrentRequestsPerModel"
+ERROR_METRICS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors", "MidStreamErrors")
+
+FRAMES = ("concurrency", "traffic", "utilisation", "by_type")
 
 MAX_QUERIES = 500
 """Metrics in one GetMetricData call (CloudWatch's limit)."""
@@ -32,20 +35,25 @@ _RETENTION: tuple[tuple[timedelta, int], ...] = (
     (timedelta(days=63), 300),
 )
 _LONGEST_PERIOD_S = 3600
-_MINUTE_S = 60
+MINUTE_S = 60
+
+
+type Series = dict[datetime, float]
+"""A series' values by aware datetime; periods without data are not in it."""
 
 
 @dataclass(frozen=True)
-class Query:
-    """One series: ``column`` of the frame ``frame`` gets ``scale`` times what CloudWatch answers."""
+class MetricQuery:
+    """One series to read: a statistic of a metric per period, times ``scale``.
 
-    frame: str
-    column: str
-    namespace: str
+    ``dimensions`` are (name, value) pairs.
+    """
+
     metric: str
-    dimensions: tuple[tuple[str, str], ...]
     stat: str
     period_s: int
+    dimensions: tuple[tuple[str, str], ...]
+    namespace: str = INVOCATION_NAMESPACE
     scale: float = 1.0
 
     def to_request(self, query_id: str) -> dict[str, Any]:
@@ -57,6 +65,16 @@ class Query:
         }
         stat = {"Metric": metric, "Period": self.period_s, "Stat": self.stat}
         return {"Id": query_id, "MetricStat": stat, "ReturnData": True}
+
+
+def variant_dimensions(wb: Workbook) -> tuple[tuple[str, str], ...]:
+    """The dimensions of the workbook's variant, as (name, value) pairs."""
+    return (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
+
+
+def variant_query(wb: Workbook, metric: str, stat: str, period_s: int, *, scale: float = 1.0) -> MetricQuery:
+    """The query of an invocation metric of the workbook's variant."""
+    return MetricQuery(metric, stat, period_s, variant_dimensions(wb), scale=scale)
 
 
 @dataclass(frozen=True)
@@ -94,12 +112,14 @@ def metrics(
     *,
     last_s: float = 900.0,
     period_s: int | None = None,
+    frames: Collection[str] = FRAMES,
 ) -> Metrics:
     """The endpoint's metrics of a window, in one ListMetrics and one (paged) GetMetricData call.
 
     Args:
         start, end: aware datetimes; default: the last ``last_s`` seconds up to now.
         period_s: for the concurrency; default: the finest that CloudWatch keeps for data as old as ``start``.
+        frames: which of `Metrics`' frames are read; the others stay empty. Only ``by_type`` needs ListMetrics.
 
     Raises:
         InvalidInput: the window is empty, a time has no time zone, or the period is finer than what is kept.
@@ -117,83 +137,92 @@ def metrics(
             f"period_s is {chosen_s}, and data from {start} on is kept every {finest} s only.",
             hint=f"Give {finest} or more, or a later start.",
         )
-    queries = _queries(wb, chosen_s)
-    series, notes = read(wb, queries, start, end)
-    frames = {
-        name: _frame([(q, s) for q, s in zip(queries, series, strict=True) if q.frame == name], start, end, name)
-        for name in ("concurrency", "by_type", "traffic", "utilisation")
-    }
-    return Metrics(**frames, period_s=chosen_s, start=start, end=end, notes=notes)
+    columns = [column for name in FRAMES if name in frames for column in _columns(wb, name, chosen_s)]
+    series, notes = read(wb, [query for _, _, query in columns], start, end)
+    series_of: dict[str, dict[str, tuple[int, Series]]] = {name: {} for name in FRAMES}
+    for (name, column, query), points in zip(columns, series, strict=True):
+        series_of[name][column] = (query.period_s, points)
+    concurrency, traffic, utilisation, by_type = (_frame(name, series_of[name], start, end) for name in FRAMES)
+    return Metrics(concurrency, by_type, traffic, utilisation, chosen_s, start, end, notes)
 
 
 def read(
-    wb: Workbook, queries: list[Query], start: datetime, end: datetime
-) -> tuple[list[dict[datetime, float]], tuple[str, ...]]:
-    """One mapping of time to value per query, and CloudWatch's messages; batched by 500, every page read."""
-    series: list[dict[datetime, float]] = [{} for _ in queries]
+    wb: Workbook, queries: Sequence[MetricQuery], start: datetime, end: datetime
+) -> tuple[list[Series], tuple[str, ...]]:
+    """One series per query, and CloudWatch's messages; batched by 500, every page read."""
+    series: list[Series] = [{} for _ in queries]
     notes: list[str] = []
     for first in range(0, len(queries), MAX_QUERIES):
         batch = queries[first : first + MAX_QUERIES]
-        requests = [query.to_request(f"m{first + i}") for i, query in enumerate(batch)]
-        found = pages(
+        results = pages(
             wb,
             "cloudwatch",
             "GetMetricData",
             "MetricDataResults",
-            MetricDataQueries=requests,
+            MetricDataQueries=[query.to_request(f"m{first + i}") for i, query in enumerate(batch)],
             StartTime=start,
             EndTime=end,
             ScanBy="TimestampAscending",
         )
-        for result in found:
+        for result in results:
             index = int(result["Id"][1:])
-            scale = queries[index].scale
+            query = queries[index]
             points = zip(result["Timestamps"], result["Values"], strict=True)
-            series[index].update((time, value * scale) for time, value in points)
+            series[index].update((time, value * query.scale) for time, value in points)
             if result.get("StatusCode") in ("InternalError", "Forbidden"):
-                notes.append(f"{queries[index].metric} ({queries[index].stat}): {result['StatusCode']}")
+                notes.append(f"{query.metric} ({query.stat}): {result['StatusCode']}")
             notes += [f"{m.get('Code')}: {m.get('Value')}" for m in result.get("Messages") or ()]
     return series, tuple(notes)
 
 
-def _queries(wb: Workbook, period_s: int) -> list[Query]:
-    variant = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
-    slow_s = max(period_s, _MINUTE_S)
+_CONCURRENCY_COLUMNS = (
+    ("concurrency_min_streams", "Minimum"),
+    ("concurrency_max_streams", "Maximum"),
+    ("concurrency_mean_streams", "Average"),
+    ("samples_count", "SampleCount"),
+)
+_TRAFFIC_COLUMNS = (
+    ("invocations_count", "Invocations", "Sum", 1.0),
+    ("invocations_per_instance_count", "InvocationsPerInstance", "Sum", 1.0),
+    ("first_chunk_p50_ms", "FirstChunkLatency", "p50", 1e-3),
+    ("first_chunk_p99_ms", "FirstChunkLatency", "p99", 1e-3),
+    ("model_latency_p99_ms", "ModelLatency", "p99", 1e-3),
+    ("errors_4xx_count", "Invocation4XXErrors", "Sum", 1.0),
+    ("errors_5xx_count", "Invocation5XXErrors", "Sum", 1.0),
+    ("model_errors_count", "InvocationModelErrors", "Sum", 1.0),
+    ("mid_stream_errors_count", "MidStreamErrors", "Sum", 1.0),
+)
+_UTILISATION_COLUMNS = (
+    ("cpu_percent", "CPUUtilization"),
+    ("memory_percent", "MemoryUtilization"),
+    ("gpu_percent", "GPUUtilization"),
+    ("gpu_memory_percent", "GPUMemoryUtilization"),
+)
 
-    def of(frame: str, column: str, metric: str, stat: str, *, scale: float = 1.0) -> Query:
-        namespace = UTILISATION_NAMESPACE if frame == "utilisation" else INVOCATION_NAMESPACE
-        every_s = period_s if frame == "concurrency" else slow_s
-        return Query(frame, column, namespace, metric, variant, stat, every_s, scale)
 
-    queries = [
-        of("concurrency", "concurrency_min_streams", CONCURRENCY, "Minimum"),
-        of("concurrency", "concurrency_max_streams", CONCURRENCY, "Maximum"),
-        of("concurrency", "concurrency_mean_streams", CONCURRENCY, "Average"),
-        of("concurrency", "samples_count", CONCURRENCY, "SampleCount"),
-        of("traffic", "invocations_count", "Invocations", "Sum"),
-        of("traffic", "invocations_per_instance_count", "InvocationsPerInstance", "Sum"),
-        of("traffic", "first_chunk_p50_ms", "FirstChunkLatency", "p50", scale=1e-3),
-        of("traffic", "first_chunk_p99_ms", "FirstChunkLatency", "p99", scale=1e-3),
-        of("traffic", "model_latency_p99_ms", "ModelLatency", "p99", scale=1e-3),
-        of("traffic", "errors_4xx_count", "Invocation4XXErrors", "Sum"),
-        of("traffic", "errors_5xx_count", "Invocation5XXErrors", "Sum"),
-        of("traffic", "model_errors_count", "InvocationModelErrors", "Sum"),
-        of("traffic", "mid_stream_errors_count", "MidStreamErrors", "Sum"),
-        of("utilisation", "cpu_percent", "CPUUtilization", "Average"),
-        of("utilisation", "memory_percent", "MemoryUtilization", "Average"),
-        of("utilisation", "gpu_percent", "GPUUtilization", "Average"),
-        of("utilisation", "gpu_memory_percent", "GPUMemoryUtilization", "Average"),
-    ]
-    for instance_type, dimensions in sorted(_dimensions_by_type(wb).items()):
-        for what, stat in (("max", "Maximum"), ("mean", "Average")):
-            column = f"concurrency_{what}_streams/{instance_type}"
-            queries.append(Query("by_type", column, INVOCATION_NAMESPACE, CONCURRENCY, dimensions, stat, period_s))
-    return queries
+def _columns(wb: Workbook, frame: str, period_s: int) -> Iterator[tuple[str, str, MetricQuery]]:
+    """(frame, column, query) of all the columns of one frame."""
+    slow_s = max(period_s, MINUTE_S)
+    if frame == "concurrency":
+        for column, stat in _CONCURRENCY_COLUMNS:
+            yield frame, column, variant_query(wb, CONCURRENCY, stat, period_s)
+    elif frame == "traffic":
+        for column, metric, stat, scale in _TRAFFIC_COLUMNS:
+            yield frame, column, variant_query(wb, metric, stat, slow_s, scale=scale)
+    elif frame == "utilisation":
+        for column, metric in _UTILISATION_COLUMNS:
+            dimensions = variant_dimensions(wb)
+            yield frame, column, MetricQuery(metric, "Average", slow_s, dimensions, UTILISATION_NAMESPACE)
+    else:
+        for instance_type, dimensions in sorted(_dimensions_by_type(wb).items()):
+            for short, stat in (("max", "Maximum"), ("mean", "Average")):
+                column = f"concurrency_{short}_streams/{instance_type}"
+                yield frame, column, MetricQuery(CONCURRENCY, stat, period_s, dimensions)
 
 
 def _dimensions_by_type(wb: Workbook) -> dict[str, tuple[tuple[str, str], ...]]:
     """The dimensions of each type's own series. They are asked for: AWS's pages disagree on which ones there are."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    by_type: dict[str, tuple[tuple[str, str], ...]] = {}
     listed = pages(
         wb,
         "cloudwatch",
@@ -201,43 +230,33 @@ def _dimensions_by_type(wb: Workbook) -> dict[str, tuple[tuple[str, str], ...]]:
         "Metrics",
         Namespace=INVOCATION_NAMESPACE,
         MetricName=CONCURRENCY,
-        Dimensions=[
-            {"Name": "EndpointName", "Value": wb.endpoint_name},
-            {"Name": "VariantName", "Value": wb.variant_name},
-        ],
+        Dimensions=[{"Name": name, "Value": value} for name, value in variant_dimensions(wb)],
     )
     for metric in listed:
         dimensions = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
         instance_type = dimensions.get("InstanceType")
         # Where there are several sets for one type, the one with the fewest dimensions is the aggregate of the others.
-        if instance_type and ("InstanceId" not in dimensions):
-            best = found.get(instance_type)
+        if instance_type and "InstanceId" not in dimensions:
+            best = by_type.get(instance_type)
             if best is None or len(dimensions) < len(best):
-                found[instance_type] = tuple(dimensions.items())
-    return found
+                by_type[instance_type] = tuple(dimensions.items())
+    return by_type
 
 
-def _frame(
-    columns: Iterable[tuple[Query, Mapping[datetime, float]]], start: datetime, end: datetime, name: str
-) -> pd.DataFrame:
+def _frame(name: str, columns: Mapping[str, tuple[int, Series]], start: datetime, end: datetime) -> pd.DataFrame:
+    """One frame of (period in seconds, series) by column; utilisation has only the columns with data."""
     import pandas as pd
 
-    columns = list(columns)
-    period_s = columns[0][0].period_s if columns else _MINUTE_S
-    index = pd.date_range(_floor(start, period_s), end, freq=f"{period_s}s", inclusive="left", name="time", tz="UTC")
+    period_s = next((period_s for period_s, _ in columns.values()), MINUTE_S)
+    begin = datetime.fromtimestamp(start.timestamp() // period_s * period_s, start.tzinfo)
+    index = pd.date_range(begin, end, freq=f"{period_s}s", inclusive="left", name="time", tz="UTC")
     frame = pd.DataFrame(index=index)
-    for query, points in columns:
-        if name == "utilisation" and not points:
-            continue
-        values = pd.Series(points, dtype="float64")
-        values.index = pd.to_datetime(values.index, utc=True)
-        frame[query.column] = values.reindex(index)
+    for column, (_, points) in columns.items():
+        if points or name != "utilisation":
+            values = pd.Series(points, dtype="float64")
+            values.index = pd.to_datetime(values.index, utc=True)
+            frame[column] = values.reindex(index)
     return frame
-
-
-def _floor(time: datetime, period_s: int) -> datetime:
-    seconds = time.timestamp()
-    return datetime.fromtimestamp(seconds - seconds % period_s, time.tzinfo)
 
 
 def _aware(time: datetime) -> datetime:
@@ -260,8 +279,7 @@ def gauge(wb: Workbook, *, settle_s: float) -> Callable[[float, float], float | 
     Args:
         settle_s: seconds after the begin that do not count.
     """
-    dimensions = (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
-    query = Query("gauge", "streams", INVOCATION_NAMESPACE, CONCURRENCY, dimensions, "Maximum", PERIOD_S)
+    query = variant_query(wb, CONCURRENCY, "Maximum", PERIOD_S)
     pace = 1 / wb.wall_seconds(1.0)
 
     def count(begin_unix_s: float, end_unix_s: float) -> float | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, read_alarms
-from dgsm_helpers.aws.watch.metrics import Metrics, Query, metrics
+from dgsm_helpers.aws.watch.metrics import Metrics, metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,46 +22,42 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Metrics",
-    "Query",
+    "ScalingActivity",
     "activities",
+    "activity_frame",
     "alarm_states",
     "alarms",
     "history",
-    "initial_count",
     "initial_count_of",
     "instances",
     "metrics",
+    "read_activities",
+    "since_created",
     "story",
 ]
 
-_ALARM_COLUMNS = (
-    "name",
-    "side",
-    "state",
-    "comparison",
-    "threshold_streams",
-    "statistic",
-    "period_s",
-    "datapoints_to_alarm",
-    "evaluation_periods",
-    "missing_data",
-    "updated",
-    "reason",
-)
-_ACTIVITY_COLUMNS = (
-    "started",
-    "ended",
-    "duration_s",
-    "status",
-    "desired_instances",
-    "trigger",
-    "alarm_side",
-    "policy",
-    "not_scaled_reasons",
-    "description",
-    "cause",
-    "message",
-)
+
+@dataclass(frozen=True)
+class ScalingActivity:
+    """One scaling activity, with what its texts say.
+
+    ``desired_instances`` is read from the description (None where it names no count); ``trigger`` ("alarm", "bounds",
+    "schedule" or ""), ``alarm_side`` and ``policy`` from the cause. ``not_scaled_reasons`` holds AWS's codes,
+    ``message`` AWS's reason for a failure.
+    """
+
+    started: datetime
+    ended: datetime | None
+    duration_s: float | None
+    status: str
+    desired_instances: int | None
+    trigger: str
+    alarm_side: str
+    policy: str
+    not_scaled_reasons: tuple[str, ...]
+    description: str
+    cause: str
+    message: str
 
 
 def alarm_states(wb: Workbook) -> tuple[AlarmState, ...]:
@@ -74,53 +72,46 @@ def alarms(wb: Workbook) -> pd.DataFrame:
     ``statistic``, ``period_s`` and the datapoints are AWS's own choice: AWS publishes it nowhere, so these columns are
     where to read whether the policy follows the hottest instance (Maximum) or the mean (Average).
     """
-    import pandas as pd
-
-    rows = [
-        (
-            a.name,
-            a.side,
-            a.state,
-            a.comparison,
-            a.threshold,
-            a.statistic,
-            a.period_s,
-            a.datapoints_to_alarm,
-            a.evaluation_periods,
-            a.missing_data,
-            a.updated,
-            a.reason,
-        )
-        for a in alarm_states(wb)
-    ]
-    return pd.DataFrame(rows, columns=list(_ALARM_COLUMNS))
+    frame = _table(AlarmState, alarm_states(wb))
+    return frame.drop(columns="metric").rename(columns={"threshold": "threshold_streams"})
 
 
-def activities(wb: Workbook, *, limit: int | None = None) -> pd.DataFrame:
-    """Scaling activities, oldest first, those decided against included (Application Auto Scaling keeps six weeks).
+def read_activities(wb: Workbook, *, limit: int | None = None) -> tuple[ScalingActivity, ...]:
+    """The variant's scaling activities, newest first, those decided against included.
 
-    ``desired_instances`` is read from the description, ``trigger`` (alarm, bounds, schedule), ``alarm_side`` and
-    ``policy`` from the cause; ``not_scaled_reasons`` holds AWS's codes.
+    Application Auto Scaling keeps six weeks of them. While the fleet stays at a limit AWS adds one a minute.
 
     Args:
         limit: read only the newest so many.
     """
-    import pandas as pd
-
-    found = pages(
+    described = pages(
         wb,
-        "application-autoscaling",
+        SERVICE,
         "DescribeScalingActivities",
         "ScalingActivities",
-        ServiceNamespace="sagemaker",
-        ResourceId=wb.resource_id,
-        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+        **triple(wb),
         IncludeNotScaledActivities=True,
     )
-    frame = pd.DataFrame(map(_activity, islice(found, limit)), columns=list(_ACTIVITY_COLUMNS))
+    return tuple(map(_activity, islice(described, limit)))
+
+
+def activities(wb: Workbook, *, limit: int | None = None) -> pd.DataFrame:
+    """Scaling activities as a frame, oldest first: a row for each `ScalingActivity`, a column for each attribute.
+
+    Args:
+        limit: read only the newest so many.
+    """
+    return activity_frame(read_activities(wb, limit=limit))
+
+
+def activity_frame(newest_first: Iterable[ScalingActivity]) -> pd.DataFrame:
+    """:func:`activities` from activities at hand. Pure."""
+    import pandas as pd
+
+    frame = _table(ScalingActivity, newest_first)
     for column in ("started", "ended"):
         frame[column] = pd.to_datetime(frame[column], utc=True)
-    frame["duration_s"] = (frame["ended"] - frame["started"]).dt.total_seconds()
+    frame["duration_s"] = frame["duration_s"].astype("float64")
     frame["desired_instances"] = frame["desired_instances"].astype("Int64")
     return frame.sort_values("started", kind="stable", ignore_index=True)
 
@@ -136,7 +127,9 @@ def instances(wb: Workbook) -> pd.DataFrame:
         NotFound: there is no endpoint.
     """
     state = endpoint_state.status(wb)
-    return history(activities(wb), state, state.variant(wb.variant_name), initial_count(wb, state), now=wb.now())
+    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
+    variant = state.variant(wb.variant_name)
+    return history(activities(wb), state, variant, initial_count_of(config, wb.variant_name), now=wb.now())
 
 
 def history(
@@ -171,14 +164,14 @@ def since_created(frame: pd.DataFrame, state: endpoint_state.EndpointState) -> p
 
 
 def story(wb: Workbook) -> str:
-    """The activities as one line each, in AWS's own words; a failed one with its reason."""
+    """The activities as one line each, oldest first, in AWS's own words; a failed one with its reason."""
     lines = []
-    for row in activities(wb).itertuples(index=False):
-        when = row.started.strftime("%H:%M:%S")
-        took = f" ({row.duration_s:.0f} s)" if row.duration_s == row.duration_s else ""
-        why = f" [{', '.join(row.not_scaled_reasons)}]" if row.not_scaled_reasons else ""
-        failed = f" {row.message}" if row.status == "Failed" and row.message else ""
-        lines.append(f"{when}  {row.status}{took}: {row.description} {row.cause}{why}{failed}")
+    for activity in sorted(read_activities(wb), key=lambda activity: activity.started):
+        took = "" if activity.duration_s is None else f" ({activity.duration_s:.0f} s)"
+        reasons = f" [{', '.join(activity.not_scaled_reasons)}]" if activity.not_scaled_reasons else ""
+        message = f" {activity.message}" if activity.status == "Failed" and activity.message else ""
+        words = f"{activity.status}{took}: {activity.description} {activity.cause}{reasons}{message}"
+        lines.append(f"{activity.started.astimezone(UTC):%H:%M:%S}  {words}")
     return "\n".join(lines) or "No scaling activity yet."
 
 
@@ -195,36 +188,39 @@ def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None,
             yield row.ended, None, count, f"{why}: {count} running"
 
 
-def initial_count(wb: Workbook, state: endpoint_state.EndpointState) -> int | None:
-    """How many instances the endpoint config says to begin with; None when it says nothing of the variant."""
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    return initial_count_of(config, wb.variant_name)
-
-
 def initial_count_of(config: Mapping[str, Any], variant_name: str) -> int | None:
-    """:func:`initial_count` of an endpoint config as DescribeEndpointConfig shows it."""
+    """How many instances an endpoint config, as DescribeEndpointConfig shows it, begins with; None: it does not say."""
     variants = (v for v in config["ProductionVariants"] if v["VariantName"] == variant_name)
     return next((variant.get("InitialInstanceCount") for variant in variants), None)
 
 
-def _activity(raw: Mapping[str, Any]) -> tuple[Any, ...]:
+def _table(kind: type, rows: Iterable[Any]) -> pd.DataFrame:
+    """Instances of a dataclass as a frame with a column for each field."""
+    import pandas as pd
+
+    names = [field.name for field in fields(kind)]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+
+
+def _activity(raw: Mapping[str, Any]) -> ScalingActivity:
     cause, description = raw.get("Cause", ""), raw.get("Description", "")
     count = re.search(r"desired instance count to (\d+)", description)
     alarm = re.search(r"monitor alarm (\S+) in state \w+ triggered policy (.+?)\.?$", cause)
     side = re.search(r"-Alarm(High|Low)-", alarm[1]) if alarm else None
-    return (
-        raw.get("StartTime"),
-        raw.get("EndTime"),
-        None,
-        raw["StatusCode"],
-        int(count[1]) if count else None,
-        _trigger(cause),
-        side[1].lower() if side else "",
-        alarm[2] if alarm else "",
-        tuple(reason["Code"] for reason in raw.get("NotScaledReasons") or ()),
-        description,
-        cause,
-        raw.get("StatusMessage", ""),
+    ended = raw.get("EndTime")
+    return ScalingActivity(
+        started=raw["StartTime"],
+        ended=ended,
+        duration_s=None if ended is None else (ended - raw["StartTime"]).total_seconds(),
+        status=raw["StatusCode"],
+        desired_instances=int(count[1]) if count else None,
+        trigger=_trigger(cause),
+        alarm_side=side[1].lower() if side else "",
+        policy=alarm[2] if alarm else "",
+        not_scaled_reasons=tuple(reason["Code"] for reason in raw.get("NotScaledReasons") or ()),
+        description=description,
+        cause=cause,
+        message=raw.get("StatusMessage", ""),
     )
 
 

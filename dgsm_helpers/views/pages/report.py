@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
-from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.doctor import examine
-from dgsm_helpers.aws.doctor.gather import gather as look
-from dgsm_helpers.aws.scaling.scaling_state import read_alarms
+from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.views.pages.report_page import ReportData, page
 
@@ -41,19 +39,29 @@ def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
 
 
 def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
-    """Ask for everything that the page shows."""
-    snapshot = look(wb, examine.Expected())
-    own = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
-    prices = tuple((name, price_per_hour(wb, name)) for name in snapshot.variant.instance_types)
+    """Ask once for everything that the page shows.
+
+    Raises:
+        NotFound: no such endpoint or variant. Others as AWS answers.
+    """
+    activities = observe.read_activities(wb)
+    snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
+    types = snapshot.variant.instance_types
+    prices = tuple((name, snapshot.prices.get(name) or price_per_hour(wb, name)) for name in types)
     now = wb.now()
     start = max(now - timedelta(seconds=last_s), snapshot.endpoint.created or now - timedelta(days=365))
+    frame = observe.activity_frame(activities)
+    variant = snapshot.endpoint.variant(wb.variant_name)
+    states = sorted((a.state for a in snapshot.alarms.values()), key=lambda state: (state.side, state.name))
+    operator_prefix = alarm_prefix(wb)
     return ReportData(
         place=wb.place_in_full,
         snapshot=snapshot,
         diagnosis=examine.diagnose(snapshot),
-        metrics=observe.metrics(wb, start=start),
-        running=observe.instances(wb),
-        activities=observe.activities(wb),
-        own_alarms=read_alarms(own),
+        metrics=observe.metrics(wb, start=start, frames=("concurrency",)),
+        running=observe.history(frame, snapshot.endpoint, variant, snapshot.variant.initial_count, now=now),
+        activities=frame,
+        policy_alarms=tuple(s for s in states if not s.name.startswith(operator_prefix)),
+        own_alarms=tuple(s for s in states if s.name.startswith(operator_prefix)),
         prices=prices,
     )

@@ -47,6 +47,7 @@ class ReportData:
     metrics: observe.Metrics
     running: pd.DataFrame
     activities: pd.DataFrame
+    policy_alarms: tuple[AlarmState, ...]
     own_alarms: tuple[AlarmState, ...]
     prices: tuple[tuple[str, Price], ...]
 
@@ -72,7 +73,9 @@ def page(data: ReportData) -> str:
 
 def _glance(data: ReportData) -> str:
     s, diagnosis = data.snapshot, data.diagnosis
-    counts = {verdict: sum(f.verdict is verdict for f in diagnosis.findings) for verdict in reversed(examine.Verdict)}
+    counts = {
+        verdict: sum(f.verdict is verdict for f in diagnosis.findings) for verdict in reversed(examine.RuleVerdict)
+    }
     bounds = f"of {s.target.min_capacity} to {s.target.max_capacity}" if s.target else "not registered for scaling"
     peak = s.traffic.peak
     tiles = (
@@ -238,10 +241,12 @@ def _alarms(data: ReportData) -> str:
 
     columns = ("alarm", "state", "when", "reason")
     normal = "The low one is in ALARM whenever traffic is low, at the minimum of instances too: no trouble."
-    states = (alarm.state for alarm in data.snapshot.alarms.values())
-    policys = html_table("The policy's own", columns, rows(states), notes=[normal])
+    if reason := data.snapshot.unread.get("alarms"):
+        return f"<p>The alarms could not be read: {escape(reason)}</p>"
+    made_by_policy = html_table("The policy's own", columns, rows(data.policy_alarms), notes=[normal])
     own = html_table("For operators", columns, rows(data.own_alarms))
-    return policys + (own if data.own_alarms else "<p>No alarms for operators: account_alarms.put(wb) makes them.</p>")
+    missing = "<p>No alarms for operators: account_alarms.put(wb) makes them.</p>"
+    return made_by_policy + (own if data.own_alarms else missing)
 
 
 def _short(name: str) -> str:

@@ -74,7 +74,7 @@ def test_a_new_knee_changes_what_depends_on_it_and_nothing_else(watched):
     changed = operator_alarms.put(watched, knee=12)
     assert [name.rpartition("/")[2] for name in changed.updated] == [
         "concurrency-near-capacity",
-        "dgsm_test-account-alarms_overview",
+        f"dgsm_{watched.endpoint_name}_overview",
     ]
     assert changed.created == ()
 
@@ -117,20 +117,20 @@ def test_the_dashboard_shows_target_capacity_and_every_alarm(watched):
     lines = body["widgets"][0]["properties"]["annotations"]["horizontal"]
     assert {line["value"] for line in lines} == {7.0, 10}
     shown = {arn.partition(":alarm:")[2] for arn in body["widgets"][-1]["properties"]["alarms"]}
-    policys = {alarm.name for alarm in observe.alarm_states(watched)}
-    assert shown == policys | {alarm["AlarmName"] for alarm in held(watched).values()}
+    policy_alarms = {alarm.name for alarm in observe.alarm_states(watched)}
+    assert shown == policy_alarms | {alarm["AlarmName"] for alarm in held(watched).values()}
 
 
 def test_the_policys_own_alarms_are_never_touched(watched):
-    def policys():
+    def policy_alarms():
         found = watched.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
         return {alarm["AlarmName"]: alarm["AlarmConfigurationUpdatedTimestamp"] for alarm in found}
 
-    before = policys()
+    before = policy_alarms()
     operator_alarms.put(watched, knee=10)
     operator_alarms.put(watched, knee=11)
     operator_alarms.remove(watched)
-    assert (policys(), len(before)) == (before, 2)
+    assert (policy_alarms(), len(before)) == (before, 2)
 
 
 def test_removal_is_complete_and_may_be_repeated(watched):

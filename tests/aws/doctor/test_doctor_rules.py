@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from kit.doctor_snapshots import NOW, alarm, alarms, endpoint, evidence, healthy, policy, streams, target
 
-from dgsm_helpers.aws.doctor.examine import RULES, Expected, Verdict, diagnose
-from dgsm_helpers.aws.doctor.snapshot import Snapshot, Traffic, Variant
+from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, diagnose
+from dgsm_helpers.aws.doctor.snapshot import Snapshot, TrafficSnapshot, VariantSnapshot
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
 
 GOOD = healthy()
@@ -18,11 +18,11 @@ INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMa
 CUSTOM = {"PredefinedMetricSpecification": None, "CustomizedMetricSpecification": {"Metrics": []}}
 
 
-def traffic(**changed) -> Traffic:
+def traffic(**changed) -> TrafficSnapshot:
     return replace(GOOD.traffic, **changed)
 
 
-def variant(**changed) -> Variant:
+def variant(**changed) -> VariantSnapshot:
     return replace(GOOD.variant, **changed)
 
 
@@ -31,9 +31,9 @@ def with_alarms(*given) -> Snapshot:
 
 
 HIGH, LOW = alarm("high", 7.0), alarm("low", 6.3)
-STOP, WARN, UNKNOWN = Verdict.STOP, Verdict.WARN, Verdict.UNKNOWN
+STOP, WARN, UNKNOWN = RuleVerdict.STOP, RuleVerdict.WARN, RuleVerdict.UNKNOWN
 FAILED = ((NOW - timedelta(hours=1), "Setting desired instance count to 3. no GPU"),)
-UNREAD = Traffic(timedelta(days=3))
+UNREAD = TrafficSnapshot(timedelta(days=3))
 YOUNG = endpoint(created=NOW - timedelta(seconds=90))
 IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
 
@@ -97,9 +97,9 @@ BROKEN = (
     ("endpoint-in-service", STOP, healthy(endpoint=endpoint(status="Failed", failure_reason="no GPU")), "no GPU"),
     ("endpoint-in-service", WARN, healthy(endpoint=endpoint(status="Updating")), "Updating"),
     ("errors-lately", WARN, healthy(traffic=traffic(errors_last_hour={"MidStreamErrors": 3})), "MidStreamErrors 3"),
-    ("metric-present", STOP, healthy(traffic=Traffic(timedelta(days=3))), "no datapoint"),
+    ("metric-present", STOP, healthy(traffic=TrafficSnapshot(timedelta(days=3))), "no datapoint"),
     ("metric-present", STOP, healthy(traffic=traffic(newest=NOW - timedelta(minutes=20))), "19 minutes ago"),
-    ("metric-present", UNKNOWN, healthy(endpoint=YOUNG, traffic=Traffic(timedelta(days=3))), "90 s ago"),
+    ("metric-present", UNKNOWN, healthy(endpoint=YOUNG, traffic=TrafficSnapshot(timedelta(days=3))), "90 s ago"),
     ("network-isolation", STOP, healthy(network_isolated=False), "false"),
     ("inference-ami", STOP, healthy(variant=variant(ami="")), "not set"),
     ("inference-ami", STOP, healthy(variant=variant(ami="al2-ami-sagemaker-inference-gpu-2")), "too old"),
@@ -128,8 +128,8 @@ def test_what_is_wrong_is_found_with_its_value_and_a_fix(rule, verdict, snapshot
 
 def test_nothing_is_wrong_with_a_healthy_endpoint():
     diagnosis = diagnose(GOOD)
-    assert [f for f in diagnosis.findings if f.verdict is not Verdict.OK] == []
-    assert (diagnosis.ok, diagnosis.worst) == (True, Verdict.OK)
+    assert [f for f in diagnosis.findings if f.verdict is not RuleVerdict.OK] == []
+    assert (diagnosis.ok, diagnosis.worst) == (True, RuleVerdict.OK)
 
 
 def test_every_rule_is_broken_by_some_test():
@@ -142,20 +142,20 @@ def test_names_are_unique():
 
 def test_a_part_that_may_not_be_read_makes_its_rules_unknown_and_no_other():
     diagnosis = diagnose(healthy(quotas={}, unread={"quotas": "servicequotas:ListServiceQuotas was refused"}))
-    assert diagnosis["quota"].verdict is Verdict.UNKNOWN
+    assert diagnosis["quota"].verdict is RuleVerdict.UNKNOWN
     assert "servicequotas" in diagnosis["quota"].evidence
-    assert [f.rule for f in diagnosis.findings if f.verdict is not Verdict.OK] == ["quota"]
+    assert [f.rule for f in diagnosis.findings if f.verdict is not RuleVerdict.OK] == ["quota"]
 
 
 def test_what_was_measured_here_replaces_the_assumed_start_time():
     slow = healthy(expected=Expected(growth_per_min=0.4), provisioning_s=(700.0, 200.0))
     assert "within the 760 s" in diagnose(slow)["min-covers-bursts"].evidence
-    assert diagnose(replace(slow, provisioning_s=()))["min-covers-bursts"].verdict is Verdict.OK
+    assert diagnose(replace(slow, provisioning_s=()))["min-covers-bursts"].verdict is RuleVerdict.OK
 
 
 def test_the_worst_comes_first_in_every_form():
     diagnosis = diagnose(healthy(enhanced_metrics=False, target=target(scale_out=True)))
-    assert [f.verdict for f in diagnosis.findings[:2]] == [Verdict.STOP, Verdict.WARN]
+    assert [f.verdict for f in diagnosis.findings[:2]] == [RuleVerdict.STOP, RuleVerdict.WARN]
     said = json.loads(diagnosis.to_json())
     assert (said["worst"], said["ok"], said["findings"][0]["rule"]) == ("STOP", False, "not-suspended")
     assert str(diagnosis).splitlines()[1].startswith("✗ STOP")
@@ -164,18 +164,18 @@ def test_the_worst_comes_first_in_every_form():
 
 def test_a_custom_metric_is_not_compared_with_streams():
     ratio = healthy(policies=(policy(**CUSTOM, TargetValue=0.7),))
-    assert diagnose(ratio)["target-at-least-one"].verdict is Verdict.UNKNOWN
-    assert diagnose(ratio)["target-below-knee"].verdict is Verdict.UNKNOWN
+    assert diagnose(ratio)["target-at-least-one"].verdict is RuleVerdict.UNKNOWN
+    assert diagnose(ratio)["target-below-knee"].verdict is RuleVerdict.UNKNOWN
 
 
 def test_a_metric_that_arrives_is_all_right_however_lately_the_endpoint_changed():
-    assert diagnose(healthy(endpoint=YOUNG))["metric-present"].verdict is Verdict.OK
+    assert diagnose(healthy(endpoint=YOUNG))["metric-present"].verdict is RuleVerdict.OK
 
 
 def test_variants_that_each_have_a_policy_are_all_right():
     both = (VariantState(name, 1, 1, 1.0, {}, ()) for name in ("AllTraffic", "B"))
     two = healthy(endpoint=replace(endpoint(), variants=tuple(both)), elsewhere=("endpoint/dg/variant/B",))
-    assert diagnose(two)["policy-on-this-variant"].verdict is Verdict.OK
+    assert diagnose(two)["policy-on-this-variant"].verdict is RuleVerdict.OK
 
 
 def test_alarms_of_another_variant_say_nothing_about_this_one():
@@ -184,7 +184,7 @@ def test_alarms_of_another_variant_say_nothing_about_this_one():
 
 
 def test_growth_is_the_steepest_rise_within_the_reaction_time():
-    slow_then_fast = Traffic(timedelta(days=1), streams(0, 1, 2, 3, 2, 8, 9, 3))
+    slow_then_fast = TrafficSnapshot(timedelta(days=1), streams(0, 1, 2, 3, 2, 8, 9, 3))
     assert slow_then_fast.growth(120) == 7
     assert slow_then_fast.growth(3600) == 9
-    assert Traffic(timedelta(days=1)).growth(60) == 0
+    assert TrafficSnapshot(timedelta(days=1)).growth(60) == 0

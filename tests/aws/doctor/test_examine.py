@@ -13,7 +13,7 @@ from kit.doctor_snapshots import evidence
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
-from dgsm_helpers.aws.doctor.examine import RULES, Expected, Verdict, examine
+from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
@@ -31,12 +31,12 @@ def breaks(*rules):
     return lambda test: test
 
 
-OK, WARN, STOP, UNKNOWN = Verdict.OK, Verdict.WARN, Verdict.STOP, Verdict.UNKNOWN
+OK, WARN, STOP, UNKNOWN = RuleVerdict.OK, RuleVerdict.WARN, RuleVerdict.STOP, RuleVerdict.UNKNOWN
 SEEN = Expected(peak_streams=20, growth_per_min=0.5, stream_s=200)
 POLICY = registration.ScalingPolicy(target_value=7)
 
 
-def until(wb, rule: str, verdict: Verdict, *, timeout_s: float = 30.0):
+def until(wb, rule: str, verdict: RuleVerdict, *, timeout_s: float = 30.0):
     """The finding once it has that verdict; the last one otherwise."""
     end = time.monotonic() + timeout_s
     while True:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, Query, finest_period_s, read
+from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, MetricQuery, finest_period_s, read
 from dgsm_helpers.errors import InvalidInput
 
 START = datetime(2026, 11, 24, 11, 45, tzinfo=UTC)
@@ -18,8 +18,7 @@ POLICY = "deepgram-streaming-concurrency-policy"
 ALARM = "TargetTracking-endpoint/dg/variant/AllTraffic-AlarmHigh-0a1b"
 
 
-def _query(column: str) -> Query:
-    return Query("traffic", column, "AWS/SageMaker", "Invocations", (("EndpointName", "dg"),), "Sum", 60)
+QUERY = MetricQuery("Invocations", "Sum", 60, (("EndpointName", "dg"),))
 
 
 def _result(query_id: str, points: dict[datetime, float], **given):
@@ -56,7 +55,7 @@ def test_more_than_500_series_are_asked_for_in_batches(scripted):
     s = scripted()
     s.answers("cloudwatch", "get_metric_data", {"MetricDataResults": [_result("m0", {START: 1.0})]})
     s.answers("cloudwatch", "get_metric_data", {"MetricDataResults": [_result(f"m{MAX_QUERIES}", {START: 2.0})]})
-    series, _ = read(s.wb, [_query(f"c{i}") for i in range(MAX_QUERIES + 1)], START, s.wb.now())
+    series, _ = read(s.wb, [QUERY] * (MAX_QUERIES + 1), START, s.wb.now())
     assert (series[0], series[MAX_QUERIES]) == ({START: 1.0}, {START: 2.0})
 
 
@@ -67,7 +66,7 @@ def test_pages_of_one_series_are_joined_and_messages_kept(scripted):
     first = {"MetricDataResults": [_result("m0", {START: 1.0}, StatusCode="PartialData")], "NextToken": "t"}
     s.answers("cloudwatch", "get_metric_data", first)
     s.answers("cloudwatch", "get_metric_data", {"MetricDataResults": [_result("m0", {later: 2.0}, Messages=[message])]})
-    series, notes = read(s.wb, [_query("c")], START, s.wb.now())
+    series, notes = read(s.wb, [QUERY], START, s.wb.now())
     assert series == [{START: 1.0, later: 2.0}]
     assert notes == ("InternalError: try again",)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from kit.call_counter import counted_calls
 
 from dgsm_helpers.aws.account import deletion, operator_alarms
 from dgsm_helpers.aws.endpoint import deployment
@@ -81,6 +82,23 @@ def test_it_holds_configuration_evidence_story_doctor_alarms_and_cost(data):
         "the embedded AWS (simulated)",
     ):
         assert said in page, said
+
+
+def test_it_is_made_of_at_most_fourteen_calls(endpoint, embedded):
+    wb = open_workbook("local", home=embedded.home, endpoint_name=endpoint.endpoint_name)
+    with counted_calls(wb) as counts:
+        report.gather(wb)
+    twice = {operation for operation, count in counts.items() if count > 1}
+    # Two windows of metrics, two pages of quotas, and the price of each type of the pool.
+    assert twice <= {"GetMetricData", "ListServiceQuotas", "GetProducts"}
+    assert counts.total() <= 14
+
+
+def test_alarms_that_may_not_be_read_are_said_to_be_unread(data):
+    unread = replace(data, snapshot=replace(data.snapshot, unread={"alarms": "cloudwatch:DescribeAlarms was refused"}))
+    page = report.page(unread)
+    assert "The alarms could not be read: cloudwatch:DescribeAlarms was refused" in page
+    assert "No alarms for operators" not in page
 
 
 def test_it_needs_no_network_and_carries_plotly_once(data):

@@ -1,0 +1,63 @@
+"""Quotas are paged through once in a notebook, and a quota on which a refusal rests is read anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from kit.call_counter import counted_calls
+
+from dgsm_helpers.aws.account import preflight
+from dgsm_helpers.aws.account.quotas import KEPT, endpoint_quotas
+from dgsm_helpers.errors import QuotaExceeded
+
+TYPES = ("ml.g6.2xlarge", "ml.g5.2xlarge")
+PAGES = 2
+"""Pages that the embedded AWS gives until the types are found."""
+
+
+def test_a_reading_is_used_again_and_asked_for_once(workbook):
+    wb = workbook()
+    with counted_calls(wb) as counts:
+        first = endpoint_quotas(wb, TYPES, at_least=1)
+        again = endpoint_quotas(wb, TYPES[:1], at_least=4)
+    assert counts["ListServiceQuotas"] <= PAGES
+    assert again == {TYPES[0]: first[TYPES[0]]}
+
+
+@pytest.mark.parametrize("at_least", [None, 1])
+def test_a_type_that_was_not_read_is_read(workbook, at_least):
+    wb = workbook()
+    endpoint_quotas(wb, TYPES[:1], at_least=at_least)
+    assert set(endpoint_quotas(wb, TYPES, at_least=at_least)) == set(TYPES)
+
+
+def test_a_quota_that_was_raised_is_seen_by_the_refusal_that_rests_on_it(workbook, operator):
+    wb = workbook()
+    operator.quota(wb, TYPES[0], 0)
+    with pytest.raises(QuotaExceeded):
+        preflight.without_zero_quota(wb, TYPES[:1])
+    operator.quota(wb, TYPES[0], 3)
+    assert preflight.without_zero_quota(wb, TYPES[:1]).kept == TYPES[:1]
+    assert endpoint_quotas(wb, TYPES[:1], at_least=4) == {TYPES[0]: 3}
+
+
+def test_without_a_need_and_after_an_hour_it_is_read_anew(workbook, operator):
+    wb = workbook()
+    endpoint_quotas(wb, TYPES, at_least=1)
+    operator.quota(wb, TYPES[0], 7)
+    assert endpoint_quotas(wb, TYPES)[TYPES[0]] == 7
+    operator.quota(wb, TYPES[0], 8)
+    later_s = (wb.now() + KEPT + timedelta(seconds=1)).timestamp()
+    later = replace(wb, site=replace(wb.site, now_s=lambda: later_s))
+    assert endpoint_quotas(later, TYPES, at_least=1)[TYPES[0]] == 8
+
+
+def test_another_region_has_quotas_of_its_own(workbook):
+    wb = workbook()
+    endpoint_quotas(wb, TYPES, at_least=1)
+    elsewhere = replace(wb, region="eu-west-1")
+    with counted_calls(elsewhere) as counts:
+        endpoint_quotas(elsewhere, TYPES, at_least=1)
+    assert counts["ListServiceQuotas"] >= 1
