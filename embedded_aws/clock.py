@@ -24,4 +24,9 @@ class Clock(LocalTime):
 
     def now(self) -> datetime:
         """Local time as an aware UTC datetime."""
-        return datetime.fromtimestamp(self.now_s(), UTC)
+        return moment(self.now_s())
+
+
+def moment(at_s: float) -> datetime:
+    """Unix seconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(at_s, UTC)

@@ -27,21 +27,25 @@ from werkzeug.serving import make_server
 
 from dgsm_helpers.rules.fleet import start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
-from embedded_aws import cloudwatch
+from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
+from embedded_aws.autoscaling.region_scaling import RegionScaling
 from embedded_aws.certificates import make_certificates
 from embedded_aws.clock import Clock
+from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
+from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.base import Engine
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.engines.speech import SpeechEngine
-from embedded_aws.fleet.container_log import write_log
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
 from embedded_aws.gateway.control_plane import ControlPlane
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import QuietHandler, create_gateway
+from embedded_aws.gateway.gateway import Gateway, QuietHandler
+from embedded_aws.gateway.moto_inside import write_container_log
+from embedded_aws.gateway.regions import Regions
 from embedded_aws.heartbeat import Heartbeat
 from embedded_aws.listings import LISTINGS
 from embedded_aws.other.service_quotas import Quotas
@@ -68,7 +72,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         clock=clock,
         engines=engines,
         faults=faults,
-        log=write_log,
+        log=write_container_log,
         settings=FleetSettings(
             start_delay_s=partial(start_delay_s, model),
             scale_in_s=model.scale_in_s,
@@ -76,19 +80,27 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         ),
         seed=settings["seed"],
     )
-    cloudwatch.install(clock)
     quotas = Quotas(clock)
-    autoscaler = Autoscaler(clock=clock, fleet=fleet, quotas=quotas, model=model)
-    plane = ControlPlane(fleet=fleet, clock=clock, quotas=quotas, faults=faults, is_registered=autoscaler.is_registered)
+    cloudwatch = Regions(lambda region: CloudWatch(RegionWatch(region, clock.now_s)))
+    autoscaling = Regions(
+        lambda region: AutoScaling(RegionScaling(region, clock, fleet, cloudwatch(region).state.alarms, model))
+    )
+    plane = ControlPlane(
+        fleet=fleet,
+        clock=clock,
+        quotas=quotas,
+        faults=faults,
+        is_registered=lambda region, resource_id: autoscaling(region).is_registered(resource_id),
+    )
     plane.create_identity()
-    vitals = Vitals(fleet, lambda region: cloudwatch.cloudwatch_for(region).store, faults.metrics_delay_s)
+    vitals = Vitals(fleet, lambda region: cloudwatch(region).state.store, faults.metrics_delay_s)
     token = secrets.token_hex(16)
 
     def status(_: object) -> dict[str, Any]:
         return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
 
-    gateway = create_gateway(
-        responders={**plane.responders, **cloudwatch.responders(), **autoscaler.responders},
+    gateway = Gateway(
+        responders={**plane.responders, "cloudwatch": cloudwatch, "application-autoscaling": autoscaling},
         faults=faults,
         admin=plane.admin_routes | {("GET", "status"): status},
         default_region=settings["region"],
@@ -113,7 +125,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
         "engines": {"metered": {**asdict(metered), "knee": metered.knee}},
     }
-    heartbeat = Heartbeat(clock, (fleet.tick, vitals.publish, cloudwatch.evaluate_alarms, autoscaler.tick))
+    beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
+    heartbeat = Heartbeat(clock, beat)
     runtime = RuntimeServer(fleet=fleet, faults=faults)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()

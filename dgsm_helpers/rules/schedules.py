@@ -116,6 +116,19 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
     return _cron(expression, body.upper().split(), zone)
 
 
+def next_firing(
+    expression: str, timezone: str, after_s: float, *, start_s: float | None = None, end_s: float | None = None
+) -> float | None:
+    """When a schedule fires next after ``after_s``, from ``start_s`` to ``end_s``; None for never. Unix seconds.
+
+    Raises:
+        ValueError: the schedule or the time zone cannot be read.
+    """
+    from_s = after_s if start_s is None else max(after_s, start_s - 1)
+    moment_s = parse_schedule(expression, timezone).next_after(from_s)
+    return None if moment_s is None or (end_s is not None and moment_s > end_s) else moment_s
+
+
 def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> Cron:
     if len(fields) != 6:
         raise ValueError(f"Schedule {expression!r} has {len(fields)} fields; AWS's cron has six, the last is the year")

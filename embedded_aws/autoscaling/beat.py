@@ -1,31 +1,31 @@
-"""Application Auto Scaling's beat: alarms are evaluated, policies decide, the fleet is told, activities are kept.
+"""Application Auto Scaling's beat: policies decide on their alarms, the fleet is told, activities are kept.
 
-The decision is ``simulate``'s, the same pure functions that the planner runs in virtual time; here is what surrounds
-it on the embedded AWS: readings of the alarms, DescribeEndpoint, UpdateEndpointWeightsAndCapacities.
+The decision is that of ``rules.target_tracking``, the same pure functions that the planner runs in virtual time. Here
+is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoint, UpdateEndpointWeightsAndCapacities.
 """
 
 from __future__ import annotations
 
-import threading
-import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.activities import ActivityText, activity, alarm_name, finished_activity, scheduled_activity
+from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepScaling, TargetTracking
-from dgsm_helpers.rules.target_tracking import decide, observe_endpoint, pull_into_bounds
-from embedded_aws.autoscaling.operations import AutoScaling, next_firing
-from embedded_aws.autoscaling.policy_alarms import acting_on, make_policy_alarms, split_resource, stepping, tracking
-from embedded_aws.autoscaling.scaling_records import Activity, Policy, Target
-from embedded_aws.clock import Clock
-from embedded_aws.cloudwatch import cloudwatch_for
-from embedded_aws.cloudwatch.alarm import AlarmStatus
-from embedded_aws.fleet.live_fleet import Fleet, FleetBusy
+from dgsm_helpers.rules.policies import Policy, ScheduledChange
+from dgsm_helpers.rules.target_tracking import TargetTracking, decide, observe_endpoint, pull_into_bounds
+from embedded_aws.autoscaling.autoscaling_service import AutoScaling
+from embedded_aws.autoscaling.policy_alarms import acting_on, split_resource
+from embedded_aws.autoscaling.region_scaling import RegionScaling
+from embedded_aws.autoscaling.scaling_records import (
+    ActivityRecord,
+    PolicyRecord,
+    ScheduledActionRecord,
+    TargetRecord,
+)
+from embedded_aws.cloudwatch.metric_alarm import AlarmStatus
+from embedded_aws.fleet.live_fleet import FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView
+from embedded_aws.gateway.regions import Regions
 from embedded_aws.other.service_quotas import Quotas, limit_exceeded
 
 ACTIVITIES_KEPT = 5_000
@@ -39,180 +39,159 @@ _LIMIT_EXCEEDED = "(Service: AmazonSageMaker; Status Code: 400; Error Code: Reso
 class _Memory:
     """What is remembered of a scalable target between beats.
 
-    ``not_scaled`` is the alarm of the newest activity and why it did not scale, if it did not: AWS does not say how
-    often it records one while nothing changes; here once.
+    ``change`` is the activity of a change that has not ended, and the capacity it asked for. ``not_scaled`` is the
+    alarm of the newest activity and why it did not scale, if it did not: AWS does not say how often it records one
+    while nothing changes; here once.
     """
 
     state: State
-    running_activity: Activity | None = None
-    text: ActivityText | None = None
+    change: tuple[ActivityRecord, int] | None = None
     not_scaled: tuple[str, str] | None = None
 
 
 class Autoscaler:
-    """Every region's Application Auto Scaling and its beat.
+    """The beat of Application Auto Scaling in all regions.
 
     Args:
-        clock: local time.
-        fleet: what is scaled.
+        regions: the service by region.
         quotas: what refuses more instances.
-        model: assumptions; the planner's.
     """
 
-    def __init__(self, *, clock: Clock, fleet: Fleet, quotas: Quotas, model: ScalingModel) -> None:
-        self._clock = clock
-        self._fleet = fleet
+    def __init__(self, regions: Regions[AutoScaling], quotas: Quotas) -> None:
+        self._regions = regions
         self._quotas = quotas
-        self._model = model
-        self._lock = threading.Lock()
-        self._services: dict[str, AutoScaling] = {}
-        self._memory: dict[tuple[str, str], _Memory] = {}
-
-    @property
-    def responders(self) -> Mapping[str, Any]:
-        """What answers the service's calls, for the gateway."""
-        return {"application-autoscaling": self.service}
-
-    def service(self, region: str) -> AutoScaling:
-        """The region's service."""
-        with self._lock:
-            if region not in self._services:
-                self._services[region] = AutoScaling(
-                    region,
-                    now_s=self._clock.now_s,
-                    running=self._running,
-                    make_alarms=self._make_alarms,
-                    delete_alarms=lambda where, names: cloudwatch_for(where).alarms.delete(names),
-                )
-            return self._services[region]
-
-    def is_registered(self, region: str, resource_id: str) -> bool:
-        """Whether the variant is a scalable target."""
-        return region in self._services and resource_id in self._services[region].targets
+        self._memory: dict[str, _Memory] = {}
+        """By the target's ARN."""
 
     def tick(self, now_s: float) -> None:
         """One beat at ``now_s``, after the alarms have been evaluated: every scalable target."""
-        for service in list(self._services.values()):
-            with service.lock:
-                for target in list(service.targets.values()):
-                    if self._running(service.region, target.resource_id) is None:
+        for service in self._regions.made():
+            scaling = service.state
+            with scaling.lock:
+                for target in list(scaling.targets.values()):
+                    views = scaling.look(target.resource_id)
+                    if views is None:
                         # DeleteEndpoint needs application-autoscaling:DeregisterScalableTarget: it takes the target
                         # along.
-                        service.forget(target)
-                    else:
-                        self._beat(service, target, now_s)
-                del service.activities[:-ACTIVITIES_KEPT]
+                        scaling.drop_target(target)
+                        self._memory.pop(target.arn, None)
+                        continue
+                    endpoint, variant = views
+                    state = State(running=variant.current_count, desired=variant.desired_count)
+                    memory = self._memory.setdefault(target.arn, _Memory(state))
+                    _Turn(scaling, target, memory, endpoint, variant, self._quotas, now_s).take()
+                del scaling.activities[:-ACTIVITIES_KEPT]
 
-    def _beat(self, service: AutoScaling, target: Target, now_s: float) -> None:
-        endpoint, variant = split_resource(target.resource_id)
-        view = self._fleet.view(service.region, endpoint)
-        seen = view.variant(variant) if view else None
-        if view is None or seen is None:
-            return
-        memory = self._memory.setdefault(
-            (service.region, target.arn),
-            _Memory(State(running=seen.current_count, desired=seen.desired_count)),
-        )
+
+@dataclass(frozen=True)
+class _Turn:
+    """One target's turn in a beat; ``endpoint`` and ``variant`` are as they are seen at its beginning."""
+
+    scaling: RegionScaling
+    target: TargetRecord
+    memory: _Memory
+    endpoint: EndpointView
+    variant: VariantView
+    quotas: Quotas
+    now_s: float
+
+    def take(self) -> None:
+        """See what happened, fire what is due, decide, and carry it out."""
+        memory, now_s = self.memory, self.now_s
         memory.state = observe_endpoint(
             memory.state,
-            running=seen.current_count,
-            desired=seen.desired_count,
-            busy=view.status != "InService",
+            running=self.variant.current_count,
+            desired=self.variant.desired_count,
+            busy=self.endpoint.status != "InService",
             now_s=now_s,
         )
-        if memory.running_activity and memory.state.change is None:
-            self._finish(memory, view, seen.current_count, now_s)
-        for action in service.actions.values():
-            if action.resource_id == target.resource_id and action.next_s is not None and action.next_s <= now_s:
-                self._fire(service, target, action, now_s)
-        bounds = _bounds(target)
-        decision = pull_into_bounds(memory.state, bounds, now_s)
+        if memory.change and memory.state.change is None:
+            self._finish(*memory.change)
+            memory.change = None
+        for action in self.scaling.actions.values():
+            if action.resource_id == self.target.resource_id and action.next_s is not None and action.next_s <= now_s:
+                self._fire(action, action.next_s)
+        decision = pull_into_bounds(memory.state, self.target.bounds, now_s)
         if decision.kind == "none" and not decision.note:
-            policies = [p for p in service.policies.values() if p.resource_id == target.resource_id]
-            readings = [r for r in (self._reading(service.region, p) for p in policies) if r is not None]
-            decision = decide(
-                memory.state,
-                {policy.name: signals for policy, signals in readings},
-                [policy for policy, _ in readings],
-                bounds,
-                self._model,
-                now_s=now_s,
-            )
-        self._carry_out(service, target, seen, decision, bounds, now_s=now_s)
+            decision = self._decide()
+        self._carry_out(decision)
 
-    def _carry_out(
-        self,
-        service: AutoScaling,
-        target: Target,
-        seen: VariantView,
-        decision: Decision,
-        bounds: Bounds,
-        *,
-        now_s: float,
-    ) -> None:
-        memory = self._memory[service.region, target.arn]
+    def _decide(self) -> Decision:
+        policies: list[Policy] = []
+        signals: dict[str, PolicySignals] = {}
+        for record in self.scaling.policies.values():
+            if record.resource_id == self.target.resource_id and (reading := self._reading(record)):
+                policy, signals[record.name] = reading
+                policies.append(policy)
+        return decide(self.memory.state, signals, policies, self.target.bounds, self.scaling.model, now_s=self.now_s)
+
+    def _reading(self, policy: PolicyRecord) -> tuple[Policy, PolicySignals] | None:
+        """The policy and its alarms as they are now; None when an alarm it needs is missing."""
+        alarms = self.scaling.alarms
+        if not isinstance(policy.rule, TargetTracking):
+            status = acting_on(policy, alarms.describe())
+            return (policy.rule(alarm=status.alarm.spec), PolicySignals(high=_as_reading(status))) if status else None
+        high, low = (alarms.get(name) for name in policy.alarms)
+        if high is None:
+            return None
+        return policy.rule, PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
+
+    def _carry_out(self, decision: Decision) -> None:
+        memory, scaling = self.memory, self.scaling
         before, memory.state = memory.state, decision.state
-        text = activity(decision, bounds)
+        text = activity(decision, self.target.bounds)
         if text is None:
             return
-        if decision.kind == "not_scaled":
-            self._not_scaled(service, target, text, (decision.alarm, decision.code), now_s)
+        capacity = decision.capacity
+        if decision.kind == "not_scaled" or capacity is None:
+            self._record_not_scaled(text, (decision.alarm, decision.code))
             return
-        endpoint, variant = split_resource(target.resource_id)
         # Where the call is refused nothing has changed: the alarm's next invocation tries again.
         untouched = replace(before, invoked=decision.state.invoked)
-        refusal = self._refusal(service.region, seen, decision.capacity)
+        refusal = self._refusal(capacity)
         if refusal:
             memory.state = untouched
-            failed = finished_activity(text, capacity=decision.capacity, failure=f"{refusal} {_LIMIT_EXCEEDED}")
-            self._not_scaled(service, target, failed, (decision.alarm, refusal), now_s)
+            failed = finished_activity(text, capacity=capacity, failure=f"{refusal} {_LIMIT_EXCEEDED}")
+            self._record_not_scaled(failed, (decision.alarm, refusal))
             return
+        endpoint_name, variant_name = split_resource(self.target.resource_id)
         try:
-            self._fleet.set_capacity(service.region, endpoint, {variant: (decision.capacity, None)})
+            scaling.fleet.set_capacity(scaling.region, endpoint_name, {variant_name: (capacity, None)})
         except FleetBusy:
             # Somebody's update came between the look and the call.
             memory.state = untouched
             return
-        record = _record(target, text, now_s)
         memory.not_scaled = None
-        memory.running_activity, memory.text = record, text
-        service.activities.append(record)
+        memory.change = self._record(text, ended=False), capacity
         if decision.alarm:
-            arn = service.policies[target.resource_id, decision.policy].arn
-            cloudwatch_for(service.region).alarms.record_action(decision.alarm, f"Successfully executed action {arn}")
+            arn = scaling.policies[self.target.resource_id, decision.policy].arn
+            scaling.alarms.record_action(decision.alarm, f"Successfully executed action {arn}")
 
-    def _refusal(self, region: str, seen: VariantView, capacity: int) -> str:
+    def _refusal(self, capacity: int) -> str:
         """Why SageMaker would not take the new capacity; empty when it would."""
-        added = capacity - seen.desired_count
-        return limit_exceeded(self._quotas, self._fleet, region, seen.pools, added) if added > 0 else ""
+        added = capacity - self.variant.desired_count
+        if added <= 0:
+            return ""
+        return limit_exceeded(self.quotas, self.scaling.fleet, self.scaling.region, self.variant.pools, added)
 
-    def _not_scaled(
-        self, service: AutoScaling, target: Target, text: ActivityText, why: tuple[str, str], now_s: float
-    ) -> None:
-        memory = self._memory[service.region, target.arn]
-        if memory.not_scaled != why:
-            service.activities.append(_record(target, text, now_s, ended=True))
-        memory.not_scaled = why
+    def _finish(self, record: ActivityRecord, capacity: int) -> None:
+        failure = ""
+        if self.variant.current_count != capacity:
+            failure = self.endpoint.change_failed or "another change of the endpoint came in between"
+        record.text = finished_activity(record.text, capacity=capacity, failure=failure)
+        record.end_s = self.now_s
 
-    def _finish(self, memory: _Memory, view: EndpointView, running: int, now_s: float) -> None:
-        record, text = memory.running_activity, memory.text
-        asked = int(record.description.rstrip(".").rsplit(" ", 1)[1])
-        failure = "" if running == asked else view.change_failed or "another change of the endpoint came in between"
-        done = finished_activity(text, capacity=asked, failure=failure)
-        record.status, record.message, record.end_s = done.status_code, done.status_message, now_s
-        memory.running_activity = memory.text = None
-
-    def _fire(self, service: AutoScaling, target: Target, action: Any, now_s: float) -> None:
-        wanted = action.request["ScalableTargetAction"]
+    def _fire(self, action: ScheduledActionRecord, at_s: float) -> None:
+        limits = action.request["ScalableTargetAction"]
         change = ScheduledChange(
-            at_s=action.next_s,
-            min_capacity=wanted.get("MinCapacity"),
-            max_capacity=wanted.get("MaxCapacity"),
+            at_s=at_s,
+            min_capacity=limits.get("MinCapacity"),
+            max_capacity=limits.get("MaxCapacity"),
             name=action.name,
         )
-        action.next_s = next_firing(action.request, now_s)
+        action.next_s = action.firing_after(self.now_s)
         try:
-            bounds = _bounds(target).after(change)
+            bounds = self.target.bounds.after(change)
         except InvalidInput as error:
             # AWS checks an action's own two bounds when it is made; against the target's other one only now.
             refused = ActivityText(
@@ -221,65 +200,25 @@ class Autoscaler:
                 status_code="Failed",
                 status_message=str(error),
             )
-            service.activities.append(_record(target, refused, now_s, ended=True))
+            self._record(refused)
             return
         if bounds.scheduled_suspended:
             return
-        target.min_capacity, target.max_capacity = bounds.min_capacity, bounds.max_capacity
-        text = scheduled_activity(action.name, bounds)
-        service.activities.append(_record(target, text, now_s, ended=True))
+        self.target.min_capacity, self.target.max_capacity = bounds.min_capacity, bounds.max_capacity
+        self._record(scheduled_activity(action.name, bounds))
 
-    # Alarms
+    def _record_not_scaled(self, text: ActivityText, cause: tuple[str, str]) -> None:
+        if self.memory.not_scaled != cause:
+            self._record(text)
+        self.memory.not_scaled = cause
 
-    def _make_alarms(self, region: str, policy: Policy) -> list[str]:
-        names = [alarm_name(policy.resource_id, side, str(uuid.uuid4())) for side in ("High", "Low")]
-        for alarm in make_policy_alarms(names, policy, self._model):
-            cloudwatch_for(region).alarms.put(alarm)
-        return names
-
-    def _reading(self, region: str, policy: Policy) -> tuple[TargetTracking | StepScaling, PolicySignals] | None:
-        """The policy and its alarms as they are now; None when an alarm it needs is missing."""
-        alarms = cloudwatch_for(region).alarms
-        if policy.kind == "StepScaling":
-            status = acting_on(policy, alarms.describe())
-            return status and (stepping(policy, status.alarm.spec), PolicySignals(high=_as_reading(status)))
-        high, low = (alarms.get(name) for name in policy.alarms)
-        if high is None:
-            return None
-        return tracking(policy), PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
-
-    def _running(self, region: str, resource_id: str) -> int | None:
-        endpoint, variant = split_resource(resource_id)
-        view = self._fleet.view(region, endpoint)
-        seen = view.variant(variant) if view else None
-        return seen.current_count if seen else None
-
-
-def _record(target: Target, text: ActivityText, now_s: float, *, ended: bool = False) -> Activity:
-    return Activity(
-        resource_id=target.resource_id,
-        description=text.description,
-        cause=text.cause,
-        start_s=now_s,
-        status=text.status_code,
-        message=text.status_message,
-        end_s=now_s if ended else None,
-        not_scaled=tuple(dict(r) for r in text.not_scaled_reasons),
-    )
+    def _record(self, text: ActivityText, *, ended: bool = True) -> ActivityRecord:
+        record = ActivityRecord(self.target.resource_id, text, self.now_s, self.now_s if ended else None)
+        self.scaling.activities.append(record)
+        return record
 
 
 def _as_reading(status: AlarmStatus) -> AlarmReading:
     return AlarmReading(
         name=status.alarm.name, state=status.state, since_s=status.transitioned_s, datapoints=status.datapoints
-    )
-
-
-def _bounds(target: Target) -> Bounds:
-    """The target's bounds; the API takes a minimum of 0, but a real-time variant keeps one instance."""
-    return Bounds(
-        min_capacity=max(1, target.min_capacity),
-        max_capacity=max(1, target.max_capacity),
-        scaling_in_suspended=target.suspended["DynamicScalingInSuspended"],
-        scaling_out_suspended=target.suspended["DynamicScalingOutSuspended"],
-        scheduled_suspended=target.suspended["ScheduledScalingSuspended"],
     )

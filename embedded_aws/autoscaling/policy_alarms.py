@@ -1,23 +1,24 @@
-"""Between Application Auto Scaling and CloudWatch: the alarms that a policy makes, and a policy as ``simulate`` reads
-it."""
+"""Between Application Auto Scaling and CloudWatch: a policy as the rules of scaling read it, and its alarms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from dgsm_helpers.rules.activities import alarm_name
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import StepAdjustment, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import Metric, StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.target_tracking import alarms_for
-from embedded_aws.autoscaling.scaling_records import Policy
-from embedded_aws.cloudwatch.alarm import COMPARISONS, Alarm, AlarmStatus
-from embedded_aws.cloudwatch.queries import MetricStat, Query
+from embedded_aws.autoscaling.scaling_records import PolicyRecord
+from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, MetricAlarm
+from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, dimensions_from_api, queries_from_api
 
 DEFAULT_COOLDOWN_S = 300
 """AWS's default cooldown of a SageMaker variant, both ways."""
-
-_COMPARISON_NAMES = {sign: name for name, sign in COMPARISONS.items()}
 
 
 def split_resource(resource_id: str) -> tuple[str, str]:
@@ -26,110 +27,96 @@ def split_resource(resource_id: str) -> tuple[str, str]:
     return endpoint, variant
 
 
-def tracking(policy: Policy) -> TargetTracking:
-    """A target-tracking policy as ``simulate`` reads it."""
-    config = policy.config
-    predefined = config.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
-    if predefined.endswith("HighResolution"):
-        metric = "high-resolution"
-    else:
-        metric = "metric-math" if "Metrics" in config.get("CustomizedMetricSpecification", {}) else "one-minute"
+def read_rule(name: str, kind: str, config: Mapping[str, Any]) -> TargetTracking | Callable[..., StepScaling]:
+    """A policy's configuration as the rules of scaling read it.
+
+    A step-scaling policy still lacks the user's alarm: it is made by calling the answer with ``alarm=AlarmSpec(…)``.
+    """
+    if kind == "StepScaling":
+        steps = tuple(
+            StepAdjustment(
+                adjustment=step["ScalingAdjustment"],
+                lower=step.get("MetricIntervalLowerBound"),
+                upper=step.get("MetricIntervalUpperBound"),
+            )
+            for step in config.get("StepAdjustments", [])
+        )
+        return partial(
+            StepScaling,
+            name=name,
+            steps=steps,
+            adjustment_type=config.get("AdjustmentType", "ChangeInCapacity"),
+            cooldown_s=config.get("Cooldown", DEFAULT_COOLDOWN_S),
+            min_adjustment_magnitude=config.get("MinAdjustmentMagnitude", 1),
+        )
     return TargetTracking(
-        name=policy.name,
+        name=name,
         target_value=config["TargetValue"],
-        metric=metric,
+        metric=_metric_kind(config),
         scale_out_cooldown_s=config.get("ScaleOutCooldown", DEFAULT_COOLDOWN_S),
         scale_in_cooldown_s=config.get("ScaleInCooldown", DEFAULT_COOLDOWN_S),
         disable_scale_in=config.get("DisableScaleIn", False),
     )
 
 
-def stepping(policy: Policy, alarm: AlarmSpec) -> StepScaling:
-    """A step-scaling policy with the user's own alarm, as ``simulate`` reads it."""
-    config = policy.config
-    steps = tuple(
-        StepAdjustment(
-            adjustment=s["ScalingAdjustment"],
-            lower=s.get("MetricIntervalLowerBound"),
-            upper=s.get("MetricIntervalUpperBound"),
-        )
-        for s in config.get("StepAdjustments", [])
-    )
-    return StepScaling(
-        name=policy.name,
-        alarm=alarm,
-        steps=steps,
-        adjustment_type=config.get("AdjustmentType", "ChangeInCapacity"),
-        cooldown_s=config.get("Cooldown", DEFAULT_COOLDOWN_S),
-        min_adjustment_magnitude=config.get("MinAdjustmentMagnitude", 1),
-    )
+def _metric_kind(config: Mapping[str, Any]) -> Metric:
+    if _is_high_resolution(config):
+        return "high-resolution"
+    return "metric-math" if "Metrics" in config.get("CustomizedMetricSpecification", {}) else "one-minute"
 
 
-def make_policy_alarms(names: Iterable[str], policy: Policy, model: ScalingModel) -> list[Alarm]:
-    """AlarmHigh and AlarmLow of a target-tracking policy, as Application Auto Scaling makes them."""
-    specs = alarms_for(tracking(policy), model)
-    return [_alarm(name, policy, spec) for name, spec in zip(names, specs, strict=True)]
+def _is_high_resolution(config: Mapping[str, Any]) -> bool:
+    predefined = config.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
+    return predefined.endswith("HighResolution")
 
 
-def acting_on(policy: Policy, alarms: Iterable[AlarmStatus]) -> AlarmStatus | None:
+def acting_on(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> AlarmStatus | None:
     """The alarm whose actions name the policy, with its actions enabled: what triggers a step-scaling policy."""
     return next((a for a in alarms if a.actions_enabled and policy.arn in a.alarm.alarm_actions), None)
 
 
-def _alarm(name: str, policy: Policy, spec: AlarmSpec) -> Alarm:
-    watched = _watched(policy, spec)
-    return Alarm(
-        name=name,
-        threshold=spec.threshold,
-        comparison=spec.comparison,
-        evaluation_periods=spec.evaluation_periods,
-        datapoints_to_alarm=spec.datapoints_to_alarm,
-        treat_missing=spec.treat_missing,
-        extra_range_periods=spec.extra_range_periods,
-        description=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy.arn}.",
-        alarm_actions=(policy.arn,),
-        **watched,
-    )
+def alarms_of(policy: PolicyRecord, model: ScalingModel) -> list[MetricAlarm]:
+    """AlarmHigh and AlarmLow of a target-tracking policy, as Application Auto Scaling makes them; else none."""
+    if not isinstance(policy.rule, TargetTracking):
+        return []
+    alarms = []
+    for side, spec in zip(("High", "Low"), alarms_for(policy.rule, model), strict=True):
+        metric, metrics = _watched(policy, spec)
+        alarm = MetricAlarm(
+            name=alarm_name(policy.resource_id, side, str(uuid.uuid4())),
+            spec=replace(spec, statistic=metric.stat if metric else ""),
+            metric=metric,
+            metrics=metrics,
+            description=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy.arn}.",
+            alarm_actions=(policy.arn,),
+        )
+        alarms.append(alarm)
+    return alarms
 
 
-def _watched(policy: Policy, spec: AlarmSpec) -> Mapping[str, Any]:
-    """The metric, or metrics, that the policy's configuration names."""
+def _watched(policy: PolicyRecord, spec: AlarmSpec) -> tuple[MetricStat | None, tuple[MetricQuery, ...]]:
+    """The metric, or else the metrics, that the policy's configuration names."""
     custom = policy.config.get("CustomizedMetricSpecification")
     if custom is None:
-        predefined = policy.config["PredefinedMetricSpecification"]["PredefinedMetricType"]
         endpoint, variant = split_resource(policy.resource_id)
-        where = (("EndpointName", endpoint), ("VariantName", variant))
-        if predefined.endswith("HighResolution"):
-            stat = MetricStat("AWS/SageMaker", "ConcurrentRequestsPerModel", where, spec.statistic, spec.period_s)
-        else:
-            stat = MetricStat("AWS/SageMaker", "InvocationsPerInstance", where, "Sum", spec.period_s)
-        return {"metric": stat}
-    if "Metrics" not in custom:
-        where = tuple((d["Name"], d["Value"]) for d in custom.get("Dimensions", []))
-        stat = MetricStat(
-            custom["Namespace"], custom["MetricName"], where, custom["Statistic"], spec.period_s, custom.get("Unit")
-        )
-        return {"metric": stat}
-    queries = []
-    for given in custom["Metrics"]:
-        metric = None
-        if measured := given.get("MetricStat"):
-            where = tuple((d["Name"], d["Value"]) for d in measured["Metric"].get("Dimensions", []))
-            metric = MetricStat(
-                measured["Metric"]["Namespace"],
-                measured["Metric"]["MetricName"],
-                where,
-                measured["Stat"],
-                spec.period_s,
-                measured.get("Unit"),
-            )
-        queries.append(
-            Query(
-                given["Id"],
-                metric=metric,
-                expression=given.get("Expression"),
-                label=given.get("Label"),
-                return_data=given.get("ReturnData", True),
-            )
-        )
-    return {"metrics": tuple(queries)}
+        dimensions = (("EndpointName", endpoint), ("VariantName", variant))
+        name, stat = "InvocationsPerInstance", "Sum"
+        if _is_high_resolution(policy.config):
+            name, stat = "ConcurrentRequestsPerModel", spec.statistic
+        return MetricStat("AWS/SageMaker", name, dimensions, stat, spec.period_s), ()
+    if "Metrics" in custom:
+        # The policy leaves the period to Application Auto Scaling.
+        queries = [
+            query | {"MetricStat": query["MetricStat"] | {"Period": spec.period_s}} if "MetricStat" in query else query
+            for query in custom["Metrics"]
+        ]
+        return None, queries_from_api(queries, where="Metrics")
+    metric = MetricStat(
+        custom["Namespace"],
+        custom["MetricName"],
+        dimensions_from_api(custom.get("Dimensions", ())),
+        custom["Statistic"],
+        spec.period_s,
+        custom.get("Unit"),
+    )
+    return metric, ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
+from dgsm_helpers.rules.activities import ActivityText
+from dgsm_helpers.rules.policies import Bounds, StepScaling, TargetTracking
+from dgsm_helpers.rules.schedules import next_firing
+from embedded_aws.clock import moment
 from embedded_aws.listings import ACCOUNT_ID
 
 NAMESPACE = "sagemaker"
@@ -18,21 +19,10 @@ SERVICE_ROLE = (
     f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
-
-
-def refuse(message: str, code: str = "ValidationException") -> ServiceException:
-    """An error in AWS's words."""
-    return ServiceException(code, message)
-
-
-def missing(message: str, code: str = "ObjectNotFoundException") -> ServiceException:
-    """An error of something that is not there."""
-    return refuse(message, code)
 
 
 @dataclass
-class Target:
+class TargetRecord:
     """A scalable target; ``suspended`` has AWS's three keys."""
 
     resource_id: str
@@ -47,6 +37,17 @@ class Target:
     )
     tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def bounds(self) -> Bounds:
+        """Its bounds; the API takes a minimum of 0, but a real-time variant keeps one instance."""
+        return Bounds(
+            min_capacity=max(1, self.min_capacity),
+            max_capacity=max(1, self.max_capacity),
+            scaling_in_suspended=self.suspended["DynamicScalingInSuspended"],
+            scaling_out_suspended=self.suspended["DynamicScalingOutSuspended"],
+            scheduled_suspended=self.suspended["ScheduledScalingSuspended"],
+        )
+
     def row(self) -> dict[str, Any]:
         """As DescribeScalableTargets shows it."""
         return {
@@ -56,22 +57,26 @@ class Target:
             "MinCapacity": self.min_capacity,
             "MaxCapacity": self.max_capacity,
             "RoleARN": SERVICE_ROLE,
-            "CreationTime": _moment(self.created_s),
+            "CreationTime": moment(self.created_s),
             "SuspendedState": dict(self.suspended),
             "ScalableTargetARN": self.arn,
         }
 
 
 @dataclass
-class Policy:
-    """A scaling policy; ``config`` is the configuration exactly as put, ``alarms`` the names of the alarms made for
-    it."""
+class PolicyRecord:
+    """A scaling policy.
+
+    ``config`` is the configuration exactly as put, ``rule`` is the same as the rules of scaling read it
+    (``policy_alarms.read_rule``), ``alarms`` are the names of the alarms made for the policy.
+    """
 
     resource_id: str
     name: str
     arn: str
     kind: str
-    config: dict[str, Any]
+    config: Mapping[str, Any]
+    rule: TargetTracking | Callable[..., StepScaling]
     created_s: float
     alarms: list[str] = field(default_factory=list)
 
@@ -91,94 +96,76 @@ class Policy:
             "PolicyType": self.kind,
             f"{self.kind}PolicyConfiguration": self.config,
             "Alarms": self.alarm_rows(region),
-            "CreationTime": _moment(self.created_s),
+            "CreationTime": moment(self.created_s),
         }
 
 
 @dataclass
-class ScheduledAction:
+class ScheduledActionRecord:
     """A scheduled action; ``request`` is as put, ``next_s`` when it fires next (None: never again)."""
 
     resource_id: str
     name: str
     arn: str
-    request: dict[str, Any]
+    request: Mapping[str, Any]
     created_s: float
-    next_s: float | None
+    next_s: float | None = None
+
+    def firing_after(self, after_s: float) -> float | None:
+        """When it fires next after ``after_s``, within its StartTime and EndTime; None for never.
+
+        Raises:
+            ValueError: the schedule or the time zone cannot be read.
+        """
+        start, end = self.request.get("StartTime"), self.request.get("EndTime")
+        return next_firing(
+            self.request["Schedule"],
+            self.request.get("Timezone") or "UTC",
+            after_s,
+            start_s=start and start.timestamp(),
+            end_s=end and end.timestamp(),
+        )
 
     def row(self) -> dict[str, Any]:
         """As DescribeScheduledActions shows it."""
-        shown = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
+        members = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
         return {
             "ScheduledActionName": self.name,
             "ScheduledActionARN": self.arn,
             "ServiceNamespace": NAMESPACE,
             "ResourceId": self.resource_id,
             "ScalableDimension": DIMENSION,
-            "CreationTime": _moment(self.created_s),
-            **{k: self.request[k] for k in shown if k in self.request},
+            "CreationTime": moment(self.created_s),
+            **{member: self.request[member] for member in members if member in self.request},
         }
 
 
 @dataclass
-class Activity:
-    """A scaling activity or, with ``not_scaled``, the reason why there was none."""
+class ActivityRecord:
+    """A scaling activity, or the reasons why there was none; ``end_s`` is None while it lasts."""
 
     resource_id: str
-    description: str
-    cause: str
+    text: ActivityText
     start_s: float
-    status: str
-    message: str = ""
     end_s: float | None = None
-    not_scaled: tuple[dict[str, Any], ...] = ()
     activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def row(self) -> dict[str, Any]:
         """As DescribeScalingActivities shows it."""
-        shown: dict[str, Any] = {
+        row: dict[str, Any] = {
             "ActivityId": self.activity_id,
             "ServiceNamespace": NAMESPACE,
             "ResourceId": self.resource_id,
             "ScalableDimension": DIMENSION,
-            "Description": self.description,
-            "Cause": self.cause,
-            "StartTime": _moment(self.start_s),
-            "StatusCode": self.status,
+            "Description": self.text.description,
+            "Cause": self.text.cause,
+            "StartTime": moment(self.start_s),
+            "StatusCode": self.text.status_code,
         }
-        if self.message:
-            shown["StatusMessage"] = self.message
+        if self.text.status_message:
+            row["StatusMessage"] = self.text.status_message
         if self.end_s is not None:
-            shown["EndTime"] = _moment(self.end_s)
-        if self.not_scaled:
-            shown["NotScaledReasons"] = list(self.not_scaled)
-        return shown
-
-
-def check_target_tracking(config: Mapping[str, Any]) -> None:
-    """Refuse a target-tracking configuration that cannot work, in itself."""
-    predefined = config.get("PredefinedMetricSpecification")
-    custom = config.get("CustomizedMetricSpecification")
-    if (predefined is None) == (custom is None):
-        raise refuse("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
-    if config["TargetValue"] <= 0:
-        raise refuse(f"TargetValue must be greater than zero: {config['TargetValue']}")
-    for member in ("ScaleInCooldown", "ScaleOutCooldown"):
-        if config.get(member, 0) < 0:
-            raise refuse(f"{member} must not be negative: {config[member]}")
-    if predefined:
-        if predefined["PredefinedMetricType"] not in PREDEFINED:
-            metric = predefined["PredefinedMetricType"]
-            raise refuse(f"The predefined metric {metric} does not apply to the scalable dimension {DIMENSION}")
-    elif metrics := custom.get("Metrics"):
-        returned = [m for m in metrics if m.get("ReturnData", True)]
-        if len(returned) != 1:
-            raise refuse(f"Exactly one element of the metrics list should return data, not {len(returned)}")
-        if len({m["Id"] for m in metrics}) != len(metrics):
-            raise refuse("The Ids of the metrics list must be unique")
-    elif not (custom.get("MetricName") and custom.get("Namespace") and custom.get("Statistic")):
-        raise refuse("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+            row["EndTime"] = moment(self.end_s)
+        if self.text.not_scaled_reasons:
+            row["NotScaledReasons"] = [dict(reason) for reason in self.text.not_scaled_reasons]
+        return row

@@ -14,18 +14,27 @@ from math import floor
 
 from dgsm_helpers.rules import alarms as rules
 from dgsm_helpers.rules.alarms import AlarmStateName
-from embedded_aws.cloudwatch.alarm import Alarm, AlarmStatus, AlarmTransition, HistoryItem
+from embedded_aws.cloudwatch.metric_alarm import (
+    INITIAL,
+    AlarmStatus,
+    AlarmTransition,
+    HistoryItem,
+    MetricAlarm,
+    Point,
+    reason,
+    reason_data,
+)
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.queries import read, run
-from embedded_aws.cloudwatch.reasons import INITIAL, Point, reason, reason_data
-from embedded_aws.cloudwatch.refusals import invalid, not_found
+from embedded_aws.cloudwatch.refusals import not_found
+from embedded_aws.gateway.refusal import AwsRefusal
 
 HISTORY_KEPT_S = 30 * 86400.0
 """CloudWatch keeps an alarm's history for 30 days, also when the alarm is gone."""
 _HISTORY_ITEMS = 20_000
 
 
-class Alarms:
+class AlarmStore:
     """The alarms of one region; thread-safe.
 
     Args:
@@ -43,17 +52,17 @@ class Alarms:
         self._set_by_hand: list[AlarmTransition] = []
         self._history: deque[HistoryItem] = deque(maxlen=_HISTORY_ITEMS)
 
-    def put(self, alarm: Alarm) -> None:
+    def put(self, alarm: MetricAlarm) -> None:
         """Create an alarm in INSUFFICIENT_DATA, or replace the configuration of one and leave its state and tags.
 
         Raises:
-            InvalidInput, ServiceException: its numbers or metrics do not fit together.
+            AwsRefusal: its metrics do not fit together.
         """
         now_s = self._now_s()
         start_s = floor(now_s / alarm.spec.period_s) * alarm.spec.period_s
         results = run(self._store, alarm.queries, start_s=start_s, end_s=now_s, now_s=now_s)
         if len(results) != 1:
-            raise invalid(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
+            raise AwsRefusal(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
         with self._lock:
             old = self._by_name.get(alarm.name)
             if old is None:
@@ -85,8 +94,8 @@ class Alarms:
     def describe(self, names: Iterable[str] | None = None, *, prefix: str = "") -> list[AlarmStatus]:
         """Alarms by name, those that exist of ``names``; all without it."""
         with self._lock:
-            wanted = sorted(self._by_name) if names is None else sorted(set(names) & self._by_name.keys())
-            return [self._by_name[name] for name in wanted if name.startswith(prefix)]
+            existing = sorted(self._by_name) if names is None else sorted(set(names) & self._by_name.keys())
+            return [self._by_name[name] for name in existing if name.startswith(prefix)]
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete alarms; names that do not exist are passed over."""
@@ -102,7 +111,7 @@ class Alarms:
         """Set a state by hand; it lasts until the next evaluation, and is among the transitions that returns.
 
         Raises:
-            ServiceException: ResourceNotFound.
+            AwsRefusal: ResourceNotFound.
         """
         with self._lock:
             status = self._existing(name)
@@ -124,7 +133,7 @@ class Alarms:
         """Replace an alarm's tags.
 
         Raises:
-            ServiceException: ResourceNotFound.
+            AwsRefusal: ResourceNotFound.
         """
         with self._lock:
             self._by_name[name] = replace(self._existing(name), tags=dict(tags))
@@ -174,13 +183,13 @@ class Alarms:
         )
         return [self._change(status, transition, data)]
 
-    def _series(self, alarm: Alarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
+    def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
         if alarm.metric:
             return read(self._store, alarm.metric, start_s=start_s, end_s=end_s)
         [result] = run(self._store, alarm.queries, start_s=start_s, end_s=end_s, now_s=now_s)
         return result.series
 
-    def _sample_counts(self, alarm: Alarm, points: Sequence[Point]) -> Mapping[float, float]:
+    def _sample_counts(self, alarm: MetricAlarm, points: Sequence[Point]) -> Mapping[float, float]:
         if alarm.metric is None or not points:
             return {}
         counted = replace(alarm.metric, stat="SampleCount")
@@ -206,7 +215,7 @@ class Alarms:
 
     def _remember(self, name: str, kind: str, summary: str, data: Mapping[str, object], at_s: float) -> None:
         item = HistoryItem(
-            alarm_name=name, at_s=at_s, kind=kind, summary=summary[:255], data=json.dumps({"version": "1.0"} | data)
+            alarm_name=name, at_s=at_s, kind=kind, summary=summary[:255], data=json.dumps({"version": "1.0", **data})
         )
         with self._lock:
             self._history.append(item)

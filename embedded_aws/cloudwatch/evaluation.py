@@ -21,8 +21,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from embedded_aws.cloudwatch.expressions import Array, Call, Node, Number, Operation, Ref
-from embedded_aws.cloudwatch.refusals import invalid
+from embedded_aws.cloudwatch.expressions import Array, FunctionCall, Node, Number, Operation, QueryReference
+from embedded_aws.gateway.refusal import AwsRefusal
 
 Series = dict[float, float]
 Value = float | Series | list[Series]
@@ -61,7 +61,7 @@ def evaluate(node: Node, *, values: Mapping[str, Value], metrics: Mapping[str, S
         grid: beginnings of all periods of the request.
 
     Raises:
-        ServiceException: ValidationError, for operands of a kind that a function does not take.
+        AwsRefusal: ValidationError, for operands of a kind that a function does not take.
     """
     return _Evaluation(values, metrics, grid).of(node)
 
@@ -76,21 +76,21 @@ class _Evaluation:
         match node:
             case Number(value=value):
                 return value
-            case Ref(id=name):
+            case QueryReference(id=name):
                 return self._values[name]
             case Array(items=items):
                 return self._array(items)
             case Operation(sign=sign, left=left, right=right):
                 return _combined(_OPERATORS[sign], self.of(left), self.of(right))
-            case Call(function="METRICS", word=word):
+            case FunctionCall(function="METRICS", word=word):
                 return [series for name, series in self._metrics.items() if word in name]
-            case Call(function="FILL", arguments=arguments, word=word):
+            case FunctionCall(function="FILL", arguments=arguments, word=word):
                 return self._fill(self.of(arguments[0]), word or self.of(arguments[1]))
-            case Call(function="IF", arguments=arguments):
+            case FunctionCall(function="IF", arguments=arguments):
                 return _choose(*map(self.of, arguments))
-            case Call(function=function, arguments=(argument,)) if function in _SHAPES:
+            case FunctionCall(function=function, arguments=(argument,)) if function in _SHAPES:
                 return _shaped(_SHAPES[function], self.of(argument))
-            case Call(function=function, arguments=(argument,)):
+            case FunctionCall(function=function, arguments=(argument,)):
                 return _reduced(function, self.of(argument))
         raise AssertionError(f"the parser makes no {node}")
 
@@ -98,7 +98,9 @@ class _Evaluation:
         series: list[Series] = []
         for item in map(self.of, items):
             if isinstance(item, float):
-                raise invalid("An array in an expression can hold time series only: numbers in it are not supported.")
+                raise AwsRefusal(
+                    "An array in an expression can hold time series only: numbers in it are not supported."
+                )
             series.extend(item if isinstance(item, list) else [item])
         return series
 
@@ -106,12 +108,14 @@ class _Evaluation:
         if isinstance(value, list):
             return [self._filled(series, filler) for series in value]
         if isinstance(value, float):
-            raise invalid("FILL takes a time series or an array of them as its first argument, not a number.")
+            raise AwsRefusal("FILL takes a time series or an array of them as its first argument, not a number.")
         return self._filled(value, filler)
 
     def _filled(self, series: Series, filler: Value | str) -> Series:
         if isinstance(filler, list):
-            raise invalid("FILL takes a number, a time series, REPEAT or LINEAR as its second argument, not an array.")
+            raise AwsRefusal(
+                "FILL takes a number, a time series, REPEAT or LINEAR as its second argument, not an array."
+            )
         series = dropped(series)[0]
         if filler == "LINEAR":
             return self._linear(series)
@@ -119,7 +123,7 @@ class _Evaluation:
         last: float | None = None
         for at in sorted({*self._grid, *series}):
             last = series.get(at, last)
-            instead = last if filler == "REPEAT" else filler.get(at) if isinstance(filler, dict) else filler
+            instead = filler.get(at) if isinstance(filler, dict) else last if isinstance(filler, str) else filler
             if (point := series.get(at, instead)) is not None:
                 filled[at] = point
         return filled
@@ -133,20 +137,25 @@ class _Evaluation:
 
 
 def _combined(compute: Callable[[float, float], float], left: Value, right: Value) -> Value:
-    if isinstance(left, list) and isinstance(right, list):
-        raise invalid("An operator between two arrays of time series is not supported.")
     if isinstance(left, list):
-        return [_combined(compute, series, right) for series in left]
+        if isinstance(right, list):
+            raise AwsRefusal("An operator between two arrays of time series is not supported.")
+        return [_paired(compute, series, right) for series in left]
     if isinstance(right, list):
-        return [_combined(compute, left, series) for series in right]
+        return [_paired(compute, left, series) for series in right]
     if isinstance(left, float) and isinstance(right, float):
         return _number(compute, left, right)
-    if isinstance(left, float):
-        return {at: _number(compute, left, value) for at, value in right.items()}
-    if isinstance(right, float):
-        return {at: _number(compute, value, right) for at, value in left.items()}
-    times = left if left.keys() == right.keys() else sorted(left.keys() | right.keys())
-    return {at: _number(compute, left.get(at, 0.0), right.get(at, 0.0)) for at in times}
+    return _paired(compute, left, right)
+
+
+def _paired(compute: Callable[[float, float], float], left: float | Series, right: float | Series) -> Series:
+    """Point by point, at least one of both being a series."""
+    times = {at for value in (left, right) if isinstance(value, dict) for at in value}
+    return {at: _number(compute, _point(left, at), _point(right, at)) for at in sorted(times)}
+
+
+def _point(value: float | Series, at: float) -> float:
+    return value.get(at, 0.0) if isinstance(value, dict) else value
 
 
 def _number(compute: Callable[[float, float], float], left: float, right: float) -> float:
@@ -161,16 +170,19 @@ def _number(compute: Callable[[float, float], float], left: float, right: float)
 
 
 def _shaped(compute: Callable[[float], float], value: Value) -> Value:
-    if isinstance(value, list):
-        return [_shaped(compute, series) for series in value]
+    def shaped(point: float) -> float:
+        return float(compute(point)) if math.isfinite(point) else point
+
     if isinstance(value, float):
-        return float(compute(value)) if math.isfinite(value) else value
-    return {at: float(compute(point)) if math.isfinite(point) else point for at, point in value.items()}
+        return shaped(value)
+    if isinstance(value, dict):
+        return {at: shaped(point) for at, point in value.items()}
+    return [{at: shaped(point) for at, point in series.items()} for series in value]
 
 
 def _reduced(function: str, value: Value) -> Value:
     if isinstance(value, float):
-        raise invalid(f"{function} takes a time series or an array of them, not a number.")
+        raise AwsRefusal(f"{function} takes a time series or an array of them, not a number.")
     if not isinstance(value, list):
         return reduction(function, list(dropped(value)[0].values()))
     series = [dropped(one)[0] for one in value]
@@ -192,12 +204,15 @@ def reduction(function: str, points: Sequence[float]) -> float:
 
 
 def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> Value:
-    if any(isinstance(value, list) for value in (condition, chosen, otherwise)):
-        raise invalid("IF takes time series and numbers, not arrays.")
-    chosen, otherwise = (dropped(value)[0] if isinstance(value, dict) else value for value in (chosen, otherwise))
+    if isinstance(condition, list) or isinstance(chosen, list) or isinstance(otherwise, list):
+        raise AwsRefusal("IF takes time series and numbers, not arrays.")
+    if isinstance(chosen, dict):
+        chosen = dropped(chosen)[0]
+    if isinstance(otherwise, dict):
+        otherwise = dropped(otherwise)[0]
     if isinstance(condition, float):
         if isinstance(chosen, float) or isinstance(otherwise, float):
-            raise invalid("IF with a number as its condition takes time series as its other arguments.")
+            raise AwsRefusal("IF with a number as its condition takes time series as its other arguments.")
         return {} if math.isnan(condition) else chosen if condition else otherwise or {}
     result: Series = {}
     for at, value in dropped(condition)[0].items():

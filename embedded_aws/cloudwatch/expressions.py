@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from embedded_aws.cloudwatch.refusals import invalid
+from embedded_aws.gateway.refusal import AwsRefusal
 
 FUNCTIONS = ("ABS", "AVG", "CEIL", "FILL", "FLOOR", "IF", "MAX", "METRICS", "MIN", "SUM")
 ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
@@ -36,7 +36,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Ref:
+class QueryReference:
     """The result of another query."""
 
     id: str
@@ -59,7 +59,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A function with its arguments. ``word`` is FILL's REPEAT or LINEAR, or the text of METRICS("…")."""
 
     function: str
@@ -67,7 +67,7 @@ class Call:
     word: str = ""
 
 
-Node = Number | Ref | Array | Operation | Call
+Node = Number | QueryReference | Array | Operation | FunctionCall
 
 
 @lru_cache(maxsize=512)
@@ -75,7 +75,7 @@ def parse(expression: str) -> Node:
     """The tree of an expression.
 
     Raises:
-        ServiceException: ValidationError, with the place and what is not understood or not supported.
+        AwsRefusal: ValidationError, with the place and what is not understood or not supported.
     """
     parser = _Parser(expression)
     node = parser.expression(0)
@@ -86,9 +86,9 @@ def parse(expression: str) -> Node:
 def references(node: Node) -> set[str]:
     """The ids that an expression names."""
     match node:
-        case Ref(id=name):
+        case QueryReference(id=name):
             return {name}
-        case Array(items=nodes) | Call(arguments=nodes):
+        case Array(items=nodes) | FunctionCall(arguments=nodes):
             return set().union(*map(references, nodes))
         case Operation(left=left, right=right):
             return references(left) | references(right)
@@ -98,9 +98,9 @@ def references(node: Node) -> set[str]:
 def uses_all_metrics(node: Node) -> bool:
     """Whether METRICS() occurs in it."""
     match node:
-        case Call(function="METRICS"):
+        case FunctionCall(function="METRICS"):
             return True
-        case Array(items=nodes) | Call(arguments=nodes):
+        case Array(items=nodes) | FunctionCall(arguments=nodes):
             return any(map(uses_all_metrics, nodes))
         case Operation(left=left, right=right):
             return uses_all_metrics(left) or uses_all_metrics(right)
@@ -152,7 +152,7 @@ class _Parser:
             case "name", _ if self._peek() == ("sign", "("):
                 return self._call(text)
             case "name", _ if ID.fullmatch(text):
-                return Ref(text)
+                return QueryReference(text)
             case "name", _:
                 raise self._refuse(f"{text} is not supported here: ids begin with a lowercase letter")
         raise self._refuse(f"unexpected {text}" if kind else "it ends too early")
@@ -164,7 +164,7 @@ class _Parser:
         word = ""
         if function == "METRICS" and self._peek()[0] == "text":
             word = self._take()[1][1:-1]
-        arguments = []
+        arguments: list[Node] = []
         while not word and self._peek() != ("sign", ")"):
             if arguments:
                 self._expect(",")
@@ -174,10 +174,10 @@ class _Parser:
                 arguments.append(self.expression(0))
         self._expect(")")
         least, most = _ARITY.get(function, (1, 1))
-        given = len(arguments) + bool(word)
-        if not least <= given <= most or (function == "METRICS" and arguments):
-            raise self._refuse(f"{function} does not take {given} argument(s) of this kind")
-        return Call(function, tuple(arguments), word)
+        count = len(arguments) + bool(word)
+        if not least <= count <= most or (function == "METRICS" and arguments):
+            raise self._refuse(f"{function} does not take {count} argument(s) of this kind")
+        return FunctionCall(function, tuple(arguments), word)
 
     def _list(self, closing: str) -> tuple[Node, ...]:
         items = [self.expression(0)]
@@ -204,12 +204,12 @@ class _Parser:
         tokens, at = [], 0
         text = self._text.rstrip()
         while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
+            token = _TOKEN.match(text, at)
+            if token is None:
                 raise self._refuse(f"{text[at:].strip()[:20]!r} is not supported")
-            tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
-            at = found.end()
+            tokens.append((token.lastgroup or "", token[token.lastgroup or 0]))
+            at = token.end()
         return tokens
 
-    def _refuse(self, problem: str) -> Exception:
-        return invalid(f"Error in expression '{self._text}': {problem}.")
+    def _refuse(self, problem: str) -> AwsRefusal:
+        return AwsRefusal(f"Error in expression '{self._text}': {problem}.")

@@ -10,7 +10,7 @@ import re
 
 from embedded_aws.cloudwatch.evaluation import Series, reduction
 from embedded_aws.cloudwatch.queries import MetricStat, Result
-from embedded_aws.cloudwatch.refusals import invalid
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
 
 _HOLE = re.compile(r"\$\{([^}]*)\}")
@@ -22,7 +22,7 @@ def label(result: Result, *, region: str) -> str:
     """The label of a result.
 
     Raises:
-        ServiceException: ValidationError, naming what is not supported in it.
+        AwsRefusal: ValidationError, naming what is not supported in it.
     """
     return _HOLE.sub(lambda hole: _filling(hole[1].strip(), result, region), result.label)
 
@@ -30,13 +30,13 @@ def label(result: Result, *, region: str) -> str:
 def _filling(content: str, result: Result, region: str) -> str:
     if content in _STATISTICS:
         return _statistic(content, result.series)
-    found = _PROP.fullmatch(content)
+    prop = _PROP.fullmatch(content)
     stat = result.query.metric
-    if found is None:
-        raise invalid(f"The dynamic label ${{{content}}} is not supported: use PROP('…'), {', '.join(_STATISTICS)}.")
-    if found[1] in ("AccountId", "Region"):
-        return ACCOUNT_ID if found[1] == "AccountId" else region
-    return _property(found[1], stat) if stat else ""
+    if prop is None:
+        raise AwsRefusal(f"The dynamic label ${{{content}}} is not supported: use PROP('…'), {', '.join(_STATISTICS)}.")
+    if prop[1] in ("AccountId", "Region"):
+        return ACCOUNT_ID if prop[1] == "AccountId" else region
+    return _property(prop[1], stat) if stat else ""
 
 
 def _statistic(name: str, series: Series) -> str:
@@ -52,5 +52,5 @@ def _property(name: str, stat: MetricStat) -> str:
         return dict(stat.dimensions).get(name.removeprefix("Dim."), "")
     known = {"MetricName": stat.name, "Namespace": stat.namespace, "Period": str(stat.period_s), "Stat": stat.stat}
     if name not in known:
-        raise invalid(f"The dynamic label ${{PROP('{name}')}} is not supported.")
+        raise AwsRefusal(f"The dynamic label ${{PROP('{name}')}} is not supported.")
     return known[name]

@@ -134,7 +134,7 @@ class MetricStore:
             Beginning of the period and value, ascending; empty for a metric that does not exist.
 
         Raises:
-            ServiceException: ValidationError for a statistic that is not supported.
+            AwsRefusal: ValidationError for a statistic that is not supported.
         """
         compute = statistic(stat)
         pairs = dict(dimensions).items()

@@ -10,8 +10,8 @@ from typing import Any
 from embedded_aws.cloudwatch.evaluation import Series, Value, dropped, evaluate
 from embedded_aws.cloudwatch.expressions import ID, parse, references, uses_all_metrics
 from embedded_aws.cloudwatch.metric_store import Metric, MetricStore, is_period, kept_s
-from embedded_aws.cloudwatch.refusals import invalid
 from embedded_aws.cloudwatch.statistics import is_extended, statistic
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
 
 
@@ -40,7 +40,7 @@ class MetricStat:
 
 
 @dataclass(frozen=True)
-class Query:
+class MetricQuery:
     """One metric or expression of a request; exactly one of ``metric`` and ``expression`` is there."""
 
     id: str
@@ -61,7 +61,7 @@ class Query:
 class Result:
     """One series of a query (an expression can have several, or none). ``messages`` are CloudWatch's remarks on it."""
 
-    query: Query
+    query: MetricQuery
     label: str
     series: Series
     messages: tuple[tuple[str, str], ...] = ()
@@ -71,11 +71,11 @@ def dimensions_from_api(given: Sequence[Mapping[str, str]]) -> tuple[tuple[str, 
     """The API's list of dimensions as pairs.
 
     Raises:
-        ServiceException: ValidationError, when a name occurs twice.
+        AwsRefusal: ValidationError, when a name occurs twice.
     """
     pairs = tuple((d["Name"], d["Value"]) for d in given)
     if len({name for name, _ in pairs}) < len(pairs):
-        raise invalid(f"Dimension names must be unique, got {', '.join(name for name, _ in pairs)}.")
+        raise AwsRefusal(f"Dimension names must be unique, got {', '.join(name for name, _ in pairs)}.")
     return pairs
 
 
@@ -84,7 +84,7 @@ def dimensions_to_api(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in pairs]
 
 
-def queries_from_api(given: Sequence[Mapping[str, Any]], *, where: str) -> tuple[Query, ...]:
+def queries_from_api(given: Sequence[Mapping[str, Any]], *, where: str) -> tuple[MetricQuery, ...]:
     """Read and check the queries of a request.
 
     Args:
@@ -92,56 +92,55 @@ def queries_from_api(given: Sequence[Mapping[str, Any]], *, where: str) -> tuple
         where: the parameter's name, for messages.
 
     Raises:
-        ServiceException: ValidationError.
+        AwsRefusal: ValidationError.
     """
     queries = tuple(_query(one, f"{where}.member.{i}") for i, one in enumerate(given, 1))
     ids = [query.id for query in queries]
     if twice := {name for name in ids if ids.count(name) > 1}:
-        raise invalid(f"The values for parameter id in {where} are not unique: {', '.join(sorted(twice))}.")
+        raise AwsRefusal(f"The values for parameter id in {where} are not unique: {', '.join(sorted(twice))}.")
     if not any(query.return_data for query in queries):
-        raise invalid(f"At least one of {where} must return data.")
+        raise AwsRefusal(f"At least one of {where} must return data.")
     _order(queries)
     _check_periods(given, queries)
     return queries
 
 
-def _check_periods(given: Sequence[Mapping[str, Any]], queries: Sequence[Query]) -> None:
+def _check_periods(given: Sequence[Mapping[str, Any]], queries: Sequence[MetricQuery]) -> None:
     """An expression may name a period, but only the one that its metrics have."""
     periods = {query.metric.period_s for query in queries if query.metric}
     for one in given:
         if "Expression" in one and "Period" in one and one["Period"] not in periods:
-            raise invalid(f"Error in expression '{one['Id']}': a Period other than its metrics' is not supported.")
+            raise AwsRefusal(f"Error in expression '{one['Id']}': a Period other than its metrics' is not supported.")
 
 
-def _query(given: Mapping[str, Any], where: str) -> Query:
+def _query(given: Mapping[str, Any], where: str) -> MetricQuery:
     name = given["Id"]
     if not ID.fullmatch(name):
-        raise invalid(
+        raise AwsRefusal(
             f"The value {name} for parameter {where}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
         )
     stat, expression = given.get("MetricStat"), given.get("Expression")
     if (stat is None) == (expression is None):
-        raise invalid(f"The parameter {where} must have exactly one of MetricStat and Expression.")
+        raise AwsRefusal(f"The parameter {where} must have exactly one of MetricStat and Expression.")
     if given.get("AccountId", ACCOUNT_ID) != ACCOUNT_ID:
-        raise invalid(f"The value {given['AccountId']} for parameter {where}.AccountId is not this account.")
-    common = {"id": name, "label": given.get("Label"), "return_data": given.get("ReturnData", True)}
+        raise AwsRefusal(f"The value {given['AccountId']} for parameter {where}.AccountId is not this account.")
     if expression is not None:
         if expression.lstrip().upper().startswith("SELECT "):
-            raise invalid(f"{where}.Expression is a Metrics Insights query, which is not supported.")
+            raise AwsRefusal(f"{where}.Expression is a Metrics Insights query, which is not supported.")
         parse(expression)
-        return Query(expression=expression, **common)
-    if "Period" in given:
-        raise invalid(f"Period must not be set in {where} beside its MetricStat.")
-    return Query(metric=_metric_stat(stat, f"{where}.MetricStat"), **common)
+    elif "Period" in given:
+        raise AwsRefusal(f"Period must not be set in {where} beside its MetricStat.")
+    metric = _metric_stat(stat, f"{where}.MetricStat") if stat is not None else None
+    return MetricQuery(name, metric, expression, given.get("Label"), given.get("ReturnData", True))
 
 
 def _metric_stat(given: Mapping[str, Any], where: str) -> MetricStat:
     metric = given["Metric"]
     for member in ("Namespace", "MetricName"):
         if not metric.get(member):
-            raise invalid(f"The parameter {where}.Metric.{member} is required.")
+            raise AwsRefusal(f"The parameter {where}.Metric.{member} is required.")
     if not is_period(given["Period"]):
-        raise invalid(f"The parameter {where}.Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
+        raise AwsRefusal(f"The parameter {where}.Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
     statistic(given["Stat"])
     pairs = dimensions_from_api(metric.get("Dimensions", ()))
     return MetricStat(
@@ -149,19 +148,21 @@ def _metric_stat(given: Mapping[str, Any], where: str) -> MetricStat:
     )
 
 
-def _order(queries: Sequence[Query]) -> list[Query]:
+def _order(queries: Sequence[MetricQuery]) -> list[MetricQuery]:
     """Each query after those it refers to."""
     by_id = {query.id: query for query in queries}
-    ordered: dict[str, Query] = {}
+    ordered: dict[str, MetricQuery] = {}
 
-    def visit(query: Query, path: tuple[str, ...]) -> None:
+    def visit(query: MetricQuery, path: tuple[str, ...]) -> None:
         if query.id in ordered:
             return
         if query.id in path:
-            raise invalid(f"Error in expression '{query.id}': it refers to itself ({' -> '.join((*path, query.id))}).")
+            raise AwsRefusal(
+                f"Error in expression '{query.id}': it refers to itself ({' -> '.join((*path, query.id))})."
+            )
         for name in sorted(references(parse(query.expression))) if query.expression else ():
             if name not in by_id:
-                raise invalid(f"Error in expression '{query.id}': undefined id {name}.")
+                raise AwsRefusal(f"Error in expression '{query.id}': undefined id {name}.")
             visit(by_id[name], (*path, query.id))
         ordered[query.id] = query
 
@@ -172,7 +173,7 @@ def _order(queries: Sequence[Query]) -> list[Query]:
 
 def read(store: MetricStore, stat: MetricStat, *, start_s: float, end_s: float) -> Series:
     """A metric's points, as ``MetricStore.series`` has them."""
-    pairs = store.series(
+    points = store.series(
         stat.namespace,
         stat.name,
         frozenset(stat.dimensions),
@@ -182,34 +183,36 @@ def read(store: MetricStore, stat: MetricStat, *, start_s: float, end_s: float) 
         end_s=end_s,
         unit=stat.unit,
     )
-    return dict(pairs)
+    return dict(points)
 
 
-def run(store: MetricStore, queries: Sequence[Query], *, start_s: float, end_s: float, now_s: float) -> list[Result]:
+def run(
+    store: MetricStore, queries: Sequence[MetricQuery], *, start_s: float, end_s: float, now_s: float
+) -> list[Result]:
     """Compute queries that ``queries_from_api`` has passed; results in the order of the queries that return data.
 
     Raises:
-        ServiceException: ValidationError, when an expression's operands or result are of a wrong kind.
+        AwsRefusal: ValidationError, when an expression's operands or result are of a wrong kind.
     """
     return _Run(store, queries, start_s, end_s, now_s).results()
 
 
-def period_of(queries: Sequence[Query]) -> int:
+def period_of(queries: Sequence[MetricQuery]) -> int:
     """The period that the metrics of an alarm share.
 
     Raises:
-        ServiceException: ValidationError, when they do not, or there is no metric.
+        AwsRefusal: ValidationError, when they do not, or there is no metric.
     """
     periods = {query.metric.period_s for query in queries if query.metric}
     if len(periods) != 1:
-        raise invalid("Metrics must hold metrics of one Period, the same for all.")
+        raise AwsRefusal("Metrics must hold metrics of one Period, the same for all.")
     return periods.pop()
 
 
 @dataclass(frozen=True)
 class _Run:
     store: MetricStore
-    queries: Sequence[Query]
+    queries: Sequence[MetricQuery]
     start_s: float
     end_s: float
     now_s: float
@@ -236,10 +239,12 @@ class _Run:
         end_s = min(self.end_s, self.now_s)
         return [float(at) for at in range(floor(first_s / period_s) * period_s, ceil(end_s), period_s)]
 
-    def _period(self, query: Query) -> int:
+    def _period(self, query: MetricQuery) -> int:
         """The period of the metrics beneath an expression; 0 without any."""
         by_id = {one.id: one for one in self.queries}
-        pending, seen, periods = [query], set(), set()
+        pending = [query]
+        seen: set[str] = set()
+        periods: set[int] = set()
         while pending:
             one = pending.pop()
             if one.metric:
@@ -251,14 +256,14 @@ class _Run:
                 pending += [other for other in self.queries if other.metric] if uses_all_metrics(node) else []
         if len(periods) > 1:
             shown = ", ".join(map(str, sorted(periods)))
-            raise invalid(
+            raise AwsRefusal(
                 f"Error in expression '{query.id}': metrics of different periods ({shown}) are not supported."
             )
         return periods.pop() if periods else 0
 
-    def _shown(self, query: Query, value: Value) -> list[Result]:
+    def _shown(self, query: MetricQuery, value: Value) -> list[Result]:
         if isinstance(value, float):
-            raise invalid(
+            raise AwsRefusal(
                 f"Error in expression '{query.id}': the result is a number; an expression must return a time series "
                 "or an array of them. Set ReturnData to false to use it in other expressions only."
             )
@@ -269,7 +274,7 @@ class _Run:
         labels = names if len(names) == len(value) else [str(i) for i in range(1, len(value) + 1)]
         return [self._result(query, f"{label} {name}", series) for name, series in zip(labels, value, strict=True)]
 
-    def _result(self, query: Query, label: str, series: Series) -> Result:
+    def _result(self, query: MetricQuery, label: str, series: Series) -> Result:
         points, some_dropped = dropped(series)
         messages = []
         if some_dropped:

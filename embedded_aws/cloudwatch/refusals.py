@@ -1,39 +1,25 @@
-"""The errors that CloudWatch answers with.
-
-``ValidationException`` is the JSON protocols' name of what CloudWatch, which kept its older codes, sends as
-ValidationError; the gateway translates it.
-"""
+"""The older codes with which CloudWatch refuses, beside the ValidationError that ``AwsRefusal`` is without a code."""
 
 from __future__ import annotations
 
-from moto.core.exceptions import ServiceException
+from embedded_aws.gateway.refusal import AwsRefusal
 
 
-def invalid(message: str) -> ServiceException:
-    """ValidationError: a value cannot be right, or asks for what the embedded CloudWatch does not do."""
-    return ServiceException("ValidationException", message)
-
-
-def bad_value(message: str) -> ServiceException:
+def bad_value(message: str) -> AwsRefusal:
     """InvalidParameterValue, which the older operations answer with instead of ValidationError."""
-    return ServiceException("InvalidParameterValue", message)
+    return AwsRefusal(message, "InvalidParameterValue")
 
 
-def bad_combination(message: str) -> ServiceException:
+def bad_combination(message: str) -> AwsRefusal:
     """InvalidParameterCombination."""
-    return ServiceException("InvalidParameterCombination", message)
+    return AwsRefusal(message, "InvalidParameterCombination")
 
 
-def missing(message: str) -> ServiceException:
-    """MissingParameter."""
-    return ServiceException("MissingParameter", message)
-
-
-def not_found(message: str) -> ServiceException:
+def not_found(message: str) -> AwsRefusal:
     """ResourceNotFound: the alarm or dashboard does not exist."""
-    return ServiceException("ResourceNotFound", message)
+    return AwsRefusal(message, "ResourceNotFound")
 
 
-def bad_token() -> ServiceException:
+def bad_token() -> AwsRefusal:
     """InvalidNextToken."""
-    return ServiceException("InvalidNextToken", "The next token specified is invalid.")
+    return AwsRefusal("The next token specified is invalid.", "InvalidNextToken")

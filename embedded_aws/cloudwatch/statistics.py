@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from embedded_aws.cloudwatch.refusals import invalid
+from embedded_aws.gateway.refusal import AwsRefusal
 
 STANDARD = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 EXACT_VALUES = 1000
@@ -86,13 +86,13 @@ def statistic(name: str) -> Statistic:
             percentile.
 
     Raises:
-        ServiceException: ValidationError, naming what is not supported.
+        AwsRefusal: ValidationError, naming what is not supported.
     """
     if name in _STANDARD:
         return _STANDARD[name]
     found = _EXTENDED.fullmatch(name)
     if found is None or not 0 <= float(found["percent"]) <= 100:
-        raise invalid(
+        raise AwsRefusal(
             f"The statistic {name} is not supported: use {', '.join(STANDARD)}, or p0 to p100 "
             "(tm, tc, ts for the mean, count and sum of the samples up to a percentile)."
         )

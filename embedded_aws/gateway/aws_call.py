@@ -5,21 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qsl
 
+import cbor2
 from botocore.model import OperationModel, ServiceModel
-from botocore.utils import parse_timestamp
-from moto.core.parse import PROTOCOL_PARSERS
-from moto.core.request import Request
-from moto.core.routing import get_service_router
-from moto.core.utils import get_service_model
-from werkzeug.exceptions import HTTPException
+from werkzeug import Request
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules import request_checks as service_model
-from embedded_aws.gateway import cbor
+from dgsm_helpers.rules import request_checks
+from embedded_aws.gateway import moto_inside
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _BY_SIGNING_NAME = {
@@ -43,51 +40,71 @@ _BY_TARGET_PREFIX = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class AwsCall:
     """An AWS call.
 
-    ``operation`` is what was ``asked`` for, or "" when the service has no such operation. ``protocol`` is ``json``,
-    ``query``, ``rest``, or ``cbor``. ``wire`` holds the parameters as they came (JSON types), ``params`` as boto3 takes
-    them; both are None when they were not read (REST) or cannot be (``unreadable`` says why).
+    ``asked`` is the operation that the request names, ``operation`` is the same, or "" when the service has no such
+    operation. ``protocol`` is ``json``, ``query``, ``rest``, or ``cbor``. ``wire`` holds the parameters as they came
+    (JSON types), None when they were not read (REST) or cannot be (``unreadable`` says why).
     """
 
     service: str
-    operation: str
-    asked: str
     region: str
     access_key_id: str
-    protocol: str
-    wire: Mapping[str, object] | None = None
-    params: dict[str, object] | None = None
+    protocol: str = "rest"
+    asked: str = ""
+    operation: str = ""
+    wire: Mapping[str, Any] | None = None
     unreadable: str = ""
 
     @property
     def service_model(self) -> ServiceModel:
         """botocore's model of the service."""
-        return service_model.service_model(self.service)
+        return request_checks.service_model(self.service)
 
     @property
     def operation_model(self) -> OperationModel | None:
         """botocore's model of the operation."""
         return self.service_model.operation_model(self.operation) if self.operation else None
 
-    @property
-    def is_rest(self) -> bool:
-        """Whether path and method name the operation."""
-        return self.protocol == "rest"
+    def params(self) -> Mapping[str, Any]:
+        """The parameters as boto3 takes them; ``wire`` must have passed the service model."""
+        wire = self.wire or {}
+        if self.protocol == "query":  # whose reader makes datetimes and bytes at once
+            return wire
+        return moto_inside.params_of_json(self.service, self.operation, wire)
 
 
 def body_of(request: Request) -> bytes:
-    """The request's body, unpacked (boto3 packs a large PutMetricData)."""
+    """The request's body, unpacked (boto3 packs a large PutMetricData).
+
+    Raises:
+        OSError: it is not packed as its Content-Encoding says.
+    """
     body = request.get_data(cache=True)
     return gzip.decompress(body) if request.headers.get("Content-Encoding", "").lower() == "gzip" else body
 
 
-def recognise(request: Request, body: bytes, *, default_region: str) -> Call | None:
+def read_cbor(data: bytes) -> Any:
+    """The value of a CBOR document; timestamps (tag 1) come back as numbers, which is what JSON would have held.
+
+    Raises:
+        ValueError: the bytes are no CBOR value.
+    """
+    try:
+        return cbor2.loads(data, semantic_decoders={1: lambda seconds, _: seconds}, object_hook=_undefined_as_null)
+    except cbor2.CBORDecodeError as error:
+        raise ValueError(f"the body is not CBOR: {error}") from error
+
+
+def _undefined_as_null(members: Mapping[Any, Any], _: bool) -> dict[Any, Any]:
+    """Smithy's protocol has no "undefined": where it comes, it means null."""
+    return {name: None if value is cbor2.undefined else value for name, value in members.items()}
+
+
+def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall | None:
     """The AWS call that a request makes, or None when it is none that botocore knows."""
     scope = _SCOPE.search(request.headers.get("Authorization", ""))
-    region = scope["region"] if scope else default_region
-    key = scope["key"] if scope else ""
     prefix, _, target = request.headers.get("X-Amz-Target", "").rpartition(".")
     rpc = re.fullmatch(r"/service/(?P<prefix>\w+)/operation/(?P<operation>\w+)", request.path)
     form = _form(request, body)
@@ -98,18 +115,24 @@ def recognise(request: Request, body: bytes, *, default_region: str) -> Call | N
         service = "sts"  # AssumeRoleWithWebIdentity and its like are not signed
     if service is None:
         return None
+    call = AwsCall(
+        service=service,
+        region=scope["region"] if scope else default_region,
+        access_key_id=scope["key"] if scope else "",
+    )
     try:
-        model = service_model.service_model(service)
+        operations = call.service_model.operation_names
     except InvalidInput:
         return None
-    common = {"service": service, "region": region, "access_key_id": key}
+    asked = rpc["operation"] if rpc else target or form.get("Action", "")
+    if not asked:
+        return _rest(call, request)
+    call = replace(call, asked=asked, operation=asked if asked in operations else "")
     if rpc:
-        return _decoded(model, common | {"protocol": "cbor"}, rpc["operation"], body)
+        return _decoded(replace(call, protocol="cbor"), read_cbor, body)
     if target:
-        return _decoded(model, common | {"protocol": "json"}, target, body)
-    if "Action" in form:
-        return _query(model, form, common)
-    return _rest(model, request, common)
+        return _decoded(replace(call, protocol="json"), json.loads, body)
+    return _query(replace(call, protocol="query"), form)
 
 
 def _form(request: Request, body: bytes) -> Mapping[str, str]:
@@ -118,51 +141,32 @@ def _form(request: Request, body: bytes) -> Mapping[str, str]:
     return request.args
 
 
-def _decoded(model: ServiceModel, common: Mapping[str, str], asked: str, body: bytes) -> Call:
-    operation = asked if asked in model.operation_names else ""
-    loads = {"json": json.loads, "cbor": cbor.loads}[common["protocol"]]
+def _decoded(call: AwsCall, decode: Callable[[bytes], Any], body: bytes) -> AwsCall:
     try:
-        wire, problem = (loads(body) if body else {}), ""
+        wire = decode(body) if body else {}
     except ValueError as error:
-        wire, problem = None, str(error)
-    if not problem and not isinstance(wire, Mapping):
-        wire, problem = None, "the body is not an object"
-    return Call(**common, operation=operation, asked=asked, wire=wire, unreadable=problem)
+        return replace(call, unreadable=str(error))
+    if not isinstance(wire, Mapping):
+        return replace(call, unreadable="the body is not an object")
+    return replace(call, wire=wire)
 
 
-def parsed(call: Call) -> dict[str, object]:
-    """``call.wire`` with timestamps and blobs as Python holds them; it must have passed the service model."""
-    if call.params is not None:
-        return call.params
-    operation = get_service_model(call.service).operation_model(call.operation)
-    parser = PROTOCOL_PARSERS["json"](operation, timestamp_parser=parse_timestamp)
-    shape = operation.input_shape
-    return parser._parse_shape(shape, call.wire) if shape is not None else {}
-
-
-def _query(model: ServiceModel, form: Mapping[str, str], common: Mapping[str, str]) -> Call:
-    asked = form["Action"]
-    if asked not in model.operation_names:
-        return Call(**common, operation="", asked=asked, protocol="query")
-    operation = get_service_model(model.service_name).operation_model(asked)
-    parser = PROTOCOL_PARSERS["query"](operation, timestamp_parser=parse_timestamp)
+def _query(call: AwsCall, form: Mapping[str, str]) -> AwsCall:
+    if not call.operation:
+        return call
     try:
-        params = parser.parse({"values": form})
+        return replace(call, wire=moto_inside.params_of_form(call.service, call.operation, form))
     except ValueError as error:
-        return Call(**common, operation=asked, asked=asked, protocol="query", unreadable=str(error))
-    return Call(**common, operation=asked, asked=asked, protocol="query", wire=params, params=params)
+        return replace(call, unreadable=str(error))
 
 
-def _rest(model: ServiceModel, request: Request, common: dict[str, str]) -> Call | None:
-    names = [model.service_name]
-    if model.service_name == "sagemaker":  # its runtime and metrics services sign with the same name
+def _rest(call: AwsCall, request: Request) -> AwsCall | None:
+    names = [call.service]
+    if call.service == "sagemaker":  # its runtime and metrics services sign with the same name
         names = ["sagemaker-runtime", "sagemaker-metrics", "sagemaker-featurestore-runtime"]
     for name in names:
-        if not service_model.service_model(name).metadata.get("protocol", "").startswith("rest"):
+        if not request_checks.service_model(name).metadata.get("protocol", "").startswith("rest"):
             continue
-        try:
-            operation, _ = get_service_router(name).match(request)
-        except (HTTPException, NotImplementedError):
-            continue
-        return Call(**(common | {"service": name}), operation=operation.name, asked=operation.name, protocol="rest")
+        if operation := moto_inside.operation_of_path(name, request):
+            return replace(call, service=name, asked=operation, operation=operation)
     return None

@@ -10,89 +10,80 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import xform_name
-from moto.core.exceptions import ServiceException
-from moto.core.request import Request
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.sts.models import sts_backends
-from werkzeug import Response
+from werkzeug import Request, Response
+from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
-from embedded_aws.gateway import answers
-from embedded_aws.gateway.aws_call import Call, body_of, parsed, recognise
+from embedded_aws.gateway import answers, moto_inside
+from embedded_aws.gateway.aws_call import AwsCall, body_of, recognise
 from embedded_aws.gateway.faults import Faults
+from embedded_aws.gateway.refusal import AwsRefusal, denial
 from embedded_aws.listings import ACCOUNT_ID
 
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
 
-AdminRoute = Callable[[object], object]
+AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
 
 ADMIN_PREFIX = "/_dgsm/"
+_WITHOUT_MOTO = {"cloudwatch": "CloudWatch"}
+"""Services whose other operations are refused: what moto answered would not fit what the embedded AWS keeps."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IAM_PREFIX = {"service-quotas": "servicequotas", "sagemaker-runtime": "sagemaker"}
 _RESOURCES = (("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config"), ("ModelName", "model"))
 _log = logging.getLogger(__name__)
 
 
-class QuietHandler(MotoRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     """Serves without a line per request; what goes wrong is logged by the gateway."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing."""
+        """Writes no line."""
 
 
-def create_gateway(
-    *,
-    responders: Mapping[str, Responder],
-    faults: Faults,
-    admin: Mapping[tuple[str, str], AdminRoute],
-    default_region: str = "us-east-1",
-) -> Gateway:
+class Gateway:
     """The WSGI application of the control plane.
 
     Args:
-        responders: what answers a service, by boto3's name of it; moto answers the others, and the operations
+        responders: what answers a service, by boto3's name of it. Moto answers the other services, and the operations
             that a responder has no method for.
         faults: asked before each call.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: region of calls that are not signed.
     """
-    return Gateway(responders, faults, admin, default_region)
-
-
-class Gateway:
-    """See ``create_gateway``."""
 
     def __init__(
         self,
+        *,
         responders: Mapping[str, Responder],
         faults: Faults,
         admin: Mapping[tuple[str, str], AdminRoute],
-        default_region: str,
+        default_region: str = "us-east-1",
     ) -> None:
         self._responders = responders
         self._faults = faults
         self._admin = admin
         self._default_region = default_region
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = moto_inside.application()
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
         try:
-            response = self._refuse_strangers(request) or self._answer(request)
+            response = self._refuse_other_machines(request) or self._answer(request)
         except Exception:  # one broken request must not look like a broken server
             _log.exception("%s %s could not be answered", request.method, request.path)
             response = _plain(500, "The embedded AWS could not answer; its log says why.")
         return response(environ, start_response)
 
-    def _refuse_strangers(self, request: Request) -> Response | None:
+    def _refuse_other_machines(self, request: Request) -> Response | None:
         """Only this machine is served, and no web page: a page's script could reach 127.0.0.1 through the browser."""
         origin = request.headers.get("Origin")
         if request.remote_addr not in (None, *_LOOPBACK) or (origin and urlsplit(origin).hostname not in _LOOPBACK):
@@ -113,7 +104,7 @@ class Gateway:
             return self._from_moto(request, body, None)
         return self._refusal(call) or self._from_responder(call) or self._from_moto(request, body, call)
 
-    def _refusal(self, call: Call) -> Response | None:
+    def _refusal(self, call: AwsCall) -> Response | None:
         if call.service == "sagemaker-runtime":
             message = f"{call.asked} belongs to the runtime server: set AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME to its URL."
             return answers.error(call, "UnknownOperationException", message, status=404)
@@ -123,38 +114,41 @@ class Gateway:
             return _unknown(call)
         if call.unreadable:
             return answers.error(call, "SerializationException", f"The request could not be read: {call.unreadable}")
-        if call.wire is not None and (found := request_checks.problems(call.service, call.operation, call.wire)):
-            return answers.error(call, "ValidationException", request_checks.summary(found))
+        if call.wire is not None:
+            problems = request_checks.problems(call.service, call.operation, call.wire)
+            if problems:
+                return answers.error(call, "ValidationException", request_checks.summary(problems))
         return None
 
-    def _struck(self, call: Call, fault: str) -> Response:
+    def _struck(self, call: AwsCall, fault: str) -> Response:
         if fault == "throttling":
             return answers.error(call, "ThrottlingException", "Rate exceeded")
         if fault == "expired-credentials":
             return answers.error(call, "ExpiredTokenException", "The security token included in the request is expired")
-        _, identity, _ = sts_backends[ACCOUNT_ID]["aws"].get_caller_identity(call.access_key_id, call.region)
+        identity = moto_inside.caller_arn(call.access_key_id, call.region)
         action = f"{_IAM_PREFIX.get(call.service, call.service)}:{call.asked}"
-        message = (
-            f"User: {identity} is not authorized to perform: {action} on resource: {_resource(call)} "
-            f"because no identity-based policy allows the {action} action"
-        )
-        return answers.error(call, "AccessDeniedException", message)
+        return answers.error(call, "AccessDeniedException", denial(identity, action, _resource(call)))
 
-    def _from_responder(self, call: Call) -> Response | None:
+    def _from_responder(self, call: AwsCall) -> Response | None:
         if call.service not in self._responders:
             return None
         method = getattr(self._responders[call.service](call.region), xform_name(call.operation), None)
         if method is None:
-            return None
+            return self._unsupported(call)
         try:
-            return answers.result(call, method(parsed(call)) or {})
-        except ServiceException as refused:
+            return answers.result(call, method(call.params()) or {})
+        except AwsRefusal as refused:
             return answers.error(call, refused.code, refused.message)
         except Exception:
             _log.exception("%s:%s failed", call.service, call.operation)
             return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
 
-    def _from_moto(self, request: Request, body: bytes, call: Call | None) -> Response:
+    def _unsupported(self, call: AwsCall) -> Response | None:
+        name = _WITHOUT_MOTO.get(call.service)
+        text = f"The embedded AWS does not support {name}'s {call.operation}."
+        return answers.error(call, "ValidationException", text) if name else None
+
+    def _from_moto(self, request: Request, body: bytes, call: AwsCall | None) -> Response:
         environ = dict(request.environ)
         environ.pop("HTTP_CONTENT_ENCODING", None)
         if call is not None and call.protocol == "cbor":
@@ -191,16 +185,17 @@ class Gateway:
             return _json(409, {"message": str(error)})
 
 
-def _resource(call: Call) -> str:
+def _resource(call: AwsCall) -> str:
     """The ARN that AWS names in a denial, as far as the request tells it."""
     if call.service == "sagemaker" and call.wire:
         for member, kind in _RESOURCES:
-            if isinstance(call.wire.get(member), str):
-                return f"arn:aws:sagemaker:{call.region}:{ACCOUNT_ID}:{kind}/{call.wire[member].lower()}"
+            name = call.wire.get(member)
+            if isinstance(name, str):
+                return f"arn:aws:sagemaker:{call.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
     return "*"
 
 
-def _unknown(call: Call | None) -> Response:
+def _unknown(call: AwsCall | None) -> Response:
     if call is None:
         answer = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
         return _json(400, answer)
@@ -208,7 +203,7 @@ def _unknown(call: Call | None) -> Response:
     return answers.error(call, "UnknownOperationException", message)
 
 
-def _as_json_request(environ: dict, call: Call) -> bytes:
+def _as_json_request(environ: dict, call: AwsCall) -> bytes:
     metadata = call.service_model.metadata
     environ["HTTP_X_AMZ_TARGET"] = f"{metadata['targetPrefix']}.{call.operation}"
     environ["CONTENT_TYPE"] = f"application/x-amz-json-{metadata.get('jsonVersion', '1.0')}"

@@ -1,17 +1,23 @@
-"""Lists a page at a time, with tokens that only say where the next page starts."""
+"""Lists a page at a time; a token says where the next page starts, in a form that callers cannot mistake for more."""
 
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from moto.core.exceptions import ServiceException
+from embedded_aws.gateway.refusal import AwsRefusal
 
 
-def one_page(
-    rows: Sequence[Any], *, result: str, token: str | None, size: int, refusal: ServiceException
+def one_page[Row](
+    rows: Sequence[Row],
+    *,
+    result: str,
+    token: str | None,
+    size: int,
+    refusal: AwsRefusal,
+    key: Callable[[Row], Any] | None = None,
 ) -> dict[str, Any]:
     """The page that ``token`` asks for, as the answer ``{result: rows, "NextToken": …}``.
 
@@ -21,20 +27,40 @@ def one_page(
         token: NextToken of the page before, None for the first.
         size: rows per page.
         refusal: raised when the token is none of ours.
+        key: what the rows are sorted by. A page then begins behind the key of the last row shown, so that rows which
+            come or go meanwhile shift nothing; without it a page begins at the row of a number.
     """
-    start = 0 if token is None else _offset(token, refusal)
-    end = start + size
-    answer: dict[str, Any] = {result: list(rows[start:end])}
-    if end < len(rows):
-        answer["NextToken"] = base64.b64encode(f"from {end}".encode()).decode()
+    start = _first_row(rows, read_token(token, refusal), key, refusal)
+    page = list(rows[start : start + size])
+    answer: dict[str, Any] = {result: page}
+    if start + size < len(rows):
+        answer["NextToken"] = make_token(start + size if key is None else key(page[-1]))
     return answer
 
 
-def _offset(token: str, refusal: ServiceException) -> int:
+def make_token(position: object) -> str:
+    """A NextToken that stands for a position (JSON types)."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def read_token(token: str | None, refusal: AwsRefusal) -> Any:
+    """The position of a NextToken, None without one; raises ``refusal`` when it is none of ours."""
+    if not token:
+        return None
     try:
-        word, _, number = base64.b64decode(token.encode(), validate=True).decode().partition(" ")
-    except (binascii.Error, UnicodeError):
+        return json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except ValueError:
         raise refusal from None
-    if word != "from" or not number.isdecimal():
-        raise refusal
-    return int(number)
+
+
+def _first_row[Row](rows: Sequence[Row], position: Any, key: Callable[[Row], Any] | None, refusal: AwsRefusal) -> int:
+    if position is None:
+        return 0
+    try:
+        if key is not None:
+            return sum(key(row) <= position for row in rows)
+        if 0 <= position <= len(rows):
+            return int(position)
+    except TypeError:
+        pass
+    raise refusal

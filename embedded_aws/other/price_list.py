@@ -12,9 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
 from embedded_aws.gateway.paging import one_page
+from embedded_aws.gateway.refusal import AwsRefusal
 
 SERVICE = "AmazonSageMaker"
 REGION = "us-east-1"
@@ -63,13 +62,13 @@ class Pricing:
     def get_products(self, p: Params) -> dict[str, Any]:
         """Offers whose attributes pass all filters, each as a JSON document."""
         _check_service(p["ServiceCode"])
-        wanted = [t for t in USD_PER_HOUR if all(_passes(_attributes(t), f) for f in p.get("Filters", ()))]
+        matching = [t for t in USD_PER_HOUR if all(_passes(_attributes(t), f) for f in p.get("Filters", ()))]
         offers = one_page(
-            [json.dumps(_offer(instance_type)) for instance_type in wanted],
+            [json.dumps(_offer(instance_type)) for instance_type in matching],
             result="PriceList",
             token=p.get("NextToken"),
             size=p.get("MaxResults", _PAGE),
-            refusal=ServiceException("InvalidNextTokenException", "The pagination token is invalid."),
+            refusal=AwsRefusal("The pagination token is invalid.", "InvalidNextTokenException"),
         )
         return offers | {"FormatVersion": "aws_v1"}
 
@@ -122,11 +121,11 @@ def _offer(instance_type: str) -> dict[str, Any]:
     }
 
 
-def _passes(attributes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    value, expected = attributes.get(wanted["Field"]), wanted["Value"]
+def _passes(attributes: Mapping[str, str], offer_filter: Mapping[str, str]) -> bool:
+    value, expected = attributes.get(offer_filter["Field"]), offer_filter["Value"]
     if value is None:
         return False
-    match wanted["Type"]:
+    match offer_filter["Type"]:
         case "TERM_MATCH" | "EQUALS":
             return value.lower() == expected.lower()
         case "CONTAINS":
@@ -139,6 +138,6 @@ def _passes(attributes: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def _check_service(code: str) -> None:
     if code != SERVICE:
-        raise ServiceException(
-            "InvalidParameterException", f"The service code {code} is not in the embedded AWS's price list."
+        raise AwsRefusal(
+            f"The service code {code} is not in the embedded AWS's price list.", "InvalidParameterException"
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
-
-from moto.core.exceptions import ServiceException
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
+from embedded_aws.clock import Clock
+from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.paging import one_page
-from embedded_aws.gateway.ports import ClockPort, FleetPort
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
 
 SERVICE = "sagemaker"
@@ -37,7 +38,7 @@ def quota_code(instance_type: str) -> str:
 class Quotas:
     """Endpoint quotas of all regions; every method may be called from any thread."""
 
-    def __init__(self, clock: ClockPort) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._types = request_checks.enum_values("sagemaker", "ProductionVariantInstanceType")
@@ -70,7 +71,7 @@ class Quotas:
             self._values[region, instance_type] = float(value)
 
     def request(self, region: str, row: dict[str, Any]) -> None:
-        """Keep a request for an increase; nobody will ever grant it."""
+        """Record a request for an increase. The emulator never grants one; it stays ``PENDING``."""
         with self._lock:
             self._requests.setdefault(region, []).append(row)
 
@@ -79,12 +80,12 @@ class Quotas:
         with self._lock:
             return list(self._requests.get(region, ()))
 
-    def now(self) -> Any:
+    def now(self) -> datetime:
         """Local time."""
         return self._clock.now()
 
 
-def limit_exceeded(quotas: Quotas, fleet: FleetPort, region: str, instance_types: Iterable[str], added: int) -> str:
+def limit_exceeded(quotas: Quotas, fleet: Fleet, region: str, instance_types: Iterable[str], added: int) -> str:
     """Why ``added`` more instances of a pool are refused, in AWS's words; empty when they are not.
 
     Every type of a pool needs quota for all of them: quota does not fall back, capacity does.
@@ -130,13 +131,12 @@ class ServiceQuotas:
         """Take a request down as PENDING."""
         instance_type = self._type(p)
         if p["DesiredValue"] <= self._quotas.get(self._region, instance_type):
-            raise ServiceException(
-                "IllegalArgumentException", "You must provide a quota value greater than the current quota value"
+            raise AwsRefusal(
+                "You must provide a quota value greater than the current quota value", "IllegalArgumentException"
             )
-        open_request = any(r["QuotaCode"] == p["QuotaCode"] for r in self._quotas.requests(self._region))
-        if open_request:
-            raise ServiceException(
-                "ResourceAlreadyExistsException", "Only one open service quota increase request is allowed per quota."
+        if any(r["QuotaCode"] == p["QuotaCode"] for r in self._quotas.requests(self._region)):
+            raise AwsRefusal(
+                "Only one open service quota increase request is allowed per quota.", "ResourceAlreadyExistsException"
             )
         now = self._quotas.now()
         row = {
@@ -167,17 +167,15 @@ class ServiceQuotas:
         """The services that have quotas here."""
         return {"Services": [{"ServiceCode": SERVICE, "ServiceName": "Amazon SageMaker"}]}
 
-    def _list(self, p: Params, row) -> dict[str, Any]:
+    def _list(self, p: Params, row: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         self._check_service(p)
-        types = self._quotas.instance_types
-        if "QuotaCode" in p:
-            types = (self._type(p),)
+        types = (self._type(p),) if "QuotaCode" in p else self._quotas.instance_types
         return one_page(
             [row(instance_type) for instance_type in types],
             result="Quotas",
             token=p.get("NextToken"),
             size=p.get("MaxResults", _PAGE),
-            refusal=ServiceException("InvalidPaginationTokenException", "The pagination token is invalid."),
+            refusal=AwsRefusal("The pagination token is invalid.", "InvalidPaginationTokenException"),
         )
 
     def _quota(self, instance_type: str) -> dict[str, Any]:
@@ -202,12 +200,12 @@ class ServiceQuotas:
         for instance_type in self._quotas.instance_types:
             if quota_code(instance_type) == p["QuotaCode"]:
                 return instance_type
-        raise ServiceException(
-            "NoSuchResourceException", "The request failed because the specified service quota does not exist."
+        raise AwsRefusal(
+            "The request failed because the specified service quota does not exist.", "NoSuchResourceException"
         )
 
     def _check_service(self, p: Params) -> None:
         if p["ServiceCode"] != SERVICE:
-            raise ServiceException(
-                "NoSuchResourceException", "The request failed because the specified service does not exist."
+            raise AwsRefusal(
+                "The request failed because the specified service does not exist.", "NoSuchResourceException"
             )

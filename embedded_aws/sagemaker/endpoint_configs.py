@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from embedded_aws.fleet.variants import Pool, VariantSpec
-from embedded_aws.sagemaker.model_packages import FAMILIES, new_resource
-from embedded_aws.sagemaker.records import Params, RegionState, Resource, arn_of, page, refuse
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.sagemaker.model_packages import FAMILIES
+from embedded_aws.sagemaker.records import Params, RegionState, Resource, SageMakerOperations, arn_of, as_made, page
 
 ASYNC_REFUSED = (
     "AsyncInferenceConfig cannot be used: asynchronous inference is temporarily not supported for Marketplace-hosted "
@@ -27,33 +28,30 @@ _NOT_HERE = {
 }
 
 
-class ConfigOperations:
-    """Operations on endpoint configurations; each method is the API's operation of that name."""
-
-    state: RegionState
+class ConfigOperations(SageMakerOperations):
+    """SageMakerOperations on endpoint configurations."""
 
     def create_endpoint_config(self, p: Params) -> dict[str, Any]:
         """Keep a configuration."""
         for member, message in _NOT_HERE.items():
             if p.get(member):
-                raise refuse(message)
+                raise AwsRefusal(message)
         names = [variant["VariantName"] for variant in p["ProductionVariants"]]
         if len(set(names)) < len(names):
-            raise refuse(f"Production variant names must be unique: {', '.join(names)}.")
+            raise AwsRefusal(f"Production variant names must be unique: {', '.join(names)}.")
         for index, variant in enumerate(p["ProductionVariants"], start=1):
             self._check_variant(index, variant)
-        arn = arn_of("endpoint-config", self.state.region, p["EndpointConfigName"])
         request = dict(p)
         request["MetricsConfig"] = METRICS_DEFAULTS | p.get("MetricsConfig", {})
         request["ProductionVariants"] = [{"InitialVariantWeight": 1.0} | v for v in p["ProductionVariants"]]
-        self.state.add(new_resource("endpoint-config", p["EndpointConfigName"], arn, self.state, request))
-        return {"EndpointConfigArn": arn}
+        config = self.state.new_resource("endpoint-config", p["EndpointConfigName"], request)
+        self.state.add(config)
+        return {"EndpointConfigArn": config.arn}
 
     def describe_endpoint_config(self, p: Params) -> dict[str, Any]:
         """A configuration as it was made."""
         config = self.state.find("endpoint-config", p["EndpointConfigName"])
-        kept = {key: value for key, value in config.request.items() if key != "Tags" and value not in ({}, [])}
-        return kept | {"EndpointConfigArn": config.arn, "CreationTime": config.created}
+        return as_made(config) | {"EndpointConfigArn": config.arn, "CreationTime": config.created}
 
     def list_endpoint_configs(self, p: Params) -> dict[str, Any]:
         """Configurations by name or age."""
@@ -75,10 +73,10 @@ class ConfigOperations:
 
     def _check_variant(self, index: int, variant: Mapping[str, Any]) -> None:
         if "ServerlessConfig" in variant:
-            raise refuse("ServerlessConfig is not supported with AWS Marketplace model packages.")
+            raise AwsRefusal("ServerlessConfig is not supported with AWS Marketplace model packages.")
         for member in ("ModelName", "InitialInstanceCount"):
             if variant.get(member) is None:
-                raise refuse(
+                raise AwsRefusal(
                     f"1 validation error detected: Value null at 'productionVariants.{index}.member."
                     f"{member[0].lower()}{member[1:]}' failed to satisfy constraint: Member must not be null"
                 )
@@ -86,10 +84,12 @@ class ConfigOperations:
         for pool in variant.get("InstancePools", ()):
             override = pool.get("ModelNameOverride")
             if override and package_arn(self.state, override) != package:
-                raise refuse(f"ModelNameOverride {override} must be a model of the variant's own model package here.")
+                raise AwsRefusal(
+                    f"ModelNameOverride {override} must be a model of the variant's own model package here."
+                )
         unsupported = [t for t in instance_types(variant) if not t.startswith(FAMILIES)]
         if unsupported:
-            raise refuse(
+            raise AwsRefusal(
                 f"The instance type {', '.join(unsupported)} is not supported by model package {package}. "
                 f"Supported are the families {', '.join(family.rstrip('.') for family in FAMILIES)}."
             )
@@ -99,7 +99,7 @@ def package_arn(state: RegionState, model_name: str) -> str:
     """The model package ARN behind a model name.
 
     Raises:
-        ServiceException: there is no such model.
+        AwsRefusal: there is no such model.
     """
     name = state.find("model", model_name).request["PrimaryContainer"]["ModelPackageName"]
     if name.startswith("arn:"):
@@ -118,7 +118,7 @@ def specs_of(state: RegionState, config: Resource) -> tuple[VariantSpec, ...]:
     """The configuration as the fleet takes it.
 
     Raises:
-        ServiceException: a variant's model has been deleted.
+        AwsRefusal: a variant's model has been deleted.
     """
     enhanced = config.request["MetricsConfig"]["EnableEnhancedMetrics"]
     return tuple(_spec(state, variant, enhanced) for variant in config.request["ProductionVariants"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
+from embedded_aws.clock import moment
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantSpec, VariantView
-from embedded_aws.gateway.ports import Registered
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.other.service_quotas import limit_exceeded
 from embedded_aws.sagemaker.endpoint_configs import specs_of
 from embedded_aws.sagemaker.records import (
@@ -20,20 +18,18 @@ from embedded_aws.sagemaker.records import (
     Params,
     RegionState,
     Resource,
+    SageMakerOperations,
     arn_of,
     not_found,
     page,
-    refuse,
+    tags_of,
 )
 
 _IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
-class EndpointOperations:
-    """Operations on endpoints; each method is the API's operation of that name."""
-
-    state: RegionState
-    is_registered: Registered
+class EndpointOperations(SageMakerOperations):
+    """SageMakerOperations on endpoints."""
 
     def create_endpoint(self, p: Params) -> dict[str, Any]:
         """Start an endpoint."""
@@ -43,7 +39,7 @@ class EndpointOperations:
         with state.lock:
             config = state.find("endpoint-config", p["EndpointConfigName"])
             if state.by_arn(arn):
-                raise refuse(f'Cannot create already existing endpoint "{arn}".')
+                raise AwsRefusal(f'Cannot create already existing endpoint "{arn}".')
             specs = specs_of(state, config)
             _check_quota(state, specs, {spec.name: spec.initial_count for spec in specs})
             state.fleet.create(state.region, p["EndpointName"], config.name, specs)
@@ -53,7 +49,7 @@ class EndpointOperations:
                 arn=arn,
                 created=state.clock.now(),
                 request=p,
-                tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", ())},
+                tags=tags_of(p),
                 configs={config.name: config},
                 specs={config.name: specs},
             )
@@ -90,9 +86,9 @@ class EndpointOperations:
             name, count = wanted["VariantName"], wanted.get("DesiredInstanceCount")
             variant = view.variant(name)
             if variant is None:
-                raise refuse(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
+                raise AwsRefusal(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
             if count is not None and count < 1:
-                raise refuse(
+                raise AwsRefusal(
                     f"The desired instance count of production variant {name} must be at least 1, not {count}."
                 )
             desired[name] = (count, wanted.get("DesiredWeight"))
@@ -106,7 +102,7 @@ class EndpointOperations:
     def delete_endpoint(self, p: Params) -> dict[str, Any]:
         """End an endpoint; its billing stops here."""
         state = self.state
-        endpoint = state.find("endpoint", p["EndpointName"])
+        endpoint = state.endpoint(p["EndpointName"])
         if state.view(endpoint).status in _IN_PROGRESS:
             raise _in_progress(endpoint)
         with _busy_as_refusal(endpoint):
@@ -115,7 +111,7 @@ class EndpointOperations:
 
     def describe_endpoint(self, p: Params) -> dict[str, Any]:
         """An endpoint as it is now."""
-        endpoint = self.state.find("endpoint", p["EndpointName"])
+        endpoint = self.state.endpoint(p["EndpointName"])
         view = self.state.view(endpoint)
         request = endpoint.configs[view.config_name].request
         answer = {
@@ -123,8 +119,8 @@ class EndpointOperations:
             "EndpointArn": endpoint.arn,
             "EndpointConfigName": view.config_name,
             "EndpointStatus": view.status,
-            "CreationTime": _moment(view.created_s),
-            "LastModifiedTime": _moment(view.modified_s),
+            "CreationTime": moment(view.created_s),
+            "LastModifiedTime": moment(view.modified_s),
             "ProductionVariants": [_variant_row(v, _variant_request(request, v.name)) for v in view.variants],
             "MetricsConfig": request["MetricsConfig"],
         }
@@ -152,8 +148,8 @@ class EndpointOperations:
                 {
                     "EndpointName": endpoint.name,
                     "EndpointArn": endpoint.arn,
-                    "CreationTime": _moment(view.created_s),
-                    "LastModifiedTime": _moment(view.modified_s),
+                    "CreationTime": moment(view.created_s),
+                    "LastModifiedTime": moment(view.modified_s),
                     "EndpointStatus": view.status,
                 }
             )
@@ -161,12 +157,12 @@ class EndpointOperations:
         return page(rows, p, result="Endpoints", sort=sort, default=("CreationTime", "Descending"))
 
     def _changeable(self, p: Params) -> tuple[EndpointRecord, EndpointView]:
-        endpoint = self.state.find("endpoint", p["EndpointName"])
+        endpoint = self.state.endpoint(p["EndpointName"])
         view = self.state.view(endpoint)
         if view.status in _IN_PROGRESS:
             raise _in_progress(endpoint)
         if view.status != "InService":
-            raise refuse(f'Cannot update endpoint "{endpoint.arn}" in status {view.status}.')
+            raise AwsRefusal(f'Cannot update endpoint "{endpoint.arn}" in status {view.status}.')
         return endpoint, view
 
     def _check_registered(self, endpoint: EndpointRecord, view: EndpointView, specs: Sequence[VariantSpec]) -> None:
@@ -177,14 +173,14 @@ class EndpointOperations:
         now = {spec.name: set(spec.instance_types) for spec in endpoint.specs[view.config_name]}
         then = {spec.name: set(spec.instance_types) for spec in specs}
         for name, types in now.items():
-            registered = self.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
+            registered = self.state.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
             if registered and name not in then:
-                raise refuse(
+                raise AwsRefusal(
                     f'Cannot remove variant "{name}" of endpoint "{endpoint.arn}": it is registered with Application '
                     "Auto Scaling. Deregister the scalable target first."
                 )
             if registered and then[name] != types:
-                raise refuse(
+                raise AwsRefusal(
                     f'Cannot change the instance type of variant "{name}" of endpoint "{endpoint.arn}": the variant is '
                     "registered with Application Auto Scaling. Deregister the scalable target first."
                 )
@@ -193,7 +189,7 @@ class EndpointOperations:
         variants = endpoint.configs[view.pending_config_name].request["ProductionVariants"]
         return {
             "EndpointConfigName": view.pending_config_name,
-            "StartTime": _moment(view.pending_since_s),
+            "StartTime": moment(view.pending_since_s),
             "ProductionVariants": [
                 {
                     "VariantName": v["VariantName"],
@@ -216,8 +212,8 @@ def _busy_as_refusal(endpoint: Resource) -> Iterator[None]:
         raise not_found("endpoint", endpoint.arn) from None
 
 
-def _in_progress(endpoint: Resource) -> ServiceException:
-    return refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+def _in_progress(endpoint: Resource) -> AwsRefusal:
+    return AwsRefusal(f'Cannot update in-progress endpoint "{endpoint.arn}".')
 
 
 def _check_deployment(config: Mapping[str, Any] | None) -> None:
@@ -225,14 +221,14 @@ def _check_deployment(config: Mapping[str, Any] | None) -> None:
         return
     routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
     if routing != "ALL_AT_ONCE" or "RollingUpdatePolicy" in config or "AutoRollbackConfiguration" in config:
-        raise refuse("Deployment guardrails are not supported for endpoints with AWS Marketplace containers.")
+        raise AwsRefusal("Deployment guardrails are not supported for endpoints with AWS Marketplace containers.")
 
 
 def _check_quota(state: RegionState, specs: Iterable[VariantSpec], added: Mapping[str, int]) -> None:
     for spec in specs:
         refusal = limit_exceeded(state.quotas, state.fleet, state.region, spec.instance_types, added[spec.name])
         if refusal:
-            raise refuse(refusal, code="ResourceLimitExceeded")
+            raise AwsRefusal(refusal, code="ResourceLimitExceeded")
 
 
 def _retained(
@@ -244,8 +240,9 @@ def _retained(
         now = view.variant(spec.name)
         if now and "DesiredInstanceCount" not in excluded:
             kept_counts[spec.name] = now.desired_count
-        keep_weight = now is not None and "DesiredWeight" not in excluded
-        kept.append(replace(spec, weight=now.desired_weight) if keep_weight else spec)
+        if now and "DesiredWeight" not in excluded:
+            spec = replace(spec, weight=now.desired_weight)
+        kept.append(spec)
     return tuple(kept), kept_counts
 
 
@@ -267,7 +264,7 @@ def _variant_row(variant: VariantView, request: Mapping[str, Any]) -> dict[str, 
             for pool in request["InstancePools"]
         ]
     if variant.status:
-        status = {"Status": variant.status, "StartTime": _moment(variant.status_since_s)}
+        status = {"Status": variant.status, "StartTime": moment(variant.status_since_s)}
         if variant.status_message:
             status["StatusMessage"] = variant.status_message
         row["VariantStatus"] = [status]
@@ -275,7 +272,3 @@ def _variant_row(variant: VariantView, request: Mapping[str, Any]) -> dict[str, 
         if request.get(member):
             row[member] = request[member]
     return row
-
-
-def _moment(unix_s: float) -> datetime:
-    return datetime.fromtimestamp(unix_s, UTC)

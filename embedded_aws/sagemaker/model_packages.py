@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from embedded_aws.listings import Listing, listing_for_arn
-from embedded_aws.sagemaker.records import Params, RegionState, Resource, arn_of, page, refuse
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.listings import LISTINGS, Listing, listing_for_arn
+from embedded_aws.sagemaker.records import Params, SageMakerOperations, arn_of, as_made, page
 
 FAMILIES = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.g7.", "ml.g7e.")
 """GPU families that the local listings say they run on, as Deepgram's do."""
@@ -22,14 +23,12 @@ ISOLATION_REFUSED = (
 """That AWS refuses is documented; its wording is not, this is ours."""
 
 
-class ModelOperations:
-    """Operations on model packages and models; each method is the API's operation of that name."""
-
-    state: RegionState
+class ModelOperations(SageMakerOperations):
+    """SageMakerOperations on model packages and models."""
 
     def describe_model_package(self, p: Params) -> dict[str, Any]:
         """A local listing's package."""
-        listing = self.listing(p["ModelPackageName"])
+        listing = listing_of(self.state.region, p["ModelPackageName"])
         types = [t for t in self.state.quotas.instance_types if t.startswith(FAMILIES)]
         return self._package_row(listing) | {
             "InferenceSpecification": {
@@ -45,7 +44,7 @@ class ModelOperations:
     def list_model_packages(self, p: Params) -> dict[str, Any]:
         """The local listings' packages."""
         unversioned = "ModelPackageGroupName" in p or p.get("ModelPackageType") == "Versioned"
-        rows = [] if unversioned else [self._package_row(listing) for listing in self.state.listings]
+        rows = [] if unversioned else [self._package_row(listing) for listing in LISTINGS]
         sort = {"Name": "ModelPackageName", "CreationTime": "CreationTime"}
         return page(rows, p, result="ModelPackageSummaryList", sort=sort, default=("CreationTime", "Ascending"))
 
@@ -53,24 +52,23 @@ class ModelOperations:
         """A model of a listing's package."""
         container = p.get("PrimaryContainer")
         if container is None or "ModelPackageName" not in container:
-            raise refuse(
+            raise AwsRefusal(
                 "The embedded AWS runs the model packages of its own listings only: "
                 "give one as PrimaryContainer.ModelPackageName."
             )
-        listing = self.listing(container["ModelPackageName"])
+        listing = listing_of(self.state.region, container["ModelPackageName"])
         if not p.get("EnableNetworkIsolation"):
-            raise refuse(ISOLATION_REFUSED)
+            raise AwsRefusal(ISOLATION_REFUSED)
         if container.get("Environment") and not listing.allows_environment:
-            raise refuse(ENVIRONMENT_REFUSED)
-        arn = arn_of("model", self.state.region, p["ModelName"])
-        self.state.add(new_resource("model", p["ModelName"], arn, self.state, p))
-        return {"ModelArn": arn}
+            raise AwsRefusal(ENVIRONMENT_REFUSED)
+        model = self.state.new_resource("model", p["ModelName"], p)
+        self.state.add(model)
+        return {"ModelArn": model.arn}
 
     def describe_model(self, p: Params) -> dict[str, Any]:
         """A model as it was made."""
         model = self.state.find("model", p["ModelName"])
-        kept = {key: value for key, value in model.request.items() if key != "Tags" and value not in ({}, [])}
-        return kept | {"ModelArn": model.arn, "CreationTime": model.created}
+        return as_made(model) | {"ModelArn": model.arn, "CreationTime": model.created}
 
     def list_models(self, p: Params) -> dict[str, Any]:
         """Models by name or age."""
@@ -83,24 +81,6 @@ class ModelOperations:
         self.state.remove(self.state.find("model", p["ModelName"]))
         return {}
 
-    def listing(self, arn_or_name: str) -> Listing:
-        """The listing that a model package ARN, or name and version, stands for.
-
-        Raises:
-            ServiceException: there is none, or the ARN is another region's.
-        """
-        arn = arn_or_name
-        if not arn.startswith("arn:"):
-            name = arn if "/" in arn else f"{arn}/1"
-            arn = f"{arn_of('model-package', self.state.region, '')}{name}"
-        region = arn.split(":")[3] if arn.count(":") >= 5 else ""
-        if region != self.state.region:
-            raise refuse(f"Invalid ARN {arn}: its region is {region}, but the request was made in {self.state.region}.")
-        listing = listing_for_arn(arn)
-        if listing is None or listing.arn(region) != arn or listing not in self.state.listings:
-            raise refuse(f"ModelPackage {arn} does not exist.")
-        return listing
-
     def _package_row(self, listing: Listing) -> dict[str, Any]:
         return {
             "ModelPackageName": listing.model_package_name,
@@ -111,7 +91,20 @@ class ModelOperations:
         }
 
 
-def new_resource(kind: str, name: str, arn: str, state: RegionState, request: Params) -> Resource:
-    """A resource made now from ``request``, with its tags."""
-    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
-    return Resource(kind=kind, name=name, arn=arn, created=state.clock.now(), request=request, tags=tags)
+def listing_of(here: str, arn_or_name: str) -> Listing:
+    """The listing that a model package ARN, or name and version, stands for in the region ``here``.
+
+    Raises:
+        AwsRefusal: there is none, or the ARN is another region's.
+    """
+    arn = arn_or_name
+    if not arn.startswith("arn:"):
+        name = arn if "/" in arn else f"{arn}/1"
+        arn = f"{arn_of('model-package', here, '')}{name}"
+    region = arn.split(":")[3] if arn.count(":") >= 5 else ""
+    if region != here:
+        raise AwsRefusal(f"Invalid ARN {arn}: its region is {region}, but the request was made in {here}.")
+    listing = listing_for_arn(arn)
+    if listing is None or listing.arn(region) != arn:
+        raise AwsRefusal(f"ModelPackage {arn} does not exist.")
+    return listing

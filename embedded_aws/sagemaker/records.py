@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
+from embedded_aws.clock import Clock
+from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.variants import EndpointView, VariantSpec
 from embedded_aws.gateway.paging import one_page
-from embedded_aws.gateway.ports import ClockPort, FleetPort
-from embedded_aws.listings import ACCOUNT_ID, Listing
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.listings import ACCOUNT_ID
 from embedded_aws.other.service_quotas import Quotas
 
 Params = Mapping[str, Any]
@@ -26,19 +26,19 @@ KINDS = {"model": "model", "endpoint-config": "endpoint configuration", "endpoin
 """What the error texts call the resources whose ARNs have these types."""
 
 
-def refuse(message: str, code: str = "ValidationException") -> ServiceException:
-    """A refusal in AWS's words."""
-    return ServiceException(code, message)
-
-
-def not_found(kind: str, arn: str) -> ServiceException:
+def not_found(kind: str, arn: str) -> AwsRefusal:
     """What AWS says of a name it does not know."""
-    return refuse(f'Could not find {KINDS[kind]} "{arn}".')
+    return AwsRefusal(f'Could not find {KINDS[kind]} "{arn}".')
 
 
 def arn_of(kind: str, region: str, name: str) -> str:
     """The ARN of a resource; SageMaker writes names in lower case there, and so tells names apart."""
     return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+
+
+def tags_of(request: Params) -> dict[str, str]:
+    """The tags of a request."""
+    return {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
 
 
 @dataclass
@@ -62,16 +62,24 @@ class EndpointRecord(Resource):
 
 
 class RegionState:
-    """A region's SageMaker resources; hold ``lock`` while changing them, never while asking the auto scaler."""
+    """A region's SageMaker resources; hold ``lock`` while changing them, never while asking the auto scaler.
+
+    Args:
+        region: its name.
+        fleet: the live endpoints.
+        clock: local time.
+        quotas: instances that the region may have.
+        is_registered: ``(region, "endpoint/NAME/variant/VARIANT")``: whether the variant is a scalable target.
+    """
 
     def __init__(
-        self, region: str, *, fleet: FleetPort, clock: ClockPort, quotas: Quotas, listings: Iterable[Listing]
+        self, region: str, fleet: Fleet, clock: Clock, quotas: Quotas, is_registered: Callable[[str, str], bool]
     ) -> None:
         self.region = region
         self.fleet = fleet
         self.clock = clock
         self.quotas = quotas
-        self.listings = tuple(listings)
+        self.is_registered = is_registered
         self.started = clock.now()
         self.lock = threading.RLock()
         self._resources: dict[str, Resource] = {}
@@ -80,19 +88,19 @@ class RegionState:
         """Keep a new resource.
 
         Raises:
-            ServiceException: one of that name exists.
+            AwsRefusal: one of that name exists.
         """
         with self.lock:
             self.forget_ended_endpoints()
             if resource.arn in self._resources:
-                raise refuse(f'Cannot create already existing {KINDS[resource.kind]} "{resource.arn}".')
+                raise AwsRefusal(f'Cannot create already existing {KINDS[resource.kind]} "{resource.arn}".')
             self._resources[resource.arn] = resource
 
     def find(self, kind: str, name: str) -> Resource:
         """The resource of that name.
 
         Raises:
-            ServiceException: there is none.
+            AwsRefusal: there is none.
         """
         arn = arn_of(kind, self.region, name)
         with self.lock:
@@ -100,6 +108,16 @@ class RegionState:
             if arn not in self._resources:
                 raise not_found(kind, arn)
             return self._resources[arn]
+
+    def endpoint(self, name: str) -> EndpointRecord:
+        """The endpoint of that name.
+
+        Raises:
+            AwsRefusal: there is none.
+        """
+        endpoint = self.find("endpoint", name)
+        assert isinstance(endpoint, EndpointRecord)
+        return endpoint
 
     def by_arn(self, arn: str) -> Resource | None:
         """The resource of that ARN, whatever its kind, or None."""
@@ -125,16 +143,32 @@ class RegionState:
             if resource.kind == "endpoint" and resource.name not in alive:
                 del self._resources[resource.arn]
 
+    def new_resource(self, kind: str, name: str, request: Params) -> Resource:
+        """A resource that is made now from ``request``, with its tags; it is not kept yet."""
+        return Resource(kind, name, arn_of(kind, self.region, name), self.clock.now(), request, tags_of(request))
+
     def view(self, endpoint: Resource) -> EndpointView:
         """The endpoint's live side.
 
         Raises:
-            ServiceException: it has gone meanwhile.
+            AwsRefusal: it has gone meanwhile.
         """
         view = self.fleet.view(self.region, endpoint.name)
         if view is None:
             raise not_found("endpoint", endpoint.arn)
         return view
+
+
+class SageMakerOperations:
+    """A group of the API's operations over one region's state; each method is the operation of that name."""
+
+    def __init__(self, state: RegionState) -> None:
+        self.state = state
+
+
+def as_made(resource: Resource) -> dict[str, Any]:
+    """The members of the request that a model or endpoint configuration was made from, as Describe shows them."""
+    return {key: value for key, value in resource.request.items() if key != "Tags" and value not in ({}, [])}
 
 
 def page(
@@ -149,16 +183,16 @@ def page(
         sort: row key by value of ``SortBy``; ``Name`` must be among them.
         default: ``SortBy`` and ``SortOrder`` when left out.
     """
-    wanted = [row for row in rows if _matches(row, params, sort["Name"])]
+    matching = [row for row in rows if _matches(row, params, sort["Name"])]
     key = sort[params.get("SortBy", default[0])]
     descending = params.get("SortOrder", default[1]) == "Descending"
-    wanted.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
+    matching.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
     return one_page(
-        wanted,
+        matching,
         result=result,
         token=params.get("NextToken"),
         size=params.get("MaxResults", DEFAULT_PAGE),
-        refusal=refuse("Invalid pagination token."),
+        refusal=AwsRefusal("Invalid pagination token."),
     )
 
 

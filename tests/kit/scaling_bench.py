@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dgsm_helpers.rules.model import ScalingModel
-from embedded_aws import cloudwatch
+from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
+from embedded_aws.autoscaling.region_scaling import RegionScaling
+from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
+from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.variants import Pool, VariantSpec
 from embedded_aws.fleet.vitals import Vitals
+from embedded_aws.gateway.regions import Regions
 from embedded_aws.listings import LISTINGS
 from embedded_aws.other.service_quotas import Quotas
 
@@ -67,7 +71,8 @@ class Bench:
 
     def __init__(self, *types: str) -> None:
         self.clock, self.faults = MovedClock(), NoFaults()
-        cloudwatch.install(self.clock)
+        self.cloudwatch = Regions(lambda region: CloudWatch(RegionWatch(region, self.clock.now_s)))
+        self.watch = self.cloudwatch(REGION).state
         self.fleet = Fleet(
             clock=self.clock,
             engines={"metered": Engine()},
@@ -76,9 +81,14 @@ class Bench:
             settings=FleetSettings(start_delay_s=lambda rng: START_S),
         )
         self.quotas = Quotas(self.clock)
-        self.autoscaler = Autoscaler(clock=self.clock, fleet=self.fleet, quotas=self.quotas, model=ScalingModel())
-        self.vitals = Vitals(self.fleet, lambda region: cloudwatch.cloudwatch_for(region).store, lambda: 0.0)
-        self.api = self.autoscaler.service(REGION)
+        autoscaling = Regions(
+            lambda region: AutoScaling(
+                RegionScaling(region, self.clock, self.fleet, self.cloudwatch(region).state.alarms, ScalingModel())
+            )
+        )
+        self.autoscaler = Autoscaler(autoscaling, self.quotas)
+        self.vitals = Vitals(self.fleet, lambda region: self.cloudwatch(region).state.store, lambda: 0.0)
+        self.api = autoscaling(REGION)
         self.leases: list = []
         pools = tuple(Pool(t, rank) for rank, t in enumerate(types or ("ml.g6.2xlarge",), 1))
         spec = VariantSpec(
@@ -96,7 +106,7 @@ class Bench:
             self.clock.s += 10
             self.fleet.tick(self.clock.s)
             self.vitals.publish(self.clock.s)
-            cloudwatch.evaluate_alarms(self.clock.s)
+            evaluate_alarms(self.cloudwatch, self.clock.s)
             self.autoscaler.tick(self.clock.s)
 
     def load(self, streams: int) -> None:

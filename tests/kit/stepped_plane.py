@@ -16,7 +16,7 @@ from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView
 from embedded_aws.gateway.control_plane import ControlPlane
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import QuietHandler, create_gateway
+from embedded_aws.gateway.gateway import Gateway, QuietHandler
 from embedded_aws.listings import LISTINGS
 from embedded_aws.other.service_quotas import Quotas
 
@@ -196,7 +196,7 @@ def running_plane(admin=None) -> Iterator[Plane]:
         is_registered=lambda _, resource: resource in plane.registered,
     )
     plane.control = control
-    app = create_gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
+    app = Gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

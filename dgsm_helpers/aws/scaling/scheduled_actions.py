@@ -18,7 +18,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, require_target, triple
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
-from dgsm_helpers.rules.schedules import parse_schedule
+from dgsm_helpers.rules.schedules import next_firing
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -106,7 +106,7 @@ def put(
     target = require_target(wb)
     _require_aware(start=start, end=end)
     try:
-        next_at = next_firing(schedule, timezone, wb.now(), start=start, end=end)
+        next_at = _next_at(schedule, timezone, wb.now(), start=start, end=end)
     except ValueError as error:
         raise InvalidInput(f"{error}.", hint=_FORMS) from error
     low = target.min_capacity if min_capacity is None else min_capacity
@@ -147,19 +147,13 @@ def put(
     return made
 
 
-def next_firing(
+def _next_at(
     schedule: str, timezone: str, after: datetime, *, start: datetime | None = None, end: datetime | None = None
 ) -> datetime | None:
-    """When a schedule fires next after ``after``, from ``start`` to ``end``; None for never. Datetimes are aware.
-
-    Raises:
-        ValueError: the schedule or the time zone cannot be read.
-    """
-    after_s = after.timestamp() if start is None else max(after.timestamp(), start.timestamp() - 1)
-    moment_s = parse_schedule(schedule, timezone).next_after(after_s)
-    if moment_s is None or (end is not None and moment_s > end.timestamp()):
-        return None
-    return datetime.fromtimestamp(moment_s, UTC)
+    """``next_firing`` for aware datetimes."""
+    start_s, end_s = (limit.timestamp() if limit else None for limit in (start, end))
+    moment_s = next_firing(schedule, timezone, after.timestamp(), start_s=start_s, end_s=end_s)
+    return None if moment_s is None else datetime.fromtimestamp(moment_s, UTC)
 
 
 def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
@@ -169,7 +163,7 @@ def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
     """
     limits = {"start": action.get("StartTime"), "end": action.get("EndTime")}
     try:
-        return next_firing(action["Schedule"], action.get("Timezone") or "UTC", after, **limits) is not None
+        return _next_at(action["Schedule"], action.get("Timezone") or "UTC", after, **limits) is not None
     except ValueError:
         return True
 
@@ -222,7 +216,7 @@ def _action(raw: Mapping[str, Any], now: datetime) -> ScheduledAction:
     start, end = raw.get("StartTime"), raw.get("EndTime")
     timezone = raw.get("Timezone") or "UTC"
     try:
-        next_at = next_firing(raw["Schedule"], timezone, now, start=start, end=end)
+        next_at = _next_at(raw["Schedule"], timezone, now, start=start, end=end)
     except ValueError:
         # AWS has taken it, so it means something to AWS.
         next_at = None

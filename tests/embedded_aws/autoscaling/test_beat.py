@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 from kit.scaling_bench import REGION, RESOURCE, START_S, TARGET, Bench
-from moto.core.exceptions import ServiceException
 
-from embedded_aws import cloudwatch
+from dgsm_helpers.rules.alarms import AlarmSpec
+from embedded_aws.cloudwatch.metric_alarm import MetricAlarm
+from embedded_aws.cloudwatch.metric_store import MetricStore
+from embedded_aws.cloudwatch.queries import MetricStat
 from embedded_aws.fleet.vitals import Vitals
+from embedded_aws.gateway.refusal import AwsRefusal
 
 
 @pytest.fixture
@@ -205,7 +208,7 @@ def test_a_scheduled_minimum_above_the_maximum_fails_as_an_activity_and_changes_
 
 def test_metrics_held_back_by_a_fault_are_there_when_it_ends(bench):
     delays = [100_000.0]
-    store = cloudwatch.cloudwatch_for(REGION).store
+    store = MetricStore(bench.clock.now_s)
     vitals = Vitals(bench.fleet, lambda region: store, lambda: delays[0])
     where = {"EndpointName": "e", "VariantName": "AllTraffic"}
 
@@ -213,8 +216,6 @@ def test_metrics_held_back_by_a_fault_are_there_when_it_ends(bench):
         span = {"start_s": bench.clock.s - 50, "end_s": bench.clock.s, "period_s": 10, "stat": "SampleCount"}
         return len(store.series("AWS/SageMaker", "ConcurrentRequestsPerModel", where, **span))
 
-    cloudwatch.reset()
-    store = cloudwatch.cloudwatch_for(REGION).store
     for _ in range(5):
         bench.clock.s += 10
         vitals.publish(bench.clock.s)
@@ -240,15 +241,13 @@ def test_a_step_policy_acts_on_the_users_own_alarm(bench):
         }
     )
     where = (("EndpointName", "e"), ("VariantName", "AllTraffic"))
-    alarm = cloudwatch.Alarm(
+    alarm = MetricAlarm(
         name="mine",
-        threshold=4.0,
-        comparison=">",
-        evaluation_periods=2,
-        metric=cloudwatch.MetricStat("AWS/SageMaker", "ConcurrentRequestsPerModel", where, "Maximum", 10),
+        spec=AlarmSpec(threshold=4.0, comparison=">", period_s=10, evaluation_periods=2, datapoints_to_alarm=2),
+        metric=MetricStat("AWS/SageMaker", "ConcurrentRequestsPerModel", where, "Maximum", 10),
         alarm_actions=(policy["PolicyARN"],),
     )
-    cloudwatch.cloudwatch_for(REGION).alarms.put(alarm)
+    bench.watch.alarms.put(alarm)
     bench.load(5)
     bench.run(START_S + 120)
     assert bench.running == 3
@@ -289,15 +288,15 @@ def test_deleting_the_endpoint_takes_target_policy_and_alarms_along(bench):
     bench.fleet.delete(REGION, "e")
     bench.run(40)
     assert bench.api.describe_scalable_targets(TARGET)["ScalableTargets"] == []
-    assert cloudwatch.cloudwatch_for(REGION).alarms.describe(names) == []
+    assert bench.watch.alarms.describe(names) == []
 
 
 def test_a_policy_put_again_has_new_thresholds_and_two_alarms(bench):
     bench.register()
     bench.track(5.0)
     bench.track(8.0)
-    found = cloudwatch.cloudwatch_for(REGION).alarms.describe(prefix=f"TargetTracking-{RESOURCE}")
-    assert sorted(a.alarm.threshold for a in found) == [7.2, 8.0]
+    found = bench.watch.alarms.describe(prefix=f"TargetTracking-{RESOURCE}")
+    assert sorted(a.alarm.spec.threshold for a in found) == [7.2, 8.0]
     assert all("DO NOT EDIT OR DELETE" in a.alarm.description for a in found)
 
 
@@ -326,7 +325,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("operation", "given", "code", "text"), REFUSALS, ids=[f"{r[0]}-{r[3]}" for r in REFUSALS])
 def test_refuses_in_aws_words_what_aws_refuses(bench, operation, given, code, text):
-    with pytest.raises(ServiceException) as refused:
+    with pytest.raises(AwsRefusal) as refused:
         getattr(bench.api, operation)({**TARGET, **given})
     assert refused.value.code == code
     assert text in refused.value.message
@@ -344,7 +343,7 @@ def test_refuses_in_aws_words_what_aws_refuses(bench, operation, given, code, te
 )
 def test_refuses_a_target_tracking_policy_that_cannot_work(bench, config):
     bench.register()
-    with pytest.raises(ServiceException) as refused:
+    with pytest.raises(AwsRefusal) as refused:
         bench.track(**config)
     assert refused.value.code == "ValidationException"
     assert bench.api.describe_scaling_policies(TARGET)["ScalingPolicies"] == []

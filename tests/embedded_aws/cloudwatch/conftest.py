@@ -11,11 +11,12 @@ import boto3
 import pytest
 from werkzeug.serving import make_server
 
-from embedded_aws import cloudwatch
-from embedded_aws.cloudwatch import CloudWatch
+from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch
+from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import QuietHandler, create_gateway
+from embedded_aws.gateway.gateway import Gateway, QuietHandler
+from embedded_aws.gateway.regions import Regions
 
 NOON_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 
@@ -35,12 +36,22 @@ class SteppedClock:
         return datetime.fromtimestamp(NOON_S + seconds, UTC)
 
 
+def regions_on(clock: SteppedClock) -> Regions[CloudWatch]:
+    """CloudWatch in all regions, without a metric or an alarm."""
+    return Regions(lambda region: CloudWatch(RegionWatch(region, clock.now_s)))
+
+
 @dataclass
 class Service:
-    """A running gateway with nothing but CloudWatch behind it."""
+    """A running gateway with nothing but CloudWatch behind it; ``regions`` is what it answers from."""
 
-    url: str
+    url: str = ""
+    regions: Regions[CloudWatch] = field(default_factory=lambda: regions_on(SteppedClock()))
     clients: dict = field(default_factory=dict)
+
+    def answering(self, region: str) -> CloudWatch:
+        """CloudWatch of a region, from the regions of the moment."""
+        return self.regions(region)
 
     def client(self, region: str = "us-east-1"):
         if region not in self.clients:
@@ -52,32 +63,38 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service() -> Iterator[Service]:
-    app = create_gateway(responders=cloudwatch.responders(), faults=Faults(), admin={})
+def running_service() -> Iterator[Service]:
+    running = Service()
+    app = Gateway(responders={"cloudwatch": running.answering}, faults=Faults(), admin={})
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield Service(f"http://127.0.0.1:{server.server_port}")
+    running.url = f"http://127.0.0.1:{server.server_port}"
+    yield running
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 @pytest.fixture
-def clock() -> Iterator[SteppedClock]:
-    stepped = SteppedClock()
-    cloudwatch.install(stepped)
-    yield stepped
-    cloudwatch.reset()
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 @pytest.fixture
-def here(clock: SteppedClock) -> CloudWatch:
-    """CloudWatch of us-east-1, from the inside."""
-    return cloudwatch.cloudwatch_for("us-east-1")
+def service(running_service: Service, clock: SteppedClock) -> Service:
+    """The running service, anew on the test's clock: no metrics, no alarms, no dashboards in any region."""
+    running_service.regions = regions_on(clock)
+    return running_service
 
 
 @pytest.fixture
-def client(service: Service, clock: SteppedClock):
+def here(service: Service) -> RegionWatch:
+    """What CloudWatch keeps of us-east-1."""
+    return service.regions("us-east-1").state
+
+
+@pytest.fixture
+def client(service: Service):
     """CloudWatch of us-east-1, from the outside."""
     return service.client()

@@ -4,13 +4,13 @@ import json
 import time
 
 import pytest
-from moto.core.exceptions import ServiceException
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
-from embedded_aws import cloudwatch
-from embedded_aws.cloudwatch import Alarm, MetricStat, Query
-from embedded_aws.cloudwatch.reasons import reason, reason_data
+from embedded_aws.cloudwatch.cloudwatch_service import evaluate_alarms
+from embedded_aws.cloudwatch.metric_alarm import MetricAlarm, reason, reason_data
+from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, period_of
+from embedded_aws.gateway.refusal import AwsRefusal
 
 WHERE = {"EndpointName": "e", "VariantName": "v"}
 NAME = "ConcurrentRequestsPerModel"
@@ -20,9 +20,16 @@ def concurrency(period_s=10, stat="Average"):
     return MetricStat("AWS/SageMaker", NAME, tuple(WHERE.items()), stat, period_s)
 
 
-def high(**changes):
-    given = {"name": "high", "metric": concurrency(), "threshold": 5.0, "comparison": ">", "evaluation_periods": 3}
-    return Alarm(**given | changes)
+def high(*, metric=None, metrics=(), name="high", tags=(), **changes):
+    """An alarm on more than 5 concurrent requests in 3 datapoints, or as ``changes`` say."""
+    metric = metric or (None if metrics else concurrency())
+    rules = {"threshold": 5.0, "comparison": ">", "evaluation_periods": 3} | changes
+    spec = AlarmSpec(
+        period_s=metric.period_s if metric else period_of(metrics),
+        statistic=metric.stat if metric else "",
+        **{"datapoints_to_alarm": rules["evaluation_periods"]} | rules,
+    )
+    return MetricAlarm(name=name, spec=spec, metric=metric, metrics=metrics, tags=dict(tags))
 
 
 class Beat:
@@ -157,11 +164,11 @@ def test_a_second_evaluation_in_the_same_ten_seconds_does_nothing(here, beat, cl
 
 def test_metric_math_over_pools(here, clock):
     queries = (
-        Query("a", metric=MetricStat("N", "m", (("InstanceType", "x"),), "Average", 60), return_data=False),
-        Query("b", metric=MetricStat("N", "m", (("InstanceType", "y"),), "Average", 60), return_data=False),
-        Query("load", expression="MAX([FILL(a, 0) / 20, FILL(b, 0) / 8])"),
+        MetricQuery("a", metric=MetricStat("N", "m", (("InstanceType", "x"),), "Average", 60), return_data=False),
+        MetricQuery("b", metric=MetricStat("N", "m", (("InstanceType", "y"),), "Average", 60), return_data=False),
+        MetricQuery("load", expression="MAX([FILL(a, 0) / 20, FILL(b, 0) / 8])"),
     )
-    here.alarms.put(high(name="math", metric=None, metrics=queries, threshold=0.7))
+    here.alarms.put(high(name="math", metrics=queries, threshold=0.7))
     for _ in range(6):
         here.store.put("N", "m", {"InstanceType": "x"}, timestamp_s=clock.time_s, values=[18.0])
         clock.time_s += 60
@@ -193,7 +200,7 @@ def test_a_new_configuration_leaves_the_state(here, beat):
         beat(9)
     here.alarms.put(high(threshold=100.0))
     status = here.alarms.get("high")
-    assert (status.state, status.alarm.threshold, status.tags) == ("ALARM", 100.0, {"a": "b"})
+    assert (status.state, status.alarm.spec.threshold, status.tags) == ("ALARM", 100.0, {"a": "b"})
     beat(9)
     assert here.alarms.get("high").state == "OK"
 
@@ -222,30 +229,29 @@ def test_history_outlives_the_alarm(here, beat):
         {"datapoints_to_alarm": 4},
         {"comparison": "=="},
         {"treat_missing": "zero"},
-        {"metric": None, "metrics": (Query("e", expression="FILL(m9, 0)"),)},
-        {"metric": None, "metrics": (Query("m", metric=concurrency()), Query("n", metric=concurrency()))},
+        {"metrics": (MetricQuery("e", expression="FILL(m9, 0)"),)},
+        {"metrics": (MetricQuery("m", metric=concurrency()), MetricQuery("n", metric=concurrency()))},
         {"metric": MetricStat("N", "m", (), "p200", 60)},
         {
-            "metric": None,
-            "metrics": (Query("m", metric=concurrency(), return_data=False), Query("e", expression="MAX(m)")),
+            "metrics": (
+                MetricQuery("m", metric=concurrency(), return_data=False),
+                MetricQuery("e", expression="MAX(m)"),
+            ),
         },
     ],
 )
 def test_an_alarm_that_cannot_be_evaluated_is_refused_and_not_kept(here, changes):
-    with pytest.raises((InvalidInput, ServiceException)):
+    with pytest.raises((InvalidInput, AwsRefusal)):
         here.alarms.put(high(**changes))
     assert here.alarms.describe() == []
 
 
-def test_all_regions_are_evaluated_together(here, clock):
-    for region in ("us-east-1", "eu-west-1"):
-        where = cloudwatch.cloudwatch_for(region)
-        where.alarms.put(high(treat_missing="breaching"))
-    changed = cloudwatch.evaluate_alarms(clock.time_s)
-    assert {region: [t.new for t in transitions] for region, transitions in changed.items()} == {
-        "us-east-1": ["ALARM"],
-        "eu-west-1": ["ALARM"],
-    }
+def test_all_regions_are_evaluated_together(service, clock):
+    regions = [service.regions(name).state for name in ("us-east-1", "eu-west-1")]
+    for region in regions:
+        region.alarms.put(high(treat_missing="breaching"))
+    evaluate_alarms(service.regions, clock.time_s)
+    assert [region.alarms.get("high").state for region in regions] == ["ALARM", "ALARM"]
 
 
 def test_ten_alarms_over_fifteen_minutes_are_evaluated_in_no_time(here, beat, clock):

@@ -5,10 +5,10 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core.exceptions import ServiceException
 
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.queries import queries_from_api, run
+from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = 1_700_000_000.0 // 60 * 60
 GRID = [NOW - 300 + 60 * i for i in range(5)]
@@ -276,14 +276,14 @@ def test_dropped_points_are_remarked_on():
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(expression, problem):
-    with pytest.raises(ServiceException) as refused:
+    with pytest.raises(AwsRefusal) as refused:
         results(expression, m1=[1, 2, 3, 4, 5])
     assert refused.value.code == "ValidationException"
     assert problem in refused.value.message
 
 
 def test_an_expression_cannot_have_a_period_of_its_own():
-    with pytest.raises(ServiceException, match="Period other than"):
+    with pytest.raises(AwsRefusal, match="Period other than"):
         queries_from_api([{"Id": "e", "Expression": "METRICS()", "Period": 60}], where="MetricDataQueries")
 
 
@@ -292,5 +292,5 @@ def test_an_expression_cannot_have_a_period_of_its_own():
 def test_any_text_gives_a_series_or_a_validation_error(text):
     try:
         results(text, m1=[1, 2, GAP, 4, 5])
-    except ServiceException as refused:
+    except AwsRefusal as refused:
         assert refused.code == "ValidationException"

@@ -6,10 +6,10 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core.exceptions import ServiceException
 
 from embedded_aws.cloudwatch.metric_store import MetricStore, is_period
 from embedded_aws.cloudwatch.statistics import EXACT_VALUES, Aggregate, statistic
+from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = 1_700_000_000.0 // 3600 * 3600
 WHERE = {"EndpointName": "e", "VariantName": "v"}
@@ -113,7 +113,7 @@ def test_percentiles_need_samples_that_are_known_and_not_negative():
 
 @pytest.mark.parametrize("name", ["p101", "p-1", "P99", "Mean", "TM(10%:90%)", "p", "IQM", "average"])
 def test_unknown_statistics_are_refused_by_name(name):
-    with pytest.raises(ServiceException, match="not supported") as refused:
+    with pytest.raises(AwsRefusal, match="not supported") as refused:
         read(store(), stat=name)
     assert name in refused.value.message
 

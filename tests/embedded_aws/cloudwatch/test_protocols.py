@@ -5,9 +5,8 @@ import urllib.parse
 import urllib.request
 from xml.etree import ElementTree
 
+import cbor2
 import pytest
-
-from embedded_aws.gateway import cbor
 
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/monitoring/aws4_request"
 
@@ -47,7 +46,9 @@ def test_cbor(service, params, clock):
     params |= {"StartTime": clock.at(-600), "EndTime": clock.at(0)}
     headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
     path = "/service/GraniteServiceVersion20100801/operation/GetMetricData"
-    [result] = cbor.loads(send(service, path, cbor.dumps(params), headers))["MetricDataResults"]
+    [result] = cbor2.loads(send(service, path, cbor2.dumps(params, datetime_as_timestamp=True), headers))[
+        "MetricDataResults"
+    ]
     assert result["Values"] == [6.5, 3]
     assert result["StatusCode"] == "Complete"
 

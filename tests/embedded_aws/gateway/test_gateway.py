@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from xml.etree import ElementTree
 
+import cbor2
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -14,7 +15,6 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.gateway import cbor
 
 ONCE = Config(retries={"max_attempts": 0})
 
@@ -44,9 +44,9 @@ def json_call(plane, target, params, service="sagemaker", **headers):
 def cbor_call(plane, operation, params):
     path = f"/service/GraniteServiceVersion20100801/operation/{operation}"
     headers = {"smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor", "Accept": "application/cbor"}
-    status, headers, body = send(plane, "monitoring", path=path, body=cbor.dumps(params), headers=headers)
+    status, headers, body = send(plane, "monitoring", path=path, body=cbor2.dumps(params), headers=headers)
     assert headers["smithy-protocol"] == "rpc-v2-cbor"
-    return status, cbor.loads(body)
+    return status, cbor2.loads(body)
 
 
 def test_values_that_only_the_service_model_knows_are_refused_in_aws_words(plane):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.core.exceptions import ServiceException
 
 from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.gateway.refusal import AwsRefusal
 
 NAME = "ConcurrentRequestsPerModel"
 DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "v"}]
@@ -272,9 +272,11 @@ def test_put_metric_data_refusals_leave_nothing_behind(client, clock, refused):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_values_that_are_no_numbers_are_refused(here, value):
-    with pytest.raises(ServiceException, match="invalid"):
-        here.put_metric_data({"Namespace": "N", "MetricData": [{"MetricName": "m", "Value": value}]})
+def test_values_that_are_no_numbers_are_refused(service, value):
+    with pytest.raises(AwsRefusal, match="invalid"):
+        service.regions("us-east-1").put_metric_data(
+            {"Namespace": "N", "MetricData": [{"MetricName": "m", "Value": value}]}
+        )
 
 
 @pytest.mark.parametrize("operation", ["describe_anomaly_detectors", "list_metric_streams", "describe_insight_rules"])

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
-from embedded_aws.cloudwatch import pages
+from embedded_aws.clock import moment
 from embedded_aws.cloudwatch.labels import label
-from embedded_aws.cloudwatch.metric_store import HOUR_S, LISTED_S, Metric, MetricStore, is_period
+from embedded_aws.cloudwatch.metric_store import HOUR_S, LISTED_S, Metric, is_period
 from embedded_aws.cloudwatch.queries import Result, dimensions_from_api, dimensions_to_api, queries_from_api, run
-from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value, invalid, missing
+from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value
+from embedded_aws.cloudwatch.region_watch import CloudWatchOperations, Params
 from embedded_aws.cloudwatch.statistics import STANDARD, is_extended, statistic
+from embedded_aws.gateway.paging import make_token, one_page, read_token
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
 
 _MOST_QUERIES = 500
@@ -32,32 +33,29 @@ _OLDEST_S, _NEWEST_S = 14 * 24 * HOUR_S, 2 * HOUR_S
 _TIMEZONE = re.compile(r"[+-]\d{4}")
 
 
-class MetricCalls:
-    """Answers the operations on one region's metrics."""
+class MetricOperations(CloudWatchOperations):
+    """Operations on metrics."""
 
-    def __init__(self, region: str, store: MetricStore, now_s: Callable[[], float]) -> None:
-        self._region = region
-        self._store = store
-        self._now_s = now_s
-
-    def get_metric_data(self, p: Mapping[str, Any]) -> dict[str, Any]:
-        given = p["MetricDataQueries"]
-        if not 1 <= len(given) <= _MOST_QUERIES:
-            raise invalid(f"The collection MetricDataQueries must have between 1 and {_MOST_QUERIES} elements.")
+    def get_metric_data(self, p: Params) -> dict[str, Any]:
+        """Series of metrics and of expressions over them."""
+        members = p["MetricDataQueries"]
+        if not 1 <= len(members) <= _MOST_QUERIES:
+            raise AwsRefusal(f"The collection MetricDataQueries must have between 1 and {_MOST_QUERIES} elements.")
         start_s, end_s = p["StartTime"].timestamp(), p["EndTime"].timestamp()
         if start_s >= end_s:
-            raise invalid("The parameter StartTime must be less than the parameter EndTime.")
+            raise AwsRefusal("The parameter StartTime must be less than the parameter EndTime.")
         room = p.get("MaxDatapoints", _MOST_DATAPOINTS)
         if not 1 <= room <= _MOST_DATAPOINTS:
-            raise invalid(f"The parameter MaxDatapoints must be between 1 and {_MOST_DATAPOINTS}.")
+            raise AwsRefusal(f"The parameter MaxDatapoints must be between 1 and {_MOST_DATAPOINTS}.")
         if not _TIMEZONE.fullmatch(p.get("LabelOptions", {}).get("Timezone", "+0000")):
-            raise invalid("The parameter LabelOptions.Timezone must look like +0130.")
-        queries = queries_from_api(given, where="MetricDataQueries")
-        results = run(self._store, queries, start_s=start_s, end_s=end_s, now_s=self._now_s())
+            raise AwsRefusal("The parameter LabelOptions.Timezone must look like +0130.")
+        queries = queries_from_api(members, where="MetricDataQueries")
+        results = run(self.state.store, queries, start_s=start_s, end_s=end_s, now_s=self.state.now_s())
         newest_first = p.get("ScanBy", "TimestampDescending") == "TimestampDescending"
-        return self._page(results, pages.position(p.get("NextToken")), room, newest_first)
+        return self._page(results, read_token(p.get("NextToken"), bad_token()), room, newest_first)
 
-    def get_metric_statistics(self, p: Mapping[str, Any]) -> dict[str, Any]:
+    def get_metric_statistics(self, p: Params) -> dict[str, Any]:
+        """Statistics of one metric, period by period."""
         standard, extended = p.get("Statistics", ()), p.get("ExtendedStatistics", ())
         if not standard and not extended:
             raise bad_combination("Must specify either Statistics or ExtendedStatistics")
@@ -79,39 +77,51 @@ class MetricCalls:
             )
         metric = Metric(p["Namespace"], p["MetricName"], frozenset(_dimensions(p)))
         points: dict[tuple[float, str], dict[str, Any]] = {}
-        units = [p["Unit"]] if "Unit" in p else self._store.units(metric)
+        units = [p["Unit"]] if "Unit" in p else self.state.store.units(metric)
         for unit in units:
             for name in (*standard, *extended):
                 for at, value in self._series(metric, name, period_s, (start_s, end_s), unit):
-                    point = points.setdefault((at, unit), {"Timestamp": _time(at), "Unit": unit})
+                    point = points.setdefault((at, unit), {"Timestamp": moment(at), "Unit": unit})
                     (point.setdefault("ExtendedStatistics", {}) if name in extended else point)[name] = value
         return {"Label": p["MetricName"], "Datapoints": [points[key] for key in sorted(points)]}
 
-    def list_metrics(self, p: Mapping[str, Any]) -> dict[str, Any]:
+    def list_metrics(self, p: Params) -> dict[str, Any]:
+        """Metrics with a datapoint in the last two weeks."""
         if p.get("OwningAccount", ACCOUNT_ID) != ACCOUNT_ID:
             raise bad_value(f"The value {p['OwningAccount']} for parameter OwningAccount is not this account.")
-        metrics = self._store.metrics(
+        metrics = self.state.store.metrics(
             namespace=p.get("Namespace"),
             name=p.get("MetricName"),
             dimensions=[(d["Name"], d.get("Value")) for d in p.get("Dimensions", ())],
             within_s=3 * HOUR_S if "RecentlyActive" in p else LISTED_S,
         )
-        shown, more = pages.page(metrics, p.get("NextToken"), size=_LIST_PAGE, key=_listed_key)
-        listed = [
+        rows: list[dict[str, Any]] = [
             {
                 "Namespace": metric.namespace,
                 "MetricName": metric.name,
                 "Dimensions": dimensions_to_api(sorted(metric.dimensions)),
             }
-            for metric in shown
+            for metric in metrics
         ]
-        return {"Metrics": listed} | more
+        return one_page(
+            rows,
+            result="Metrics",
+            token=p.get("NextToken"),
+            size=_LIST_PAGE,
+            refusal=bad_token(),
+            key=lambda row: [
+                row["Namespace"],
+                row["MetricName"],
+                [[pair["Name"], pair["Value"]] for pair in row["Dimensions"]],
+            ],
+        )
 
-    def put_metric_data(self, p: Mapping[str, Any]) -> dict[str, Any]:
+    def put_metric_data(self, p: Params) -> dict[str, Any]:
+        """Take in datapoints of the caller's own namespaces."""
         if p["Namespace"].startswith("AWS/"):
             raise bad_value("The value AWS/ for parameter Namespace is invalid.")
         if p.get("EntityMetricData"):
-            raise invalid("EntityMetricData is not supported.")
+            raise AwsRefusal("EntityMetricData is not supported.")
         data = p.get("MetricData", ())
         if not 1 <= len(data) <= _MOST_DATA:
             raise bad_value(f"The collection MetricData must have between 1 and {_MOST_DATA} elements.")
@@ -139,7 +149,7 @@ class MetricCalls:
                 answer["MetricDataResults"].append(self._shown(result, shown, complete))
             room -= len(shown)
             if not complete:
-                answer["NextToken"] = pages.token([index, shown[-1][0] if shown else None])
+                answer["NextToken"] = make_token([index, shown[-1][0] if shown else None])
                 break
         return answer
 
@@ -147,8 +157,8 @@ class MetricCalls:
         messages = [{"Code": code, "Value": value} for code, value in result.messages]
         return {
             "Id": result.query.id,
-            "Label": label(result, region=self._region),
-            "Timestamps": [_time(at) for at, _ in points],
+            "Label": label(result, region=self.state.region),
+            "Timestamps": [moment(at) for at, _ in points],
             "Values": [value for _, value in points],
             "StatusCode": "Complete" if complete else "PartialData",
         } | ({"Messages": messages} if messages else {})
@@ -156,7 +166,7 @@ class MetricCalls:
     def _series(
         self, metric: Metric, stat: str, period_s: int, span_s: tuple[float, float], unit: str
     ) -> list[tuple[float, float]]:
-        return self._store.series(
+        return self.state.store.series(
             metric.namespace,
             metric.name,
             metric.dimensions,
@@ -167,34 +177,40 @@ class MetricCalls:
             unit=unit,
         )
 
-    def _checked(self, namespace: str, datum: Mapping[str, Any], where: str) -> Callable[[], None]:
-        given = [member for member in ("Value", "StatisticValues", "Values") if member in datum]
-        if len(given) > 1:
-            raise bad_combination(f"The parameters {where}.{given[0]} and {where}.{given[1]} are mutually exclusive.")
-        if not given:
-            raise missing(f"At least one of the parameters {where}.Value, Values or StatisticValues must be specified.")
+    def _checked(self, namespace: str, datum: Params, where: str) -> Callable[[], None]:
+        """What puts a datum that has passed all checks."""
+        kinds = [member for member in ("Value", "StatisticValues", "Values") if member in datum]
+        if len(kinds) > 1:
+            raise bad_combination(f"The parameters {where}.{kinds[0]} and {where}.{kinds[1]} are mutually exclusive.")
+        if not kinds:
+            raise AwsRefusal(
+                f"At least one of the parameters {where}.Value, Values or StatisticValues must be specified.",
+                "MissingParameter",
+            )
         resolution_s = datum.get("StorageResolution", 60)
         if resolution_s not in (1, 60):
             raise bad_value(f"The value {resolution_s} for parameter {where}.StorageResolution must be 1 or 60.")
-        common = {
-            "timestamp_s": self._timestamp_s(datum, where),
-            "unit": datum.get("Unit", "None"),
-            "resolution_s": resolution_s,
-        }
-        metric = (namespace, datum["MetricName"], dict(_dimensions(datum)))
-        if given == ["StatisticValues"]:
-            stats = _statistic_set(datum["StatisticValues"], where)
-            return lambda: self._store.put_statistics(*metric, **stats, **common)
-        values, counts = _values(datum, where)
-        return lambda: self._store.put(*metric, values=values, counts=counts, **common)
+        statistics = kinds == ["StatisticValues"]
+        put = partial(
+            self.state.store.put_statistics if statistics else self.state.store.put,
+            namespace,
+            datum["MetricName"],
+            dict(_dimensions(datum)),
+            timestamp_s=self._timestamp_s(datum, where),
+            unit=datum.get("Unit", "None"),
+            resolution_s=resolution_s,
+        )
+        return partial(
+            put, **(_statistic_set(datum["StatisticValues"], where) if statistics else _values(datum, where))
+        )
 
-    def _timestamp_s(self, datum: Mapping[str, Any], where: str) -> float:
-        now_s = self._now_s()
+    def _timestamp_s(self, datum: Params, where: str) -> float:
+        now_s = self.state.now_s()
         at_s = datum["Timestamp"].timestamp() if "Timestamp" in datum else now_s
         if not now_s - _OLDEST_S <= at_s <= now_s + _NEWEST_S:
             raise bad_value(
                 f"The parameter {where}.Timestamp must specify a time no more than two weeks in the past and no more "
-                f"than two hours in the future of {_time(now_s):%Y-%m-%d %H:%M:%S} UTC, the embedded AWS's time."
+                f"than two hours in the future of {moment(now_s):%Y-%m-%d %H:%M:%S} UTC, the embedded AWS's time."
             )
         return at_s
 
@@ -204,11 +220,11 @@ def _check_extended(name: str) -> None:
         raise bad_value(f"The value {name} for parameter ExtendedStatistics is not supported.")
     try:
         statistic(name)
-    except ServiceException as refused:
+    except AwsRefusal as refused:
         raise bad_value(refused.message) from None
 
 
-def _values(datum: Mapping[str, Any], where: str) -> tuple[Sequence[float], Sequence[float]]:
+def _values(datum: Params, where: str) -> dict[str, Sequence[float]]:
     values = datum.get("Values", [datum.get("Value")])
     counts = datum.get("Counts", [1.0] * len(values))
     if not 1 <= len(values) <= _MOST_VALUES:
@@ -220,10 +236,10 @@ def _values(datum: Mapping[str, Any], where: str) -> tuple[Sequence[float], Sequ
     for count in counts:
         if not 0 <= count < math.inf:
             raise bad_value(f"The value {count} for parameter {where}.Counts is invalid.")
-    return values, counts
+    return {"values": values, "counts": counts}
 
 
-def _statistic_set(given: Mapping[str, float], where: str) -> dict[str, float]:
+def _statistic_set(given: Params, where: str) -> dict[str, float]:
     for name, value in given.items():
         _check_number(value, f"{where}.StatisticValues.{name}")
     if given["SampleCount"] <= 0:
@@ -245,16 +261,8 @@ def _check_number(value: float, where: str) -> None:
         raise bad_value(f"The value {value} for parameter {where} is invalid.")
 
 
-def _dimensions(datum: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _dimensions(datum: Params) -> tuple[tuple[str, str], ...]:
     try:
         return dimensions_from_api(datum.get("Dimensions", ()))
-    except ServiceException as refused:
+    except AwsRefusal as refused:
         raise bad_value(refused.message) from None
-
-
-def _listed_key(metric: Metric) -> list[Any]:
-    return [metric.namespace, metric.name, [list(pair) for pair in sorted(metric.dimensions)]]
-
-
-def _time(at_s: float) -> datetime:
-    return datetime.fromtimestamp(at_s, UTC)

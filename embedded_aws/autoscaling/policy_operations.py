@@ -1,0 +1,113 @@
+"""Application Auto Scaling's operations on scaling policies."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from embedded_aws.autoscaling.policy_alarms import read_rule
+from embedded_aws.autoscaling.region_scaling import Params, ScalingOperations, missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.scaling_records import DIMENSION, NAMESPACE, PolicyRecord
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.listings import ACCOUNT_ID
+
+PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
+
+
+class PolicyOperations(ScalingOperations):
+    """Operations on scaling policies."""
+
+    @one_at_a_time
+    def put_scaling_policy(self, p: Params) -> dict[str, Any]:
+        """Make or replace a policy."""
+        target, state, name = self.target(p), self.state, p["PolicyName"]
+        former = state.policies.get((target.resource_id, name))
+        kind = p.get("PolicyType") or (former.kind if former else "")
+        if kind == "PredictiveScaling":
+            raise AwsRefusal("PredictiveScaling is not supported for the service namespace sagemaker")
+        config = p.get(f"{kind}PolicyConfiguration")
+        if kind not in ("TargetTrackingScaling", "StepScaling") or config is None:
+            raise AwsRefusal("PolicyType and its configuration are required: TargetTrackingScaling or StepScaling")
+        if former and former.kind != kind:
+            raise AwsRefusal("The type of an existing scaling policy cannot be changed; delete it first")
+        if kind == "TargetTrackingScaling":
+            _check_target_tracking(config)
+            self._refuse_second_policy(target.resource_id, name, config)
+        new_arn = (
+            f"arn:aws:autoscaling:{state.region}:{ACCOUNT_ID}:scalingPolicy:{uuid.uuid4()}:resource/"
+            f"{NAMESPACE}/{target.resource_id}:policyName/{name}"
+        )
+        policy = PolicyRecord(
+            resource_id=target.resource_id,
+            name=name,
+            arn=former.arn if former else new_arn,
+            kind=kind,
+            config=config,
+            rule=read_rule(name, kind, config),
+            created_s=former.created_s if former else state.clock.now_s(),
+        )
+        state.keep_policy(policy)
+        return {"PolicyARN": policy.arn, "Alarms": policy.alarm_rows(state.region)}
+
+    @one_at_a_time
+    def delete_scaling_policy(self, p: Params) -> dict[str, Any]:
+        """Forget a policy; its alarms go with it."""
+        resource_id = self.resource_id(p)
+        policy = self.state.policies.get((resource_id, p["PolicyName"]))
+        if policy is None:
+            raise missing(
+                f"No scaling policy found for service namespace: {NAMESPACE}, resource ID: {resource_id}, "
+                f"scalable dimension: {DIMENSION}, policy name: {p['PolicyName']}"
+            )
+        self.state.drop_policy(policy)
+        return {}
+
+    @one_at_a_time
+    def describe_scaling_policies(self, p: Params) -> dict[str, Any]:
+        """Policies by name or resource."""
+        policies = self.listed(p, self.state.policies, names="PolicyNames")
+        return page_of([policy.row(self.state.region) for policy in policies], p, "ScalingPolicies")
+
+    @one_at_a_time
+    def get_predictive_scaling_forecast(self, p: Params) -> dict[str, Any]:
+        """Refused: SageMaker's variants have no predictive scaling."""
+        raise AwsRefusal("Predictive scaling is not supported for the service namespace sagemaker")
+
+    def _refuse_second_policy(self, resource_id: str, name: str, config: Mapping[str, Any]) -> None:
+        metric = _predefined(config)
+        for other in self.state.policies.values():
+            same = metric and _predefined(other.config) == metric
+            if same and other.resource_id == resource_id and other.name != name:
+                raise AwsRefusal(
+                    f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}"
+                )
+
+
+def _predefined(config: Mapping[str, Any]) -> str:
+    return config.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
+
+
+def _check_target_tracking(config: Mapping[str, Any]) -> None:
+    """Refuse a target-tracking configuration that cannot work, in itself."""
+    custom = config.get("CustomizedMetricSpecification")
+    if ("PredefinedMetricSpecification" in config) == (custom is not None):
+        raise AwsRefusal("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
+    if config["TargetValue"] <= 0:
+        raise AwsRefusal(f"TargetValue must be greater than zero: {config['TargetValue']}")
+    for member in ("ScaleInCooldown", "ScaleOutCooldown"):
+        if config.get(member, 0) < 0:
+            raise AwsRefusal(f"{member} must not be negative: {config[member]}")
+    if custom is None:
+        if _predefined(config) not in PREDEFINED:
+            raise AwsRefusal(
+                f"The predefined metric {_predefined(config)} does not apply to the scalable dimension {DIMENSION}"
+            )
+    elif metrics := custom.get("Metrics"):
+        returned = [m for m in metrics if m.get("ReturnData", True)]
+        if len(returned) != 1:
+            raise AwsRefusal(f"Exactly one element of the metrics list should return data, not {len(returned)}")
+        if len({m["Id"] for m in metrics}) != len(metrics):
+            raise AwsRefusal("The Ids of the metrics list must be unique")
+    elif not (custom.get("MetricName") and custom.get("Namespace") and custom.get("Statistic")):
+        raise AwsRefusal("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")

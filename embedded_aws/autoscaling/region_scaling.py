@@ -1,0 +1,176 @@
+"""What Application Auto Scaling keeps of a region: the API's operations and the beat share it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from dgsm_helpers.rules.model import ScalingModel
+from embedded_aws.autoscaling.policy_alarms import alarms_of, split_resource
+from embedded_aws.autoscaling.scaling_records import (
+    DIMENSION,
+    NAMESPACE,
+    ActivityRecord,
+    PolicyRecord,
+    ScheduledActionRecord,
+    TargetRecord,
+)
+from embedded_aws.clock import Clock
+from embedded_aws.cloudwatch.alarm_store import AlarmStore
+from embedded_aws.fleet.live_fleet import Fleet
+from embedded_aws.fleet.variants import EndpointView, VariantView
+from embedded_aws.gateway.paging import one_page
+from embedded_aws.gateway.refusal import AwsRefusal
+
+_PAGE = 50
+"""Most rows of one answer, and how many without MaxResults (API reference)."""
+
+Params = Mapping[str, Any]
+"""An operation's parameters, as boto3 takes them."""
+
+
+class RegionScaling:
+    """A region's scalable targets, policies, scheduled actions and activities; hold ``lock`` while using them.
+
+    Args:
+        region: its name.
+        clock: local time.
+        fleet: what is scaled.
+        alarms: the region's alarms, among them those of the policies.
+        model: how AWS makes them; the planner's assumptions.
+    """
+
+    def __init__(self, region: str, clock: Clock, fleet: Fleet, alarms: AlarmStore, model: ScalingModel) -> None:
+        self.region = region
+        self.clock = clock
+        self.fleet = fleet
+        self.alarms = alarms
+        self.model = model
+        self.lock = threading.RLock()
+        self.targets: dict[str, TargetRecord] = {}
+        self.policies: dict[tuple[str, str], PolicyRecord] = {}
+        self.actions: dict[tuple[str, str], ScheduledActionRecord] = {}
+        self.activities: list[ActivityRecord] = []
+
+    def look(self, resource_id: str) -> tuple[EndpointView, VariantView] | None:
+        """Endpoint and variant of ``endpoint/NAME/variant/VARIANT`` as they are now; None when there is none such."""
+        endpoint_name, variant_name = split_resource(resource_id)
+        endpoint = self.fleet.view(self.region, endpoint_name)
+        variant = endpoint.variant(variant_name) if endpoint else None
+        return (endpoint, variant) if endpoint and variant else None
+
+    def keep_policy(self, policy: PolicyRecord) -> None:
+        """Keep a policy and make its alarms, in the place of a policy of the same name.
+
+        Raises:
+            AwsRefusal: CloudWatch refuses the policy's expression. The former policy and its alarms then stay.
+        """
+        former = self.policies.get((policy.resource_id, policy.name))
+        for alarm in alarms_of(policy, self.model):
+            self.alarms.put(alarm)
+            policy.alarms.append(alarm.name)
+        if former:
+            self.alarms.delete(former.alarms)
+        self.policies[policy.resource_id, policy.name] = policy
+
+    def drop_policy(self, policy: PolicyRecord) -> None:
+        """Forget a policy and delete its alarms."""
+        self.alarms.delete(policy.alarms)
+        del self.policies[policy.resource_id, policy.name]
+
+    def drop_target(self, target: TargetRecord) -> None:
+        """Forget a target with its policies, their alarms and its scheduled actions."""
+        for policy in [policy for policy in self.policies.values() if policy.resource_id == target.resource_id]:
+            self.drop_policy(policy)
+        for key in [key for key in self.actions if key[0] == target.resource_id]:
+            del self.actions[key]
+        del self.targets[target.resource_id]
+
+
+def one_at_a_time[Answer](method: Callable[[Any, Params], Answer]) -> Callable[[Any, Params], Answer]:
+    """The gateway answers each request on a thread of its own, and the heartbeat reads the same state."""
+
+    @wraps(method)
+    def locked(self: ScalingOperations, p: Params) -> Answer:
+        with self.state.lock:
+            return method(self, p)
+
+    return locked
+
+
+class ScalingOperations:
+    """A group of the API's operations over one region's state; each method is the operation of that name."""
+
+    def __init__(self, state: RegionScaling) -> None:
+        self.state = state
+
+    def check_namespace(self, p: Params) -> None:
+        """Refuse what is not about the instance count of SageMaker's variants."""
+        if p.get("ServiceNamespace") != NAMESPACE:
+            raise AwsRefusal(
+                f"The embedded AWS scales the service namespace sagemaker only, not {p.get('ServiceNamespace')}"
+            )
+        if "ScalableDimension" in p and not (p.get("ResourceId") or p.get("ResourceIds")):
+            raise AwsRefusal("With a scalable dimension, a resource ID is required too")
+        if p.get("ScalableDimension", DIMENSION) != DIMENSION:
+            raise AwsRefusal(
+                f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}"
+            )
+
+    def resource_id(self, p: Params) -> str:
+        """The request's resource ID.
+
+        Raises:
+            AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``.
+        """
+        self.check_namespace(p)
+        parts = p["ResourceId"].split("/")
+        if len(parts) != 4 or parts[0] != "endpoint" or parts[2] != "variant":
+            raise AwsRefusal(f"Unsupported resource ID: {p['ResourceId']}; expected endpoint/NAME/variant/VARIANT")
+        return p["ResourceId"]
+
+    def target(self, p: Params) -> TargetRecord:
+        """The scalable target that the request names.
+
+        Raises:
+            AwsRefusal: there is none.
+        """
+        resource_id = self.resource_id(p)
+        if resource_id not in self.state.targets:
+            raise missing(
+                f"No scalable target registered for service namespace: {NAMESPACE}, "
+                f"resource ID: {resource_id}, scalable dimension: {DIMENSION}"
+            )
+        return self.state.targets[resource_id]
+
+    def listed[Record: (PolicyRecord, ScheduledActionRecord)](
+        self, p: Params, records: Mapping[tuple[str, str], Record], *, names: str
+    ) -> list[Record]:
+        """The records of the request's resource, or of all; ``names`` is the member that lists those asked for."""
+        self.check_namespace(p)
+        resource_id, chosen = p.get("ResourceId"), p.get(names)
+        return [
+            record
+            for record in records.values()
+            if (not chosen or record.name in chosen) and (not resource_id or record.resource_id == resource_id)
+        ]
+
+
+def missing(message: str, code: str = "ObjectNotFoundException") -> AwsRefusal:
+    """An error of something that is not there."""
+    return AwsRefusal(message, code)
+
+
+def page_of(rows: list[dict[str, Any]], p: Params, result: str) -> dict[str, Any]:
+    """The page that a request asks for, as ``{result: rows, "NextToken": …}``.
+
+    Raises:
+        AwsRefusal: the token is none of ours, or MaxResults is out of range.
+    """
+    size = p.get("MaxResults", _PAGE)
+    if not 1 <= size <= _PAGE:
+        raise AwsRefusal(f"MaxResults must be between 1 and {_PAGE}, not {size}")
+    refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
+    return one_page(rows, result=result, token=p.get("NextToken"), size=size, refusal=refusal)

@@ -1,0 +1,45 @@
+"""What CloudWatch keeps of a region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embedded_aws.cloudwatch.alarm_store import AlarmStore
+from embedded_aws.cloudwatch.metric_store import MetricStore
+
+Params = Mapping[str, Any]
+"""An operation's parameters, as boto3 takes them; they have passed botocore's service model."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard as it was put, in JSON."""
+
+    name: str
+    body: str
+    modified_s: float
+
+
+class RegionWatch:
+    """A region's metrics, alarms and dashboards; thread-safe.
+
+    Args:
+        region: its name.
+        now_s: local time in Unix seconds.
+    """
+
+    def __init__(self, region: str, now_s: Callable[[], float]) -> None:
+        self.region = region
+        self.now_s = now_s
+        self.store = MetricStore(now_s)
+        self.alarms = AlarmStore(self.store, now_s)
+        self.dashboards: dict[str, Dashboard] = {}
+
+
+class CloudWatchOperations:
+    """A group of the API's operations over one region's state; each method is the operation of that name."""
+
+    def __init__(self, state: RegionWatch) -> None:
+        self.state = state
