@@ -12,6 +12,7 @@ from dgsm_helpers.wire.sigv4 import SignatureRefused, Signed, verify_request
 from embedded_aws.fleet.instances import Lease
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, VariantNotFound
 from embedded_aws.gateway.faults import Faults
+from embedded_aws.gateway.refusal import denial
 from embedded_aws.listings import ACCOUNT_ID
 from embedded_aws.runtime.exchange import Refused, Request
 from embedded_aws.runtime.listen import ListenRefused
@@ -156,12 +157,9 @@ class Gate:
             case "expired-credentials":
                 raise Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
             case "denied":
-                raise Refused(
-                    403,
-                    "AccessDeniedException",
-                    f"User: arn:aws:iam::{ACCOUNT_ID}:user/local is not authorized to perform: sagemaker:{operation} "
-                    f"on resource: arn:aws:sagemaker:{signed.region}:{ACCOUNT_ID}:endpoint/{endpoint.lower()}",
-                )
+                identity = f"arn:aws:iam::{ACCOUNT_ID}:user/local"
+                resource = f"arn:aws:sagemaker:{signed.region}:{ACCOUNT_ID}:endpoint/{endpoint.lower()}"
+                raise Refused(403, "AccessDeniedException", denial(identity, f"sagemaker:{operation}", resource))
             case "throttling":
                 # Only 429 is recognised as throttling by AWS's bidirectional client.
                 raise Refused(429, "ThrottlingException", "Rate exceeded")
