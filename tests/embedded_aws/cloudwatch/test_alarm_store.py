@@ -1,7 +1,6 @@
 """Alarms from the inside: when they are evaluated, what they decide, what they say and remember."""
 
 import json
-import time
 
 import pytest
 
@@ -254,19 +253,14 @@ def test_all_regions_are_evaluated_together(service, clock):
     assert [region.alarms.get("high").state for region in regions] == ["ALARM", "ALARM"]
 
 
-def test_ten_alarms_over_fifteen_minutes_are_evaluated_in_no_time(here, beat, clock):
+def test_ten_alarms_over_fifteen_minutes_change_together(here, beat):
     for i in range(10):
         here.alarms.put(high(name=f"low{i}", threshold=4.5, comparison="<", evaluation_periods=90))
-    for tick in range(95):
-        beat(4 + tick % 2)
-    spent = []
-    for _ in range(20):
-        here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=clock.time_s, values=[5], resolution_s=10)
-        clock.time_s += 10
-        began = time.perf_counter()
-        here.alarms.evaluate(clock.time_s)
-        spent.append(time.perf_counter() - began)
-    assert min(spent) < 0.005
+    changed = [beat(4) for _ in range(95)]
+    first = next(index for index, transitions in enumerate(changed) if any(t.new == "ALARM" for t in transitions))
+    assert [t.new for t in changed[first]] == ["ALARM"] * 10
+    assert 88 <= first <= 91, "after ninety periods"
+    assert not any(changed[first + 1 :])
 
 
 @pytest.mark.parametrize(

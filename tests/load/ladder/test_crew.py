@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -11,6 +12,8 @@ from dataclasses import replace
 
 import pytest
 from distributed import LocalCluster
+from kit.scripted_clients import ScriptedClients
+from kit.waiting import until
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import Crew, WorkerLost, cluster_crew
@@ -37,7 +40,8 @@ def test_the_streams_of_a_hold_are_shared_out_and_their_histograms_merged(peer):
     for hold in (once, again):
         assert sorted(s.label for s in hold.streams) == [f"stream-{k}" for k in range(6)]
         assert all(s.error is None for s in hold.streams)
-        assert merge_lags([hold.histogram]).get_total_count() == pytest.approx(6 * 15, abs=8)
+        chunks = sum(round(s.due_audio_s * 10) for s in hold.streams)
+        assert merge_lags([hold.histogram]).get_total_count() == chunks > 0
 
 
 def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
@@ -60,10 +64,18 @@ def test_a_dask_worker_that_is_killed_voids_its_rung_and_its_successor_holds_the
         measure = live(peer, crew)
         measure(2, 1.0)  # the second visit is held by both workers
         pid = list(cluster.workers.values())[1].pid
-        threading.Timer(2.0, os.kill, (pid, signal.SIGKILL)).start()
-        spoilt = measure(2, 4.0)
+        killer = threading.Thread(target=kill_when_streaming, args=(peer, pid))
+        killer.start()
+        spoilt = measure(2, 10.0)
+        killer.join()
         assert spoilt.void is not None and "lost" in spoilt.void
-        assert None in (measure(2, 1.0).void for _ in range(4))
+        # Some holds may still be void: what a busy machine spoils says nothing of the worker.
+        until(lambda: measure(2, 1.0).streams, "a hold is reported with the successor")
+
+
+def kill_when_streaming(peer, pid):
+    until(lambda: peer.open_streams == 2, "both streams are open")
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_no_cluster_at_the_address_is_named():
@@ -94,17 +106,21 @@ def test_a_lost_worker_voids_its_rung_and_says_so(peer):
 def test_a_killed_process_is_lost_and_the_next_hold_has_new_ones(peer):
     with Crew(size=1) as crew:
         crew.warm()
-        (pid,) = crew._own._processes
-        os.kill(pid, 9)
-        time.sleep(0.2)
+        (process,) = multiprocessing.active_children()
+        process.kill()
+        until(lambda: not process.is_alive(), "the process has ended")
         measure = live(peer, crew)
         assert "lost" in measure(1, 0.5).void
         assert measure(1, 0.5).streams
 
 
-def test_a_worker_that_does_not_report_is_lost(peer):
-    with ThreadPoolExecutor(1) as executor, pytest.raises(WorkerLost, match="did not report"):
-        Crew(executor, size=1)._collect(time.sleep, [(1,)], 0.1)
+def test_a_worker_that_does_not_report_is_lost():
+    released = threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(released.wait)  # its one worker is busy with something else
+        with pytest.raises(WorkerLost, match="did not report within 0 s"):
+            Crew(executor, size=1).warm(timeout_s=0.1)
+        released.set()
 
 
 class Tardy(ThreadPoolExecutor):
@@ -120,7 +136,7 @@ def test_a_worker_that_begins_late_voids_the_hold(peer):
 
 
 def test_a_count_of_the_servers_that_does_not_match_voids_the_hold(peer):
-    with ThreadPoolExecutor(1) as executor:
+    with ScriptedClients() as executor:
         measure = live(peer, Crew(executor, size=1), gauge=lambda start, end: 5.0)
         assert "counted 5 streams where 2 were held" in measure(2, 0.5).void
 

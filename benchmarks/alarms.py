@@ -1,0 +1,71 @@
+"""What one evaluation of ten alarms over fifteen minutes of a ten-second metric costs: it is due every ten local seconds.
+
+    python benchmarks/alarms.py [--json FILE]
+
+The claim is at most 5 ms, so that a heartbeat at 120 times real time (every 83 ms) is not felt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded_aws import cloudwatch
+from embedded_aws.cloudwatch import Alarm, MetricStat
+
+ALARMS = 10
+BEATS = 95
+RUNS = 50
+CLAIM_MS = 5.0
+DIMENSIONS = {"EndpointName": "e", "VariantName": "v"}
+METRIC = MetricStat("AWS/SageMaker", "ConcurrentRequestsPerModel", tuple(DIMENSIONS.items()), "Average", 10)
+
+
+@dataclass
+class SteppedClock:
+    """Local time that moves when told to."""
+
+    time_s: float = 1_800_000_000.0
+
+    def now_s(self) -> float:
+        """Its time."""
+        return self.time_s
+
+
+def evaluations_ms() -> list[float]:
+    """Milliseconds of each of ``RUNS`` evaluations."""
+    clock = SteppedClock()
+    cloudwatch.install(clock)
+    here = cloudwatch.cloudwatch_for("us-east-1")
+    for number in range(ALARMS):
+        alarm = {"threshold": 4.5, "comparison": "<", "evaluation_periods": 90}
+        here.alarms.put(Alarm(name=f"low{number}", metric=METRIC, **alarm))
+    spent = []
+    for beat in range(BEATS + RUNS):
+        given = {"timestamp_s": clock.time_s, "values": [4 + beat % 2], "resolution_s": 10}
+        here.store.put("AWS/SageMaker", METRIC.metric, DIMENSIONS, **given)
+        clock.time_s += 10
+        began = time.perf_counter()
+        here.alarms.evaluate(clock.time_s)
+        spent.append(1000 * (time.perf_counter() - began))
+    return spent[BEATS:]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    spent = evaluations_ms()
+    result = {"median_ms": round(statistics.median(spent), 3), "least_ms": round(min(spent), 3), "claim_ms": CLAIM_MS}
+    print(json.dumps(result))
+    if options.json:
+        options.json.write_text(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
