@@ -1,4 +1,4 @@
-"""What one evaluation of ten alarms over fifteen minutes of a ten-second metric costs: it is due every ten local seconds.
+"""What one evaluation of ten alarms over a quarter of an hour costs; one is due every ten local seconds.
 
     python benchmarks/alarms.py [--json FILE]
 
