@@ -34,8 +34,8 @@ import numpy as np
 
 from dgsm_helpers.rules.fleet import choose_instance
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import merits_of
 from dgsm_helpers.simulate.presets import grid, guide
 from dgsm_helpers.simulate.sweep import front_of, recommend, sweep
@@ -65,7 +65,7 @@ def cpu_seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 def play(traffic: Traffic, model: ScalingModel) -> None:
     """Everything a caller waits for: layout, run and figures of merit."""
-    merits_of(simulate(traffic, PLAN, capacity=KNEE, model=model))
+    merits_of(simulate(traffic, PLAN, Conditions(capacity=KNEE, model=model)))
 
 
 def exponent(sizes: list[float], times: list[float]) -> float:
@@ -120,9 +120,11 @@ def policies(number: int) -> dict:
         outcomes = sweep(
             traffic,
             plans,
-            capacity=KNEE,
-            model=ScalingModel(routing="LEAST_OUTSTANDING_REQUESTS"),
-            usd_per_hour={"ml.g5.2xlarge": 1.515},
+            Conditions(
+                capacity=KNEE,
+                model=ScalingModel(routing="LEAST_OUTSTANDING_REQUESTS"),
+                usd_per_hour={"ml.g5.2xlarge": 1.515},
+            ),
             executor=pool,
             progress=progress,
         )
@@ -153,8 +155,8 @@ def against_simpy() -> dict:
     model = ScalingModel(
         routing="LEAST_OUTSTANDING_REQUESTS", provision_cached_spread=0.0, uncached_share=0.0, stream_limit_s=1e9
     )
-    ours = cpu_seconds(lambda: simulate(traffic, PLAN, capacity=KNEE, model=model))
-    hours = merits_of(simulate(traffic, PLAN, capacity=KNEE, model=model)).instance_hours
+    ours = cpu_seconds(lambda: simulate(traffic, PLAN, Conditions(capacity=KNEE, model=model)))
+    hours = merits_of(simulate(traffic, PLAN, Conditions(capacity=KNEE, model=model))).instance_hours
     start = time.process_time()
     theirs_hours = _simpy_instance_hours(traffic, model)
     theirs = time.process_time() - start

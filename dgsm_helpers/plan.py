@@ -11,12 +11,12 @@ and puts the chosen one into the account.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dgsm_helpers import state
 from dgsm_helpers.planning import applying, calibrating, candidates, comparing, frames
 from dgsm_helpers.planning.advice import step_like
-from dgsm_helpers.planning.calibrating import back_test
+from dgsm_helpers.planning.back_testing import back_test
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.planning.measured import measured as instance
 from dgsm_helpers.simulate.reaction import compare_metrics
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+    from dgsm_helpers.planning.back_testing import Replayed
     from dgsm_helpers.planning.comparing import Played
     from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.reaction import Comparison
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.reaction import MetricComparison
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.sweep import Outcome, Recommendation
     from dgsm_helpers.simulate.traffic import Traffic
 
@@ -67,20 +68,21 @@ class Study:
         self.model = calibrating.model_for(wb).model
         self.assumptions = frames.Assumptions(self.model)
         self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
-        self._shape = {"knee": instance.knee, "instance_type": instance.instance_type}
-        self.presets = candidates.presets_for(traffic, **self._shape)
+        self._conditions = instance.conditions(self.model, seed=seed)
+        self._limits = candidates.FleetLimits(knee=instance.knee, instance_type=instance.instance_type)
+        self.presets = candidates.presets_for(traffic, self._limits)
         self._wb = wb
         self._played: tuple[Played, ...] = ()
         self._swept: tuple[Outcome, ...] = ()
 
     def compare(self) -> pd.DataFrame:
         """Play the presets: one column per policy, one row per figure of merit."""
-        self._played = comparing.play(self.traffic, self.presets, **self._conditions())
+        self._played = comparing.play(self.traffic, self.presets, self._conditions)
         return frames.comparison(self._played).T.round(2)
 
-    def play(self, plan: Plan) -> Played:
+    def play(self, plan: ScalingPlan) -> Played:
         """Play one policy."""
-        (played,) = comparing.play(self.traffic, (plan,), **self._conditions())
+        (played,) = comparing.play(self.traffic, (plan,), self._conditions)
         return played
 
     def policies_figure(self) -> go.Figure:
@@ -93,7 +95,7 @@ class Study:
 
     def sliders(self) -> PlanSliders:
         """Sliders over the policy at the measured target; every move simulates the whole traffic again."""
-        target_value = self.presets[1].policies[0].target_value
+        target_value = self.presets[1].tracking.target_value
         return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
 
     def sweep(self, *, executor: Executor | None = None) -> go.Figure:
@@ -107,11 +109,11 @@ class Study:
         from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
 
         line = display(Pretty("0 policies simulated"), display_id=True)
-        plans = candidates.grid_for(self.traffic, **self._shape)
+        plans = candidates.grid_for(self.traffic, self._limits)
         self._swept = sweep(
             self.traffic,
             plans,
-            **self._conditions(),
+            self._conditions,
             executor=executor,
             progress=lambda done, of: line.update(Pretty(f"{done} of {of} policies simulated")),
         )
@@ -140,23 +142,22 @@ class Study:
             origin=self.origin,
         )
 
-    def back_test_figure(self, replayed: calibrating.Replayed) -> go.Figure:
+    def back_test_figure(self, replayed: Replayed) -> go.Figure:
         """Recorded and simulated instance counts, minute by minute."""
         from dgsm_helpers.views.figures.planning_figures import recorded_and_simulated
 
         origin = f"{self._wb.endpoint_name}; {self.assumptions.headline}"
         return recorded_and_simulated(replayed.counts, origin=origin)
 
-    def detection(self, plan: Plan) -> Comparison | None:
+    def detection(self, plan: ScalingPlan) -> MetricComparison | None:
         """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
-        step = step_like(self.traffic)
-        return compare_metrics(step, plan, capacity=self.instance.capacity, model=self.model, seed=self.seed)
+        return compare_metrics(step_like(self.traffic), plan, self._conditions)
 
-    def settings(self, plan: Plan) -> applying.Settings:
+    def settings(self, plan: ScalingPlan) -> applying.PlannedSettings:
         """What a plan is in the account's terms: bounds, policy, scheduled actions."""
         return applying.settings_for(plan, midnight_utc_s=self.traffic.midnight_utc_s)
 
-    def apply(self, plan: Plan) -> ScalingState:
+    def apply(self, plan: ScalingPlan) -> ScalingState:
         """Put a plan into the account and read it back.
 
         Raises:
@@ -167,7 +168,3 @@ class Study:
 
     def _outcomes(self) -> list[Outcome]:
         return [*(item.outcome for item in self._played), *self._swept]
-
-    def _conditions(self) -> dict[str, Any]:
-        carried = {"capacity": self.instance.capacity, "usd_per_hour": self.instance.usd_per_hour}
-        return {**carried, "model": self.model, "seed": self.seed}

@@ -94,7 +94,7 @@ def _read_traffic(
     seed: int,
 ) -> tuple[Traffic, list[str]]:
     """The traffic, and what of it had to be assumed."""
-    from dgsm_helpers.planning.calibrating import back_test, recorded_traffic
+    from dgsm_helpers.planning.back_testing import back_test, recorded_traffic
     from dgsm_helpers.planning.sources import STREAM_S, load_traffic
     from dgsm_helpers.simulate.traffic import PRESETS
 

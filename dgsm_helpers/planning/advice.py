@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.planning import summaries
 from dgsm_helpers.planning.calibrating import active_plan, model_for
-from dgsm_helpers.planning.candidates import grid_for, presets_for, targets_for
-from dgsm_helpers.planning.comparing import Played, other_statistic, play, recommended
+from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for, targets_for
+from dgsm_helpers.planning.comparing import PlanRuns, Played, other_statistic, recommended
 from dgsm_helpers.planning.frames import Assumptions, row_of, settings_of
-from dgsm_helpers.simulate.engine import check_playable, simulate
-from dgsm_helpers.simulate.merits import merits_of
-from dgsm_helpers.simulate.reaction import Comparison, compare_metrics
+from dgsm_helpers.simulate.engine import check_playable
+from dgsm_helpers.simulate.reaction import MetricComparison, compare_metrics
 from dgsm_helpers.simulate.sweep import Outcome, Recommendation, sweep
 from dgsm_helpers.simulate.traffic import step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
     from dgsm_helpers.planning.measured import Measured
     from dgsm_helpers.rules.model import ScalingModel
     from dgsm_helpers.session import Workbook
     from dgsm_helpers.simulate.merits import Merits
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.sweep import Progress
     from dgsm_helpers.simulate.traffic import Traffic
+
+_COLUMNS = ("plan", "cost", "instance-hours", "most", "over capacity", "new above knee", "streams cut", "lag p95")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +53,7 @@ class Advice:
     played: tuple[Played, ...]
     outcomes: tuple[Outcome, ...]
     recommendation: Recommendation
-    detection: Comparison | None
+    detection: MetricComparison | None
     rerouted: Merits | None
     notes: tuple[str, ...]
 
@@ -105,31 +103,29 @@ class Advice:
 
     def __str__(self) -> str:
         best, runner_up = self.recommendation.best, self.recommendation.runner_up
+        statistic, other = self.model.statistic, other_statistic(self.model)
         lines = [
             f"Simulated: {self.traffic.name}, {self.traffic.summary}; seed {self.seed}.",
             str(self.instance),
             "",
-            tables.text_table(
-                "Policies on this traffic", summaries.COLUMNS, [summaries.row(item) for item in self.played]
-            ),
-            *self._brackets(),
+            tables.text_table("Policies on this traffic", _COLUMNS, [_table_row(item) for item in self.played]),
+            *([f"In brackets: if the alarms follow the instances' {other}, not their {statistic}."] if other else []),
             "",
             f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
         ]
         if runner_up:
             lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
         if self.rerouted:
-            lines.append(summaries.rerouted(best.merits, self.rerouted))
+            lines.append(
+                f"Routing: with LEAST_OUTSTANDING_REQUESTS instead of RANDOM the recommended plan has "
+                f"{self.rerouted.over_capacity_share:.3%} of stream-time over capacity instead of "
+                f"{best.merits.over_capacity_share:.3%}, in {self.rerouted.instance_hours:.1f} instead of "
+                f"{best.merits.instance_hours:.1f} instance-hours."
+            )
         if self.detection:
-            lines.append(summaries.told(self.detection))
+            lines.append(str(self.detection))
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join([*lines, f"The scaling model: {Assumptions(self.model).headline} (--json lists them)."])
-
-    def _brackets(self) -> tuple[str, ...]:
-        other = other_statistic(self.model)
-        if other is None:
-            return ()
-        return (f"In brackets: if the alarms follow the instances' {other}, not their {self.model.statistic}.",)
 
 
 def advise(
@@ -167,7 +163,7 @@ def advise(
     if not traffic.sessions:
         raise InvalidInput(f"Traffic {traffic.name!r} has no streams.", hint="Choose a busier period, or a shape.")
     notes = [*notes, *instance.notes]
-    applied: tuple[Plan, ...] = ()
+    applied: tuple[ScalingPlan, ...] = ()
     calibration = model_for(wb, model)
     model = calibration.model
     if endpoint_state.find(wb) is None:
@@ -175,35 +171,27 @@ def advise(
     else:
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
         applied = _applied(wb, traffic, instance, notes)
-    shape = {
-        "knee": instance.knee,
-        "instance_type": instance.instance_type,
-        "min_capacity": min_capacity,
-        "max_capacity": max_capacity,
-    }
-    given = {
-        "capacity": instance.capacity,
-        "model": model,
-        "usd_per_hour": instance.usd_per_hour,
-        "seed": seed,
-    }
-    played = play(traffic, (*applied, *presets_for(traffic, **shape)), **given)
+    conditions = instance.conditions(model, seed=seed)
+    limits = FleetLimits(
+        knee=instance.knee,
+        instance_type=instance.instance_type,
+        min_capacity=min_capacity,
+        max_capacity=max_capacity,
+    )
+    runs = PlanRuns(traffic, conditions)
+    played = tuple(map(runs.play, (*applied, *presets_for(traffic, limits))))
     outcomes = tuple(item.outcome for item in played)
     if full_sweep:
-        outcomes += sweep(traffic, grid_for(traffic, **shape), **given, executor=executor, progress=progress)
+        outcomes += sweep(traffic, grid_for(traffic, limits), conditions, executor=executor, progress=progress)
     else:
-        with ThreadPoolExecutor(1) as here:  # too few to be worth processes of their own
-            outcomes += sweep(traffic, targets_for(traffic, **shape), **given, executor=here)
+        outcomes += tuple(Outcome(plan=plan, merits=runs.merits(plan)) for plan in targets_for(traffic, limits))
     recommendation = recommended(outcomes)
     best = recommendation.best.plan
     chosen = [o.plan for o in (recommendation.best, recommendation.runner_up) if o]
-    played += play(traffic, [plan for plan in chosen if plan not in [item.plan for item in played]], **given)
-    detection = compare_metrics(step_like(traffic), best, capacity=instance.capacity, model=model, seed=seed)
+    played += tuple(runs.play(plan) for plan in chosen if plan not in [item.plan for item in played])
     rerouted = None
     if model.routing == "RANDOM":
-        evenly = dataclasses.replace(model, routing="LEAST_OUTSTANDING_REQUESTS")
-        run = simulate(traffic, best, capacity=instance.capacity, model=evenly, seed=seed)
-        rerouted = merits_of(run, usd_per_hour=instance.usd_per_hour)
+        rerouted = runs.merits_with(best, replace(model, routing="LEAST_OUTSTANDING_REQUESTS"))
     return Advice(
         traffic=traffic,
         instance=instance,
@@ -212,13 +200,13 @@ def advise(
         played=played,
         outcomes=outcomes,
         recommendation=recommendation,
-        detection=detection,
+        detection=compare_metrics(step_like(traffic), best, conditions),
         rerouted=rerouted,
         notes=tuple(notes),
     )
 
 
-def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str]) -> tuple[Plan, ...]:
+def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str]) -> tuple[ScalingPlan, ...]:
     """The plan that the endpoint has now, if it has one that can be played, over the hours that the traffic has."""
     begin = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
     if traffic.begin_s is not None:
@@ -231,7 +219,7 @@ def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str
     except InvalidInput as error:
         notes.append(f"The applied policies are not compared: {error}")
         return ()
-    return (dataclasses.replace(plan, instance_types=(instance.instance_type,)),)
+    return (replace(plan, instance_types=(instance.instance_type,)),)
 
 
 def step_like(traffic: Traffic) -> Traffic:
@@ -244,11 +232,38 @@ def step_like(traffic: Traffic) -> Traffic:
     return step(before=height / 10, after=height, at_s=3600.0, horizon_s=7200.0, mean_s=mean_s)
 
 
+def _table_row(item: Played) -> tuple[object, ...]:
+    """A plan under `_COLUMNS`; in brackets what the alarms' other statistic gives, while that is unsettled."""
+
+    def both(figure: Callable[[Merits], str]) -> str:
+        return figure(item.merits) + (f" ({figure(item.other)})" if item.other else "")
+
+    return (
+        item.plan.name,
+        both(lambda m: "?" if m.cost_usd is None else f"${m.cost_usd:.2f}"),
+        both(lambda m: f"{m.instance_hours:.1f}"),
+        item.merits.peak_instances,
+        both(lambda m: f"{m.over_capacity_share:.2%}"),
+        f"{item.merits.new_above_knee_share:.1%}",
+        item.merits.streams_cut,
+        _lag(item),
+    )
+
+
+def _lag(item: Played) -> str:
+    p95_ms, beyond = item.lag.p95_ms, f"{item.lag.unmeasured_share:.1%} beyond the ladder"
+    if math.isnan(p95_ms):
+        return "not measured"
+    if math.isinf(p95_ms):
+        return beyond
+    return f"{p95_ms:.0f} ms" + (f" ({beyond})" if item.lag.unmeasured_share > 0 else "")
+
+
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {"plan": outcome.plan.name, "settings": settings_of(outcome.plan), **row_of(outcome.merits)}
 
 
-def _detection(detection: Comparison) -> dict[str, Any]:
+def _detection(detection: MetricComparison) -> dict[str, Any]:
     fast, slow = detection.high_resolution, detection.one_minute
     return {
         "high_resolution_s": fast.detection_s,

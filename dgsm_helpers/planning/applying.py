@@ -13,7 +13,7 @@ from dgsm_helpers.simulate.traffic import DAY_S
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
 """Names of the scheduled actions that `simulate.presets.scheduled_minimum` makes."""
@@ -38,7 +38,7 @@ class DailyMinimum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class PlannedSettings:
     """What a plan is in the account's terms; `str` reads it out before anything is changed."""
 
     min_capacity: int
@@ -51,7 +51,7 @@ class Settings:
         return "\n".join([*lines, *map(str, self.daily)])
 
 
-def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
+def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSettings:
     """The calls that the plan amounts to.
 
     Args:
@@ -67,7 +67,7 @@ def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
             f"Plan {plan.name!r} needs more than one target-tracking policy on the predefined metric.",
             hint="Choose another plan, or make its alarm and policy yourself.",
         )
-    tracked = plan.policies[0]
+    tracked = plan.tracking
     policy = ScalingPolicy(
         target_value=tracked.target_value,
         scale_in_cooldown_s=int(tracked.scale_in_cooldown_s),
@@ -75,18 +75,18 @@ def settings_for(plan: Plan, *, midnight_utc_s: float = 0.0) -> Settings:
         disable_scale_in=tracked.disable_scale_in,
         name=tracked.name,
     )
-    daily = {change.name: change for change in reversed(plan.schedule) if change.min_capacity is not None}
-    return Settings(
+    # Of a minimum that comes every day, the first firing says when.
+    first = {c.name: (c.at_s, c.min_capacity) for c in reversed(plan.schedule) if c.min_capacity is not None}
+    daily = (DailyMinimum(n, (at_s + midnight_utc_s) % DAY_S, low) for n, (at_s, low) in reversed(first.items()))
+    return PlannedSettings(
         min_capacity=plan.bounds.min_capacity,
         max_capacity=plan.bounds.max_capacity,
         policy=policy,
-        daily=tuple(
-            DailyMinimum(c.name, (c.at_s + midnight_utc_s) % DAY_S, c.min_capacity) for c in reversed(daily.values())
-        ),
+        daily=tuple(daily),
     )
 
 
-def apply_settings(wb: Workbook, settings: Settings) -> registration.ScalingState:
+def apply_settings(wb: Workbook, settings: PlannedSettings) -> registration.ScalingState:
     """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
 
     Raises:

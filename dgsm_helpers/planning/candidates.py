@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,7 @@ from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_i
 from dgsm_helpers.simulate.traffic import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgsm_helpers.rules.policies import ScheduledChange
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.traffic import Traffic
 
 TARGET_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -28,44 +26,51 @@ _LEAD_S = 900.0
 _GUIDE_MAXIMUM = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetLimits:
+    """What plans are made for: ``knee`` streams on each instance of one type, and how many instances there may be.
+
+    Without ``max_capacity`` the maximum follows from the traffic.
+    """
+
+    knee: int
+    instance_type: str
+    min_capacity: int = 1
+    max_capacity: int | None = None
+
+
 def most_instances(traffic: Traffic, target_value: float, *, min_capacity: int = 1) -> int:
     """A maximum that does not bind: what the busiest moment needs at this target and one more; the guide's at least."""
     return max(_GUIDE_MAXIMUM, min_capacity, _needed(traffic, target_value) + 1)
 
 
-def presets_for(
-    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
-) -> tuple[Plan, ...]:
-    """The guide's policy as printed, the same at the measured target, step-in, what the peak needs at all times, and a
-    scheduled minimum if there are busy hours.
+def presets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
+    """The guide's policy as printed, the same at the measured target (80 % of the knee), step-in, what the peak needs
+    at all times, and a scheduled minimum if there are busy hours.
 
-    Args:
-        traffic: decides the maximum (unless given) and the busy hours.
-        knee: streams that one instance sustains; the measured target is 80 % of it.
-        instance_type: of all instances.
-        min_capacity, max_capacity: bounds; not of the guide's plan as printed, which has 1 to 4.
+    The guide's plan as printed has its own bounds, 1 to 4.
     """
-    target = derive_target(knee).value
-    if max_capacity is None:
-        max_capacity = most_instances(traffic, target, min_capacity=min_capacity)
-    bounds = {"min_capacity": min_capacity, "max_capacity": max_capacity}
-    at_target = guide(target_value=target, **bounds)
+    target, low, high = derive_target(limits.knee).value, limits.min_capacity, limits.max_capacity
+    if high is None:
+        high = most_instances(traffic, target, min_capacity=low)
+    at_target = guide(target_value=target, min_capacity=low, max_capacity=high)
+    step_plan = step_in(target_value=target, min_capacity=low, max_capacity=high)
     plans = [
-        dataclasses.replace(guide(), name="guide as printed (target 5, 1 to 4)"),
-        dataclasses.replace(at_target, name=f"guide at the measured target {target:g}"),
-        dataclasses.replace(step_in(target_value=target, **bounds), name="scale-in disabled, step-in when idle"),
+        replace(guide(), name="guide as printed (target 5, 1 to 4)"),
+        replace(at_target, name=f"guide at the measured target {target:g}"),
+        replace(step_plan, name="scale-in disabled, step-in when idle"),
         _fixed(traffic, at_target),
     ]
     if schedule := busy_schedule(traffic, at_target):
         plans.append(schedule)
-    return tuple(dataclasses.replace(plan, instance_types=(instance_type,)) for plan in plans)
+    return tuple(replace(plan, instance_types=(limits.instance_type,)) for plan in plans)
 
 
-def _fixed(traffic: Traffic, plan: Plan) -> Plan:
+def _fixed(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan:
     """``plan`` with all instances that the busiest moment needs at its target, always: what scaling is measured by."""
-    count = plan.bounds.clamp(_needed(traffic, plan.policies[0].target_value))
+    count = plan.bounds.clamp(_needed(traffic, plan.tracking.target_value))
     bounds = Bounds(min_capacity=count, max_capacity=count)
-    return dataclasses.replace(plan, name=f"no scaling: always {count}", bounds=bounds)
+    return replace(plan, name=f"no scaling: always {count}", bounds=bounds)
 
 
 def _needed(traffic: Traffic, target_value: float) -> int:
@@ -90,7 +95,7 @@ def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
     return max(0.0, float(busy[0]) * _HOUR_S - _LEAD_S), float(busy[-1] + 1) * _HOUR_S
 
 
-def busy_schedule(traffic: Traffic, plan: Plan) -> Plan | None:
+def busy_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
     """``plan`` with a minimum for the busy hours that carries their mean at its target; None without busy hours."""
     hours = busy_hours(traffic)
     if hours is None:
@@ -99,20 +104,18 @@ def busy_schedule(traffic: Traffic, plan: Plan) -> Plan | None:
     moment = (np.arange(1, steps.size + 1) * 60.0) % DAY_S
     mean = steps[(moment >= hours[0]) & (moment < hours[1])].mean()
     low, high = plan.bounds.min_capacity, plan.bounds.max_capacity
-    minimum = min(high, ceil(mean / plan.policies[0].target_value))
+    minimum = min(high, ceil(mean / plan.tracking.target_value))
     if minimum <= low:
         return None
     return scheduled_minimum(plan, minimum=minimum, from_s=hours[0], to_s=hours[1], horizon_s=traffic.horizon_s)
 
 
-def targets_for(
-    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
-) -> tuple[Plan, ...]:
+def targets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
     """The guide's cooldowns at each of `TARGET_SHARES`: the setting that matters most, alone."""
-    targets = targets_of(knee)
-    if max_capacity is None:
-        max_capacity = most_instances(traffic, targets[0], min_capacity=min_capacity)
-    return grid(targets=targets, minimums=(min_capacity,), maximums=(max_capacity,), instance_types=(instance_type,))
+    targets, low, high = targets_of(limits.knee), limits.min_capacity, limits.max_capacity
+    if high is None:
+        high = most_instances(traffic, targets[0], min_capacity=low)
+    return grid(targets=targets, minimums=(low,), maximums=(high,), instance_types=(limits.instance_type,))
 
 
 def targets_of(knee: int) -> list[float]:
@@ -120,36 +123,34 @@ def targets_of(knee: int) -> list[float]:
     return sorted({max(1.0, round(share * knee, 1)) for share in TARGET_SHARES})
 
 
-def grid_for(
-    traffic: Traffic, *, knee: int, instance_type: str, min_capacity: int = 1, max_capacity: int | None = None
-) -> tuple[Plan, ...]:
+def grid_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
     """Target x cooldowns x bounds x metric x schedule: some hundred plans around what was measured.
 
     Unless given, the maximum is large enough for the busiest moment at any target, since one that binds hides the
     other settings; what is enough at the measured target is played beside. Cooldowns that the traffic does not outlast
     are left out.
     """
-    targets, lowest = targets_of(knee), min_capacity
-    most = most_instances(traffic, targets[0], min_capacity=lowest) if max_capacity is None else max_capacity
-    base = guide(target_value=derive_target(knee).value, min_capacity=lowest, max_capacity=most)
+    targets, lowest, most = targets_of(limits.knee), limits.min_capacity, limits.max_capacity
+    if most is None:
+        most = most_instances(traffic, targets[0], min_capacity=lowest)
+    base = guide(target_value=derive_target(limits.knee).value, min_capacity=lowest, max_capacity=most)
     scheduled = busy_schedule(traffic, base)
-    schedules: Sequence[tuple[ScheduledChange, ...]] = ((), scheduled.schedule) if scheduled else ((),)
-    shared = {
-        "targets": targets,
-        "scale_out_cooldowns_s": (60.0, 300.0),
-        "scale_in_cooldowns_s": (300.0, 900.0),
-        "instance_types": (instance_type,),
-    }
-    plans = grid(
-        **shared,
+    around = partial(
+        grid,
+        targets=targets,
+        scale_out_cooldowns_s=(60.0, 300.0),
+        scale_in_cooldowns_s=(300.0, 900.0),
+        instance_types=(limits.instance_type,),
+    )
+    plans = around(
         minimums=tuple(n for n in (lowest, lowest + 1) if n <= most),
         maximums=(most,),
         metrics=("high-resolution", "one-minute"),
-        schedules=schedules,
+        schedules=((), scheduled.schedule) if scheduled else ((),),
     )
-    enough = max(lowest, _needed(traffic, base.policies[0].target_value))
-    if max_capacity is None and enough < most:
-        plans += grid(**shared, minimums=(lowest,), maximums=(enough,))
+    enough = max(lowest, _needed(traffic, base.tracking.target_value))
+    if limits.max_capacity is None and enough < most:
+        plans += around(minimums=(lowest,), maximums=(enough,))
     return tuple(
         plan
         for plan in plans

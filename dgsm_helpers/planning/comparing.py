@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.policies import TargetTracking
@@ -15,8 +14,8 @@ from dgsm_helpers.simulate.sweep import Outcome, Recommendation, recommend
 
 if TYPE_CHECKING:
     from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.simulate.instance_capacity import Capacity
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.conditions import Conditions
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.simulated_run import Run
     from dgsm_helpers.simulate.traffic import Traffic
 
@@ -28,7 +27,7 @@ class Played:
     ``other`` is the same under the alarms' other statistic, None when the endpoint's alarms settled which it is.
     """
 
-    plan: Plan
+    plan: ScalingPlan
     run: Run
     merits: Merits
     lag: Lag
@@ -40,49 +39,65 @@ class Played:
         return Outcome(plan=self.plan, merits=self.merits)
 
 
-def other_statistic(model: ScalingModel) -> str | None:
+def other_statistic(model: ScalingModel) -> Literal["Average", "Maximum"] | None:
     """The statistic to report beside the model's, None when it was read from the endpoint."""
     if "statistic" in dict(model.evidence):
         return None
     return "Maximum" if model.statistic == "Average" else "Average"
 
 
-def play(
-    traffic: Traffic,
-    plans: Sequence[Plan],
-    *,
-    capacity: Capacity,
-    model: ScalingModel,
-    usd_per_hour: Mapping[str, float] | None = None,
-    seed: int = 0,
-) -> tuple[Played, ...]:
+class PlanRuns:
+    """Plans on the same sessions and random numbers; the traffic is laid out once and each plan simulated once."""
+
+    def __init__(self, traffic: Traffic, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self._traffic = traffic
+        self._events = lay_out(traffic, conditions)
+        self._runs: dict[ScalingPlan, Run] = {}
+
+    def run(self, plan: ScalingPlan) -> Run:
+        """The plan's run.
+
+        Raises:
+            InvalidInput: traffic shorter than a cooldown.
+        """
+        if plan not in self._runs:
+            self._runs[plan] = simulate(self._traffic, plan, self.conditions, events=self._events)
+        return self._runs[plan]
+
+    def merits(self, plan: ScalingPlan) -> Merits:
+        """The plan's figures of merit."""
+        return merits_of(self.run(plan), usd_per_hour=self.conditions.usd_per_hour)
+
+    def merits_with(self, plan: ScalingPlan, model: ScalingModel) -> Merits:
+        """The same under another model with the same stream limit."""
+        run = simulate(self._traffic, plan, replace(self.conditions, model=model), events=self._events)
+        return merits_of(run, usd_per_hour=self.conditions.usd_per_hour)
+
+    def play(self, plan: ScalingPlan) -> Played:
+        """The plan's run in full; also what the other statistic gives while that is unsettled."""
+        model, run = self.conditions.model, self.run(plan)
+        other = other_statistic(model)
+        return Played(
+            plan=plan,
+            run=run,
+            merits=self.merits(plan),
+            lag=lag_of(run),
+            other=self.merits_with(plan, replace(model, statistic=other)) if other else None,
+        )
+
+
+def play(traffic: Traffic, plans: Iterable[ScalingPlan], conditions: Conditions) -> tuple[Played, ...]:
     """Simulate each plan on the same sessions and random numbers; also under the other statistic while unsettled.
 
     Raises:
         InvalidInput: traffic shorter than a cooldown.
     """
-    events = lay_out(traffic, model, seed=seed)
-    other = other_statistic(model)
-    swapped = dataclasses.replace(model, statistic=other) if other else None
-    found = []
-    for plan in plans:
-        given = {"capacity": capacity, "seed": seed, "events": events}
-        run = simulate(traffic, plan, model=model, **given)
-        second = simulate(traffic, plan, model=swapped, **given) if swapped else None
-        found.append(
-            Played(
-                plan=plan,
-                run=run,
-                merits=merits_of(run, usd_per_hour=usd_per_hour),
-                lag=lag_of(run),
-                other=merits_of(second, usd_per_hour=usd_per_hour) if second else None,
-            )
-        )
-    return tuple(found)
+    return tuple(map(PlanRuns(traffic, conditions).play, plans))
 
 
-def can_be_applied(plan: Plan) -> bool:
-    """Whether `applying.apply_plan` can put the plan in place: one policy on the predefined ten-second metric.
+def can_be_applied(plan: ScalingPlan) -> bool:
+    """Whether `applying.apply_settings` can put the plan in place: one policy on the predefined ten-second metric.
 
     Step scaling needs an alarm of the account's own, and the one-minute metric a published copy: they are compared,
     not recommended.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.planning.comparing import can_be_applied
-from dgsm_helpers.rules.policies import TargetTracking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,12 +14,13 @@ if TYPE_CHECKING:
     from dgsm_helpers.planning.comparing import Played
     from dgsm_helpers.rules.model import ScalingModel
     from dgsm_helpers.simulate.merits import Merits
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.sweep import Outcome
 
 _COLUMNS = ("rule", "value", "grade", "meaning and source")
 _BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
 """Units that only say what kind of value it is."""
+_POLICY_SETTINGS = ("target_value", "metric", "scale_out_cooldown_s", "scale_in_cooldown_s", "disable_scale_in")
 _MOST_POINTS = 192
 """Points of a drawn series; a day has 8640 beats, and a figure in a notebook must stay small."""
 
@@ -89,17 +89,12 @@ def row_of(merits: Merits) -> dict[str, Any]:
     }
 
 
-def settings_of(plan: Plan) -> dict[str, Any]:
+def settings_of(plan: ScalingPlan) -> dict[str, Any]:
     """The settings of a plan's first policy, its bounds and the minimum that a schedule raises it to."""
-    policy = plan.policies[0]
-    tracked = policy if isinstance(policy, TargetTracking) else None
+    first = plan.policies[0]
     raised = [c.min_capacity for c in plan.schedule if c.min_capacity is not None]
     return {
-        "target_value": tracked.target_value if tracked else None,
-        "metric": tracked.metric if tracked else None,
-        "scale_out_cooldown_s": tracked.scale_out_cooldown_s if tracked else None,
-        "scale_in_cooldown_s": tracked.scale_in_cooldown_s if tracked else None,
-        "disable_scale_in": tracked.disable_scale_in if tracked else None,
+        **{name: getattr(first, name, None) for name in _POLICY_SETTINGS},
         "min_capacity": plan.bounds.min_capacity,
         "max_capacity": plan.bounds.max_capacity,
         "scheduled_minimum": max(raised) if raised else None,

@@ -12,10 +12,11 @@ from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.families import family_of
-from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 
 if TYPE_CHECKING:
     from dgsm_helpers.prices import Price
+    from dgsm_helpers.rules.model import ScalingModel
     from dgsm_helpers.session import Workbook
 
 
@@ -38,6 +39,10 @@ class Measured:
     def usd_per_hour(self) -> dict[str, float] | None:
         """Price by instance type as the simulator takes it; None when it is not known."""
         return None if self.price.amount_usd is None else {self.instance_type: self.price.amount_usd}
+
+    def conditions(self, model: ScalingModel, *, seed: int = 0) -> Conditions:
+        """What plans on such instances are played under."""
+        return Conditions(capacity=self.capacity, model=model, usd_per_hour=self.usd_per_hour, seed=seed)
 
     def __str__(self) -> str:
         lines = [
@@ -62,23 +67,27 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
     """
     if knee is not None:
         chosen = instance_type or _preferred_type(wb)
-        capacity, source, notes = Capacity(knee=knee), "as given, not measured here", ()
-    else:
-        taken = evidence.newest(wb)
-        if taken is None:
-            raise NotReady(
-                f"How many streams one instance of {wb.endpoint_name!r} sustains has not been measured.",
-                hint=f"Measure it (03_tune, or dgsm tune {wb.endpoint_name}), or give a knee (--knee N).",
-            )
-        chosen = taken["fingerprint"]["instance_type"]
-        if instance_type not in (None, chosen):
-            raise InvalidInput(
-                f"Capacity was measured on {chosen}, not on {instance_type}.",
-                hint="Measure that type, or give its knee.",
-            )
-        capacity, source, notes = _capacity(taken), _source(taken), _doubts(wb, taken)
-    price = price_per_hour(wb, chosen)
-    return Measured(capacity=capacity, instance_type=chosen, source=source, price=price, notes=notes)
+        price, source = price_per_hour(wb, chosen), "as given, not measured here"
+        return Measured(capacity=Capacity(knee=knee), instance_type=chosen, source=source, price=price)
+    taken = evidence.newest(wb)
+    if taken is None:
+        raise NotReady(
+            f"How many streams one instance of {wb.endpoint_name!r} sustains has not been measured.",
+            hint=f"Measure it (03_tune, or dgsm tune {wb.endpoint_name}), or give a knee (--knee N).",
+        )
+    chosen = taken["fingerprint"]["instance_type"]
+    if instance_type not in (None, chosen):
+        raise InvalidInput(
+            f"Capacity was measured on {chosen}, not on {instance_type}.",
+            hint="Measure that type, or give its knee.",
+        )
+    return Measured(
+        capacity=_capacity(taken),
+        instance_type=chosen,
+        source=_source(taken),
+        price=price_per_hour(wb, chosen),
+        notes=_doubts(wb, taken),
+    )
 
 
 def _capacity(taken: Mapping[str, Any]) -> Capacity:

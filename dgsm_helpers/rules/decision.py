@@ -87,16 +87,20 @@ class State:
 class Decision:
     """What to do now, and the state to keep.
 
-    ``capacity`` is the new desired count (for ``out`` and ``in``). ``code`` is AWS's reason of a ``not_scaled`` one;
+    ``code`` is AWS's reason of a ``not_scaled`` one;
     ``note`` says why there is ``none`` although an alarm triggered (``cooldown``, ``suspended``, ``disagreement``).
     ``policy`` and ``alarm`` are names, or ``cause`` is set when bounds acted instead.
     """
 
     kind: Kind
     state: State
-    capacity: int | None = None
     policy: str = ""
     alarm: str = ""
     cause: str = ""
     code: str = ""
     note: str = ""
+
+    @property
+    def capacity(self) -> int:
+        """The desired count from now on; a new one when ``kind`` is ``out`` or ``in``."""
+        return self.state.desired

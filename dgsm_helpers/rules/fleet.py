@@ -9,12 +9,13 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
 
-RANDOM = "RANDOM"
-LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
+RANDOM: Final = "RANDOM"
+LEAST_OUTSTANDING_REQUESTS: Final = "LEAST_OUTSTANDING_REQUESTS"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ Terms are Application Auto Scaling's; times are seconds, capacities are instance
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
@@ -39,6 +40,24 @@ class TargetTracking:
     disable_scale_in: bool = False
     form: str = ""
     weights: tuple[float, ...] = ()
+
+    @classmethod
+    def from_configuration(cls, name: str, configuration: Mapping[str, Any]) -> TargetTracking:
+        """The policy that a TargetTrackingScalingPolicyConfiguration describes, as the API shapes it."""
+        predefined = (configuration.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType", "")
+        metric: Metric = "one-minute"
+        if predefined.endswith("HighResolution"):
+            metric = "high-resolution"
+        elif "Metrics" in (configuration.get("CustomizedMetricSpecification") or {}):
+            metric = "metric-math"
+        return cls(
+            name=name,
+            target_value=configuration["TargetValue"],
+            metric=metric,
+            scale_out_cooldown_s=configuration.get("ScaleOutCooldown", cls.scale_out_cooldown_s),
+            scale_in_cooldown_s=configuration.get("ScaleInCooldown", cls.scale_in_cooldown_s),
+            disable_scale_in=configuration.get("DisableScaleIn", False),
+        )
 
     def __post_init__(self) -> None:
         if not 0 < self.target_value < math.inf:

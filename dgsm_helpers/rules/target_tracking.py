@@ -136,7 +136,6 @@ def pull_into_bounds(state: State, bounds: Bounds, now_s: float, *, cause: str =
     return Decision(
         kind="out" if capacity > state.desired else "in",
         state=_changing(state, capacity, 0.0, now_s),
-        capacity=capacity,
         cause=cause or f"{side} capacity was set to {capacity}",
     )
 
@@ -268,13 +267,8 @@ def _scale(kind: Literal["out", "in"], state: State, wish: _Wish, capacity: int,
     if kind == "out":
         # A scale-out stops a running scale-in cooldown for good.
         state = dataclasses.replace(state, last_in=None)
-    return Decision(
-        kind=kind,
-        state=_changing(state, capacity, wish.cooldown_s, now_s),
-        capacity=capacity,
-        policy=wish.policy,
-        alarm=wish.alarm,
-    )
+    changed = _changing(state, capacity, wish.cooldown_s, now_s)
+    return Decision(kind=kind, state=changed, policy=wish.policy, alarm=wish.alarm)
 
 
 def _changing(state: State, capacity: int, cooldown_s: float, now_s: float) -> State:

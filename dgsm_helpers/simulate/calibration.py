@@ -1,52 +1,30 @@
-"""From what a real endpoint shows to a scaling model: its alarms, activities and alarm history, already parsed.
+"""From what a real endpoint shows (alarms, activities, alarm history) to a scaling model, and how well that fits.
 
-``aws.watch.observe`` reads them from AWS; this module says what they tell. What they do not tell stays an
-assumption, and is listed.
-
-A recorded period played again: does the simulator have the instances that the endpoint had, minute by minute?
+What the endpoint does not tell stays an assumption, and is listed. The back-test asks: does the simulator have the
+instances that the endpoint had, minute by minute?
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.model import Assumption, ScalingModel
+from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.assumptions import Assumption
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.simulated_run import Run
 
-_COMPARISONS = {
-    "GreaterThanThreshold": ">",
-    "GreaterThanOrEqualToThreshold": ">=",
-    "LessThanThreshold": "<",
-    "LessThanOrEqualToThreshold": "<=",
-}
 _STARTS_WANTED = 3
 """Fewer completed scale-outs give a median but no spread."""
 _SILENCE_WANTED = 6
 """Intervals in a row without a datapoint that mean more than one which came late."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordedAlarm:
-    """A target-tracking policy's alarm as DescribeAlarms shows it."""
-
-    name: str
-    comparison: str
-    threshold: float
-    period_s: int
-    evaluation_periods: int
-    datapoints_to_alarm: int
-    statistic: str
-    treat_missing: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,53 +50,20 @@ class Calibration:
     assumed: tuple[Assumption, ...]
 
 
-def recorded_alarm(row: Mapping[str, Any]) -> RecordedAlarm:
-    """Read one of DescribeAlarms' ``MetricAlarms``.
-
-    Raises:
-        InvalidInput: its comparison is none that a target-tracking policy makes.
-    """
-    operator = row["ComparisonOperator"]
-    if operator not in _COMPARISONS:
-        raise InvalidInput(f"Alarm {row['AlarmName']!r} compares by {operator}, which no target-tracking alarm does.")
-    return RecordedAlarm(
-        name=row["AlarmName"],
-        comparison=_COMPARISONS[operator],
-        threshold=float(row["Threshold"]),
-        period_s=int(row.get("Period") or 60),
-        evaluation_periods=int(row["EvaluationPeriods"]),
-        datapoints_to_alarm=int(row.get("DatapointsToAlarm") or row["EvaluationPeriods"]),
-        statistic=row.get("Statistic") or "",
-        treat_missing=row.get("TreatMissingData") or "missing",
-    )
-
-
-def recorded_activity(row: Mapping[str, Any]) -> RecordedActivity:
-    """Read one of DescribeScalingActivities' ``ScalingActivities``."""
-    found = re.search(r"Setting desired instance count to (\d+)", row.get("Description", ""))
-    return RecordedActivity(
-        start_s=_seconds(row["StartTime"]),
-        end_s=_seconds(row["EndTime"]) if row.get("EndTime") else None,
-        capacity=int(found[1]) if found else None,
-        cause=row.get("Cause", ""),
-        status=row["StatusCode"],
-    )
-
-
 def alarm_moments(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
     """When each alarm went into ALARM, ascending, from DescribeAlarmHistory's ``AlarmHistoryItems``."""
-    found: dict[str, list[float]] = {}
+    moments: dict[str, list[float]] = {}
     for row in rows:
         if row.get("HistoryItemType") == "StateUpdate" and row.get("HistorySummary", "").endswith("to ALARM"):
-            found.setdefault(row["AlarmName"], []).append(_seconds(row["Timestamp"]))
-    return {name: tuple(sorted(moments)) for name, moments in found.items()}
+            moments.setdefault(row["AlarmName"], []).append(row["Timestamp"].timestamp())
+    return {name: tuple(sorted(times)) for name, times in moments.items()}
 
 
 def calibrate(
     model: ScalingModel,
     *,
     source: str,
-    alarms: Sequence[RecordedAlarm] = (),
+    alarms: Sequence[AlarmSpec] = (),
     activities: Sequence[RecordedActivity] = (),
     into_alarm_s: Mapping[str, Sequence[float]] | None = None,
     least_streams: Sequence[float | None] = (),
@@ -130,13 +75,12 @@ def calibrate(
         source: endpoint and time of reading, for the table.
         alarms: of the policy, from DescribeAlarms. They settle statistic, periods and datapoints.
         activities: any order. Completed scale-outs give the start-up time, completed scale-ins that of a removal.
-        into_alarm_s: by alarm name, when it went into ALARM (`alarm_moments`). With the activities it gives the
+        into_alarm_s: when each alarm, by name, went into ALARM (`alarm_moments`). With the activities it gives the
             reaction overhead.
         least_streams: the metric's minimum in every interval of a time in service, None where nothing was published:
             shows whether an instance without streams publishes a zero or nothing.
     """
-    values: dict[str, Any] = {}
-    values.update(_from_alarms(alarms))
+    values = _from_alarms(alarms)
     grown, shrunk = _lengths(activities)
     values.update(_from_starts(grown))
     if shrunk:
@@ -153,7 +97,7 @@ def calibrate(
     )
 
 
-def _from_alarms(alarms: Sequence[RecordedAlarm]) -> dict[str, Any]:
+def _from_alarms(alarms: Sequence[AlarmSpec]) -> dict[str, Any]:
     high = next((a for a in alarms if a.comparison in (">", ">=")), None)
     low = next((a for a in alarms if a.comparison in ("<", "<=")), None)
     values: dict[str, Any] = {}
@@ -173,20 +117,20 @@ def _from_alarms(alarms: Sequence[RecordedAlarm]) -> dict[str, Any]:
 
 def _lengths(activities: Sequence[RecordedActivity]) -> tuple[list[float], list[float]]:
     """Seconds that completed changes took: those to more instances than before, and those to fewer."""
-    known = sorted((a for a in activities if a.capacity is not None), key=lambda a: a.start_s)
     grown: list[float] = []
     shrunk: list[float] = []
-    former = None
-    for activity in known:
-        if activity.status != "Successful":
+    former: int | None = None
+    for activity in sorted(activities, key=lambda a: a.start_s):
+        capacity = activity.capacity
+        if capacity is None or activity.status != "Successful":
             continue
         length = None if activity.end_s is None else activity.end_s - activity.start_s
         if length:
-            if "AlarmHigh" in activity.cause if former is None else activity.capacity > former:
+            if "AlarmHigh" in activity.cause if former is None else capacity > former:
                 grown.append(length)
-            elif "AlarmLow" in activity.cause if former is None else activity.capacity < former:
+            elif "AlarmLow" in activity.cause if former is None else capacity < former:
                 shrunk.append(length)
-        former = activity.capacity
+        former = capacity
     return grown, shrunk
 
 
@@ -224,10 +168,6 @@ def _from_idle(least_streams: Sequence[float | None]) -> dict[str, Any]:
     return {"idle_instance_emits_zero": False} if max(gaps, default=0) >= _SILENCE_WANTED else {}
 
 
-def _seconds(value: datetime | float) -> float:
-    return value.timestamp() if isinstance(value, datetime) else float(value)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Backtest:
     """Instances per minute as recorded and as simulated; shape (minutes,).
@@ -260,11 +200,11 @@ def backtest(run: Run, recorded: Sequence[tuple[float, float]]) -> Backtest:
         raise InvalidInput("Recorded counts must ascend in time and begin within the first minute.")
     minutes = np.arange(1, int(run.times_s[-1] // 60) + 1) * 60.0
     actual = counts[np.searchsorted(times, minutes, "right") - 1]
-    ours = run.serving[np.searchsorted(run.times_s, minutes, "right") - 1]
-    difference = ours - actual
+    simulated = run.serving[np.searchsorted(run.times_s, minutes, "right") - 1]
+    difference = simulated - actual
     return Backtest(
         recorded=actual.astype(int),
-        simulated=ours,
+        simulated=simulated,
         equal_share=float((difference == 0).mean()),
         mean_error=float(np.abs(difference).mean()),
         bias=float(difference.mean()),

@@ -1,53 +1,33 @@
 """Traffic through a fleet under a plan, in virtual time, beat by beat as the embedded AWS does it.
 
 At each beat of ten seconds: the fleet moves on, the interval's metric is published, alarms are evaluated, bounds and
-policies decide (`target_tracking`). The same seed gives the same run; two plans on the same traffic and seed differ in
-nothing but what the plans do.
+policies decide (`rules.target_tracking`). The same seed gives the same run; two plans on the same traffic and seed
+differ in nothing but what the plans do.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from dgsm_helpers.errors import InvalidInput, NotReady, UnsupportedFeature
-from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, State
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, TargetTracking
-from dgsm_helpers.rules.target_tracking import alarms_for, decide, next_due_s, observe_endpoint, pull_into_bounds
-from dgsm_helpers.rules.weighted_metrics import PoolDatapoints, form_named
-from dgsm_helpers.simulate.alarm_tracker import AlarmTracker
-from dgsm_helpers.simulate.engine_metric import Datapoints
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.rules.decision import EPSILON_S, Decision, State
+from dgsm_helpers.rules.policies import TargetTracking
+from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
+from dgsm_helpers.rules.weighted_metrics import form_named
+from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.events import Events, events_of
-from dgsm_helpers.simulate.instance_capacity import Capacity
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.plan_alarms import PlanAlarms, Samples
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.simulated_run import Run, ScalingEvent
 from dgsm_helpers.simulate.traffic import STEP_S, Traffic
 from dgsm_helpers.simulate.virtual_fleet import Lifecycle, VirtualFleet
 
 
-def capacities_of(plan: Plan, capacity: Capacity | Mapping[str, Capacity]) -> dict[str, Capacity]:
-    """The capacity of each of the plan's instance types.
-
-    Raises:
-        NotReady: one has not been measured.
-    """
-    if isinstance(capacity, Capacity):
-        return dict.fromkeys(plan.instance_types, capacity)
-    if missing := [t for t in plan.instance_types if t not in (capacity or {})]:
-        raise NotReady(
-            f"The capacity of {', '.join(missing)} has not been measured.",
-            hint="Measure each type of the pool (dgsm tune ENDPOINT), or leave it out of the plan.",
-        )
-    return {t: capacity[t] for t in plan.instance_types}
-
-
-def check_playable(traffic: Traffic, plan: Plan) -> None:
+def check_playable(traffic: Traffic, plan: ScalingPlan) -> None:
     """Refuse what a run could not say anything true about.
 
     Raises:
@@ -76,113 +56,61 @@ def check_playable(traffic: Traffic, plan: Plan) -> None:
             )
 
 
-def lay_out(traffic: Traffic, model: ScalingModel, *, seed: int = 0) -> Events:
-    """The traffic's events for `simulate`, to be made once for many runs with the same model and seed."""
-    return events_of(traffic, stream_limit_s=model.stream_limit_s, tick_s=STEP_S, seed=seed)
+def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
+    """The traffic's events for `simulate`, to be made once for many runs with the same stream limit and seed."""
+    limit_s = conditions.model.stream_limit_s
+    return events_of(traffic, stream_limit_s=limit_s, tick_s=STEP_S, seed=conditions.seed)
 
 
-def simulate(
-    traffic: Traffic,
-    plan: Plan,
-    *,
-    capacity: Capacity | Mapping[str, Capacity],
-    model: ScalingModel | None = None,
-    seed: int = 0,
-    events: Events | None = None,
-) -> Run:
+def simulate(traffic: Traffic, plan: ScalingPlan, conditions: Conditions, *, events: Events | None = None) -> Run:
     """Play ``traffic`` under ``plan``.
 
     Args:
         traffic: sessions.
         plan: policies, bounds, schedule, types.
-        capacity: what one instance carries, as measured; by type when types differ.
-        model: assumptions; the nominal ones by default.
-        seed: of start-up times and routing.
-        events: from `lay_out` with the same traffic, model and seed.
+        conditions: what one instance carries, the model, the seed.
+        events: from `lay_out`, with the same traffic, stream limit and seed.
 
     Raises:
         NotReady: a capacity has not been measured.
         InvalidInput: the traffic is shorter than a cooldown.
         UnsupportedFeature: a policy follows a metric-math expression of no known form.
     """
-    model = model or ScalingModel()
-    capacities = capacities_of(plan, capacity)
+    conditions.capacities_of(plan)
     check_playable(traffic, plan)
-    laid_out = events or lay_out(traffic, model, seed=seed)
-    return _Player(traffic=traffic, plan=plan, model=model, capacities=capacities, seed=seed, events=laid_out).play()
+    return _Player(traffic, plan, conditions, events or lay_out(traffic, conditions)).play()
 
 
 class _Player:
     """The mutable side of one run."""
 
-    def __init__(
-        self,
-        *,
-        traffic: Traffic,
-        plan: Plan,
-        model: ScalingModel,
-        capacities: Mapping[str, Capacity],
-        seed: int,
-        events: Events,
-    ) -> None:
-        self._given = {"traffic": traffic, "plan": plan, "model": model, "capacities": capacities, "seed": seed}
-        self._plan, self._model, self._events = plan, model, events
-        self._fleet = VirtualFleet(
-            events,
-            routing=model.routing,
-            knees={t: c.knee for t, c in capacities.items()},
-            reopen=model.reopen_cut_streams,
-        )
+    def __init__(self, traffic: Traffic, plan: ScalingPlan, conditions: Conditions, events: Events) -> None:
+        self._traffic, self._plan, self._conditions, self._events = traffic, plan, conditions, events
+        self._model = model = conditions.model
+        knees = {t: c.knee for t, c in conditions.capacities_of(plan).items()}
+        self._fleet = VirtualFleet(events, routing=model.routing, knees=knees, reopen=model.reopen_cut_streams)
         count = _start_count(plan, events)
         for _ in range(count):
             self._fleet.add(plan.instance_types[0], 0.0)
-        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(seed))
+        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(conditions.seed))
+        self._alarms = PlanAlarms(plan, model, knees=knees, tick_s=events.tick_s)
         self._state = State(running=count, desired=count)
-        self._bounds: Bounds = plan.bounds
+        self._bounds = plan.bounds
         self._schedule = sorted(plan.schedule, key=lambda change: change.at_s)
         self._due_s: float | None = None
         self._cause = ""
         self._log: list[ScalingEvent] = []
-        self._feeds: dict[tuple[str, float], tuple[Datapoints, list[AlarmTracker]]] = {}
-        self._pools: list[tuple[PoolDatapoints, tuple[AlarmTracker, ...]]] = []
-        self._trackers: dict[str, tuple[AlarmTracker, ...]] = {}
-        for policy in plan.policies:
-            specs = alarms_for(policy, model) if isinstance(policy, TargetTracking) else (policy.alarm,)
-            if isinstance(policy, TargetTracking) and policy.form:
-                self._trackers[policy.name] = self._track_pool(policy, specs)
-            else:
-                self._trackers[policy.name] = tuple(self._track(spec) for spec in specs)
-
-    def _track(self, spec: AlarmSpec) -> AlarmTracker:
-        """An alarm, fed together with those of the same statistic and period."""
-        key = (spec.statistic, spec.period_s)
-        if key not in self._feeds:
-            feed = Datapoints(statistic=spec.statistic, period_s=spec.period_s, tick_s=self._events.tick_s)
-            self._feeds[key] = (feed, [])
-        tracker = AlarmTracker(spec, 0.0)
-        self._feeds[key][1].append(tracker)
-        return tracker
-
-    def _track_pool(self, policy: TargetTracking, specs: tuple[AlarmSpec, ...]) -> tuple[AlarmTracker, ...]:
-        """The alarms of a policy on metric math over the pool's types."""
-        types, capacities = self._plan.instance_types, self._given["capacities"]
-        feed = PoolDatapoints(
-            form_named(policy.form),
-            {t: float(capacities[t].knee) for t in types},
-            weights=dict(zip(types, policy.weights, strict=False)),
-            ticks=int(specs[0].period_s / self._events.tick_s),
-            zeros=self._model.idle_instance_emits_zero,
-        )
-        trackers = tuple(AlarmTracker(spec, 0.0) for spec in specs)
-        self._pools.append((feed, trackers))
-        return trackers
 
     def play(self) -> Run:
         """Every beat, in order."""
         events, fleet, tick_s = self._events, self._fleet, self._events.tick_s
-        peaks, serving, desired, streams, average, maximum = [], [], [], [], [], []
-        starts, feeds = events.bounds, list(self._feeds.values())
-        zeros = self._model.idle_instance_emits_zero
+        peaks: list[list[int]] = []
+        serving: list[int] = []
+        desired: list[int] = []
+        streams: list[int] = []
+        average: list[float] = []
+        maximum: list[float] = []
+        starts, zeros = events.bounds, self._model.idle_instance_emits_zero
         for tick in range(events.ticks):
             fleet.advance(starts[tick], starts[tick + 1])
             now_s = (tick + 1) * tick_s
@@ -191,32 +119,23 @@ class _Player:
             row = fleet.take_peaks()
             count = len(fleet.serving)
             total, top = sum(row) + len(row) - count, max(row)
-            samples = count if zeros else sum(value > 0 for value in row)
-            changed = False
-            for feed, trackers in feeds:
-                feed.add(total, samples, top)
-                if (tick + 1) % feed.ticks == 0:
-                    value = feed.take()
-                    for tracker in trackers:
-                        changed |= tracker.push(value, now_s)
-            for pool, trackers in self._pools:
-                pool.add(row, fleet.types)
-                if (tick + 1) % pool.ticks == 0:
-                    value = pool.take()
-                    for tracker in trackers:
-                        changed |= tracker.push(value, now_s)
-            if changed:
-                self._due_s = next_due_s(self._state, self._signals(light=True), self._model)
+            publishing = count if zeros else sum(value > 0 for value in row)
+            if self._alarms.push(Samples(row, fleet.types, total, publishing, top), tick + 1):
+                self._due_s = next_due_s(self._state, self._alarms.signals(with_datapoints=False), self._model)
             self._scale(now_s)
             peaks.append(row)
             serving.append(count)
             desired.append(self._state.desired)
             streams.append(fleet.streams)
-            average.append(total / samples if samples else np.nan)
-            maximum.append(top if samples else np.nan)
+            average.append(total / publishing if publishing else np.nan)
+            maximum.append(top if publishing else np.nan)
         tally = fleet.close(events.ticks * tick_s)
         return Run(
-            **self._given,
+            plan=self._plan,
+            model=self._model,
+            traffic=self._traffic,
+            capacities=self._conditions.capacities_of(self._plan),
+            seed=self._conditions.seed,
             times_s=np.arange(1, events.ticks + 1) * tick_s,
             serving=np.array(serving),
             desired=np.array(desired),
@@ -237,25 +156,10 @@ class _Player:
         if self._bounds.clamp(self._state.desired) != self._state.desired:
             self._carry_out(pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause), now_s)
         elif self._due_s is not None and now_s >= self._due_s - EPSILON_S:
-            signals = self._signals(light=False)
+            signals = self._alarms.signals(with_datapoints=True)
             decision = decide(self._state, signals, self._plan.policies, self._bounds, self._model, now_s=now_s)
             self._carry_out(decision, now_s)
             self._due_s = next_due_s(self._state, signals, self._model)
-
-    def _signals(self, *, light: bool) -> dict[str, PolicySignals]:
-        """Alarms by policy; ``light`` leaves out the datapoints, which only a decision looks at."""
-
-        def reading(name: str, tracker: AlarmTracker) -> AlarmReading:
-            points = () if light or tracker.state != "ALARM" else tracker.datapoints()
-            return AlarmReading(name=name, state=tracker.state, since_s=tracker.since_s, datapoints=points)
-
-        return {
-            name: PolicySignals(
-                high=reading(f"{name}-AlarmHigh", trackers[0]),
-                low=reading(f"{name}-AlarmLow", trackers[1]) if len(trackers) > 1 else None,
-            )
-            for name, trackers in self._trackers.items()
-        }
 
     def _carry_out(self, decision: Decision, now_s: float) -> None:
         before = self._state.desired
@@ -271,11 +175,6 @@ class _Player:
                 self._record(decision, now_s, before, before)
 
     def _record(self, decision: Decision, now_s: float, before: int, after: int) -> None:
-        trackers = self._trackers.get(decision.policy)
-        since = None
-        if trackers:
-            low = decision.alarm.endswith("-AlarmLow")
-            since = trackers[1 if low else 0].since_s
         self._log.append(
             ScalingEvent(
                 at_s=now_s,
@@ -286,7 +185,7 @@ class _Player:
                 alarm=decision.alarm,
                 cause=decision.cause,
                 code=decision.code,
-                alarm_s=since,
+                alarm_s=self._alarms.since_s(decision.policy, decision.alarm),
             )
         )
 
@@ -300,7 +199,7 @@ class _Player:
             self._log[index] = replace(self._log[index], completed_s=now_s)
 
 
-def _start_count(plan: Plan, events: Events) -> int:
+def _start_count(plan: ScalingPlan, events: Events) -> int:
     """Instances at the start: as given, or as many as the first interval's streams need under the plan."""
     if plan.initial_count is not None:
         return plan.initial_count

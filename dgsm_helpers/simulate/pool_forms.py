@@ -13,10 +13,10 @@ from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.rules.weighted_metrics import FORMS, form_named
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import lay_out, simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import Merits, merits_of
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.simulated_run import Run
 from dgsm_helpers.simulate.traffic import Traffic, step
 
@@ -76,19 +76,21 @@ def compare_forms(
     Raises:
         InvalidInput: the traffic is shorter than a cooldown, or a capacity below one.
     """
-    model = model or ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS)
-    knees = {instance_type: Capacity(knee=knee) for instance_type, knee in capacities.items()}
+    conditions = Conditions(
+        capacity={instance_type: Capacity(knee=knee) for instance_type, knee in capacities.items()},
+        model=model or ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS),
+    )
     types, quarter_s = tuple(capacities), traffic.horizon_s / 4
     shortage = (Shortage(instance_type=types[0], start_s=quarter_s, end_s=3 * quarter_s),)
     weakest = min(capacities.values())
     sudden = step(before=0.3 * weakest, after=2.5 * weakest, at_s=1800, horizon_s=5400, mean_s=60)
-    events = lay_out(traffic, model)
+    events = lay_out(traffic, conditions)
     outcomes = []
     for name in (*FORMS, PREDEFINED):
         policy = _policy(name, capacities, share)
 
         def played(over: Traffic, short: tuple[Shortage, ...], policy: TargetTracking = policy) -> Run:
-            plan = Plan(
+            plan = ScalingPlan(
                 name=policy.name,
                 policies=(policy,),
                 bounds=Bounds(min_capacity=1, max_capacity=max_capacity),
@@ -96,7 +98,7 @@ def compare_forms(
                 shortages=short,
                 initial_count=1,
             )
-            return simulate(over, plan, capacity=knees, model=model, events=events if over is traffic else None)
+            return simulate(over, plan, conditions, events=events if over is traffic else None)
 
         first = next((e.at_s - 1800 for e in played(sudden, ()).events if e.kind == "out" and e.at_s > 1800), None)
         outcomes.append(
@@ -122,8 +124,8 @@ def recommended(outcomes: Sequence[FormOutcome]) -> tuple[FormOutcome, str]:
         return best, f"every form overloads more than {AFFECTED_LIMIT:.0%} of stream-time; {best.form} least"
     best = min(kept, key=lambda outcome: outcome.whole.instance_hours + outcome.short.instance_hours)
     dropped = [o.form for o in outcomes if o not in kept]
-    why = f"fewest instance-hours of those that overload at most {AFFECTED_LIMIT:.0%} of stream-time"
-    return best, f"{why}; not so: {', '.join(dropped)}" if dropped else why
+    reason = f"fewest instance-hours of those that overload at most {AFFECTED_LIMIT:.0%} of stream-time"
+    return best, f"{reason}; not so: {', '.join(dropped)}" if dropped else reason
 
 
 def _policy(name: str, capacities: Mapping[str, int], share: float) -> TargetTracking:

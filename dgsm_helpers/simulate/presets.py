@@ -14,39 +14,40 @@ from collections.abc import Iterable, Sequence
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.policies import Bounds, Metric, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
-from dgsm_helpers.rules.schedules import Schedule
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import DAY_S
 
 POLICY_NAME = "deepgram-streaming-concurrency-policy"
 
 
-def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int = 4) -> Plan:
+def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int = 4) -> ScalingPlan:
     """The guide's policy; with its own numbers unless told otherwise."""
     policy = TargetTracking(
         name=POLICY_NAME, target_value=target_value, scale_in_cooldown_s=300, scale_out_cooldown_s=60
     )
     bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
-    return Plan(name="guide", policies=(policy,), bounds=bounds)
+    return ScalingPlan(name="guide", policies=(policy,), bounds=bounds)
 
 
-def step_in(*, target_value: float, min_capacity: int = 1, max_capacity: int = 4, idle_below: float = 0.5) -> Plan:
+def step_in(
+    *, target_value: float, min_capacity: int = 1, max_capacity: int = 4, idle_below: float = 0.5
+) -> ScalingPlan:
     """Target tracking only adds; one instance at a time is removed while the average is below ``idle_below`` streams.
 
     Almost no stream is cut, at the price of instances that stay until the traffic is nearly gone.
     """
-    adding = dataclasses.replace(guide(target_value=target_value).policies[0], disable_scale_in=True)
+    adding = dataclasses.replace(guide(target_value=target_value).tracking, disable_scale_in=True)
     alarm = AlarmSpec(threshold=idle_below, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
     removing = StepScaling(
         name="step-in-when-idle", alarm=alarm, steps=(StepAdjustment(adjustment=-1, upper=0.0),), cooldown_s=300
     )
     bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
-    return Plan(name="step-in", policies=(adding, removing), bounds=bounds)
+    return ScalingPlan(name="step-in", policies=(adding, removing), bounds=bounds)
 
 
 def scheduled_minimum(
-    plan: Plan, *, minimum: int, from_s: float, to_s: float, horizon_s: float, period_s: float = DAY_S
-) -> Plan:
+    plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float, period_s: float = DAY_S
+) -> ScalingPlan:
     """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
 
     Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
@@ -61,46 +62,17 @@ def scheduled_minimum(
             f"A scheduled minimum of {minimum} is outside the plan's {plan.bounds.min_capacity} to "
             f"{plan.bounds.max_capacity} instances."
         )
-    changes = []
-    for day in range(int(horizon_s // period_s) + 1):
-        begin_s = day * period_s
-        changes.append(ScheduledChange(at_s=begin_s + from_s, min_capacity=minimum, name="peak-minimum"))
-        changes.append(
-            ScheduledChange(at_s=begin_s + to_s, min_capacity=plan.bounds.min_capacity, name="off-peak-minimum")
-        )
+    settings = ((from_s, minimum, "peak-minimum"), (to_s, plan.bounds.min_capacity, "off-peak-minimum"))
+    changes = (
+        ScheduledChange(at_s=day * period_s + at_s, min_capacity=low, name=name)
+        for day in range(int(horizon_s // period_s) + 1)
+        for at_s, low, name in settings
+    )
     return dataclasses.replace(
         plan,
         name=f"{plan.name} + minimum {minimum} from {from_s / 3600:g} to {to_s / 3600:g} h",
         schedule=plan.schedule + tuple(c for c in changes if c.at_s <= horizon_s),
     )
-
-
-def scheduled_changes(
-    schedule: Schedule,
-    *,
-    begin_s: float,
-    horizon_s: float,
-    min_capacity: int | None = None,
-    max_capacity: int | None = None,
-    name: str = "scheduled-action",
-) -> tuple[ScheduledChange, ...]:
-    """A scheduled action (`schedules.parse_schedule`) as the changes it makes to traffic that begins at ``begin_s``.
-
-    Args:
-        schedule: when it fires, in Unix seconds.
-        begin_s: Unix time of the traffic's begin.
-        horizon_s: length of the traffic.
-        min_capacity: new minimum, None to leave it.
-        max_capacity: new maximum, None to leave it.
-        name: of the action.
-    """
-    changes, moment = [], schedule.next_after(begin_s - 1)
-    while moment is not None and moment < begin_s + horizon_s:
-        changes.append(
-            ScheduledChange(at_s=moment - begin_s, min_capacity=min_capacity, max_capacity=max_capacity, name=name)
-        )
-        moment = schedule.next_after(moment)
-    return tuple(changes)
 
 
 def grid(
@@ -113,7 +85,7 @@ def grid(
     metrics: Sequence[Metric] = ("high-resolution",),
     schedules: Iterable[tuple[ScheduledChange, ...]] = ((),),
     instance_types: tuple[str, ...] = ("ml.g5.2xlarge",),
-) -> tuple[Plan, ...]:
+) -> tuple[ScalingPlan, ...]:
     """One plan for every combination whose minimum is not above its maximum."""
     plans = []
     axes = (targets, scale_out_cooldowns_s, scale_in_cooldowns_s, minimums, maximums, metrics, tuple(schedules))
@@ -129,7 +101,7 @@ def grid(
         )
         name = f"target {target:g}, cooldown {out_s:g}/{in_s:g} s, {low} to {high}, {metric}"
         plans.append(
-            Plan(
+            ScalingPlan(
                 name=name + (", scheduled" if schedule else ""),
                 policies=(policy,),
                 bounds=Bounds(min_capacity=low, max_capacity=high),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import TargetTracking
+from dgsm_helpers.rules.policies import Metric, TargetTracking
+from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.simulated_run import Run
 from dgsm_helpers.simulate.traffic import Traffic
 
@@ -43,7 +40,7 @@ class Reaction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class MetricComparison:
     """The same traffic and policy with two metrics; the factors are one-minute over high-resolution."""
 
     high_resolution: Reaction
@@ -60,42 +57,47 @@ class Comparison:
         slow, fast = self.one_minute.total_s, self.high_resolution.total_s
         return None if slow is None or fast is None else slow / fast
 
+    def __str__(self) -> str:
+        """The guide's claim on this traffic, in a sentence: detection alone, and end to end."""
+        fast, slow = self.high_resolution, self.one_minute
+        text = (
+            f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, {slow.detection_s:.0f} "
+            f"s with a 1-minute one ({self.detection_factor:.1f}x sooner; the guide says up to 6x)"
+        )
+        if self.total_factor is None:
+            return f"{text}. The new instance did not serve within this traffic."
+        return (
+            f"{text}; end to end, until the new instance serves, {fast.total_s:.0f} s against {slow.total_s:.0f} s "
+            f"({self.total_factor:.1f}x)."
+        )
+
 
 def reaction(run: Run) -> Reaction | None:
     """The first scale-out by an alarm; None when there was none."""
-    first = next((e for e in run.events if e.kind == "out" and e.alarm_s is not None), None)
+    outs = ((event, event.alarm_s) for event in run.events if event.kind == "out")
+    first, alarm_s = next(((event, at_s) for event, at_s in outs if at_s is not None), (None, 0.0))
     if first is None:
         return None
     policy = next(p for p in run.plan.policies if p.name == first.policy)
     threshold = policy.target_value if isinstance(policy, TargetTracking) else policy.alarm.threshold
     metric = run.average if run.model.statistic == "Average" else run.maximum
-    at = int(np.searchsorted(run.times_s, first.alarm_s))
+    at = int(np.searchsorted(run.times_s, alarm_s))
     calm = np.flatnonzero(~(metric[: at + 1] > threshold))
     breach = calm[-1] + 1 if calm.size else 0
-    step_s = run.times_s[0]
     return Reaction(
-        breach_s=float(breach * step_s), alarm_s=first.alarm_s, asked_s=first.at_s, served_s=first.completed_s
+        breach_s=float(breach * run.times_s[0]), alarm_s=alarm_s, asked_s=first.at_s, served_s=first.completed_s
     )
 
 
-def compare_metrics(
-    traffic: Traffic,
-    plan: Plan,
-    *,
-    capacity: Capacity | Mapping[str, Capacity],
-    model: ScalingModel | None = None,
-    seed: int = 0,
-) -> Comparison | None:
+def compare_metrics(traffic: Traffic, plan: ScalingPlan, conditions: Conditions) -> MetricComparison | None:
     """Play the plan twice, its target-tracking policies on the ten-second and on the one-minute metric.
 
     None when either did not scale out.
     """
-    reactions = []
-    for metric in ("high-resolution", "one-minute"):
-        policies = tuple(
-            dataclasses.replace(p, metric=metric) if isinstance(p, TargetTracking) else p for p in plan.policies
-        )
-        changed = dataclasses.replace(plan, policies=policies)
-        reactions.append(reaction(simulate(traffic, changed, capacity=capacity, model=model, seed=seed)))
-    fast, slow = reactions
-    return Comparison(high_resolution=fast, one_minute=slow) if fast and slow else None
+
+    def reaction_on(metric: Metric) -> Reaction | None:
+        policies = (replace(p, metric=metric) if isinstance(p, TargetTracking) else p for p in plan.policies)
+        return reaction(simulate(traffic, replace(plan, policies=tuple(policies)), conditions))
+
+    fast, slow = reaction_on("high-resolution"), reaction_on("one-minute")
+    return MetricComparison(high_resolution=fast, one_minute=slow) if fast and slow else None

@@ -93,7 +93,7 @@ def columns_of(text: str, *, name: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: it is no CSV.
     """
-    return tuple(_reader(text, name).fieldnames)
+    return tuple(_reader(text, name).fieldnames or ())
 
 
 def moment_of(text: str) -> float:
@@ -191,10 +191,11 @@ def _reader(text: str, name: str) -> csv.DictReader[str]:
 def _rows(text: str, name: str, *, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     """(line number, cells by column) of each row."""
     reader = _reader(text, name)
-    missing = [column for column in needed if column not in reader.fieldnames]
-    if missing:
-        found = ", ".join(reader.fieldnames) or "nothing"
-        raise InvalidInput(f"CSV {name!r} has no column {', '.join(missing)}; it has {found}.")
+    columns = reader.fieldnames or ()
+    if missing := [column for column in needed if column not in columns]:
+        raise InvalidInput(
+            f"CSV {name!r} has no column {', '.join(missing)}; it has {', '.join(columns) or 'nothing'}."
+        )
     rows = []
     try:
         for row in reader:

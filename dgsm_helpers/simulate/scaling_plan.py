@@ -10,7 +10,7 @@ from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, TargetT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ScalingPlan:
     """One way to scale a variant.
 
     ``instance_types`` are by priority, the preferred one first; ``shortages`` are times (of the traffic) without
@@ -37,6 +37,18 @@ class Plan:
             raise InvalidInput(f"Plan {self.name!r} names no instance type.")
         if self.initial_count is not None and self.bounds.clamp(self.initial_count) != self.initial_count:
             raise InvalidInput(f"Plan {self.name!r} starts with {self.initial_count} instances, outside its bounds.")
+
+    @property
+    def tracking(self) -> TargetTracking:
+        """Its first policy, which must be target tracking.
+
+        Raises:
+            InvalidInput: it is step scaling.
+        """
+        first = self.policies[0]
+        if not isinstance(first, TargetTracking):
+            raise InvalidInput(f"Plan {self.name!r} begins with step scaling, not with target tracking.")
+        return first
 
     @property
     def longest_cooldown_s(self) -> float:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.instance_capacity import Capacity
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.conditions import Capacity
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
 from dgsm_helpers.simulate.virtual_fleet import Tally
 
@@ -39,7 +39,7 @@ class ScalingEvent:
 class Run:
     """What happened. Arrays have one value a beat, at ``times_s``; `instances` unpacks ``peaks``."""
 
-    plan: Plan
+    plan: ScalingPlan
     model: ScalingModel
     traffic: Traffic
     capacities: Mapping[str, Capacity]

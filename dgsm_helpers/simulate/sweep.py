@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.engine import capacities_of, check_playable, lay_out, simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.conditions import Conditions
+from dgsm_helpers.simulate.engine import check_playable, lay_out, simulate
 from dgsm_helpers.simulate.merits import Merits, merits_of
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
 
 _PLANS_PER_TASK = 10
@@ -33,7 +32,7 @@ Progress = Callable[[int, int], None]
 class Outcome:
     """A plan and what it led to."""
 
-    plan: Plan
+    plan: ScalingPlan
     merits: Merits
 
     @property
@@ -55,12 +54,9 @@ class Recommendation:
 
 def sweep(
     traffic: Traffic,
-    plans: Sequence[Plan],
+    plans: Sequence[ScalingPlan],
+    conditions: Conditions,
     *,
-    capacity: Capacity | Mapping[str, Capacity],
-    model: ScalingModel | None = None,
-    usd_per_hour: Mapping[str, float] | None = None,
-    seed: int = 0,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Outcome, ...]:
@@ -69,10 +65,7 @@ def sweep(
     Args:
         traffic: sessions.
         plans: what to compare.
-        capacity: what one instance carries, as measured; by type when types differ.
-        model: assumptions; since the statistic is unsettled, sweep with both and compare.
-        usd_per_hour: price by instance type.
-        seed: of start-up times and routing.
+        conditions: since the model's statistic is unsettled, sweep with both and compare.
         executor: where to run; a pool of processes that ends with the call by default.
         progress: told after each batch.
 
@@ -84,18 +77,12 @@ def sweep(
     if not plans:
         raise InvalidInput("A sweep needs at least one plan.")
     for plan in plans:
-        capacities_of(plan, capacity)
+        conditions.capacities_of(plan)
         check_playable(traffic, plan)
-    model = model or ScalingModel()
     batches = [plans[i : i + _PLANS_PER_TASK] for i in range(0, len(plans), _PLANS_PER_TASK)]
     results: dict[int, list[Merits]] = {}
     with nullcontext(executor) if executor else _processes(len(batches)) as pool:
-        futures = {
-            pool.submit(
-                _run_batch, traffic, batch, capacity=capacity, model=model, usd_per_hour=usd_per_hour, seed=seed
-            ): index
-            for index, batch in enumerate(batches)
-        }
+        futures = {pool.submit(_run_batch, traffic, batch, conditions): index for index, batch in enumerate(batches)}
         done = 0
         try:
             for future in as_completed(futures):
@@ -170,8 +157,8 @@ def _cautions(best: Outcome) -> str:
 def _trade(best: Outcome, other: Outcome) -> str:
     cost = other.cost / best.cost - 1 if best.cost else 0.0
     less = best.merits.over_capacity_stream_s - other.merits.over_capacity_stream_s
-    what = f"{abs(less):.0f} {'fewer' if less > 0 else 'more'} stream-seconds over capacity"
-    return f"{abs(cost):.1%} {'more' if cost > 0 else 'less'} cost for {what}."
+    gain = f"{abs(less):.0f} {'fewer' if less > 0 else 'more'} stream-seconds over capacity"
+    return f"{abs(cost):.1%} {'more' if cost > 0 else 'less'} cost for {gain}."
 
 
 def _processes(tasks: int) -> ProcessPoolExecutor:
@@ -192,21 +179,8 @@ def _result(future: Future[list[Merits]]) -> list[Merits]:
         ) from error
 
 
-def _run_batch(
-    traffic: Traffic,
-    plans: Sequence[Plan],
-    *,
-    capacity: Capacity | Mapping[str, Capacity],
-    model: ScalingModel,
-    usd_per_hour: Mapping[str, float] | None,
-    seed: int,
-) -> list[Merits]:
+def _run_batch(traffic: Traffic, plans: Sequence[ScalingPlan], conditions: Conditions) -> list[Merits]:
     """One task, self-contained so that any executor can carry it elsewhere."""
-    events = lay_out(traffic, model, seed=seed)
-    return [
-        merits_of(
-            simulate(traffic, plan, capacity=capacity, model=model, seed=seed, events=events),
-            usd_per_hour=usd_per_hour,
-        )
-        for plan in plans
-    ]
+    events = lay_out(traffic, conditions)
+    runs = (simulate(traffic, plan, conditions, events=events) for plan in plans)
+    return [merits_of(run, usd_per_hour=conditions.usd_per_hour) for run in runs]

@@ -142,7 +142,10 @@ def step(
     *, before: float, after: float, at_s: float, horizon_s: float, mean_s: float = 300.0, seed: int = 0
 ) -> Traffic:
     """``before`` sessions, and from ``at_s`` on ``after``; downwards it follows as sessions end."""
-    level = _where(lambda t: t >= at_s, after, before)
+
+    def level(t: np.ndarray) -> np.ndarray:
+        return np.where(t >= at_s, after, before)
+
     return from_level("step", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
 
 
@@ -156,16 +159,18 @@ def ramp(
     mean_s: float = 300.0,
     seed: int = 0,
 ) -> Traffic:
-    """From ``before`` sessions at ``start_s`` to ``after`` at ``end_s`` in a straight line."""
+    """From ``before`` sessions at ``start_s`` to ``after`` at ``end_s`` in a straight line.
+
+    Raises:
+        InvalidInput: it ends before it starts.
+    """
     if not start_s < end_s:
         raise InvalidInput(f"A ramp must end after it starts, not from {start_s} s to {end_s} s.")
-    return from_level(
-        "ramp",
-        lambda t: np.interp(t, (start_s, end_s), (before, after)),
-        horizon_s=horizon_s,
-        mean_s=mean_s,
-        seed=seed,
-    )
+
+    def level(t: np.ndarray) -> np.ndarray:
+        return np.interp(t, (start_s, end_s), (before, after))
+
+    return from_level("ramp", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
 
 
 def diurnal(
@@ -222,18 +227,21 @@ def preset(name: str, *, peak: float, horizon_s: float = DAY_S, mean_s: float = 
     Raises:
         InvalidInput: no such shape.
     """
-    shared = {"horizon_s": horizon_s, "mean_s": mean_s, "seed": seed}
     low, third_s = peak / 10, horizon_s / 3
     if name == "constant":
-        return constant(streams=peak, **shared)
+        return constant(streams=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
     if name == "step":
-        return step(before=low, after=peak, at_s=third_s, **shared)
+        return step(before=low, after=peak, at_s=third_s, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
     if name == "ramp":
-        return ramp(before=low, after=peak, start_s=third_s, end_s=2 * third_s, **shared)
+        return ramp(
+            before=low, after=peak, start_s=third_s, end_s=2 * third_s, horizon_s=horizon_s, mean_s=mean_s, seed=seed
+        )
     if name == "diurnal":
-        return diurnal(low=low, high=peak, **shared)
+        return diurnal(low=low, high=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
     if name == "bursty":
-        return bursty(base=low, burst=peak, every_s=7200.0, burst_s=600.0, **shared)
+        return bursty(
+            base=low, burst=peak, every_s=7200.0, burst_s=600.0, horizon_s=horizon_s, mean_s=mean_s, seed=seed
+        )
     raise InvalidInput(f"There is no traffic shape {name!r}.", hint=f"Use one of {', '.join(PRESETS)}, or a file.")
 
 
@@ -250,10 +258,10 @@ def from_level(name: str, level: Level, *, horizon_s: float, mean_s: float, seed
     refuse_size(name, horizon_s=horizon_s, sessions=0)
     rng = generator(seed)
     edges = np.arange(0.0, horizon_s, STEP_S)
-    wanted = np.asarray(level(edges), float)
-    if not (np.isfinite(wanted) & (wanted >= 0)).all():
-        raise InvalidInput(f"Traffic {name!r} has a level that is negative or no number (lowest: {wanted.min():g}).")
-    expected = _arrivals(wanted, mean_s)
+    levels = np.asarray(level(edges), float)
+    if not (np.isfinite(levels) & (levels >= 0)).all():
+        raise InvalidInput(f"Traffic {name!r} has a level that is negative or no number (lowest: {levels.min():g}).")
+    expected = _arrivals(levels, mean_s)
     refuse_size(name, horizon_s=horizon_s, sessions=expected.sum())
     arrivals = rng.poisson(expected)
     starts = np.sort(np.repeat(edges, arrivals) + rng.uniform(0, STEP_S, arrivals.sum()))
@@ -273,15 +281,11 @@ def refuse_mean(mean_s: float) -> None:
         raise InvalidInput(f"The mean length of a stream must be above zero, not {mean_s} s.")
 
 
-def _arrivals(wanted: np.ndarray, mean_s: float) -> np.ndarray:
+def _arrivals(levels: np.ndarray, mean_s: float) -> np.ndarray:
     """Expected arrivals of each step; where the level falls faster than sessions end, none until it is met again."""
     kept = np.exp(-STEP_S / mean_s)
-    arrivals, present = np.empty_like(wanted), 0.0
-    for index, aim in enumerate(wanted.tolist()):
+    arrivals, present = np.empty_like(levels), 0.0
+    for index, aim in enumerate(levels.tolist()):
         arrivals[index] = new = max(0.0, aim - present * kept)
         present = present * kept + new
     return arrivals
-
-
-def _where(condition: Callable[[np.ndarray], np.ndarray], yes: float, no: float) -> Level:
-    return lambda t: np.where(condition(t), yes, no)

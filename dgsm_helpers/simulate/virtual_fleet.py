@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from dgsm_helpers.rules.fleet import RANDOM, choose_instance, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.events import Events
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 _AWAY = 1 << 40
 
@@ -208,7 +208,7 @@ class Lifecycle:
     of the pool has capacity, the change fails: what has started stays, and the rest is given up.
     """
 
-    def __init__(self, fleet: VirtualFleet, plan: Plan, model: ScalingModel, rng: random.Random) -> None:
+    def __init__(self, fleet: VirtualFleet, plan: ScalingPlan, model: ScalingModel, rng: random.Random) -> None:
         self._fleet = fleet
         self._plan = plan
         self._model = model
@@ -248,17 +248,17 @@ class Lifecycle:
         return True
 
     def _start_one(self, now_s: float) -> None:
-        found = place(
+        placement = place(
             self._plan.instance_types,
             now_s=now_s,
             shortages=self._plan.shortages,
             provision_timeout_s=self._plan.provision_timeout_s,
         )
         delay_s = start_delay_s(self._model, self._rng)
-        if found.instance_type is None:
-            self._fails_s = found.at_s
+        if placement.instance_type is None:
+            self._fails_s = placement.at_s
         else:
-            self._starting.append((found.at_s + delay_s, found.instance_type))
+            self._starting.append((placement.at_s + delay_s, placement.instance_type))
 
     def _remove(self, surplus: int, now_s: float) -> None:
         fleet, rank = self._fleet, {t: i for i, t in enumerate(self._plan.instance_types)}

@@ -11,7 +11,7 @@ from typing import Any
 from dgsm_helpers.rules.activities import alarm_name
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Metric, StepAdjustment, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.target_tracking import alarms_for
 from embedded_aws.autoscaling.scaling_records import PolicyRecord
 from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, MetricAlarm
@@ -49,20 +49,7 @@ def read_rule(name: str, kind: str, config: Mapping[str, Any]) -> TargetTracking
             cooldown_s=config.get("Cooldown", DEFAULT_COOLDOWN_S),
             min_adjustment_magnitude=config.get("MinAdjustmentMagnitude", 1),
         )
-    return TargetTracking(
-        name=name,
-        target_value=config["TargetValue"],
-        metric=_metric_kind(config),
-        scale_out_cooldown_s=config.get("ScaleOutCooldown", DEFAULT_COOLDOWN_S),
-        scale_in_cooldown_s=config.get("ScaleInCooldown", DEFAULT_COOLDOWN_S),
-        disable_scale_in=config.get("DisableScaleIn", False),
-    )
-
-
-def _metric_kind(config: Mapping[str, Any]) -> Metric:
-    if _is_high_resolution(config):
-        return "high-resolution"
-    return "metric-math" if "Metrics" in config.get("CustomizedMetricSpecification", {}) else "one-minute"
+    return TargetTracking.from_configuration(name, config)
 
 
 def _is_high_resolution(config: Mapping[str, Any]) -> bool:

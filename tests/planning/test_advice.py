@@ -14,7 +14,7 @@ from dgsm_helpers.cli.main import main
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.advice import advise, step_like
 from dgsm_helpers.planning.applying import apply_settings, settings_for
-from dgsm_helpers.planning.candidates import presets_for
+from dgsm_helpers.planning.candidates import FleetLimits, presets_for
 from dgsm_helpers.planning.measured import measured
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.calibration import calibrate
@@ -176,8 +176,8 @@ def test_a_sweep_adds_the_grid_and_shows_its_progress(shell, capsys):
 def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     wb = workbook()
     deployment.deploy(wb, deployment.plan(wb))
-    shape = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
-    _, at_target, step_in, _, scheduled = presets_for(day, **shape)
+    limits = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
+    _, at_target, step_in, _, scheduled = presets_for(day, limits)
     settings = settings_for(scheduled)
     assert "cron(45 6 * * ? *)" in str(settings)
     assert apply_settings(wb, settings).ok

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.scaling.scaling_state import read_alarms
+from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.cli.main import main
-from dgsm_helpers.errors import NotFound, NotReady
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.planning.calibrating import active_plan, back_test, read_model, recorded_traffic
+from dgsm_helpers.planning.back_testing import back_test, recorded_traffic
+from dgsm_helpers.planning.calibrating import active_plan, read_model, recorded_alarms, scheduled_changes
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import open_workbook
 
@@ -118,3 +121,55 @@ def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
     registration.register(wb)
     with pytest.raises(NotReady, match="no scaling policy"):
         back_test(wb)
+
+
+def test_scheduled_actions_are_planned_in_their_time_zone():
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    up = ScheduledAction(name="up", schedule="cron(0 7 ? * MON-FRI *)", timezone="Europe/Berlin", min_capacity=3)
+    down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
+    changes = scheduled_changes([down, up], monday, 48 * 3600)
+    assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
+        (6, "up", 3),
+        (20, "down", 1),
+        (30, "up", 3),
+    ]
+
+
+def test_a_cron_schedule_becomes_changes_in_the_traffics_own_time():
+    tuesday = datetime(2026, 11, 24, tzinfo=UTC)
+    weekdays = ScheduledAction(
+        name="morning", schedule="cron(30 7 ? * MON-FRI *)", timezone="Europe/Berlin", min_capacity=4
+    )
+    changes = scheduled_changes([weekdays], tuesday, 7 * 86_400)
+    assert [c.at_s / 3600 for c in changes] == [6.5, 30.5, 54.5, 78.5, 150.5]
+    assert {(c.min_capacity, c.max_capacity, c.name) for c in changes} == {(4, None, "morning")}
+
+
+def described_alarm(**changes):
+    """A row of DescribeAlarms, as target tracking makes it."""
+    return {
+        "AlarmName": "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmHigh-1",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 5.0,
+        "Period": 10,
+        "EvaluationPeriods": 4,
+        "Statistic": "Maximum",
+        "TreatMissingData": "missing",
+        **changes,
+    }
+
+
+def test_an_alarm_as_aws_describes_it_is_read_with_all_of_its_numbers():
+    (alarm,) = recorded_alarms(read_alarms([described_alarm()]))
+    assert (alarm.comparison, alarm.threshold, alarm.statistic) == (">", 5.0, "Maximum")
+    assert (alarm.period_s, alarm.evaluation_periods, alarm.datapoints_to_alarm) == (10, 4, 4)
+
+
+def test_an_alarm_without_a_threshold_of_its_own_tells_nothing():
+    assert recorded_alarms(read_alarms([described_alarm(Threshold=None)])) == []
+
+
+def test_an_alarm_of_another_kind_is_refused():
+    band = described_alarm(ComparisonOperator="LessThanLowerOrGreaterThanUpperThreshold")
+    with pytest.raises(InvalidInput, match="Comparison must be one of"):
+        recorded_alarms(read_alarms([band]))

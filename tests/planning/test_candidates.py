@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.candidates import busy_hours, grid_for, most_instances, presets_for, targets_for, targets_of
+from dgsm_helpers.planning.candidates import (
+    FleetLimits,
+    busy_hours,
+    grid_for,
+    most_instances,
+    presets_for,
+    targets_for,
+    targets_of,
+)
 from dgsm_helpers.simulate.traffic import preset
 
-SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
+LIMITS = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
 
 
 def test_the_presets_are_the_guides_step_in_no_scaling_and_a_scheduled_minimum(day):
-    printed, at_target, step_in, fixed, scheduled = presets_for(day, **SHAPE)
-    assert (printed.policies[0].target_value, printed.bounds.max_capacity) == (5.0, 4)
-    assert at_target.policies[0].target_value == 8.0
+    printed, at_target, step_in, fixed, scheduled = presets_for(day, LIMITS)
+    assert (printed.tracking.target_value, printed.bounds.max_capacity) == (5.0, 4)
+    assert at_target.tracking.target_value == 8.0
     assert step_in.policies[0].disable_scale_in
     assert fixed.bounds.min_capacity == fixed.bounds.max_capacity == ceil(day.concurrency().max() / 8)
     assert {change.min_capacity for change in scheduled.schedule} == {1, 3}
-    assert {plan.instance_types for plan in presets_for(day, **SHAPE)} == {("ml.g6.2xlarge",)}
+    assert {plan.instance_types for plan in presets_for(day, LIMITS)} == {("ml.g6.2xlarge",)}
 
 
 def test_the_maximum_follows_the_busiest_moment_and_is_never_below_the_guides(day):
     most = int(day.concurrency().max())
     assert 8 * (most_instances(day, 8.0) - 2) < most <= 8 * (most_instances(day, 8.0) - 1)
     assert most_instances(preset("constant", peak=2, horizon_s=3600.0), 8.0) == 4
-    _, at_target, step_in, _, scheduled = presets_for(day, **SHAPE, max_capacity=20)
+    _, at_target, step_in, _, scheduled = presets_for(day, replace(LIMITS, max_capacity=20))
     assert {p.bounds.max_capacity for p in (at_target, step_in, scheduled)} == {20}
 
 
 def test_a_high_minimum_alone_raises_the_maximum_with_it(day):
     for plans in (presets_for, targets_for, grid_for):
-        assert all(p.bounds.max_capacity >= 30 for p in plans(day, **SHAPE, min_capacity=30)[1:])
+        assert all(p.bounds.max_capacity >= 30 for p in plans(day, replace(LIMITS, min_capacity=30))[1:])
 
 
 def test_a_maximum_is_never_taken_for_none(day):
     with pytest.raises(InvalidInput, match="above MaxCapacity 0"):
-        presets_for(day, **SHAPE, max_capacity=0)
+        presets_for(day, replace(LIMITS, max_capacity=0))
 
 
 def test_a_day_is_busy_around_its_peak_and_instances_are_asked_for_early(day):
@@ -51,11 +60,11 @@ def test_a_day_is_busy_around_its_peak_and_instances_are_asked_for_early(day):
 def test_traffic_that_never_rests_or_is_short_has_no_scheduled_minimum():
     for traffic in (preset("constant", peak=30), preset("diurnal", peak=30, horizon_s=6 * 3600.0)):
         assert busy_hours(traffic) is None
-        assert len(presets_for(traffic, **SHAPE)) == 4
+        assert len(presets_for(traffic, LIMITS)) == 4
 
 
 def test_a_peak_that_one_instance_carries_needs_no_schedule():
-    assert len(presets_for(preset("diurnal", peak=5), **SHAPE)) == 4
+    assert len(presets_for(preset("diurnal", peak=5), LIMITS)) == 4
 
 
 def test_targets_are_shares_of_the_knee_and_never_below_one():
@@ -64,15 +73,15 @@ def test_targets_are_shares_of_the_knee_and_never_below_one():
 
 
 def test_the_grid_crosses_every_setting_once(day):
-    plans = grid_for(day, **SHAPE)
+    plans = grid_for(day, LIMITS)
     assert len({plan.name for plan in plans}) == len(plans) == 5 * 2 * 2 * (2 * 3 + 1)
     metrics = {plan.policies[0].metric for plan in plans}
     assert metrics == {"high-resolution", "one-minute"}
     assert all(plan.bounds.min_capacity == 1 for plan in plans if plan.schedule)
     assert {plan.bounds.max_capacity for plan in plans} == {ceil(day.concurrency().max() / 8), 11}
-    assert {plan.policies[0].target_value for plan in targets_for(day, **SHAPE)} == set(targets_of(10))
+    assert {plan.tracking.target_value for plan in targets_for(day, LIMITS)} == set(targets_of(10))
 
 
 def test_cooldowns_that_the_traffic_does_not_outlast_are_not_in_the_grid():
     short = preset("step", peak=30, horizon_s=800.0)
-    assert {plan.longest_cooldown_s for plan in grid_for(short, **SHAPE)} == {300.0}
+    assert {plan.longest_cooldown_s for plan in grid_for(short, LIMITS)} == {300.0}

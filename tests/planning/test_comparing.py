@@ -5,26 +5,26 @@ from __future__ import annotations
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.candidates import presets_for, targets_for
+from dgsm_helpers.planning.candidates import FleetLimits, presets_for, targets_for
 from dgsm_helpers.planning.comparing import can_be_applied, play, recommended
 from dgsm_helpers.planning.frames import Assumptions, comparison, over_time, swept
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import merits_of
 
-SHAPE = {"knee": 10, "instance_type": "ml.g6.2xlarge"}
+LIMITS = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
 LADDER = Capacity(knee=10, rungs=((4, 100.0), (10, 180.0), (14, 900.0)))
 PRICE = {"ml.g6.2xlarge": 1.2}
 
 
 @pytest.fixture(scope="module")
 def played(day):
-    return play(day, presets_for(day, **SHAPE), capacity=LADDER, model=ScalingModel(), usd_per_hour=PRICE)
+    return play(day, presets_for(day, LIMITS), Conditions(capacity=LADDER, model=ScalingModel(), usd_per_hour=PRICE))
 
 
 def test_each_plan_is_what_a_single_run_gives(day, played):
-    alone = merits_of(simulate(day, played[1].plan, capacity=LADDER), usd_per_hour=PRICE)
+    alone = merits_of(simulate(day, played[1].plan, Conditions(capacity=LADDER)), usd_per_hour=PRICE)
     assert played[1].merits == alone
     assert played[1].outcome.cost == alone.cost_usd
 
@@ -33,7 +33,7 @@ def test_both_statistics_are_reported_until_the_endpoint_settles_it(day, played)
     assert all(item.other is not None for item in played)
     assert played[1].other.instance_hours > played[1].merits.instance_hours
     settled = ScalingModel().with_evidence("endpoint", statistic="Average")
-    (one,) = play(day, [played[1].plan], capacity=LADDER, model=settled)
+    (one,) = play(day, [played[1].plan], Conditions(capacity=LADDER, model=settled))
     assert one.other is None
     assert "instance_hours_other_statistic" not in comparison([one])
 
@@ -65,7 +65,9 @@ def test_the_comparison_has_a_row_a_plan_with_units_in_its_columns(played):
 
 
 def test_a_sweep_as_a_table_holds_settings_and_merits(day):
-    outcomes = [p.outcome for p in play(day, targets_for(day, **SHAPE)[:2], capacity=LADDER, model=ScalingModel())]
+    outcomes = [
+        p.outcome for p in play(day, targets_for(day, LIMITS)[:2], Conditions(capacity=LADDER, model=ScalingModel()))
+    ]
     table = swept(outcomes)
     assert list(table["target_value"]) == [5.0, 6.0]
     assert list(table["cost"]) == list(table["instance_hours"])

@@ -8,12 +8,12 @@ BOUNDS = Bounds(min_capacity=1, max_capacity=4)
 ALARM = alarm_name("endpoint/demo/variant/AllTraffic", "High", "1-2-3")
 
 
-def decision(kind, **kwargs):
-    return Decision(kind=kind, state=State(running=2, desired=2), policy="my-policy", alarm=ALARM, **kwargs)
+def decision(kind, *, desired=2, **kwargs):
+    return Decision(kind=kind, state=State(running=2, desired=desired), policy="my-policy", alarm=ALARM, **kwargs)
 
 
 def test_a_scale_out_reads_as_on_aws_from_start_to_end():
-    text = activity(decision("out", capacity=3), BOUNDS)
+    text = activity(decision("out", desired=3), BOUNDS)
     assert text.description == "Setting desired instance count to 3."
     assert text.cause == (
         "monitor alarm TargetTracking-endpoint/demo/variant/AllTraffic-AlarmHigh-1-2-3 in state ALARM "
@@ -42,7 +42,7 @@ def test_what_is_not_scaled_names_the_limit_that_holds():
 
 
 def test_bounds_and_schedules_have_their_own_causes():
-    pulled = Decision(kind="out", state=State(running=1, desired=4), capacity=4, cause="minimum capacity was set to 4")
+    pulled = Decision(kind="out", state=State(running=1, desired=4), cause="minimum capacity was set to 4")
     assert activity(pulled, BOUNDS).cause == "minimum capacity was set to 4"
     text = scheduled_activity("morning", BOUNDS)
     assert text.description == "Setting min capacity to 1 and max capacity to 4"

@@ -7,7 +7,7 @@ import pytest
 
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
 
 
@@ -24,7 +24,7 @@ def plan_of():
     def make(target=5.0, *, smallest=1, largest=10, schedule=(), **changes):
         policy = TargetTracking(name="streams", target_value=target, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
         mine = {k: changes.pop(k) for k in list(changes) if k in TargetTracking.__dataclass_fields__ and k != "name"}
-        return Plan(
+        return ScalingPlan(
             name="plan",
             policies=changes.pop("policies", (dataclasses.replace(policy, **mine),)),
             bounds=changes.pop("bounds", Bounds(min_capacity=smallest, max_capacity=largest)),

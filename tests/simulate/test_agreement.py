@@ -17,9 +17,9 @@ from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.session import open_workbook
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, ramp, step
 
 PERIOD_S = 10.0
@@ -36,10 +36,10 @@ EXACT = ScalingModel(
 never cut into pieces of 30 minutes, which the bench does not do."""
 
 
-def plan() -> Plan:
+def plan() -> ScalingPlan:
     policy = TargetTracking(name="streams", target_value=5.0, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
     bounds = Bounds(min_capacity=1, max_capacity=4)
-    return Plan(name="guide", policies=(policy,), bounds=bounds, instance_types=TYPES, initial_count=1)
+    return ScalingPlan(name="guide", policies=(policy,), bounds=bounds, instance_types=TYPES, initial_count=1)
 
 
 def play(bench: Bench, traffic: Traffic) -> list[tuple[str, int, float]]:
@@ -71,7 +71,7 @@ def directions(counts: list[tuple[int, float]]) -> list[tuple[str, int, float]]:
 
 
 def simulated(traffic: Traffic) -> list[tuple[str, int, float]]:
-    run = simulate(traffic, plan(), capacity=Capacity(knee=10), model=EXACT)
+    run = simulate(traffic, plan(), Conditions(capacity=Capacity(knee=10), model=EXACT))
     return [(e.kind, e.after, e.at_s) for e in run.events if e.kind in ("out", "in")]
 
 

@@ -14,9 +14,9 @@ from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import lay_out, simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, step
 
 
@@ -29,7 +29,7 @@ def moves(run):
 
 def test_r2_kokoro_scales_out_61_s_after_load(plan_of, held, exact):
     """R2: sample-kokoro-tts-for-ai-agents, validate artifact: load 40 on 1, target 37.5: desired 2 at 61 s (+-10)."""
-    run = simulate(held(40), plan_of(37.5, initial_count=1), capacity=Capacity(knee=50), model=exact)
+    run = simulate(held(40), plan_of(37.5, initial_count=1), Conditions(capacity=Capacity(knee=50), model=exact))
     assert (run.events[0].before, run.events[0].after) == (1, 2)
     assert run.events[0].at_s == pytest.approx(61, abs=10)
 
@@ -37,7 +37,7 @@ def test_r2_kokoro_scales_out_61_s_after_load(plan_of, held, exact):
 def test_r3_kokoro_surge_of_94_on_two_instances(plan_of, held, exact):
     """R3: the same: 94 in flight on 2 instances, target 37.5, gave desired 3."""
     model = dataclasses.replace(exact, routing=LEAST_OUTSTANDING_REQUESTS)
-    run = simulate(held(94), plan_of(37.5, initial_count=2), capacity=Capacity(knee=50), model=model)
+    run = simulate(held(94), plan_of(37.5, initial_count=2), Conditions(capacity=Capacity(knee=50), model=model))
     assert moves(run)[0] == ("out", 2, 3)
 
 
@@ -55,7 +55,9 @@ def test_r6_maximum_with_sticky_streams_overshoots_and_average_does_not(plan_of,
     counts = {}
     for statistic in ("Maximum", "Average"):
         model = dataclasses.replace(exact, statistic=statistic)
-        run = simulate(calls, plan_of(3.0, largest=7, initial_count=1), capacity=Capacity(knee=6), model=model)
+        run = simulate(
+            calls, plan_of(3.0, largest=7, initial_count=1), Conditions(capacity=Capacity(knee=6), model=model)
+        )
         counts[statistic] = (moves(run)[-1][2], int(run.serving[-1]))
         assert all(kind == "out" for kind, _, _ in moves(run))
     assert counts == {"Maximum": (7, 7), "Average": (2, 2)}
@@ -66,7 +68,7 @@ def test_r6_maximum_with_sticky_streams_overshoots_and_average_does_not(plan_of,
 
 def test_scale_in_comes_after_15_minutes_of_low_load(plan_of, held, exact):
     traffic = held(14, until_s=1000.0, horizon_s=4000.0)
-    run = simulate(traffic, plan_of(5.0, initial_count=3), capacity=Capacity(knee=10), model=exact)
+    run = simulate(traffic, plan_of(5.0, initial_count=3), Conditions(capacity=Capacity(knee=10), model=exact))
     first = next(e for e in run.events if e.kind == "in")
     assert first.at_s == pytest.approx(1000 + 900 + 30, abs=20)
     assert (first.before, first.after, run.serving[-1]) == (3, 1, 1)
@@ -77,7 +79,7 @@ def test_one_update_in_flight_delays_what_comes_meanwhile(plan_of, exact):
     starts = np.concatenate((np.zeros(8), np.full(22, 70.0)))
     traffic = Traffic(name="two waves", starts_s=starts, durations_s=np.full(30, 9999.0), horizon_s=1500.0)
     model = dataclasses.replace(exact, routing=LEAST_OUTSTANDING_REQUESTS)
-    run = simulate(traffic, plan_of(5.0, initial_count=1), capacity=Capacity(knee=10), model=model)
+    run = simulate(traffic, plan_of(5.0, initial_count=1), Conditions(capacity=Capacity(knee=10), model=model))
     assert moves(run) == [("out", 1, 2), ("out", 2, 5), ("out", 5, 6)]
     assert "TargetServicePutResourceAsUnscalable" in [e.code for e in run.events]
     reached = run.times_s[np.argmax(run.serving == 5)]
@@ -85,14 +87,18 @@ def test_one_update_in_flight_delays_what_comes_meanwhile(plan_of, exact):
 
 
 def test_the_maximum_is_a_ceiling_that_is_reported(plan_of, held, exact):
-    run = simulate(held(60), plan_of(5.0, largest=3, initial_count=3), capacity=Capacity(knee=10), model=exact)
+    run = simulate(
+        held(60), plan_of(5.0, largest=3, initial_count=3), Conditions(capacity=Capacity(knee=10), model=exact)
+    )
     assert [e.code for e in run.events] == ["AlreadyAtMaxCapacity"]
     assert run.events[0].repeats > 50
 
 
 def test_a_scheduled_minimum_is_there_before_the_load(plan_of, held, exact):
     schedule = (ScheduledChange(at_s=600, min_capacity=4, name="morning"), ScheduledChange(at_s=2400, min_capacity=1))
-    run = simulate(held(0, horizon_s=7200.0), plan_of(schedule=schedule), capacity=Capacity(knee=10), model=exact)
+    run = simulate(
+        held(0, horizon_s=7200.0), plan_of(schedule=schedule), Conditions(capacity=Capacity(knee=10), model=exact)
+    )
     assert moves(run)[0] == ("out", 1, 4)
     assert run.events[0].cause == "scheduled action name morning was triggered"
     assert run.events[0].completed_s == pytest.approx(600 + 213, abs=10)
@@ -102,10 +108,10 @@ def test_a_scheduled_minimum_is_there_before_the_load(plan_of, held, exact):
 
 def test_missing_data_scales_nothing(plan_of, held, exact):
     model = dataclasses.replace(exact, idle_instance_emits_zero=False)
-    run = simulate(held(0), plan_of(initial_count=5), capacity=Capacity(knee=10), model=model)
+    run = simulate(held(0), plan_of(initial_count=5), Conditions(capacity=Capacity(knee=10), model=model))
     assert run.events == ()
     assert np.isnan(run.average).all()
-    scaled = simulate(held(0), plan_of(initial_count=5), capacity=Capacity(knee=10), model=exact)
+    scaled = simulate(held(0), plan_of(initial_count=5), Conditions(capacity=Capacity(knee=10), model=exact))
     assert moves(scaled) == [("in", 5, 1)]
 
 
@@ -114,21 +120,21 @@ def test_killing_cuts_streams_and_draining_does_not(plan_of, exact):
     traffic = Traffic(name="thinning", starts_s=np.zeros(36), durations_s=durations, horizon_s=3600.0)
     model = dataclasses.replace(exact, stream_limit_s=9999.0)
     plan = plan_of(8.0, smallest=2, initial_count=6)
-    killed = simulate(traffic, plan, capacity=Capacity(knee=10), model=model)
+    killed = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=model))
     assert killed.serving[-1] == 2
     assert killed.tally.cut > 0
     assert killed.streams[-60] == 6  # callers have opened their streams again
     leaving = dataclasses.replace(model, reopen_cut_streams=False)
-    gone = simulate(traffic, plan, capacity=Capacity(knee=10), model=leaving)
+    gone = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=leaving))
     assert gone.streams[-60] == 6 - gone.tally.cut
     patient = dataclasses.replace(model, on_scale_in="drain", drain_s=5000.0)
-    drained = simulate(traffic, plan, capacity=Capacity(knee=10), model=patient)
+    drained = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=patient))
     assert drained.tally.cut == 0
     assert drained.streams[-60] == 6
 
 
 def test_overload_is_counted_in_stream_seconds(plan_of, held, exact):
-    run = simulate(held(12), plan_of(20.0, initial_count=1), capacity=Capacity(knee=10), model=exact)
+    run = simulate(held(12), plan_of(20.0, initial_count=1), Conditions(capacity=Capacity(knee=10), model=exact))
     # 30-minute limit: all twelve reopen once, so two more openings go beyond the knee.
     assert run.tally.over_capacity_s == pytest.approx(2 * 3600)
     assert run.tally.affected_s == pytest.approx(12 * 3600)
@@ -139,34 +145,38 @@ def test_a_shortage_falls_back_to_the_next_type(plan_of, held, exact):
     types = ("ml.g6.2xlarge", "ml.g5.2xlarge")
     short = Shortage(instance_type=types[0], start_s=0, end_s=3000)
     plan = plan_of(5.0, initial_count=1, instance_types=types, shortages=(short,))
-    run = simulate(held(8), plan, capacity=dict.fromkeys(types, Capacity(knee=10)), model=exact)
+    run = simulate(held(8), plan, Conditions(capacity=dict.fromkeys(types, Capacity(knee=10)), model=exact))
     assert run.events[0].completed_s == pytest.approx(60 + 300 + 213, abs=10)
     assert run.instance_s["ml.g5.2xlarge"] == pytest.approx(3600 - 580, abs=20)
 
 
 def test_without_any_capacity_the_change_fails_and_is_tried_again(plan_of, held, exact):
     short = Shortage(instance_type="ml.g5.2xlarge", start_s=0, end_s=1000)
-    run = simulate(held(8), plan_of(5.0, initial_count=1, shortages=(short,)), capacity=Capacity(knee=10), model=exact)
+    run = simulate(
+        held(8), plan_of(5.0, initial_count=1, shortages=(short,)), Conditions(capacity=Capacity(knee=10), model=exact)
+    )
     outs = [e for e in run.events if e.kind == "out"]
     assert [e.at_s for e in outs] == [60.0, 360.0, 660.0, 960.0]
     assert [e.completed_s for e in outs] == [None, None, None, 1220.0]
 
 
 def test_a_one_minute_metric_is_later(plan_of, held, exact):
-    fast = simulate(held(8), plan_of(initial_count=1), capacity=Capacity(knee=10), model=exact)
-    slow = simulate(held(8), plan_of(initial_count=1, metric="one-minute"), capacity=Capacity(knee=10), model=exact)
+    fast = simulate(held(8), plan_of(initial_count=1), Conditions(capacity=Capacity(knee=10), model=exact))
+    slow = simulate(
+        held(8), plan_of(initial_count=1, metric="one-minute"), Conditions(capacity=Capacity(knee=10), model=exact)
+    )
     assert (fast.events[0].alarm_s, slow.events[0].alarm_s) == (30.0, 180.0)
 
 
 def test_what_cannot_be_simulated_is_refused(plan_of, held):
     with pytest.raises(InvalidInput, match="no longer than the cooldown"):
-        simulate(held(5, horizon_s=300.0), plan_of(), capacity=Capacity(knee=10))
+        simulate(held(5, horizon_s=300.0), plan_of(), Conditions(capacity=Capacity(knee=10)))
     with pytest.raises(NotReady, match="2xlarge has not been measured"):
-        simulate(held(5), plan_of(), capacity={})
+        simulate(held(5), plan_of(), Conditions(capacity={}))
     with pytest.raises(NotReady, match="has not been measured"):
-        simulate(held(5), plan_of(), capacity=None)
+        simulate(held(5), plan_of(), Conditions(capacity=None))
     with pytest.raises(UnsupportedFeature, match="metric-math"):
-        simulate(held(5), plan_of(0.7, metric="metric-math"), capacity=Capacity(knee=10))
+        simulate(held(5), plan_of(0.7, metric="metric-math"), Conditions(capacity=Capacity(knee=10)))
     with pytest.raises(InvalidInput, match="name of its own"):
         plan_of(policies=())
     with pytest.raises(InvalidInput, match="outside its bounds"):
@@ -200,7 +210,7 @@ MODELS = st.builds(
 def test_streams_are_conserved_and_capacity_stays_in_bounds(plan_of, pairs, model, seed):
     traffic = traffic_of(pairs)
     plan = plan_of(3.0, smallest=1, largest=6)
-    run = simulate(traffic, plan, capacity=Capacity(knee=4), model=model, seed=seed)
+    run = simulate(traffic, plan, Conditions(capacity=Capacity(knee=4), model=model, seed=seed))
     assert np.array_equal(run.streams, traffic.concurrency())
     assert run.serving.min() >= 1
     assert run.serving.max() <= 6
@@ -216,9 +226,9 @@ def test_streams_are_conserved_and_capacity_stays_in_bounds(plan_of, pairs, mode
 @given(SESSIONS, MODELS, st.integers(0, 5))
 def test_the_same_seed_gives_the_same_run(plan_of, pairs, model, seed):
     traffic, plan = traffic_of(pairs), plan_of(3.0, largest=6)
-    events = lay_out(traffic, model, seed=seed)
-    first = simulate(traffic, plan, capacity=Capacity(knee=4), model=model, seed=seed, events=events)
-    second = simulate(traffic, plan, capacity=Capacity(knee=4), model=model, seed=seed)
+    conditions = Conditions(capacity=Capacity(knee=4), model=model, seed=seed)
+    first = simulate(traffic, plan, conditions, events=lay_out(traffic, conditions))
+    second = simulate(traffic, plan, conditions)
     assert first.events == second.events
     assert first.tally == second.tally
     assert first.peaks == second.peaks
@@ -232,7 +242,8 @@ def test_more_traffic_never_gives_a_smaller_peak_under_average(held, plan_of, co
     plan = plan_of(target, largest=40, initial_count=initial)
     model = ScalingModel(statistic="Average")
     small, large = (
-        simulate(held(n, at_s=100.0), plan, capacity=Capacity(knee=10), model=model) for n in (fewer, fewer + extra)
+        simulate(held(n, at_s=100.0), plan, Conditions(capacity=Capacity(knee=10), model=model))
+        for n in (fewer, fewer + extra)
     )
     assert small.desired.max() <= large.desired.max()
 
@@ -249,7 +260,7 @@ def test_more_traffic_may_give_a_smaller_peak_when_its_extra_calls_come_first(pl
     for early in (1, 6):
         starts, durations = np.array([(0.0, 9999.0)] * early + burst).T
         traffic = Traffic(name="burst", starts_s=starts, durations_s=durations, horizon_s=3600.0)
-        run = simulate(traffic, plan_of(5.0, initial_count=1), capacity=Capacity(knee=10), model=exact)
+        run = simulate(traffic, plan_of(5.0, initial_count=1), Conditions(capacity=Capacity(knee=10), model=exact))
         peaks.append(int(run.desired.max()))
     assert peaks == [5, 2]
 
@@ -264,7 +275,9 @@ def test_traffic_that_stays_is_met_whenever_it_comes_so_more_of_it_never_gets_le
         name="staying", starts_s=np.array(starts), durations_s=np.full(len(starts), 9999.0), horizon_s=5400.0
     )
     model = dataclasses.replace(exact, stream_limit_s=1e6)
-    run = simulate(traffic, plan_of(target, largest=40, initial_count=initial), capacity=Capacity(knee=10), model=model)
+    run = simulate(
+        traffic, plan_of(target, largest=40, initial_count=initial), Conditions(capacity=Capacity(knee=10), model=model)
+    )
     assert run.serving[-1] >= min(40, math.ceil(len(starts) / target - 1e-9))
 
 
@@ -296,8 +309,8 @@ def test_nothing_is_missed_by_asking_only_when_due(reading, invoked_s, beat):
 def test_a_day_has_all_its_parts():
     traffic = diurnal(low=4, high=60, seed=1)
     policy = TargetTracking(name="streams", target_value=7.0, scale_out_cooldown_s=60)
-    plan = Plan(name="day", policies=(policy,), bounds=Bounds(min_capacity=1, max_capacity=12))
-    run = simulate(traffic, plan, capacity=Capacity(knee=10))
+    plan = ScalingPlan(name="day", policies=(policy,), bounds=Bounds(min_capacity=1, max_capacity=12))
+    run = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10)))
     assert len(run.times_s) == 8640
     assert run.serving.max() >= 8
     assert run.serving[:60].max() <= 3
@@ -309,6 +322,6 @@ def test_sudden_load_exceeds_the_knee_until_instances_serve(plan_of, make, exact
     shape = {"before": 4, "after": 30, "at_s": 1000} if make is step else {"base": 4, "burst": 30, "every_s": 1500}
     more = {} if make is step else {"burst_s": 600}
     traffic = make(**shape, **more, horizon_s=6000, seed=2)
-    run = simulate(traffic, plan_of(7.0), capacity=Capacity(knee=10), model=exact)
+    run = simulate(traffic, plan_of(7.0), Conditions(capacity=Capacity(knee=10), model=exact))
     assert run.tally.over_capacity_s > 0
     assert run.tally.opened_above_knee > 0

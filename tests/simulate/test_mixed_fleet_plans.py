@@ -7,11 +7,12 @@ import pytest
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.fleet import Shortage
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
-from dgsm_helpers.rules.weighted_metrics import FORMS, PoolDatapoints
+from dgsm_helpers.rules.weighted_metrics import FORMS
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.plan_alarms import PoolDatapoints, Samples
 from dgsm_helpers.simulate.pool_forms import PREDEFINED, compare_forms, recommended
-from dgsm_helpers.simulate.scaling_plan import Plan
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import diurnal, step
 
 STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
@@ -19,7 +20,7 @@ CAPACITY = {STRONG: Capacity(knee=20), WEAK: Capacity(knee=8)}
 RISE = step(before=8, after=34, at_s=3600, horizon_s=3 * 3600, mean_s=60)
 
 
-def plan_of(form: str, *, shortage: bool = False) -> Plan:
+def plan_of(form: str, *, shortage: bool = False) -> ScalingPlan:
     weights = (0.5, 0.5) if form == "weighted-streams" else ()
     policy = TargetTracking(
         name="mixed",
@@ -30,7 +31,7 @@ def plan_of(form: str, *, shortage: bool = False) -> Plan:
         scale_out_cooldown_s=60,
     )
     gone = (Shortage(instance_type=STRONG, start_s=1800, end_s=3 * 3600),) if shortage else ()
-    return Plan(
+    return ScalingPlan(
         name=form,
         policies=(policy,),
         bounds=Bounds(min_capacity=1, max_capacity=10),
@@ -53,36 +54,37 @@ def types_of(run):
 
 @pytest.mark.parametrize("form", ["max-of-ratios", "guarded-mean", "sum-over-sum"])
 def test_mixed_fleet_without_a_fallback_instance_is_scaled_by_the_guarded_forms(form):
-    run = simulate(RISE, plan_of(form), capacity=CAPACITY)
+    run = simulate(RISE, plan_of(form), Conditions(capacity=CAPACITY))
     assert run.serving[-1] >= 3
     assert used_at_end(run) <= 0.7
 
 
 @pytest.mark.parametrize("form", ["mean-of-ratios", "weighted-streams"])
 def test_mixed_fleet_without_a_fallback_instance_stays_too_small_under_the_published_forms(form):
-    run = simulate(RISE, plan_of(form), capacity=CAPACITY)
+    run = simulate(RISE, plan_of(form), Conditions(capacity=CAPACITY))
     assert used_at_end(run) > 0.75
 
 
 def test_mixed_fleet_of_unequal_counts_is_kept_within_the_target_by_sums_alone():
-    used = {form: used_at_end(simulate(RISE, plan_of(form, shortage=True), capacity=CAPACITY)) for form in FORMS}
+    used = {
+        form: used_at_end(simulate(RISE, plan_of(form, shortage=True), Conditions(capacity=CAPACITY))) for form in FORMS
+    }
     assert 0.5 < used["sum-over-sum"] <= 0.7
     assert used["max-of-ratios"] < used["sum-over-sum"]
 
 
 def test_mixed_fleet_reacts_by_the_minute():
-    run = simulate(RISE, plan_of("sum-over-sum"), capacity=CAPACITY)
+    run = simulate(RISE, plan_of("sum-over-sum"), Conditions(capacity=CAPACITY))
     first = next(e for e in run.events if e.kind == "out" and e.at_s > 3600)
     assert first.alarm_s % 60 == 0
     assert first.at_s - 3600 >= 180
 
 
 def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not():
-    given = {"weights": {}, "ticks": 1}
-    both = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, **given)
-    busy = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, zeros=False, **given)
+    both = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1)
+    busy = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1, zeros=False)
     for feed in (both, busy):
-        feed.add([10, 0, -1], [STRONG, WEAK, WEAK])
+        feed.add(Samples([10, 0, -1], [STRONG, WEAK, WEAK], total=10, publishing=2, top=10))
     assert both.take() == pytest.approx(10 / 28)
     assert busy.take() == pytest.approx(10 / 20)
     assert both.take() is None
@@ -97,16 +99,18 @@ def test_mixed_plan_with_wrong_form_or_weights_is_refused():
     with pytest.raises(InvalidInput, match="only metric='metric-math' follows"):
         TargetTracking(name="p", target_value=0.7, form="sum-over-sum")
     bounds = Bounds(min_capacity=1, max_capacity=2)
-    unweighted = Plan(
+    unweighted = ScalingPlan(
         name="p",
         policies=(policy(form="weighted-streams", weights=(1.0,)),),
         bounds=bounds,
         instance_types=(STRONG, WEAK),
     )
     with pytest.raises(InvalidInput, match="1 weights, plan 'p' has 2 instance types"):
-        simulate(RISE, unweighted, capacity=CAPACITY)
+        simulate(RISE, unweighted, Conditions(capacity=CAPACITY))
     with pytest.raises(UnsupportedFeature, match="name its form"):
-        simulate(RISE, Plan(name="p", policies=(policy(),), bounds=bounds), capacity=Capacity(knee=10))
+        simulate(
+            RISE, ScalingPlan(name="p", policies=(policy(),), bounds=bounds), Conditions(capacity=Capacity(knee=10))
+        )
 
 
 def test_mixed_forms_are_compared_on_the_same_traffic_and_one_is_recommended():

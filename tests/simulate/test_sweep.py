@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.schedules import parse_schedule
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.instance_capacity import Capacity
 from dgsm_helpers.simulate.merits import Elasticity, Merits, merits_of
-from dgsm_helpers.simulate.presets import grid, guide, scheduled_changes, scheduled_minimum, step_in
+from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
 from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset
 
@@ -54,23 +53,22 @@ def test_a_sweep_gives_each_plan_what_a_single_run_gives(traffic):
         outcomes = sweep(
             traffic,
             plans,
-            capacity=KNEE,
-            usd_per_hour=PRICE,
+            Conditions(capacity=KNEE, usd_per_hour=PRICE),
             executor=pool,
             progress=lambda done, of: seen.append((done, of)),
         )
         assert pool.submit(int).result() == 0  # an executor that was given is not shut down
     assert [o.plan for o in outcomes] == list(plans)
     assert seen[-1] == (12, 12)
-    alone = merits_of(simulate(traffic, plans[5], capacity=KNEE), usd_per_hour=PRICE)
+    alone = merits_of(simulate(traffic, plans[5], Conditions(capacity=KNEE)), usd_per_hour=PRICE)
     assert outcomes[5].merits == alone
 
 
 def test_processes_are_the_default_and_give_the_same(traffic):
     plans = grid(targets=(5.0, 8.0))
     with ThreadPoolExecutor(1) as pool:
-        expected = sweep(traffic, plans, capacity=KNEE, executor=pool)
-    assert sweep(traffic, plans, capacity=KNEE) == expected
+        expected = sweep(traffic, plans, Conditions(capacity=KNEE), executor=pool)
+    assert sweep(traffic, plans, Conditions(capacity=KNEE)) == expected
 
 
 class Dying(ThreadPoolExecutor):
@@ -82,16 +80,16 @@ class Dying(ThreadPoolExecutor):
 
 def test_a_lost_worker_is_said_and_no_plan_is_made_up(traffic):
     with Dying(1) as pool, pytest.raises(DgsmError, match="process of the sweep was lost"):
-        sweep(traffic, grid(targets=(5.0,)), capacity=KNEE, executor=pool)
+        sweep(traffic, grid(targets=(5.0,)), Conditions(capacity=KNEE), executor=pool)
 
 
 def test_a_sweep_refuses_before_it_starts(traffic):
     with pytest.raises(InvalidInput, match="at least one plan"):
-        sweep(traffic, (), capacity=KNEE)
+        sweep(traffic, (), Conditions(capacity=KNEE))
     with pytest.raises(NotReady):
-        sweep(traffic, (guide(),), capacity={})
+        sweep(traffic, (guide(),), Conditions(capacity={}))
     with pytest.raises(InvalidInput, match="cooldown"):
-        sweep(traffic, grid(targets=(5.0,), scale_in_cooldowns_s=(9e9,)), capacity=KNEE)
+        sweep(traffic, grid(targets=(5.0,), scale_in_cooldowns_s=(9e9,)), Conditions(capacity=KNEE))
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20)), min_size=1, max_size=20))
@@ -138,7 +136,7 @@ def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_s
 
 def test_step_in_cuts_fewer_streams_than_the_guide(traffic):
     runs = {
-        plan.name: simulate(traffic, plan, capacity=KNEE)
+        plan.name: simulate(traffic, plan, Conditions(capacity=KNEE))
         for plan in (guide(target_value=7.0, max_capacity=8), step_in(target_value=7.0, max_capacity=8))
     }
     assert runs["step-in"].tally.cut < runs["guide"].tally.cut
@@ -147,7 +145,7 @@ def test_step_in_cuts_fewer_streams_than_the_guide(traffic):
 
 def test_step_in_removes_one_at_a_time_once_idle(held):
     plan = dataclasses.replace(step_in(target_value=7.0), initial_count=3)
-    run = simulate(held(4, until_s=600.0, horizon_s=5000.0), plan, capacity=KNEE)
+    run = simulate(held(4, until_s=600.0, horizon_s=5000.0), plan, Conditions(capacity=KNEE))
     assert [(e.kind, e.before, e.after) for e in run.events[:2]] == [("in", 3, 2), ("in", 2, 1)]
     assert run.events[0].policy == "step-in-when-idle"
 
@@ -156,16 +154,10 @@ def test_a_scheduled_minimum_spares_the_morning_its_overload():
     morning = preset("step", peak=40, horizon_s=3 * 3600.0, seed=1)
     plain = guide(target_value=7.0, max_capacity=8)
     early = scheduled_minimum(plain, minimum=6, from_s=2400, to_s=7200, horizon_s=morning.horizon_s)
-    over = [merits_of(simulate(morning, plan, capacity=KNEE)).over_capacity_stream_s for plan in (plain, early)]
+    over = [
+        merits_of(simulate(morning, plan, Conditions(capacity=KNEE))).over_capacity_stream_s for plan in (plain, early)
+    ]
     assert over[1] < over[0] / 2
-
-
-def test_a_cron_schedule_becomes_changes_in_the_traffics_own_time():
-    midnight = 1_795_478_400.0  # 2026-11-24T00:00:00Z, a Tuesday
-    weekdays = parse_schedule("cron(30 7 ? * MON-FRI *)", "Europe/Berlin")
-    changes = scheduled_changes(weekdays, begin_s=midnight, horizon_s=7 * 86_400, min_capacity=4, name="morning")
-    assert [c.at_s / 3600 for c in changes] == [6.5, 30.5, 54.5, 78.5, 150.5]
-    assert {(c.min_capacity, c.max_capacity, c.name) for c in changes} == {(4, None, "morning")}
 
 
 def test_wrong_schedules_are_refused():
@@ -200,7 +192,7 @@ def test_the_maximum_statistic_costs_more_above_all_with_random_routing():
     day, plan = preset("diurnal", peak=60, seed=1), guide(target_value=7.0, max_capacity=20)
 
     def hours(**choice):
-        run = simulate(day, plan, capacity=KNEE, model=ScalingModel(**choice))
+        run = simulate(day, plan, Conditions(capacity=KNEE, model=ScalingModel(**choice)))
         return merits_of(run).instance_hours
 
     extra = {

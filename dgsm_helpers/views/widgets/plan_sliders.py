@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.planning.comparing import Played
     from dgsm_helpers.planning.measured import Measured
     from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.simulate.scaling_plan import Plan
+    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.traffic import Traffic
 
 
@@ -62,12 +62,12 @@ class PlanSliders:
         self._changed(None)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> ScalingPlan:
         """The plan that the sliders say."""
         low, high = self.bounds.value
         base = guide(target_value=self.target_value.value, min_capacity=low, max_capacity=high)
         policy = dataclasses.replace(
-            base.policies[0],
+            base.tracking,
             scale_out_cooldown_s=self.scale_out_cooldown_s.value,
             scale_in_cooldown_s=self.scale_in_cooldown_s.value,
         )
@@ -76,14 +76,8 @@ class PlanSliders:
     def _changed(self, _change: Any) -> None:
         trouble = ""
         try:
-            (self.played,) = play(
-                self.traffic,
-                (self.plan,),
-                capacity=self.instance.capacity,
-                model=self.model,
-                usd_per_hour=self.instance.usd_per_hour,
-                seed=self.seed,
-            )
+            conditions = self.instance.conditions(self.model, seed=self.seed)
+            (self.played,) = play(self.traffic, (self.plan,), conditions)
         except DgsmError as error:
             trouble = str(error)
         self._html.value = plan_html(self._state(trouble))

@@ -1,17 +1,15 @@
-"""Scheduled actions: made, shown, fired by the local clock, planned for the simulator, and refused when wrong."""
+"""Scheduled actions: made, shown, fired by the local clock, and refused when wrong."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
-from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
-from dgsm_helpers.planning.scheduled_changes import planned
 
 MORNING = "cron(0 7 ? * MON-FRI *)"
 
@@ -109,18 +107,6 @@ def test_schedule_that_only_aws_can_read_is_listed_without_a_next_time(scripted)
 def test_schedule_needs_a_registered_target(deployed):
     with pytest.raises(NotFound, match=r"scaling\.register"):
         scheduled_actions.put(deployed, "morning", MORNING, min_capacity=2)
-
-
-def test_scheduled_actions_are_planned_in_their_time_zone():
-    monday = datetime(2026, 11, 23, tzinfo=UTC)
-    up = ScheduledAction(name="up", schedule=MORNING, timezone="Europe/Berlin", min_capacity=3)
-    down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
-    changes = planned([down, up], monday, 48 * 3600)
-    assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
-        (6, "up", 3),
-        (20, "down", 1),
-        (30, "up", 3),
-    ]
 
 
 def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activities(workbook):

@@ -10,7 +10,7 @@ from dgsm_helpers.errors import NotFound
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.instance_capacity import Capacity
+from dgsm_helpers.simulate.conditions import Capacity
 from dgsm_helpers.simulate.traffic import preset
 from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
 from dgsm_helpers.views.widgets.traffic_chooser import TrafficChooser

@@ -1,14 +1,19 @@
-"""What one instance can carry, as measured: the knee and the lag at each rung. Never a default, never extrapolated."""
+"""What plans are played under: the measured capacity of an instance, the scaling model, prices and the seed.
+
+A capacity is the knee and the lag at each rung: never a default, never extrapolated.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +59,34 @@ class Capacity:
         return np.interp(counts, xs, ys, right=math.nan)
 
 
-def knee_of(rungs: Sequence[tuple[int, float]], *, limit_ms: float) -> tuple[int, int]:
-    """The highest rung within the limit and the lowest beyond it.
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What all plans that are compared have in common, besides the traffic.
 
     Args:
-        rungs: (streams, lag in ms), ascending.
-        limit_ms: the limit, inclusive.
-
-    Raises:
-        NotReady: the limit is not bracketed, so the ladder says nothing about the knee.
+        capacity: what one instance carries, as measured; by type when types differ.
+        model: how AWS is taken to scale.
+        usd_per_hour: price by instance type; None when it is not known.
+        seed: of start-up times and routing.
     """
-    within = [streams for streams, lag in rungs if lag <= limit_ms]
-    beyond = [streams for streams, lag in rungs if lag > limit_ms]
-    if not beyond or not within or min(beyond) < max(within):
-        raise NotReady(
-            f"The ladder does not bracket the limit of {limit_ms:g} ms: within at {within}, beyond at {beyond}.",
-            hint="Measure further rungs on the side that is missing.",
-        )
-    return max(within), min(beyond)
+
+    capacity: Capacity | Mapping[str, Capacity]
+    model: ScalingModel = field(default_factory=ScalingModel)
+    usd_per_hour: Mapping[str, float] | None = None
+    seed: int = 0
+
+    def capacities_of(self, plan: ScalingPlan) -> dict[str, Capacity]:
+        """The capacity of each of the plan's instance types.
+
+        Raises:
+            NotReady: one has not been measured.
+        """
+        types, capacity = plan.instance_types, self.capacity
+        if isinstance(capacity, Capacity):
+            return dict.fromkeys(types, capacity)
+        if missing := [t for t in types if t not in (capacity or {})]:
+            raise NotReady(
+                f"The capacity of {', '.join(missing)} has not been measured.",
+                hint="Measure each type of the pool (dgsm tune ENDPOINT), or leave it out of the plan.",
+            )
+        return {t: capacity[t] for t in types}

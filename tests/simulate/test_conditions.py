@@ -1,23 +1,13 @@
-"""Capacity is measured: bracketed, never defaulted, never extrapolated."""
+"""Capacity is measured: never defaulted, never extrapolated."""
 
 import numpy as np
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.load.ladder.verdict import streams_needed
-from dgsm_helpers.simulate.instance_capacity import Capacity, knee_of
+from dgsm_helpers.simulate.conditions import Capacity
 
 KOKORO = tuple(zip((1, 5, 10, 20, 30, 40, 50, 60), (65, 286, 568, 1129, 1690, 2245, 2806, 3375), strict=True))
-
-
-def test_r10_aiperf_adaptive_scale_boundary():
-    """R10: aiperf adaptive-scale example, p95 <= 250 ms: boundary 8."""
-    assert knee_of([(4, 153.6), (8, 230.8), (16, 1183.4)], limit_ms=250) == (8, 16)
-
-
-def test_r11_kokoro_ladder():
-    """R11: sample-kokoro-tts-for-ai-agents ladder, SLO 3000 ms: Q_max 50, bracketed by 60."""
-    assert knee_of(KOKORO, limit_ms=3000) == (50, 60)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +16,6 @@ def test_r11_kokoro_ladder():
 def test_r12_mlperf_early_stopping(share, confidence, failed, streams):
     """R12: MLPerf's binomial early stopping: h_min(0, p99, 99 %) = 459; floors p90 = 64, p99 = 662."""
     assert streams_needed(share, confidence, failed=failed) == streams
-
-
-@pytest.mark.parametrize("limit_ms", [50, 4000])
-def test_a_limit_that_is_not_bracketed_gives_no_knee(limit_ms):
-    with pytest.raises(NotReady, match="does not bracket"):
-        knee_of(KOKORO, limit_ms=limit_ms)
-
-
-def test_a_ladder_that_breaks_and_recovers_gives_no_knee():
-    with pytest.raises(NotReady):
-        knee_of([(1, 50), (2, 900), (4, 60), (8, 900)], limit_ms=100)
 
 
 def test_lag_is_interpolated_inside_and_unknown_above():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.rules.alarms import AlarmSpec, deciding_datapoints, evaluate
-from dgsm_helpers.simulate.alarm_tracker import AlarmTracker
+from dgsm_helpers.simulate.plan_alarms import AlarmTracker
 
 POINTS = st.lists(st.one_of(st.none(), st.floats(0, 10), st.floats(0, 10)), max_size=30)
 SPECS = st.builds(
