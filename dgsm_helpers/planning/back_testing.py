@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import finest_period_s
@@ -121,10 +120,7 @@ def back_test(
 
 
 def _policy_created(wb: Workbook) -> datetime:
-    rows = pages(
-        wb, scalable_target.SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **scalable_target.triple(wb)
-    )
-    created = [row["CreationTime"] for row in rows]
+    created = [policy.created for policy in scalable_target.policies(wb) if policy.created]
     if not created:
         raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: scaling.apply(wb).")
     return max(created)

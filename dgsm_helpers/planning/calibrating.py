@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.alarm_history import times_in_alarm
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.planning.sources import METRIC_EVERY_S
@@ -22,7 +23,7 @@ from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
 from dgsm_helpers.rules.schedules import parse_schedule
-from dgsm_helpers.simulate.calibration import Calibration, RecordedActivity, alarm_moments, calibrate
+from dgsm_helpers.simulate.calibration import Calibration, RecordedActivity, calibrate
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 
     from dgsm_helpers.aws.scaling.scaling_state import AlarmState
     from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+    from dgsm_helpers.aws.watch.observe import ScalingActivity
     from dgsm_helpers.session import Workbook
 
 TEN_SECOND_DATA = timedelta(hours=3)
 """How long CloudWatch keeps the ten-second datapoints that a faithful replay needs."""
-_HISTORY_ROWS = 1000
 
 
 def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
@@ -60,8 +61,8 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
         model,
         source=source,
         alarms=recorded_alarms(alarms),
-        activities=_recorded_activities(wb),
-        into_alarm_s=alarm_moments([row for alarm in alarms for row in _history(wb, alarm.name)]),
+        activities=recorded_activities(observe.read_activities(wb)),
+        into_alarm_s=times_in_alarm(wb, [alarm.name for alarm in alarms]),
         least_streams=_least_streams(wb, state.created),
     )
 
@@ -91,6 +92,20 @@ def recorded_alarms(states: Iterable[AlarmState]) -> list[AlarmSpec]:
         )
         for state in states
         if state.threshold is not None and state.period_s is not None
+    ]
+
+
+def recorded_activities(activities: Iterable[ScalingActivity]) -> list[RecordedActivity]:
+    """Scaling activities as the calibration takes them."""
+    return [
+        RecordedActivity(
+            start_s=activity.started.timestamp(),
+            end_s=activity.ended.timestamp() if activity.ended else None,
+            capacity=activity.desired_instances,
+            cause=activity.cause,
+            status=activity.status,
+        )
+        for activity in activities
     ]
 
 
@@ -165,33 +180,6 @@ def _least_streams(wb: Workbook, created: datetime | None) -> list[float | None]
         return []
     first, every = min(points), timedelta(seconds=METRIC_EVERY_S)
     return [points.get(first + i * every) for i in range((max(points) - first) // every + 1)]
-
-
-def _recorded_activities(wb: Workbook) -> list[RecordedActivity]:
-    import pandas as pd
-
-    return [
-        RecordedActivity(
-            start_s=row.started.timestamp(),
-            end_s=None if pd.isna(row.ended) else row.ended.timestamp(),
-            capacity=None if pd.isna(row.desired_instances) else int(row.desired_instances),
-            cause=row.cause,
-            status=row.status,
-        )
-        for row in observe.activities(wb).itertuples(index=False)
-    ]
-
-
-def _history(wb: Workbook, alarm_name: str) -> list[dict[str, Any]]:
-    rows = pages(
-        wb,
-        "cloudwatch",
-        "DescribeAlarmHistory",
-        "AlarmHistoryItems",
-        AlarmName=alarm_name,
-        HistoryItemType="StateUpdate",
-    )
-    return [row for row, _ in zip(rows, range(_HISTORY_ROWS), strict=False)]
 
 
 def _routing(wb: Workbook, state: endpoint_state.EndpointState) -> str | None:

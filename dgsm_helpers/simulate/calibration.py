@@ -50,15 +50,6 @@ class Calibration:
     assumed: tuple[Assumption, ...]
 
 
-def alarm_moments(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
-    """When each alarm went into ALARM, ascending, from DescribeAlarmHistory's ``AlarmHistoryItems``."""
-    moments: dict[str, list[float]] = {}
-    for row in rows:
-        if row.get("HistoryItemType") == "StateUpdate" and row.get("HistorySummary", "").endswith("to ALARM"):
-            moments.setdefault(row["AlarmName"], []).append(row["Timestamp"].timestamp())
-    return {name: tuple(sorted(times)) for name, times in moments.items()}
-
-
 def calibrate(
     model: ScalingModel,
     *,
@@ -75,7 +66,7 @@ def calibrate(
         source: endpoint and time of reading, for the table.
         alarms: of the policy, from DescribeAlarms. They settle statistic, periods and datapoints.
         activities: any order. Completed scale-outs give the start-up time, completed scale-ins that of a removal.
-        into_alarm_s: when each alarm, by name, went into ALARM (`alarm_moments`). With the activities it gives the
+        into_alarm_s: when each alarm, by name, went into ALARM. With the activities it gives the
             reaction overhead.
         least_streams: the metric's minimum in every interval of a time in service, None where nothing was published:
             shows whether an instance without streams publishes a zero or nothing.

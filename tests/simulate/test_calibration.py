@@ -1,13 +1,11 @@
 """What a real endpoint shows becomes the model; what it does not show stays an assumption."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.calibration import RecordedActivity, alarm_moments, backtest, calibrate
+from dgsm_helpers.simulate.calibration import RecordedActivity, backtest, calibrate
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 
@@ -102,24 +100,6 @@ def test_the_first_activity_after_an_alarm_gives_the_reaction():
         ScalingModel(), source="demo", activities=activities, into_alarm_s={HIGH: [100.0, 1005.0], LOW: [10.0]}
     )
     assert result.model.reaction_overhead_s == 50
-
-
-def test_alarm_history_tells_when_alarms_went_off():
-    def item(second, summary, kind="StateUpdate"):
-        return {
-            "AlarmName": HIGH,
-            "Timestamp": datetime.fromtimestamp(second, UTC),
-            "HistoryItemType": kind,
-            "HistorySummary": summary,
-        }
-
-    rows = [
-        item(30, "Alarm updated from OK to ALARM"),
-        item(20, "Alarm updated from ALARM to OK"),
-        item(10, "Alarm updated from INSUFFICIENT_DATA to ALARM"),
-        item(40, "Successfully executed action x to ALARM", kind="Action"),
-    ]
-    assert alarm_moments(rows) == {HIGH: (10.0, 30.0)}
 
 
 def test_nothing_read_changes_nothing():

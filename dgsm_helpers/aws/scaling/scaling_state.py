@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core import tables
@@ -33,6 +34,7 @@ class PolicyState:
     policy_type: str
     configuration: Mapping[str, Any]
     alarm_names: tuple[str, ...]
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ def read_policy(raw: Mapping[str, Any]) -> PolicyState:
         policy_type=raw["PolicyType"],
         configuration=raw.get("TargetTrackingScalingPolicyConfiguration") or {},
         alarm_names=tuple(alarm["AlarmName"] for alarm in raw.get("Alarms") or ()),
+        created=raw.get("CreationTime"),
     )
 
 
