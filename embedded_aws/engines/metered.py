@@ -97,7 +97,7 @@ class MeteredEngine:
 
 
 class MeteredInstance:
-    """One container; see the module."""
+    """One container and its lanes."""
 
     def __init__(self, engine: MeteredEngine, settings: MeteredSettings) -> None:
         self._engine = engine
@@ -139,12 +139,24 @@ class MeteredInstance:
 class MeteredStream:
     """One stream: decides at once what a piece will be answered with, and releases it when a lane is done."""
 
-    __slots__ = ("_closed", "_due_s", "_known", "_lanes", "_listener", "_options", "_queue", "_said", "_segment_s")
+    __slots__ = (
+        "_closed",
+        "_due_s",
+        "_interim_results",
+        "_known",
+        "_lanes",
+        "_listener",
+        "_pause_s",
+        "_queue",
+        "_said",
+        "_segment_s",
+    )
 
     def __init__(self, queue: ReleaseQueue, lanes: Lanes, options: StreamOptions, listener: Listener) -> None:
         self._queue = queue
         self._lanes = lanes
-        self._options = options
+        self._interim_results = options.interim_results
+        self._pause_s = math.inf if options.endpointing_s is None else options.endpointing_s
         self._listener = listener
         self._known = KnownWords(options.sample_rate)
         self._segment_s = 0.0
@@ -169,11 +181,9 @@ class MeteredStream:
         for word in self._known.words(before_s, cursor_s):
             # A long piece can hold several utterances: close each one where its pause was long enough.
             if self._said and self._pause_ended(word.start_s):
-                results.append(
-                    self._close_segment(self._said[-1].end_s + self._options.endpointing_s, speech_final=True)
-                )
+                results.append(self._close_segment(self._said[-1].end_s + self._pause_s, speech_final=True))
             self._said += (word,)
-        if self._options.interim_results:
+        if self._interim_results:
             results.append(self._result(cursor_s, is_final=False))
         # A word that has begun but not ended is no pause.
         if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s)):
@@ -183,10 +193,11 @@ class MeteredStream:
         return results
 
     def _pause_ended(self, now_s: float) -> bool:
-        pause_s = self._options.endpointing_s
-        return pause_s is not None and now_s - self._said[-1].end_s >= pause_s
+        return now_s - self._said[-1].end_s >= self._pause_s
 
-    def _result(self, to_s: float, *, is_final: bool, speech_final: bool = False, from_finalize: bool = False):
+    def _result(
+        self, to_s: float, *, is_final: bool, speech_final: bool = False, from_finalize: bool = False
+    ) -> Recognised:
         return Recognised(
             start_s=self._segment_s,
             duration_s=to_s - self._segment_s,

@@ -49,10 +49,3 @@ class ReleaseQueue:
         finally:
             if heap and self._timer is None:
                 self._arm()
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._heap.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

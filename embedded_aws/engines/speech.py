@@ -1,5 +1,4 @@
-"""The ``speech`` engine: a real recogniser (Moonshine tiny-en, model in its package); its capacity is this machine's
-CPU.
+"""The ``speech`` engine: a real recogniser (Moonshine tiny-en), whose capacity is this machine's processors.
 
 An instance computes on one processor: a worker process of its own, started when a stream needs it and ended when idle.
 So one instance leaves the other processors to whoever loads it, and scaling out adds capacity until the machine has no
@@ -27,7 +26,6 @@ IDLE_S = 60.0
 FILE_PIECE_S = 5
 """A file is heard in pieces of this length, so that streams of the same worker do not wait for all of it."""
 
-
 MOST_WORKERS = 4
 """Worker processes at most, however many processors there are: each holds 200 MB."""
 
@@ -47,9 +45,10 @@ class Seat:
 
     def worker(self) -> WorkerProcess:
         """The worker; a new one where there is none."""
-        if self.running is None:
-            self._worker = WorkerProcess(self._idle_s)
-        return self._worker
+        worker = self.running
+        if worker is None:
+            worker = self._worker = WorkerProcess(self._idle_s)
+        return worker
 
 
 class SpeechEngine:
@@ -103,7 +102,7 @@ class SpeechEngine:
 
 
 class SpeechInstance:
-    """One container; see the module."""
+    """One container."""
 
     def __init__(self, engine: SpeechEngine, seat: Seat) -> None:
         self._engine = engine

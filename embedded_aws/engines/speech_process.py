@@ -20,14 +20,14 @@ MODEL = "moonshine tiny-en (word times apportioned within a line)"
 def words_of(text: str, start_s: float, end_s: float) -> tuple[SpokenWord, ...]:
     """The words of a line, its time shared out by letters."""
     pieces = text.split()
-    weights = [len(piece) for piece in pieces]
-    total, at, words = sum(weights), start_s, []
-    for piece, weight in zip(pieces, weights, strict=True):
-        until = at + (end_s - start_s) * weight / total
+    letters = sum(map(len, pieces))
+    word_start_s, words = start_s, []
+    for piece in pieces:
+        word_end_s = word_start_s + (end_s - start_s) * len(piece) / letters
         plain = "".join(c for c in piece.lower() if c.isalnum() or c in "'-")
         if plain:
-            words.append(SpokenWord(plain, piece, at, until))
-        at = until
+            words.append(SpokenWord(plain, piece, word_start_s, word_end_s))
+        word_start_s = word_end_s
     return tuple(words)
 
 
@@ -53,6 +53,7 @@ class WorkerProcess:
         self._listeners: dict[int, Listener] = {}
         self._waiting: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
+        self._stdin: asyncio.StreamWriter | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self.alive = True
         self.cpu_s = 0.0
@@ -60,6 +61,7 @@ class WorkerProcess:
 
     @property
     def load(self) -> int:
+        """Streams pinned to it."""
         return len(self._listeners)
 
     @property
@@ -78,10 +80,10 @@ class WorkerProcess:
         if stream not in self._listeners or not self.alive:
             return
         data = frame(kind, stream, body)
-        if self._process is None:
+        if self._stdin is None:
             self._waiting.append(data)
         else:
-            self._process.stdin.write(data)
+            self._stdin.write(data)
 
     def forget(self, stream: int) -> None:
         self._listeners.pop(stream, None)
@@ -91,8 +93,8 @@ class WorkerProcess:
     def _retire(self) -> None:
         # From here on no stream is pinned to it; the closed pipe tells it to go.
         self.alive = False
-        if self._process:
-            self._process.stdin.close()
+        if self._stdin:
+            self._stdin.close()
 
     async def _run(self) -> None:
         command = (sys.executable, "-m", "embedded_aws.engines.speech_worker")
@@ -103,16 +105,17 @@ class WorkerProcess:
         except OSError as error:
             self._fail(f"its worker process did not start: {error}")
             return
-        self._process = process
-        for data in self._waiting:
-            process.stdin.write(data)
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin and stdout  # pipes, as asked for
+        self._process, self._stdin = process, stdin
+        stdin.writelines(self._waiting)
         self._waiting.clear()
         if not self.alive:
-            process.stdin.close()
+            stdin.close()
         try:
             while True:
-                kind, stream, length = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
-                self._tell(Tell(kind), stream, await process.stdout.readexactly(length))
+                kind, stream, length = HEAD.unpack(await stdout.readexactly(HEAD.size))
+                self._tell(Tell(kind), stream, await stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             code = await process.wait()
         finally:

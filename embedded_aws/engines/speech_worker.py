@@ -12,28 +12,15 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, BinaryIO
 
+from embedded_aws.engines.moonshine import add_audio, load_transcriber
 from embedded_aws.engines.speech_pipe import HEAD, Ask, Tell, frame
 
 PARTIAL_INTERVAL_S = 0.5
 """Audio between two interim results. Accuracy is the same from 0.1 to 1 s, cost is not (reference stt.md section 5)."""
 
 _FORCE_UPDATE = 1
-
-
-def _load() -> Any:
-    # Two threads per update cost twice the CPU and gain nothing; it must be set before the library is loaded.
-    os.environ["MOONSHINE_ORT_SINGLE_THREAD"] = "1"
-    import moonshine_voice
-    from moonshine_voice.moonshine_api import ModelArch
-    from moonshine_voice.transcriber import Transcriber
-
-    assets = Path(moonshine_voice.__file__).parent / "assets" / "tiny-en"
-    # The engine decides when to update; the library's own interval is set out of the way.
-    options = {"return_audio_data": "false", "transcription_interval": "0.05"}
-    return Transcriber(assets, ModelArch.TINY, options=options)
 
 
 class _Hearing:
@@ -58,26 +45,11 @@ class _Hearing:
         return self._samples / self._rate
 
     def audio(self, pcm: bytes) -> list[dict[str, Any]]:
-        self._add(pcm)
+        self._samples += add_audio(self._transcriber, self._stream, pcm, self._rate)
         if (self._samples - self._updated_at) / self._rate < PARTIAL_INTERVAL_S:
             return []
         self._updated_at = self._samples
         return self._read(self._stream.update_transcription(_FORCE_UPDATE).lines)
-
-    def _add(self, pcm: bytes) -> None:
-        import numpy as np
-
-        samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-        samples *= 1 / 32768
-        # The library's own add_audio takes a Python list; its pointer underneath does not need one.
-        lib, transcriber = self._transcriber._lib, self._transcriber._handle
-        pointer = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        code = lib.moonshine_transcribe_add_audio_to_stream(
-            transcriber, self._stream._handle, pointer, len(samples), self._rate, 0
-        )
-        if code < 0:
-            raise RuntimeError(lib.moonshine_error_to_string(code).decode())
-        self._samples += len(samples)
 
     def _read(self, lines: list[Any], *, ending: bool = False, finalize: bool = False) -> list[dict[str, Any]]:
         results = []
@@ -129,7 +101,7 @@ class Worker:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
-        self._transcriber = _load()
+        self._transcriber = load_transcriber()
         self._streams: dict[int, _Hearing] = {}
 
     def run(self) -> None:
