@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, rung_of
 from dgsm_helpers.load.ladder.search import Search
 from dgsm_helpers.load.ladder.verdict import STRICT, Verdict
-from dgsm_helpers.load.ladder.virtual_endpoint import VirtualEndpoint
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from kit.virtual_endpoint import VirtualEndpoint
 
 KNEES = (4, 10, 12, 24, 40, 60)
 SEEDS = (1, 2, 3)

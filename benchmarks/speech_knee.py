@@ -19,6 +19,7 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity
 from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
+from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS
 from dgsm_helpers.session import open_workbook
 
@@ -52,7 +53,13 @@ def main() -> None:
             for run in range(asked.runs):
                 began = time.monotonic()
                 result = find_capacity(
-                    wb, effort=asked.effort, criteria=asked.criteria, max_streams=200, seed=1000 * run, on_rung=show
+                    wb,
+                    instance_type=None,
+                    effort=asked.effort,
+                    criteria=asked.criteria,
+                    spec=LoadSpec(seed=1000 * run),
+                    max_streams=200,
+                    on_rung=show,
                 )
                 found.append((result, time.monotonic() - began))
                 print(f"run {run + 1}: {result}, {found[-1][1]:.0f} s of wall time", flush=True)

@@ -33,12 +33,12 @@ from stacks import Spent, Stacks
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
+from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_share, ready
 from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import close_loop, stream_loop
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.session import Workbook, open_workbook
 
 MAX_SLIP_S = 0.010
@@ -99,7 +99,7 @@ def share_of(
     """One process's part of a level."""
     return Share(
         target=StreamTarget.of(wb),
-        options=ListenOptions(),
+        spec=LoadSpec(transport=transport),
         numbers=tuple(range(number, n, processes)),
         total=n,
         begin_unix_s=begin,
@@ -107,7 +107,6 @@ def share_of(
         settle_s=3.0,
         hold_s=seconds,
         criteria=NEVER_STOP,
-        transport=transport,
     )
 
 

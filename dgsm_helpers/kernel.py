@@ -1,6 +1,6 @@
-"""The notebook cell that runs now: what it begins ends when it is run again.
+"""The notebook's kernel: what a cell begins ends when the cell is run again, and what an interrupt ends.
 
-Interrupting the kernel also ends what runs beside its cells.
+The one module that reaches into ipykernel (`SAVED_HANDLER`, seen with 7.4).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-_lock = threading.Lock()
-_begun: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-"""By cell: the execution that began something last, and what ends it."""
+SAVED_HANDLER = "saved_sigint_handler"
+"""The kernel's attribute that holds what it makes the SIGINT handler again after a request."""
+
+_ATTRIBUTE = "dgsm_notebook_kernel"
 
 
 def end_when_run_again(end: Callable[[], object]) -> None:
@@ -22,35 +23,8 @@ def end_when_run_again(end: Callable[[], object]) -> None:
 
     Several things begun by one execution of a cell live side by side.
     """
-    running = _running()
-    if running is None:
-        return
-    cell, execution = running
-    with _lock:
-        former, ends = _begun.get(cell, ("", []))
-        again = [] if former == execution else ends
-        _begun[cell] = (execution, [*(ends if former == execution else []), end])
-    for one in again:
-        one()
-
-
-def notebook_shell() -> Any:
-    """IPython's shell when this runs in a notebook or an IPython session, else None; imports nothing."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
-
-
-def _running() -> tuple[str, str] | None:
-    """(cell, execution) as the front end and the kernel name them."""
-    shell = notebook_shell()
-    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    header = request.get("header", {})
-    cell = request.get("metadata", {}).get("cellId")
-    # A widget's callback runs under the message of its click, which belongs to no cell.
-    return (cell, header["msg_id"]) if cell and header.get("msg_type") == "execute_request" else None
-
-
-_callbacks: list[Callable[[], object]] = []
+    if (kernel := _kernel()) is not None:
+        kernel.end_when_run_again(end)
 
 
 def on_interrupt(callback: Callable[[], object]) -> None:
@@ -58,35 +32,72 @@ def on_interrupt(callback: Callable[[], object]) -> None:
 
     It must return soon: it may run in a signal handler. Callable from any thread.
     """
-    shell = notebook_shell()
-    if shell is None:
-        return
-    if not _callbacks:
-        shell.events.register("post_run_cell", _after_cell)
-    _callbacks.append(callback)
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None:
-        # What ipykernel puts back after the request that it handles now, if it does.
-        kernel.saved_sigint_handler = _while_idle
-        kernel.io_loop.add_callback(_hear_while_idle)
+    if (kernel := _kernel()) is not None:
+        kernel.on_interrupt(callback)
 
 
-def _hear_while_idle() -> None:
-    # In the kernel's main thread. Within a cell the handler is another one, which must stay.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _while_idle)
+def _kernel() -> NotebookKernel | None:
+    """The one of the IPython shell that this runs in, which holds it; None outside a notebook. Imports nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return None if shell is None else shell.__dict__.setdefault(_ATTRIBUTE, NotebookKernel(shell))
 
 
-def _while_idle(_number: int, _frame: Any) -> None:
-    _tell()
+class NotebookKernel:
+    """What the cells of one notebook have begun, and who is told of an interrupt."""
 
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._lock = threading.Lock()
+        self._begun: dict[str, tuple[str, list[Callable[[], object]]]] = {}
+        """By cell: the execution that began something last, and what ends it."""
+        self._callbacks: list[Callable[[], object]] = []
 
-def _after_cell(result: Any) -> None:
-    # A cell that awaits is cancelled instead, and may then have no result.
-    if result is None or isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
-        _tell()
+    def end_when_run_again(self, end: Callable[[], object]) -> None:
+        """See the function of that name."""
+        running = self._running_cell()
+        if running is None:
+            return
+        cell, execution = running
+        with self._lock:
+            last_execution, ends = self._begun.get(cell, ("", []))
+            is_same = last_execution == execution
+            self._begun[cell] = (execution, [*ends, end] if is_same else [end])
+        for end_former in [] if is_same else ends:
+            end_former()
 
+    def on_interrupt(self, callback: Callable[[], object]) -> None:
+        """See the function of that name."""
+        if not self._callbacks:
+            self._shell.events.register("post_run_cell", self._after_cell)
+        self._callbacks.append(callback)
+        kernel = getattr(self._shell, "kernel", None)
+        if kernel is not None:
+            # What ipykernel puts back after the request that it handles now, if it does.
+            setattr(kernel, SAVED_HANDLER, self._while_idle)
+            kernel.io_loop.add_callback(self._hear_while_idle)
 
-def _tell() -> None:
-    for callback in list(_callbacks):
-        callback()
+    def _running_cell(self) -> tuple[str, str] | None:
+        """(cell, execution) as the front end and the kernel name them."""
+        request = self._shell.get_parent() if hasattr(self._shell, "get_parent") else {}
+        header = request.get("header", {})
+        cell = request.get("metadata", {}).get("cellId")
+        # A widget's callback runs under the message of its click, which belongs to no cell.
+        return (cell, header["msg_id"]) if cell and header.get("msg_type") == "execute_request" else None
+
+    def _hear_while_idle(self) -> None:
+        # In the kernel's main thread. Within a cell the handler is another one, which must stay.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._while_idle)
+
+    def _while_idle(self, _number: int, _frame: Any) -> None:
+        self._tell()
+
+    def _after_cell(self, result: Any) -> None:
+        # A cell that awaits is cancelled instead, and may then have no result.
+        if result is None or isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
+            self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self._callbacks):
+            callback()

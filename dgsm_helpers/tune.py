@@ -11,12 +11,13 @@ from dgsm_helpers.aws.core.money import InstanceCost, running_types
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.aws.watch.metrics import gauge
-from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity
+from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.search import expected_minutes
+from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.target_value import GUIDE_HIGH, TargetValue, derive_target
 from dgsm_helpers.load.ladder.verdict import PRESETS
+from dgsm_helpers.load.transport.stream_target import ListenOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.crew import Crew
     from dgsm_helpers.load.ladder.rung import Rung
     from dgsm_helpers.load.transport.recordings import Recording
-    from dgsm_helpers.load.transport.stream_target import ListenOptions
     from dgsm_helpers.session import Workbook
 
 KNEES = (4, 40)
@@ -97,24 +97,7 @@ class Tuning:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rung, by number of streams; latencies in ms, growth of lag in ms per second."""
-        import pandas as pd
-
-        rows = [
-            {
-                "streams": rung.n,
-                "verdict": rung.verdict.value,
-                "fails_by": (rung.constraint or "") if rung.verdict.value == "FAIL" else "",
-                "passed": rung.passed,
-                "total": rung.total,
-                "lag_p50_ms": round(rung.lag_p50_s * 1000, 1),
-                "lag_p95_ms": round(rung.lag_p95_s * 1000, 1),
-                "lag_growth_ms_per_s": round(rung.trend.slope * 1000, 2),
-                "finalisation_p95_ms": round(rung.finalisation_p95_s * 1000, 1),
-                "held_s": round(rung.instance_s, 1),
-            }
-            for rung in sorted(self.result.rungs, key=lambda rung: rung.n)
-        ]
-        return pd.DataFrame(rows).set_index("streams")
+        return self.result.to_frame()
 
     def __str__(self) -> str:
         return (
@@ -138,8 +121,8 @@ def plan(wb: Workbook, *, effort: str | None = None, criteria: str = "strict") -
         NotFound, NotReady: there is nothing to measure yet.
         InvalidInput: unknown effort or criteria.
     """
-    chosen = _known(effort or default_effort(wb), EFFORTS, "effort")
-    _known(criteria, PRESETS, "criteria")
+    chosen = known_choice("effort", effort or default_effort(wb), EFFORTS)
+    known_choice("criteria", criteria, PRESETS)
     types = running_types(wb, endpoint_state.require_in_service(wb))
     forecasts = tuple((knee, InstanceCost.of(wb, types, expected_minutes(chosen, knee))) for knee in KNEES)
     return TuningPlan(wb.endpoint_name, chosen.name, criteria, chosen.confidence, chosen.pass_share, forecasts)
@@ -184,7 +167,7 @@ def tune(
         NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `load.find_capacity`; evidence
             of what was measured is kept.
     """
-    chosen = _known(effort or default_effort(wb), EFFORTS, "effort")
+    chosen = known_choice("effort", effort or default_effort(wb), EFFORTS)
     derive_target(1, instances=instances, growth_per_min=growth_per_min, headroom=headroom)  # refuses bad values now
     with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:
 
@@ -195,11 +178,11 @@ def tune(
 
         result = find_capacity(
             wb,
+            instance_type=pinned.instance_type,
             effort=chosen,
             criteria=criteria,
+            spec=LoadSpec(recordings=tuple(recordings), options=options or ListenOptions()),
             max_streams=max_streams,
-            recordings=recordings,
-            options=options,
             crew=crew,
             gauge=gauge(wb, settle_s=chosen.settle_s),
             on_rung=measured,
@@ -215,9 +198,3 @@ def tune(
         server_per_client=ratio or 1.0,
     )
     return Tuning(result, target, InstanceCost.of(wb, types, result.instance_minutes), ratio)
-
-
-def _known[T](name: str, known: dict[str, T], kind: str) -> T:
-    if name not in known:
-        raise InvalidInput(f"{kind} is {name!r}.", hint=f"Give one of {', '.join(known)}.")
-    return known[name]

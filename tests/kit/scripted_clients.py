@@ -21,7 +21,7 @@ def report_of(share: Share, *, knee: int = 1000) -> ShareReport:
     """What a process that keeps up reports of its streams: a steady lag up to the knee, a growing one beyond."""
     growth = max(share.total / knee - 1, 0.0)
     bins = LAG_S + growth * share.hold_s * (np.arange(BINS) + 0.5) / BINS
-    due = np.full(round(share.hold_s * 1000 / share.chunk_ms), bins.max())
+    due = np.full(round(share.hold_s * 1000 / share.spec.chunk_ms), bins.max())
     streams = []
     for number in share.numbers:
         p50, p95, mean = np.median(bins), bins.max(), bins.mean()
@@ -29,7 +29,7 @@ def report_of(share: Share, *, knee: int = 1000) -> ShareReport:
         lags = (p50, p95, p95, mean, LAG_S, LAG_S)
         streams.append(StreamOutcome(f"stream-{number}", *lags, tuple(bins), share.hold_s, transcribed))
     histogram = encode_lags(np.tile(due, len(share.numbers)))
-    return ShareReport(tuple(streams), share.hold_s, histogram, 0.001, 0.1, 0.0, stopped_early=False)
+    return ShareReport(tuple(streams), share.hold_s, histogram, 0.001, 0.1, 0.0)
 
 
 class ScriptedClients(ThreadPoolExecutor):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import botocore.exceptions as boto
+from botocore.config import Config
 
 from dgsm_helpers.aws.core.calls import translated
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput
@@ -38,21 +40,11 @@ def transcribe_file(
         AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
         DgsmError: any other refusal, see ``calls.translate``.
     """
-    if not audio:
-        raise InvalidInput("The file is empty.", hint="Give the bytes of an audio file.")
-    if len(audio) > MAX_BODY_BYTES:
-        raise InvalidInput(
-            f"The file has {len(audio) / 1e6:.1f} MB and InvokeEndpoint takes 25 MB.",
-            hint="Cut it, compress it (FLAC, MP3), or stream it.",
-        )
-    attributes = f"{path}?{_encoded(query)}" if query else path
-    params = {"EndpointName": wb.endpoint_name, "ContentType": content_type, "CustomAttributes": attributes}
-    # The body is left out of the check: the model's maximum, 6 MB, is out of date.
-    request_checks.validate("sagemaker-runtime", "InvokeEndpoint", {**params, "Body": b""})
+    request = _request(wb, audio, path, content_type, query)
     client = wb.client("sagemaker-runtime")
     with translated("sagemaker-runtime", "InvokeEndpoint"):
         try:
-            body = client.invoke_endpoint(**params, Body=audio)["Body"].read()
+            body = client.invoke_endpoint(**request)["Body"].read()
         except client.exceptions.ModelError as error:
             raise _container_refusal(error) from error
         except boto.ReadTimeoutError as error:
@@ -72,9 +64,46 @@ def transcribe_file(
         ) from error
 
 
+def file_sender(wb: Workbook, audio: bytes, *, path: str = "v1/listen", **query: Any) -> Callable[[], None]:
+    """A function that sends a WAV file to the workbook's variant once and waits for its answer: for load.
+
+    It does not retry: a refusal is a fact to record, and a silent second try would be a second request in flight.
+
+    Args:
+        audio, path, query: as `transcribe_file`.
+
+    Raises:
+        InvalidInput: as `transcribe_file`. The function itself raises what AWS answers, translated.
+    """
+    request = {**_request(wb, audio, path, "audio/wav", query), "TargetVariant": wb.variant_name}
+    once = Config(read_timeout=90, connect_timeout=10, retries={"total_max_attempts": 1}, max_pool_connections=200)
+    client = wb.session.client("sagemaker-runtime", region_name=wb.region, config=once)
+
+    def send() -> None:
+        with translated("sagemaker-runtime", "InvokeEndpoint"):
+            client.invoke_endpoint(**request)["Body"].read()
+
+    return send
+
+
 def transcript_of(answer: dict[str, Any]) -> str:
     """The transcript in the answer of :func:`transcribe_file`; the first channel's best alternative."""
     return answer["results"]["channels"][0]["alternatives"][0]["transcript"]
+
+
+def _request(wb: Workbook, audio: bytes, path: str, content_type: str, query: dict[str, Any]) -> dict[str, Any]:
+    """The request, checked but for its body: the model's maximum of 6 MB is out of date."""
+    if not audio:
+        raise InvalidInput("The file is empty.", hint="Give the bytes of an audio file.")
+    if len(audio) > MAX_BODY_BYTES:
+        raise InvalidInput(
+            f"The file has {len(audio) / 1e6:.1f} MB and InvokeEndpoint takes 25 MB.",
+            hint="Cut it, compress it (FLAC, MP3), or stream it.",
+        )
+    attributes = f"{path}?{_encoded(query)}" if query else path
+    request = {"EndpointName": wb.endpoint_name, "ContentType": content_type, "CustomAttributes": attributes}
+    request_checks.validate("sagemaker-runtime", "InvokeEndpoint", {**request, "Body": b""})
+    return {**request, "Body": audio}
 
 
 def _encoded(query: dict[str, Any]) -> str:

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.crew import Crew
-from dgsm_helpers.load.ladder.live_endpoint import EndpointFacts, Gauge, LiveEndpoint, facts
+from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Rung, rung_of
 from dgsm_helpers.load.ladder.search import Bracket, Search
+from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
-from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, common_rate
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget, check_reachable
+from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
+from dgsm_helpers.load.transport.stream_target import StreamTarget, check_reachable
 from dgsm_helpers.state import SCHEMA
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dgsm_helpers.session import Workbook
 
 CLIENT_PACKAGES = ("dgsm-helpers", "aws-sdk-sagemaker-runtime-http2", "awscrt", "h2")
@@ -66,18 +68,33 @@ class CapacityResult:
             "pass_share": self.pass_share,
             "tight": self.tight,
             "instance_minutes": round(self.instance_minutes, 3),
-            "criteria": {
-                "name": self.criteria.name,
-                "statistic": self.criteria.statistic,
-                "lag_s": self.criteria.lag_s,
-                "finalisation_s": self.criteria.finalisation_s,
-                "slope": self.criteria.slope,
-            },
+            "criteria": asdict(self.criteria),
             "effort": self.effort,
             "fingerprint": dict(self.fingerprint),
             "measured_at": self.measured_at,
             "rungs": [r.to_dict() for r in self.rungs],
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rung, by number of streams; latencies in ms, growth of lag in ms per second."""
+        import pandas as pd
+
+        rows = [
+            {
+                "streams": rung.n,
+                "verdict": rung.verdict.value,
+                "fails_by": (rung.constraint or "") if rung.verdict is Verdict.FAIL else "",
+                "passed": rung.passed,
+                "total": rung.total,
+                "lag_p50_ms": round(rung.lag_p50_s * 1000, 1),
+                "lag_p95_ms": round(rung.lag_p95_s * 1000, 1),
+                "lag_growth_ms_per_s": round(rung.trend.slope * 1000, 2),
+                "finalisation_p95_ms": round(rung.finalisation_p95_s * 1000, 1),
+                "held_s": round(rung.instance_s, 1),
+            }
+            for rung in sorted(self.rungs, key=lambda rung: rung.n)
+        ]
+        return pd.DataFrame(rows).set_index("streams")
 
     def judged_by(self, criteria: Criteria) -> CapacityResult:
         """The same measurement under other criteria, without measuring again: a bracket among the rungs there are.
@@ -119,70 +136,51 @@ class CapacityResult:
 def find_capacity(
     wb: Workbook,
     *,
+    instance_type: str | None,
     effort: str | Effort = "quick",
     criteria: str | Criteria = STRICT,
-    recordings: Sequence[Recording] = (),
-    options: ListenOptions | None = None,
-    chunk_ms: int = 100,
+    spec: LoadSpec | None = None,
     max_streams: int = 1000,
-    transport: str = "auto",
-    executor: Executor | None = None,
-    client_processes: int | None = None,
     crew: Crew | None = None,
     gauge: Gauge | None = None,
     on_rung: Callable[[Rung], None] | None = None,
-    seed: int = 0,
 ) -> CapacityResult:
     """Measure how many real-time streams one instance of the workbook's endpoint sustains.
 
-    The endpoint must be InService with one instance and its scaling suspended (refused otherwise). Evidence is written
-    in every case, also of a search that was interrupted or failed.
+    The caller makes sure that it has one instance and that nothing scales it (`aws.scaling.pin.one_instance`). Evidence
+    is written in every case, also of a search that was interrupted or failed.
 
     Args:
+        instance_type: of the one instance, None when AWS does not say; the evidence names it.
         effort: ``quick``, ``standard`` or ``thorough``: hold times and the confidence they buy.
         criteria: what a stream has to keep to: a preset (``strict``, ``deepgram``) or your own.
-        recordings: what is streamed, in turn, each stream from a place of its own; the bundled sample by default. All
-            of one sample rate.
-        options, chunk_ms: what the model is asked for, and how the audio is cut.
+        spec: what is streamed, and by which client; the bundled sample by default.
         max_streams: never hold more.
-        transport: ``sdk`` (AWS's client), ``lean``, or ``auto``: lean above 50 streams.
-        executor, client_processes: where the client processes run and how many; processes of this machine by default.
-        crew: instead of those two, a crew that is kept (`crew.cluster_crew`); it is not closed here.
+        crew: the client processes, not closed here; processes of this machine by default.
         gauge: the server's own count of streams, compared with what is held.
         on_rung: called with each rung whenever it has been measured (again): for progress and live pictures.
 
     Raises:
-        NotFound, NotReady, MeasurementInvalid: the endpoint cannot be measured (`endpoint.facts`), the client could not
-            generate the load, every stream failed, or a single stream already breaks the criteria.
+        MeasurementInvalid: the client could not generate the load, every stream failed, or a single stream already
+            breaks the criteria.
         StreamFailed, CredentialsProblem, InvalidInput: nothing can be streamed from here.
     """
-    effort = _named(effort, EFFORTS, "effort")
-    criteria = _named(criteria, PRESETS, "criteria")
-    recordings = tuple(recordings) or (bundled_recording(),)
-    options = replace(options or ListenOptions(), sample_rate=common_rate(recordings))
-    what = facts(wb)
+    effort = known_choice("effort", effort, EFFORTS)
+    criteria = known_choice("criteria", criteria, PRESETS)
+    spec = spec or LoadSpec()
+    recordings = tuple(spec.recordings) or (bundled_recording(),)
+    rate = common_rate(recordings)
+    spec = replace(spec, recordings=recordings, options=replace(spec.options, sample_rate=rate))
     target = StreamTarget.of(wb)
-    check_reachable(target)
-    own = crew or Crew(executor, size=client_processes)
+    own_crew = crew or Crew()
     try:
-        live = LiveEndpoint(
-            target,
-            own,
-            criteria=criteria,
-            effort=effort,
-            options=options,
-            recordings=recordings,
-            chunk_ms=chunk_ms,
-            transport=transport,
-            gauge=gauge,
-            seed=seed,
-        )
+        live = LiveEndpoint(target, own_crew, spec, criteria=criteria, effort=effort, gauge=gauge)
+        check_reachable(target)
         search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
-        fingerprint = _fingerprint(wb, what, options, recordings, chunk_ms=chunk_ms, transport=transport)
-        return _searched(wb, search, criteria, effort, fingerprint)
+        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec))
     finally:
         if crew is None:
-            own.close()
+            own_crew.close()
 
 
 def _searched(
@@ -233,33 +231,31 @@ def _write(wb: Workbook, content: Mapping[str, Any]) -> Path:
     return path
 
 
-def _fingerprint(
-    wb: Workbook,
-    what: EndpointFacts,
-    options: ListenOptions,
-    recordings: Sequence[Recording],
-    *,
-    chunk_ms: int,
-    transport: str,
-) -> dict[str, Any]:
+def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dict[str, Any]:
+    """What a measurement is true for."""
     return {
         "model_package_arn": wb.model_package_arn,
-        "endpoint": what.endpoint_name,
-        "variant": what.variant_name,
-        "instance_type": what.instance_type,
+        "endpoint": wb.endpoint_name,
+        "variant": wb.variant_name,
+        "instance_type": instance_type,
         "region": wb.region,
-        "query": options.query(),
-        "path": options.path,
-        "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in recordings],
-        "chunk_ms": chunk_ms,
-        "transport": transport,
+        "query": spec.options.query(),
+        "path": spec.options.path,
+        "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in spec.recordings],
+        "chunk_ms": spec.chunk_ms,
+        "transport": spec.transport,
         "client": {"python": platform.python_version(), **{name: version(name) for name in CLIENT_PACKAGES}},
     }
 
 
-def _named[T](given: str | T, known: Mapping[str, T], kind: str) -> T:
-    if not isinstance(given, str):
-        return given
-    if given not in known:
-        raise InvalidInput(f"{kind}={given!r} is unknown.", hint=f"Give one of {', '.join(known)}.")
-    return known[given]
+def known_choice[T](kind: str, choice: str | T, known: Mapping[str, T]) -> T:
+    """What a name stands for; anything else is handed back.
+
+    Raises:
+        InvalidInput: no such name.
+    """
+    if not isinstance(choice, str):
+        return choice
+    if choice not in known:
+        raise InvalidInput(f"{kind} is {choice!r}.", hint=f"Give one of {', '.join(known)}.")
+    return known[choice]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 WARM_ROUNDS = 10
 
+WORKERS = "_processes"
+"""Where `ProcessPoolExecutor` keeps its processes (seen with Python 3.12; 3.14 has ``terminate_workers`` instead)."""
+
 
 class WorkerLost(MeasurementInvalid):
     """A client process died or fell silent; what the others measured is not the whole rung."""
@@ -71,7 +74,7 @@ class Crew:
 
     def _collect[T](self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]], timeout_s: float) -> list[T]:
         try:
-            futures = [self._executor().submit(work, *given) for given in arguments]
+            futures = [self._executor().submit(work, *each) for each in arguments]
             return [future.result(timeout=timeout_s) for future in futures]
         except FutureTimeoutError as error:
             self._discard()
@@ -109,7 +112,7 @@ class Crew:
         """Drop the own pool: after a loss or an interrupt its processes may still hold streams open."""
         self._warm = False
         if self._own is not None:
-            for process in list((self._own._processes or {}).values()):
+            for process in list((getattr(self._own, WORKERS) or {}).values()):
                 process.terminate()
             self._own.shutdown(wait=False, cancel_futures=True)
             self._own = None

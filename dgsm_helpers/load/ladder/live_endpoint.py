@@ -1,29 +1,19 @@
-"""The live endpoint as the search sees it: ``measure(n, hold_s)`` over a crew of client processes.
-
-Before anything is held, `facts` makes sure that one instance is measured and that nothing scales it meanwhile.
-"""
+"""The live endpoint as the search sees it: ``measure(n, hold_s)`` over a crew of client processes."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from botocore.exceptions import ClientError
-
-from dgsm_helpers.errors import AwsCallFailed, InvalidInput, MeasurementInvalid, NotFound, NotReady
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import Crew, WorkerLost
 from dgsm_helpers.load.ladder.rung import Effort, Hold, merged_text
-from dgsm_helpers.load.ladder.share import Share, ShareReport
+from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, Transport
 from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.held_streams import LEAN_ABOVE
-from dgsm_helpers.load.transport.recordings import Recording
-from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions, StreamTarget
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 
 STREAMS_PER_PROCESS = {"sdk": 50, "lean": 250}
 OPENINGS_PER_S = {"sdk": 40, "lean": 200}
@@ -42,124 +32,42 @@ type Gauge = Callable[[float, float], float | None]
 """The server's own count of streams in flight per instance (Maximum) between two Unix times; None when unknown."""
 
 
-@dataclass(frozen=True)
-class EndpointFacts:
-    """What is measured: one instance of ``instance_type`` of the endpoint's variant (None: AWS does not tell)."""
-
-    endpoint_name: str
-    variant_name: str
-    instance_type: str | None
-    model_name: str | None
-
-
-def facts(wb: Workbook) -> EndpointFacts:
-    """Make sure that the endpoint can be measured, and say what it is.
-
-    Raises:
-        NotFound: no such endpoint or variant.
-        NotReady: it is not InService.
-        MeasurementInvalid: it has several instances, or scaling is on.
-    """
-    sagemaker = wb.client("sagemaker")
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=wb.endpoint_name)
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        if "Could not find" in details.get("Message", ""):
-            raise NotFound(
-                f"There is no endpoint {wb.endpoint_name} in {wb.region}.", hint="Deploy it first (01_deploy)."
-            ) from error
-        raise AwsCallFailed(str(error), code=details.get("Code", ""), operation="DescribeEndpoint") from error
-    if endpoint["EndpointStatus"] != "InService":
-        raise NotReady(
-            f"Endpoint {wb.endpoint_name} is {endpoint['EndpointStatus']}, not InService.", hint="Wait, then tune."
-        )
-    variant = next((v for v in endpoint["ProductionVariants"] if v["VariantName"] == wb.variant_name), None)
-    if variant is None:
-        names = ", ".join(v["VariantName"] for v in endpoint["ProductionVariants"])
-        raise NotFound(f"Endpoint {wb.endpoint_name} has no variant {wb.variant_name} (it has {names}).")
-    count = variant.get("CurrentInstanceCount", 1)
-    if count != 1 or variant.get("DesiredInstanceCount", 1) != 1:
-        raise MeasurementInvalid(
-            f"Endpoint {wb.endpoint_name} has {count} instances; one has to be measured alone.",
-            hint="Pin it to one instance (max capacity 1), or let `dgsm tune` do it.",
-        )
-    _require_no_scaling(wb)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    configured = next((v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name), {})
-    return EndpointFacts(
-        endpoint_name=wb.endpoint_name,
-        variant_name=wb.variant_name,
-        instance_type=_instance_type(variant, configured),
-        model_name=configured.get("ModelName"),
-    )
-
-
-def _require_no_scaling(wb: Workbook) -> None:
-    answer = wb.client("application-autoscaling").describe_scalable_targets(
-        ServiceNamespace="sagemaker", ResourceIds=[wb.resource_id]
-    )
-    for target in answer["ScalableTargets"]:
-        suspended = target.get("SuspendedState", {})
-        still = suspended.get("DynamicScalingOutSuspended") and suspended.get("ScheduledScalingSuspended")
-        if not still and target["MaxCapacity"] > 1:
-            raise MeasurementInvalid(
-                f"Scaling of {wb.endpoint_name} is on (up to {target['MaxCapacity']} instances): it would add some "
-                "while one is measured.",
-                hint="Suspend it (aws.scaling.suspend), or let `dgsm tune` do it.",
-            )
-
-
-def _instance_type(variant: dict[str, Any], configured: dict[str, Any]) -> str | None:
-    pools = variant.get("InstancePools") or []
-    running = [p.get("InstanceType") for p in pools if p.get("CurrentInstanceCount", 0) > 0]
-    if len(running) == 1:
-        return running[0]
-    listed = [p["InstanceType"] for p in configured.get("InstancePools") or [] if "InstanceType" in p]
-    return configured.get("InstanceType") or (listed[0] if len(listed) == 1 else None)
-
-
 class LiveEndpoint:
     """`search.Measure` on a real endpoint.
 
     Args:
         target: where the streams go.
         crew: the client processes.
+        spec: what is streamed, and by which client.
         criteria: for stopping a hold whose failure is certain.
         effort: gives the settling time.
-        options, recordings, chunk_ms: what is streamed (no recordings: the bundled sample).
-        transport: ``sdk``, ``lean`` or ``auto`` (lean above 50 streams).
         gauge: the server's own count, to catch streams that went elsewhere.
-        seed: of the offsets into the audio.
+
+    Raises:
+        InvalidInput: there is no such transport.
     """
 
     def __init__(
         self,
         target: StreamTarget,
         crew: Crew,
+        spec: LoadSpec,
         *,
         criteria: Criteria,
         effort: Effort,
-        options: ListenOptions,
-        recordings: Sequence[Recording] = (),
-        chunk_ms: int = 100,
-        transport: str = "auto",
         gauge: Gauge | None = None,
-        seed: int = 0,
     ) -> None:
-        if transport not in ("auto", "sdk", "lean"):
-            raise InvalidInput(f"transport={transport!r} is unknown.", hint="Give auto, sdk or lean.")
-        self._target, self._crew = target, crew
-        self._criteria, self._effort, self._transport = criteria, effort, transport
-        self._options, self._recordings, self._chunk_ms = options, tuple(recordings), chunk_ms
-        self._gauge, self._seed = gauge, seed
+        if spec.transport not in ("auto", *STREAMS_PER_PROCESS):
+            raise InvalidInput(f"transport is {spec.transport!r}.", hint="Give auto, sdk or lean.")
+        self._target, self._crew, self._spec = target, crew, spec
+        self._criteria, self._effort, self._gauge = criteria, effort, gauge
         self._visits: dict[int, int] = {}
         self._strained: dict[int, int] = {}
         self._holds = 0
 
     def __call__(self, n: int, hold_s: float) -> Hold:
         """Hold ``n`` fresh streams and report; a hold that proves nothing is void and says why."""
-        transport, processes = self._means(n)
+        transport, processes = self._carriers(n)
         ramp_s = max(n / OPENINGS_PER_S[transport], MIN_RAMP_S)
         settle_s = self._effort.settle_s * (1 if self._holds else 2)
         session_s = ramp_s + settle_s + hold_s
@@ -174,7 +82,7 @@ class LiveEndpoint:
             begin = time.time() + LEAD_S
             load = Share(
                 target=self._target,
-                options=self._options,
+                spec=replace(self._spec, transport=transport, seed=self._spec.seed + self._holds),
                 numbers=(),
                 total=n,
                 begin_unix_s=begin,
@@ -182,10 +90,6 @@ class LiveEndpoint:
                 settle_s=settle_s,
                 hold_s=hold_s,
                 criteria=self._criteria,
-                transport=transport,
-                chunk_ms=self._chunk_ms,
-                recordings=self._recordings,
-                seed=self._seed + self._holds,
             )
             shares = [replace(load, numbers=tuple(range(k, n, processes))) for k in range(processes)]
             # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
@@ -198,18 +102,18 @@ class LiveEndpoint:
             self._strained[n] = self._strained.get(n, 0) + 1
         return hold
 
-    def _means(self, n: int) -> tuple[str, int]:
+    def _carriers(self, n: int) -> tuple[Transport, int]:
         """Transport and number of processes for ``n`` streams."""
         visit = self._visits[n] = self._visits.get(n, 0) + 1
         strained = self._strained.get(n, 0)
-        transport = self._transport
+        transport = self._spec.transport
         if transport == "auto":
             transport = "lean" if n > LEAN_ABOVE or strained else "sdk"
-        wanted = math.ceil(n / STREAMS_PER_PROCESS[transport])
+        needed = math.ceil(n / STREAMS_PER_PROCESS[transport])
         # Every other visit uses twice the processes, because the answer must not depend on the client; and so does
         # one after a hold that the client spoilt.
         double = strained > 0 or visit % 2 == 0
-        return transport, min(wanted * (2 if double else 1), n, self._crew.size)
+        return transport, min(needed * (2 if double else 1), n, self._crew.size)
 
     def _hold(self, n: int, reports: list[ShareReport], begin: float) -> Hold:
         now = time.time()
@@ -233,10 +137,11 @@ class LiveEndpoint:
             return f"a client process began {late_s:.1f} s late: it was slow, or took over from one that was lost."
         open_streams = [s for s in hold.streams if s.error is None]
         due = sum(s.due_audio_s for s in open_streams)
-        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - self._chunk_ms / 1000 * len(open_streams):
+        chunk_ms = self._spec.chunk_ms
+        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - chunk_ms / 1000 * len(open_streams):
             return f"streams were still opening when the hold began ({due:.0f} s of audio were due in it)."
-        if hold.slip_p99_s > self._chunk_ms / 4000:
-            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {self._chunk_ms / 4:.0f} ms)."
+        if hold.slip_p99_s > chunk_ms / 4000:
+            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {chunk_ms / 4:.0f} ms)."
         if hold.client_cpu > MAX_CLIENT_CPU:
             return f"a client process used {hold.client_cpu:.0%} of a core (limit {MAX_CLIENT_CPU:.0%})."
         if hold.gauge is not None and not 0.9 <= hold.gauge <= 1.1:

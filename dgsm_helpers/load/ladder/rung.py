@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,6 +66,7 @@ class Hold:
     histogram: str = ""
     started_unix_s: float = 0.0
     void: str | None = None
+    _broken: dict[Criteria, list[str | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def trend(self) -> Trend:
@@ -76,10 +77,9 @@ class Hold:
 
     def broken(self, criteria: Criteria) -> list[str | None]:
         """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
-        known = self.__dict__.setdefault("_broken", {})
-        if criteria not in known:
-            known[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
-        return known[criteria]
+        if criteria not in self._broken:
+            self._broken[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
+        return self._broken[criteria]
 
 
 @dataclass(frozen=True)
@@ -236,12 +236,15 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
     """Over all lags where a histogram was kept, else the median stream's."""
     texts = [h.histogram for h in holds if h.histogram]
     if not texts:
-        return tuple(
-            _quantile([getattr(s, name) for s in streams], 0.5) for name in ("lag_p50_s", "lag_p95_s", "lag_p99_s")
-        )
+        lags = ([s.lag_p50_s for s in streams], [s.lag_p95_s for s in streams], [s.lag_p99_s for s in streams])
+        return _quantile(lags[0], 0.5), _quantile(lags[1], 0.5), _quantile(lags[2], 0.5)
     histogram = merge_lags(texts)
-    values = [histogram.get_value_at_percentile(p) for p in (50, 95, 99)]
-    return tuple(float("inf") if v >= HISTOGRAM_MAX_US * 0.99 else v / 1e6 for v in values)
+    return _percentile_s(histogram, 50), _percentile_s(histogram, 95), _percentile_s(histogram, 99)
+
+
+def _percentile_s(histogram: HdrHistogram, percentile: float) -> float:
+    micros = float(histogram.get_value_at_percentile(percentile))
+    return float("inf") if micros >= HISTOGRAM_MAX_US * 0.99 else micros / 1e6
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

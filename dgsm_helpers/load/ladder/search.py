@@ -84,30 +84,30 @@ class Search:
                 rung down to a single stream.
         """
         while True:
-            high = min(self._having(Verdict.FAIL), default=None)
-            low = self._below(high)
-            if (n := self._unexplored(low, high)) is not None:
+            high = min(self._rungs_with(Verdict.FAIL), default=None)
+            low = self._largest_passing_below(high)
+            if (n := self._next_unvisited(low, high)) is not None:
                 self._visit(n, self._effort.probe_s)
-            elif (n := self._unclear(low, high)) is not None:
+            elif (n := self._next_undecided(low, high)) is not None:
                 self._visit(n, self._next_hold(self._rungs[n]))
             elif not self._confirmed(low, high):
                 continue
             else:
                 return self._answer(low, high)
 
-    def _having(self, verdict: Verdict) -> list[int]:
+    def _rungs_with(self, verdict: Verdict) -> list[int]:
         return [n for n, r in self._rungs.items() if r.verdict is verdict]
 
-    def _below(self, high: int | None) -> int:
+    def _largest_passing_below(self, high: int | None) -> int:
         """The largest rung under ``high`` that passes or seems to; 0 when there is none."""
         seems = [n for n, r in self._rungs.items() if r.leaning is Verdict.PASS and n not in self._spent]
-        passing = [*seems, *self._having(Verdict.PASS)]
+        passing = [*seems, *self._rungs_with(Verdict.PASS)]
         return max((n for n in passing if high is None or n < high), default=0)
 
     def _tolerance(self, low: int) -> int:
         return max(1, int(self._precision * low))
 
-    def _unexplored(self, low: int, high: int | None) -> int | None:
+    def _next_unvisited(self, low: int, high: int | None) -> int | None:
         """The next number of streams to try; None when the bracket is tight or nothing between is left."""
         if high is None:
             n = self._first if low == 0 else min(2 * low, self._max)
@@ -123,14 +123,14 @@ class Search:
         free = [n for n in range(low + 1, high) if n not in self._rungs]
         return min(free, key=lambda n: abs(n - middle)) if free else None
 
-    def _unclear(self, low: int, high: int | None) -> int | None:
+    def _next_undecided(self, low: int, high: int | None) -> int | None:
         """A rung strictly inside a bracket that is still too wide, whose verdict more time may settle."""
         if high is None or high - low <= self._tolerance(low):
             return None
-        inside = [n for n in range(low + 1, high) if n in self._rungs and self._fresh(n) < self._patience(n)]
+        inside = [n for n in range(low + 1, high) if n in self._rungs and self._valid_holds(n) < self._patience(n)]
         return min(inside, key=lambda n: abs(n - (low + high) // 2), default=None)
 
-    def _fresh(self, n: int) -> int:
+    def _valid_holds(self, n: int) -> int:
         """How many valid holds of ``n`` streams there are."""
         return sum(h.void is None for h in self._holds[n])
 
@@ -153,19 +153,21 @@ class Search:
 
     def _confirmed(self, low: int, high: int | None) -> bool:
         """Whether both ends are proven; measures once more where they are not."""
-        for n, wanted in ((low, Verdict.PASS), (high, Verdict.FAIL)):
+        for n, expected in ((low, Verdict.PASS), (high, Verdict.FAIL)):
             if not n:
                 continue
             rung = self._rungs[n]
-            fresh = self._fresh(n)
-            if rung.verdict is Verdict.INCONCLUSIVE or (fresh < self._effort.replicates and not self._obvious(rung)):
-                if fresh >= self._patience(n):
+            valid_holds = self._valid_holds(n)
+            if rung.verdict is Verdict.INCONCLUSIVE or (
+                valid_holds < self._effort.replicates and not self._obvious(rung)
+            ):
+                if valid_holds >= self._patience(n):
                     # It cannot be decided: never an end of the answer, so look further away.
                     self._spent.add(n)
                     return False
                 self._visit(n, self._next_hold(rung))
                 return False
-            if rung.verdict is not wanted:
+            if rung.verdict is not expected:
                 return False
         return True
 

@@ -15,8 +15,9 @@ import platform
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -36,10 +37,30 @@ from dgsm_helpers.load.transport.trace import (
     send_slip_s,
 )
 
-TRANSPORTS = {"sdk": SdkTransport, "lean": LeanTransport}
 OPEN_ALLOWANCE_S = 0.2
 """From a stream's opening to its first chunk: time for the handshake, so that the schedule starts as planned."""
 GOLDEN = 0.6180339887
+
+type Transport = Literal["auto", "sdk", "lean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSpec:
+    """What the streams of a measurement send, what they ask for, and which client carries them.
+
+    Attributes:
+        recordings: what is streamed, in turn; none: the bundled sample. All of one sample rate.
+        options: what the model is asked for.
+        chunk_ms: how the audio is cut.
+        transport: ``sdk`` (AWS's client), ``lean``, or ``auto``: lean above 50 streams.
+        seed: of the offsets into the audio.
+    """
+
+    recordings: tuple[Recording, ...] = ()
+    options: ListenOptions = field(default_factory=ListenOptions)
+    chunk_ms: int = 100
+    transport: Transport = "auto"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,12 +68,12 @@ class Share:
     """Which of a rung's ``total`` streams one process holds, and when.
 
     ``begin_unix_s`` is agreed between all processes. Stream ``k`` opens ``ramp_s * k / total`` later; judged are the
-    ``hold_s`` seconds that follow ``ramp_s + settle_s``. Stream ``k`` sends the recordings in turn (none: the bundled
-    sample), each from a place of its own.
+    ``hold_s`` seconds that follow ``ramp_s + settle_s``. Stream ``k`` sends the recordings in turn, each from a place
+    of its own.
     """
 
     target: StreamTarget
-    options: ListenOptions
+    spec: LoadSpec
     numbers: tuple[int, ...]
     total: int
     begin_unix_s: float
@@ -60,10 +81,6 @@ class Share:
     settle_s: float
     hold_s: float
     criteria: Criteria
-    transport: str = "sdk"
-    chunk_ms: int = 100
-    recordings: tuple[Recording, ...] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,6 @@ class ShareReport:
     slip_p99_s: float
     cpu: float
     late_s: float
-    stopped_early: bool
 
 
 def ready() -> str:
@@ -99,9 +115,10 @@ async def _hold(share: Share) -> ShareReport:
     begin = time.monotonic() + share.begin_unix_s - time.time()
     late_s = max(time.monotonic() - begin, 0.0)
     start = begin + share.ramp_s + share.settle_s
-    transport = TRANSPORTS[share.transport](share.target)
+    lean = share.spec.transport == "lean"
+    transport: SdkTransport | LeanTransport = LeanTransport(share.target) if lean else SdkTransport(share.target)
     stop = asyncio.Event()
-    recorders = [TraceRecorder(label=f"stream-{k}", transport=share.transport) for k in share.numbers]
+    recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name) for k in share.numbers]
     try:
         running = [
             asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
@@ -133,16 +150,17 @@ async def _one(
     stop: asyncio.Event,
     recorder: TraceRecorder,
 ) -> StreamTrace:
-    chance = random.Random(f"{share.seed}:{number}")
-    recording = share.recordings[number % len(share.recordings)] if share.recordings else bundled_recording()
+    spec = share.spec
+    chance = random.Random(f"{spec.seed}:{number}")
+    recording = spec.recordings[number % len(spec.recordings)] if spec.recordings else bundled_recording()
     opens_at = begin + share.ramp_s * number / share.total
     await asyncio.sleep(max(opens_at - time.monotonic(), 0))
     # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.
-    phase = (number * GOLDEN % 1) * share.chunk_ms / 1000
+    phase = (number * GOLDEN % 1) * spec.chunk_ms / 1000
     return await transport.run(
-        chunks(recording, chunk_ms=share.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
-        options=share.options,
-        chunk_ms=share.chunk_ms,
+        chunks(recording, chunk_ms=spec.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
+        options=spec.options,
+        chunk_ms=spec.chunk_ms,
         begin_in_s=OPEN_ALLOWANCE_S + phase,
         stop=stop,
         recorder=recorder,
@@ -199,7 +217,7 @@ def _report(
         slips.append(send_slip_s(trace)[inside])
         lags.append(samples.lag_s)
         outcomes.append(
-            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.chunk_ms / 1000)
+            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.spec.chunk_ms / 1000)
         )
     slip = np.concatenate(slips) if slips else np.empty(0)
     return ShareReport(
@@ -209,7 +227,6 @@ def _report(
         slip_p99_s=float(np.quantile(slip, 0.99, method="higher")) if len(slip) else 0.0,
         cpu=cpu,
         late_s=late_s,
-        stopped_early=end < start + share.hold_s,
     )
 
 

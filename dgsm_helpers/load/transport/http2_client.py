@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import Protocol
+from typing import Protocol, cast
 
 import h2.config
 import h2.connection
@@ -40,7 +40,7 @@ class StreamHandler(Protocol):
         """The stream was reset or its connection is gone."""
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Client(asyncio.Protocol):
     """One TLS connection and its streams. Everything happens in the event loop's thread.
 
     `open` starts a request, `send` queues a DATA frame, `flush` writes all that is queued at once: a caller that has
@@ -114,7 +114,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: connected and TLS is up."""
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast("asyncio.Transport", transport)
         codes = h2.settings.SettingCodes
         settings = {codes.ENABLE_PUSH: 0, codes.INITIAL_WINDOW_SIZE: WINDOW}
         h2_bypass.initiate(self._h2, settings, window_bytes=WINDOW)

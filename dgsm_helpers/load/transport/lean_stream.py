@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from dgsm_helpers.load.transport.http2_client import Http2Connection
+from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
 from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM
@@ -31,7 +31,7 @@ class LeanStream:
         loop = asyncio.get_running_loop()
         self.answered: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
-        self.connection: Http2Connection | None = None
+        self.connection: Http2Client | None = None
         self.due = 0.0
         self._audio: Iterator[bytes] = iter(audio)
         self._next = next(self._audio, None)
@@ -50,7 +50,7 @@ class LeanStream:
         """When the next chunk is due, on the monotonic clock."""
         return self._recorder.reading(self.due)
 
-    def open(self, connection: Http2Connection, target: StreamTarget, options: ListenOptions) -> None:
+    def open(self, connection: Http2Client, target: StreamTarget, options: ListenOptions) -> None:
         """Send the signed request."""
         path = f"/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
         headers = {
@@ -106,6 +106,7 @@ class LeanStream:
         return self._stop is not None and self._stop.is_set()
 
     def _send(self, data: bytes, kind: eventstream.DataType) -> None:
+        assert self.connection is not None and self._signer is not None, "opened before anything is sent"
         self.connection.send(self._id, self._signer.sign(eventstream.payload_part(data, kind)))
 
     def give_up(self) -> None:

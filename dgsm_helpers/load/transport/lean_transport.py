@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 
 from dgsm_helpers.errors import CredentialsProblem
-from dgsm_helpers.load.transport.http2_client import Http2Connection
+from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience
@@ -35,7 +35,7 @@ class LeanTransport:
             raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
         self._target, self._patience = target, patience
         self._tls = target.tls_context()
-        self._connections: list[Http2Connection] = []
+        self._connections: list[Http2Client] = []
         self._connecting = asyncio.Lock()
         self._due: list[tuple[float, int, LeanStream]] = []
         self._count = 0
@@ -98,13 +98,13 @@ class LeanTransport:
         finally:
             stream.give_up()
 
-    async def _connection(self) -> Http2Connection:
+    async def _connection(self) -> Http2Client:
         async with self._connecting:
             for connection in self._connections:
                 if connection.usable and connection.open_streams < STREAMS_PER_CONNECTION:
                     return connection
             _, connection = await asyncio.get_running_loop().create_connection(
-                Http2Connection, self._target.host, self._target.port, ssl=self._tls, server_hostname=self._target.host
+                Http2Client, self._target.host, self._target.port, ssl=self._tls, server_hostname=self._target.host
             )
             await connection.ready()
             self._connections.append(connection)
@@ -120,7 +120,7 @@ class LeanTransport:
         due = self._due
         while True:
             now = time.monotonic()
-            touched: set[Http2Connection] = set()
+            touched: set[Http2Client] = set()
             while due and due[0][0] <= now:
                 _, number, stream = due[0]
                 if stream.send_next():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dgsm_helpers.load.transport.trace import Ending, StreamError, StreamResult, StreamTrace
+from dgsm_helpers.load.transport.trace import Ending, StreamError, StreamResult, StreamTrace, chunk_holding
 
 
 class TraceRecorder:
@@ -34,9 +34,10 @@ class TraceRecorder:
         self._ending: Ending | None = None
         self._error: StreamError | None = None
         self._metadata: dict[str, Any] | None = None
+        self._reached_s = 0.0
         self.last_message_s = 0.0
         self.recent_lags: deque[tuple[float, float]] = deque(maxlen=128)
-        """The newest interim lags as (clock reading, seconds): for live views; a trace's own measures are exact."""
+        """The newest interim lags as (clock reading, seconds). What never came is missing; `lag_samples` counts it."""
 
     def now(self) -> float:
         """Seconds since the recorder began."""
@@ -64,11 +65,6 @@ class TraceRecorder:
     def close_was_sent(self) -> bool:
         """Whether CloseStream has left."""
         return self._close_sent_s is not None
-
-    @property
-    def first_due_s(self) -> float | None:
-        """When the first chunk was due."""
-        return self._due[0] if self._due else None
 
     def opened(self) -> None:
         """The server accepted the request."""
@@ -107,15 +103,13 @@ class TraceRecorder:
             start_s=float(body["start"]),
             duration_s=float(body["duration"]),
             is_final=bool(body["is_final"]),
-            speech_final=bool(body.get("speech_final")),
-            from_finalize=bool(body.get("from_finalize")),
             transcript=best["transcript"],
-            confidence=float(best.get("confidence", 0.0)),
         )
         self._results.append(result)
-        if not result.is_final and self._due:
-            index = min(int((result.cursor_s - 1e-6) / self._cursor[0]), len(self._due) - 1)
-            self.recent_lags.append((now + self._zero, max(now - self._due[max(index, 0)], 0.0)))
+        if self._due and result.advances(self._reached_s):
+            self._reached_s = result.cursor_s
+            due_s = self._due[int(chunk_holding(result.cursor_s, self._cursor))]
+            self.recent_lags.append((now + self._zero, max(now - due_s, 0.0)))
 
     def failed(self, ending: Ending, code: str, message: str) -> None:
         """It ended with an error."""
@@ -139,7 +133,6 @@ class TraceRecorder:
             label=self._label,
             transport=self._transport,
             origin_unix_s=self._origin_unix_s,
-            opening_s=0.0,
             opened_s=self._opened_s,
             scheduled_s=np.frombuffer(self._due, dtype=float).copy() if self._due else np.empty(0),
             sent_s=np.frombuffer(self._sent, dtype=float).copy() if self._sent else np.empty(0),

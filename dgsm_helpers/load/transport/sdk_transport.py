@@ -271,8 +271,8 @@ def _code(error: BaseException) -> str:
     # "Unknown error for operation ...#InvokeEndpointWithBidirectionalStream - status: 400 - id: ...#ValidationError"
     if type(error).__name__ == "CallError" and (named := re.search(r"id: \S*#(\w+)", str(error))):
         return named[1]
-    unmodelled = type(error).__name__ == "UnmodeledEventError"
-    return str((unmodelled and error.error_code) or getattr(error, "name", "") or type(error).__name__)
+    unmodelled_code = getattr(error, "error_code", "") if type(error).__name__ == "UnmodeledEventError" else ""
+    return str(unmodelled_code or getattr(error, "name", "") or type(error).__name__)
 
 
 def _text(error: BaseException) -> str:

@@ -49,14 +49,17 @@ class ListenOptions:
             pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
         except ValueError as error:
             raise InvalidInput(f"{query!r} is no query: {error}.", hint="Write model=nova-3&language=en.") from error
-        given = dict(pairs)
-        if fixed := sorted(given.keys() & {"encoding", "sample_rate", "channels", "interim_results"}):
+        values = dict(pairs)
+        if fixed := sorted(values.keys() & {"encoding", "sample_rate", "channels", "interim_results"}):
             raise InvalidInput(f"{query!r} sets {', '.join(fixed)}.", hint="The audio and the measurement decide that.")
-        named = {name: given[name] for name in ("model", "language") if name in given}
         own = {"model", "language", "punctuate"}
-        # A name may come several times: keyterm=one&keyterm=two.
-        extra = tuple(pair for pair in pairs if pair[0] not in own)
-        return cls(**named, punctuate=given.get("punctuate", "true").lower() == "true", extra=extra)
+        return cls(
+            model=values.get("model", cls.model),
+            language=values.get("language", cls.language),
+            punctuate=values.get("punctuate", "true").lower() == "true",
+            # A name may come several times: keyterm=one&keyterm=two.
+            extra=tuple(pair for pair in pairs if pair[0] not in own),
+        )
 
     def query(self) -> str:
         """As ``ModelQueryString`` takes it."""

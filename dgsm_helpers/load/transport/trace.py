@@ -10,6 +10,7 @@ an interim result that never came counts (see `lag_samples`), so a server that a
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,15 +54,16 @@ class StreamResult:
     start_s: float
     duration_s: float
     is_final: bool
-    speech_final: bool = False
-    from_finalize: bool = False
     transcript: str = ""
-    confidence: float = 0.0
 
     @property
     def cursor_s(self) -> float:
         """The transcript cursor: seconds of audio that this result accounts for."""
         return self.start_s + self.duration_s
+
+    def advances(self, reached_s: float) -> bool:
+        """Whether it is an interim result that reaches audio beyond ``reached_s``: only those show lag."""
+        return not self.is_final and self.cursor_s > reached_s + 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,6 @@ class StreamTrace:
     label: str
     transport: str
     origin_unix_s: float
-    opening_s: float
     opened_s: float | None
     scheduled_s: np.ndarray
     sent_s: np.ndarray
@@ -124,6 +125,14 @@ def cadence_s(trace: StreamTrace) -> float:
     return min(max(usual, chunk_s), MAX_CADENCE_S)
 
 
+def chunk_holding(point_s: np.ndarray | float, audio_cursor_s: np.ndarray | array[float]) -> np.ndarray:
+    """Index of the chunk whose audio reaches ``point_s``: the one that must have been sent for a result up to there.
+
+    Every lag, live or afterwards, is read from that chunk's scheduled time.
+    """
+    return np.minimum(np.searchsorted(audio_cursor_s, point_s - 1e-6), len(audio_cursor_s) - 1)
+
+
 def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float("inf")) -> LagSamples:
     """Lag of the audio that was due from ``from_s`` to ``to_s`` (trace clock).
 
@@ -140,7 +149,7 @@ def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float(
     arrivals: list[np.ndarray] = []
     reached = 0.0
     for result in trace.results:
-        if result.is_final or result.cursor_s <= reached + 1e-6:
+        if not result.advances(reached):
             continue
         covered = _grid(reached, result.cursor_s, step)
         points.append(covered)
@@ -155,8 +164,7 @@ def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float(
     if not points:
         return LagSamples(np.empty(0), np.empty(0))
     point, arrival = np.concatenate(points), np.concatenate(arrivals)
-    index = np.minimum(np.searchsorted(cursors, point - 1e-6), len(cursors) - 1)
-    due = scheduled[index]
+    due = scheduled[chunk_holding(point, cursors)]
     keep = (due >= from_s) & (due < to_s)
     return LagSamples(due[keep], np.maximum(arrival - due, 0.0)[keep])
 

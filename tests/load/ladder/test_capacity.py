@@ -12,16 +12,17 @@ from kit.scripted_clients import ScriptedClients
 
 from dgsm_helpers import local, state
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.errors import InvalidInput, MeasurementInvalid, NotFound
+from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import find_capacity
 from dgsm_helpers.load.ladder.crew import Crew
 from dgsm_helpers.load.ladder.rung import QUICK
+from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import DEEPGRAM, STRICT, Criteria, Verdict
 from dgsm_helpers.load.transport.recordings import Recording
 from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.session import open_workbook
 
+TYPE = "ml.g6.2xlarge"
 BRIEF = replace(QUICK, settle_s=0.5, probe_s=2.0, hold_s=2.5, pass_share=0.5, confidence=0.6)
 
 
@@ -48,20 +49,24 @@ def endpoint(workbook):
 def test_a_ladder_that_ends_too_soon_claims_nothing_beyond_and_keeps_its_evidence(endpoint, crew):
     lenient = replace(STRICT, slope=None)
     told = []
-    result = find_capacity(endpoint, effort=BRIEF, criteria=lenient, max_streams=4, crew=crew, on_rung=told.append)
+    result = find_capacity(
+        endpoint, instance_type=TYPE, effort=BRIEF, criteria=lenient, max_streams=4, crew=crew, on_rung=told.append
+    )
     assert (result.feasible_max, result.infeasible_min, result.tight) == (4, None, False)
     assert next(r.n for r in told) == 4
     kept = state.read(result.evidence)
     assert (kept["feasible_max"], kept["infeasible_min"]) == (4, None)
     assert kept["fingerprint"]["model_package_arn"] == endpoint.model_package_arn
-    assert kept["fingerprint"]["instance_type"].startswith("ml.")
+    assert kept["fingerprint"]["instance_type"] == TYPE
     assert kept["rungs"][0]["lag_ms"]["p95"] > 0
     assert kept["instance_minutes"] > 0
     assert state.newest(endpoint)["evidence"] == str(result.evidence)
 
 
 def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, crew):
-    result = find_capacity(endpoint, effort=replace(BRIEF, name="quick"), criteria=DEEPGRAM, max_streams=4, crew=crew)
+    result = find_capacity(
+        endpoint, instance_type=TYPE, effort=replace(BRIEF, name="quick"), criteria=DEEPGRAM, max_streams=4, crew=crew
+    )
     assert result.feasible_max == 4
     impossible = result.judged_by(Criteria("impossible", lag_s=0.0001))
     assert (impossible.feasible_max, impossible.infeasible_min) == (0, 4)
@@ -72,14 +77,15 @@ def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, cre
 def test_own_recordings_and_features_are_streamed_and_named_in_the_evidence(endpoint, crew):
     spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
     asked = ListenOptions.parse("model=nova-3&diarize=true")
+    spec = LoadSpec(recordings=tuple(spoken), options=asked)
     result = find_capacity(
-        endpoint, effort=BRIEF, criteria=DEEPGRAM, max_streams=4, crew=crew, recordings=spoken, options=asked
+        endpoint, instance_type=TYPE, effort=BRIEF, criteria=DEEPGRAM, spec=spec, max_streams=4, crew=crew
     )
     assert result.feasible_max == 4
     assert [a["source"] for a in result.fingerprint["audio"]] == ["call-1.wav", "call-2.wav"]
     assert "sample_rate=8000" in result.fingerprint["query"] and "diarize=true" in result.fingerprint["query"]
     with pytest.raises(InvalidInput, match="rates differ"):
-        find_capacity(endpoint, recordings=[spoken[0], Recording(noise(3), 16000)])
+        find_capacity(endpoint, instance_type=TYPE, spec=LoadSpec(recordings=(spoken[0], Recording(noise(3), 16000))))
 
 
 def noise(seed):
@@ -89,7 +95,7 @@ def noise(seed):
 def test_criteria_that_one_stream_breaks_are_said_to_be_so(endpoint, crew):
     impossible = Criteria("impossible", lag_s=0.0001)
     with pytest.raises(MeasurementInvalid, match="1 stream already breaks 'impossible' by p95 lag"):
-        find_capacity(endpoint, effort=BRIEF, criteria=impossible, crew=crew)
+        find_capacity(endpoint, instance_type=TYPE, effort=BRIEF, criteria=impossible, crew=crew)
 
 
 def test_an_interrupt_leaves_the_evidence_of_what_was_measured(endpoint, crew):
@@ -97,7 +103,7 @@ def test_an_interrupt_leaves_the_evidence_of_what_was_measured(endpoint, crew):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find_capacity(endpoint, effort=BRIEF, crew=crew, on_rung=interrupt)
+        find_capacity(endpoint, instance_type=TYPE, effort=BRIEF, crew=crew, on_rung=interrupt)
     (path,) = endpoint.state_path(f"capacity/{endpoint.endpoint_name}/x").parent.glob("*.json")
     kept = json.loads(path.read_text())
     assert kept["problem"] == "interrupted"
@@ -105,30 +111,17 @@ def test_an_interrupt_leaves_the_evidence_of_what_was_measured(endpoint, crew):
     assert state.newest(endpoint) is None
 
 
-def test_an_endpoint_that_scales_is_refused_until_scaling_is_suspended(endpoint, crew):
-    registration.register(endpoint, min_capacity=1, max_capacity=3)
-    with pytest.raises(MeasurementInvalid, match="Scaling of"):
-        find_capacity(endpoint, effort=BRIEF, crew=crew)
-    with registration.suspended(endpoint):
-        assert find_capacity(endpoint, effort=BRIEF, criteria=DEEPGRAM, max_streams=2, crew=crew).feasible_max == 2
-
-
-def test_an_endpoint_with_several_instances_is_refused(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb, initial_count=2))
-    with pytest.raises(MeasurementInvalid, match="2 instances"):
-        find_capacity(wb)
-
-
-def test_a_missing_endpoint_is_refused(workbook):
-    with pytest.raises(NotFound):
-        find_capacity(workbook())
-
-
-@pytest.mark.parametrize("bad", [{"effort": "hasty"}, {"criteria": "nice"}, {"transport": "pigeon"}])
-def test_unknown_choices_are_refused_before_anything_is_held(endpoint, bad):
-    with pytest.raises(InvalidInput, match="unknown"):
-        find_capacity(endpoint, **bad)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"effort": "hasty"}, "effort is 'hasty'"),
+        ({"criteria": "nice"}, "criteria is 'nice'"),
+        ({"spec": LoadSpec(transport="pigeon")}, "transport is 'pigeon'"),
+    ],
+)
+def test_unknown_choices_are_refused_before_anything_is_held(workbook, wrong, message):
+    with pytest.raises(InvalidInput, match=message):
+        find_capacity(workbook(), instance_type=None, **wrong)
 
 
 def holds_of(wb):
@@ -142,9 +135,10 @@ def test_real_client_processes_hold_real_streams_of_own_recordings(endpoint, rea
     lenient = Criteria("lenient", lag_s=60.0)
     spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
     asked = ListenOptions.parse("model=nova-3&diarize=true")
-    given = {"effort": BRIEF, "criteria": lenient, "max_streams": 4, "recordings": spoken, "options": asked}
+    spec = LoadSpec(recordings=tuple(spoken), options=asked)
+    given = {"effort": BRIEF, "criteria": lenient, "max_streams": 4, "spec": spec}
     try:
-        result = find_capacity(endpoint, crew=real_crew, **given)
+        result = find_capacity(endpoint, instance_type=TYPE, crew=real_crew, **given)
     except MeasurementInvalid as error:
         # A busy machine makes the client late, which voids a hold; its streams have to be there all the same.
         holds, problem = holds_of(endpoint)
@@ -160,7 +154,7 @@ def measured(wb):
     knee."""
     for _ in range(3):
         try:
-            return find_capacity(wb)
+            return find_capacity(wb, instance_type=None)
         except MeasurementInvalid as error:
             problem = str(error)
     return could_not_measure(problem)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -16,20 +17,17 @@ from kit.scripted_clients import ScriptedClients
 from kit.waiting import until
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.load.ladder.crew import Crew, WorkerLost, cluster_crew
+from dgsm_helpers.load.ladder.crew import WORKERS, Crew, WorkerLost, cluster_crew
 from dgsm_helpers.load.ladder.live_endpoint import LiveEndpoint
 from dgsm_helpers.load.ladder.rung import QUICK, merge_lags
-from dgsm_helpers.load.ladder.share import Share
+from dgsm_helpers.load.ladder.share import LoadSpec, Share
 from dgsm_helpers.load.ladder.verdict import STRICT
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 
 SHORT = replace(QUICK, settle_s=0.3)
 
 
 def live(peer, crew, **kwargs):
-    return LiveEndpoint(
-        peer.target(), crew, criteria=STRICT, effort=SHORT, options=ListenOptions(), transport="lean", **kwargs
-    )
+    return LiveEndpoint(peer.target(), crew, LoadSpec(transport="lean"), criteria=STRICT, effort=SHORT, **kwargs)
 
 
 def test_the_streams_of_a_hold_are_shared_out_and_their_histograms_merged(peer):
@@ -144,3 +142,8 @@ def test_a_count_of_the_servers_that_does_not_match_voids_the_hold(peer):
 def test_no_processes_are_refused():
     with pytest.raises(InvalidInput):
         Crew(size=0)
+
+
+def test_pythons_pool_still_keeps_its_processes_where_they_are_ended_from():
+    with ProcessPoolExecutor(1) as pool:
+        assert hasattr(pool, WORKERS), f"Python {sys.version_info[:2]} keeps a pool's processes elsewhere: see crew.py"

@@ -31,7 +31,6 @@ def trace(results, *, chunks=100, sent_late_s=0.0, close=True) -> StreamTrace:
         label="t",
         transport="sdk",
         origin_unix_s=0.0,
-        opening_s=0.0,
         opened_s=0.5,
         scheduled_s=scheduled,
         sent_s=scheduled + sent_late_s,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+from kit.virtual_endpoint import VirtualEndpoint
 
 from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import CapacityResult
@@ -14,7 +15,6 @@ from dgsm_helpers.load.ladder.rung import QUICK
 from dgsm_helpers.load.ladder.search import Search
 from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
 from dgsm_helpers.load.ladder.verdict import STRICT
-from dgsm_helpers.load.ladder.virtual_endpoint import VirtualEndpoint
 from dgsm_helpers.views.widgets.ladder_view import LadderView, figure_labels, rung_points
 from dgsm_helpers.views.widgets.what_if import WhatIf
 
