@@ -59,7 +59,7 @@ def test_a_ladder_that_ends_too_soon_claims_nothing_beyond_and_keeps_its_evidenc
     assert kept["fingerprint"]["model_package_arn"] == endpoint.model_package_arn
     assert kept["fingerprint"]["instance_type"] == TYPE
     assert kept["rungs"][0]["lag_ms"]["p95"] > 0
-    assert kept["instance_minutes"] > 0
+    assert result.instance_minutes > 0
     assert state.newest(endpoint)["evidence"] == str(result.evidence)
 
 
