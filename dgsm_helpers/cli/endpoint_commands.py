@@ -121,7 +121,8 @@ def iam(
 
     Such as: dgsm iam 03_tune --endpoint my-endpoint --where aws > policy.json
     """
-    from dgsm_helpers.aws.account.iam_policies import NOTEBOOK_CALLS, policy_document
+    from dgsm_helpers.aws.account.iam_actions import NOTEBOOK_CALLS
+    from dgsm_helpers.aws.account.iam_policies import policy_document
 
     if (notebook is None) != every_notebook:
         raise click.UsageError(f"Give --all or one notebook of {', '.join(NOTEBOOK_CALLS)}.")

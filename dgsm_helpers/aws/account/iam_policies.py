@@ -1,14 +1,15 @@
 """A least-privilege IAM policy for each notebook: what it calls, and what AWS checks behind those calls. No more.
 
-The lists of calls are held to recorded runs of the notebooks, each alone on a fresh endpoint, by a test.
+Which actions those are, `iam_actions` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
+from dgsm_helpers.aws.account.iam_actions import IAM_ACTIONS, NOTEBOOK_CALLS, with_those_behind
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
@@ -19,122 +20,6 @@ if TYPE_CHECKING:
 
 _SLR_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 
-STREAM = "sagemaker:InvokeEndpointWithBidirectionalStream"
-_PRICE_AND_QUOTA = {"pricing:GetProducts", "servicequotas:ListServiceQuotas"}
-_DEPLOY = _PRICE_AND_QUOTA | {
-    "logs:DescribeLogStreams",
-    "sagemaker:CreateEndpoint",
-    "sagemaker:CreateEndpointConfig",
-    "sagemaker:CreateModel",
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:DescribeEndpointConfig",
-    "sagemaker:DescribeModel",
-}
-_REGISTER = {
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:PutScalingPolicy",
-    "application-autoscaling:RegisterScalableTarget",
-}
-_VERIFY = {"application-autoscaling:DescribeScalingPolicies", "cloudwatch:DescribeAlarms"}
-_METRICS = {"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
-_CLEAN_UP = _VERIFY | {
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScheduledActions",
-    "cloudwatch:ListDashboards",
-    "logs:DescribeLogGroups",
-    "sagemaker:DeleteEndpoint",
-    "sagemaker:DeleteEndpointConfig",
-    "sagemaker:DeleteModel",
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:ListEndpointConfigs",
-    "sagemaker:ListModels",
-    "sagemaker:ListTags",
-    "tag:GetResources",
-}
-
-NOTEBOOK_CALLS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(sorted(called))
-    for name, called in {
-        "00_start_here": _PRICE_AND_QUOTA
-        | {"iam:GetRole", "iam:SimulatePrincipalPolicy", "sagemaker:DescribeModelPackage"},
-        "01_deploy": _DEPLOY | _CLEAN_UP | {"sagemaker:InvokeEndpoint", STREAM},
-        "02_register": _DEPLOY | _REGISTER | _VERIFY,
-        "03_tune": _DEPLOY | _REGISTER | _VERIFY | {"cloudwatch:GetMetricData", STREAM},
-        "04_monitor": _DEPLOY
-        | _REGISTER
-        | _METRICS
-        | _VERIFY
-        | {
-            "application-autoscaling:DescribeScalingActivities",
-            "cloudwatch:GetDashboard",
-            "cloudwatch:PutDashboard",
-            "cloudwatch:PutMetricAlarm",
-            "logs:FilterLogEvents",
-            "logs:GetLogEvents",
-            STREAM,
-        },
-        "05_plan": _DEPLOY
-        | {
-            "application-autoscaling:DescribeScalableTargets",
-            "application-autoscaling:DescribeScalingActivities",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:GetMetricData",
-            STREAM,
-        },
-        "06_mixed_fleet": _DEPLOY | _REGISTER | _VERIFY | _METRICS | {STREAM},
-        "99_clean_up": _CLEAN_UP
-        | {"application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget"},
-    }.items()
-}
-"""The actions that each notebook calls when it runs alone on a fresh endpoint (the caller's identity aside)."""
-
-IN_SOME_RUNS: Mapping[str, frozenset[str]] = {
-    # With apply=True, and on an endpoint that is registered already.
-    "05_plan": frozenset(
-        _REGISTER
-        | _VERIFY
-        | {"application-autoscaling:PutScheduledAction", "application-autoscaling:DeleteScheduledAction"}
-        # Calibration and back-test on an endpoint that has scaled.
-        | {
-            "application-autoscaling:DescribeScalingPolicies",
-            "cloudwatch:DescribeAlarmHistory",
-            "cloudwatch:ListMetrics",
-        }
-    ),
-}
-"""What a notebook calls with other parameters, or on an endpoint that has been used before."""
-
-BEHIND: Mapping[str, tuple[str, ...]] = {
-    # Only when no role is given, and once a container has written something.
-    "sagemaker:CreateModel": ("iam:PassRole", "iam:GetRole", "sagemaker:AddTags"),
-    "logs:DescribeLogStreams": ("logs:GetLogEvents",),
-    "sagemaker:CreateEndpointConfig": ("sagemaker:AddTags",),
-    "sagemaker:CreateEndpoint": ("sagemaker:AddTags",),
-    "sagemaker:DeleteEndpoint": ("application-autoscaling:DeregisterScalableTarget",),
-    "application-autoscaling:RegisterScalableTarget": (
-        "application-autoscaling:TagResource",
-        "iam:CreateServiceLinkedRole",
-        "sagemaker:DescribeEndpoint",
-        "sagemaker:DescribeEndpointConfig",
-        "sagemaker:UpdateEndpointWeightsAndCapacities",
-    ),
-    "application-autoscaling:PutScalingPolicy": (
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:DescribeAlarms",
-        "cloudwatch:DeleteAlarms",
-    ),
-    "cloudwatch:PutMetricAlarm": ("cloudwatch:TagResource",),
-    "application-autoscaling:DeleteScalingPolicy": ("cloudwatch:DeleteAlarms",),
-    # Only when there are some.
-    "application-autoscaling:DescribeScheduledActions": ("application-autoscaling:DeleteScheduledAction",),
-    "cloudwatch:ListDashboards": ("cloudwatch:DeleteDashboards", "cloudwatch:DeleteAlarms"),
-}
-"""What AWS checks beside an action that is called, or what the same step calls in some runs only.
-
-Sources: SageMaker guide, "Actions, resources and condition keys" (dependent actions) and the prerequisites of
-automatic scaling.
-"""
-
 
 def actions_of(notebook: str) -> tuple[str, ...]:
     """All actions that a notebook needs, sorted.
@@ -144,8 +29,8 @@ def actions_of(notebook: str) -> tuple[str, ...]:
     """
     if notebook not in NOTEBOOK_CALLS:
         raise InvalidInput(f"There is no notebook {notebook!r}.", hint=f"Give one of {', '.join(NOTEBOOK_CALLS)}.")
-    called = {*NOTEBOOK_CALLS[notebook], *IN_SOME_RUNS.get(notebook, ())}
-    return tuple(sorted({*called, *(behind for action in called for behind in BEHIND.get(action, ()))}))
+    sometimes = {action.name for action in IAM_ACTIONS if notebook[:2] in action.sometimes.split()}
+    return tuple(sorted(with_those_behind({*NOTEBOOK_CALLS[notebook], *sometimes})))
 
 
 def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:

@@ -1,100 +1,17 @@
-"""Which actions each step of the workbook needs, and whether the caller has them, as far as AWS will say.
-
-Source of the lists: SageMaker's and Application Auto Scaling's prerequisites pages. The managed policy
-``AmazonSageMakerFullAccess`` covers all but those in ``NOT_IN_FULL_ACCESS``.
-"""
+"""Whether the caller has the actions that each step of the workbook needs, as far as AWS will say."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
+from dgsm_helpers.aws.account.iam_actions import ACTIONS, NOT_IN_FULL_ACCESS
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.errors import DgsmError
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
-
-ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "deploy": (
-        "sagemaker:CreateModel",
-        "sagemaker:CreateEndpointConfig",
-        "sagemaker:CreateEndpoint",
-        "sagemaker:UpdateEndpoint",
-        "sagemaker:DescribeModelPackage",
-        "sagemaker:DescribeModel",
-        "sagemaker:DescribeEndpointConfig",
-        "sagemaker:DescribeEndpoint",
-        "sagemaker:AddTags",
-        "sagemaker:ListTags",
-        "iam:GetRole",
-        "iam:PassRole",
-        "servicequotas:ListServiceQuotas",
-        "pricing:GetProducts",
-    ),
-    "invoke": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithBidirectionalStream"),
-    "scaling": (
-        "application-autoscaling:RegisterScalableTarget",
-        "application-autoscaling:DeregisterScalableTarget",
-        "application-autoscaling:DescribeScalableTargets",
-        "application-autoscaling:PutScalingPolicy",
-        "application-autoscaling:DeleteScalingPolicy",
-        "application-autoscaling:DescribeScalingPolicies",
-        "application-autoscaling:DescribeScalingActivities",
-        "application-autoscaling:DescribeScheduledActions",
-        "application-autoscaling:PutScheduledAction",
-        "application-autoscaling:DeleteScheduledAction",
-        "application-autoscaling:TagResource",
-        "application-autoscaling:ListTagsForResource",
-        "sagemaker:UpdateEndpointWeightsAndCapacities",
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:DescribeAlarms",
-        "cloudwatch:DeleteAlarms",
-        "iam:CreateServiceLinkedRole",
-    ),
-    "monitoring": (
-        "cloudwatch:GetMetricData",
-        "cloudwatch:ListMetrics",
-        "cloudwatch:DescribeAlarmHistory",
-        "cloudwatch:PutDashboard",
-        "cloudwatch:GetDashboard",
-        "cloudwatch:TagResource",
-        "logs:DescribeLogStreams",
-        "logs:GetLogEvents",
-        "logs:FilterLogEvents",
-    ),
-    "clean-up": (
-        "sagemaker:DeleteEndpoint",
-        "sagemaker:DeleteEndpointConfig",
-        "sagemaker:DeleteModel",
-        "sagemaker:ListEndpoints",
-        "sagemaker:ListEndpointConfigs",
-        "sagemaker:ListModels",
-        "tag:GetResources",
-        "cloudwatch:ListDashboards",
-        "cloudwatch:DeleteDashboards",
-        "logs:DescribeLogGroups",
-    ),
-}
-
-NOT_IN_FULL_ACCESS = frozenset(
-    {
-        "iam:GetRole",
-        "servicequotas:ListServiceQuotas",
-        "pricing:GetProducts",
-        "application-autoscaling:TagResource",
-        "application-autoscaling:ListTagsForResource",
-        "cloudwatch:ListDashboards",
-        "cloudwatch:DeleteDashboards",
-        "cloudwatch:PutDashboard",
-        "cloudwatch:GetDashboard",
-        "cloudwatch:TagResource",
-        "cloudwatch:DescribeAlarmHistory",
-        "logs:FilterLogEvents",
-    }
-)
 
 
 def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:

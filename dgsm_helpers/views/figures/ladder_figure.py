@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
+from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, picture
 
 LATE_MS = 30_000.0
 """Latencies beyond this, and results that never came, are drawn here."""
@@ -176,11 +177,7 @@ def _ms(lag_ms: float) -> str:
     return f"{lag_ms:.0f} ms" if isfinite(lag_ms) else "without end (results never came)"
 
 
-# The live picture: text and grid take the page's own colour, so that it is right on light and on dark pages.
-
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0, 34.0
-_TEXT = 'fill="currentColor" font-size="12"'
-_GRID = 'stroke="currentColor" stroke-opacity=".2"'
 
 
 def ladder_html(state: LadderState) -> str:
@@ -195,29 +192,23 @@ def ladder_html(state: LadderState) -> str:
 def ladder_svg(state: LadderState) -> str:
     """Lag per rung, from median to p95, on a logarithmic axis."""
     most = max((p.streams for p in state.points), default=8) * 1.08
-    drawn = [_drawn(lag) for p in state.points for lag in (p.lag_p50_ms, p.lag_p95_ms)]
-    top = max([*drawn, 2 * state.limit_ms, 1000.0]) * 1.3
-
-    def x(streams: float) -> float:
-        return _LEFT + streams / most * (_WIDTH - _LEFT - _RIGHT)
+    lags_ms = [_drawn(lag) for p in state.points for lag in (p.lag_p50_ms, p.lag_p95_ms)]
+    top_ms = max([*lags_ms, 2 * state.limit_ms, 1000.0]) * 1.3
+    right, floor = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    frame = Frame(left=_LEFT, right=right, top=_TOP, floor=floor, start=0, end=most, peak=log10(top_ms / FLOOR_MS))
+    x = frame.x
 
     def y(lag_ms: float) -> float:
-        share = log10(_drawn(lag_ms) / FLOOR_MS) / log10(top / FLOOR_MS)
-        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+        return frame.y(log10(_drawn(lag_ms) / FLOOR_MS))
 
-    right, floor = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    parts = []
-    for value in (10, 100, 1000, 10_000):
-        if value < top:
-            parts.append(f'<line x1="{_LEFT:g}" y1="{y(value):.1f}" x2="{right:g}" y2="{y(value):.1f}" {_GRID}/>')
-            label = f"{value} ms" if value < 1000 else f"{value / 1000:g} s"
-            parts.append(f'<text x="{_LEFT - 6:g}" y="{y(value) + 4:.1f}" text-anchor="end" {_TEXT}>{label}</text>')
+    labels = {10: "10 ms", 100: "100 ms", 1000: "1 s", 10_000: "10 s"}
+    parts = [frame.level(y(value), label) for value, label in labels.items() if value < top_ms]
     limit = y(state.limit_ms)
     parts.append(
         f'<line x1="{_LEFT:g}" y1="{limit:.1f}" x2="{right:g}" y2="{limit:.1f}" stroke="{palette.TARGET}" '
-        f'stroke-width="1.5" stroke-dasharray="6 4"/><text x="{right + 6:g}" y="{limit + 4:.1f}" '
-        f'fill="{palette.TARGET}" font-size="12">{escape(state.limit_name)} {state.limit_ms:g} ms</text>'
+        f'stroke-width="1.5" stroke-dasharray="6 4"/>'
     )
+    parts.append(frame.beside(limit, f"{state.limit_name} {state.limit_ms:g} ms", palette.TARGET))
     low, high = bracket(state.points)
     if low and high:
         parts.append(
@@ -226,12 +217,8 @@ def ladder_svg(state: LadderState) -> str:
         )
     parts += [_rung(point, x(point.streams), y(point.lag_p50_ms), y(point.lag_p95_ms)) for point in state.points]
     parts += _numbers([(x(p.streams), p.streams) for p in state.points], floor + 15)
-    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {_TEXT}>streams held at once</text>')
-    label = escape(f"Lag per rung of {state.endpoint_name}", quote=True)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="100%" role="img" aria-label="{label}" '
-        f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">{"".join(parts)}</svg>'
-    )
+    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {TEXT}>streams held at once</text>')
+    return picture("".join(parts), width=_WIDTH, height=_HEIGHT, label=f"Lag per rung of {state.endpoint_name}")
 
 
 def _rung(point: RungPoint, x: float, middle: float, top: float) -> str:
@@ -256,7 +243,7 @@ def _numbers(places: Sequence[tuple[float, int]], y: float) -> list[str]:
     shown, end = [], -inf
     for x, streams in sorted(places):
         if x - end > 16:
-            shown.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {_TEXT}>{streams}</text>')
+            shown.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {TEXT}>{streams}</text>')
             end = x
     return shown
 

@@ -7,42 +7,22 @@ asking which it is; the series' colours are those of `palette`. Nothing is fetch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from itertools import product
 from math import ceil, isfinite
 
 from dgsm_helpers.views.figures import palette
+from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture
 from dgsm_helpers.views.live_state import Alarm, LiveState, Mark
 
 _WIDTH, _LEFT, _RIGHT = 760.0, 40.0, 136.0
 _LEAST_WIDTH_PX = 560
 """Narrower its text could not be read: there the picture is scrolled sideways instead."""
 
-_AXIS = 'stroke="currentColor" stroke-opacity=".25"'
 _FAINT = 'stroke="currentColor" stroke-opacity=".1"'
-_TEXT = 'fill="currentColor" font-size="12"'
 _TIME_STEPS_S = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_TIMES = 8
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """A plot area: maps (time, value) to pixels."""
-
-    start_s: float
-    end_s: float
-    top: float
-    height: float
-    peak: float
-
-    def x(self, time_s: float) -> float:
-        share = (min(max(time_s, self.start_s), self.end_s) - self.start_s) / (self.end_s - self.start_s)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(self, value: float) -> float:
-        return self.top + self.height * (1 - min(value / self.peak, 1.0))
 
 
 def live_html(state: LiveState) -> str:
@@ -62,9 +42,15 @@ def live_svg(state: LiveState) -> str:
     target = state.target_value or 0.0
     most = max((max(point[1:]) for point in state.instances), default=1.0)
     slowest = max((point[2] for point in state.latency if isfinite(point[2])), default=0.0)
-    above = _Frame(start_s, end_s, 24, 150, max(busiest, target, 1.0) * 1.15)
-    middle = _Frame(start_s, end_s, 212, 66, max(most, 1.0) + 0.5)
-    below = _Frame(start_s, end_s, 316, 44, max(slowest, 1.0) * 1.2)
+
+    def frame(top: float, height: float, peak: float) -> Frame:
+        right = _WIDTH - _RIGHT
+        edges = {"left": _LEFT, "right": right, "top": top, "floor": top + height}
+        return Frame(**edges, start=start_s, end=end_s, peak=peak, grid_opacity=".25")
+
+    above = frame(24, 150, max(busiest, target, 1.0) * 1.15)
+    middle = frame(212, 66, max(most, 1.0) + 0.5)
+    below = frame(316, 44, max(slowest, 1.0) * 1.2)
     body = "".join(
         (
             _time_axis(above.top, below, state.now),
@@ -73,16 +59,12 @@ def live_svg(state: LiveState) -> str:
             latency_sparkline(below, state.latency, of=state.latency_of),
         )
     )
-    label = escape(f"Live view of {state.endpoint_name}", quote=True)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH:g} 390" width="100%" style="min-width:{_LEAST_WIDTH_PX}px" role="img" '
-        f'aria-label="{label}" '
-        f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">{body}</svg>'
-    )
+    label = f"Live view of {state.endpoint_name}"
+    return picture(body, width=_WIDTH, height=390, label=label, style=f"min-width:{_LEAST_WIDTH_PX}px")
 
 
 def concurrency_band(
-    frame: _Frame, points: Sequence[tuple[float, float, float, float]], target_value: float | None
+    frame: Frame, points: Sequence[tuple[float, float, float, float]], target_value: float | None
 ) -> str:
     """Streams per instance: mean line in a band from idlest to busiest, against the target and 0.9 of it."""
     parts = [_grid(frame, _ticks(frame.peak))]
@@ -90,37 +72,37 @@ def concurrency_band(
     for run in _runs(points):
         upper = [(frame.x(p[0]), frame.y(p[3])) for p in run]
         lower = [(frame.x(p[0]), frame.y(p[1])) for p in reversed(run)]
-        parts.append(f'<polygon points="{_path(upper + lower)}" fill="{palette.METRIC}" fill-opacity=".25"/>')
-        parts.append(_line([(frame.x(p[0]), frame.y(p[2])) for p in run], palette.METRIC, width=2))
+        parts.append(area(upper + lower, palette.METRIC, opacity=".25"))
+        parts.append(line([(frame.x(p[0]), frame.y(p[2])) for p in run], palette.METRIC, width=2))
         newest = run[-1]
     if target_value:
         for value, dash, text in (
             (target_value, "", f"target {target_value:g}"),
             (0.9 * target_value, "2 4", f"0.9 target {0.9 * target_value:g}"),
         ):
-            ends = [(_LEFT, frame.y(value)), (_WIDTH - _RIGHT, frame.y(value))]
-            parts.append(_line(ends, palette.TARGET, width=1.5, dash=dash))
+            ends = [(frame.left, frame.y(value)), (frame.right, frame.y(value))]
+            parts.append(line(ends, palette.TARGET, width=1.5, dash=dash))
             shift = -4 if not dash else 10
-            parts.append(_label(frame.y(value) + shift, text, palette.TARGET))
+            parts.append(frame.beside(frame.y(value) + shift, text, palette.TARGET))
     now = f": mean {newest[2]:.1f}, from {newest[1]:g} to {newest[3]:g}" if newest else ": no data"
     return "".join([_title(frame, f"streams per instance{now}"), *parts])
 
 
-def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
+def instance_steps(frame: Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
     """Desired (dashed) and running instances as steps, with a triangle for each activity (hollow: not scaled)."""
     parts = [_title(frame, "instances"), _grid(frame, _ticks(frame.peak))]
     for column, dash, width in ((1, "5 4", 1.5), (2, "", 2.5)):
-        steps = list(_steps([(p[0], p[column]) for p in points], frame.end_s))
-        parts.append(_line([(frame.x(t), frame.y(v)) for t, v in steps], palette.INSTANCES, width=width, dash=dash))
+        steps = list(_steps([(p[0], p[column]) for p in points], frame.end))
+        parts.append(line([(frame.x(t), frame.y(v)) for t, v in steps], palette.INSTANCES, width=width, dash=dash))
     if points:
         text = f"{points[-1][2]:g} running, {points[-1][1]:g} desired"
-        parts.append(_label(frame.y(points[-1][2]), text, palette.INSTANCES))
-    floor = frame.top + frame.height
+        parts.append(frame.beside(frame.y(points[-1][2]), text, palette.INSTANCES))
+    floor = frame.floor
     for mark in marks:
-        if mark.time_s >= frame.start_s:
+        if mark.time_s >= frame.start:
             x = frame.x(mark.time_s)
             size = 10 if mark.scaled else 6
-            corners = _path([(x, floor - size), (x - size / 2, floor), (x + size / 2, floor)])
+            corners = coordinates([(x, floor - size), (x - size / 2, floor), (x + size / 2, floor)])
             fill = palette.ALARM if mark.scaled else "none"
             tip = escape(f"{mark.text}\n{mark.detail}".strip())
             parts.append(
@@ -129,18 +111,18 @@ def instance_steps(frame: _Frame, points: Sequence[tuple[float, float, float]], 
     return "".join(parts)
 
 
-def latency_sparkline(frame: _Frame, points: Sequence[tuple[float, float, float]], *, of: str) -> str:
+def latency_sparkline(frame: Frame, points: Sequence[tuple[float, float, float]], *, of: str) -> str:
     """p50 (solid) and p99 (dotted) of a latency in ms; ``of`` says which."""
     shown = [p for p in points if isfinite(p[1]) and isfinite(p[2])]
     parts = [_title(frame, f"{of}, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
     if not shown:
-        return "".join([*parts, f'<text x="{_LEFT + 8:g}" y="{frame.top + 26:g}" {_TEXT}>no new streams</text>'])
+        return "".join([*parts, f'<text x="{frame.left + 8:g}" y="{frame.top + 26:g}" {TEXT}>no new streams</text>'])
     # Minutes without new streams are gaps.
     for run, (column, dash) in product(_runs(points), ((1, ""), (2, "2 3"))):
         dots = [(frame.x(p[0]), frame.y(p[column])) for p in run]
-        parts.append(_line(dots, palette.LATENCY, width=1.8, dash=dash))
+        parts.append(line(dots, palette.LATENCY, width=1.8, dash=dash))
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{palette.LATENCY}"/>' for x, y in dots]
-    parts.append(_label(frame.top + 14, f"p50 {shown[-1][1]:.0f}, p99 {shown[-1][2]:.0f}", palette.LATENCY))
+    parts.append(frame.beside(frame.top + 14, f"p50 {shown[-1][1]:.0f}, p99 {shown[-1][2]:.0f}", palette.LATENCY))
     return "".join(parts)
 
 
@@ -189,17 +171,12 @@ def _footer(state: LiveState) -> str:
     return f'<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
 
 
-def _title(frame: _Frame, text: str) -> str:
-    return f'<text x="{_LEFT:g}" y="{frame.top - 7:g}" {_TEXT} font-weight="bold">{text}</text>'
+def _title(frame: Frame, text: str) -> str:
+    return f'<text x="{frame.left:g}" y="{frame.top - 7:g}" {TEXT} font-weight="bold">{text}</text>'
 
 
-def _grid(frame: _Frame, values: Sequence[float]) -> str:
-    parts = []
-    for value in values:
-        y = frame.y(value)
-        parts.append(f'<line x1="{_LEFT:g}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT:g}" y2="{y:.1f}" {_AXIS}/>')
-        parts.append(f'<text x="{_LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end" {_TEXT}>{value:g}</text>')
-    return "".join(parts)
+def _grid(frame: Frame, values: Sequence[float]) -> str:
+    return "".join(frame.level(frame.y(value), f"{value:g}") for value in values)
 
 
 def _ticks(peak: float) -> list[float]:
@@ -207,40 +184,24 @@ def _ticks(peak: float) -> list[float]:
     return [i * step for i in range(int(peak / step) + 1)]
 
 
-def _time_axis(top: float, frame: _Frame, now: datetime) -> str:
+def _time_axis(top: float, frame: Frame, now: datetime) -> str:
     """The window's ends in words, and full minutes or hours between them, from ``top`` down to the lowest frame."""
-    floor = frame.top + frame.height
+    floor = frame.floor
     y = floor + 18
-    ago = frame.end_s - frame.start_s
+    ago = frame.end - frame.start
     left = f"{ago / 60:g} min ago" if ago >= 60 else f"{ago:g} s ago"
-    right = _WIDTH - _RIGHT
     parts = [
-        f'<text x="{_LEFT:g}" y="{y:g}" {_TEXT}>{left}</text>',
-        f'<text x="{right:g}" y="{y:g}" text-anchor="end" {_TEXT}>now {now:%H:%M:%S} UTC</text>',
+        f'<text x="{frame.left:g}" y="{y:g}" {TEXT}>{left}</text>',
+        f'<text x="{frame.right:g}" y="{y:g}" text-anchor="end" {TEXT}>now {now:%H:%M:%S} UTC</text>',
     ]
     step_s = next((step for step in _TIME_STEPS_S if ago / step <= _MOST_TIMES), ago)
-    for number in range(ceil(frame.start_s / step_s), int(frame.end_s / step_s) + 1):
+    for number in range(ceil(frame.start / step_s), int(frame.end / step_s) + 1):
         x = frame.x(number * step_s)
         parts.append(f'<line x1="{x:.1f}" y1="{top:g}" x2="{x:.1f}" y2="{floor:g}" {_FAINT}/>')
-        if _LEFT + 100 < x < right - 150:  # beside the words at the ends
+        if frame.left + 100 < x < frame.right - 150:  # beside the words at the ends
             text = datetime.fromtimestamp(number * step_s, UTC)
-            parts.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {_TEXT}>{text:%H:%M}</text>')
+            parts.append(f'<text x="{x:.1f}" y="{y:g}" text-anchor="middle" {TEXT}>{text:%H:%M}</text>')
     return "".join(parts)
-
-
-def _label(y: float, text: str, colour: str) -> str:
-    return f'<text x="{_WIDTH - _RIGHT + 6:g}" y="{y + 4:.1f}" fill="{colour}" font-size="12">{escape(text)}</text>'
-
-
-def _line(points: Sequence[tuple[float, float]], colour: str, *, width: float, dash: str = "") -> str:
-    if not points:
-        return ""
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'<polyline points="{_path(points)}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>'
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _runs(points: Sequence[tuple[float, ...]]) -> Iterator[list[tuple[float, ...]]]:

@@ -11,8 +11,8 @@ from kit.notebook_calls import NOTEBOOKS, actions_called_by
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.account.iam_policies import BEHIND, NOTEBOOK_CALLS, actions_of, policy_document
-from dgsm_helpers.aws.account.permissions import ACTIONS
+from dgsm_helpers.aws.account.iam_actions import ACTIONS, BEHIND, NOTEBOOK_CALLS
+from dgsm_helpers.aws.account.iam_policies import actions_of, policy_document
 from dgsm_helpers.aws.core.calls import IAM_PREFIX
 from dgsm_helpers.errors import InvalidInput
 

@@ -11,7 +11,7 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from dgsm_helpers import aws
-from dgsm_helpers.aws.account.permissions import ACTIONS, NOT_IN_FULL_ACCESS
+from dgsm_helpers.aws.account.iam_actions import ACTIONS, NOT_IN_FULL_ACCESS
 
 PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
 NEEDS_NO_LISTING = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
