@@ -31,7 +31,7 @@ from dgsm_helpers.aws.watch.metrics import (
 )
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
 from dgsm_helpers.views.live_state import LiveState
-from dgsm_helpers.views.picture import drawn_alarm, mark, points, since, streams, told
+from dgsm_helpers.views.picture import activity_mark, changes_since, drawn_alarm, error_sentence, load_sentence, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ class Feed:
             read_it()
             self._troubles.pop(ask, None)
         except DgsmError as error:
-            self._troubles[ask] = told(error)
+            self._troubles[ask] = error_sentence(error)
 
     def _read_alarms(self) -> None:
         self._alarms = observe.alarm_states(self.wb)
@@ -197,7 +197,7 @@ class Feed:
         concurrency = points([low, mean, high], self.period_s)
         high_alarms = [a for a in self._alarms or () if a.side == "high" and a.metric == CONCURRENCY]
         counts = self._history()
-        marks = [] if self._activities is None else map(mark, self._own_activities().itertuples(index=False))
+        marks = [] if self._activities is None else map(activity_mark, self._own_activities().itertuples(index=False))
         variant = self._variant
         name = endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}"
         return LiveState(
@@ -210,7 +210,7 @@ class Feed:
             concurrency=concurrency,
             instances=[(now.timestamp(), float(variant.desired), float(variant.running))]
             if counts is None
-            else since(
+            else changes_since(
                 now - self.window,
                 [
                     (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
@@ -225,7 +225,7 @@ class Feed:
             marks=list(marks),
             instances_by_type=self._types(),
             errors_count=int(sum(sum(found.values()) for found in errors)),
-            streams=streams(load),
+            streams=load_sentence(load),
             cost=self._cost(counts),
             trouble=" ".join(dict.fromkeys(self._troubles.values())),
         )

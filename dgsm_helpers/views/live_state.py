@@ -1,4 +1,4 @@
-"""What the live view shows, whichever way it is drawn: as SVG (`svg`) or in a terminal (`text`)."""
+"""What the live view shows, however it is drawn: as SVG (`live_svg`) or in a terminal (`terminal`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
+
+type Rows = Sequence[tuple[float, ...]]
+"""A time in Unix seconds, and the values of that time."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class LiveState:
     window_s: float
     origin: str
     target_value: float | None
-    concurrency: Sequence[tuple[float, float, float, float]]
-    instances: Sequence[tuple[float, float, float]]
-    latency: Sequence[tuple[float, float, float]] = ()
+    concurrency: Rows
+    instances: Rows
+    latency: Rows = ()
     latency_of: str = "first chunk"
     alarms: Sequence[Alarm] | None = ()
     marks: Sequence[Mark] = ()

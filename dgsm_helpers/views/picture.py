@@ -35,11 +35,11 @@ _SILENT_S = 300.0
 def troubled(last: LiveState, error: Exception, *, now: datetime, retry_s: float | None) -> LiveState:
     """The last good picture, moved on to ``now``, with what went wrong since and when the next try is."""
     again = "" if retry_s is None else f" Next try in {retry_s:g} s."
-    gone = {"status": "is gone"} if isinstance(error, NotFound) else {}
-    return replace(last, now=now, trouble=f"As of {last.now:%H:%M:%S}. {told(error)}{again}", **gone)
+    trouble = f"As of {last.now:%H:%M:%S}. {error_sentence(error)}{again}"
+    return replace(last, now=now, status="is gone" if isinstance(error, NotFound) else last.status, trouble=trouble)
 
 
-def told(error: Exception) -> str:
+def error_sentence(error: Exception) -> str:
     """An error in words, with what to do about it; a view that tries again by itself asks nobody to rerun a cell."""
     if not isinstance(error, DgsmError):
         return f"{type(error).__name__}: {error}"
@@ -58,7 +58,7 @@ def points(series: Sequence[Mapping[float, float]], period_s: int) -> list[tuple
     return rows
 
 
-def since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+def changes_since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
     """The changes from ``start`` on, and the one before it, which still holds then."""
     earlier = sum(time_s <= start.timestamp() for time_s, _, _ in changes)
     return changes[max(earlier - 1, 0) :]
@@ -70,8 +70,8 @@ def drawn_alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], *, 
     if alarm.threshold is not None and (values := _datapoints(alarm, concurrency, period_s, now)) is not None:
         above = alarm.comparison.startswith(">")
         count = breach_progress(values, above=above, threshold=alarm.threshold, needed=alarm.datapoints_to_alarm)
-    what = shorten(alarm.statistic, 60, placeholder=" …")
-    rule = f"{what} {alarm.comparison} {alarm.threshold:g}" if alarm.threshold is not None else alarm.comparison
+    statistic = shorten(alarm.statistic, 60, placeholder=" …")
+    rule = f"{statistic} {alarm.comparison} {alarm.threshold:g}" if alarm.threshold is not None else alarm.comparison
     return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
 
 
@@ -91,11 +91,11 @@ def _datapoints(
     if now.timestamp() - newest * step_s > _SILENT_S + step_s:
         return []
     # The newest period is still being filled: judge only those that are over.
-    shown = range(newest - alarm.datapoints_to_alarm, newest)
-    return [whole(parts[number]) if number in parts else nan for number in shown]
+    periods = range(newest - alarm.datapoints_to_alarm, newest)
+    return [whole(parts[number]) if number in parts else nan for number in periods]
 
 
-def mark(activity: Any) -> Mark:
+def activity_mark(activity: Any) -> Mark:
     """A row of ``observe.activities`` as a mark on the time axis."""
     reasons = ", ".join(activity.not_scaled_reasons)
     why = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
@@ -107,7 +107,7 @@ def mark(activity: Any) -> Mark:
     return Mark(activity.started.timestamp(), text, f"{activity.description} {activity.cause}", not reasons)
 
 
-def streams(load: Load | None) -> str:
+def load_sentence(load: Load | None) -> str:
     """The load in words, "" where there is none."""
     if load is None:
         return ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.iam_actions import ACTIONS, NOT_IN_FULL_ACCESS
+from dgsm_helpers.aws.account.preflight_report import Check
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.errors import DgsmError
 
@@ -14,28 +15,29 @@ if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
 
-def ask(wb: Workbook, caller_arn: str) -> list[tuple[str, str, str, str]]:
-    """One row (name, verdict, detail, fix) per step; one for all where AWS would not say.
+def ask(wb: Workbook, caller_arn: str) -> list[Check]:
+    """One answer per step; one for all where AWS would not say.
 
     AWS answers for the identity's own policies and boundary; policies of the organisation may still deny, so a yes is
     only as good as that. The simulation itself must be allowed (``iam:SimulatePrincipalPolicy``), else all is unknown.
     """
     if caller_arn.endswith(":root"):
-        return [("permissions", "yes", "the account's root user may do anything", "")]
+        return [Check("permissions", "yes", "the account's root user may do anything")]
     try:
         denied = _denied(wb, _principal(wb, caller_arn))
     except DgsmError as error:
         fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
-        return [("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
-    return [_row(step, actions, denied) for step, actions in ACTIONS.items()]
+        return [Check("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
+    return [_answer(step, actions, denied) for step, actions in ACTIONS.items()]
 
 
-def _row(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> tuple[str, str, str, str]:
+def _answer(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> Check:
     missing = [action for action in actions if action in denied]
     if not missing:
-        return f"permissions: {step}", "yes", f"{len(actions)} actions allowed", ""
+        return Check(f"permissions: {step}", "yes", f"{len(actions)} actions allowed")
     managed = "" if set(missing) <= NOT_IN_FULL_ACCESS else " (AmazonSageMakerFullAccess covers most of them)"
-    return f"permissions: {step}", "no", f"not allowed: {', '.join(missing)}", f"Allow {', '.join(missing)}{managed}."
+    listed = ", ".join(missing)
+    return Check(f"permissions: {step}", "no", f"not allowed: {listed}", f"Allow {listed}{managed}.")
 
 
 def _principal(wb: Workbook, caller_arn: str) -> str:

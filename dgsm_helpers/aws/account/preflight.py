@@ -5,18 +5,18 @@ Whether the installed AWS clients are recent enough, by the floors this package 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import UnknownRegionError
 from packaging.requirements import Requirement
 
 from dgsm_helpers.aws.account import permissions
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
+from dgsm_helpers.aws.account.preflight_report import Check, PreflightReport
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.errors import (
     AccessDenied,
@@ -24,14 +24,11 @@ from dgsm_helpers.errors import (
     DgsmError,
     InvalidInput,
     NotFound,
-    NotReady,
     QuotaExceeded,
 )
 from dgsm_helpers.families import family_of, require_usable_arn
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dgsm_helpers.session import Workbook
 
 CLIENTS = {
@@ -44,87 +41,26 @@ CLIENTS = {
 _DISTRIBUTION = "dgsm-helpers"
 
 
-def installed_versions() -> list[tuple[str, str, str, str]]:
-    """One row (name, verdict, detail, fix) per client in ``CLIENTS``."""
+def installed_versions() -> list[Check]:
+    """One answer per client in ``CLIENTS``."""
     try:
         declared = {r.name: r for r in map(Requirement, metadata.requires(_DISTRIBUTION) or ())}
     except metadata.PackageNotFoundError:
         declared = {}
-    return [_row(name, why, declared.get(name)) for name, why in CLIENTS.items()]
+    return [_installed(name, reason, declared.get(name)) for name, reason in CLIENTS.items()]
 
 
-def _row(name: str, why: str, requirement: Requirement | None) -> tuple[str, str, str, str]:
+def _installed(name: str, reason: str, requirement: Requirement | None) -> Check:
     try:
-        found = metadata.version(name)
+        version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return name, "no", "not installed", f"pip install '{requirement or name}'"
+        return Check(name, "no", "not installed", f"pip install '{requirement or name}'")
     if requirement is None:
-        return name, "unknown", f"{found}; this package's own metadata is not installed", "pip install -e ."
-    wanted = str(requirement.specifier)
-    if requirement.specifier.contains(found, prereleases=True):
-        return name, "yes", f"{found} (wanted {wanted})", ""
-    return name, "no", f"{found}, wanted {wanted}: {why}", f"pip install '{name}{wanted}'"
-
-
-type Verdict = Literal["yes", "no", "unknown"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question and its answer; ``fix`` says what to do when the answer is not yes."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class PreflightReport:
-    """All answers. ``unknown`` does not stop a deployment: it means that AWS would not say."""
-
-    rows: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """True when no answer is no."""
-        return all(row.verdict != "no" for row in self.rows)
-
-    def require(self) -> PreflightReport:
-        """This report, if nothing speaks against deploying.
-
-        Raises:
-            NotReady: naming every answer that is no, with what to do.
-        """
-        bad = [row for row in self.rows if row.verdict == "no"]
-        if bad:
-            raise NotReady(
-                "Not ready to deploy: " + "; ".join(f"{row.name}: {row.detail}" for row in bad) + ".",
-                hint=" ".join(row.fix for row in bad),
-            )
-        return self
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows as a DataFrame: name, verdict, detail, fix."""
-        import pandas as pd
-
-        return pd.DataFrame([(r.name, r.verdict, r.detail, r.fix) for r in self.rows], columns=list(_COLUMNS))
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._cells())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._cells())
-
-    def _caption(self) -> str:
-        counts = {v: sum(r.verdict == v for r in self.rows) for v in ("yes", "no", "unknown")}
-        return "Preflight: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-
-    def _cells(self) -> list[tuple[str, str, str, str]]:
-        return [(r.name, tables.mark(r.verdict), r.detail, r.fix if r.verdict != "yes" else "") for r in self.rows]
-
-
-_COLUMNS = ("name", "verdict", "detail", "fix")
+        return Check(name, "unknown", f"{version}; this package's own metadata is not installed", "pip install -e .")
+    floor = str(requirement.specifier)
+    if requirement.specifier.contains(version, prereleases=True):
+        return Check(name, "yes", f"{version} (wanted {floor})")
+    return Check(name, "no", f"{version}, wanted {floor}: {reason}", f"pip install '{name}{floor}'")
 
 
 @dataclass(frozen=True)
@@ -177,19 +113,12 @@ def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> Prefligh
     types = tuple(instance_types or _default_pool(wb))
     caller, identity = _identity(wb)
     rows = [identity, _region(wb), _arn(wb)]
-    asked: list[tuple[str, Callable[[], list[Check]]]] = [
-        ("subscription", lambda: [_subscription(wb)]),
-        ("execution role", lambda: [_role(wb)]),
-        ("quotas", lambda: _quotas(wb, types)),
-        ("permissions", lambda: [Check(*row) for row in permissions.ask(wb, caller)]),
-    ]
-    for name, ask in asked:
-        if caller is None:
-            rows.append(Check(name, "unknown", "not asked without an identity", "Sign in first."))
-        else:
-            rows.extend(ask())
-    rows.extend(Check(*row) for row in installed_versions())
-    return PreflightReport(tuple(rows))
+    if caller is None:
+        names = ("subscription", "execution role", "quotas", "permissions")
+        rows += [Check(name, "unknown", "not asked without an identity", "Sign in first.") for name in names]
+    else:
+        rows += [_subscription(wb), _role(wb), *_quotas(wb, types), *permissions.ask(wb, caller)]
+    return PreflightReport((*rows, *installed_versions()))
 
 
 def _default_pool(wb: Workbook) -> tuple[str, ...]:
@@ -235,8 +164,9 @@ def _subscription(wb: Workbook) -> Check:
     except NotFound as error:
         return Check(name, "no", error.message, subscribe)
     except DgsmError as error:
-        verdict = "no" if "not subscribed" in error.message.lower() else "unknown"
-        return Check(name, verdict, error.message, subscribe if verdict == "no" else error.hint)
+        if "not subscribed" in error.message.lower():
+            return Check(name, "no", error.message, subscribe)
+        return Check(name, "unknown", error.message, error.hint)
     status = answer.get("ModelPackageStatus", "Completed")
     if status != "Completed":
         return Check(name, "no", f"the package's status is {status}", "Wait, or ask the seller.")

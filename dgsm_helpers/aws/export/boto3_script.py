@@ -54,8 +54,8 @@ def _literal(value: Any, depth: int) -> str:
 
 
 def _string(text: Text) -> str:
-    if len(text.parts) == 1:
-        return text.parts[0].name.upper()
+    if text.only_parameter:
+        return text.only_parameter.upper()
     written = "".join(
         f"{{{part.name.upper()}}}"
         if isinstance(part, TemplateRef)

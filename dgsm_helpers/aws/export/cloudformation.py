@@ -109,7 +109,7 @@ def _scaling(steps: tuple[Step, ...]) -> dict[str, Any]:
 
 
 def _function(text: Text) -> dict[str, str]:
-    if len(text.parts) == 1:
-        return {"Ref": camel(text.parts[0].name)}
+    if text.only_parameter:
+        return {"Ref": camel(text.only_parameter)}
     parts = (f"${{{camel(p.name)}}}" if isinstance(p, TemplateRef) else p.replace("${", "${!") for p in text.parts)
     return {"Fn::Sub": "".join(parts)}

@@ -33,6 +33,14 @@ class Text:
 
     parts: tuple[str | TemplateRef, ...]
 
+    @property
+    def only_parameter(self) -> str | None:
+        """The name of the parameter that is the whole string; None where there is more to it."""
+        match self.parts:
+            case (TemplateRef(name),):
+                return name
+        return None
+
 
 @dataclass(frozen=True)
 class TemplateParameter:

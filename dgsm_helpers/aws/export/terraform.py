@@ -137,8 +137,8 @@ def snake(name: str) -> str:
 def _value(value: Any, depth: int) -> str:
     inner, outer = _INDENT * (depth + 1), _INDENT * depth
     if isinstance(value, Text):
-        if len(value.parts) == 1:
-            return f"var.{value.parts[0].name}"
+        if value.only_parameter:
+            return f"var.{value.only_parameter}"
         parts = (f"${{var.{p.name}}}" if isinstance(p, TemplateRef) else _quoted(p)[1:-1] for p in value.parts)
         return f'"{"".join(parts)}"'
     if isinstance(value, Mapping):

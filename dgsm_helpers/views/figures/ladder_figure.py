@@ -40,8 +40,25 @@ class RungPoint:
     passed: int = 0
     total: int = 0
 
+    @classmethod
+    def of(
+        cls,
+        streams: int,
+        lag_p50_ms: float | None,
+        lag_p95_ms: float | None,
+        *,
+        verdict: str,
+        constraint: str | None,
+        passed: int,
+        total: int,
+    ) -> RungPoint:
+        """A point from a rung's numbers: a lag of None never came, and only a failing rung has broken something."""
+        middle, late = (inf if lag is None else lag for lag in (lag_p50_ms, lag_p95_ms))
+        why = constraint or "" if verdict == "FAIL" else ""
+        return cls(streams, middle, late, verdict, why, passed, total)
+
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The verdict in words."""
         by = f" by {self.why}" if self.why else ""
         return f"{self.verdict}{by}, {self.passed} of {self.total} streams within bounds"
@@ -116,15 +133,15 @@ def lag_against_concurrency(
             hoverinfo="skip",
         )
     for verdict, (symbol, colour) in _SHAPES.items():
-        shown = [p for p in ordered if p.verdict == verdict]
-        if shown:
+        judged_so = [p for p in ordered if p.verdict == verdict]
+        if judged_so:
             figure.add_scatter(
-                x=[p.streams for p in shown],
-                y=[_drawn(p.lag_p95_ms) for p in shown],
+                x=[p.streams for p in judged_so],
+                y=[_drawn(p.lag_p95_ms) for p in judged_so],
                 mode="markers",
                 name=verdict,
                 marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-                hovertext=[f"{p.streams} streams: {p.told}<br>p95 lag {_ms(p.lag_p95_ms)}" for p in shown],
+                hovertext=[f"{p.streams} streams: {p.summary}<br>p95 lag {_ms(p.lag_p95_ms)}" for p in judged_so],
                 hoverinfo="text",
             )
     figure.add_hline(y=limit_ms, line={"color": palette.TARGET, "dash": "dash", "width": 1.5})
@@ -230,7 +247,7 @@ def _rung(point: RungPoint, x: float, middle: float, top: float) -> str:
         "INCONCLUSIVE": f'<circle cx="{x:.1f}" cy="{top:.1f}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>',
     }
     sign = signs.get(point.verdict, f'<path d="M{x - 5:.1f},{top:.1f}h10" stroke="{colour}" stroke-width="2"/>')
-    tip = escape(f"{point.streams} streams: {point.told}, p95 lag {_ms(point.lag_p95_ms)}")
+    tip = escape(f"{point.streams} streams: {point.summary}, p95 lag {_ms(point.lag_p95_ms)}")
     whisker = (
         f'<line x1="{x:.1f}" y1="{middle:.1f}" x2="{x:.1f}" y2="{top:.1f}" stroke="{colour}" stroke-width="2"/>'
         f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="2" fill="{colour}"/>'

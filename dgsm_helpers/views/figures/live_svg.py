@@ -14,7 +14,7 @@ from math import ceil, isfinite
 
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture
-from dgsm_helpers.views.live_state import Alarm, LiveState, Mark
+from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, Rows
 
 _WIDTH, _LEFT, _RIGHT = 760.0, 40.0, 136.0
 _LEAST_WIDTH_PX = 560
@@ -63,9 +63,7 @@ def live_svg(state: LiveState) -> str:
     return picture(body, width=_WIDTH, height=390, label=label, style=f"min-width:{_LEAST_WIDTH_PX}px")
 
 
-def concurrency_band(
-    frame: Frame, points: Sequence[tuple[float, float, float, float]], target_value: float | None
-) -> str:
+def concurrency_band(frame: Frame, points: Rows, target_value: float | None) -> str:
     """Streams per instance: mean line in a band from idlest to busiest, against the target and 0.9 of it."""
     parts = [_grid(frame, _ticks(frame.peak))]
     newest: tuple[float, ...] | None = None
@@ -88,7 +86,7 @@ def concurrency_band(
     return "".join([_title(frame, f"streams per instance{now}"), *parts])
 
 
-def instance_steps(frame: Frame, points: Sequence[tuple[float, float, float]], marks: Sequence[Mark]) -> str:
+def instance_steps(frame: Frame, points: Rows, marks: Sequence[Mark]) -> str:
     """Desired (dashed) and running instances as steps, with a triangle for each activity (hollow: not scaled)."""
     parts = [_title(frame, "instances"), _grid(frame, _ticks(frame.peak))]
     for column, dash, width in ((1, "5 4", 1.5), (2, "", 2.5)):
@@ -111,7 +109,7 @@ def instance_steps(frame: Frame, points: Sequence[tuple[float, float, float]], m
     return "".join(parts)
 
 
-def latency_sparkline(frame: Frame, points: Sequence[tuple[float, float, float]], *, of: str) -> str:
+def latency_sparkline(frame: Frame, points: Rows, *, of: str) -> str:
     """p50 (solid) and p99 (dotted) of a latency in ms; ``of`` says which."""
     shown = [p for p in points if isfinite(p[1]) and isfinite(p[2])]
     parts = [_title(frame, f"{of}, ms"), _grid(frame, [0, round(max(p[2] for p in shown))] if shown else [])]
@@ -204,7 +202,7 @@ def _time_axis(top: float, frame: Frame, now: datetime) -> str:
     return "".join(parts)
 
 
-def _runs(points: Sequence[tuple[float, ...]]) -> Iterator[list[tuple[float, ...]]]:
+def _runs(points: Rows) -> Iterator[list[tuple[float, ...]]]:
     """Stretches without a missing value: a gap in the metric is drawn as a gap."""
     run: list[tuple[float, ...]] = []
     for point in points:

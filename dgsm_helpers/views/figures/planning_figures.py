@@ -5,8 +5,8 @@ Every figure says that it is simulated, and under which assumptions: ``origin`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 from pandas import isna
@@ -26,8 +26,8 @@ _STYLES = (
     (palette.MUTED, "longdash"),
     (palette.LATENCY, "dashdot"),
 )
-_SETTINGS = {
-    "metric": lambda v: {"high-resolution": "10 s metric", "one-minute": "1-minute metric"}.get(v, v),
+_SETTINGS: Mapping[str, Callable[[Any], str]] = {
+    "metric": lambda v: {"high-resolution": "10 s metric", "one-minute": "1-minute metric"}.get(v, str(v)),
     "scale_out_cooldown_s": lambda v: f"out {v:g} s",
     "scale_in_cooldown_s": lambda v: f"in {v:g} s",
     "min_capacity": lambda v: f"min {v:g}",
@@ -80,10 +80,8 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
         annotation_position="top left",
     )
     if all(frame["lag_p95_ms"].isna().all() for frame in frames.values()):
-        figure.add_annotation(
-            text="no ladder was measured: no lag to show", x=0.5, y=0.5, xref="x3 domain", yref="y3 domain",
-            showarrow=False,
-        )  # fmt: skip
+        middle = {"x": 0.5, "y": 0.5, "xref": "x3 domain", "yref": "y3 domain", "showarrow": False}
+        figure.add_annotation(text="no ladder was measured: no lag to show", **middle)
     for row, (_, label, _, _) in enumerate(rows, start=1):
         figure.update_yaxes(title_text=label, rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="hours", row=4, col=1)

@@ -27,6 +27,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
 from dgsm_helpers.views.figures.timeline import timeline
+from dgsm_helpers.views.pages.html_page import html_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,11 @@ def page(data: ReportData) -> str:
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
     name = escape(s.endpoint.name)
     made = f"{s.now:%Y-%m-%d %H:%M} UTC, {escape(s.region)}. Figures come from {escape(data.place)}."
-    return _PAGE.format(name=name, made=made, body=body, plotly=get_plotlyjs())
+    header = (
+        f"<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>"
+    )
+    title = f"{s.endpoint.name}: a Deepgram endpoint that scales itself"
+    return html_page(title, header + body, style=_STYLE, head=f"<script>{get_plotlyjs()}</script>")
 
 
 def _glance(data: ReportData) -> str:
@@ -161,16 +166,12 @@ def _ladder(
     """The rungs drawn; nothing for evidence that does not tell its criteria."""
     if not rungs or not criteria:
         return ""
-    late = float("inf")
     points = [
-        RungPoint(
+        RungPoint.of(
             rung["n"],
-            late if rung["lag_ms"]["p50"] is None else rung["lag_ms"]["p50"],
-            late if rung["lag_ms"]["p95"] is None else rung["lag_ms"]["p95"],
-            rung["verdict"],
-            (rung["constraint"] or "") if rung["verdict"] == "FAIL" else "",
-            rung["passed"],
-            rung["total"],
+            rung["lag_ms"]["p50"],
+            rung["lag_ms"]["p95"],
+            **{name: rung[name] for name in ("verdict", "constraint", "passed", "total")},
         )
         for rung in rungs
     ]
@@ -270,25 +271,18 @@ def _cost(data: ReportData) -> str:
     )
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name}: a Deepgram endpoint that scales itself</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8884; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }}
-h1 {{ font-size: 1.7rem; margin: 0; }} h2 {{ font-size: 1.2rem; margin: 2.2rem 0 .6rem; }}
-header p {{ opacity: .75; margin: .2rem 0; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .8rem; margin: 0; }}
-dl div {{ border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }}
-dt {{ font-size: .85rem; opacity: .75; }} dd {{ margin: 0; font-size: 1.15rem; font-weight: 600; }}
-section > div {{ overflow-x: auto; margin: .6rem 0; }} section table {{ width: 100%; }}
-@media print {{
-  :root {{ color-scheme: light; }} body {{ margin: 0; max-width: none; font-size: 11px; }}
-  section {{ break-inside: auto; }} tr, dl div, .plotly-graph-div {{ break-inside: avoid; }}
-  section > div {{ overflow: visible; }} h2 {{ break-after: avoid; }}
-}}
-</style><script>{plotly}</script></head><body>
-<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>
-{body}
-</body></html>
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+header p { opacity: .75; margin: .2rem 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .8rem; margin: 0; }
+dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
+dt { font-size: .85rem; opacity: .75; } dd { margin: 0; font-size: 1.15rem; font-weight: 600; }
+section > div { overflow-x: auto; margin: .6rem 0; } section table { width: 100%; }
+@media print {
+  :root { color-scheme: light; } body { margin: 0; max-width: none; font-size: 11px; }
+  section { break-inside: auto; } tr, dl div, .plotly-graph-div { break-inside: avoid; }
+  section > div { overflow: visible; } h2 { break-after: avoid; }
+}
 """

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,6 +14,7 @@ from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.figures.terminal import live_text
 from dgsm_helpers.views.live_state import LiveState
+from dgsm_helpers.views.pages.html_page import html_page
 from dgsm_helpers.views.picture import troubled
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def page(state: LiveState, *, reload_s: float | None) -> str:
     """
     reload = "" if reload_s is None else f'<meta http-equiv="refresh" content="{reload_s:g}">'
     note = "" if reload_s is not None else "<p>No longer refreshed: this is how it last was.</p>"
-    return _PAGE.format(name=escape(state.endpoint_name), reload=reload, view=live_html(state), note=note)
+    return html_page(f"{state.endpoint_name}, live", live_html(state) + note, style=_STYLE, head=reload)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -99,11 +99,7 @@ def _replace(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-{reload}<title>{name}, live</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.4 system-ui, sans-serif; max-width: 1100px; margin: 1.5rem auto; padding: 0 1rem; }}
-</style></head><body>{view}{note}</body></html>
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.4 system-ui, sans-serif; max-width: 1100px; margin: 1.5rem auto; padding: 0 1rem; }
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import ipywidgets
@@ -35,21 +36,21 @@ def limit_name(criteria: Criteria) -> str:
 def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
     """Rungs as the charts take them, by number of streams."""
     return [
-        RungPoint(
+        RungPoint.of(
             rung.n,
             rung.lag_p50_s * 1000,
             rung.lag_p95_s * 1000,
-            rung.verdict.value,
-            (rung.constraint or "") if rung.verdict.value == "FAIL" else "",
-            rung.passed,
-            rung.total,
+            verdict=rung.verdict.value,
+            constraint=rung.constraint,
+            passed=rung.passed,
+            total=rung.total,
         )
         for rung in sorted(rungs, key=lambda rung: rung.n)
     ]
 
 
-class Plan(Protocol):
-    """What the view has to know of a `tuning.TuningPlan`: the criteria, and the forecast in wall-clock seconds."""
+class LadderPlan(Protocol):
+    """What the view has to know of a `tune.TuningPlan`: the criteria, and the forecast in wall-clock seconds."""
 
     criteria: str
     longest_s: float
@@ -73,15 +74,16 @@ class LadderView:
         plan: what will be done (`tuning.plan`): gives the criteria and the forecast.
     """
 
-    def __init__(self, wb: Workbook, plan: Plan) -> None:
+    def __init__(self, wb: Workbook, plan: LadderPlan) -> None:
         criteria = PRESETS[plan.criteria]
-        self._fixed = {
-            "endpoint_name": wb.endpoint_name,
-            "limit_ms": criteria.lag_s * 1000,
-            "limit_name": limit_name(criteria),
-            "origin": ladder_origin(wb),
-            "forecast_s": plan.longest_s,
-        }
+        self._unstarted = LadderState(
+            endpoint_name=wb.endpoint_name,
+            points=(),
+            limit_ms=criteria.lag_s * 1000,
+            limit_name=limit_name(criteria),
+            origin=ladder_origin(wb),
+            forecast_s=plan.longest_s,
+        )
         self._rungs: dict[int, Rung] = {}
         self._said = self._trouble = ""
         self._began = self._ended = 0.0
@@ -131,8 +133,8 @@ class LadderView:
             running = bool(self._began) and not self._ended
             elapsed_s = ((self._ended or time.monotonic()) - self._began) if self._began else 0.0
             said = self._said if self._began else "not started"
-            return LadderState(
-                **self._fixed,
+            return replace(
+                self._unstarted,
                 points=rung_points(list(self._rungs.values())),
                 elapsed_s=elapsed_s,
                 running=running,

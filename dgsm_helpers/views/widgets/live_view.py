@@ -15,7 +15,7 @@ from dgsm_helpers.errors import NotReady
 from dgsm_helpers.kernel import end_when_run_again, on_interrupt
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
-from dgsm_helpers.views.picture import told, troubled
+from dgsm_helpers.views.picture import error_sentence, troubled
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.transport.background_load import Load
@@ -143,7 +143,7 @@ class Live:
         retry_s = self.every_s if self.running else None
         if self._good is None:
             again = "" if retry_s is None else f" Next try in {retry_s:g} s."
-            self._html.value = f"⚠ {escape(f'{told(error)}{again}')}"
+            self._html.value = f"⚠ {escape(f'{error_sentence(error)}{again}')}"
             return
         self.state = troubled(self._good, error, now=self.wb.now(), retry_s=retry_s)
         self._html.value = live_html(self.state)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.capacity import CapacityResult
 
 
-class Measured(Protocol):
-    """What the sliders have to know of a `tuning.Tuning`."""
+class TunedEndpoint(Protocol):
+    """What the sliders have to know of a `tune.Tuning`."""
 
     result: CapacityResult
     target: TargetValue
@@ -33,9 +33,10 @@ class WhatIf:
         tuned: a measurement of this session (`tuning.tune`), whose single streams are still at hand.
     """
 
-    def __init__(self, tuned: Measured) -> None:
+    def __init__(self, tuned: TunedEndpoint) -> None:
         criteria, target = tuned.result.criteria, tuned.target
-        self.tuned, self.result, self.target = tuned, tuned.result, target
+        self.tuned, self.result = tuned, tuned.result
+        self.target: TargetValue | None = target
         style = {"style": {"description_width": "14em"}, "layout": {"width": "34em"}, "continuous_update": False}
         self.slo_ms = ipywidgets.IntSlider(
             value=round(criteria.lag_s * 1000), min=50, max=3000, step=50, description="SLO: lag (ms)", **style
@@ -63,7 +64,7 @@ class WhatIf:
         except DgsmError as error:
             self._text.value = f"⚠ {escape(str(error))}"
             return
-        self._text.value = _told(self.result, self.target)
+        self._text.value = _sentence(self.result, self.target)
 
     def _judged(self) -> CapacityResult:
         measured, lag_s = self.tuned.result, self.slo_ms.value / 1000
@@ -86,7 +87,7 @@ class WhatIf:
         return self.widget._repr_mimebundle_(**given)
 
 
-def _told(result: CapacityResult, target: TargetValue | None) -> str:
+def _sentence(result: CapacityResult, target: TargetValue | None) -> str:
     statistic, limit = result.criteria.statistic, f"{result.criteria.lag_s * 1000:.0f} ms"
     if target is None:
         return (

@@ -7,7 +7,7 @@ from botocore.awsrequest import AWSResponse
 
 from dgsm_helpers.aws.account import permissions, preflight
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.account.preflight import Check, PreflightReport
+from dgsm_helpers.aws.account.preflight_report import Check, PreflightReport
 from dgsm_helpers.errors import NotReady, QuotaExceeded
 
 USER = "arn:aws:iam::123456789012:user/someone"
@@ -125,7 +125,7 @@ def test_permissions_are_simulated_on_the_resources_themselves(scripted):
     events = s.wb.client("iam").meta.events
     events.register("provide-client-params.iam.SimulatePrincipalPolicy", answer)
     events.register("before-call.iam.SimulatePrincipalPolicy", decide)
-    rows = {name: (verdict, fix) for name, verdict, _, fix in permissions.ask(s.wb, USER)}
+    rows = {answer.name: (answer.verdict, answer.fix) for answer in permissions.ask(s.wb, USER)}
     assert rows["permissions: deploy"] == (
         "no",
         "Allow sagemaker:CreateEndpoint, iam:PassRole (AmazonSageMakerFullAccess covers most of them).",

@@ -10,7 +10,7 @@ import pytest
 
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, NotFound, Throttled
-from dgsm_helpers.views.picture import drawn_alarm, mark, told
+from dgsm_helpers.views.picture import activity_mark, drawn_alarm, error_sentence
 
 NOW_S = 1_800_000_000.0
 NOW = datetime.fromtimestamp(NOW_S, UTC)
@@ -93,16 +93,20 @@ def activity(**changes):
 
 
 def test_a_failed_activity_says_why_it_failed():
-    told_of = mark(activity(status="Failed", message="ResourceLimitExceeded: 0 of ml.g6.2xlarge.", duration_s=0.0))
+    told_of = activity_mark(
+        activity(status="Failed", message="ResourceLimitExceeded: 0 of ml.g6.2xlarge.", duration_s=0.0)
+    )
     assert told_of.text.endswith("Failed: ResourceLimitExceeded: 0 of ml.g6.2xlarge.") and told_of.scaled
-    against = mark(activity(status="Failed", message="m", not_scaled_reasons=("AlreadyAtMaxCapacity",)))
+    against = activity_mark(activity(status="Failed", message="m", not_scaled_reasons=("AlreadyAtMaxCapacity",)))
     assert against.text.endswith("high alarm: not scaled: AlreadyAtMaxCapacity after 200 s") and not against.scaled
 
 
 def test_errors_tell_what_to_do_and_a_view_asks_nobody_to_rerun_a_cell():
     rerun = {"hint": "wait a minute and rerun."}
-    assert told(Throttled("Rate exceeded", **rerun)) == "Rate exceeded. It goes on by itself."
-    assert told(CredentialsProblem("Expired.", **rerun)) == "Expired. Sign in again; the view goes on by itself."
-    assert told(AccessDenied("No.", hint="Allow x:Y.")) == "No. Allow x:Y."
-    assert told(NotFound("None.")) == "None."
-    assert told(OSError("no route")) == "OSError: no route"
+    assert error_sentence(Throttled("Rate exceeded", **rerun)) == "Rate exceeded. It goes on by itself."
+    assert (
+        error_sentence(CredentialsProblem("Expired.", **rerun)) == "Expired. Sign in again; the view goes on by itself."
+    )
+    assert error_sentence(AccessDenied("No.", hint="Allow x:Y.")) == "No. Allow x:Y."
+    assert error_sentence(NotFound("None.")) == "None."
+    assert error_sentence(OSError("no route")) == "OSError: no route"
