@@ -1,4 +1,4 @@
-"""The whole workbook in one go on the embedded AWS, and one page that shows what came of it."""
+"""The whole workbook in one go on the embedded AWS, and one page that shows the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
-from dgsm_helpers.workbook.run_notebooks import Outcome, run_notebook
+from dgsm_helpers.workbook.run_notebooks import NotebookOutcome, run_notebook
 
 NOTEBOOKS = ("00_start_here", "01_deploy", "02_register", "04_monitor", "99_clean_up")
 ENDPOINT_NAME = "deepgram-make-demo"
@@ -24,10 +24,10 @@ LEAST_SPEED = 10.0
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the summary: what, its value, where the value comes from."""
+class SummaryRow:
+    """One line of the summary: a value, what it is called, and where it comes from."""
 
-    what: str
+    label: str
     value: str
     origin: str
 
@@ -58,19 +58,19 @@ def run_demo(*, out: Path = Path("out"), notebooks_dir: Path | None = None) -> i
             hint="Stop it first: dgsm local down",
         )
     outcomes = _run(paths, out)
-    left = deletion.prove_empty(wb)
-    for item in left:
-        print(f"left behind: {item.kind} {item.name}")
-    rows = summary(outcomes, wb, left=[f"{item.kind} {item.name}" for item in left], took_s=time.monotonic() - began)
+    left_behind = [f"{item.kind} {item.name}" for item in deletion.prove_empty(wb)]
+    for name in left_behind:
+        print(f"left behind: {name}")
+    rows = summary(outcomes, wb, left_behind=left_behind, took_s=time.monotonic() - began)
     page = write_index(outcomes, rows, out)
-    width = max(len(row.what) for row in rows)
-    print("\n".join(f"{row.what:<{width}}  {row.value}" for row in rows))
+    width = max(len(row.label) for row in rows)
+    print("\n".join(f"{row.label:<{width}}  {row.value}" for row in rows))
     print(f"Open {page}")
-    return 0 if succeeded(outcomes) and not left else 1
+    return 0 if succeeded(outcomes) and not left_behind else 1
 
 
-def _run(paths: Sequence[Path], out: Path) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _run(paths: Sequence[Path], out: Path) -> list[NotebookOutcome]:
+    outcomes: list[NotebookOutcome] = []
     for path in paths:
         if all(outcome.ok for outcome in outcomes) or path is paths[-1]:
             outcomes.append(run_notebook(path, {"endpoint_name": ENDPOINT_NAME}, out, timeout_s=240))
@@ -78,8 +78,8 @@ def _run(paths: Sequence[Path], out: Path) -> list[Outcome]:
     return outcomes
 
 
-def succeeded(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the demo showed what it is for: all ran, instances went up and came back, the speech was understood."""
+def succeeded(outcomes: Sequence[NotebookOutcome]) -> bool:
+    """Whether all ran and left nothing, the instances went up and came back, and the speech was understood."""
     values = _values(outcomes)
     counts = values.get("running_instances") or [0]
     scaled = max(counts) > counts[0] == counts[-1]
@@ -87,8 +87,10 @@ def succeeded(outcomes: Sequence[Outcome]) -> bool:
     return all(outcome.ok for outcome in outcomes) and scaled and understood and values.get("left_behind") == []
 
 
-def summary(outcomes: Sequence[Outcome], wb: Workbook, *, left: Sequence[str], took_s: float) -> list[Row]:
-    """The summary's lines. What a notebook did not come to say is shown as such."""
+def summary(
+    outcomes: Sequence[NotebookOutcome], wb: Workbook, *, left_behind: Sequence[str], took_s: float
+) -> list[SummaryRow]:
+    """The summary's lines. A value that no notebook gave out is shown as not reached."""
     values = _values(outcomes)
     speed = 1 / wb.wall_seconds(1)
     local = f"simulated: the embedded AWS, whose time runs {speed:g} times as fast"
@@ -98,21 +100,21 @@ def summary(outcomes: Sequence[Outcome], wb: Workbook, *, left: Sequence[str], t
 
     counts = " → ".join(str(count) for count in values.get("running_instances", ())) or "not reached"
     return [
-        Row("Deployed in", value("deployed_in_s", "{} s"), local),
-        Row("Detected in", value("detected_in_s", "{} s from the first stream to the scaling activity"), local),
-        Row("Scaled out in", value("scaled_out_in_s", "{} s until the instances served"), local),
-        Row("Instances over time", counts, local),
-        Row(
+        SummaryRow("Deployed in", value("deployed_in_s", "{} s"), local),
+        SummaryRow("Detected in", value("detected_in_s", "{} s from the first stream to the scaling activity"), local),
+        SummaryRow("Scaled out in", value("scaled_out_in_s", "{} s until the instances served"), local),
+        SummaryRow("Instances over time", counts, local),
+        SummaryRow(
             "Word error rate",
             value("wer_percent", "{} %"),
             f"measured here with the listing {values.get('transcribed_by', 'speech')} against the exact transcript",
         ),
-        Row("Left behind", ", ".join(left) or "nothing", "asked of the embedded AWS at the end"),
-        Row("All of it took", f"{took_s:.0f} s", "measured here"),
+        SummaryRow("Left behind", ", ".join(left_behind) or "nothing", "asked of the embedded AWS at the end"),
+        SummaryRow("All of it took", f"{took_s:.0f} s", "measured here"),
     ]
 
 
-def write_index(outcomes: Sequence[Outcome], rows: Sequence[Row], out: Path) -> Path:
+def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow], out: Path) -> Path:
     """Write a page for each executed notebook, and ``index.html`` with the summary, the figure and the links."""
     links = []
     for outcome in outcomes:
@@ -120,7 +122,7 @@ def write_index(outcomes: Sequence[Outcome], rows: Sequence[Row], out: Path) -> 
         verdict = f"ran in {outcome.took_s:.0f} s" if outcome.ok else f"failed: {outcome.error}"
         links.append(f'<li><a href="{page.name}">{escape(outcome.notebook.stem)}</a> {escape(verdict)}</li>')
     table = "".join(
-        f"<tr><th>{escape(row.what)}</th><td>{escape(row.value)}</td><td class=origin>{escape(row.origin)}</td></tr>"
+        f"<tr><th>{escape(row.label)}</th><td>{escape(row.value)}</td><td class=origin>{escape(row.origin)}</td></tr>"
         for row in rows
     )
     figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")
@@ -129,7 +131,7 @@ def write_index(outcomes: Sequence[Outcome], rows: Sequence[Row], out: Path) -> 
     return index
 
 
-def _values(outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
+def _values(outcomes: Sequence[NotebookOutcome]) -> Mapping[str, Any]:
     return {name: value for outcome in outcomes for name, value in outcome.values.items()}
 
 

@@ -1,8 +1,8 @@
 """An executed notebook for readers without its kernel: as one HTML page that needs no network, or in any viewer.
 
-nbconvert leaves plotly figures out and fetches the code for widgets from the internet. Here figures are drawn by
-plotly.js inside the page, and an HTML widget becomes the picture it last showed. JupyterLab shows widgets only of a
-notebook that it trusts, and takes SVG out of the HTML of others: they get an image.
+nbconvert leaves plotly figures out and fetches the code for widgets from the internet. Here plotly.js inside the page
+draws the figures, and an HTML widget becomes the picture it last showed. JupyterLab shows widgets only in a notebook
+that it trusts, and removes SVG from the HTML of others. They get an image instead.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def with_static_widgets(notebook: Any) -> Any:
         view = output.data.pop(VIEW_MIME, None)
         if view is not None:
             output.data["text/plain"] = "(widgets, alive in JupyterLab)"
-            if picture := _shown(view["model_id"], states):
+            if picture := _widget_html(view["model_id"], states):
                 output.data["text/html"] = picture
     return notebook
 
@@ -60,8 +60,8 @@ def with_pictures(notebook: Any) -> Any:
     notebook = copy.deepcopy(notebook)
     states = notebook.metadata.get("widgets", {}).get(STATE_MIME, {}).get("state", {})
     for output in _rich_outputs(notebook):
-        if VIEW_MIME in output.data and (picture := _shown(output.data[VIEW_MIME]["model_id"], states)):
-            output.data["text/html"] = _SVG.sub(_image, picture)
+        if VIEW_MIME in output.data and (picture := _widget_html(output.data[VIEW_MIME]["model_id"], states)):
+            output.data["text/html"] = _SVG.sub(_image_tag, picture)
     return notebook
 
 
@@ -72,7 +72,7 @@ def with_static_figures(notebook: Any) -> Any:
     for output in _rich_outputs(notebook):
         figure = output.data.pop(PLOTLY_MIME, None)
         if figure is not None:
-            output.data["text/html"] = _drawn(figure, with_library=first)
+            output.data["text/html"] = _figure_html(figure, with_library=first)
             first = False
     return notebook
 
@@ -82,16 +82,17 @@ def figures_of(executed: Path) -> list[str]:
     import nbformat
 
     outputs = _rich_outputs(nbformat.read(executed, as_version=4))
-    return [_drawn(output.data[PLOTLY_MIME], with_library=True) for output in outputs if PLOTLY_MIME in output.data]
+    return [
+        _figure_html(output.data[PLOTLY_MIME], with_library=True) for output in outputs if PLOTLY_MIME in output.data
+    ]
 
 
-def _drawn(figure: Mapping[str, Any], *, with_library: bool) -> str:
+def _figure_html(figure: Mapping[str, Any], *, with_library: bool) -> str:
     import plotly.io as pio
 
-    shown = {"data": figure["data"], "layout": figure["layout"]}
-    return pio.to_html(
-        shown, include_plotlyjs=with_library, full_html=False, validate=False, config={"responsive": True}
-    )
+    parts = {"data": figure["data"], "layout": figure["layout"]}
+    options = {"full_html": False, "validate": False, "config": {"responsive": True}}
+    return pio.to_html(parts, include_plotlyjs=with_library, **options)
 
 
 def _rich_outputs(notebook: Any) -> list[Any]:
@@ -99,7 +100,7 @@ def _rich_outputs(notebook: Any) -> list[Any]:
     return [output for cell in cells for output in cell.outputs if "data" in output]
 
 
-def _image(svg: re.Match[str]) -> str:
+def _image_tag(svg: re.Match[str]) -> str:
     # An image has no page whose colour it could take; this grey is read on white and on black.
     text = svg[0].replace("currentColor", "#808080")
     label = re.search(r'aria-label="[^"]*"', text)
@@ -108,11 +109,11 @@ def _image(svg: re.Match[str]) -> str:
     return f'<img{described} style="width:100%" src="data:image/svg+xml;base64,{data}">'
 
 
-def _shown(model_id: str, states: Mapping[str, Any]) -> str:
+def _widget_html(model_id: str, states: Mapping[str, Any]) -> str:
     """The HTML of a widget and of what is inside it."""
     model = states.get(model_id, {})
     state = model.get("state", {})
     if model.get("model_name") == "HTMLModel":
         return f"<div>{state['value']}</div>" if state.get("value") else ""
     children = (child.removeprefix("IPY_MODEL_") for child in state.get("children", ()))
-    return "".join(_shown(child, states) for child in children)
+    return "".join(_widget_html(child, states) for child in children)

@@ -1,7 +1,7 @@
 """Run notebooks with parameters, as ``dgsm run`` and ``dgsm demo`` do.
 
-papermill does the running. It takes any parameter and only warns about one the notebook does not have, and it does not
-look at types; here both are refused before anything is run.
+papermill does the running. It only warns about a parameter that the notebook does not have, and it ignores types. Here
+both are refused before anything is run.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """A parameter of a notebook: its declared ``type`` (str, int, float or bool), default as source text, and help."""
+class NotebookParameter:
+    """A declared parameter: its ``type`` (str, int, float or bool), its default as source text, and its help."""
 
     name: str
     type: str
@@ -30,8 +30,8 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What running one notebook came to.
+class NotebookOutcome:
+    """How running one notebook ended.
 
     Attributes:
         notebook, output: the notebook and its executed copy.
@@ -39,7 +39,7 @@ class Outcome:
         took_s: wall-clock seconds.
         failed_cell: number of the failing code cell as the reader counts (``In [n]``), None when all ran.
         error: what went wrong, one line, "" when all ran.
-        values: what the notebook gave out with `glue`.
+        values: those given out with `glue`.
     """
 
     notebook: Path
@@ -58,14 +58,14 @@ class Outcome:
 
 
 def glue(**values: Any) -> None:
-    """Give values (JSON types) out of a notebook: shown below the cell, and found again in `Outcome.values`."""
+    """Show values (JSON types) below the cell and give them out of the notebook, as `NotebookOutcome.values`."""
     from IPython.display import display
 
     text = "\n".join(f"{name}: {value}" for name, value in values.items())
     display({VALUES_MIME: values, "text/plain": text}, raw=True)
 
 
-def parameters_of(notebook: Path) -> dict[str, Parameter]:
+def parameters_of(notebook: Path) -> dict[str, NotebookParameter]:
     """The parameters a notebook declares in its cell tagged ``parameters``.
 
     Raises:
@@ -77,30 +77,30 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
     try:
-        found = papermill.inspect_notebook(notebook)
+        declared = papermill.inspect_notebook(notebook)
     except Exception as error:  # papermill lets every reader's own errors through
         raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
     return {
-        name: Parameter(name=name, type=p["inferred_type_name"], default=p["default"], help=p["help"])
-        for name, p in found.items()
+        name: NotebookParameter(name=name, type=p["inferred_type_name"], default=p["default"], help=p["help"])
+        for name, p in declared.items()
     }
 
 
-def checked(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values in the types that the notebook declares; text, as from a command line, is converted.
+def check_parameters(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values in the types that the notebook declares; text, as from a command line, is converted.
 
     Raises:
         UnknownParameter: the notebook has no such parameter; the message names those it has.
         InvalidInput: a value is not of the declared type.
     """
     known = parameters_of(notebook)
-    for name in given:
+    for name in values:
         if name not in known:
             raise UnknownParameter(
                 f"{notebook.name} has no parameter {name!r}.",
                 hint=f"It has: {', '.join(f'{p.name} ({p.type})' for p in known.values()) or 'none'}.",
             )
-    return {name: _converted(notebook, known[name], value) for name, value in given.items()}
+    return {name: _converted(notebook, known[name], value) for name, value in values.items()}
 
 
 def run_notebook(
@@ -110,12 +110,12 @@ def run_notebook(
     timeout_s: float = 900.0,
     *,
     progress_bar: bool = True,
-) -> Outcome:
+) -> NotebookOutcome:
     """Run one notebook from top to bottom in a kernel of its own, in the notebook's folder.
 
     Args:
         notebook: the .ipynb file; it is not changed.
-        parameters: values for its parameters (see `checked`).
+        parameters: values for its parameters (see `check_parameters`).
         output_dir: folder of the executed copy, made when missing. On a failure the copy shows the error.
         timeout_s: wall-clock seconds that one cell may take.
         progress_bar: show one on stderr.
@@ -131,7 +131,7 @@ def run_notebook(
     from papermill.exceptions import PapermillExecutionError
 
     notebook = Path(notebook)
-    values = checked(notebook, parameters or {})
+    values = check_parameters(notebook, parameters or {})
     output_dir.mkdir(parents=True, exist_ok=True)
     output = output_dir / notebook.name
     if output.resolve() == notebook.resolve():
@@ -155,15 +155,14 @@ def run_notebook(
         error = f"a cell took longer than {timeout_s:g} s."
     except DeadKernelError:
         error = "its kernel died."
-    _add_pictures(output)
-    return Outcome(
+    return NotebookOutcome(
         notebook=notebook,
         output=output,
         ok=not error,
         took_s=time.monotonic() - began,
         failed_cell=failed_cell,
         error=error,
-        values=_glued(output),
+        values=_finish(output),
     )
 
 
@@ -188,10 +187,12 @@ def run_notebooks(
     every = sorted({name for known in declared.values() for name in known})
     for name in parameters:
         if name not in every:
-            which = notebooks[0].name if len(notebooks) == 1 else "None of the notebooks"
-            verb = "has no" if len(notebooks) == 1 else "has a"
-            raise UnknownParameter(f"{which} {verb} parameter {name!r}.", hint=f"Known: {', '.join(every) or 'none'}.")
-    chosen = {n: checked(n, {k: v for k, v in parameters.items() if k in known}) for n, known in declared.items()}
+            lacking = f"{notebooks[0].name} has no" if len(notebooks) == 1 else "None of the notebooks has a"
+            raise UnknownParameter(f"{lacking} parameter {name!r}.", hint=f"Known: {', '.join(every) or 'none'}.")
+    chosen = {
+        notebook: check_parameters(notebook, {name: v for name, v in parameters.items() if name in known})
+        for notebook, known in declared.items()
+    }
     for notebook, values in chosen.items():
         outcome = run_notebook(notebook, values, output_dir, timeout_s)
         print(outcome, flush=True)
@@ -200,16 +201,22 @@ def run_notebooks(
     return True
 
 
-def _add_pictures(executed: Path) -> None:
+def _finish(executed: Path) -> dict[str, Any]:
+    """Add pictures of its live views to an executed notebook; what it gave out with `glue`."""
     import nbformat
 
     from dgsm_helpers.workbook.notebook_page import with_pictures
 
-    if executed.exists():
-        nbformat.write(with_pictures(nbformat.read(executed, as_version=4)), executed)
+    if not executed.exists():
+        return {}
+    notebook = nbformat.read(executed, as_version=4)
+    nbformat.write(with_pictures(notebook), executed)
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    values = (output.get("data", {}).get(VALUES_MIME, {}) for output in outputs)
+    return {name: value for glued in values for name, value in glued.items()}
 
 
-def _converted(notebook: Path, parameter: Parameter, value: Any) -> Any:
+def _converted(notebook: Path, parameter: NotebookParameter, value: Any) -> Any:
     try:
         match parameter.type:
             case "bool":
@@ -235,14 +242,3 @@ def _bool(value: Any) -> bool:
     if text not in _TRUE + _FALSE:
         raise ValueError(value)
     return text in _TRUE
-
-
-def _glued(executed: Path) -> dict[str, Any]:
-    import nbformat
-
-    values: dict[str, Any] = {}
-    if executed.exists():
-        for cell in nbformat.read(executed, as_version=4).cells:
-            for output in cell.get("outputs", ()):
-                values |= output.get("data", {}).get(VALUES_MIME, {})
-    return values

@@ -15,7 +15,7 @@ from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.session import open_workbook
 from dgsm_helpers.workbook import demo
 from dgsm_helpers.workbook.notebook_page import PLOTLY_MIME
-from dgsm_helpers.workbook.run_notebooks import Outcome
+from dgsm_helpers.workbook.run_notebooks import NotebookOutcome
 
 VALUES = {"running_instances": [1, 2, 3, 1], "wer_percent": 4.5, "left_behind": [], "deployed_in_s": 240}
 
@@ -27,7 +27,7 @@ def outcome(tmp_path, *, ok=True, name="04_monitor", **changes):
     nbformat.write(new_notebook(cells=[cell]), path)
     error = "" if ok else "ValueError: <b>no</b>"
     values = {**VALUES, **changes}
-    return Outcome(notebook=Path(f"{name}.ipynb"), output=path, ok=ok, took_s=1.0, error=error, values=values)
+    return NotebookOutcome(notebook=Path(f"{name}.ipynb"), output=path, ok=ok, took_s=1.0, error=error, values=values)
 
 
 def test_it_succeeds_when_all_ran_scaled_were_understood_and_left_nothing(tmp_path):
@@ -55,7 +55,7 @@ def test_notebooks_that_said_nothing_are_a_failure(tmp_path):
 
 
 def test_the_page_links_the_notebooks_draws_the_figure_and_loads_nothing(tmp_path, workbook):
-    rows = demo.summary([outcome(tmp_path)], workbook(), left=[], took_s=100)
+    rows = demo.summary([outcome(tmp_path)], workbook(), left_behind=[], took_s=100)
     page = demo.write_index([outcome(tmp_path)], rows, tmp_path).read_text()
     assert '<a href="04_monitor.html">04_monitor</a> ran in 1 s' in page
     assert "1 → 2 → 3 → 1" in page
@@ -67,14 +67,14 @@ def test_the_page_links_the_notebooks_draws_the_figure_and_loads_nothing(tmp_pat
 
 def test_what_was_not_reached_and_what_failed_is_said_as_such(tmp_path, workbook):
     failed = outcome(tmp_path, ok=False)
-    rows = demo.summary([], workbook(), left=["endpoint x"], took_s=1)
-    assert {row.what: row.value for row in rows}["Word error rate"] == "not reached"
-    assert {row.what: row.value for row in rows}["Left behind"] == "endpoint x"
+    rows = demo.summary([], workbook(), left_behind=["endpoint x"], took_s=1)
+    assert {row.label: row.value for row in rows}["Word error rate"] == "not reached"
+    assert {row.label: row.value for row in rows}["Left behind"] == "endpoint x"
     assert "failed: ValueError: &lt;b&gt;no&lt;/b&gt;" in demo.write_index([failed], rows, tmp_path).read_text()
 
 
 def test_every_number_of_the_summary_says_where_it_comes_from(tmp_path, workbook):
-    assert all(row.origin for row in demo.summary([outcome(tmp_path)], workbook(), left=[], took_s=1))
+    assert all(row.origin for row in demo.summary([outcome(tmp_path)], workbook(), left_behind=[], took_s=1))
 
 
 def test_a_folder_without_notebooks_is_refused_before_anything_starts(tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
-from dgsm_helpers.workbook.run_notebooks import checked, parameters_of, run_notebook, run_notebooks
+from dgsm_helpers.workbook.run_notebooks import check_parameters, parameters_of, run_notebook, run_notebooks
 
 PARAMETERS = """name: str = "x"  # a name
 count: int = 1  # how many
@@ -30,7 +30,7 @@ def test_parameters_are_read_with_type_default_and_help(typed):
 
 def test_text_from_a_command_line_is_converted_to_the_declared_types(typed):
     given = {"name": "7", "count": "7", "share": "7", "really": "true"}
-    assert checked(typed, given) == {"name": "7", "count": 7, "share": 7.0, "really": True}
+    assert check_parameters(typed, given) == {"name": "7", "count": 7, "share": 7.0, "really": True}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_text_from_a_command_line_is_converted_to_the_declared_types(typed):
 )
 def test_an_ill_typed_value_is_refused_with_name_value_type_and_meaning(typed, name, value):
     with pytest.raises(InvalidInput, match=f"{name}=.*is not of type") as refusal:
-        checked(typed, {name: value})
+        check_parameters(typed, {name: value})
     assert parameters_of(typed)[name].help in str(refusal.value)
 
 
