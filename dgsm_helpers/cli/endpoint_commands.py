@@ -16,7 +16,7 @@ from dgsm_helpers.cli.options import (
     NO,
     PATH,
     YES,
-    EndpointPlace,
+    Opener,
     confirm_spend_option,
     endpoint_place,
     json_option,
@@ -33,14 +33,14 @@ FORMATS = ("cli", "boto3", "cloudformation", "terraform", "json")
 @click.option("--growth-per-min", type=float, help="new streams a minute in the steepest rise")
 @click.option("--stream-seconds", "stream_s", type=float, help="how long a stream typically lasts")
 @json_option
-def doctor(place: EndpointPlace, *, as_json: bool, **expected: float | None) -> int:
+def doctor(open_workbook: Opener, *, as_json: bool, **expected: float | None) -> int:
     """Hold an endpoint's configuration against measured capacity and AWS's rules.
 
     Exit code 1 when a finding says STOP.
     """
     from dgsm_helpers.aws.doctor.examine import Expected, examine
 
-    diagnosis = examine(place.open(), Expected(**expected))
+    diagnosis = examine(open_workbook(), Expected(**expected))
     click.echo(diagnosis.to_json() if as_json else diagnosis)
     return YES if diagnosis.ok else NO
 
@@ -51,11 +51,11 @@ def doctor(place: EndpointPlace, *, as_json: bool, **expected: float | None) -> 
 @click.option("--window", default=1800.0, help="seconds shown")
 @click.option("--every", type=float, help="seconds between refreshes (default: the metric's 10)")
 @click.option("--once", is_flag=True, help="one picture, and done")
-def watch(place: EndpointPlace, html: Path | None, window: float, every: float | None, once: bool) -> None:
+def watch(open_workbook: Opener, html: Path | None, window: float, every: float | None, once: bool) -> None:
     """Watch an endpoint live, in the terminal or on a page; Ctrl-C ends it."""
     from dgsm_helpers.views.pages.watch import watch_in_terminal, watch_on_page
 
-    wb = place.open()
+    wb = open_workbook()
     try:
         if html:
             say(f"Open {html.resolve()}; Ctrl-C ends it.")
@@ -71,19 +71,20 @@ def watch(place: EndpointPlace, html: Path | None, window: float, every: float |
 @endpoint_place
 @click.option("--out", type=PATH, metavar="FILE", help="default: out/report-ENDPOINT.html")
 @click.option("--hours", type=float, help="length of the timeline (default: 3, as long as ten-second data is kept)")
-def report(place: EndpointPlace, out: Path | None, hours: float | None) -> None:
+def report(open_workbook: Opener, out: Path | None, hours: float | None) -> None:
     """Write one offline page about an endpoint, fit to be sent."""
     from dgsm_helpers.views.pages.report import WINDOW_S, write_report
 
-    page = out or Path("out") / f"report-{place.endpoint}.html"
-    click.echo(write_report(place.open(), page, last_s=hours * 3600 if hours else WINDOW_S))
+    wb = open_workbook()
+    page = out or Path("out") / f"report-{wb.endpoint_name}.html"
+    click.echo(write_report(wb, page, last_s=hours * 3600 if hours else WINDOW_S))
 
 
 @click.command()
 @endpoint_place
 @click.option("--to", "form", type=click.Choice(FORMATS), default="cli", help="format")
 @click.option("--out", type=PATH, metavar="FILE", help="write it there instead of printing it")
-def export(place: EndpointPlace, form: str, out: Path | None) -> None:
+def export(open_workbook: Opener, form: str, out: Path | None) -> None:
     """Write an endpoint's whole set-up down as a script or template.
 
     That is models, config, endpoint, scalable targets, policies and scheduled actions. The text goes to the output;
@@ -94,7 +95,7 @@ def export(place: EndpointPlace, form: str, out: Path | None) -> None:
     """
     from dgsm_helpers.aws.export.setup_export import export as export_setup
 
-    exported = export_setup(place.open(), form)
+    exported = export_setup(open_workbook(), form)
     if out:
         out.write_text(exported.text, encoding="utf-8")
     else:
@@ -111,12 +112,10 @@ def export(place: EndpointPlace, form: str, out: Path | None) -> None:
 @click.argument("notebook", required=False)
 @click.option("--all", "every_notebook", is_flag=True, help="a policy for each notebook, in one JSON object by name")
 @click.option("--endpoint", default=DEFAULT_ENDPOINT, metavar="NAME", help="endpoint name")
-@click.option("--listing", metavar="NAME|ARN", help="model package that the policy is narrowed to")
+@click.option("--listing", default="metered", metavar="NAME|ARN", help="model package that the policy is narrowed to")
 @click.option("--role-arn", help="execution role that may be passed (default: the caller's own role)")
 @place_options
-def iam(
-    place: EndpointPlace, notebook: str | None, every_notebook: bool, listing: str | None, role_arn: str | None
-) -> None:
+def iam(open_workbook: Opener, notebook: str | None, every_notebook: bool, listing: str, role_arn: str | None) -> None:
     """Print the IAM policy under which NOTEBOOK runs for an endpoint: what it calls, and no more.
 
     Such as: dgsm iam 03_tune --endpoint my-endpoint --where aws > policy.json
@@ -126,13 +125,10 @@ def iam(
 
     if (notebook is None) != every_notebook:
         raise click.UsageError(f"Give --all or one notebook of {', '.join(NOTEBOOK_CALLS)}.")
-    wb = place.open(listing=listing, role_arn=role_arn)
-    document: dict[str, Any]
-    if notebook is None:
-        document = {name: policy_document(wb, name) for name in NOTEBOOK_CALLS}
-    else:
-        document = policy_document(wb, Path(notebook).stem)
-    click.echo(json.dumps(document, indent=2))
+    wb = open_workbook(listing=listing, role_arn=role_arn)
+    names = [Path(notebook).stem] if notebook else list(NOTEBOOK_CALLS)
+    documents = {name: policy_document(wb, name) for name in names}
+    click.echo(json.dumps(documents[names[0]] if notebook else documents, indent=2))
 
 
 @click.command()
@@ -145,13 +141,11 @@ def iam(
     metavar="TYPE",
     help="instance type to change to; give it again for a pool, in order of preference",
 )
-@click.option("--single-type-reason", default="", metavar="TEXT", help="why one type has no fallback")
+@click.option("--single-type-reason", "reason", default="", metavar="TEXT", help="why one type has no fallback")
 @click.option("--roll-back", metavar="CONFIG", help="return to this endpoint config, which an update named")
 @confirm_spend_option
 @json_option
-def update(
-    place: EndpointPlace, *, listing, instance_types, single_type_reason, roll_back, confirm_spend, as_json
-) -> None:
+def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back, confirm_spend, as_json) -> None:
     """Bring a new model package or instance type under an endpoint that scales, or roll that back.
 
     Scaling is off meanwhile and put back whatever happens; what is not named stays as it is. For a while a second fleet
@@ -164,12 +158,12 @@ def update(
 
     if bool(listing or instance_types) == bool(roll_back):
         raise click.UsageError("Give --listing or --instance-type, or else --roll-back.")
-    wb = place.open(listing=listing, confirm_spend=confirm_spend)
+    wb = open_workbook(listing=listing or "metered", confirm_spend=confirm_spend)
     if roll_back:
         updated = step.roll_back(wb, roll_back, on_progress=on_change(say), on_warning=say)
     else:
         package = wb.model_package_arn if listing else None
-        plan = step.plan_change(wb, package, instance_types, single_type_reason=single_type_reason)
+        plan = step.plan_change(wb, package, instance_types, single_type_reason=reason)
         say(plan)
         updated = step.update(wb, plan, on_progress=on_change(say), on_warning=say)
     answer = {
@@ -187,11 +181,11 @@ def update(
 @endpoint_place
 @click.option("--yes", "confirmed", is_flag=True, help="delete what is listed; without it the list is all you get")
 @json_option
-def clean_up(place: EndpointPlace, confirmed: bool, as_json: bool) -> int:
+def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     """List what the workbook made for an endpoint, and delete it."""
     from dgsm_helpers.aws.account import deletion
 
-    wb = place.open()
+    wb = open_workbook()
     inventory = deletion.find(wb)
     answer: dict[str, Any] = {"found": [asdict(item) for item in inventory.items], "removed": [], "billable": []}
     code = YES
@@ -205,6 +199,6 @@ def clean_up(place: EndpointPlace, confirmed: bool, as_json: bool) -> int:
     elif inventory.items:
         text, code = f"{inventory}\nSay --yes to delete these.", NEEDS_CONFIRMATION
     else:
-        text = f"Nothing is left of {place.endpoint}."
+        text = f"Nothing is left of {wb.endpoint_name}."
     click.echo(json.dumps(answer, default=str) if as_json else text)
     return code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgsm_helpers.cli.options import NO, YES, EndpointPlace, endpoint_place, json_option
+from dgsm_helpers.cli.options import NO, YES, Opener, endpoint_place, json_option
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _TOLERATED_SHARE = 0.001
 @endpoint_place
 @click.option(
     "--traffic",
-    "source",
     required=True,
     metavar="FILE|PRESET",
     help="constant, step, ramp, diurnal or bursty; `recorded`: the endpoint's own last hours; a CSV of calls "
@@ -38,15 +37,13 @@ _TOLERATED_SHARE = 0.001
 @click.option("--stream-seconds", type=float, help="mean length of a stream, where the traffic does not tell (300)")
 @click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
-@click.option("--min", "min_capacity", default=1, help="fewest instances")
-@click.option("--max", "max_capacity", type=int, help="most instances (default: as many as the traffic needs)")
+@click.option("--min", "low", default=1, help="fewest instances")
+@click.option("--max", "high", type=int, help="most instances (default: as many as the traffic needs)")
 @click.option("--sweep", is_flag=True, help="also simulate a grid of some hundred policies")
 @click.option("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
 @click.option("--seed", default=0, help="of what is random")
 @json_option
-def plan(
-    place: EndpointPlace, *, knee, instance_type, sweep, cluster, seed, as_json, min_capacity, max_capacity, **load
-) -> int:
+def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluster, seed, as_json, **source) -> int:
     """Simulate what scaling policies will do to your traffic, and recommend one.
 
     Needs the knee of one instance: the newest measurement of the endpoint (dgsm tune), or --knee.
@@ -57,9 +54,9 @@ def plan(
 
     if cluster and not sweep:
         raise InvalidInput("Without a sweep there is nothing for a cluster to do.", hint="Add --sweep.")
-    wb = place.open()
+    wb = open_workbook()
     instance = measured(wb, knee=knee, instance_type=instance_type)
-    traffic, notes = _read_traffic(wb, knee=instance.knee, seed=seed, **load)
+    traffic, notes = _read_traffic(wb, knee=instance.knee, seed=seed, **source)
     connection: Any = nullcontext()  # without a cluster, processes of this machine do the work
     if cluster:
         from dgsm_helpers.load.ladder.crew import cluster_client
@@ -71,8 +68,8 @@ def plan(
             traffic,
             instance,
             model=ScalingModel(),
-            min_capacity=min_capacity,
-            max_capacity=max_capacity,
+            min_capacity=low,
+            max_capacity=high,
             full_sweep=sweep,
             seed=seed,
             notes=notes,
@@ -83,16 +80,7 @@ def plan(
     return YES if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else NO
 
 
-def _read_traffic(
-    wb: Workbook,
-    *,
-    source: str,
-    knee: int,
-    peak: float | None,
-    hours: float | None,
-    stream_seconds: float | None,
-    seed: int,
-) -> tuple[Traffic, list[str]]:
+def _read_traffic(wb: Workbook, *, traffic, knee, peak, hours, stream_seconds, seed) -> tuple[Traffic, list[str]]:
     """The traffic, and what of it had to be assumed."""
     from dgsm_helpers.planning.back_testing import back_test, recorded_traffic
     from dgsm_helpers.planning.sources import STREAM_S, load_traffic
@@ -100,21 +88,21 @@ def _read_traffic(
 
     mean_s = STREAM_S if stream_seconds is None else stream_seconds
     notes = [] if stream_seconds else [f"Streams last {STREAM_S:g} s on average unless the traffic tells."]
-    if source == "recorded":
+    if traffic == "recorded":
         if peak is not None or hours is not None:
             raise InvalidInput("Recorded traffic has its own height and length.", hint="Leave out --peak and --hours.")
-        traffic, begin = recorded_traffic(wb, mean_s=mean_s, seed=seed)
+        recorded, begin = recorded_traffic(wb, mean_s=mean_s, seed=seed)
         notes.append(f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.")
         try:
             notes.append(str(back_test(wb, mean_s=mean_s, seed=seed)))
         except (NotFound, NotReady) as error:
             notes.append(f"No back-test: {error}")
-        return traffic, notes
-    if peak is None and source in PRESETS:
+        return recorded, notes
+    if peak is None and traffic in PRESETS:
         peak = float(_PEAK_IN_KNEES * knee)
         notes.append(f"No --peak was given: {peak:g} streams, {_PEAK_IN_KNEES} x the knee.")
     horizon_s = None if hours is None else hours * 3600
-    return load_traffic(source, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed), notes
+    return load_traffic(traffic, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed), notes
 
 
 def _print_progress(done: int, total: int) -> None:

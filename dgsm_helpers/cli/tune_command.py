@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgsm_helpers.cli.options import NO, YES, EndpointPlace, confirm_spend_option, endpoint_place, json_option, say
+from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.rung import Rung
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     default="strict",
     help="what a stream has to keep to: p95 lag 500 ms without growth, or Deepgram's average of 400 ms",
 )
-@click.option("--listing", metavar="NAME|ARN", help="what to deploy when there is no endpoint (metered, speech)")
+@click.option(
+    "--listing", default="metered", metavar="NAME|ARN", help="what to deploy without an endpoint (metered, speech)"
+)
 @click.option("--role-arn", help="execution role for that deployment")
 @click.option("--max-streams", default=1000, help="never hold more")
 @click.option("--headroom", default=0.8, help="share of the knee to use")
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
 @confirm_spend_option
 @json_option
 def tune(
-    place: EndpointPlace, *, listing, role_arn, audio, query, cluster, apply, confirm_spend, as_json, **settings
+    open_workbook: Opener, *, listing, role_arn, audio, query, cluster, apply, confirm_spend, as_json, **ladder
 ) -> int:
     """Measure how many real-time streams one instance sustains, and derive the TargetValue.
 
@@ -66,10 +68,9 @@ def tune(
     from dgsm_helpers.load.transport.recordings import read_wavs
     from dgsm_helpers.load.transport.stream_target import ListenOptions
 
-    recordings = read_wavs(audio) if audio else ()
-    options = ListenOptions.parse(query)
-    wb = _with_endpoint(place.open(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend))
-    say(step.plan(wb, effort=settings["effort"], criteria=settings["criteria"]))
+    recordings, options = read_wavs(audio) if audio else (), ListenOptions.parse(query)
+    wb = _with_endpoint(open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend))
+    say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"]))
     # Without a cluster, processes of this machine hold the streams.
     with cluster_crew(cluster) if cluster else nullcontext() as crew:
         tuned = step.tune(
@@ -80,7 +81,7 @@ def tune(
             on_rung=_rung_printer(),
             on_progress=on_change(say),
             say=say,
-            **settings,
+            **ladder,
         )
     applied = retarget(wb, tuned.target.value) if apply else None
     if as_json:
@@ -98,11 +99,10 @@ def _with_endpoint(wb: Workbook) -> Workbook:
     """
     from dgsm_helpers.aws.account import preflight
     from dgsm_helpers.aws.endpoint import deployment, endpoint_state
-    from dgsm_helpers.aws.endpoint.endpoint_state import deployed_package
 
     state = endpoint_state.find(wb)
     if state is not None and state.status != "Failed":
-        return replace(wb, model_package_arn=deployed_package(wb, state))
+        return replace(wb, model_package_arn=endpoint_state.deployed_package(wb, state))
     plan = deployment.plan(wb, preflight.without_zero_quota(wb).kept)
     say(f"There is no endpoint {wb.endpoint_name}: deploying one.\n{plan}")
     deployment.deploy(wb, plan, on_progress=deployment.on_change(say))
