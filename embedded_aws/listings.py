@@ -14,17 +14,12 @@ ACCOUNT_ID = "123456789012"
 
 @dataclass(frozen=True)
 class Listing:
-    """One product of the local Marketplace.
-
-    ``engine`` names what answers (``metered`` or ``speech``); ``allows_environment`` says whether AWS would accept an
-    ``Environment`` map with the package (most Marketplace packages refuse one).
-    """
+    """One product of the local Marketplace; ``engine`` names what answers (``metered`` or ``speech``)."""
 
     name: str
     model_package_name: str
     description: str
     engine: str
-    allows_environment: bool = False
 
     def arn(self, region: str) -> str:
         """Its model package ARN in ``region``."""

@@ -6,14 +6,100 @@ nothing of it is used.
 
 from __future__ import annotations
 
-from embedded_aws.autoscaling.action_operations import ActionOperations
+import uuid
+from typing import Any
+
 from embedded_aws.autoscaling.policy_operations import PolicyOperations
-from embedded_aws.autoscaling.target_operations import TargetOperations
+from embedded_aws.autoscaling.region_scaling import missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.scaling_records import TargetRecord
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params
+from embedded_aws.listings import ACCOUNT_ID
+
+ACTIVITY_AGE_S = 42 * 24 * 3600.0
+"""AWS keeps activities for six weeks."""
 
 
-class AutoScaling(TargetOperations, PolicyOperations, ActionOperations):
-    """A region's Application Auto Scaling. Methods are the API's operations; they raise ``AwsRefusal``."""
+class AutoScaling(PolicyOperations):
+    """A region's Application Auto Scaling: operations on targets, policies, scheduled actions, activities and tags."""
 
     def is_registered(self, resource_id: str) -> bool:
         """Whether ``endpoint/NAME/variant/VARIANT`` is a scalable target."""
         return resource_id in self.state.targets
+
+    @one_at_a_time
+    def register_scalable_target(self, p: Params) -> dict[str, Any]:
+        """Register a variant, or change its bounds, suspension or tags."""
+        resource_id, state = self.resource_id(p), self.state
+        target = state.targets.get(resource_id)
+        low = p.get("MinCapacity", target.min_capacity if target else None)
+        high = p.get("MaxCapacity", target.max_capacity if target else None)
+        if low is None or high is None:
+            raise AwsRefusal("Both MinCapacity and MaxCapacity are required to register a new scalable target")
+        if low < 0:
+            raise AwsRefusal(f"Minimum capacity cannot be less than zero: {low}")
+        if low > high:
+            raise AwsRefusal(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
+        if state.look(resource_id) is None:
+            raise AwsRefusal(f"The resource does not exist or is not in service: {resource_id}")
+        if target is None:
+            arn = f"arn:aws:application-autoscaling:{state.region}:{ACCOUNT_ID}:scalable-target/{uuid.uuid4().hex[:30]}"
+            target = state.targets[resource_id] = TargetRecord(resource_id, arn, low, high, state.clock.now_s())
+        target.min_capacity, target.max_capacity = low, high
+        target.suspended.update(p.get("SuspendedState", {}))
+        target.tags.update(p.get("Tags", {}))
+        return {"ScalableTargetARN": target.arn}
+
+    @one_at_a_time
+    def deregister_scalable_target(self, p: Params) -> dict[str, Any]:
+        """Forget a target and everything that belongs to it."""
+        self.state.drop_target(self.target(p))
+        return {}
+
+    @one_at_a_time
+    def describe_scalable_targets(self, p: Params) -> dict[str, Any]:
+        """Targets by resource ID."""
+        self.check_namespace(p)
+        chosen = p.get("ResourceIds")
+        rows = [target.row() for target in self.state.targets.values() if not chosen or target.resource_id in chosen]
+        return page_of(rows, p, "ScalableTargets")
+
+    @one_at_a_time
+    def describe_scaling_activities(self, p: Params) -> dict[str, Any]:
+        """Activities, the newest first; those that did not scale on request only."""
+        self.check_namespace(p)
+        resource_id, also_not_scaled = p.get("ResourceId"), p.get("IncludeNotScaledActivities", False)
+        oldest_s = self.state.clock.now_s() - ACTIVITY_AGE_S
+        rows = [
+            activity.row()
+            for activity in reversed(self.state.activities)
+            if (not resource_id or activity.resource_id == resource_id)
+            and (also_not_scaled or not activity.text.not_scaled_reasons)
+            and activity.start_s >= oldest_s
+        ]
+        return page_of(rows, p, "ScalingActivities")
+
+    @one_at_a_time
+    def list_tags_for_resource(self, p: Params) -> dict[str, Any]:
+        """A target's tags."""
+        return {"Tags": dict(self._by_arn(p["ResourceARN"]).tags)}
+
+    @one_at_a_time
+    def tag_resource(self, p: Params) -> dict[str, Any]:
+        """Tag a target."""
+        self._by_arn(p["ResourceARN"]).tags.update(p["Tags"])
+        return {}
+
+    @one_at_a_time
+    def untag_resource(self, p: Params) -> dict[str, Any]:
+        """Take tags off a target."""
+        tags = self._by_arn(p["ResourceARN"]).tags
+        for key in p["TagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def _by_arn(self, arn: str) -> TargetRecord:
+        for target in self.state.targets.values():
+            if target.arn == arn:
+                return target
+        raise missing(f"No scalable target has the ARN {arn}", "ResourceNotFoundException")

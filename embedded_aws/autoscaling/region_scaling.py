@@ -23,12 +23,10 @@ from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.variants import EndpointView, VariantView
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 
 _PAGE = 50
 """Most rows of one answer, and how many without MaxResults (API reference)."""
-
-Params = Mapping[str, Any]
-"""An operation's parameters, as boto3 takes them."""
 
 
 class RegionScaling:
@@ -100,11 +98,8 @@ def one_at_a_time[Answer](method: Callable[[Any, Params], Answer]) -> Callable[[
     return locked
 
 
-class ScalingOperations:
-    """A group of the API's operations over one region's state; each method is the operation of that name."""
-
-    def __init__(self, state: RegionScaling) -> None:
-        self.state = state
+class ScalingOperations(Operations[RegionScaling]):
+    """What the operations have in common: how they read which target a request is about."""
 
     def check_namespace(self, p: Params) -> None:
         """Refuse what is not about the instance count of SageMaker's variants."""

@@ -51,9 +51,7 @@ class TargetRecord:
     def row(self) -> dict[str, Any]:
         """As DescribeScalableTargets shows it."""
         return {
-            "ServiceNamespace": NAMESPACE,
-            "ResourceId": self.resource_id,
-            "ScalableDimension": DIMENSION,
+            **_key(self.resource_id),
             "MinCapacity": self.min_capacity,
             "MaxCapacity": self.max_capacity,
             "RoleARN": SERVICE_ROLE,
@@ -90,9 +88,7 @@ class PolicyRecord:
         return {
             "PolicyARN": self.arn,
             "PolicyName": self.name,
-            "ServiceNamespace": NAMESPACE,
-            "ResourceId": self.resource_id,
-            "ScalableDimension": DIMENSION,
+            **_key(self.resource_id),
             "PolicyType": self.kind,
             f"{self.kind}PolicyConfiguration": self.config,
             "Alarms": self.alarm_rows(region),
@@ -132,9 +128,7 @@ class ScheduledActionRecord:
         return {
             "ScheduledActionName": self.name,
             "ScheduledActionARN": self.arn,
-            "ServiceNamespace": NAMESPACE,
-            "ResourceId": self.resource_id,
-            "ScalableDimension": DIMENSION,
+            **_key(self.resource_id),
             "CreationTime": moment(self.created_s),
             **{member: self.request[member] for member in members if member in self.request},
         }
@@ -154,9 +148,7 @@ class ActivityRecord:
         """As DescribeScalingActivities shows it."""
         row: dict[str, Any] = {
             "ActivityId": self.activity_id,
-            "ServiceNamespace": NAMESPACE,
-            "ResourceId": self.resource_id,
-            "ScalableDimension": DIMENSION,
+            **_key(self.resource_id),
             "Description": self.text.description,
             "Cause": self.text.cause,
             "StartTime": moment(self.start_s),
@@ -169,3 +161,7 @@ class ActivityRecord:
         if self.text.not_scaled_reasons:
             row["NotScaledReasons"] = [dict(reason) for reason in self.text.not_scaled_reasons]
         return row
+
+
+def _key(resource_id: str) -> dict[str, str]:
+    return {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}

@@ -18,10 +18,11 @@ from embedded_aws.cloudwatch.queries import (
     queries_from_api,
 )
 from embedded_aws.cloudwatch.refusals import bad_combination, bad_token
-from embedded_aws.cloudwatch.region_watch import CloudWatchOperations, Params
+from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.cloudwatch.statistics import is_extended, statistic
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.listings import ACCOUNT_ID
 
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
@@ -42,7 +43,7 @@ _NAMED_PAGE = 100
 """How many alarms, or lines of history, an answer holds when AlarmNames, or nothing, is said."""
 
 
-class AlarmOperations(CloudWatchOperations):
+class AlarmOperations(Operations[RegionWatch]):
     """Operations on alarms."""
 
     def put_metric_alarm(self, p: Params) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from dgsm_helpers.rules.alarms import AlarmStateName
 from embedded_aws.cloudwatch.metric_alarm import (
     INITIAL,
     AlarmStatus,
-    AlarmTransition,
     HistoryItem,
     MetricAlarm,
     Point,
@@ -49,7 +48,6 @@ class AlarmStore:
         self._by_name: dict[str, AlarmStatus] = {}
         self._slots: dict[str, int] = {}
         """Number of the interval of 10 or 60 seconds in which an alarm was last evaluated."""
-        self._set_by_hand: list[AlarmTransition] = []
         self._history: deque[HistoryItem] = deque(maxlen=_HISTORY_ITEMS)
 
     def put(self, alarm: MetricAlarm) -> None:
@@ -78,8 +76,8 @@ class AlarmStore:
                     tags=dict(alarm.tags),
                 )
             else:
-                kept = replace(old, alarm=alarm, configured_s=now_s, actions_enabled=alarm.actions_enabled)
-                self._by_name[alarm.name] = kept
+                updated = replace(old, alarm=alarm, configured_s=now_s, actions_enabled=alarm.actions_enabled)
+                self._by_name[alarm.name] = updated
             self._slots.pop(alarm.name, None)
             kind = "Create" if old is None else "Update"
             self._remember(
@@ -108,20 +106,17 @@ class AlarmStore:
                     )
 
     def set_state(self, name: str, state: AlarmStateName, why: str, data: str = "") -> None:
-        """Set a state by hand; it lasts until the next evaluation, and is among the transitions that returns.
+        """Set a state by hand; it lasts until the next evaluation.
 
         Raises:
             AwsRefusal: ResourceNotFound.
         """
         with self._lock:
-            status = self._existing(name)
+            status, now_s = self._existing(name), self._now_s()
             if status.state != state:
-                transition = AlarmTransition(
-                    alarm=status.alarm, old=status.state, new=state, at_s=self._now_s(), reason=why
-                )
-                self._set_by_hand.append(self._change(status, transition, data))
+                self._change(status, state, why=why, data=data, at_s=now_s)
             else:
-                self._by_name[name] = replace(status, reason=why, reason_data=data, updated_s=self._now_s())
+                self._by_name[name] = replace(status, reason=why, reason_data=data, updated_s=now_s)
 
     def enable_actions(self, names: Iterable[str], enabled: bool) -> None:
         """Whether a change of state triggers the actions; names that do not exist are passed over."""
@@ -148,22 +143,16 @@ class AlarmStore:
         with self._lock:
             return [i for i in self._history if i.at_s >= since_s and name in (None, i.alarm_name)]
 
-    def evaluate(self, now_s: float) -> list[AlarmTransition]:
-        """Evaluate the alarms that are due: each once in 10 s with a period below a minute, else once a minute.
-
-        Returns:
-            The changes of state since the last call, those made by hand first.
-        """
+    def evaluate(self, now_s: float) -> None:
+        """Evaluate the alarms that are due: each once in 10 s with a period below a minute, else once a minute."""
         with self._lock:
-            transitions, self._set_by_hand = self._set_by_hand, []
             for name, status in list(self._by_name.items()):
                 slot = floor(now_s / status.alarm.spec.evaluated_every_s)
                 if slot > self._slots.get(name, -1):
                     self._slots[name] = slot
-                    transitions += self._evaluated(status, now_s)
-            return transitions
+                    self._evaluate(status, now_s)
 
-    def _evaluated(self, status: AlarmStatus, now_s: float) -> list[AlarmTransition]:
+    def _evaluate(self, status: AlarmStatus, now_s: float) -> None:
         spec = status.alarm.spec
         end_s = floor(now_s / spec.period_s) * spec.period_s
         starts = [float(end_s - age * spec.period_s) for age in range(spec.evaluation_range, 0, -1)]
@@ -172,16 +161,13 @@ class AlarmStore:
         state = rules.evaluate(spec, values) or status.state
         existing = [(start, value) for start, value in zip(starts, values, strict=True) if value is not None]
         points = existing[-spec.evaluation_periods :]
-        decided = tuple(value for _, value in points)
+        datapoints = tuple(value for _, value in points)
         if state == status.state:
-            self._by_name[status.alarm.name] = replace(status, datapoints=decided)
-            return []
-        why = reason(spec, state, points)
+            self._by_name[status.alarm.name] = replace(status, datapoints=datapoints)
+            return
         data = reason_data(spec, points, now_s=now_s, sample_counts=self._sample_counts(status.alarm, points))
-        transition = AlarmTransition(
-            alarm=status.alarm, old=status.state, new=state, at_s=now_s, reason=why, datapoints=decided
-        )
-        return [self._change(status, transition, data)]
+        why = reason(spec, state, points)
+        self._change(status, state, why=why, data=data, at_s=now_s, datapoints=datapoints)
 
     def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
         if alarm.metric:
@@ -195,23 +181,31 @@ class AlarmStore:
         counted = replace(alarm.metric, stat="SampleCount")
         return read(self._store, counted, start_s=points[0][0], end_s=points[-1][0] + counted.period_s)
 
-    def _change(self, status: AlarmStatus, transition: AlarmTransition, data: str) -> AlarmTransition:
+    def _change(
+        self,
+        status: AlarmStatus,
+        state: AlarmStateName,
+        *,
+        why: str,
+        data: str,
+        at_s: float,
+        datapoints: tuple[float, ...] = (),
+    ) -> None:
         self._by_name[status.alarm.name] = replace(
             status,
-            state=transition.new,
-            reason=transition.reason,
+            state=state,
+            reason=why,
             reason_data=data,
-            updated_s=transition.at_s,
-            transitioned_s=transition.at_s,
-            datapoints=transition.datapoints,
+            updated_s=at_s,
+            transitioned_s=at_s,
+            datapoints=datapoints,
         )
         changed = {
             "oldState": {"stateValue": status.state, "stateReason": status.reason},
-            "newState": {"stateValue": transition.new, "stateReason": transition.reason},
+            "newState": {"stateValue": state, "stateReason": why},
         }
-        summary = f"Alarm updated from {transition.old} to {transition.new}"
-        self._remember(status.alarm.name, "StateUpdate", summary, changed, transition.at_s)
-        return transition
+        summary = f"Alarm updated from {status.state} to {state}"
+        self._remember(status.alarm.name, "StateUpdate", summary, changed, at_s)
 
     def _remember(self, name: str, kind: str, summary: str, data: Mapping[str, object], at_s: float) -> None:
         item = HistoryItem(

@@ -1,15 +1,83 @@
-"""CloudWatch of the embedded AWS: one region's metrics, alarms and dashboards, and what answers for them."""
+"""CloudWatch of the embedded AWS: one region's, with its operations on dashboards."""
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
+from embedded_aws.clock import moment
 from embedded_aws.cloudwatch.alarm_operations import AlarmOperations
-from embedded_aws.cloudwatch.dashboards import DashboardOperations
 from embedded_aws.cloudwatch.metric_operations import MetricOperations
-from embedded_aws.gateway.regions import Regions
+from embedded_aws.cloudwatch.refusals import bad_token, bad_value, not_found
+from embedded_aws.cloudwatch.region_watch import Dashboard
+from embedded_aws.gateway.paging import one_page
+from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params, Regions
+from embedded_aws.listings import ACCOUNT_ID
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PAGE = 1000
 
 
-class CloudWatch(MetricOperations, AlarmOperations, DashboardOperations):
-    """A region's CloudWatch. Methods are the API's operations; they raise ``AwsRefusal``."""
+class CloudWatch(MetricOperations, AlarmOperations):
+    """A region's CloudWatch: operations on metrics, alarms and dashboards, which nothing here draws."""
+
+    def put_dashboard(self, p: Params) -> dict[str, Any]:
+        """Make or replace a dashboard."""
+        name, body = p["DashboardName"], p["DashboardBody"]
+        if not _NAME.fullmatch(name):
+            raise bad_value(f"The value {name} for field DashboardName contains invalid characters.")
+        try:
+            valid = isinstance(json.loads(body), dict)
+        except ValueError:
+            valid = False
+        if not valid:
+            raise AwsRefusal("The field DashboardBody must be a valid JSON object", "InvalidParameterInput")
+        self.state.dashboards[name] = Dashboard(name, body, self.state.now_s())
+        return {"DashboardValidationMessages": []}
+
+    def get_dashboard(self, p: Params) -> dict[str, Any]:
+        """A dashboard as it was put."""
+        name = p["DashboardName"]
+        board = self.state.dashboards.get(name)
+        if board is None:
+            raise not_found(f"Dashboard {name} does not exist")
+        return {"DashboardArn": _arn(name), "DashboardBody": board.body, "DashboardName": name}
+
+    def list_dashboards(self, p: Params) -> dict[str, Any]:
+        """Dashboards by the beginning of their names."""
+        entries = [
+            {
+                "DashboardName": name,
+                "DashboardArn": _arn(name),
+                "LastModified": moment(board.modified_s),
+                "Size": len(board.body),
+            }
+            for name, board in sorted(self.state.dashboards.items())
+            if name.startswith(p.get("DashboardNamePrefix", ""))
+        ]
+        return one_page(
+            entries,
+            result="DashboardEntries",
+            token=p.get("NextToken"),
+            size=_PAGE,
+            refusal=bad_token(),
+            key=lambda entry: entry["DashboardName"],
+        )
+
+    def delete_dashboards(self, p: Params) -> dict[str, Any]:
+        """Delete dashboards, all of them or none."""
+        names = p["DashboardNames"]
+        if unknown := [name for name in names if name not in self.state.dashboards]:
+            raise not_found(f"The specified dashboard does not exist. [{', '.join(unknown)}]")
+        for name in names:
+            self.state.dashboards.pop(name, None)
+        return {}
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{name}"
 
 
 def evaluate_alarms(regions: Regions[CloudWatch], now_s: float) -> None:

@@ -8,6 +8,7 @@ Source: CloudWatch user guide, "Using math expressions with CloudWatch metrics".
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,26 +86,24 @@ def parse(expression: str) -> Node:
 
 def references(node: Node) -> set[str]:
     """The ids that an expression names."""
-    match node:
-        case QueryReference(id=name):
-            return {name}
-        case Array(items=nodes) | FunctionCall(arguments=nodes):
-            return set().union(*map(references, nodes))
-        case Operation(left=left, right=right):
-            return references(left) | references(right)
-    return set()
+    return {part.id for part in _parts(node) if isinstance(part, QueryReference)}
 
 
 def uses_all_metrics(node: Node) -> bool:
     """Whether METRICS() occurs in it."""
+    return any(isinstance(part, FunctionCall) and part.function == "METRICS" for part in _parts(node))
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """The node and all beneath it."""
+    yield node
     match node:
-        case FunctionCall(function="METRICS"):
-            return True
         case Array(items=nodes) | FunctionCall(arguments=nodes):
-            return any(map(uses_all_metrics, nodes))
+            for part in nodes:
+                yield from _parts(part)
         case Operation(left=left, right=right):
-            return uses_all_metrics(left) or uses_all_metrics(right)
-    return False
+            yield from _parts(left)
+            yield from _parts(right)
 
 
 class _Parser:

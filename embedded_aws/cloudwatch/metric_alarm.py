@@ -100,18 +100,6 @@ class AlarmStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlarmTransition:
-    """A change of state; ``datapoints`` as in ``AlarmStatus``, empty when the state was set by hand."""
-
-    alarm: MetricAlarm
-    old: AlarmStateName
-    new: AlarmStateName
-    at_s: float
-    reason: str
-    datapoints: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class HistoryItem:
     """A line of an alarm's history. ``kind`` is ConfigurationUpdate, StateUpdate or Action; ``data`` is JSON."""
 
@@ -147,8 +135,8 @@ def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point]) -> s
         f"({float(spec.threshold)}){f' and {missing}' if missing else ''} "
         f"(minimum {_counted(least)} for {ways} transition)."
     )
-    shown = [f"{value} ({moment(at):%d/%m/%y %H:%M:%S})" for at, value in reversed(deciding)]
-    return head + _fitting(shown, LONGEST_REASON - len(head) - len(tail)) + tail
+    texts = [f"{value} ({moment(at):%d/%m/%y %H:%M:%S})" for at, value in reversed(deciding)]
+    return head + _fitting(texts, LONGEST_REASON - len(head) - len(tail)) + tail
 
 
 def reason_data(spec: AlarmSpec, points: Sequence[Point], *, now_s: float, sample_counts: Mapping[float, float]) -> str:
@@ -176,13 +164,13 @@ def stamp(at_s: float) -> str:
     return moment(at_s).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 
-def _fitting(shown: Sequence[str], room: int) -> str:
-    text = ", ".join(shown)
+def _fitting(texts: Sequence[str], room: int) -> str:
+    text = ", ".join(texts)
     if len(text) <= room:
         return text
-    sizes = accumulate(len(one) + 2 for one in shown)
+    sizes = accumulate(len(one) + 2 for one in texts)
     fitting = len(list(takewhile(lambda size: size <= room - len("..."), sizes)))
-    return ", ".join((*shown[:fitting], "..."))
+    return ", ".join((*texts[:fitting], "..."))
 
 
 def _counted(count: int) -> str:

@@ -14,12 +14,21 @@ from typing import Any
 from embedded_aws.clock import moment
 from embedded_aws.cloudwatch.labels import label
 from embedded_aws.cloudwatch.metric_store import HOUR_S, LISTED_S, Metric, is_period
-from embedded_aws.cloudwatch.queries import Result, dimensions_from_api, dimensions_to_api, queries_from_api, run
+from embedded_aws.cloudwatch.queries import (
+    MetricStat,
+    Result,
+    dimensions_from_api,
+    dimensions_to_api,
+    queries_from_api,
+    read,
+    run,
+)
 from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value
-from embedded_aws.cloudwatch.region_watch import CloudWatchOperations, Params
-from embedded_aws.cloudwatch.statistics import STANDARD, is_extended, statistic
+from embedded_aws.cloudwatch.region_watch import RegionWatch
+from embedded_aws.cloudwatch.statistics import STANDARD, StatisticSet, is_extended, statistic
 from embedded_aws.gateway.paging import make_token, one_page, read_token
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.listings import ACCOUNT_ID
 
 _MOST_QUERIES = 500
@@ -33,7 +42,7 @@ _OLDEST_S, _NEWEST_S = 14 * 24 * HOUR_S, 2 * HOUR_S
 _TIMEZONE = re.compile(r"[+-]\d{4}")
 
 
-class MetricOperations(CloudWatchOperations):
+class MetricOperations(Operations[RegionWatch]):
     """Operations on metrics."""
 
     def get_metric_data(self, p: Params) -> dict[str, Any]:
@@ -75,12 +84,14 @@ class MetricOperations(CloudWatchOperations):
                 f"You have requested up to {asked:,} datapoints, which exceeds the limit of {_MOST_STATISTICS:,}. "
                 "You may reduce the datapoints requested by increasing Period, or decreasing the time range."
             )
-        metric = Metric(p["Namespace"], p["MetricName"], frozenset(_dimensions(p)))
+        pairs = _dimensions(p)
         points: dict[tuple[float, str], dict[str, Any]] = {}
+        metric = Metric(p["Namespace"], p["MetricName"], frozenset(pairs))
         units = [p["Unit"]] if "Unit" in p else self.state.store.units(metric)
         for unit in units:
             for name in (*standard, *extended):
-                for at, value in self._series(metric, name, period_s, (start_s, end_s), unit):
+                stat = MetricStat(p["Namespace"], p["MetricName"], pairs, name, period_s, unit)
+                for at, value in read(self.state.store, stat, start_s=start_s, end_s=end_s).items():
                     point = points.setdefault((at, unit), {"Timestamp": moment(at), "Unit": unit})
                     (point.setdefault("ExtendedStatistics", {}) if name in extended else point)[name] = value
         return {"Label": p["MetricName"], "Datapoints": [points[key] for key in sorted(points)]}
@@ -144,16 +155,16 @@ class MetricOperations(CloudWatchOperations):
             points = sorted(result.series.items(), reverse=newest_first)
             if index == first and last_s is not None:
                 points = [(at, v) for at, v in points if (at < last_s if newest_first else at > last_s)]
-            shown, complete = points[:room], len(points) <= room
-            if shown or complete:
-                answer["MetricDataResults"].append(self._shown(result, shown, complete))
-            room -= len(shown)
+            page, complete = points[:room], len(points) <= room
+            if page or complete:
+                answer["MetricDataResults"].append(self._result_row(result, page, complete))
+            room -= len(page)
             if not complete:
-                answer["NextToken"] = make_token([index, shown[-1][0] if shown else None])
+                answer["NextToken"] = make_token([index, page[-1][0] if page else None])
                 break
         return answer
 
-    def _shown(self, result: Result, points: Sequence[tuple[float, float]], complete: bool) -> dict[str, Any]:
+    def _result_row(self, result: Result, points: Sequence[tuple[float, float]], complete: bool) -> dict[str, Any]:
         messages = [{"Code": code, "Value": value} for code, value in result.messages]
         return {
             "Id": result.query.id,
@@ -162,20 +173,6 @@ class MetricOperations(CloudWatchOperations):
             "Values": [value for _, value in points],
             "StatusCode": "Complete" if complete else "PartialData",
         } | ({"Messages": messages} if messages else {})
-
-    def _series(
-        self, metric: Metric, stat: str, period_s: int, span_s: tuple[float, float], unit: str
-    ) -> list[tuple[float, float]]:
-        return self.state.store.series(
-            metric.namespace,
-            metric.name,
-            metric.dimensions,
-            stat=stat,
-            period_s=period_s,
-            start_s=span_s[0],
-            end_s=span_s[1],
-            unit=unit,
-        )
 
     def _checked(self, namespace: str, datum: Params, where: str) -> Callable[[], None]:
         """What puts a datum that has passed all checks."""
@@ -190,18 +187,15 @@ class MetricOperations(CloudWatchOperations):
         resolution_s = datum.get("StorageResolution", 60)
         if resolution_s not in (1, 60):
             raise bad_value(f"The value {resolution_s} for parameter {where}.StorageResolution must be 1 or 60.")
-        statistics = kinds == ["StatisticValues"]
-        put = partial(
-            self.state.store.put_statistics if statistics else self.state.store.put,
+        return partial(
+            self.state.store.put,
             namespace,
             datum["MetricName"],
             dict(_dimensions(datum)),
             timestamp_s=self._timestamp_s(datum, where),
             unit=datum.get("Unit", "None"),
             resolution_s=resolution_s,
-        )
-        return partial(
-            put, **(_statistic_set(datum["StatisticValues"], where) if statistics else _values(datum, where))
+            **(_statistic_set(datum, where) if kinds == ["StatisticValues"] else _values(datum, where)),
         )
 
     def _timestamp_s(self, datum: Params, where: str) -> float:
@@ -224,7 +218,7 @@ def _check_extended(name: str) -> None:
         raise bad_value(refused.message) from None
 
 
-def _values(datum: Params, where: str) -> dict[str, Sequence[float]]:
+def _values(datum: Params, where: str) -> dict[str, Any]:
     values = datum.get("Values", [datum.get("Value")])
     counts = datum.get("Counts", [1.0] * len(values))
     if not 1 <= len(values) <= _MOST_VALUES:
@@ -239,21 +233,17 @@ def _values(datum: Params, where: str) -> dict[str, Sequence[float]]:
     return {"values": values, "counts": counts}
 
 
-def _statistic_set(given: Params, where: str) -> dict[str, float]:
-    for name, value in given.items():
+def _statistic_set(datum: Params, where: str) -> dict[str, Any]:
+    values = datum["StatisticValues"]
+    for name, value in values.items():
         _check_number(value, f"{where}.StatisticValues.{name}")
-    if given["SampleCount"] <= 0:
+    if values["SampleCount"] <= 0:
         raise bad_value(
-            f"The value {given['SampleCount']} for parameter {where}.StatisticValues.SampleCount is invalid."
+            f"The value {values['SampleCount']} for parameter {where}.StatisticValues.SampleCount is invalid."
         )
-    if given["Minimum"] > given["Maximum"]:
+    if values["Minimum"] > values["Maximum"]:
         raise bad_value(f"{where}.StatisticValues.Maximum must be equal to or greater than Minimum.")
-    return {
-        "count": given["SampleCount"],
-        "total": given["Sum"],
-        "minimum": given["Minimum"],
-        "maximum": given["Maximum"],
-    }
+    return {"statistics": StatisticSet(values["SampleCount"], values["Sum"], values["Minimum"], values["Maximum"])}
 
 
 def _check_number(value: float, where: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, gcd
 
-from embedded_aws.cloudwatch.statistics import Aggregate, statistic
+from embedded_aws.cloudwatch.statistics import Aggregate, StatisticSet, statistic
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 FINE_KEPT_S = 3 * HOUR_S
@@ -64,8 +64,9 @@ class MetricStore:
         dimensions: Mapping[str, str],
         *,
         timestamp_s: float,
-        values: Sequence[float],
+        values: Sequence[float] = (),
         counts: Sequence[float] | None = None,
+        statistics: StatisticSet | None = None,
         unit: str = "None",
         resolution_s: int = 60,
     ) -> None:
@@ -74,7 +75,8 @@ class MetricStore:
         Args:
             namespace, name, dimensions: the metric.
             timestamp_s: when, in Unix seconds of local time.
-            values: the samples.
+            values: the samples; or
+            statistics: all that is known of them.
             counts: how often each of them came; once each without it.
             unit: one of CloudWatch's units.
             resolution_s: 60, or 1 or 10 for high resolution.
@@ -85,29 +87,15 @@ class MetricStore:
             for value, count in zip(values, weights, strict=True):
                 if count:
                     aggregate.add(value, count)
+            if statistics:
+                aggregate.add_set(statistics)
 
-        self._put(Metric(namespace, name, frozenset(dimensions.items())), timestamp_s, unit, resolution_s, fill)
-
-    def put_statistics(
-        self,
-        namespace: str,
-        name: str,
-        dimensions: Mapping[str, str],
-        *,
-        timestamp_s: float,
-        count: float,
-        total: float,
-        minimum: float,
-        maximum: float,
-        unit: str = "None",
-        resolution_s: int = 60,
-    ) -> None:
-        """Add samples of which only a statistic set is known; otherwise as ``put``."""
-
-        def fill(aggregate: Aggregate) -> None:
-            aggregate.add_set(count=count, total=total, minimum=minimum, maximum=maximum)
-
-        self._put(Metric(namespace, name, frozenset(dimensions.items())), timestamp_s, unit, resolution_s, fill)
+        metric = Metric(namespace, name, frozenset(dimensions.items()))
+        with self._lock:
+            points = self._metrics.get(metric)
+            if points is None:
+                points = self._metrics[metric] = _Points()
+            points.add(timestamp_s, unit, resolution_s, fill, self._now_s())
 
     def series(
         self,
@@ -165,27 +153,18 @@ class MetricStore:
 
         ``dimensions`` must all be among the metric's; one with None as its value matches any value.
         """
-        wanted = tuple(dimensions)
+        filters = tuple(dimensions)
         since_s = self._now_s() - within_s
         with self._lock:
-            found = [
+            metrics = [
                 metric
                 for metric, points in self._metrics.items()
                 if points.newest_s >= since_s
                 and namespace in (None, metric.namespace)
                 and name in (None, metric.name)
-                and all(_has(metric.dimensions, key, value) for key, value in wanted)
+                and all(_has(metric.dimensions, key, value) for key, value in filters)
             ]
-        return sorted(found, key=lambda m: (m.namespace, m.name, sorted(m.dimensions)))
-
-    def _put(
-        self, metric: Metric, timestamp_s: float, unit: str, resolution_s: int, fill: Callable[[Aggregate], None]
-    ) -> None:
-        with self._lock:
-            points = self._metrics.get(metric)
-            if points is None:
-                points = self._metrics[metric] = _Points()
-            points.add(timestamp_s, unit, resolution_s, fill, self._now_s())
+        return sorted(metrics, key=lambda m: (m.namespace, m.name, sorted(m.dimensions)))
 
 
 def _has(dimensions: Dimensions, key: str, value: str | None) -> bool:
@@ -259,8 +238,8 @@ class _Table:
         """Ascending, from ``first`` on and before ``end_s``."""
         if (end_s - first) / self.step <= len(self._by_start):
             starts = range(first // self.step * self.step, int(end_s) + 1, self.step)
-            found = ((start, self._by_start.get(start)) for start in starts)
-            return [(start, aggregate) for start, aggregate in found if aggregate and first <= start < end_s]
+            pairs = ((start, self._by_start.get(start)) for start in starts)
+            return [(start, aggregate) for start, aggregate in pairs if aggregate and first <= start < end_s]
         return sorted((start, a) for start, a in self._by_start.items() if first <= start < end_s)
 
     def _drop_old(self, now_s: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from embedded_aws.cloudwatch.evaluation import Series, Value, dropped, evaluate
 from embedded_aws.cloudwatch.expressions import ID, parse, references, uses_all_metrics
-from embedded_aws.cloudwatch.metric_store import Metric, MetricStore, is_period, kept_s
+from embedded_aws.cloudwatch.metric_store import MetricStore, is_period, kept_s
 from embedded_aws.cloudwatch.statistics import is_extended, statistic
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
@@ -25,11 +25,6 @@ class MetricStat:
     stat: str
     period_s: int
     unit: str | None = None
-
-    @property
-    def metric(self) -> Metric:
-        """The metric itself."""
-        return Metric(self.namespace, self.name, frozenset(self.dimensions))
 
     def to_api(self) -> dict[str, Any]:
         """As the API's MetricStat."""
@@ -51,10 +46,10 @@ class MetricQuery:
 
     def to_api(self) -> dict[str, Any]:
         """As the API's MetricDataQuery."""
-        shown: dict[str, Any] = {"Id": self.id, "ReturnData": self.return_data}
+        row: dict[str, Any] = {"Id": self.id, "ReturnData": self.return_data}
         if self.label is not None:
-            shown["Label"] = self.label
-        return shown | ({"MetricStat": self.metric.to_api()} if self.metric else {"Expression": self.expression})
+            row["Label"] = self.label
+        return row | ({"MetricStat": self.metric.to_api()} if self.metric else {"Expression": self.expression})
 
 
 @dataclass(frozen=True)
@@ -67,13 +62,13 @@ class Result:
     messages: tuple[tuple[str, str], ...] = ()
 
 
-def dimensions_from_api(given: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+def dimensions_from_api(dimensions: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     """The API's list of dimensions as pairs.
 
     Raises:
         AwsRefusal: ValidationError, when a name occurs twice.
     """
-    pairs = tuple((d["Name"], d["Value"]) for d in given)
+    pairs = tuple((d["Name"], d["Value"]) for d in dimensions)
     if len({name for name, _ in pairs}) < len(pairs):
         raise AwsRefusal(f"Dimension names must be unique, got {', '.join(name for name, _ in pairs)}.")
     return pairs
@@ -84,67 +79,67 @@ def dimensions_to_api(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in pairs]
 
 
-def queries_from_api(given: Sequence[Mapping[str, Any]], *, where: str) -> tuple[MetricQuery, ...]:
+def queries_from_api(members: Sequence[Mapping[str, Any]], *, where: str) -> tuple[MetricQuery, ...]:
     """Read and check the queries of a request.
 
     Args:
-        given: the API's MetricDataQueries, or an alarm's Metrics.
+        members: the API's MetricDataQueries, or an alarm's Metrics.
         where: the parameter's name, for messages.
 
     Raises:
         AwsRefusal: ValidationError.
     """
-    queries = tuple(_query(one, f"{where}.member.{i}") for i, one in enumerate(given, 1))
+    queries = tuple(_query(one, f"{where}.member.{i}") for i, one in enumerate(members, 1))
     ids = [query.id for query in queries]
     if twice := {name for name in ids if ids.count(name) > 1}:
         raise AwsRefusal(f"The values for parameter id in {where} are not unique: {', '.join(sorted(twice))}.")
     if not any(query.return_data for query in queries):
         raise AwsRefusal(f"At least one of {where} must return data.")
     _order(queries)
-    _check_periods(given, queries)
+    _check_periods(members, queries)
     return queries
 
 
-def _check_periods(given: Sequence[Mapping[str, Any]], queries: Sequence[MetricQuery]) -> None:
+def _check_periods(members: Sequence[Mapping[str, Any]], queries: Sequence[MetricQuery]) -> None:
     """An expression may name a period, but only the one that its metrics have."""
     periods = {query.metric.period_s for query in queries if query.metric}
-    for one in given:
+    for one in members:
         if "Expression" in one and "Period" in one and one["Period"] not in periods:
             raise AwsRefusal(f"Error in expression '{one['Id']}': a Period other than its metrics' is not supported.")
 
 
-def _query(given: Mapping[str, Any], where: str) -> MetricQuery:
-    name = given["Id"]
+def _query(member: Mapping[str, Any], where: str) -> MetricQuery:
+    name = member["Id"]
     if not ID.fullmatch(name):
         raise AwsRefusal(
             f"The value {name} for parameter {where}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
         )
-    stat, expression = given.get("MetricStat"), given.get("Expression")
+    stat, expression = member.get("MetricStat"), member.get("Expression")
     if (stat is None) == (expression is None):
         raise AwsRefusal(f"The parameter {where} must have exactly one of MetricStat and Expression.")
-    if given.get("AccountId", ACCOUNT_ID) != ACCOUNT_ID:
-        raise AwsRefusal(f"The value {given['AccountId']} for parameter {where}.AccountId is not this account.")
+    if member.get("AccountId", ACCOUNT_ID) != ACCOUNT_ID:
+        raise AwsRefusal(f"The value {member['AccountId']} for parameter {where}.AccountId is not this account.")
     if expression is not None:
         if expression.lstrip().upper().startswith("SELECT "):
             raise AwsRefusal(f"{where}.Expression is a Metrics Insights query, which is not supported.")
         parse(expression)
-    elif "Period" in given:
+    elif "Period" in member:
         raise AwsRefusal(f"Period must not be set in {where} beside its MetricStat.")
     metric = _metric_stat(stat, f"{where}.MetricStat") if stat is not None else None
-    return MetricQuery(name, metric, expression, given.get("Label"), given.get("ReturnData", True))
+    return MetricQuery(name, metric, expression, member.get("Label"), member.get("ReturnData", True))
 
 
-def _metric_stat(given: Mapping[str, Any], where: str) -> MetricStat:
-    metric = given["Metric"]
-    for member in ("Namespace", "MetricName"):
-        if not metric.get(member):
-            raise AwsRefusal(f"The parameter {where}.Metric.{member} is required.")
-    if not is_period(given["Period"]):
+def _metric_stat(member: Mapping[str, Any], where: str) -> MetricStat:
+    metric = member["Metric"]
+    for name in ("Namespace", "MetricName"):
+        if not metric.get(name):
+            raise AwsRefusal(f"The parameter {where}.Metric.{name} is required.")
+    if not is_period(member["Period"]):
         raise AwsRefusal(f"The parameter {where}.Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
-    statistic(given["Stat"])
+    statistic(member["Stat"])
     pairs = dimensions_from_api(metric.get("Dimensions", ()))
     return MetricStat(
-        metric["Namespace"], metric["MetricName"], pairs, given["Stat"], given["Period"], given.get("Unit")
+        metric["Namespace"], metric["MetricName"], pairs, member["Stat"], member["Period"], member.get("Unit")
     )
 
 
@@ -255,9 +250,9 @@ class _Run:
                 pending += [by_id[name] for name in references(node)]
                 pending += [other for other in self.queries if other.metric] if uses_all_metrics(node) else []
         if len(periods) > 1:
-            shown = ", ".join(map(str, sorted(periods)))
+            listed = ", ".join(map(str, sorted(periods)))
             raise AwsRefusal(
-                f"Error in expression '{query.id}': metrics of different periods ({shown}) are not supported."
+                f"Error in expression '{query.id}': metrics of different periods ({listed}) are not supported."
             )
         return periods.pop() if periods else 0
 
@@ -287,11 +282,10 @@ class _Run:
     def _remarks(self, stat: MetricStat, points: Series) -> list[tuple[str, str]]:
         """Why points are lacking that one might expect: CloudWatch itself leaves them out without a word."""
         remarks = []
-        kept = kept_s(stat.period_s)
-        if self.start_s < self.now_s - kept - stat.period_s:
-            text = (
-                f"Points with a period of {stat.period_s} s are kept for {kept // 3600} hours; older ones are left out."
-            )
+        retention_s = kept_s(stat.period_s)
+        if self.start_s < self.now_s - retention_s - stat.period_s:
+            hours = retention_s // 3600
+            text = f"Points with a period of {stat.period_s} s are kept for {hours} hours; older ones are left out."
             remarks.append(("Retention", text))
         if not points and is_extended(stat.stat) and self._read(replace(stat, stat="SampleCount")):
             text = (

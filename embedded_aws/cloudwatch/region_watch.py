@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from embedded_aws.cloudwatch.alarm_store import AlarmStore
 from embedded_aws.cloudwatch.metric_store import MetricStore
-
-Params = Mapping[str, Any]
-"""An operation's parameters, as boto3 takes them; they have passed botocore's service model."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +32,3 @@ class RegionWatch:
         self.store = MetricStore(now_s)
         self.alarms = AlarmStore(self.store, now_s)
         self.dashboards: dict[str, Dashboard] = {}
-
-
-class CloudWatchOperations:
-    """A group of the API's operations over one region's state; each method is the operation of that name."""
-
-    def __init__(self, state: RegionWatch) -> None:
-        self.state = state

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from embedded_aws.gateway.refusal import AwsRefusal
@@ -20,6 +21,16 @@ EXACT_VALUES = 1000
 
 Statistic = Callable[["Aggregate"], float | None]
 _EXTENDED = re.compile(r"(?P<kind>p|tm|tc|ts)(?P<percent>\d{1,3}(?:\.\d{1,10})?)")
+
+
+@dataclass(frozen=True)
+class StatisticSet:
+    """What is known of samples that are not known themselves."""
+
+    count: float
+    sum: float
+    minimum: float
+    maximum: float
 
 
 class Aggregate:
@@ -40,8 +51,8 @@ class Aggregate:
     def add(self, value: float, count: float = 1.0) -> None:
         """Take in ``count`` samples of ``value``."""
         if self.counts is not None:
-            kept = _rounded(value) if self._coarse else value
-            self.counts[kept] = self.counts.get(kept, 0.0) + count
+            rounded = _rounded(value) if self._coarse else value
+            self.counts[rounded] = self.counts.get(rounded, 0.0) + count
             if len(self.counts) > EXACT_VALUES and not self._coarse:
                 self.counts, self._coarse = _thinned(self.counts), True
         elif self.count and value != self.minimum and not self.opaque:
@@ -51,21 +62,21 @@ class Aggregate:
         self.minimum = min(self.minimum, value)
         self.maximum = max(self.maximum, value)
 
-    def add_set(self, *, count: float, total: float, minimum: float, maximum: float) -> None:
+    def add_set(self, statistics: StatisticSet) -> None:
         """Take in a statistic set."""
-        if minimum == maximum:
-            self.add(minimum, count)
+        if statistics.minimum == statistics.maximum:
+            self.add(statistics.minimum, statistics.count)
             return
         self.opaque, self.counts = True, None
-        self.count += count
-        self.sum += total
-        self.minimum = min(self.minimum, minimum)
-        self.maximum = max(self.maximum, maximum)
+        self.count += statistics.count
+        self.sum += statistics.sum
+        self.minimum = min(self.minimum, statistics.minimum)
+        self.maximum = max(self.maximum, statistics.maximum)
 
     def merge(self, other: Aggregate) -> None:
         """Take in what another period or unit holds."""
         if other.opaque:
-            self.add_set(count=other.count, total=other.sum, minimum=other.minimum, maximum=other.maximum)
+            self.add_set(StatisticSet(other.count, other.sum, other.minimum, other.maximum))
             return
         for value, count in other.samples():
             self.add(value, count)
@@ -90,16 +101,16 @@ def statistic(name: str) -> Statistic:
     """
     if name in _STANDARD:
         return _STANDARD[name]
-    found = _EXTENDED.fullmatch(name)
-    if found is None or not 0 <= float(found["percent"]) <= 100:
+    extended = _EXTENDED.fullmatch(name)
+    if extended is None or not 0 <= float(extended["percent"]) <= 100:
         raise AwsRefusal(
             f"The statistic {name} is not supported: use {', '.join(STANDARD)}, or p0 to p100 "
             "(tm, tc, ts for the mean, count and sum of the samples up to a percentile)."
         )
-    share = float(found["percent"]) / 100
-    if found["kind"] == "p":
+    share = float(extended["percent"]) / 100
+    if extended["kind"] == "p":
         return lambda a: _percentile(a, share)
-    pick = {"tm": lambda n, s: s / n, "tc": lambda n, s: n, "ts": lambda n, s: s}[found["kind"]]
+    pick = {"tm": lambda n, s: s / n, "tc": lambda n, s: n, "ts": lambda n, s: s}[extended["kind"]]
     return lambda a: _trimmed(a, share, pick)
 
 
@@ -121,10 +132,10 @@ def _percentile(aggregate: Aggregate, share: float) -> float | None:
     samples = aggregate.samples()
     if not samples or samples[0][0] < 0:
         return None
-    wanted, seen = share * aggregate.count, 0.0
+    rank, passed = share * aggregate.count, 0.0
     for value, count in samples:
-        seen += count
-        if seen >= wanted - 1e-9 * aggregate.count:
+        passed += count
+        if passed >= rank - 1e-9 * aggregate.count:
             return value
     return samples[-1][0]
 
@@ -133,8 +144,8 @@ def _trimmed(aggregate: Aggregate, share: float, pick: Callable[[float, float], 
     limit = _percentile(aggregate, share)
     if limit is None:
         return None
-    kept = [(value, count) for value, count in aggregate.samples() if value <= limit]
-    return pick(sum(count for _, count in kept), sum(value * count for value, count in kept))
+    samples = [(value, count) for value, count in aggregate.samples() if value <= limit]
+    return pick(sum(count for _, count in samples), sum(value * count for value, count in samples))
 
 
 def _thinned(counts: dict[float, float]) -> dict[float, float]:

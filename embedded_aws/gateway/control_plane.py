@@ -17,8 +17,7 @@ from embedded_aws.gateway.regions import Regions
 from embedded_aws.other.price_list import Pricing
 from embedded_aws.other.service_quotas import Quotas, ServiceQuotas
 from embedded_aws.sagemaker.records import RegionState
-from embedded_aws.sagemaker.sagemaker_service import SageMaker
-from embedded_aws.sagemaker.tags import TaggedResources
+from embedded_aws.sagemaker.sagemaker_service import SageMaker, TaggedResources
 
 IDENTITY = "local"
 EXECUTION_ROLE = "DeepgramSageMakerExecutionRole"

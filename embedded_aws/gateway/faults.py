@@ -123,10 +123,6 @@ class Fault:
         """As the admin route and ``dgsm local fault --json`` show it; fields that say nothing are left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    def __str__(self) -> str:
-        values = [f"{name}={value}" for name, value in self.to_json().items() if name not in ("id", "kind")]
-        return f"#{self.id} {self.kind} {' '.join(values)}".strip()
-
 
 class Faults:
     """All faults that are set; every method may be called from any thread."""
@@ -135,8 +131,6 @@ class Faults:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._faults: dict[int, Fault] = {}
-
-    # What the operator does
 
     def add(self, kind: str, **parameters: object) -> Fault:
         """Set a fault.
@@ -148,16 +142,18 @@ class Faults:
         Raises:
             InvalidInput: there is no such kind or parameter, one is missing, or a value cannot be right.
         """
-        if kind not in KINDS:
-            raise InvalidInput(f"There is no fault {kind!r}.", hint=f"Known faults: {', '.join(KINDS)}.")
-        values = _checked(KINDS[kind], parameters)
+        values = _checked(_kind(kind), parameters)
         with self._lock:
             fault = Fault(id=next(self._ids), kind=kind, **values)
             self._faults[fault.id] = fault
         return fault
 
     def add_json(self, body: object) -> Fault:
-        """Set the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes."""
+        """Set the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes.
+
+        Raises:
+            InvalidInput: it is no such object, or as ``add`` does.
+        """
         if not isinstance(body, Mapping) or not isinstance(body.get("kind"), str):
             raise InvalidInput(
                 f"A fault is a JSON object with a kind, not {body!r}.", hint=f"Known faults: {', '.join(KINDS)}."
@@ -175,15 +171,13 @@ class Faults:
         Raises:
             InvalidInput: there is no such kind.
         """
-        if kind is not None and kind not in KINDS:
-            raise InvalidInput(f"There is no fault {kind!r}.", hint=f"Known faults: {', '.join(KINDS)}.")
+        if kind is not None:
+            _kind(kind)
         with self._lock:
             gone = [f.id for f in self._faults.values() if kind in (None, f.kind) and fault_id in (None, f.id)]
             for identifier in gone:
                 del self._faults[identifier]
         return len(gone)
-
-    # What the embedded AWS asks
 
     def api(self, service: str, operation: str) -> str | None:
         """How a call fails now: ``expired-credentials``, ``denied``, ``throttling`` or None; counts as a strike."""
@@ -213,21 +207,23 @@ class Faults:
         """How late metrics become visible now, in local seconds."""
         return max((f.seconds or 0.0 for f in self.list() if f.kind == "slow-metrics"), default=0.0)
 
-    def _strike(self, kind: str, **where: str) -> Fault | None:
+    def _strike(self, kind: str, **event: str) -> Fault | None:
+        """The fault of the kind that strikes what happens now, counted down; None when none does."""
         with self._lock:
             for fault in self._faults.values():
-                if fault.kind == kind and all(getattr(fault, key) in (ANY, value) for key, value in where.items()):
-                    self._count_down(fault)
+                if fault.kind == kind and all(getattr(fault, key) in (ANY, value) for key, value in event.items()):
+                    if fault.count == 1:
+                        del self._faults[fault.id]
+                    elif fault.count is not None:
+                        self._faults[fault.id] = replace(fault, count=fault.count - 1)
                     return fault
         return None
 
-    def _count_down(self, fault: Fault) -> None:
-        if fault.count is None:
-            return
-        if fault.count == 1:
-            del self._faults[fault.id]
-        else:
-            self._faults[fault.id] = replace(fault, count=fault.count - 1)
+
+def _kind(name: str) -> FaultKind:
+    if name not in KINDS:
+        raise InvalidInput(f"There is no fault {name!r}.", hint=f"Known faults: {', '.join(KINDS)}.")
+    return KINDS[name]
 
 
 def _checked(kind: FaultKind, values: Mapping[str, object]) -> dict[str, Any]:

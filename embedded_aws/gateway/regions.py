@@ -1,9 +1,13 @@
-"""A service by region: what each of the embedded AWS's own services is made of."""
+"""What each of the embedded AWS's own services is made of: its regions, and in each the operations over one state."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Params = Mapping[str, Any]
+"""An operation's parameters, as boto3 takes them; they have passed botocore's service model."""
 
 
 class Regions[Service]:
@@ -29,3 +33,14 @@ class Regions[Service]:
         """The regions' services that something has asked for so far."""
         with self._lock:
             return list(self._made.values())
+
+
+class Operations[State]:
+    """Operations of a service over one region's state.
+
+    Each public method is the API's operation of that name, ``params -> answer``. It raises ``AwsRefusal`` for what AWS
+    refuses.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state

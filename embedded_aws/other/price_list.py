@@ -14,6 +14,7 @@ from typing import Any
 
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params
 
 SERVICE = "AmazonSageMaker"
 REGION = "us-east-1"
@@ -37,7 +38,6 @@ USD_PER_HOUR: Mapping[str, float] = {
 }
 
 _PAGE = 100
-Params = Mapping[str, Any]
 
 
 class Pricing:

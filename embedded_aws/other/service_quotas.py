@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
@@ -15,6 +14,7 @@ from embedded_aws.clock import Clock
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params
 from embedded_aws.listings import ACCOUNT_ID
 
 SERVICE = "sagemaker"
@@ -22,7 +22,6 @@ DEFAULT_QUOTA = 20.0
 """Instances per type unless set; a named choice of the embedded AWS: real accounts start at 0 for most GPU types."""
 
 _PAGE = 100
-Params = Mapping[str, Any]
 
 
 def quota_name(instance_type: str) -> str:
@@ -39,16 +38,12 @@ class Quotas:
     """Endpoint quotas of all regions; every method may be called from any thread."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
-        self._types = request_checks.enum_values("sagemaker", "ProductionVariantInstanceType")
+        self.instance_types = request_checks.enum_values("sagemaker", "ProductionVariantInstanceType")
+        """Every instance type SageMaker can host on."""
         self._values: dict[tuple[str, str], float] = {}
         self._requests: dict[str, list[dict[str, Any]]] = {}
-
-    @property
-    def instance_types(self) -> tuple[str, ...]:
-        """Every instance type SageMaker can host on."""
-        return self._types
 
     def get(self, region: str, instance_type: str) -> float:
         """How many instances of the type the region's endpoints may have."""
@@ -61,7 +56,7 @@ class Quotas:
         Raises:
             InvalidInput: SageMaker does not host on such a type, or the value is negative or no number.
         """
-        if instance_type not in self._types:
+        if instance_type not in self.instance_types:
             raise InvalidInput(
                 f"SageMaker hosts no instance type {instance_type!r}.", hint="Give one like ml.g6.2xlarge."
             )
@@ -79,10 +74,6 @@ class Quotas:
         """The region's requests for an increase, oldest first."""
         with self._lock:
             return list(self._requests.get(region, ()))
-
-    def now(self) -> datetime:
-        """Local time."""
-        return self._clock.now()
 
 
 def limit_exceeded(quotas: Quotas, fleet: Fleet, region: str, instance_types: Iterable[str], added: int) -> str:
@@ -138,7 +129,7 @@ class ServiceQuotas:
             raise AwsRefusal(
                 "Only one open service quota increase request is allowed per quota.", "ResourceAlreadyExistsException"
             )
-        now = self._quotas.now()
+        now = self._quotas.clock.now()
         row = {
             key: self._quota(instance_type)[key]
             for key in ("QuotaCode", "QuotaName", "ServiceCode", "ServiceName", "QuotaArn", "Unit")

@@ -7,8 +7,9 @@ from typing import Any
 
 from embedded_aws.fleet.variants import Pool, VariantSpec
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.sagemaker.model_packages import FAMILIES
-from embedded_aws.sagemaker.records import Params, RegionState, Resource, SageMakerOperations, arn_of, as_made, page
+from embedded_aws.sagemaker.records import RegionState, Resource, arn_of, as_made, page
 
 ASYNC_REFUSED = (
     "AsyncInferenceConfig cannot be used: asynchronous inference is temporarily not supported for Marketplace-hosted "
@@ -28,8 +29,8 @@ _NOT_HERE = {
 }
 
 
-class ConfigOperations(SageMakerOperations):
-    """SageMakerOperations on endpoint configurations."""
+class ConfigOperations(Operations[RegionState]):
+    """Operations on endpoint configurations."""
 
     def create_endpoint_config(self, p: Params) -> dict[str, Any]:
         """Keep a configuration."""

@@ -11,14 +11,13 @@ from embedded_aws.clock import moment
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantSpec, VariantView
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.other.service_quotas import limit_exceeded
 from embedded_aws.sagemaker.endpoint_configs import specs_of
 from embedded_aws.sagemaker.records import (
     EndpointRecord,
-    Params,
     RegionState,
     Resource,
-    SageMakerOperations,
     arn_of,
     not_found,
     page,
@@ -28,8 +27,8 @@ from embedded_aws.sagemaker.records import (
 _IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
-class EndpointOperations(SageMakerOperations):
-    """SageMakerOperations on endpoints."""
+class EndpointOperations(Operations[RegionState]):
+    """Operations on endpoints."""
 
     def create_endpoint(self, p: Params) -> dict[str, Any]:
         """Start an endpoint."""
@@ -82,8 +81,8 @@ class EndpointOperations(SageMakerOperations):
         specs = {spec.name: spec for spec in endpoint.specs[view.config_name]}
         desired: dict[str, tuple[int | None, float | None]] = {}
         more: dict[str, int] = {}
-        for wanted in p["DesiredWeightsAndCapacities"]:
-            name, count = wanted["VariantName"], wanted.get("DesiredInstanceCount")
+        for change in p["DesiredWeightsAndCapacities"]:
+            name, count = change["VariantName"], change.get("DesiredInstanceCount")
             variant = view.variant(name)
             if variant is None:
                 raise AwsRefusal(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
@@ -91,7 +90,7 @@ class EndpointOperations(SageMakerOperations):
                 raise AwsRefusal(
                     f"The desired instance count of production variant {name} must be at least 1, not {count}."
                 )
-            desired[name] = (count, wanted.get("DesiredWeight"))
+            desired[name] = (count, change.get("DesiredWeight"))
             more[name] = (count or 0) - variant.desired_count
         with state.lock:
             _check_quota(state, [specs[name] for name, added in more.items() if added > 0], more)
@@ -170,16 +169,16 @@ class EndpointOperations(SageMakerOperations):
 
         That is documented; whether a change of the pool list alone counts is not. Here it does.
         """
-        now = {spec.name: set(spec.instance_types) for spec in endpoint.specs[view.config_name]}
-        then = {spec.name: set(spec.instance_types) for spec in specs}
-        for name, types in now.items():
+        types_now = {spec.name: set(spec.instance_types) for spec in endpoint.specs[view.config_name]}
+        new_types = {spec.name: set(spec.instance_types) for spec in specs}
+        for name, types in types_now.items():
             registered = self.state.is_registered(self.state.region, f"endpoint/{endpoint.name}/variant/{name}")
-            if registered and name not in then:
+            if registered and name not in new_types:
                 raise AwsRefusal(
                     f'Cannot remove variant "{name}" of endpoint "{endpoint.arn}": it is registered with Application '
                     "Auto Scaling. Deregister the scalable target first."
                 )
-            if registered and then[name] != types:
+            if registered and new_types[name] != types:
                 raise AwsRefusal(
                     f'Cannot change the instance type of variant "{name}" of endpoint "{endpoint.arn}": the variant is '
                     "registered with Application Auto Scaling. Deregister the scalable target first."
@@ -237,11 +236,11 @@ def _retained(
     """Specs and counts with what the serving variants have now, except what the request excludes."""
     kept, kept_counts = [], dict(counts)
     for spec in specs:
-        now = view.variant(spec.name)
-        if now and "DesiredInstanceCount" not in excluded:
-            kept_counts[spec.name] = now.desired_count
-        if now and "DesiredWeight" not in excluded:
-            spec = replace(spec, weight=now.desired_weight)
+        variant = view.variant(spec.name)
+        if variant and "DesiredInstanceCount" not in excluded:
+            kept_counts[spec.name] = variant.desired_count
+        if variant and "DesiredWeight" not in excluded:
+            spec = replace(spec, weight=variant.desired_weight)
         kept.append(spec)
     return tuple(kept), kept_counts
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.listings import LISTINGS, Listing, listing_for_arn
-from embedded_aws.sagemaker.records import Params, SageMakerOperations, arn_of, as_made, page
+from embedded_aws.sagemaker.records import RegionState, arn_of, as_made, page
 
 FAMILIES = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.g7.", "ml.g7e.")
 """GPU families that the local listings say they run on, as Deepgram's do."""
@@ -23,8 +24,8 @@ ISOLATION_REFUSED = (
 """That AWS refuses is documented; its wording is not, this is ours."""
 
 
-class ModelOperations(SageMakerOperations):
-    """SageMakerOperations on model packages and models."""
+class ModelOperations(Operations[RegionState]):
+    """Operations on model packages and models."""
 
     def describe_model_package(self, p: Params) -> dict[str, Any]:
         """A local listing's package."""
@@ -56,10 +57,10 @@ class ModelOperations(SageMakerOperations):
                 "The embedded AWS runs the model packages of its own listings only: "
                 "give one as PrimaryContainer.ModelPackageName."
             )
-        listing = listing_of(self.state.region, container["ModelPackageName"])
+        listing_of(self.state.region, container["ModelPackageName"])
         if not p.get("EnableNetworkIsolation"):
             raise AwsRefusal(ISOLATION_REFUSED)
-        if container.get("Environment") and not listing.allows_environment:
+        if container.get("Environment"):
             raise AwsRefusal(ENVIRONMENT_REFUSED)
         model = self.state.new_resource("model", p["ModelName"], p)
         self.state.add(model)

@@ -13,11 +13,9 @@ from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.variants import EndpointView, VariantSpec
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params
 from embedded_aws.listings import ACCOUNT_ID
 from embedded_aws.other.service_quotas import Quotas
-
-Params = Mapping[str, Any]
-"""An operation's parameters, as boto3 takes them."""
 
 DEFAULT_PAGE = 10
 """How many rows SageMaker's lists hold when MaxResults is left out (API reference)."""
@@ -91,7 +89,7 @@ class RegionState:
             AwsRefusal: one of that name exists.
         """
         with self.lock:
-            self.forget_ended_endpoints()
+            self._forget_ended_endpoints()
             if resource.arn in self._resources:
                 raise AwsRefusal(f'Cannot create already existing {KINDS[resource.kind]} "{resource.arn}".')
             self._resources[resource.arn] = resource
@@ -103,11 +101,10 @@ class RegionState:
             AwsRefusal: there is none.
         """
         arn = arn_of(kind, self.region, name)
-        with self.lock:
-            self.forget_ended_endpoints()
-            if arn not in self._resources:
-                raise not_found(kind, arn)
-            return self._resources[arn]
+        resource = self.by_arn(arn)
+        if resource is None:
+            raise not_found(kind, arn)
+        return resource
 
     def endpoint(self, name: str) -> EndpointRecord:
         """The endpoint of that name.
@@ -122,7 +119,7 @@ class RegionState:
     def by_arn(self, arn: str) -> Resource | None:
         """The resource of that ARN, whatever its kind, or None."""
         with self.lock:
-            self.forget_ended_endpoints()
+            self._forget_ended_endpoints()
             return self._resources.get(arn.lower())
 
     def remove(self, resource: Resource) -> None:
@@ -133,10 +130,10 @@ class RegionState:
     def all(self, kind: str) -> list[Resource]:
         """All resources of a kind."""
         with self.lock:
-            self.forget_ended_endpoints()
+            self._forget_ended_endpoints()
             return [r for r in self._resources.values() if r.kind == kind]
 
-    def forget_ended_endpoints(self) -> None:
+    def _forget_ended_endpoints(self) -> None:
         """Drop the endpoints whose deletion the fleet has finished."""
         alive = set(self.fleet.names(self.region))
         for resource in list(self._resources.values()):
@@ -157,13 +154,6 @@ class RegionState:
         if view is None:
             raise not_found("endpoint", endpoint.arn)
         return view
-
-
-class SageMakerOperations:
-    """A group of the API's operations over one region's state; each method is the operation of that name."""
-
-    def __init__(self, state: RegionState) -> None:
-        self.state = state
 
 
 def as_made(resource: Resource) -> dict[str, Any]:

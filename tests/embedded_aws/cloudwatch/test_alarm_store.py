@@ -31,8 +31,15 @@ def high(*, metric=None, metrics=(), name="high", tags=(), **changes):
     return MetricAlarm(name=name, spec=spec, metric=metric, metrics=metrics, tags=dict(tags))
 
 
+def transitions(alarms, now_s):
+    """Evaluate: the alarms whose state changes, as (alarm before, alarm after)."""
+    before = {status.alarm.name: status for status in alarms.describe()}
+    alarms.evaluate(now_s)
+    return [(before[s.alarm.name], s) for s in alarms.describe() if s.state != before[s.alarm.name].state]
+
+
 class Beat:
-    """Moves the clock by ten seconds, publishes what is given for them, and evaluates."""
+    """Moves the clock by ten seconds, publishes what is given for them, evaluates, and returns the transitions."""
 
     def __init__(self, here, clock):
         self._here, self._clock = here, clock
@@ -42,7 +49,7 @@ class Beat:
         if values:
             self._here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=start_s, values=values, resolution_s=10)
         self._clock.time_s += 10
-        return self._here.alarms.evaluate(self._clock.time_s)
+        return transitions(self._here.alarms, self._clock.time_s)
 
 
 @pytest.fixture
@@ -72,10 +79,9 @@ def test_the_transition_says_what_crossed_in_cloudwatch_words(here, beat):
     for _ in range(3):
         beat(1)
     assert here.alarms.get("high").state == "OK"
-    transitions = [t for value in (6, 7.5, 6) for t in beat(value)]
-    [transition] = transitions
-    assert (transition.old, transition.new, transition.datapoints) == ("OK", "ALARM", (6.0, 7.5, 6.0))
-    assert transition.reason == (
+    [(before, after)] = [t for value in (6, 7.5, 6) for t in beat(value)]
+    assert (before.state, after.state, after.datapoints) == ("OK", "ALARM", (6.0, 7.5, 6.0))
+    assert after.reason == (
         "Threshold Crossed: 3 out of the last 3 datapoints [6.0 (24/11/26 12:00:50), 7.5 (24/11/26 12:00:40), "
         "6.0 (24/11/26 12:00:30)] were greater than the threshold (5.0) "
         "(minimum 3 datapoints for OK -> ALARM transition)."
@@ -88,7 +94,7 @@ def test_the_transition_says_what_crossed_in_cloudwatch_words(here, beat):
         "value": 6.0,
     }
     assert (data["statistic"], data["period"], data["threshold"]) == ("Average", 10, 5.0)
-    [ended] = beat(2)
+    [(_, ended)] = beat(2)
     assert ended.reason == (
         "Threshold Crossed: 1 out of the last 3 datapoints [2.0 (24/11/26 12:01:00)] was not greater than the "
         "threshold (5.0) (minimum 1 datapoint for ALARM -> OK transition)."
@@ -99,16 +105,16 @@ def test_no_data_for_long_is_insufficient_data(here, beat):
     here.alarms.put(high())
     for _ in range(4):
         beat(9)
-    transitions = [t for _ in range(6) for t in beat()]
-    assert [(t.old, t.new) for t in transitions] == [("ALARM", "INSUFFICIENT_DATA")]
-    assert transitions[0].reason == "Insufficient Data: 3 datapoints were unknown."
+    [(before, after)] = [t for _ in range(6) for t in beat()]
+    assert (before.state, after.state) == ("ALARM", "INSUFFICIENT_DATA")
+    assert after.reason == "Insufficient Data: 3 datapoints were unknown."
 
 
 def test_missing_data_can_be_treated_as_breaching(here, beat):
     here.alarms.put(high(treat_missing="breaching"))
-    [transition] = beat()
-    assert transition.new == "ALARM"
-    assert transition.reason == (
+    [(_, after)] = beat()
+    assert after.state == "ALARM"
+    assert after.reason == (
         "Threshold Crossed: no datapoints were received for 3 periods "
         "and 3 missing datapoints were treated as [Breaching]."
     )
@@ -119,10 +125,10 @@ def test_m_of_n(here, beat):
     for value in (1, 6, 1, 6, 1):
         beat(value)
     assert here.alarms.get("high").state == "OK"
-    [transition] = beat(6)
-    assert transition.new == "ALARM"
-    assert "3 out of the last 5 datapoints" in transition.reason
-    [ended] = beat(1)
+    [(_, after)] = beat(6)
+    assert after.state == "ALARM"
+    assert "3 out of the last 5 datapoints" in after.reason
+    [(_, ended)] = beat(1)
     assert ended.reason.endswith("(minimum 3 datapoints for ALARM -> OK transition).")
 
 
@@ -147,8 +153,8 @@ def test_periods_below_a_minute_are_evaluated_every_ten_seconds_others_every_min
     here.alarms.put(high(name="coarse", evaluation_periods=1, metric=concurrency(60)))
     changed = {}
     for tick in range(13):
-        for transition in beat(9):
-            changed[transition.alarm.name] = tick
+        for _, after in beat(9):
+            changed[after.alarm.name] = tick
     # The first full minute (12:00) is seen at the first evaluation of the next one, the sixth beat.
     assert changed == {"fine": 0, "coarse": 5}
 
@@ -157,8 +163,8 @@ def test_a_second_evaluation_in_the_same_ten_seconds_does_nothing(here, beat, cl
     here.alarms.put(high(evaluation_periods=1))
     beat(1)
     here.store.put("AWS/SageMaker", NAME, WHERE, timestamp_s=clock.time_s - 10, values=[99, 99], resolution_s=10)
-    assert here.alarms.evaluate(clock.time_s + 5) == []
-    assert [t.new for t in here.alarms.evaluate(clock.time_s + 10)] == ["ALARM"]
+    assert transitions(here.alarms, clock.time_s + 5) == []
+    assert [after.state for _, after in transitions(here.alarms, clock.time_s + 10)] == ["ALARM"]
 
 
 def test_metric_math_over_pools(here, clock):
@@ -180,8 +186,8 @@ def test_metric_math_over_pools(here, clock):
 def test_a_percentile_alarm(here, clock):
     here.alarms.put(high(metric=MetricStat("N", "m", (), "p90", 60), evaluation_periods=1))
     here.store.put("N", "m", {}, timestamp_s=clock.time_s, values=list(range(1, 11)))
-    [transition] = here.alarms.evaluate(clock.time_s + 60)
-    assert transition.datapoints == (9.0,)
+    here.alarms.evaluate(clock.time_s + 60)
+    assert here.alarms.get("high").datapoints == (9.0,)
 
 
 def test_a_state_set_by_hand_lasts_until_the_next_evaluation(here, beat):
@@ -190,7 +196,11 @@ def test_a_state_set_by_hand_lasts_until_the_next_evaluation(here, beat):
         beat(1)
     here.alarms.set_state("high", "ALARM", "a drill")
     assert here.alarms.get("high").state == "ALARM"
-    assert [(t.old, t.new) for t in beat(1)] == [("OK", "ALARM"), ("ALARM", "OK")]
+    assert [(before.state, after.state) for before, after in beat(1)] == [("ALARM", "OK")]
+    assert [item.summary for item in here.alarms.history("high")][-2:] == [
+        "Alarm updated from OK to ALARM",
+        "Alarm updated from ALARM to OK",
+    ]
 
 
 def test_a_new_configuration_leaves_the_state(here, beat):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedded_aws.cloudwatch.metric_store import MetricStore, is_period
-from embedded_aws.cloudwatch.statistics import EXACT_VALUES, Aggregate, statistic
+from embedded_aws.cloudwatch.statistics import EXACT_VALUES, Aggregate, StatisticSet, statistic
 from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = 1_700_000_000.0 // 3600 * 3600
@@ -98,15 +98,15 @@ def test_a_period_that_began_before_the_start_is_whole():
 def test_statistic_sets_and_values_add_up():
     kept = store()
     put(kept, NOW - 60, 10.0)
-    kept.put_statistics("N", "m", WHERE, timestamp_s=NOW - 60, count=4, total=8, minimum=1, maximum=3)
+    kept.put("N", "m", WHERE, timestamp_s=NOW - 60, statistics=StatisticSet(4, 8, 1, 3))
     stats = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
     assert [read(kept, stat=s)[0][1] for s in stats] == [5, 18, 3.6, 1, 10]
 
 
 def test_percentiles_need_samples_that_are_known_and_not_negative():
     kept = store()
-    kept.put_statistics("N", "m", WHERE, timestamp_s=NOW - 60, count=4, total=8, minimum=1, maximum=3)
-    kept.put_statistics("N", "m", WHERE, timestamp_s=NOW - 120, count=4, total=8, minimum=2, maximum=2)
+    kept.put("N", "m", WHERE, timestamp_s=NOW - 60, statistics=StatisticSet(4, 8, 1, 3))
+    kept.put("N", "m", WHERE, timestamp_s=NOW - 120, statistics=StatisticSet(4, 8, 2, 2))
     put(kept, NOW - 180, -1.0, 5.0)
     assert read(kept, stat="p99") == [(NOW - 120, 2.0)]
 
