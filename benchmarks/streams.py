@@ -87,7 +87,7 @@ class OneInstance:
     def __init__(self, engine: MeteredEngine) -> None:
         self.engine = engine.new_instance(self.instance_id)
 
-    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None, kind: str = "stream") -> OneLease:
+    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None) -> OneLease:
         """The instance."""
         return OneLease(self)
 

@@ -67,15 +67,8 @@ class Message(NamedTuple):
 class Decoder:
     """Incremental: ``feed`` takes whatever the transport delivered and returns the messages completed by it."""
 
-    __slots__ = ("_rest",)
-
     def __init__(self) -> None:
         self._rest = b""
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of a message that has not arrived whole."""
-        return len(self._rest)
 
     def feed(self, data: bytes) -> list[Message]:
         """Messages completed by ``data``.

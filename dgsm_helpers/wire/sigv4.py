@@ -219,8 +219,6 @@ def _canonical_query(query: str) -> str:
 
 
 class _FrameChain:
-    __slots__ = ("_dated", "_key", "_prior", "_second", "_signed")
-
     def __init__(self, signed: Signed) -> None:
         self._signed = signed
         self._prior = signed.signature.encode()
@@ -250,8 +248,6 @@ class _FrameChain:
 class FrameSigner(_FrameChain):
     """Makes the signed frames of one request stream, in order."""
 
-    __slots__ = ()
-
     def sign(self, payload: bytes, *, now_s: float | None = None) -> bytes:
         """The frame that carries ``payload`` (a whole inner message; empty ends the input). ``now_s`` is Unix time."""
         date_ms = int((time.time() if now_s is None else now_s) * 1000)
@@ -263,8 +259,6 @@ class FrameSigner(_FrameChain):
 
 class FrameVerifier(_FrameChain):
     """Checks the signed frames of one request stream, in order, and opens them."""
-
-    __slots__ = ()
 
     def open(self, frame: Message) -> Message | None:
         """The inner message of a signed frame, or None for the empty frame that ends the input.

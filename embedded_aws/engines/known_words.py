@@ -31,23 +31,6 @@ class KnownWords:
     ``advance`` it by each piece of audio, then ask for the ``words`` that end in a span of stream time.
     """
 
-    __slots__ = (
-        "_after_bytes",
-        "_cursor_bytes",
-        "_ends",
-        "_looked_to_s",
-        "_next",
-        "_next_base_s",
-        "_period_bytes",
-        "_period_s",
-        "_rate",
-        "_same_rate",
-        "_shift_s",
-        "_turns",
-        "_words",
-        "located",
-    )
-
     def __init__(self, sample_rate: int) -> None:
         sample = bundled_sample()
         self._rate = sample_rate

@@ -139,19 +139,6 @@ class MeteredInstance:
 class MeteredStream:
     """One stream: decides at once what a piece will be answered with, and releases it when a lane is done."""
 
-    __slots__ = (
-        "_closed",
-        "_due_s",
-        "_interim_results",
-        "_known",
-        "_lanes",
-        "_listener",
-        "_pause_s",
-        "_queue",
-        "_said",
-        "_segment_s",
-    )
-
     def __init__(self, queue: ReleaseQueue, lanes: Lanes, options: StreamOptions, listener: Listener) -> None:
         self._queue = queue
         self._lanes = lanes

@@ -163,7 +163,10 @@ class SpeechStream:
 
     def __init__(self, worker: WorkerProcess, options: StreamOptions, listener: Listener) -> None:
         self._worker = worker
-        self._id = worker.open(_Filter(listener, options))
+        self._listener = listener
+        self._interim_results = options.interim_results
+        self.on_end, self.on_failure = listener.on_end, listener.on_failure
+        self._id = worker.open(self)
         worker.ask(Ask.OPEN, self._id, options.sample_rate.to_bytes(4, "little"))
 
     def audio(self, pcm: bytes) -> None:
@@ -183,18 +186,9 @@ class SpeechStream:
         self._worker.ask(Ask.ABORT, self._id)
         self._worker.forget(self._id)
 
-
-class _Filter:
-    """Keeps interim results from listeners that did not ask for them."""
-
-    def __init__(self, listener: Listener, options: StreamOptions) -> None:
-        self._listener = listener
-        self._interim = options.interim_results
-        self.on_end = listener.on_end
-        self.on_failure = listener.on_failure
-
     def on_result(self, result: Recognised) -> None:
-        if result.is_final or self._interim:
+        """The worker's results; it makes interim ones whether they were asked for or not."""
+        if result.is_final or self._interim_results:
             self._listener.on_result(result)
 
 

@@ -98,7 +98,6 @@ class Lease:
 
     instance: Instance
     variant_name: str
-    kind: str
     _lock: threading.RLock
     _write: Callable[[str], None]
     on_kill: Callable[[str], object] | None = None

@@ -130,8 +130,8 @@ class Fleet:
 
     # What the runtime server asks
 
-    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None, kind: str = "stream") -> Lease:
-        """Hold an instance for one request (``kind``: ``stream`` or ``file``).
+    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None) -> Lease:
+        """Hold an instance for one request.
 
         Raises:
             EndpointNotFound: no such endpoint.
@@ -153,7 +153,7 @@ class Fleet:
             def write(message: str) -> None:
                 self._lifecycle.log(region, endpoint_name, stream, message, self._clock.now_s())
 
-            return Lease(instance=instance, variant_name=chosen.spec.name, kind=kind, _lock=self._lock, _write=write)
+            return Lease(instance=instance, variant_name=chosen.spec.name, _lock=self._lock, _write=write)
 
     def _choose_variant(self, endpoint: Endpoint, name: str | None) -> LiveVariant:
         if name:

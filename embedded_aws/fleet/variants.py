@@ -24,8 +24,7 @@ class VariantSpec:
     """A production variant as an endpoint configuration describes it.
 
     ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity is
-    tried before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600); ``startup_timeout_s`` how
-    long a container may take to answer its health check.
+    tried before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600).
     """
 
     name: str
@@ -35,7 +34,6 @@ class VariantSpec:
     weight: float = 1.0
     routing: str = "RANDOM"
     provision_timeout_s: float = 300.0
-    startup_timeout_s: float = 300.0
     inference_ami_version: str | None = None
     enhanced_metrics: bool = False
 

@@ -133,8 +133,6 @@ class ContainerStream:
 class _Voice:
     """One channel of a stream: hears its engine's results and sends what Deepgram makes of them."""
 
-    __slots__ = ("_container", "_last_word_end_s", "_number", "_saw_end", "_speaking", "ended", "stream")
-
     stream: EngineStream
 
     def __init__(self, container: ContainerStream, number: int) -> None:

@@ -72,15 +72,14 @@ class Admitted:
         Deepgram's manual says that a stream's real reason is only in the log. That ``OriginalMessage`` has it too is an
         assumption, since AWS's model of the error has the field.
         """
-        self.lease.error("4xx")
-        self.lease.error("model")
         body = refused.body(request_id)
         self.lease.log(f"WARN request {request_id} refused with {refused.status}: {body}")
         if kind == "stream":
-            return self._failed("Failed to establish WebSocket connection", refused.status, body)
+            return self._failed("4xx", "Failed to establish WebSocket connection", refused.status, body)
         group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
         console = f"https://{self.signed.region}.console.aws.amazon.com/cloudwatch/home?region={self.signed.region}"
         return self._failed(
+            "4xx",
             f'Received client error ({refused.status}) from primary with message "{body}". '
             f"See {console}#logEventViewer:group={group} in account {ACCOUNT_ID} for more information.",
             refused.status,
@@ -89,21 +88,20 @@ class Admitted:
 
     def timed_out(self) -> Refused:
         """The container did not answer in time; the text is AWS's."""
-        self.lease.error("5xx")
-        self.lease.error("model")
         text = (
             "Your invocation timed out while waiting for a response from container primary. Review the latency "
             "metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
         )
-        return self._failed(f'Received server error (0) from primary with message "{text}"', 0, text)
+        return self._failed("5xx", f'Received server error (0) from primary with message "{text}"', 0, text)
 
     def container_failed(self, message: str) -> Refused:
         """The container answered 500."""
-        self.lease.error("5xx")
-        self.lease.error("model")
-        return self._failed(f'Received server error (500) from primary with message "{message}"', 500, message)
+        text = f'Received server error (500) from primary with message "{message}"'
+        return self._failed("5xx", text, 500, message)
 
-    def _failed(self, message: str, status: int, original: str) -> Refused:
+    def _failed(self, kind: str, message: str, status: int, original: str) -> Refused:
+        self.lease.error(kind)
+        self.lease.error("model")
         return Refused(
             424,
             "ModelError",
@@ -148,7 +146,7 @@ class Gate:
             raise Refused(error.status, error.code, error.message) from error
         self._check_faults(operation, endpoint, signed)
         _check_length(request)
-        lease = self._acquire(request, operation, endpoint, signed)
+        lease = self._acquire(request, endpoint, signed)
         group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
         return Admitted(endpoint, signed, lease, f"arn:aws:logs:{signed.region}:{ACCOUNT_ID}:log-group:{group}")
 
@@ -164,11 +162,10 @@ class Gate:
                 # Only 429 is recognised as throttling by AWS's bidirectional client.
                 raise Refused(429, "ThrottlingException", "Rate exceeded")
 
-    def _acquire(self, request: Request, operation: str, endpoint: str, signed: Signed) -> Lease:
+    def _acquire(self, request: Request, endpoint: str, signed: Signed) -> Lease:
         variant = request.headers.get("x-amzn-sagemaker-target-variant") or None
-        kind = "stream" if operation == STREAM else "file"
         try:
-            return self._fleet.acquire(signed.region, endpoint, variant=variant, kind=kind)
+            return self._fleet.acquire(signed.region, endpoint, variant=variant)
         except EndpointNotFound as error:
             raise Refused(400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} not found.") from error
         # AWS's exact words are not published for the next two.

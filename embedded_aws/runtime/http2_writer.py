@@ -26,18 +26,6 @@ class Http2Stream:
     length. ``closed``: nothing can be sent any more.
     """
 
-    __slots__ = (
-        "_end",
-        "_waiting",
-        "_writer",
-        "closed",
-        "exchange",
-        "pending_bytes",
-        "plain",
-        "stream_id",
-        "unacknowledged_bytes",
-    )
-
     def __init__(self, writer: Http2Writer, stream_id: int) -> None:
         self._writer = writer
         self._waiting: deque[bytes] = deque()

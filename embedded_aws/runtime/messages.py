@@ -26,15 +26,15 @@ def _text(words: Sequence[SpokenWord], punctuate: bool) -> str:
 
 
 def _word(word: SpokenWord, punctuate: bool) -> dict[str, Any]:
-    shaped = {
+    fields = {
         "word": word.word,
         "start": _seconds(word.start_s),
         "end": _seconds(word.end_s),
         "confidence": UNKNOWN_CONFIDENCE,
     }
     if punctuate:
-        shaped["punctuated_word"] = word.punctuated_word
-    return shaped
+        fields["punctuated_word"] = word.punctuated_word
+    return fields
 
 
 # A word is repeated in every interim result until its utterance ends.
@@ -49,15 +49,41 @@ def _alternative(words: Sequence[SpokenWord], punctuate: bool) -> str:
     return f'{{"transcript":{transcript},"confidence":{_confidence(words)},"words":[{listed}]}}'
 
 
+def _spoken(words: Sequence[SpokenWord], punctuate: bool) -> dict[str, Any]:
+    return {
+        "transcript": _text(words, punctuate),
+        "confidence": _confidence(words),
+        "words": [_word(w, punctuate) for w in words],
+    }
+
+
 def _confidence(words: Sequence[SpokenWord]) -> float:
     return UNKNOWN_CONFIDENCE if words else 0.0
 
 
 @lru_cache(maxsize=2048)
 def _results_tail(request_id: str, model: str) -> str:
-    info = {"name": model, "version": VERSION, "arch": ARCH}
-    metadata = {"request_id": request_id, "model_info": info, "model_uuid": request_id}
+    metadata = {"request_id": request_id, "model_info": _model_info(model), "model_uuid": request_id}
     return json.dumps(metadata, separators=(",", ":"))
+
+
+def _model_info(model: str) -> dict[str, str]:
+    return {"name": model, "version": VERSION, "arch": ARCH}
+
+
+def _metadata(
+    request_id: str, model: str, *, duration_s: float, channels: int, sha256: str, created: str
+) -> dict[str, Any]:
+    return {
+        "transaction_key": "deprecated",
+        "request_id": request_id,
+        "sha256": sha256,
+        "created": created,
+        "duration": _seconds(duration_s),
+        "channels": channels,
+        "models": [request_id],
+        "model_info": {request_id: _model_info(model)},
+    }
 
 
 class Shape:
@@ -91,19 +117,10 @@ class Shape:
 
     def metadata(self, *, model: str, duration_s: float, sha256: str, created: str) -> bytes:
         """The ``Metadata`` message that ends a stream."""
-        return _dump(
-            {
-                "type": "Metadata",
-                "transaction_key": "deprecated",
-                "request_id": self.request_id,
-                "sha256": sha256,
-                "created": created,
-                "duration": _seconds(duration_s),
-                "channels": self.channels,
-                "models": [self.request_id],
-                "model_info": {self.request_id: {"name": model, "version": VERSION, "arch": ARCH}},
-            }
+        metadata = _metadata(
+            self.request_id, model, duration_s=duration_s, channels=self.channels, sha256=sha256, created=created
         )
+        return _dump({"type": "Metadata", **metadata})
 
     def speech_started(self, at_s: float, channel: int = 0) -> bytes:
         """Speech begins (``vad_events``)."""
@@ -111,8 +128,8 @@ class Shape:
 
     def utterance_end(self, last_word_end_s: float, channel: int = 0) -> bytes:
         """No word for ``utterance_end_ms``."""
-        where = [channel, self.channels]
-        return _dump({"type": "UtteranceEnd", "channel": where, "last_word_end": _seconds(last_word_end_s)})
+        channels = [channel, self.channels]
+        return _dump({"type": "UtteranceEnd", "channel": channels, "last_word_end": _seconds(last_word_end_s)})
 
 
 def schema_error(message: str) -> bytes:
@@ -137,32 +154,20 @@ def transcript_document(
     created: str,
 ) -> bytes:
     """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
-    model = channels[0].model
-    shaped = [
-        {
-            "alternatives": [
-                {
-                    "transcript": _text(heard.words, punctuate),
-                    "confidence": _confidence(heard.words),
-                    "words": [_word(w, punctuate) for w in heard.words],
-                }
-            ]
-        }
-        for heard in channels
-    ]
-    results: dict[str, Any] = {"channels": shaped}
-    if utterances:
-        results["utterances"] = [u for n, heard in enumerate(channels) for u in _utterances(heard, n, punctuate)]
-    metadata = {
-        "transaction_key": "deprecated",
-        "request_id": request_id,
-        "sha256": sha256,
-        "created": created,
-        "duration": _seconds(max(heard.duration_s for heard in channels)),
-        "channels": len(channels),
-        "models": [request_id],
-        "model_info": {request_id: {"name": model, "version": VERSION, "arch": ARCH}},
+    results: dict[str, Any] = {
+        "channels": [{"alternatives": [_spoken(transcript.words, punctuate)]} for transcript in channels]
     }
+    if utterances:
+        results["utterances"] = [u for n, channel in enumerate(channels) for u in _utterances(channel, n, punctuate)]
+    duration_s = max(transcript.duration_s for transcript in channels)
+    metadata = _metadata(
+        request_id,
+        channels[0].model,
+        duration_s=duration_s,
+        channels=len(channels),
+        sha256=sha256,
+        created=created,
+    )
     return _dump({"metadata": metadata, "results": results})
 
 
@@ -170,9 +175,9 @@ _UTTERANCE_GAP_S = 0.8
 """Deepgram's default ``utt_split``."""
 
 
-def _utterances(heard: Recognised, channel: int, punctuate: bool) -> list[dict[str, Any]]:
+def _utterances(transcript: Recognised, channel: int, punctuate: bool) -> list[dict[str, Any]]:
     groups: list[list[SpokenWord]] = []
-    for word in heard.words:
+    for word in transcript.words:
         if not groups or word.start_s - groups[-1][-1].end_s >= _UTTERANCE_GAP_S:
             groups.append([])
         groups[-1].append(word)
@@ -180,10 +185,8 @@ def _utterances(heard: Recognised, channel: int, punctuate: bool) -> list[dict[s
         {
             "start": _seconds(group[0].start_s),
             "end": _seconds(group[-1].end_s),
-            "confidence": UNKNOWN_CONFIDENCE,
             "channel": channel,
-            "transcript": _text(group, punctuate),
-            "words": [_word(w, punctuate) for w in group],
+            **_spoken(group, punctuate),
             "id": f"{channel}-{number}",
         }
         for number, group in enumerate(groups)

@@ -135,7 +135,6 @@ def _spec(state: RegionState, variant: Mapping[str, Any], enhanced: bool) -> Var
         weight=variant["InitialVariantWeight"],
         routing=variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM"),
         provision_timeout_s=float(variant.get("VariantInstanceProvisionTimeoutInSeconds", 300)),
-        startup_timeout_s=float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 300)),
         inference_ami_version=variant.get("InferenceAmiVersion"),
         enhanced_metrics=enhanced,
     )

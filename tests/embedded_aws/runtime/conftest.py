@@ -30,7 +30,6 @@ class RecordedLease:
     placement: "OneInstance"
     instance: Host
     region: str
-    kind: str
     variant_name: str = "AllTraffic"
     on_kill: object = None
     first_chunks: list = field(default_factory=list)
@@ -62,14 +61,14 @@ class OneInstance:
         self.host = Host(engine.new_instance("i-0123456789abcdef0"))
         self.leases = []
 
-    def acquire(self, region, endpoint_name, *, variant=None, kind="stream"):
+    def acquire(self, region, endpoint_name, *, variant=None):
         if endpoint_name == "creating":
             raise EndpointNotInService("Creating")
         if endpoint_name != "demo":
             raise EndpointNotFound(endpoint_name)
         if variant not in (None, "AllTraffic"):
             raise VariantNotFound(variant)
-        lease = RecordedLease(self, self.host, region, kind)
+        lease = RecordedLease(self, self.host, region)
         self.leases.append(lease)
         return lease
 

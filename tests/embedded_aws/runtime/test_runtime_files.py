@@ -73,7 +73,7 @@ def test_the_sample_comes_back_in_deepgrams_shape(running, runtime):
     assert parsed.metadata.sha256 == sha256(sample_wav()).hexdigest()
     assert parsed.results.utterances is None
     lease = running.lease
-    assert lease.kind == "file" and lease.released == 1 and len(lease.model_latencies) == 1 and not lease.first_chunks
+    assert lease.released == 1 and len(lease.model_latencies) == 1 and not lease.first_chunks
 
 
 def test_utterances_only_when_asked_for(runtime):
