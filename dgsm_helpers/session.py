@@ -19,9 +19,9 @@ import boto3
 
 from dgsm_helpers.clients import Clients, EmbeddedSession
 from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
+from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.wire.sigv4 import Credentials
 
-GUIDE_POLICY_NAME = "deepgram-streaming-concurrency-policy"
 STREAM_PORT = 8443
 """Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
 
@@ -115,7 +115,7 @@ class Workbook:
     @property
     def policy_name(self) -> str:
         """Name of the target-tracking policy, the guide's."""
-        return GUIDE_POLICY_NAME
+        return POLICY_NAME
 
     @property
     def tags(self) -> list[dict[str, str]]:

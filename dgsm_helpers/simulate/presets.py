@@ -13,11 +13,10 @@ from collections.abc import Iterable, Sequence
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.policies import Bounds, Metric, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import DAY_S
-
-POLICY_NAME = "deepgram-streaming-concurrency-policy"
 
 
 def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int = 4) -> ScalingPlan:

@@ -24,7 +24,7 @@ from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,
     ERROR_METRICS,
     MINUTE_S,
-    MetricQuery,
+    SeriesQuery,
     finest_period_s,
     read,
     variant_query,
@@ -259,7 +259,7 @@ def origin_of(wb: Workbook) -> str:
     return f"CloudWatch of {wb.endpoint_name}, measured on {wb.place}, {wb.region}"
 
 
-def _queries(wb: Workbook, period_s: int) -> list[MetricQuery]:
+def _queries(wb: Workbook, period_s: int) -> list[SeriesQuery]:
     slow_s = max(period_s, MINUTE_S)
     latencies = [(metric, stat) for metric in ("FirstChunkLatency", "ModelLatency") for stat in ("p50", "p99")]
     return [

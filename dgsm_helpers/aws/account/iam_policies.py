@@ -13,6 +13,7 @@ from dgsm_helpers.aws.account.iam_actions import IAM_ACTIONS, NOTEBOOK_CALLS, wi
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
+from dgsm_helpers.aws.watch.logs import group_name
 from dgsm_helpers.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
     if service == "iam":
         return _iam_scope(wb, name, partition, account)
     if service == "logs" and name != "DescribeLogGroups":
-        return (f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}*",), ()
+        return (f"{here}:log-group:{group_name(wb.endpoint_name)}*",), ()
     if service == "application-autoscaling" and not name.startswith("Describe"):
         # A target's ARN ends in an id that AWS makes up, so that only the namespace tells one from another.
         condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")

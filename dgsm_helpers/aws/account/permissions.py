@@ -9,6 +9,7 @@ from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.iam_actions import ACTIONS, NOT_IN_FULL_ACCESS
 from dgsm_helpers.aws.account.preflight_report import Check
 from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.watch.logs import group_name
 from dgsm_helpers.errors import DgsmError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
         role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
         return f"arn:{partition}:iam::{account}:role/{folder}/{role}"
     if service == "logs":
-        return f"{here}:log-group:/aws/sagemaker/Endpoints/{wb.endpoint_name}:*"
+        return f"{here}:log-group:{group_name(wb.endpoint_name)}:*"
     if service != "sagemaker" or name.startswith("List"):
         return "*"
     if "ModelPackage" in name:

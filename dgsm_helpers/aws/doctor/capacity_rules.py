@@ -5,9 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn
-
-HEADROOM = 0.80
-"""Upper end of the guide's 70-80 % of what one instance sustains."""
+from dgsm_helpers.rules.guide import GUIDE_HIGH
 
 _LONG_SCALE_OUT_COOLDOWN_S = 300
 _MEASURE = "Measure it: 03_tune, or dgsm tune."
@@ -43,10 +41,10 @@ def target_below_knee(s: Snapshot) -> RuleAnswer:
         return unknown(_NO_TARGET, "scaling.apply(wb, policy)")
     if knee is None:
         return unknown(f"TargetValue {target:g}, and no capacity measured to compare it with", _MEASURE)
-    fix = f"Apply a target of at most {HEADROOM * knee:.1f}: scaling.apply(wb, ScalingPolicy(target_value=…))."
+    fix = f"Apply a target of at most {GUIDE_HIGH * knee:.1f}: scaling.apply(wb, ScalingPolicy(target_value=…))."
     if target > knee:
         return stop(f"TargetValue {target:g} is above the {knee} streams that one instance sustains", fix)
-    if target > HEADROOM * knee:
+    if target > GUIDE_HIGH * knee:
         return warn(f"TargetValue {target:g} is {target / knee:.0%} of the {knee} streams one instance sustains", fix)
     return ok(f"TargetValue {target:g} is {target / knee:.0%} of {knee} streams")
 

@@ -15,12 +15,7 @@ from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
 from dgsm_helpers.prices import Price
-
-DETECTION_S = 60.0
-"""From crossing the target to the new desired count (one measurement on AWS: 61 s; band 50 to 150 s)."""
-
-PROVISIONING_S = 260.0
-"""From the new desired count to an instance that serves (measured on AWS for a small image; large ones 350–525 s)."""
+from dgsm_helpers.rules.guide import DETECTION_S, PROVISIONING_S
 
 
 @dataclass(frozen=True)

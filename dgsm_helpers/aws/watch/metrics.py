@@ -38,12 +38,12 @@ _LONGEST_PERIOD_S = 3600
 MINUTE_S = 60
 
 
-type Series = dict[datetime, float]
+type MetricSeries = dict[datetime, float]
 """A series' values by aware datetime; periods without data are not in it."""
 
 
 @dataclass(frozen=True)
-class MetricQuery:
+class SeriesQuery:
     """One series to read: a statistic of a metric per period, times ``scale``.
 
     ``dimensions`` are (name, value) pairs.
@@ -72,9 +72,9 @@ def variant_dimensions(wb: Workbook) -> tuple[tuple[str, str], ...]:
     return (("EndpointName", wb.endpoint_name), ("VariantName", wb.variant_name))
 
 
-def variant_query(wb: Workbook, metric: str, stat: str, period_s: int, *, scale: float = 1.0) -> MetricQuery:
+def variant_query(wb: Workbook, metric: str, stat: str, period_s: int, *, scale: float = 1.0) -> SeriesQuery:
     """The query of an invocation metric of the workbook's variant."""
-    return MetricQuery(metric, stat, period_s, variant_dimensions(wb), scale=scale)
+    return SeriesQuery(metric, stat, period_s, variant_dimensions(wb), scale=scale)
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,9 @@ def metrics(
             f"period_s is {chosen_s}, and data from {start} on is kept every {finest} s only.",
             hint=f"Give {finest} or more, or a later start.",
         )
-    columns = [column for name in FRAMES if name in frames for column in _columns(wb, name, chosen_s)]
+    columns = list(_columns(wb, frames, chosen_s))
     series, notes = read(wb, [query for _, _, query in columns], start, end)
-    series_of: dict[str, dict[str, tuple[int, Series]]] = {name: {} for name in FRAMES}
+    series_of: dict[str, dict[str, tuple[int, MetricSeries]]] = {name: {} for name in FRAMES}
     for (name, column, query), points in zip(columns, series, strict=True):
         series_of[name][column] = (query.period_s, points)
     concurrency, traffic, utilisation, by_type = (_frame(name, series_of[name], start, end) for name in FRAMES)
@@ -147,10 +147,10 @@ def metrics(
 
 
 def read(
-    wb: Workbook, queries: Sequence[MetricQuery], start: datetime, end: datetime
-) -> tuple[list[Series], tuple[str, ...]]:
+    wb: Workbook, queries: Sequence[SeriesQuery], start: datetime, end: datetime
+) -> tuple[list[MetricSeries], tuple[str, ...]]:
     """One series per query, and CloudWatch's messages; batched by 500, every page read."""
-    series: list[Series] = [{} for _ in queries]
+    series: list[MetricSeries] = [{} for _ in queries]
     notes: list[str] = []
     for first in range(0, len(queries), MAX_QUERIES):
         batch = queries[first : first + MAX_QUERIES]
@@ -175,49 +175,40 @@ def read(
     return series, tuple(notes)
 
 
-_CONCURRENCY_COLUMNS = (
-    ("concurrency_min_streams", "Minimum"),
-    ("concurrency_max_streams", "Maximum"),
-    ("concurrency_mean_streams", "Average"),
-    ("samples_count", "SampleCount"),
+_COLUMNS = (
+    ("concurrency", "concurrency_min_streams", CONCURRENCY, "Minimum", 1.0),
+    ("concurrency", "concurrency_max_streams", CONCURRENCY, "Maximum", 1.0),
+    ("concurrency", "concurrency_mean_streams", CONCURRENCY, "Average", 1.0),
+    ("concurrency", "samples_count", CONCURRENCY, "SampleCount", 1.0),
+    ("traffic", "invocations_count", "Invocations", "Sum", 1.0),
+    ("traffic", "invocations_per_instance_count", "InvocationsPerInstance", "Sum", 1.0),
+    ("traffic", "first_chunk_p50_ms", "FirstChunkLatency", "p50", 1e-3),
+    ("traffic", "first_chunk_p99_ms", "FirstChunkLatency", "p99", 1e-3),
+    ("traffic", "model_latency_p99_ms", "ModelLatency", "p99", 1e-3),
+    ("traffic", "errors_4xx_count", "Invocation4XXErrors", "Sum", 1.0),
+    ("traffic", "errors_5xx_count", "Invocation5XXErrors", "Sum", 1.0),
+    ("traffic", "model_errors_count", "InvocationModelErrors", "Sum", 1.0),
+    ("traffic", "mid_stream_errors_count", "MidStreamErrors", "Sum", 1.0),
+    ("utilisation", "cpu_percent", "CPUUtilization", "Average", 1.0),
+    ("utilisation", "memory_percent", "MemoryUtilization", "Average", 1.0),
+    ("utilisation", "gpu_percent", "GPUUtilization", "Average", 1.0),
+    ("utilisation", "gpu_memory_percent", "GPUMemoryUtilization", "Average", 1.0),
 )
-_TRAFFIC_COLUMNS = (
-    ("invocations_count", "Invocations", "Sum", 1.0),
-    ("invocations_per_instance_count", "InvocationsPerInstance", "Sum", 1.0),
-    ("first_chunk_p50_ms", "FirstChunkLatency", "p50", 1e-3),
-    ("first_chunk_p99_ms", "FirstChunkLatency", "p99", 1e-3),
-    ("model_latency_p99_ms", "ModelLatency", "p99", 1e-3),
-    ("errors_4xx_count", "Invocation4XXErrors", "Sum", 1.0),
-    ("errors_5xx_count", "Invocation5XXErrors", "Sum", 1.0),
-    ("model_errors_count", "InvocationModelErrors", "Sum", 1.0),
-    ("mid_stream_errors_count", "MidStreamErrors", "Sum", 1.0),
-)
-_UTILISATION_COLUMNS = (
-    ("cpu_percent", "CPUUtilization"),
-    ("memory_percent", "MemoryUtilization"),
-    ("gpu_percent", "GPUUtilization"),
-    ("gpu_memory_percent", "GPUMemoryUtilization"),
-)
+"""Frame, column, metric, statistic and scale of everything but ``by_type``."""
 
 
-def _columns(wb: Workbook, frame: str, period_s: int) -> Iterator[tuple[str, str, MetricQuery]]:
-    """(frame, column, query) of all the columns of one frame."""
-    slow_s = max(period_s, MINUTE_S)
-    if frame == "concurrency":
-        for column, stat in _CONCURRENCY_COLUMNS:
-            yield frame, column, variant_query(wb, CONCURRENCY, stat, period_s)
-    elif frame == "traffic":
-        for column, metric, stat, scale in _TRAFFIC_COLUMNS:
-            yield frame, column, variant_query(wb, metric, stat, slow_s, scale=scale)
-    elif frame == "utilisation":
-        for column, metric in _UTILISATION_COLUMNS:
-            dimensions = variant_dimensions(wb)
-            yield frame, column, MetricQuery(metric, "Average", slow_s, dimensions, UTILISATION_NAMESPACE)
-    else:
-        for instance_type, dimensions in sorted(_dimensions_by_type(wb).items()):
-            for short, stat in (("max", "Maximum"), ("mean", "Average")):
-                column = f"concurrency_{short}_streams/{instance_type}"
-                yield frame, column, MetricQuery(CONCURRENCY, stat, period_s, dimensions)
+def _columns(wb: Workbook, frames: Collection[str], period_s: int) -> Iterator[tuple[str, str, SeriesQuery]]:
+    """(frame, column, query) of all the columns of the frames."""
+    variant = variant_dimensions(wb)
+    for frame, column, metric, stat, scale in _COLUMNS:
+        if frame in frames:
+            namespace = UTILISATION_NAMESPACE if frame == "utilisation" else INVOCATION_NAMESPACE
+            every_s = period_s if frame == "concurrency" else max(period_s, MINUTE_S)
+            yield frame, column, SeriesQuery(metric, stat, every_s, variant, namespace, scale)
+    for instance_type, dimensions in sorted(_dimensions_by_type(wb).items()) if "by_type" in frames else ():
+        for short, stat in (("max", "Maximum"), ("mean", "Average")):
+            column = f"concurrency_{short}_streams/{instance_type}"
+            yield "by_type", column, SeriesQuery(CONCURRENCY, stat, period_s, dimensions)
 
 
 def _dimensions_by_type(wb: Workbook) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -243,7 +234,7 @@ def _dimensions_by_type(wb: Workbook) -> dict[str, tuple[tuple[str, str], ...]]:
     return by_type
 
 
-def _frame(name: str, columns: Mapping[str, tuple[int, Series]], start: datetime, end: datetime) -> pd.DataFrame:
+def _frame(name: str, columns: Mapping[str, tuple[int, MetricSeries]], start: datetime, end: datetime) -> pd.DataFrame:
     """One frame of (period in seconds, series) by column; utilisation has only the columns with data."""
     import pandas as pd
 

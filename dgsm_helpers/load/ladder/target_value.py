@@ -10,12 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput
-
-GUIDE_LOW, GUIDE_HIGH = 0.70, 0.80
-DETECTION_S = 60.0
-"""Three ten-second datapoints and about half a minute until it is acted upon (measured on AWS: 61 s; band 50-150 s)."""
-PROVISIONING_S = 260.0
-"""One GPU instance until it serves (measured on AWS for a small image: 260 s; large images 350-525 s)."""
+from dgsm_helpers.rules.guide import DETECTION_S, GUIDE_HIGH, GUIDE_LOW, PROVISIONING_S
 
 
 @dataclass(frozen=True)

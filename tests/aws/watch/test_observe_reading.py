@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, MetricQuery, finest_period_s, read
+from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, SeriesQuery, finest_period_s, read
 from dgsm_helpers.errors import InvalidInput
 
 START = datetime(2026, 11, 24, 11, 45, tzinfo=UTC)
@@ -18,7 +18,7 @@ POLICY = "deepgram-streaming-concurrency-policy"
 ALARM = "TargetTracking-endpoint/dg/variant/AllTraffic-AlarmHigh-0a1b"
 
 
-QUERY = MetricQuery("Invocations", "Sum", 60, (("EndpointName", "dg"),))
+QUERY = SeriesQuery("Invocations", "Sum", 60, (("EndpointName", "dg"),))
 
 
 def _result(query_id: str, points: dict[datetime, float], **given):
