@@ -1,25 +1,20 @@
-"""The command in this process, as `click.testing.CliRunner` runs it."""
+"""The command in this process."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from click.testing import CliRunner, Result
+from kit.command_line import run_line
 
 from dgsm_helpers import session
-from dgsm_helpers.cli.main import dgsm
 from dgsm_helpers.session import open_workbook
 
 
 @pytest.fixture
 def run(embedded):
-    """Runs one line of ``dgsm`` on the test run's embedded AWS, or on the state folder ``home``."""
-
-    def run_line(*words: str, home: object = None) -> Result:
-        return CliRunner(env={"DGSM_HOME": str(home or embedded.home)}).invoke(dgsm, words, prog_name="dgsm")
-
-    return run_line
+    """Runs one line of ``dgsm`` on the test run's embedded AWS, or with the state folder ``home``."""
+    return lambda *words, home=embedded.home: run_line(home, *words)
 
 
 @pytest.fixture

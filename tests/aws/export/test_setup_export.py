@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hcl2
 import pytest
+from kit.command_line import run_line
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
@@ -19,7 +20,8 @@ from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scaling_setup
 from dgsm_helpers.aws.scaling.registration import ScalingPolicy
-from dgsm_helpers.cli import endpoint_commands, main
+from dgsm_helpers.cli.endpoint_commands import FORMATS as OFFERED
+from dgsm_helpers.cli.options import FAILED, YES
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.session import open_workbook
 
@@ -341,20 +343,16 @@ def test_export_of_what_is_not_there_is_refused(workbook, scaled):
 
 
 def test_export_command_prints_the_text_alone_and_says_its_parameters_beside_it(scaled, embedded, tmp_path):
-    def dgsm(*words):
-        command = [sys.executable, "-m", "dgsm_helpers.cli.main", "export", *words]
-        return subprocess.run(command, env=embedded.env, capture_output=True, text=True, check=False, timeout=60)
-
-    printed = dgsm("dg-export", "--to", "json")
-    assert printed.returncode == main.YES
+    printed = run_line(embedded.home, "export", "dg-export", "--to", "json")
+    assert printed.exit_code == YES
     assert json.loads(printed.stdout)["schema"] == 1
     assert "parameter role_arn" in printed.stderr
     file = tmp_path / "endpoint.tf"
-    assert dgsm("dg-export", "--to", "terraform", "--out", str(file)).stdout == ""
+    assert run_line(embedded.home, "export", "dg-export", "--to", "terraform", "--out", str(file)).stdout == ""
     assert file.read_text() == export(scaled, "terraform").text
-    missing = dgsm("never-made")
-    assert (missing.returncode, "never-made" in missing.stderr) == (main.FAILED, True)
+    missing = run_line(embedded.home, "export", "never-made")
+    assert (missing.exit_code, "never-made" in missing.stderr) == (FAILED, True)
 
 
 def test_export_command_offers_every_format():
-    assert tuple(FORMATS) == endpoint_commands.FORMATS
+    assert tuple(FORMATS) == OFFERED
