@@ -35,7 +35,7 @@ DEFAULT_SPEED = 30.0
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
-_EMULATOR_MODULES = ("moto", "flask", "flask_cors", "h11", "trustme")
+EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
 """What the embedded AWS imports besides the helpers' own libraries: the extra ``local``."""
 
 
@@ -184,7 +184,7 @@ def require_libraries(find_spec: Callable[[str], object] = importlib.util.find_s
     Raises:
         LocalStartFailed: something is not installed; the message says how to install it.
     """
-    missing = [module for module in _EMULATOR_MODULES if find_spec(module) is None]
+    missing = [module for module in EMULATOR_MODULES if find_spec(module) is None]
     if missing:
         raise LocalStartFailed(
             f"The embedded AWS needs packages that are not installed: {', '.join(missing)}.",

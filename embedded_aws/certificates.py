@@ -16,8 +16,7 @@ import trustme
 
 @dataclass(frozen=True)
 class Certificates:
-    """``ca_file`` holds our authority alone, ``ca_bundle`` the system's authorities and ours: what clients should
-    trust."""
+    """``ca_file`` holds our authority alone, ``ca_bundle`` the system's too: that is what clients should trust."""
 
     ca_file: Path
     ca_bundle: Path
@@ -25,8 +24,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Write the authority's files into ``folder`` and return them with the server's TLS context (HTTP/2 and
-    HTTP/1.1)."""
+    """Write the authority's files into ``folder``; return them with the server's TLS context."""
     authority = trustme.CA(organization_name="dgsm_helpers embedded AWS")
     regions = boto3.Session().get_available_regions("sagemaker")
     names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in regions]

@@ -7,9 +7,12 @@ import os
 import signal
 import socket
 import time
+import tomllib
+from pathlib import Path
 
 import psutil
 import pytest
+from packaging.requirements import Requirement
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
@@ -98,6 +101,12 @@ def test_libraries_that_are_not_installed_are_named_in_one_line_with_what_to_ins
         "The embedded AWS needs packages that are not installed: moto, trustme. "
         'Install them with: pip install "dgsm-helpers[local]"'
     )
+
+
+def test_what_is_looked_for_is_what_the_extra_installs():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    extra = {Requirement(text).name.replace("-", "_") for text in project["optional-dependencies"]["local"]}
+    assert extra == set(local.EMULATOR_MODULES)
 
 
 def test_a_state_file_of_another_schema_counts_as_none(home):

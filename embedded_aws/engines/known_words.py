@@ -91,18 +91,18 @@ class KnownWords:
         if from_s == self._looked_to_s and to_s - self._next_base_s < self._next.end:
             self._looked_to_s = to_s
             return []
-        found: list[SpokenWord] = []
+        words: list[SpokenWord] = []
         turn = self._turn(from_s)
         while (base := self._base_s(turn)) < to_s:
             first = bisect_right(self._ends, from_s - base)
             last = bisect_right(self._ends, to_s - base)
-            found += [
+            words += [
                 SpokenWord(w.word, w.punctuated_word, max(0.0, w.start + base), w.end + base)
                 for w in self._words[first:last]
             ]
             turn += 1
         self._look_ahead(to_s)
-        return found
+        return words
 
     @property
     def next_start_s(self) -> float:

@@ -128,10 +128,10 @@ class SpeechInstance:
         try:
             for at in range(0, len(pcm), piece_bytes):
                 piece = pcm[at : at + piece_bytes]
-                collected.heard.clear()
+                collected.piece_done.clear()
                 worker.ask(Ask.AUDIO, stream, piece)
                 if len(piece) == piece_bytes:
-                    await collected.heard.wait()
+                    await collected.piece_done.wait()
             worker.ask(Ask.FINISH, stream)
             results = await collected.done
         finally:
@@ -193,24 +193,24 @@ class SpeechStream:
 
 
 class _Collector:
-    """A listener that waits for a whole file; ``heard`` is set by each piece's result."""
+    """A listener that waits for a whole file; ``piece_done`` is set by each piece's result."""
 
     def __init__(self) -> None:
         self.done: asyncio.Future[Sequence[Recognised]] = asyncio.get_running_loop().create_future()
-        self.heard = asyncio.Event()
+        self.piece_done = asyncio.Event()
         self._finals: list[Recognised] = []
 
     def on_result(self, result: Recognised) -> None:
         if result.is_final:
             self._finals.append(result)
         else:
-            self.heard.set()
+            self.piece_done.set()
 
     def on_end(self) -> None:
         if not self.done.done():
             self.done.set_result(self._finals)
 
     def on_failure(self, message: str) -> None:
-        self.heard.set()
+        self.piece_done.set()
         if not self.done.done():
             self.done.set_exception(LocalError(f"The recogniser failed: {message}"))

@@ -23,7 +23,7 @@ PARTIAL_INTERVAL_S = 0.5
 _FORCE_UPDATE = 1
 
 
-class _Hearing:
+class _WorkerStream:
     """One stream. A result is a dictionary: start, end, lines of (text, start, end), final, finalize; in seconds."""
 
     def __init__(self, transcriber: Any, sample_rate: int) -> None:
@@ -69,11 +69,11 @@ class _Hearing:
         return results
 
     def _result(self, end_s: float, lines: list[Any], *, final: bool, finalize: bool = False) -> dict[str, Any]:
-        heard = [
+        line_rows = [
             (line.text, self._origin_s + line.start_time, self._origin_s + line.start_time + line.duration)
             for line in lines
         ]
-        result = {"start": self._settled_s, "end": end_s, "lines": heard, "final": final, "finalize": finalize}
+        result = {"start": self._settled_s, "end": end_s, "lines": line_rows, "final": final, "finalize": finalize}
         if final:
             self._settled_s = end_s
         return result
@@ -102,7 +102,7 @@ class Worker:
         self._source = source
         self._sink = sink
         self._transcriber = load_transcriber()
-        self._streams: dict[int, _Hearing] = {}
+        self._streams: dict[int, _WorkerStream] = {}
 
     def run(self) -> None:
         """Until the input ends."""
@@ -120,22 +120,22 @@ class Worker:
 
     def _handle(self, kind: Ask, stream: int, body: bytes) -> None:
         if kind is Ask.OPEN:
-            self._streams[stream] = _Hearing(self._transcriber, int.from_bytes(body, "little"))
+            self._streams[stream] = _WorkerStream(self._transcriber, int.from_bytes(body, "little"))
         elif kind is Ask.ABORT:
             self._drop(stream)
-        elif hearing := self._streams.get(stream):
+        elif worker_stream := self._streams.get(stream):
             if kind is Ask.AUDIO:
-                self._answer(stream, hearing.audio(body))
+                self._answer(stream, worker_stream.audio(body))
             elif kind is Ask.FINALIZE:
-                self._answer(stream, hearing.end(finalize=True))
+                self._answer(stream, worker_stream.end(finalize=True))
             elif kind is Ask.FINISH:
                 del self._streams[stream]
-                self._answer(stream, hearing.end())
+                self._answer(stream, worker_stream.end())
                 self._tell(Tell.END, stream)
 
     def _drop(self, stream: int) -> None:
-        if hearing := self._streams.pop(stream, None):
-            hearing.close()
+        if worker_stream := self._streams.pop(stream, None):
+            worker_stream.close()
 
     def _answer(self, stream: int, results: list[dict[str, Any]]) -> None:
         for result in results:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,18 +29,20 @@ class Phase(Enum):
 
 @dataclass
 class Interval:
-    """Counts of one metric interval; latencies in milliseconds, one value per request."""
+    """Counts of one minute; latencies in milliseconds, one value per request."""
 
-    peak: int = 0
     invocations: int = 0
     first_chunk_ms: list[float] = field(default_factory=list)
     model_ms: list[float] = field(default_factory=list)
-    errors: dict[str, int] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
 class Instance:
-    """An instance behind a variant; all times are local Unix seconds."""
+    """An instance behind a variant; all times are local Unix seconds.
+
+    ``peak`` is the most requests it held since ``take_peak``, ``minute`` what it did since ``take_minute``.
+    """
 
     instance_id: str
     since_s: float
@@ -49,7 +52,7 @@ class Instance:
     ready_at_s: float = 0.0
     engine: EngineInstance | None = None
     leases: set[Lease] = field(default_factory=set)
-    seconds: Interval = field(default_factory=Interval)
+    peak: int = 0
     minute: Interval = field(default_factory=Interval)
     failure: str = ""
 
@@ -77,15 +80,15 @@ class Instance:
             self.engine.close()
             self.engine = None
 
-    def take_seconds(self) -> Interval:
-        """The ten-second counts so far, started anew: what is in flight now is already in the next peak."""
-        taken, self.seconds = self.seconds, Interval(peak=self.outstanding)
-        return taken
+    def take_peak(self) -> int:
+        """The peak so far, started anew: what is in flight now is already in the next one."""
+        peak, self.peak = self.peak, self.outstanding
+        return peak
 
     def take_minute(self) -> Interval:
-        """The one-minute counts so far, started anew."""
-        taken, self.minute = self.minute, Interval()
-        return taken
+        """The minute's counts so far, started anew."""
+        minute, self.minute = self.minute, Interval()
+        return minute
 
 
 @dataclass(eq=False)
@@ -105,9 +108,8 @@ class Lease:
     def __post_init__(self) -> None:
         with self._lock:
             self.instance.leases.add(self)
-            for interval in (self.instance.seconds, self.instance.minute):
-                interval.invocations += 1
-                interval.peak = max(interval.peak, self.instance.outstanding)
+            self.instance.minute.invocations += 1
+            self.instance.peak = max(self.instance.peak, self.instance.outstanding)
 
     def first_chunk(self, latency_ms: float) -> None:
         """The first part of a stream's answer went out ``latency_ms`` after its first audio came in."""
@@ -122,8 +124,7 @@ class Lease:
     def error(self, kind: str) -> None:
         """The request failed: ``4xx``, ``5xx``, ``model`` or ``midstream``."""
         with self._lock:
-            errors = self.instance.minute.errors
-            errors[kind] = errors.get(kind, 0) + 1
+            self.instance.minute.errors[kind] += 1
 
     def log(self, message: str) -> None:
         """The container writes a line to its log."""

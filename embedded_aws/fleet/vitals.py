@@ -32,7 +32,7 @@ def _first_chunk_us(counts: Interval) -> list[float]:
 
 def _failures(counts: Interval, kind: str) -> list[float]:
     """One sample per request, 1 for each that failed, so that Average is the share and Sum the count."""
-    failed = counts.errors.get(kind, 0)
+    failed = counts.errors[kind]
     return [1.0] * failed + [0.0] * max(0, counts.invocations - failed)
 
 
@@ -44,7 +44,7 @@ _REQUEST_METRICS: Mapping[str, tuple[str, Callable[[Interval], list[float]]]] = 
     "Invocation4XXErrors": ("None", lambda counts: _failures(counts, "4xx")),
     "Invocation5XXErrors": ("None", lambda counts: _failures(counts, "5xx")),
     "InvocationModelErrors": ("None", lambda counts: _failures(counts, "model")),
-    "MidStreamErrors": ("Count", lambda counts: [1.0] * counts.errors.get("midstream", 0)),
+    "MidStreamErrors": ("Count", lambda counts: [1.0] * counts.errors["midstream"]),
 }
 """Unit of each metric of a minute's requests, and one instance's samples."""
 
@@ -115,7 +115,7 @@ def _points(endpoint: Endpoint, now_s: float) -> Iterator[_Point]:
 
 
 def _peaks(variant: LiveVariant) -> _Reading:
-    peaks = [(i, float(i.take_seconds().peak)) for i in variant.serving]
+    peaks = [(i, float(i.take_peak())) for i in variant.serving]
     return _Reading(name="ConcurrentRequestsPerModel", unit="None", samples=peaks, resolution_s=TICK_S)
 
 

@@ -264,4 +264,4 @@ def test_a_peak_within_the_interval_is_counted_after_the_requests_have_gone():
         lease.release()
         lease.release()
     instance = leases[0].instance
-    assert (instance.outstanding, instance.take_seconds().peak, instance.take_seconds().peak) == (0, 5, 0)
+    assert (instance.outstanding, instance.take_peak(), instance.take_peak()) == (0, 5, 0)
