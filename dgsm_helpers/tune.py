@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -121,11 +122,11 @@ def plan(wb: Workbook, *, effort: str | None = None, criteria: str = "strict") -
         NotFound, NotReady: there is nothing to measure yet.
         InvalidInput: unknown effort or criteria.
     """
-    chosen = known_choice("effort", effort or default_effort(wb), EFFORTS)
+    search = known_choice("effort", effort or default_effort(wb), EFFORTS)
     known_choice("criteria", criteria, PRESETS)
     types = running_types(wb, endpoint_state.require_in_service(wb))
-    forecasts = tuple((knee, InstanceCost.of(wb, types, expected_minutes(chosen, knee))) for knee in KNEES)
-    return TuningPlan(wb.endpoint_name, chosen.name, criteria, chosen.confidence, chosen.pass_share, forecasts)
+    forecasts = tuple((knee, InstanceCost.of(wb, types, expected_minutes(search, knee))) for knee in KNEES)
+    return TuningPlan(wb.endpoint_name, search.name, criteria, search.confidence, search.pass_share, forecasts)
 
 
 def tune(
@@ -164,11 +165,12 @@ def tune(
         say: told in sentences what is changed and put back.
 
     Raises:
-        NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `load.find_capacity`; evidence
-            of what was measured is kept.
+        NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `find_capacity`; evidence of
+            what was measured is kept.
     """
-    chosen = known_choice("effort", effort or default_effort(wb), EFFORTS)
-    derive_target(1, instances=instances, growth_per_min=growth_per_min, headroom=headroom)  # refuses bad values now
+    search_effort = known_choice("effort", effort or default_effort(wb), EFFORTS)
+    derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
+    derive(1)  # refuses bad values now
     with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:
 
         def measured(rung: Rung) -> None:
@@ -179,22 +181,16 @@ def tune(
         result = find_capacity(
             wb,
             instance_type=pinned.instance_type,
-            effort=chosen,
+            effort=search_effort,
             criteria=criteria,
             spec=LoadSpec(recordings=tuple(recordings), options=options or ListenOptions()),
             max_streams=max_streams,
             crew=crew,
-            gauge=gauge(wb, settle_s=chosen.settle_s),
+            gauge=gauge(wb, settle_s=search_effort.settle_s),
             on_rung=measured,
         )
         types = (pinned.instance_type,) if pinned.instance_type else running_types(wb, endpoint_state.status(wb))
-    counted = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
-    ratio = round(median(counted), 3) if counted else None
-    target = derive_target(
-        result.feasible_max,
-        instances=instances,
-        growth_per_min=growth_per_min,
-        headroom=headroom,
-        server_per_client=ratio or 1.0,
-    )
+    gauge_ratios = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
+    ratio = round(median(gauge_ratios), 3) if gauge_ratios else None
+    target = derive(result.feasible_max, server_per_client=ratio or 1.0)
     return Tuning(result, target, InstanceCost.of(wb, types, result.instance_minutes), ratio)

@@ -132,13 +132,13 @@ async def _hold(share: Share) -> ShareReport:
         wall, cpu = time.monotonic(), time.process_time()
         end = await _watch(share, recorders, start)
         stop.set()
-        used = (time.process_time() - cpu) / max(time.monotonic() - wall, 1e-9)
+        cpu_share = (time.process_time() - cpu) / max(time.monotonic() - wall, 1e-9)
         traces = await asyncio.gather(*running)
     finally:
         gc.unfreeze()
         with contextlib.suppress(Exception):
             await transport.close()
-    return _report(share, list(zip(recorders, traces, strict=True)), start=start, end=end, cpu=used, late_s=late_s)
+    return _report(share, list(zip(recorders, traces, strict=True)), start=start, end=end, cpu=cpu_share, late_s=late_s)
 
 
 async def _one(
@@ -202,7 +202,7 @@ def _recent_bins(recorder: TraceRecorder, from_s: float, to_s: float) -> np.ndar
 
 def _report(
     share: Share,
-    ended: list[tuple[TraceRecorder, StreamTrace]],
+    streams: list[tuple[TraceRecorder, StreamTrace]],
     *,
     start: float,
     end: float,
@@ -210,7 +210,7 @@ def _report(
     late_s: float,
 ) -> ShareReport:
     outcomes, lags, slips = [], [], []
-    for recorder, trace in ended:
+    for recorder, trace in streams:
         window = recorder.at(start), recorder.at(end)
         samples = lag_samples(trace, from_s=window[0], to_s=window[1])
         inside = (trace.scheduled_s >= window[0]) & (trace.scheduled_s < window[1])

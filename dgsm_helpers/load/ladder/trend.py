@@ -104,18 +104,18 @@ def _shared(bins: np.ndarray) -> np.ndarray:
 
 def combined(trends: list[Trend]) -> Trend:
     """Several holds' trends as one: a mean weighted by how well each is known."""
-    known = [t for t in trends if np.isfinite(t.high - t.low)]
-    if not known:
+    measured = [t for t in trends if np.isfinite(t.high - t.low)]
+    if not measured:
         return Trend(0.0, float("-inf"), float("inf"))
-    weights = np.array([1 / max(t.high - t.low, 1e-4) ** 2 for t in known])
-    slopes = np.array([t.slope for t in known])
+    weights = np.array([1 / max(t.high - t.low, 1e-4) ** 2 for t in measured])
+    slopes = np.array([t.slope for t in measured])
     mean = float(np.dot(weights, slopes) / weights.sum())
     half = float(1 / np.sqrt(weights.sum())) / 2
-    if len(known) > 1:
+    if len(measured) > 1:
         # Holds that disagree by more than their own uncertainty: something else moved the lag in one of them. The
         # spread counts by weight, so that a short hold with a hiccup in it does not blur what long ones show.
         half = max(half, 2 * float(np.sqrt(np.sum((weights * (slopes - mean)) ** 2)) / weights.sum()))
     # However they disagree, what every single hold shows stays shown.
-    low = max(mean - half, min(t.low for t in known))
-    high = min(mean + half, max(t.high for t in known))
+    low = max(mean - half, min(t.low for t in measured))
+    high = min(mean + half, max(t.high for t in measured))
     return Trend(mean, float(low), float(high))

@@ -125,7 +125,7 @@ def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s
 
 
 def judge(
-    broken: Sequence[str | None],
+    constraints: Sequence[str | None],
     trend: Trend,
     criteria: Criteria,
     *,
@@ -138,7 +138,7 @@ def judge(
     """The verdict on a rung.
 
     Args:
-        broken: per stream and hold, the constraint it broke or None (`failures`).
+        constraints: per stream and hold, the constraint it broke or None (`failures`).
         trend: the growth of lag that the streams share.
         criteria: gives the bound of the growth.
         pass_share: what share of streams has to pass.
@@ -149,10 +149,10 @@ def judge(
     """
     growing = trend.low > max(criteria.slope or 0.0, material_growth)
     flat_below = criteria.slope if flat_below is None else flat_below
-    total = len(broken)
-    passed = sum(b is None for b in broken)
+    total = len(constraints)
+    passed = sum(c is None for c in constraints)
     low, high = share_bounds(passed, total, confidence)
-    reasons = Counter(b for b in broken if b is not None)
+    reasons = Counter(c for c in constraints if c is not None)
     constraint = reasons.most_common(1)[0][0] if reasons else None
     if high < pass_share:
         verdict = Verdict.FAIL

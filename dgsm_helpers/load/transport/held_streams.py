@@ -1,6 +1,7 @@
 """The streams of a load and the thread that carries them.
 
-Apart from `runner.Load`, whose thread they would otherwise keep alive: a load that nobody refers to any more ends.
+They stand apart from `background_load.Load`, so that the thread does not keep a load alive: one that nobody refers to
+any more ends.
 """
 
 from __future__ import annotations

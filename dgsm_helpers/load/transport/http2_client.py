@@ -87,8 +87,8 @@ class Http2Client(asyncio.Protocol):
         """Queue ``data`` (less than a frame's 16 KB) on a stream; it waits here while the server's window is shut."""
         if stream_id not in self._handlers:
             return
-        held = self._held.get(stream_id)
-        if held is not None or not h2_bypass.take_window(self._h2, stream_id, len(data)):
+        queue = self._held.get(stream_id)
+        if queue is not None or not h2_bypass.take_window(self._h2, stream_id, len(data)):
             self._held.setdefault(stream_id, deque()).append(data)
             return
         self._out.append(h2_bypass.data_frame(stream_id, data))
@@ -194,10 +194,10 @@ class Http2Client(asyncio.Protocol):
 
     def _release(self) -> None:
         for stream_id in list(self._held):
-            held = self._held[stream_id]
-            while held and h2_bypass.take_window(self._h2, stream_id, len(held[0])):
-                self._out.append(h2_bypass.data_frame(stream_id, held.popleft()))
-            if not held:
+            queue = self._held[stream_id]
+            while queue and h2_bypass.take_window(self._h2, stream_id, len(queue[0])):
+                self._out.append(h2_bypass.data_frame(stream_id, queue.popleft()))
+            if not queue:
                 del self._held[stream_id]
 
     def connection_lost(self, exc: Exception | None) -> None:

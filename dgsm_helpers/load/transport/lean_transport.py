@@ -1,8 +1,8 @@
 """The lean transport: many paced streams for little CPU.
 
-Same protocol, same `StreamTrace` as AWS's client (`stream`), several times cheaper per stream: connections are shared,
-one pacer serves all streams of a process, and what is due at one moment leaves in one write. A test holds its bytes to
-those of AWS's client.
+Same protocol and same `StreamTrace` as AWS's client (`sdk_transport`), several times cheaper per stream: connections
+are shared, one pacer serves all streams of a process, and what is due at one moment leaves in one write. A test holds
+its bytes to those of AWS's client.
 """
 
 from __future__ import annotations
@@ -48,14 +48,13 @@ class LeanTransport:
         *,
         options: ListenOptions | None = None,
         chunk_ms: int = 100,
-        label: str = "stream",
         begin_in_s: float = 0.0,
         stop: asyncio.Event | None = None,
         recorder: TraceRecorder | None = None,
     ) -> StreamTrace:
-        """One session; arguments and outcome as `stream.run_stream`."""
+        """One session; arguments and outcome as `sdk_transport.run_stream`."""
         options = options or ListenOptions()
-        recorder = recorder or TraceRecorder(label=label, transport=self.name)
+        recorder = recorder or TraceRecorder(label="stream", transport=self.name)
         begin = recorder.now() + begin_in_s
         stream = LeanStream(audio, recorder, stop, sample_rate=options.sample_rate, chunk_s=chunk_ms / 1000)
         try:

@@ -149,15 +149,15 @@ def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float
     position = round(offset_s * rate) * BYTES_PER_SAMPLE
     if loop:
         position %= size
-    left = None if duration_s is None else round(duration_s * rate) * BYTES_PER_SAMPLE
+    bytes_left = None if duration_s is None else round(duration_s * rate) * BYTES_PER_SAMPLE
     if not loop:
         rest = max(size - position, 0)
-        left = rest if left is None else min(left, rest)
-    while left is None or left > 0:
-        take = step if left is None else min(step, left)
+        bytes_left = rest if bytes_left is None else min(bytes_left, rest)
+    while bytes_left is None or bytes_left > 0:
+        take = step if bytes_left is None else min(step, bytes_left)
         yield _circular(recording.pcm, position, take)
         position = (position + take) % size if loop else position + take
-        left = None if left is None else left - take
+        bytes_left = None if bytes_left is None else bytes_left - take
 
 
 def _circular(pcm: bytes, position: int, size: int) -> bytes:

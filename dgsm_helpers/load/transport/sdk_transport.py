@@ -2,7 +2,7 @@
 
 Chunks leave on an absolute schedule whatever the server does; after ``CloseStream`` the stream is read to its end. What
 goes wrong is written in the trace, not raised; only what makes streaming impossible from here (no credentials, an
-untrusted certificate, nothing listening) raises, before the client would hang on it (`target.check_reachable`).
+untrusted certificate, nothing listening) raises, before the client would hang on it (`stream_target.check_reachable`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def stream_recording(
 
     Raises:
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
-        InvalidInput: impossible chunk length or duration (`audio.chunks`).
+        InvalidInput: impossible chunk length or duration (`recordings.chunks`).
     """
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
@@ -119,7 +119,7 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class SdkTransport:
-    """Streams over AWS's client, each with a connection of its own; `lean.LeanTransport` has the same methods."""
+    """Streams over AWS's client, each with a connection of its own; `LeanTransport` has the same methods."""
 
     name = "sdk"
 
@@ -140,7 +140,6 @@ async def run_stream(
     *,
     options: ListenOptions | None = None,
     chunk_ms: int = 100,
-    label: str = "stream",
     begin_in_s: float = 0.0,
     stop: asyncio.Event | None = None,
     recorder: TraceRecorder | None = None,
@@ -152,7 +151,7 @@ async def run_stream(
     further chunk ``chunk_ms`` after the one before. ``stop`` ends the audio early, cleanly.
     """
     options = options or ListenOptions()
-    recorder = recorder or TraceRecorder(label=label, transport="sdk")
+    recorder = recorder or TraceRecorder(label="stream", transport="sdk")
     begin = recorder.now() + begin_in_s
     if (session := await _open(target, options, recorder, patience)) is not None:
         await session.run(
