@@ -37,7 +37,7 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import merits_of
-from dgsm_helpers.simulate.presets import grid, guide
+from dgsm_helpers.simulate.scaling_plan import grid, guide
 from dgsm_helpers.simulate.sweep import front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic, diurnal
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
-"""Names of the scheduled actions that `simulate.presets.scheduled_minimum` makes."""
+"""Names of the scheduled actions that `simulate.scaling_plan.scheduled_minimum` makes."""
 
 
 @dataclass(frozen=True)

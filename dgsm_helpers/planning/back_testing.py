@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dgsm_helpers.rules.model import ScalingModel
     from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.simulated_run import Run
+    from dgsm_helpers.simulate.engine import Run
     from dgsm_helpers.simulate.traffic import Traffic
 
 
@@ -80,9 +80,9 @@ def recorded_traffic(
             f"CloudWatch has no concurrency of {wb.resource_id} from {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC.",
             hint="Choose a period in which the endpoint was in service.",
         )
-    kept = total.loc[first:last].dropna()
-    times = [time.timestamp() for time in kept.index]
-    series = series_of(times, kept.tolist(), name=f"concurrency of {wb.endpoint_name}")
+    streams = total.loc[first:last].dropna()
+    times = [time.timestamp() for time in streams.index]
+    series = series_of(times, streams.tolist(), name=f"concurrency of {wb.endpoint_name}")
     return replay(series, mean_s=mean_s, seed=seed), first.to_pydatetime()
 
 

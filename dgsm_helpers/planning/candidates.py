@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgsm_helpers.load.ladder.target_value import derive_target
 from dgsm_helpers.rules.policies import Bounds
-from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
-from dgsm_helpers.simulate.traffic import DAY_S
-
-if TYPE_CHECKING:
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan, grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.traffic import DAY_S, Traffic
 
 TARGET_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Targets of the grid, as shares of the knee; the guide says 0.7 to 0.8."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
-from dgsm_helpers.simulate.engine import lay_out, simulate
+from dgsm_helpers.simulate.conditions import Conditions
+from dgsm_helpers.simulate.engine import Run, lay_out, simulate
 from dgsm_helpers.simulate.merits import Lag, Merits, lag_of, merits_of
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome, Recommendation, recommend
-
-if TYPE_CHECKING:
-    from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.simulate.conditions import Conditions
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.simulated_run import Run
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -71,12 +71,12 @@ def finished_activity(text: ActivityText, *, capacity: int, failure: str = "") -
 
 def scheduled_activity(name: str, bounds: Bounds) -> ActivityText:
     """The activity of a scheduled action that has set new bounds."""
-    what = f"min capacity to {bounds.min_capacity} and max capacity to {bounds.max_capacity}"
+    limits = f"min capacity to {bounds.min_capacity} and max capacity to {bounds.max_capacity}"
     return ActivityText(
-        description=f"Setting {what}",
+        description=f"Setting {limits}",
         cause=f"scheduled action name {name} was triggered",
         status_code="Successful",
-        status_message=f"Successfully set {what}",
+        status_message=f"Successfully set {limits}",
     )
 
 

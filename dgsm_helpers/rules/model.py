@@ -229,32 +229,19 @@ class ScalingModel:
     """(name, source) of the values that were read from a real endpoint; see ``with_evidence``."""
 
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            if item.name != "evidence":
-                _check(item.name, getattr(self, item.name), item.metadata["unit"])
+        for item in _assumed_fields():
+            _check(item.name, getattr(self, item.name), item.metadata["unit"])
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every assumption with its present value, source and grade; then the rules that are built in."""
-        read = dict(self.evidence)
-        rows = []
-        for item in dataclasses.fields(self):
-            if item.name == "evidence":
-                continue
-            value, source, grade = getattr(self, item.name), item.metadata["source"], item.metadata["grade"]
+        read, rows = dict(self.evidence), []
+        for item in _assumed_fields():
+            about, value = dict(item.metadata), getattr(self, item.name)
             if item.name in read:
-                source, grade = read[item.name], "READ"
+                about |= {"source": read[item.name], "grade": "READ"}
             elif value != item.default:
-                source, grade = "set in place of the default", "CHOSEN"
-            rows.append(
-                Assumption(
-                    name=item.name,
-                    value=value,
-                    unit=item.metadata["unit"],
-                    meaning=item.metadata["meaning"],
-                    source=source,
-                    grade=grade,
-                )
-            )
+                about |= {"source": "set in place of the default", "grade": "CHOSEN"}
+            rows.append(Assumption(name=item.name, value=value, **about))
         return (*rows, *FIXED_RULES)
 
     def with_evidence(self, source: str, **values: Any) -> ScalingModel:
@@ -263,11 +250,15 @@ class ScalingModel:
         Raises:
             InvalidInput: a name is not an assumption of the model.
         """
-        known = {item.name for item in dataclasses.fields(self)} - {"evidence"}
+        known = {item.name for item in _assumed_fields()}
         if unknown := sorted(set(values) - known):
             raise InvalidInput(f"The scaling model has no assumption named {', '.join(unknown)}.")
-        kept = tuple(pair for pair in self.evidence if pair[0] not in values)
-        return dataclasses.replace(self, **values, evidence=kept + tuple((name, source) for name in values))
+        other_evidence = tuple(pair for pair in self.evidence if pair[0] not in values)
+        return dataclasses.replace(self, **values, evidence=other_evidence + tuple((name, source) for name in values))
+
+
+def _assumed_fields() -> list[dataclasses.Field[Any]]:
+    return [item for item in dataclasses.fields(ScalingModel) if item.name != "evidence"]
 
 
 _CHOICES = {name: get_args(hint) for name, hint in get_type_hints(ScalingModel).items() if get_origin(hint) is Literal}

@@ -18,6 +18,9 @@ Metric = Literal["high-resolution", "one-minute", "metric-math"]
 """What a target-tracking policy follows: the predefined ten-second concurrency, a one-minute metric, or metric math
 (which AWS evaluates by the minute)."""
 
+ROUNDING = 1e-9
+"""A quotient this little above a whole number is that number: 3 x 7.5 / 7.5 must not ask for 4."""
+
 Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"]
 
 
@@ -105,6 +108,31 @@ class StepScaling:
         if not self.steps:
             raise InvalidInput(f"Step-scaling policy {self.name!r} has no steps.", hint="Give at least one Step.")
         _not_negative(self.name, "cooldown_s", self.cooldown_s)
+
+    def capacity_for(self, metric: float, running: int) -> int | None:
+        """The capacity after the step whose interval holds ``metric - threshold``; None when none does.
+
+        Above the threshold an interval includes its lower end, below it its upper end. Percentages round as AWS does:
+        away from zero below one instance, towards zero above. Source: AAS guide, "Step scaling policies for
+        Application Auto Scaling".
+        """
+        distance = metric - self.alarm.threshold
+        rising = self.alarm.comparison in (">", ">=")
+        for step in self.steps:
+            lower = -math.inf if step.lower is None else step.lower
+            upper = math.inf if step.upper is None else step.upper
+            if lower <= distance < upper if rising else lower < distance <= upper:
+                return self._adjusted(step.adjustment, running)
+        return None
+
+    def _adjusted(self, adjustment: int, running: int) -> int:
+        if self.adjustment_type == "ExactCapacity":
+            return adjustment
+        if self.adjustment_type == "ChangeInCapacity":
+            return max(0, running + adjustment)
+        share = running * adjustment / 100
+        size = max(math.floor(abs(share) + ROUNDING), 1 if share else 0, self.min_adjustment_magnitude if share else 0)
+        return max(0, running + int(math.copysign(size, share)))
 
 
 Policy = TargetTracking | StepScaling

@@ -126,8 +126,8 @@ def _structure(service: str, shape: StructureShape, value: Mapping[str, Any], pa
     if getattr(shape, "is_tagged_union", False) and len([v for v in value.values() if v is not None]) != 1:
         yield f"Value at '{path}' failed to satisfy constraint: Exactly one member of {shape.name} must be set"
     for rule in _PROSE.get((service, shape.name), ()):
-        where = f"Value at '{path}' failed to satisfy constraint: " if path else ""
-        yield from (f"{where}{text}" for text in rule(value))
+        place = f"Value at '{path}' failed to satisfy constraint: " if path else ""
+        yield from (f"{place}{text}" for text in rule(value))
 
 
 def _map(service: str, shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -142,24 +142,24 @@ def _map(service: str, shape: MapShape, value: Mapping[str, Any], path: str) -> 
 
 
 def _constraints(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    shown = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must"
+    complaint = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must"
     meta = shape.metadata
     if meta.get("sensitive"):
-        shown = f"Value at '{path}' failed to satisfy constraint: Member must"
+        complaint = f"Value at '{path}' failed to satisfy constraint: Member must"
     size, kind = (value, "value") if isinstance(value, (int, float, Decimal)) else (_length(value), "length")
     if size is not None:
         if "min" in meta and size < meta["min"]:
-            yield f"{shown} have {kind} greater than or equal to {meta['min']}"
+            yield f"{complaint} have {kind} greater than or equal to {meta['min']}"
         if "max" in meta and size > meta["max"]:
-            yield f"{shown} have {kind} less than or equal to {meta['max']}"
+            yield f"{complaint} have {kind} less than or equal to {meta['max']}"
     if not isinstance(value, str):
         return
     if shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
-        yield f"{shown} satisfy enum value set: [{', '.join(shape.enum)}]"
+        yield f"{complaint} satisfy enum value set: [{', '.join(shape.enum)}]"
     if pattern := meta.get("pattern"):
         compiled = java_regex.compiled(pattern)
         if compiled is not None and not compiled.fullmatch(value):
-            yield f"{shown} satisfy regular expression pattern: {pattern}"
+            yield f"{complaint} satisfy regular expression pattern: {pattern}"
 
 
 def _length(value: Any) -> int | None:
@@ -218,10 +218,10 @@ def _metric_frequency(value: Any) -> Iterator[str]:
 
 
 def _one_kind_of_capacity(variant: Mapping[str, Any]) -> Iterator[str]:
-    given = [name for name in ("InstanceType", "InstancePools", "ServerlessConfig") if variant.get(name) is not None]
-    if len(given) != 1:
-        shown = " and ".join(given) or "none"
-        yield f"Exactly one of InstanceType, InstancePools and ServerlessConfig must be set, not {shown}"
+    kinds = [name for name in ("InstanceType", "InstancePools", "ServerlessConfig") if variant.get(name) is not None]
+    if len(kinds) != 1:
+        named = " and ".join(kinds) or "none"
+        yield f"Exactly one of InstanceType, InstancePools and ServerlessConfig must be set, not {named}"
 
 
 def _distinct_pools(pools: Any) -> Iterator[str]:

@@ -11,21 +11,12 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 _UNIT_S = {"minute": 60, "hour": 3600, "day": 86400}
 _LOOK_AHEAD_DAYS = 366 * 9  # a 29 February on a given weekday comes at most this far apart but for century years
-
-
-class Schedule(Protocol):
-    """Something that fires now and then; times are Unix seconds."""
-
-    def next_after(self, after_s: float) -> float | None:
-        """The first firing later than ``after_s``, None when there is none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +26,7 @@ class At:
     moment_s: float
 
     def next_after(self, after_s: float) -> float | None:
-        """See `Schedule`."""
+        """The first firing later than ``after_s``, None when there is none; Unix seconds."""
         return self.moment_s if self.moment_s > after_s else None
 
 
@@ -46,7 +37,7 @@ class Rate:
     every_s: float
 
     def next_after(self, after_s: float) -> float | None:
-        """See `Schedule`."""
+        """As `At.next_after`."""
         return (after_s // self.every_s + 1) * self.every_s
 
 
@@ -63,7 +54,7 @@ class Cron:
     zone: ZoneInfo
 
     def next_after(self, after_s: float) -> float | None:
-        """See `Schedule`. A local time that a clock change skips does not fire; one that it repeats fires once."""
+        """As `At.next_after`. A local time that a clock change skips does not fire; one that it repeats fires once."""
         first = datetime.fromtimestamp(after_s, self.zone).date()
         for offset in range(_LOOK_AHEAD_DAYS):
             day = first + timedelta(days=offset)
@@ -72,8 +63,8 @@ class Cron:
             for hour in sorted(self.hours):
                 for minute in sorted(self.minutes):
                     moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
-                    shown = moment.astimezone(UTC).astimezone(self.zone)
-                    skipped = (shown.hour, shown.minute) != (hour, minute)
+                    wall_clock = moment.astimezone(UTC).astimezone(self.zone)
+                    skipped = (wall_clock.hour, wall_clock.minute) != (hour, minute)
                     if not skipped and moment.timestamp() > after_s:
                         return moment.timestamp()
         return None
@@ -85,6 +76,9 @@ class Cron:
             and _day_of_month(self.day_of_month, day)
             and _day_of_week(self.day_of_week, day)
         )
+
+
+Schedule = At | Rate | Cron
 
 
 def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
@@ -152,7 +146,7 @@ def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> Cron:
 
 
 def _values(field: str, low: int, high: int, names: dict[str, int] | None = None) -> frozenset[int]:
-    found: set[int] = set()
+    values: set[int] = set()
     for part in field.split(","):
         span, _, step = part.partition("/")
         if span == "*":
@@ -164,8 +158,8 @@ def _values(field: str, low: int, high: int, names: dict[str, int] | None = None
         every = _number(step, None) if step else 1
         if not low <= first <= last <= high or every < 1:
             raise ValueError(f"field {field!r} is outside {low} to {high}")
-        found.update(range(first, last + 1, every))
-    return frozenset(found)
+        values.update(range(first, last + 1, every))
+    return frozenset(values)
 
 
 def _value(text: str, low: int, high: int, names: dict[str, int] | None = None) -> int:
@@ -189,8 +183,8 @@ def _day_of_month(field: str, day: date) -> bool:
     if field == "L":
         return day.day == last
     if match := re.fullmatch(r"(\w+)W", field):
-        wanted = last if match[1] == "L" else min(_value(match[1], 1, 31), last)
-        return day == _nearest_weekday(date(day.year, day.month, wanted))
+        day_number = last if match[1] == "L" else min(_value(match[1], 1, 31), last)
+        return day == _nearest_weekday(date(day.year, day.month, day_number))
     return day.day in _values(field, 1, 31)
 
 

@@ -29,6 +29,7 @@ entered its state.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,9 +37,8 @@ from typing import Literal
 
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Change, Decision, PolicySignals, Signals, State
-from dgsm_helpers.rules.desired_capacity import stepped_capacity, tracked_capacity
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, Policy, StepScaling, TargetTracking
+from dgsm_helpers.rules.policies import ROUNDING, Bounds, Policy, StepScaling, TargetTracking
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _wishes(
 
     def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
         metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
-        return _Wish(tracked_capacity(policy, state.running, metric, model), policy.name, reading.name, cooldown_s)
+        return _Wish(_tracked_capacity(policy, metric, state, model), policy.name, reading.name, cooldown_s)
 
     for policy in policies:
         signal = signals[policy.name]
@@ -211,9 +211,9 @@ def _wishes(
             low = signal.low
             if low and low.triggers:
                 # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
-                kept = tracked_capacity(policy, state.running, low.datapoints[-1], model)
+                least = _tracked_capacity(policy, low.datapoints[-1], state, model)
                 wish = tracked(policy, low, policy.scale_in_cooldown_s)
-                shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, kept)))
+                shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, least)))
             else:
                 agreed = False
     if agreed and any(wish.alarm in due for wish in shrinking):
@@ -221,8 +221,17 @@ def _wishes(
     return outs, ins, wants_out
 
 
+def _tracked_capacity(policy: TargetTracking, metric: float, state: State, model: ScalingModel) -> int:
+    """``running * metric / target`` in whole instances, by the model's rounding.
+
+    AWS publishes no formula; rounding up in both directions, a removal never brings the metric back above the target.
+    """
+    instances = state.running * metric / policy.target_value
+    return math.ceil(instances - (0.5 if model.capacity_rounding == "nearest" else ROUNDING))
+
+
 def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:
-    capacity = stepped_capacity(policy, state.running, reading.metric)
+    capacity = policy.capacity_for(reading.metric, state.running)
     return None if capacity is None else _Wish(capacity, policy.name, reading.name, policy.cooldown_s)
 
 

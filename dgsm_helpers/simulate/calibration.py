@@ -19,7 +19,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.assumptions import Assumption
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.simulated_run import Run
+from dgsm_helpers.simulate.engine import Run
 
 _STARTS_WANTED = 3
 """Fewer completed scale-outs give a median but no spread."""

@@ -9,22 +9,72 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.decision import EPSILON_S, Decision, State
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.weighted_metrics import form_named
-from dgsm_helpers.simulate.conditions import Conditions
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.events import Events, events_of
 from dgsm_helpers.simulate.plan_alarms import PlanAlarms, Samples
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.simulated_run import Run, ScalingEvent
 from dgsm_helpers.simulate.traffic import STEP_S, Traffic
-from dgsm_helpers.simulate.virtual_fleet import Lifecycle, VirtualFleet
+from dgsm_helpers.simulate.virtual_fleet import Lifecycle, Tally, VirtualFleet
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingEvent:
+    """An activity of the run.
+
+    ``alarm_s`` is when the alarm went into ALARM, ``completed_s`` when the new capacity was there (None: not, or
+    never). A reason for not scaling that repeats is one event with ``repeats``.
+    """
+
+    at_s: float
+    kind: str
+    before: int
+    after: int
+    policy: str = ""
+    alarm: str = ""
+    cause: str = ""
+    code: str = ""
+    alarm_s: float | None = None
+    completed_s: float | None = None
+    repeats: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """What happened. Arrays have one value a beat, at ``times_s``; `instances` unpacks ``peaks``."""
+
+    plan: ScalingPlan
+    model: ScalingModel
+    traffic: Traffic
+    capacities: Mapping[str, Capacity]
+    seed: int
+    times_s: np.ndarray
+    serving: np.ndarray
+    desired: np.ndarray
+    streams: np.ndarray
+    average: np.ndarray
+    maximum: np.ndarray
+    events: tuple[ScalingEvent, ...]
+    tally: Tally
+    instance_s: Mapping[str, float]
+    peaks: tuple[list[int], ...] = field(repr=False)
+
+    def instances(self) -> np.ndarray:
+        """Peak streams of every instance in every interval, shape (beats, slots); -1 where a slot was not serving."""
+        table = np.full((len(self.peaks), max(map(len, self.peaks), default=0)), -1)
+        for row, values in zip(table, self.peaks, strict=True):
+            row[: len(values)] = values
+        return table
 
 
 def check_playable(traffic: Traffic, plan: ScalingPlan) -> None:
@@ -76,23 +126,25 @@ def simulate(traffic: Traffic, plan: ScalingPlan, conditions: Conditions, *, eve
         InvalidInput: the traffic is shorter than a cooldown.
         UnsupportedFeature: a policy follows a metric-math expression of no known form.
     """
-    conditions.capacities_of(plan)
+    capacities = conditions.capacities_of(plan)
     check_playable(traffic, plan)
-    return _Player(traffic, plan, conditions, events or lay_out(traffic, conditions)).play()
+    player = _Player(plan, conditions.model, capacities, events or lay_out(traffic, conditions), seed=conditions.seed)
+    return player.play(traffic)
 
 
 class _Player:
     """The mutable side of one run."""
 
-    def __init__(self, traffic: Traffic, plan: ScalingPlan, conditions: Conditions, events: Events) -> None:
-        self._traffic, self._plan, self._conditions, self._events = traffic, plan, conditions, events
-        self._model = model = conditions.model
-        knees = {t: c.knee for t, c in conditions.capacities_of(plan).items()}
+    def __init__(
+        self, plan: ScalingPlan, model: ScalingModel, capacities: Mapping[str, Capacity], events: Events, *, seed: int
+    ) -> None:
+        self._plan, self._model, self._capacities, self._events, self._seed = plan, model, capacities, events, seed
+        knees = {t: c.knee for t, c in capacities.items()}
         self._fleet = VirtualFleet(events, routing=model.routing, knees=knees, reopen=model.reopen_cut_streams)
         count = _start_count(plan, events)
         for _ in range(count):
             self._fleet.add(plan.instance_types[0], 0.0)
-        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(conditions.seed))
+        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(seed))
         self._alarms = PlanAlarms(plan, model, knees=knees, tick_s=events.tick_s)
         self._state = State(running=count, desired=count)
         self._bounds = plan.bounds
@@ -101,15 +153,11 @@ class _Player:
         self._cause = ""
         self._log: list[ScalingEvent] = []
 
-    def play(self) -> Run:
+    def play(self, traffic: Traffic) -> Run:
         """Every beat, in order."""
         events, fleet, tick_s = self._events, self._fleet, self._events.tick_s
         peaks: list[list[int]] = []
-        serving: list[int] = []
-        desired: list[int] = []
-        streams: list[int] = []
-        average: list[float] = []
-        maximum: list[float] = []
+        beats: list[tuple[int, int, int, float, float]] = []
         starts, zeros = events.bounds, self._model.idle_instance_emits_zero
         for tick in range(events.ticks):
             fleet.advance(starts[tick], starts[tick + 1])
@@ -124,24 +172,22 @@ class _Player:
                 self._due_s = next_due_s(self._state, self._alarms.signals(with_datapoints=False), self._model)
             self._scale(now_s)
             peaks.append(row)
-            serving.append(count)
-            desired.append(self._state.desired)
-            streams.append(fleet.streams)
-            average.append(total / publishing if publishing else np.nan)
-            maximum.append(top if publishing else np.nan)
+            average, maximum = (total / publishing, float(top)) if publishing else (np.nan, np.nan)
+            beats.append((count, self._state.desired, fleet.streams, average, maximum))
         tally = fleet.close(events.ticks * tick_s)
+        serving, desired, streams, averages, maxima = map(np.array, zip(*beats, strict=True))
         return Run(
             plan=self._plan,
             model=self._model,
-            traffic=self._traffic,
-            capacities=self._conditions.capacities_of(self._plan),
-            seed=self._conditions.seed,
+            traffic=traffic,
+            capacities=self._capacities,
+            seed=self._seed,
             times_s=np.arange(1, events.ticks + 1) * tick_s,
-            serving=np.array(serving),
-            desired=np.array(desired),
-            streams=np.array(streams),
-            average=np.array(average, float),
-            maximum=np.array(maximum, float),
+            serving=serving,
+            desired=desired,
+            streams=streams,
+            average=averages,
+            maximum=maxima,
             events=tuple(self._log),
             tally=tally,
             instance_s=dict(fleet.instance_s),
@@ -162,25 +208,22 @@ class _Player:
             self._due_s = next_due_s(self._state, signals, self._model)
 
     def _carry_out(self, decision: Decision, now_s: float) -> None:
-        before = self._state.desired
-        self._state = decision.state
-        if decision.kind in ("out", "in"):
+        before, self._state = self._state.desired, decision.state
+        if decision.kind == "none":
+            return
+        if decision.kind != "not_scaled":
             self._lifecycle.change(decision.capacity, now_s)
-            self._record(decision, now_s, before, decision.capacity)
-        elif decision.kind == "not_scaled":
-            last = self._log[-1] if self._log else None
-            if last and (last.kind, last.code, last.alarm) == ("not_scaled", decision.code, decision.alarm):
+        elif self._log:
+            last = self._log[-1]
+            if (last.kind, last.code, last.alarm) == ("not_scaled", decision.code, decision.alarm):
                 self._log[-1] = replace(last, repeats=last.repeats + 1)
-            else:
-                self._record(decision, now_s, before, before)
-
-    def _record(self, decision: Decision, now_s: float, before: int, after: int) -> None:
+                return
         self._log.append(
             ScalingEvent(
                 at_s=now_s,
                 kind=decision.kind,
                 before=before,
-                after=after,
+                after=decision.capacity,
                 policy=decision.policy,
                 alarm=decision.alarm,
                 cause=decision.cause,

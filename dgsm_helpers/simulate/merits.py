@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
-from dgsm_helpers.simulate.simulated_run import Run
+from dgsm_helpers.simulate.engine import Run
 
 FLOOR_PERCENT = 0.01
 """Stands for a zero factor in `speedup`, which is undefined there: a hundredth of a percent."""

@@ -14,10 +14,9 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.rules.weighted_metrics import FORMS, form_named
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.engine import lay_out, simulate
+from dgsm_helpers.simulate.engine import Run, lay_out, simulate
 from dgsm_helpers.simulate.merits import Merits, merits_of
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.simulated_run import Run
 from dgsm_helpers.simulate.traffic import Traffic, step
 
 PREDEFINED = "predefined, weakest type"
@@ -118,12 +117,12 @@ def recommended(outcomes: Sequence[FormOutcome]) -> tuple[FormOutcome, str]:
 
     Where none keeps to ``AFFECTED_LIMIT``, the one that overloads least.
     """
-    kept = [outcome for outcome in outcomes if outcome.worst_affected <= AFFECTED_LIMIT]
-    if not kept:
+    tolerable = [outcome for outcome in outcomes if outcome.worst_affected <= AFFECTED_LIMIT]
+    if not tolerable:
         best = min(outcomes, key=lambda outcome: outcome.worst_affected)
         return best, f"every form overloads more than {AFFECTED_LIMIT:.0%} of stream-time; {best.form} least"
-    best = min(kept, key=lambda outcome: outcome.whole.instance_hours + outcome.short.instance_hours)
-    dropped = [o.form for o in outcomes if o not in kept]
+    best = min(tolerable, key=lambda outcome: outcome.whole.instance_hours + outcome.short.instance_hours)
+    dropped = [o.form for o in outcomes if o not in tolerable]
     reason = f"fewest instance-hours of those that overload at most {AFFECTED_LIMIT:.0%} of stream-time"
     return best, f"{reason}; not so: {', '.join(dropped)}" if dropped else reason
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from dgsm_helpers.rules.policies import Metric, TargetTracking
 from dgsm_helpers.simulate.conditions import Conditions
-from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.engine import Run, simulate
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.simulated_run import Run
 from dgsm_helpers.simulate.traffic import Traffic
 
 

@@ -155,11 +155,11 @@ def replay(series: Series, *, mean_s: float, seed: int = 0) -> Traffic:
         while live and live[0][0] <= now_s:
             ends[live[0][1]] = live[0][0]
             heapq.heappop(live)
-        wanted = round(value)
-        refuse_size(series.name, horizon_s=series.horizon_s, sessions=len(starts) + max(0, wanted - len(live)))
-        while len(live) > wanted:
+        aim = round(value)
+        refuse_size(series.name, horizon_s=series.horizon_s, sessions=len(starts) + max(0, aim - len(live)))
+        while len(live) > aim:
             ends[heapq.heappop(live)[1]] = now_s
-        while len(live) < wanted:
+        while len(live) < aim:
             starts.append(now_s)
             ends.append(0.0)
             # A session cut short by a falling series must have lived at least a moment.

@@ -1,12 +1,30 @@
-"""What is compared: a scalable target with its policies, bounds, schedule and instance types."""
+"""What is compared: a scalable target with its policies, bounds, schedule and instance types; and which are worth it.
+
+Sources of the plans: the guide (target 5, cooldowns 300 in and 60 out, 1 to 4 instances); sample-voice-agent and kokoro
+(target tracking that never removes, and a step that removes at almost no load); BasedHardware/omi PR 2776 (a scheduled
+minimum for the day).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.fleet import Shortage
-from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, TargetTracking
+from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.policies import (
+    Bounds,
+    Metric,
+    Policy,
+    ScheduledChange,
+    StepAdjustment,
+    StepScaling,
+    TargetTracking,
+)
+from dgsm_helpers.simulate.traffic import DAY_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +75,95 @@ class ScalingPlan:
             max(p.scale_in_cooldown_s, p.scale_out_cooldown_s) if isinstance(p, TargetTracking) else p.cooldown_s
             for p in self.policies
         )
+
+
+def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int = 4) -> ScalingPlan:
+    """The guide's policy; with its own numbers unless told otherwise."""
+    policy = TargetTracking(
+        name=POLICY_NAME, target_value=target_value, scale_in_cooldown_s=300, scale_out_cooldown_s=60
+    )
+    bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
+    return ScalingPlan(name="guide", policies=(policy,), bounds=bounds)
+
+
+def step_in(
+    *, target_value: float, min_capacity: int = 1, max_capacity: int = 4, idle_below: float = 0.5
+) -> ScalingPlan:
+    """Target tracking only adds; one instance at a time is removed while the average is below ``idle_below`` streams.
+
+    Almost no stream is cut, at the price of instances that stay until the traffic is nearly gone.
+    """
+    adding = replace(guide(target_value=target_value).tracking, disable_scale_in=True)
+    alarm = AlarmSpec(threshold=idle_below, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
+    removing = StepScaling(
+        name="step-in-when-idle", alarm=alarm, steps=(StepAdjustment(adjustment=-1, upper=0.0),), cooldown_s=300
+    )
+    bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
+    return ScalingPlan(name="step-in", policies=(adding, removing), bounds=bounds)
+
+
+def scheduled_minimum(
+    plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float, period_s: float = DAY_S
+) -> ScalingPlan:
+    """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
+
+    Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
+
+    Raises:
+        InvalidInput: a minimum above the plan's maximum, or times that are not in order within a period.
+    """
+    if not 0 <= from_s < to_s <= period_s:
+        raise InvalidInput(f"A scheduled minimum must lie within a period of {period_s:g} s, not {from_s} to {to_s} s.")
+    if not plan.bounds.min_capacity <= minimum <= plan.bounds.max_capacity:
+        raise InvalidInput(
+            f"A scheduled minimum of {minimum} is outside the plan's {plan.bounds.min_capacity} to "
+            f"{plan.bounds.max_capacity} instances."
+        )
+    settings = ((from_s, minimum, "peak-minimum"), (to_s, plan.bounds.min_capacity, "off-peak-minimum"))
+    changes = (
+        ScheduledChange(at_s=day * period_s + at_s, min_capacity=low, name=name)
+        for day in range(int(horizon_s // period_s) + 1)
+        for at_s, low, name in settings
+    )
+    return replace(
+        plan,
+        name=f"{plan.name} + minimum {minimum} from {from_s / 3600:g} to {to_s / 3600:g} h",
+        schedule=plan.schedule + tuple(c for c in changes if c.at_s <= horizon_s),
+    )
+
+
+def grid(
+    *,
+    targets: Sequence[float],
+    scale_out_cooldowns_s: Sequence[float] = (60.0,),
+    scale_in_cooldowns_s: Sequence[float] = (300.0,),
+    minimums: Sequence[int] = (1,),
+    maximums: Sequence[int] = (4,),
+    metrics: Sequence[Metric] = ("high-resolution",),
+    schedules: Iterable[tuple[ScheduledChange, ...]] = ((),),
+    instance_types: tuple[str, ...] = ("ml.g5.2xlarge",),
+) -> tuple[ScalingPlan, ...]:
+    """One plan for every combination whose minimum is not above its maximum."""
+    plans = []
+    axes = (targets, scale_out_cooldowns_s, scale_in_cooldowns_s, minimums, maximums, metrics, tuple(schedules))
+    for target, out_s, in_s, low, high, metric, schedule in itertools.product(*axes):
+        if low > high:
+            continue
+        policy = TargetTracking(
+            name=POLICY_NAME,
+            target_value=target,
+            metric=metric,
+            scale_out_cooldown_s=out_s,
+            scale_in_cooldown_s=in_s,
+        )
+        name = f"target {target:g}, cooldown {out_s:g}/{in_s:g} s, {low} to {high}, {metric}"
+        plans.append(
+            ScalingPlan(
+                name=name + (", scheduled" if schedule else ""),
+                policies=(policy,),
+                bounds=Bounds(min_capacity=low, max_capacity=high),
+                schedule=schedule,
+                instance_types=instance_types,
+            )
+        )
+    return tuple(plans)

@@ -80,21 +80,20 @@ def sweep(
         conditions.capacities_of(plan)
         check_playable(traffic, plan)
     batches = [plans[i : i + _PLANS_PER_TASK] for i in range(0, len(plans), _PLANS_PER_TASK)]
-    results: dict[int, list[Merits]] = {}
     with nullcontext(executor) if executor else _processes(len(batches)) as pool:
-        futures = {pool.submit(_run_batch, traffic, batch, conditions): index for index, batch in enumerate(batches)}
+        futures = {pool.submit(_run_batch, traffic, batch, conditions): len(batch) for batch in batches}
         done = 0
         try:
             for future in as_completed(futures):
-                results[futures[future]] = _result(future)
-                done += len(batches[futures[future]])
+                _result(future)
+                done += futures[future]
                 if progress:
                     progress(done, len(plans))
         except BaseException:
             for future in futures:
                 future.cancel()
             raise
-    merits = [item for index in range(len(batches)) for item in results[index]]
+    merits = [item for future in futures for item in future.result()]
     return tuple(Outcome(plan=plan, merits=m) for plan, m in zip(plans, merits, strict=True))
 
 

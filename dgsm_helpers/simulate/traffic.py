@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -133,32 +134,25 @@ def _refuse_first(values: np.ndarray, wrong: np.ndarray, name: str, what: str) -
         )
 
 
-def constant(*, streams: float, horizon_s: float, mean_s: float = 300.0, seed: int = 0) -> Traffic:
+class Sampling(TypedDict, total=False):
+    """How sessions are drawn from a level of concurrency: the last three arguments of `from_level`."""
+
+    horizon_s: float
+    mean_s: float
+    seed: int
+
+
+def constant(*, streams: float, **sampling: Unpack[Sampling]) -> Traffic:
     """About ``streams`` sessions at any time, from the first moment on."""
-    return from_level("constant", lambda t: np.full_like(t, streams), horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+    return from_level("constant", lambda t: np.full_like(t, streams), **sampling)
 
 
-def step(
-    *, before: float, after: float, at_s: float, horizon_s: float, mean_s: float = 300.0, seed: int = 0
-) -> Traffic:
+def step(*, before: float, after: float, at_s: float, **sampling: Unpack[Sampling]) -> Traffic:
     """``before`` sessions, and from ``at_s`` on ``after``; downwards it follows as sessions end."""
-
-    def level(t: np.ndarray) -> np.ndarray:
-        return np.where(t >= at_s, after, before)
-
-    return from_level("step", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+    return from_level("step", lambda t: np.where(t >= at_s, after, before), **sampling)
 
 
-def ramp(
-    *,
-    before: float,
-    after: float,
-    start_s: float,
-    end_s: float,
-    horizon_s: float,
-    mean_s: float = 300.0,
-    seed: int = 0,
-) -> Traffic:
+def ramp(*, before: float, after: float, start_s: float, end_s: float, **sampling: Unpack[Sampling]) -> Traffic:
     """From ``before`` sessions at ``start_s`` to ``after`` at ``end_s`` in a straight line.
 
     Raises:
@@ -166,45 +160,29 @@ def ramp(
     """
     if not start_s < end_s:
         raise InvalidInput(f"A ramp must end after it starts, not from {start_s} s to {end_s} s.")
-
-    def level(t: np.ndarray) -> np.ndarray:
-        return np.interp(t, (start_s, end_s), (before, after))
-
-    return from_level("ramp", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+    return from_level("ramp", lambda t: np.interp(t, (start_s, end_s), (before, after)), **sampling)
 
 
-def diurnal(
-    *,
-    low: float,
-    high: float,
-    peak_s: float = 14 * 3600.0,
-    horizon_s: float = DAY_S,
-    mean_s: float = 300.0,
-    seed: int = 0,
-) -> Traffic:
+def diurnal(*, low: float, high: float, peak_s: float = 14 * 3600.0, **sampling: Unpack[Sampling]) -> Traffic:
     """A day's wave between ``low`` and ``high`` sessions with its peak at ``peak_s`` of every day."""
 
     def level(t: np.ndarray) -> np.ndarray:
         return low + (high - low) * (1 + np.cos(2 * np.pi * (t - peak_s) / DAY_S)) / 2
 
-    return from_level("diurnal", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+    return from_level("diurnal", level, **sampling)
 
 
-def bursty(
-    *,
-    base: float,
-    burst: float,
-    every_s: float,
-    burst_s: float,
-    horizon_s: float,
-    mean_s: float = 300.0,
-    seed: int = 0,
-) -> Traffic:
-    """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average."""
+def bursty(*, base: float, burst: float, every_s: float, burst_s: float, **sampling: Unpack[Sampling]) -> Traffic:
+    """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average.
+
+    Raises:
+        InvalidInput: bursts no time apart.
+    """
     if not every_s > 0:
         raise InvalidInput(f"Bursts must be more than {every_s} s apart.")
+    horizon_s = sampling.get("horizon_s", DAY_S)
     refuse_size("bursty", horizon_s=horizon_s, sessions=0)
-    rng = generator(seed, 1)
+    rng = generator(sampling.get("seed", 0), 1)
     moments = np.cumsum(rng.exponential(every_s, size=int(horizon_s / every_s * 2) + 10))
 
     def level(t: np.ndarray) -> np.ndarray:
@@ -212,14 +190,14 @@ def bursty(
         since = t - np.where(last > 0, moments[np.maximum(last - 1, 0)], -np.inf)
         return np.where(since < burst_s, burst, base)
 
-    return from_level("bursty", level, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
+    return from_level("bursty", level, **sampling)
 
 
 PRESETS = ("constant", "step", "ramp", "diurnal", "bursty")
 """Names that `preset` knows."""
 
 
-def preset(name: str, *, peak: float, horizon_s: float = DAY_S, mean_s: float = 300.0, seed: int = 0) -> Traffic:
+def preset(name: str, *, peak: float, **sampling: Unpack[Sampling]) -> Traffic:
     """A shape by name, scaled to ``peak`` sessions at its height; what is low is a tenth of that.
 
     Step and ramp rise after a third of the horizon; bursts come every two hours and last ten minutes.
@@ -227,25 +205,22 @@ def preset(name: str, *, peak: float, horizon_s: float = DAY_S, mean_s: float = 
     Raises:
         InvalidInput: no such shape.
     """
-    low, third_s = peak / 10, horizon_s / 3
-    if name == "constant":
-        return constant(streams=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
-    if name == "step":
-        return step(before=low, after=peak, at_s=third_s, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
-    if name == "ramp":
-        return ramp(
-            before=low, after=peak, start_s=third_s, end_s=2 * third_s, horizon_s=horizon_s, mean_s=mean_s, seed=seed
-        )
-    if name == "diurnal":
-        return diurnal(low=low, high=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed)
-    if name == "bursty":
-        return bursty(
-            base=low, burst=peak, every_s=7200.0, burst_s=600.0, horizon_s=horizon_s, mean_s=mean_s, seed=seed
-        )
+    low, third_s = peak / 10, sampling.get("horizon_s", DAY_S) / 3
+    match name:
+        case "constant":
+            return constant(streams=peak, **sampling)
+        case "step":
+            return step(before=low, after=peak, at_s=third_s, **sampling)
+        case "ramp":
+            return ramp(before=low, after=peak, start_s=third_s, end_s=2 * third_s, **sampling)
+        case "diurnal":
+            return diurnal(low=low, high=peak, **sampling)
+        case "bursty":
+            return bursty(base=low, burst=peak, every_s=7200.0, burst_s=600.0, **sampling)
     raise InvalidInput(f"There is no traffic shape {name!r}.", hint=f"Use one of {', '.join(PRESETS)}, or a file.")
 
 
-def from_level(name: str, level: Level, *, horizon_s: float, mean_s: float, seed: int) -> Traffic:
+def from_level(name: str, level: Level, *, horizon_s: float = DAY_S, mean_s: float = 300.0, seed: int = 0) -> Traffic:
     """Random sessions whose expected concurrency follows ``level``.
 
     It cannot fall faster than sessions end: downwards it lags by about ``mean_s``.
@@ -283,9 +258,9 @@ def refuse_mean(mean_s: float) -> None:
 
 def _arrivals(levels: np.ndarray, mean_s: float) -> np.ndarray:
     """Expected arrivals of each step; where the level falls faster than sessions end, none until it is met again."""
-    kept = np.exp(-STEP_S / mean_s)
+    staying_share = np.exp(-STEP_S / mean_s)
     arrivals, present = np.empty_like(levels), 0.0
     for index, aim in enumerate(levels.tolist()):
-        arrivals[index] = new = max(0.0, aim - present * kept)
-        present = present * kept + new
+        arrivals[index] = new = max(0.0, aim - present * staying_share)
+        present = present * staying_share + new
     return arrivals

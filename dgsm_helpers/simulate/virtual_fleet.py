@@ -59,7 +59,7 @@ class VirtualFleet:
         self._peaks: list[int] = []
         self._knees: list[int] = []
         self._since_s: list[float] = []
-        self._where = [-1] * len(events.draws)
+        self._slot_of = [-1] * len(events.draws)
         self._free: list[int] = []
         self._by_age = True
         self._over = self._affected = 0
@@ -131,7 +131,7 @@ class VirtualFleet:
             self._cut += len(lost)
             self.streams -= len(lost)
             for stream in lost:
-                self._where[stream] = -1
+                self._slot_of[stream] = -1
             if self._reopen:
                 self._play(lost, [now_s] * len(lost))
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
@@ -154,7 +154,7 @@ class VirtualFleet:
     def _streams_on(self, slot: int, now_s: float) -> list[int]:
         starts_s, ends_s = self._events.starts_s, self._events.ends_s
         first, begun = bisect_left(starts_s, now_s - self._events.longest_s), bisect_right(starts_s, now_s)
-        return [s for s in range(first, begun) if self._where[s] == slot and ends_s[s] > now_s]
+        return [s for s in range(first, begun) if self._slot_of[s] == slot and ends_s[s] > now_s]
 
     def _settle(self, now_s: float) -> None:
         self._over_s += self._over * (now_s - self._settled_s)
@@ -163,7 +163,7 @@ class VirtualFleet:
 
     def _play(self, codes: Sequence[int], times_s: Sequence[float]) -> None:
         """The hot loop: everything it needs is local, and time is looked at only beyond the knee."""
-        counts, peaks, knees, where = self._counts, self._peaks, self._knees, self._where
+        counts, peaks, knees, slot_of = self._counts, self._peaks, self._knees, self._slot_of
         serving, draws, routing, by_age = self.serving, self._events.draws, self._routing, self._by_age
         at_random, instances, opened, ended, above = routing == RANDOM, len(serving), 0, 0, 0
         for code, now_s in zip(codes, times_s, strict=True):
@@ -175,7 +175,7 @@ class VirtualFleet:
                     slot = choose_instance(counts, routing, 0.0)
                 else:
                     slot = serving[choose_instance([counts[s] for s in serving], routing, 0.0)]
-                where[code] = slot
+                slot_of[code] = slot
                 count = counts[slot] + 1
                 counts[slot] = count
                 peaks[slot] = max(peaks[slot], count)
@@ -186,7 +186,7 @@ class VirtualFleet:
                     self._over += 1
                     self._affected += count if beyond == 1 else 1
             else:
-                slot = where[~code]
+                slot = slot_of[~code]
                 if slot >= 0:
                     ended += 1
                     count = counts[slot]

@@ -18,7 +18,7 @@ from dgsm_helpers.planning.candidates import FleetLimits, presets_for
 from dgsm_helpers.planning.measured import measured
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.calibration import calibrate
-from dgsm_helpers.simulate.presets import guide, scheduled_minimum
+from dgsm_helpers.simulate.scaling_plan import guide, scheduled_minimum
 from dgsm_helpers.simulate.traffic import Traffic
 
 

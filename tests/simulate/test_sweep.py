@@ -13,7 +13,7 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import Elasticity, Merits, merits_of
-from dgsm_helpers.simulate.presets import grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.scaling_plan import grid, guide, scheduled_minimum, step_in
 from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset
 

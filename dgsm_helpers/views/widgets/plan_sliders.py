@@ -11,7 +11,7 @@ from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.candidates import most_instances
 from dgsm_helpers.planning.comparing import play
 from dgsm_helpers.planning.frames import Assumptions, over_time
-from dgsm_helpers.simulate.presets import guide
+from dgsm_helpers.simulate.scaling_plan import guide
 from dgsm_helpers.views.figures.plan_svg import PlanState, plan_html
 
 if TYPE_CHECKING:
