@@ -59,8 +59,8 @@ def play(bench: Bench, traffic: Traffic) -> list[tuple[str, int, float]]:
             else:
                 held.pop(session).release()
         bench.run(PERIOD_S)
-    rows = [a for a in bench.api.activities if not a.not_scaled]
-    counts = [(int(a.description.rstrip(".").split()[-1]), a.start_s - begin) for a in rows]
+    rows = [a for a in bench.api.state.activities if not a.text.not_scaled_reasons]
+    counts = [(int(a.text.description.rstrip(".").split()[-1]), a.start_s - begin) for a in rows]
     return directions(counts)
 
 
