@@ -71,7 +71,7 @@ coverage: setup
 
 docs: setup
 	$(BIN)/python docs/import_picture.py
-	$(BIN)/mkdocs build --strict --quiet --site-dir out/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
 
 notebooks: setup
 	$(BIN)/python .ci/fill_notebooks.py
