@@ -4,8 +4,8 @@ Before: `choose_pool` leaves out instance types without quota; `plan` writes dow
 
 Making: `deploy` follows a plan; `ensure` does all three and reuses an identical endpoint; `delete` removes it.
 
-Trying: `stream_recording` and `transcribe_file` send `bundled_recording`; `transcript_text`, `word_error_rate` and
-`lag_figure` say what came of it.
+Trying: `stream_recording` and `transcribe_file` send `bundled_recording`; `word_error_rate` and `lag_figure`
+say what came of it.
 
 Later: `update` brings another version or instance type under an endpoint that scales; `roll_back` undoes it.
 """
@@ -20,7 +20,7 @@ from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, plan
 from dgsm_helpers.aws.endpoint.update import roll_back, update
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.trace import lag_samples, transcript_text, word_error_rate
+from dgsm_helpers.load.transport.trace import lag_samples, word_error_rate
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -41,7 +41,6 @@ __all__ = [
     "roll_back",
     "stream_recording",
     "transcribe_file",
-    "transcript_text",
     "update",
     "word_error_rate",
 ]

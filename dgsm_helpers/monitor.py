@@ -1,7 +1,7 @@
 """Step 4, ``04_monitor``: load that scales the endpoint, and everything there is to see of it.
 
-Load: `Load` holds real-time streams in the background, `LoadControl` adds and drops them by hand, `Live` shows the
-endpoint meanwhile.
+Load: `Load` holds real-time streams in the background, `file_load` sends whole files beside them, `LoadControl` adds
+and drops streams by hand, `Live` shows the endpoint meanwhile.
 
 Afterwards: `observe` reads metrics, instances, alarms and activities once, and draws them.
 
@@ -23,10 +23,13 @@ from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.aws.account.operator_alarms import remove as remove_alarms
 from dgsm_helpers.aws.doctor import examine as doctor
 from dgsm_helpers.aws.doctor.snapshot import Expected
+from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.aws.watch import observe as observing
 from dgsm_helpers.aws.watch.container_logs import tail as log_tail
 from dgsm_helpers.aws.watch.logs import Known as known_log_lines
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.file_load import FileLoad
+from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.views.feed import origin_of
 from dgsm_helpers.views.pages.report import write_report
 from dgsm_helpers.views.widgets.live_view import Live
@@ -43,6 +46,7 @@ __all__ = [
     "Load",
     "LoadControl",
     "examine",
+    "file_load",
     "known_log_lines",
     "log_tail",
     "observe",
@@ -145,3 +149,13 @@ def examine(
         stream_s: how long a stream typically lasts; default: likewise.
     """
     return doctor.examine(wb, Expected(peak_streams, growth_per_min, stream_s))
+
+
+def file_load(wb: Workbook) -> FileLoad:
+    """Callers that send the bundled recording as a file, again and again: an ``InvokeEndpoint`` counts as a stream
+    does.
+
+    ``set(n)`` keeps ``n`` files in flight, ``stop()`` ends it and returns a trace of each.
+    """
+    recording = bundled_recording()
+    return FileLoad(file_sender(wb, recording.to_wav()), audio_s=recording.duration_s)

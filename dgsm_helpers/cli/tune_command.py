@@ -63,27 +63,28 @@ def tune(
     """
     from dgsm_helpers import tune as step
     from dgsm_helpers.aws.endpoint.deployment import on_change
-    from dgsm_helpers.aws.scaling.registration import retarget
     from dgsm_helpers.load.ladder.crew import cluster_crew
     from dgsm_helpers.load.transport.recordings import read_wavs
     from dgsm_helpers.load.transport.stream_target import ListenOptions
 
-    recordings, options = read_wavs(audio) if audio else (), ListenOptions.parse(query)
+    if audio:
+        read_wavs(audio)  # refused before an endpoint is deployed for it
+    ListenOptions.parse(query)
     wb = _with_endpoint(open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend))
     say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"]))
     # Without a cluster, processes of this machine hold the streams.
     with cluster_crew(cluster) if cluster else nullcontext() as crew:
         tuned = step.tune(
             wb,
-            recordings=recordings,
-            options=options,
+            audio=audio or "",
+            query=query,
             crew=crew,
             on_rung=_rung_printer(),
             on_progress=on_change(say),
             say=say,
             **ladder,
         )
-    applied = retarget(wb, tuned.target.value) if apply else None
+    applied = step.retarget(wb, tuned.target.value) if apply else None
     if as_json:
         click.echo(json.dumps({**tuned.to_dict(), "applied": applied is not None}))
     else:

@@ -101,6 +101,11 @@ class StreamTrace:
         return self.ending is Ending.CLEAN
 
     @property
+    def transcript(self) -> str:
+        """What was said: the final results in order."""
+        return " ".join(r.transcript for r in self.results if r.is_final and r.transcript)
+
+    @property
     def first_result_s(self) -> float | None:
         """When the first result came."""
         return self.results[0].received_s if self.results else None
@@ -200,11 +205,6 @@ def finalisation_latency_s(trace: StreamTrace) -> float:
 def send_slip_s(trace: StreamTrace) -> np.ndarray:
     """By how many seconds each chunk left late, per chunk; inf for one that never left."""
     return np.nan_to_num(np.maximum(trace.sent_s - trace.scheduled_s, 0.0), nan=np.inf)
-
-
-def transcript_text(trace: StreamTrace) -> str:
-    """What was said: the final results in order."""
-    return " ".join(r.transcript for r in trace.results if r.is_final and r.transcript)
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float:

@@ -16,7 +16,6 @@ from dgsm_helpers.load.transport.trace import (
     first_chunk_latency_s,
     lag_samples,
     send_slip_s,
-    transcript_text,
     word_error_rate,
 )
 
@@ -132,8 +131,8 @@ def test_the_transcript_is_the_finals_and_its_errors_are_counted_without_case_an
     said = trace(
         [interim(1, 1, text="ask"), interim(2, 2, final=True, text="Ask not,"), interim(3, 3, final=True, text="what.")]
     )
-    assert transcript_text(said) == "Ask not, what."
-    assert word_error_rate("ask not what", transcript_text(said)) == 0.0
-    assert word_error_rate("ask not what your", transcript_text(said)) == 0.25
+    assert said.transcript == "Ask not, what."
+    assert word_error_rate("ask not what", said.transcript) == 0.0
+    assert word_error_rate("ask not what your", said.transcript) == 0.25
     assert word_error_rate("ask", "") == 1.0
     assert word_error_rate("", "") == 0.0
