@@ -1,7 +1,6 @@
 """Step 5, ``05_plan``: what a scaling policy will do to your traffic, in virtual time.
 
-`instance` is what one instance carries, measured or given; `is_measured` says which. `TrafficChooser` picks the
-traffic.
+`instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
 
 `Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
 and puts the chosen one into the account.
@@ -13,12 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dgsm_helpers import state
+from dgsm_helpers import deploy, state, tune
 from dgsm_helpers.planning import applying, calibrating, candidates, comparing, frames
 from dgsm_helpers.planning.advice import step_like
 from dgsm_helpers.planning.back_testing import back_test
-from dgsm_helpers.planning.measured import Measured
-from dgsm_helpers.planning.measured import measured as instance
+from dgsm_helpers.planning.measured import Measured, measured
 from dgsm_helpers.simulate.reaction import compare_metrics
 from dgsm_helpers.simulate.sweep import sweep
 from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
@@ -39,12 +37,23 @@ if TYPE_CHECKING:
     from dgsm_helpers.simulate.sweep import Outcome, Recommendation
     from dgsm_helpers.simulate.traffic import Traffic
 
-__all__ = ["Study", "TrafficChooser", "back_test", "instance", "is_measured"]
+__all__ = ["Study", "TrafficChooser", "back_test", "instance"]
 
 
-def is_measured(wb: Workbook) -> bool:
-    """Whether there is evidence of what one instance of this endpoint carries."""
-    return state.newest(wb) is not None
+def instance(wb: Workbook, *, knee: int | None = None) -> Measured:
+    """What one instance carries, and its price; measured now if no measurement is at hand and no ``knee`` is given.
+
+    Args:
+        wb: the workbook.
+        knee: streams that one instance sustains; None: the newest measurement's.
+
+    Raises:
+        SpendNotConfirmed: an endpoint has to be deployed or measured, without ``confirm_spend=True``.
+    """
+    if knee is None and state.newest(wb) is None:
+        deploy.ensure(wb)
+        tune.tune(wb)
+    return measured(wb, knee=knee)
 
 
 class Study:
