@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from kit.imports import (
@@ -142,3 +143,14 @@ def test_only_aws_calls_aws(path):
 )
 def test_every_call_of_aws_is_seen(source):
     assert calls_aws(source, "dgsm_helpers.views.feed")
+
+
+def test_the_picture_of_the_imports_is_drawn_from_them():
+    docs = ROOT / "docs"
+    spec = spec_from_file_location("import_picture", docs / "import_picture.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    arrows = module.without_implied(module.room_imports())
+    assert ("steps", "views") in arrows
+    assert not [arrow for arrow in arrows if arrow[0] == "embedded_aws" and arrow[1] != module.GROUND_ROOM]
+    assert module.picture().count("<path d=") >= len([a for a in arrows if a[1] != module.GROUND_ROOM])
