@@ -10,6 +10,7 @@ from kit.imports import (
     ALLOWED,
     COMPUTED,
     MODULES,
+    ROOT,
     called_name,
     imported_modules,
     is_package,
