@@ -30,6 +30,7 @@ from dgsm_helpers.aws.watch.logs import Known as known_log_lines
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.file_load import FileLoad
 from dgsm_helpers.load.transport.recordings import bundled_recording
+from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.views.feed import origin_of
 from dgsm_helpers.views.pages.report import write_report
 from dgsm_helpers.views.widgets.live_view import Live
@@ -157,5 +158,7 @@ def file_load(wb: Workbook) -> FileLoad:
 
     ``set(n)`` keeps ``n`` files in flight, ``stop()`` ends it and returns a trace of each.
     """
-    recording = bundled_recording()
-    return FileLoad(file_sender(wb, recording.to_wav()), audio_s=recording.duration_s)
+    recording, options = bundled_recording(), ListenOptions()
+    query = {"model": options.model, "language": options.language, "punctuate": options.punctuate}
+    send = file_sender(wb, recording.to_wav(), path=options.path, **query)
+    return FileLoad(send, audio_s=recording.duration_s)

@@ -23,11 +23,12 @@ from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.target_value import GUIDE_HIGH, derive_target
+from dgsm_helpers.load.ladder.target_value import derive_target
 from dgsm_helpers.load.transport.recordings import read_wavs
 from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.planning.tuning import Tuning, default_effort
 from dgsm_helpers.planning.tuning import plan_tuning as plan
+from dgsm_helpers.rules.guide import GUIDE_HIGH
 from dgsm_helpers.views.widgets.ladder_view import LadderView, figure_labels, rung_points
 from dgsm_helpers.views.widgets.what_if import WhatIf
 
