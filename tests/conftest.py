@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
+from kit import endpoints
+from kit.endpoints import Operator
 
 from dgsm_helpers import local
 from dgsm_helpers.session import Workbook, open_workbook
@@ -70,6 +72,14 @@ def hasty_retries(monkeypatch):
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
 
+@pytest.fixture
+def operator(embedded):
+    """Sets faults and quotas of the embedded AWS for one test."""
+    made = Operator(embedded.info)
+    yield made
+    made.undo()
+
+
 _numbers = itertools.count(1)
 
 
@@ -89,3 +99,9 @@ def workbook(embedded, request):
         sagemaker = wb.client("sagemaker")
         if any(e["EndpointName"] == wb.endpoint_name for e in sagemaker.list_endpoints(MaxResults=100)["Endpoints"]):
             sagemaker.delete_endpoint(EndpointName=wb.endpoint_name)
+
+
+@pytest.fixture
+def endpoint(workbook):
+    """A workbook of the test's own whose endpoint is in service."""
+    return endpoints.deployed(workbook())

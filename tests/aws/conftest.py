@@ -1,4 +1,4 @@
-"""Endpoints on the embedded AWS, its faults and quotas; and a workbook whose AWS answers from a script."""
+"""An endpoint on the embedded AWS; and a workbook whose AWS answers from a script."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from kit import endpoints
 
-from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
@@ -108,40 +108,10 @@ def scripted(tmp_path: Path):
         one.all_used()
 
 
-class Operator:
-    """What an operator may do to the embedded AWS; undone after the test."""
-
-    def __init__(self, info: local.ServerInfo) -> None:
-        self._info = info
-        self._quotas: list[dict[str, Any]] = []
-
-    def fault(self, kind: str, **parameters: Any) -> None:
-        local.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
-
-    def quota(self, wb: Workbook, instance_type: str, value: float) -> None:
-        where = {"region": wb.region, "instance_type": instance_type}
-        local.admin(self._info, "PUT", "quotas", {**where, "value": value})
-        self._quotas.append({**where, "value": 20})
-
-    def undo(self) -> None:
-        local.admin(self._info, "DELETE", "faults", {})
-        for quota in self._quotas:
-            local.admin(self._info, "PUT", "quotas", quota)
-
-
-@pytest.fixture
-def operator(embedded):
-    """Sets faults and quotas of the embedded AWS for one test."""
-    made = Operator(embedded.info)
-    yield made
-    made.undo()
-
-
 @pytest.fixture(scope="module")
 def deployed(embedded, request):
     """One endpoint for all tests of a module that leave it as it is; deployed, InService, deleted afterwards."""
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
-    wb = open_workbook("local", home=embedded.home, endpoint_name=name)
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(open_workbook("local", home=embedded.home, endpoint_name=name))
     yield wb
     deployment.delete(wb)

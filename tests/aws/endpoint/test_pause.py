@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state, pause
+from dgsm_helpers.aws.endpoint import deployment, pause
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
@@ -18,18 +20,14 @@ from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFo
 
 @pytest.fixture
 def scaled(workbook, tmp_path):
-    wb = replace(workbook(), home=tmp_path)
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb, 1, 3)
-    registration.apply(wb)
+    wb = endpoints.scaled(replace(workbook(), home=tmp_path), 1, 3, provision_timeout_s=endpoints.PATIENT_S)
     scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2, timezone="Europe/Berlin")
     return wb
 
 
 def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     before = scaling_setup.read(scaled)
-    soon = scaled.now() + timedelta(minutes=2)
-    scheduled_actions.put(scaled, "once", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=1)
+    soon = endpoints.schedule_soon(scaled, "once", min_capacity=1)
     paused = pause.pause(scaled)
     assert "g6.2xlarge" in json.dumps([dict(s.request) for s in paused.setup.steps])
     assert deletion.prove_empty(scaled) == ()
@@ -38,13 +36,14 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     assert "not measured yet" in paused._repr_html_()
     with pytest.raises(NotReady, match="has been paused since"):
         pause.pause(scaled)
-    scaled.sleep(180)
+    until(lambda: scaled.now() > soon, "the one-off action is over")
     back = pause.resume(scaled)
     assert scaling_setup.read(scaled) == before  # the one-off action is over
     assert registration.verify(scaled, min_capacity=1, max_capacity=3).ok
     assert deletion.is_ours(scaled, back.state.arn)
     assert back.took_s > 60
-    assert back.saved_usd == pytest.approx(paused.saved_usd(scaled.now() - timedelta(seconds=back.took_s)), rel=0.2)
+    assert 0 < back.saved_usd <= paused.saved_usd(scaled.now())
+    assert paused.saved_usd(paused.paused_at + timedelta(hours=2)) == pytest.approx(2 * paused.usd_per_hour)
     assert "policy deepgram-streaming-concurrency-policy" in str(back)
     with pytest.raises(NotFound, match="no record"):
         pause.resume(scaled)
@@ -70,18 +69,17 @@ def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
         pause.paused(scaled)
 
 
-def test_pause_while_updating_is_refused_and_changes_nothing(scaled):
+def test_pause_while_updating_is_refused_and_changes_nothing(scaled, operator):
     before = scaling_setup.read(scaled)
-    scaled.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=scaled.endpoint_name,
-        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}],
-    )
+    operator.hold_starts()
+    endpoints.set_desired(scaled, 2)
     with pytest.raises(NotReady, match="is Updating"):
         pause.pause(scaled)
     assert scaling_setup.read(scaled) == before
     with pytest.raises(NotFound, match="no record"):
         pause.paused(scaled)
-    endpoint_state.settle(scaled, timeout_s=3600, on_progress=None)
+    operator.undo()
+    endpoints.settled(scaled)
 
 
 def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operator):
@@ -96,9 +94,10 @@ def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operat
         if progress.status == "Creating":
             raise KeyboardInterrupt
 
+    operator.hold_starts()
     with pytest.raises(KeyboardInterrupt):
         pause.resume(scaled, on_progress=interrupt)
-    scaled.sleep(60)
+    operator.undo()
     back = pause.resume(scaled)
     assert scaling_setup.read(scaled) == before
     assert back.took_s > 120  # from its creation, not from the second call
@@ -116,14 +115,10 @@ def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(sca
 
 
 def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
-    wb = replace(workbook(), home=tmp_path)
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(replace(workbook(), home=tmp_path))
     operator.fault("shortage", instance_type="ml.g6.2xlarge")
-    wb.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=wb.endpoint_name,
-        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
-    )
-    state = endpoint_state.settle(wb, timeout_s=7200, on_progress=None)
+    endpoints.set_desired(wb, 3)
+    state = endpoints.settled(wb)
     assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
     prices = {t: price_per_hour(wb, t).amount_usd for t in state.instances_by_type}
     paused = pause.pause(wb)

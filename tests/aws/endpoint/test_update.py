@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state, update
+from dgsm_helpers.aws.endpoint import deployment, update
 from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
@@ -14,10 +16,7 @@ OTHER = ("ml.g6e.2xlarge", "ml.g5.2xlarge")
 
 @pytest.fixture
 def scaled(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb, 1, 3)
-    registration.apply(wb)
+    wb = endpoints.scaled(workbook(), 1, 3, provision_timeout_s=endpoints.PATIENT_S)
     scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
     return wb
 
@@ -28,8 +27,7 @@ def scaling_of(wb):
 
 def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled):
     registration.register(scaled, 2, 3)
-    while (deployment.status(scaled).running, deployment.status(scaled).status) != (2, "InService"):
-        scaled.sleep(20)
+    endpoints.running(scaled, 2)
     before, former = scaling_of(scaled), deployment.status(scaled).config_name
     done = update.update(scaled, deployment.plan(scaled, OTHER))
     assert done.former_config_name == former
@@ -44,7 +42,8 @@ def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled)
     assert registration.verify(scaled).ok
     again = update.roll_back(scaled, former)
     assert (again.former_config_name, "was as asked for" in again._repr_html_()) == (None, True)
-    assert update.update(scaled, deployment.plan(scaled)).former_config_name is None
+    same = deployment.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)
+    assert update.update(scaled, same).former_config_name is None
 
 
 def test_update_that_sagemaker_takes_back_leaves_scaling_on(scaled, operator):
@@ -66,12 +65,10 @@ def test_update_that_is_refused_leaves_scaling_on(scaled, operator):
     assert scaling_of(scaled) == before
 
 
-def test_update_while_updating_is_refused_and_changes_nothing(scaled):
+def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
     before = scaling_of(scaled)
-    scaled.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=scaled.endpoint_name,
-        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
-    )
+    operator.hold_starts()
+    endpoints.set_desired(scaled, 3)
     for change in (
         lambda: update.update(scaled, deployment.plan(scaled, OTHER)),
         lambda: update.roll_back(scaled, deployment.status(scaled).config_name),
@@ -80,8 +77,8 @@ def test_update_while_updating_is_refused_and_changes_nothing(scaled):
         with pytest.raises(NotReady, match="is Updating: SageMaker takes one change at a time"):
             change()
     assert scaling_of(scaled) == before
-    while deployment.status(scaled).status != "InService":
-        scaled.sleep(20)
+    operator.undo()
+    endpoints.settled(scaled)
 
 
 def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operator):
@@ -90,16 +87,19 @@ def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operat
     with Load(scaled) as load:
         load.set(3)
         load.wait_open()
-        scaled.sleep(60)
-        said = update.warnings(scaled, deployment.plan(scaled, types))
+        plan = deployment.plan(scaled, types)
+        said = until(lambda: live(3, update.warnings(scaled, plan)), "three live streams are warned of")
     assert "About 3 streams are live" in said[0]
     assert "1 × ml.g5.2xlarge may be needed, the quota is 0" in said[1]
-    assert update.warnings(scaled, deployment.plan(scaled)) == ()
+    assert update.warnings(scaled, deployment.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)) == ()
+
+
+def live(streams, warnings):
+    return warnings if warnings and f"About {streams} streams" in warnings[0] else None
 
 
 def test_update_of_an_endpoint_that_does_not_scale_leaves_it_so(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     assert update.update(wb, deployment.plan(wb, OTHER)).restored == ()
     assert registration.target(wb) is None
 
@@ -126,7 +126,7 @@ def test_update_that_would_end_another_variant_is_refused(workbook):
     request["ProductionVariants"] = [variant, {**variant, "VariantName": "Green"}]
     sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(**plan.endpoint_request())
-    endpoint_state.settle(blue, timeout_s=3600, on_progress=None)
+    endpoints.settled(blue)
     for change in (update.update, update.warnings):
         with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
             change(blue, deployment.plan(blue, OTHER))

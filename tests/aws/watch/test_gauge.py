@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from kit.waiting import until
 
 from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.transport.background_load import Load
@@ -12,24 +13,27 @@ from dgsm_helpers.load.transport.background_load import Load
 
 @pytest.fixture(scope="module")
 def held(deployed):
-    """Three streams held for some seconds: the wall-clock times of begin and end."""
+    """Three streams held until they are counted: the wall-clock times of begin and end, and when all had ended."""
+    count = gauge(deployed, settle_s=0.5)
     with Load(deployed) as load:
         load.set(3)
         load.wait_open()
         begin = time.time()
-        time.sleep(4)
+        until(lambda: count(begin, time.time()) == 3.0, "three streams are counted")
         end = time.time()
-    return begin, end
+    return begin, end, time.time()
 
 
 def test_streams_that_are_held_are_counted(deployed, held):
-    assert gauge(deployed, settle_s=0.5)(*held) == 3.0
+    begin, end, _ = held
+    assert gauge(deployed, settle_s=0.5)(begin, end) == 3.0
 
 
 def test_streams_before_are_not_counted_in(deployed, held):
-    _, end = held
-    time.sleep(4)
-    assert gauge(deployed, settle_s=0.0)(end + 0.5, end + 4) == 0.0
+    *_, over = held
+    count = gauge(deployed, settle_s=0.0)
+    until(lambda: count(over, time.time()) is not None, "a whole period after the streams has passed")
+    assert count(over, time.time()) == 0.0
 
 
 def test_what_is_shorter_than_a_datapoint_has_no_count(deployed):
@@ -39,4 +43,5 @@ def test_what_is_shorter_than_a_datapoint_has_no_count(deployed):
 
 def test_cloudwatch_that_would_not_answer_is_no_count(deployed, held, operator):
     operator.fault("denied", service="cloudwatch", operation="*")
-    assert gauge(deployed, settle_s=0.5)(*held) is None
+    begin, end, _ = held
+    assert gauge(deployed, settle_s=0.5)(begin, end) is None

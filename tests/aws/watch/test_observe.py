@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import pandas as pd
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
@@ -11,25 +16,51 @@ from dgsm_helpers.load.transport.background_load import Load
 STREAMS = 12
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of an endpoint that 12 streams had to themselves, and then of its scaling out to a target of 5."""
+
+    policy_name: str
+    before: observe.Metrics
+    alarms: pd.DataFrame
+    activities: pd.DataFrame
+    instances: pd.DataFrame
+    story: str
+
+
 @pytest.fixture(scope="module")
 def watched(deployed):
-    """The deployed endpoint after 12 streams met a target of 5; scaled out, with the streams still on it."""
     registration.register(deployed)
-    registration.apply(deployed)
     with Load(deployed) as load:
+        begin = deployed.now()
         load.set(STREAMS)
         load.wait_open()
-        for _ in range(120):
-            deployed.sleep(20)
-            if "Successful" in set(observe.activities(deployed)["status"]):
-                break
-        deployed.sleep(70)
-        yield deployed
+        # The policy comes when one instance has been seen with all of them: a busy machine opens them slowly.
+        endpoints.streams_seen(deployed, STREAMS, begin)
+        before = until(lambda: whole(observe.metrics(deployed, start=begin)), "metrics by type and by minute")
+        registration.apply(deployed)
+        until(lambda: "Successful" in set(observe.activities(deployed)["status"]), "a scale-out has succeeded")
+        endpoints.running(deployed, 3)
+        yield Watched(
+            deployed.policy_name,
+            before,
+            observe.alarms(deployed),
+            observe.activities(deployed),
+            observe.instances(deployed),
+            observe.story(deployed),
+        )
     registration.remove(deployed)
 
 
+def whole(metrics):
+    """The metrics once a minute of every kind is there."""
+    by_type, traffic = metrics.by_type, metrics.traffic
+    seen = not by_type.empty and by_type.max().max() == STREAMS and traffic["invocations_count"].sum() >= STREAMS
+    return metrics if seen and len(traffic) > 1 and traffic["first_chunk_p99_ms"].max() > 0 else None
+
+
 def test_concurrency_is_what_was_opened(watched):
-    found = observe.metrics(watched)
+    found = watched.before
     assert found.period_s == 10
     assert found.notes == ()
     assert found.concurrency["concurrency_max_streams"].max() == STREAMS
@@ -37,20 +68,20 @@ def test_concurrency_is_what_was_opened(watched):
 
 
 def test_each_type_has_a_series_of_its_own(watched):
-    by_type = observe.metrics(watched).by_type
+    by_type = watched.before.by_type
     assert "concurrency_max_streams/ml.g6.2xlarge" in by_type.columns
     assert by_type["concurrency_max_streams/ml.g6.2xlarge"].max() == STREAMS
 
 
 def test_sessions_and_latency_are_counted(watched):
-    traffic = observe.metrics(watched, last_s=3600).traffic
+    traffic = watched.before.traffic
     assert traffic["invocations_count"].sum() >= STREAMS
     assert traffic["first_chunk_p99_ms"].max() > 0
     assert (traffic.index[1] - traffic.index[0]).total_seconds() == 60
 
 
 def test_high_alarm_fired_and_its_geometry_is_readable(watched):
-    alarms = observe.alarms(watched).set_index("side")
+    alarms = watched.alarms.set_index("side")
     assert alarms.loc["high", "threshold_streams"] == 5.0
     assert alarms.loc["high", "period_s"] == 10
     assert alarms.loc["high", "statistic"] in ("Average", "Maximum")
@@ -58,16 +89,16 @@ def test_high_alarm_fired_and_its_geometry_is_readable(watched):
 
 
 def test_activity_says_which_alarm_and_policy_and_how_many(watched):
-    activities = observe.activities(watched)
+    activities = watched.activities
     out = activities[activities["desired_instances"] == 3].iloc[0]
     assert (out["trigger"], out["alarm_side"], out["policy"]) == ("alarm", "high", watched.policy_name)
     assert out["status"] == "Successful"
     assert out["duration_s"] > 0
-    assert "Setting desired instance count to 3." in observe.story(watched)
+    assert "Setting desired instance count to 3." in watched.story
 
 
 def test_instances_went_from_one_to_three(watched):
-    frame = observe.instances(watched)
+    frame = watched.instances
     assert frame["desired_instances"].tolist()[0] == 1
     assert frame["running_instances"].tolist()[-1] == 3
     assert frame.index.is_monotonic_increasing

@@ -1,0 +1,137 @@
+"""Endpoints on the embedded AWS as tests need them: in service, scaling, held still, waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dgsm_helpers import local
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.session import Workbook, open_workbook
+from kit.waiting import AT_MOST_S, until
+
+PATIENT_S = 3600
+"""`provision_timeout_s` of an endpoint that `Operator.hold_starts` is to hold: half a minute of wall time per type."""
+
+
+def deployed(wb: Workbook, **plan: Any) -> Workbook:
+    """The workbook, its endpoint in service; ``plan`` goes to `deployment.plan`."""
+    deployment.deploy(wb, deployment.plan(wb, **plan))
+    return wb
+
+
+def scaled(wb: Workbook, low: int = 1, high: int = 4, policy: ScalingPolicy | None = None, **plan: Any) -> Workbook:
+    """The workbook, its endpoint in service and scaling, by the guide's policy unless another is given."""
+    deployed(wb, **plan)
+    registration.register(wb, low, high)
+    registration.apply(wb, policy)
+    return wb
+
+
+@contextmanager
+def scaled_endpoint(home: Path, name: str, low: int = 1, high: int = 4) -> Iterator[Workbook]:
+    """A deployed endpoint with the guide's policy, for a module or a session; deleted afterwards."""
+    wb = scaled(open_workbook("local", home=home, endpoint_name=name), low, high)
+    yield wb
+    deletion.delete(wb)
+
+
+def settled(wb: Workbook) -> endpoint_state.EndpointState:
+    """The endpoint once no change of it is in progress."""
+    state = endpoint_state.settle(wb, timeout_s=local_seconds(wb), on_progress=None)
+    assert state is not None
+    return state
+
+
+def local_seconds(wb: Workbook, wall_s: float = AT_MOST_S) -> float:
+    """Seconds of the workbook's time that pass in ``wall_s`` of wall time, for its timeouts."""
+    return wall_s / wb.wall_seconds(1.0)
+
+
+def running(wb: Workbook, count: int) -> endpoint_state.EndpointState:
+    """The endpoint once it is in service with so many instances of the workbook's variant."""
+
+    def looked() -> endpoint_state.EndpointState | None:
+        state = deployment.status(wb)
+        there = (state.status, state.variant(wb.variant_name).running) == ("InService", count)
+        return state if there else None
+
+    return until(looked, f"{count} instances of {wb.resource_id} run")
+
+
+def set_desired(wb: Workbook, instances: int) -> None:
+    """Ask SageMaker for so many instances, as an operator does by hand."""
+    change = {"VariantName": wb.variant_name, "DesiredInstanceCount": instances}
+    wb.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=[change]
+    )
+
+
+def streams_seen(wb: Workbook, count: float, since: datetime) -> observe.Metrics:
+    """CloudWatch's metrics since then, once it has seen so many streams on one instance."""
+
+    def looked() -> observe.Metrics | None:
+        metrics = observe.metrics(wb, start=since)
+        return metrics if metrics.concurrency["concurrency_max_streams"].max() >= count else None
+
+    return until(looked, f"CloudWatch has seen {count:g} streams on one instance of {wb.resource_id}")
+
+
+def let_beats_pass(wb: Workbook, seconds: float) -> None:
+    """Wait until the autoscaler has run for so many seconds of local time: it publishes what is seen here itself."""
+    begin = wb.now()
+    end = begin + timedelta(seconds=seconds)
+
+    def looked() -> bool:
+        seen = observe.metrics(wb, start=begin - timedelta(seconds=60)).concurrency.dropna()
+        return not seen.empty and seen.index[-1] >= end
+
+    until(looked, f"{seconds:g} s of metrics of {wb.resource_id}")
+
+
+def schedule_soon(wb: Workbook, name: str, *, in_s: float = 120.0, **bounds: int) -> datetime:
+    """A scheduled action that fires soon; its time. Put again where that time passed before it was put."""
+    while True:
+        soon = (wb.now() + timedelta(seconds=in_s)).replace(microsecond=0)
+        try:
+            scheduled_actions.put(wb, name, f"at({soon:%Y-%m-%dT%H:%M:%S})", **bounds)
+        except InvalidInput as error:
+            assert "would never fire" in str(error)
+        else:
+            return soon
+
+
+class Operator:
+    """What an operator may do to the embedded AWS; undone after the test."""
+
+    def __init__(self, info: local.ServerInfo) -> None:
+        self._info = info
+        self._quotas: list[dict[str, Any]] = []
+
+    def fault(self, kind: str, **parameters: Any) -> None:
+        """Set a fault."""
+        local.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
+
+    def hold_starts(self) -> None:
+        """No instance starts before `undo`: what is Creating or Updating stays so (`PATIENT_S`)."""
+        self.fault("shortage", instance_type="*")
+
+    def quota(self, wb: Workbook, instance_type: str, value: float) -> None:
+        """Set the quota of a type."""
+        where = {"region": wb.region, "instance_type": instance_type}
+        local.admin(self._info, "PUT", "quotas", {**where, "value": value})
+        self._quotas.append({**where, "value": 20})
+
+    def undo(self) -> None:
+        """End every fault and set the quotas back."""
+        local.admin(self._info, "DELETE", "faults", {})
+        for quota in self._quotas:
+            local.admin(self._info, "PUT", "quotas", quota)
