@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion, inventory
 from dgsm_helpers.aws.endpoint import deployment
@@ -13,10 +14,7 @@ from dgsm_helpers.errors import AccessDenied, NotReady
 @pytest.fixture
 def everything(workbook):
     """An endpoint with scaling, an alarm and a dashboard of the workbook's own."""
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb)
-    registration.apply(wb)
+    wb = endpoints.scaled(workbook())
     cloudwatch = wb.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName=f"{inventory.alarm_prefix(wb)}errors",
@@ -70,8 +68,7 @@ def test_everything_goes_in_order_and_the_second_time_nothing(everything):
 
 
 def test_older_configs_go_too(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     deployment.update(wb, deployment.plan(wb, download_timeout_s=1800))
     assert sum(item.kind == "endpoint config" for item in deletion.find(wb).items) == 2
     deletion.delete(wb)
@@ -98,7 +95,7 @@ def foreign(workbook):
     client.create_model(**{k: v for k, v in plan.model_request().items() if k != "Tags"})
     client.create_endpoint_config(**{k: v for k, v in plan.endpoint_config_request().items() if k != "Tags"})
     client.create_endpoint(EndpointName=wb.endpoint_name, EndpointConfigName=plan.config_name)
-    client.get_waiter("endpoint_in_service").wait(EndpointName=wb.endpoint_name, WaiterConfig={"Delay": 1})
+    endpoints.settled(wb)
     return wb, plan
 
 
@@ -123,11 +120,18 @@ def test_untagged_resources_go_when_named(foreign):
     assert deletion.find(wb).items == ()
 
 
-def test_endpoint_still_creating_is_waited_for(workbook):
-    wb = workbook()
+def test_endpoint_still_creating_is_waited_for(workbook, operator):
+    wb, seen = workbook(), []
+    operator.hold_starts()
     with pytest.raises(NotReady):
-        deployment.deploy(wb, deployment.plan(wb), timeout_s=1)
-    deletion.delete(wb)
+        deployment.deploy(wb, deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
+
+    def let_it_start(progress):
+        seen.append(progress.status)
+        operator.undo()
+
+    deletion.delete(wb, on_progress=let_it_start)
+    assert seen[0] == "Creating"
     assert deletion.find(wb).items == ()
 
 
@@ -144,8 +148,7 @@ def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
 
 
 def test_interrupted_clean_up_says_how_far_it_came_and_can_go_on(workbook, operator):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     operator.fault("denied", service="sagemaker", operation="DeleteModel")
     with pytest.raises(AccessDenied) as caught:
         deletion.delete(wb)

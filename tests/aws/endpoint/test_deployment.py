@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from kit import endpoints
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
@@ -186,10 +187,8 @@ def test_listing_that_does_not_exist_leaves_nothing(workbook):
 def test_update_keeps_name_and_count_and_the_former_config(workbook):
     wb = workbook()
     first = deployment.deploy(wb, deployment.plan(wb))
-    capacity = [{"VariantName": wb.variant_name, "DesiredInstanceCount": 2}]
-    client = wb.client("sagemaker")
-    client.update_endpoint_weights_and_capacities(EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=capacity)
-    client.get_waiter("endpoint_in_service").wait(EndpointName=wb.endpoint_name, WaiterConfig={"Delay": 1})
+    endpoints.set_desired(wb, 2)
+    endpoints.settled(wb)
     other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
     updated = deployment.update(wb, other)
     assert updated.previous_config_name == first.config_name

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from kit import endpoints
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.core.price_list import price_per_hour
@@ -24,8 +25,7 @@ from dgsm_helpers.session import open_workbook
 def pair(embedded):
     """An endpoint that runs two instances and is not registered."""
     wb = open_workbook("local", home=embedded.home, endpoint_name="measuring-pair")
-    deployment.deploy(wb, deployment.plan(wb, initial_count=2))
-    yield wb
+    yield endpoints.deployed(wb, initial_count=2)
     deployment.delete(wb)
 
 
@@ -54,13 +54,6 @@ def counts(wb):
 def held(wb):
     target = registration.target(wb)
     return target.min_capacity, target.scale_in_suspended, target.scale_out_suspended, target.scheduled_suspended
-
-
-def set_desired(wb, instances):
-    change = {"VariantName": wb.variant_name, "DesiredInstanceCount": instances}
-    wb.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=[change]
-    )
 
 
 def test_scaling_is_suspended_within_and_on_afterwards(scaled):
@@ -95,7 +88,7 @@ def test_minimum_above_one_is_lowered_and_raised_again(two_at_least):
     with measuring.one_instance(two_at_least):
         assert held(two_at_least) == (1, True, True, True)
         assert counts(two_at_least) == (1, 1)
-        two_at_least.sleep(120)
+        endpoints.let_beats_pass(two_at_least, 120)
         assert counts(two_at_least) == (1, 1), "the autoscaler left it alone"
     assert held(two_at_least) == (2, False, False, False)
     assert counts(two_at_least) == (2, 2)
@@ -129,7 +122,7 @@ def test_interrupt_while_putting_back_waits_until_that_is_done(pair):
     with pytest.raises(KeyboardInterrupt), measuring.one_instance(pair, say=say):
         pass
     assert said[-1] == "Interrupted: the endpoint is put back as it was first."
-    endpoint_state.settle(pair, timeout_s=1800, on_progress=None)
+    endpoints.settled(pair)
     assert counts(pair) == (2, 2)
 
 
@@ -146,7 +139,7 @@ with pin.one_instance(wb):
 
 def kill_while_measuring(embedded, wb):
     command = [sys.executable, "-c", KILLED, str(embedded.home), wb.endpoint_name]
-    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(command, capture_output=True, check=False, timeout=240).returncode == -signal.SIGKILL
 
 
 def test_killed_measurement_is_put_back_on_demand(two_at_least, embedded):
@@ -179,12 +172,12 @@ def test_killed_measurement_that_somebody_put_back_is_forgotten(scaled, embedded
 
 def test_change_of_capacity_meanwhile_is_noticed_and_left(pair):
     with pytest.raises(MeasurementInvalid, match="somebody asked for 3 instances"), measuring.one_instance(pair) as pin:
-        set_desired(pair, 3)
+        endpoints.set_desired(pair, 3)
         with pytest.raises(MeasurementInvalid, match="somebody asked for 3 instances"):
             pin.check()
     assert counts(pair) == (3, 3)
-    set_desired(pair, 2)
-    assert endpoint_state.settle(pair, timeout_s=1800, on_progress=None).running == 2
+    endpoints.set_desired(pair, 2)
+    assert endpoints.settled(pair).running == 2
 
 
 def test_scaling_switched_on_meanwhile_is_noticed_and_left(scaled):
@@ -208,8 +201,7 @@ def test_error_within_keeps_its_kind_and_names_the_change(scaled):
 
 
 def test_endpoint_deleted_meanwhile_is_said(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     with pytest.raises(MeasurementInvalid, match="the endpoint was deleted"), measuring.one_instance(wb):
         deployment.delete(wb)
 
@@ -243,13 +235,15 @@ def test_missing_endpoint_or_variant_is_not_found(workbook):
         pytest.fail("nothing to measure")
 
 
-def test_endpoint_that_is_not_in_service_is_refused(workbook):
+def test_endpoint_that_is_not_in_service_is_refused(workbook, operator):
     wb = workbook()
+    operator.hold_starts()
     with pytest.raises(NotReady):
-        deployment.deploy(wb, deployment.plan(wb), timeout_s=1)
+        deployment.deploy(wb, deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
     with pytest.raises(NotReady, match="is Creating"), measuring.one_instance(wb):
         pytest.fail("it cannot be measured yet")
-    endpoint_state.settle(wb, timeout_s=1800, on_progress=None)
+    operator.undo()
+    endpoints.settled(wb)
 
 
 def test_spending_has_to_be_confirmed_before_anything_changes(scripted):

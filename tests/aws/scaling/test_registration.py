@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
@@ -117,7 +119,8 @@ def test_impossible_bounds_are_refused(deployed, bounds, kind, text):
 
 def test_bounds_above_the_quota_are_warned_about(deployed, operator):
     operator.quota(deployed, "ml.g5.2xlarge", 2)
-    made = registration.register(deployed, 1, 4)
+    fresh = dataclasses.replace(deployed, readings={})  # a workbook that has not read quotas yet
+    made = registration.register(fresh, 1, 4)
     assert any("above the quota of ml.g5.2xlarge (2)" in warning for warning in made.warnings)
     assert "ml.g5.2xlarge" in made._repr_html_()
     registration.remove(deployed)
@@ -134,13 +137,15 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
         registration.suspend(deployed)
 
 
-def test_endpoint_still_creating_is_not_ready(workbook):
+def test_endpoint_still_creating_is_not_ready(workbook, operator):
     wb = workbook()
-    plan = deployment.plan(wb)
+    plan = deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S)
+    operator.hold_starts()
     with pytest.raises(NotReady):
         deployment.deploy(wb, plan, timeout_s=1)
     with pytest.raises(NotReady, match="is Creating"):
         registration.register(wb)
+    operator.undo()
     deployment.deploy(wb, plan)
 
 
@@ -198,7 +203,14 @@ def test_printed_commands_do_the_same_as_the_calls(deployed, embedded, tmp_path)
     for block in registration.cli_commands(deployed).strip().split("\n\n"):
         command = block.replace("aws ", f"{sys.executable} -m awscli ", 1)
         done = subprocess.run(
-            command, shell=True, env=embedded.env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+            command,
+            shell=True,
+            env=embedded.env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
     assert isinstance(json.loads(done.stdout)["ScalingActivities"], list)
@@ -208,13 +220,10 @@ def test_printed_commands_do_the_same_as_the_calls(deployed, embedded, tmp_path)
 
 
 def test_raised_minimum_scales_out_at_once_and_is_in_the_activities(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     registration.register(wb, 2, 4)
-    for _ in range(60):
-        wb.sleep(20)
-        if deployment.status(wb).running == 2:
-            break
+    endpoints.running(wb, 2)
+    until(lambda: observe.activities(wb)["status"].tolist() == ["Successful"], "the activity has succeeded")
     activities = observe.activities(wb)
     assert activities["desired_instances"].tolist() == [2]
     assert activities["trigger"].tolist() == ["bounds"]

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, pause
@@ -18,28 +20,20 @@ from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.recordings import bundled_recording
 
 
-def settled(wb, *, running):
-    for _ in range(60):
-        state = deployment.status(wb)
-        if (state.status, state.variant(wb.variant_name).running) == ("InService", running):
-            return state
-        wb.sleep(20)
-    raise AssertionError(state)
-
-
 def test_custom_variant_name_is_registered_loaded_and_watched_like_the_guides(workbook):
-    wb = workbook(variant_name="Nova3")
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook(variant_name="Nova3"))
     registration.register(wb, 1, 3)
-    registration.apply(wb, ScalingPolicy(target_value=2))
-    assert registration.verify(wb, ScalingPolicy(target_value=2)).target.resource_id.endswith("/variant/Nova3")
     with Load(wb) as load:
+        begin = wb.now()
         load.set(4)
         load.wait_open()
-        settled(wb, running=2)
-        assert observe.metrics(wb).concurrency["concurrency_max_streams"].max() == 4
-    assert observe.activities(wb)["desired_instances"].dropna().tolist()[0] == 2
-    assert observe.instances(wb)["running_instances"].tolist()[-1] >= 1
+        metrics = endpoints.streams_seen(wb, 4, begin)
+        assert metrics.concurrency["concurrency_max_streams"].max() == 4
+        registration.apply(wb, ScalingPolicy(target_value=2))
+        assert registration.verify(wb, ScalingPolicy(target_value=2)).target.resource_id.endswith("/variant/Nova3")
+        endpoints.running(wb, 2)
+        assert observe.activities(wb)["desired_instances"].dropna().tolist()[0] == 2
+        assert observe.instances(wb)["running_instances"].tolist()[-1] == 2
     assert "variant/Nova3" in export(wb, "cli").text
     deployment.delete(wb)
     assert deletion.prove_empty(wb) == ()
@@ -59,18 +53,18 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
     ]
     sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(**plan.endpoint_request())
-    settled(blue, running=1)
+    endpoints.running(blue, 1)
     registration.register(blue, 1, 2)
     registration.register(green, 1, 3)
     registration.apply(blue, ScalingPolicy(target_value=50))
     registration.apply(green, ScalingPolicy(target_value=1))
     with Load(green) as load:
+        begin = green.now()
         load.set(8)
         load.wait_open()
-        settled(green, running=3)
-        seen = {
-            wb.variant_name: observe.metrics(wb).concurrency["concurrency_max_streams"].max() for wb in (blue, green)
-        }
+        endpoints.running(green, 3)
+        metrics = {wb.variant_name: observe.metrics(wb, start=begin) for wb in (blue, green)}
+    seen = {name: found.concurrency["concurrency_max_streams"].max() for name, found in metrics.items()}
     # On a busy machine the fleet grows before the last of them has opened: no instance need ever have had all.
     assert seen["Blue"] == 0
     assert 1 < seen["Green"] <= 8
@@ -85,21 +79,24 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
 
 
 def test_endpoint_that_takes_files_only_is_scaled_by_its_files(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb, 1, 2)
-    registration.apply(wb, ScalingPolicy(target_value=2))
-    wav = bundled_recording().to_wav(duration_s=4)
+    wb = endpoints.scaled(workbook(), 1, 2, ScalingPolicy(target_value=2))
+    # Each takes the instance longer than it takes any client to send it.
+    wav = bundled_recording().to_wav(duration_s=20)
+    begin = wb.now()
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(60)))
+        answers = list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(24)))
     assert all(deployment.transcript_of(answer) for answer in answers)
-    wb.sleep(90)
-    metrics = observe.metrics(wb, last_s=1800)
+
+    def counted():
+        found = observe.metrics(wb, start=begin)
+        return found if found.traffic["invocations_count"].sum() >= 24 else None
+
+    metrics = until(counted, "every file is counted")
     assert metrics.concurrency["concurrency_max_streams"].max() > 2
-    assert metrics.traffic["invocations_count"].sum() == 60
+    assert metrics.traffic["invocations_count"].sum() == 24
     assert metrics.traffic["model_latency_p99_ms"].max() > 0
     assert metrics.traffic["first_chunk_p50_ms"].dropna().empty
-    settled(wb, running=2)
+    until(lambda: 2 in observe.activities(wb)["desired_instances"].tolist(), "a scale-out to two")
 
 
 def test_asynchronous_endpoint_is_refused_with_the_manuals_words(deployed, scripted):

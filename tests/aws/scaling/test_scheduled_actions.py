@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from kit import endpoints
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
@@ -25,7 +26,7 @@ def test_scheduled_actions_are_listed_with_their_next_time_the_next_first(regist
     scheduled_actions.put(
         registered, "night", "cron(0 22 * * ? *)", min_capacity=1, max_capacity=2, timezone="Europe/Berlin"
     )
-    soon = registered.now() + timedelta(hours=1)
+    soon = registered.now() + timedelta(hours=10)
     scheduled_actions.put(registered, "launch", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=3)
     found = scheduled_actions.listed(registered)
     assert {a.name: (a.min_capacity, a.max_capacity, a.timezone) for a in found} == {
@@ -110,15 +111,10 @@ def test_schedule_needs_a_registered_target(deployed):
 
 
 def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activities(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     registration.register(wb, 1, 4)
-    soon = wb.now() + timedelta(minutes=3)
-    scheduled_actions.put(wb, "event", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=2)
-    for _ in range(60):
-        wb.sleep(30)
-        if deployment.status(wb).running == 2:
-            break
+    endpoints.schedule_soon(wb, "event", min_capacity=2)
+    endpoints.running(wb, 2)
     target = registration.target(wb)
     assert (target.min_capacity, target.max_capacity, deployment.status(wb).running) == (2, 4, 2)
     shown = observe.activities(wb)

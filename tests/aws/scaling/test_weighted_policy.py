@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import endpoints
+from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling import weighted_policy as weighted
 from dgsm_helpers.aws.scaling.weighted_policy import (
@@ -206,33 +207,40 @@ def test_mixed_forms_read_live_streams_as_computed_by_hand(deployed):
     with Load(deployed) as load:
         load.set(4)
         load.wait_open()
-        deployed.sleep(400)
-        read = {form: reading(deployed, weighted_policy(deployed, form, capacity_by_type=POOL)) for form in FORMS}
-    assert read == pytest.approx(
-        {
+        policies = {form: weighted_policy(deployed, form, capacity_by_type=POOL) for form in FORMS}
+        expected = {
             "weighted-streams": 4 / 3,
             "mean-of-ratios": 4 / 20 / 3,
             "max-of-ratios": 4 / 20,
             "guarded-mean": 4 / 20,
             "sum-over-sum": 4 / 20,
-        },
-        rel=1e-4,
-    )
+        }
+        read = {}
+
+        def as_computed():
+            read.update({form: reading(deployed, policy) for form, policy in policies.items()})
+            return read == pytest.approx(expected, rel=1e-4)
+
+        until(as_computed, f"{expected} is read of a minute that the streams held whole; {read} is the last reading")
 
 
 def test_mixed_fleet_grows_until_its_capacity_is_within_the_share_and_falls_back_when_short(workbook, operator):
     wb = workbook()
     operator.fault("shortage", instance_type="ml.g6.2xlarge")
-    deployment.deploy(wb, deployment.plan(wb))
+    endpoints.deployed(wb)
     by_type = capacities(wb, dict.fromkeys(POOL, 10))
     registration.register(wb, 1, 4)
-    registration.apply(wb, weighted_policy(wb, "sum-over-sum", capacity_by_type=by_type))
     with Load(wb) as load:
         load.set(12)
         load.wait_open()
-        wb.sleep(60)
-        before = usage(wb, by_type)
-        after = wait_within(wb, by_type, 0.7, streams=12)
+
+        def seen():
+            found = usage(wb, by_type)
+            return found if found.streams >= 12 else None
+
+        before = until(seen, "twelve streams are seen")
+        registration.apply(wb, weighted_policy(wb, "sum-over-sum", capacity_by_type=by_type))
+        after = wait_within(wb, by_type, 0.7, streams=12, timeout_s=endpoints.local_seconds(wb))
     assert (before.instances, before.share) == (1, pytest.approx(1.2))
     # Two are enough; a third may come when the metric still shows the time before the second.
     preferred, fallback, last = (t.instances for t in after.types)
@@ -242,7 +250,7 @@ def test_mixed_fleet_grows_until_its_capacity_is_within_the_share_and_falls_back
     with pytest.raises(NotReady, match="at most 10%"), Load(wb) as load:
         load.set(12)
         load.wait_open()
-        wb.sleep(30)
+        until(seen, "twelve streams are seen again")
         wait_within(wb, by_type, 0.1, timeout_s=10)
     registration.remove(wb)
-    endpoint_state.settle(wb, timeout_s=3600, on_progress=None)
+    endpoints.settled(wb)
