@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from kit import endpoints, waiting
 from kit.doctor_snapshots import evidence
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
@@ -36,14 +36,14 @@ SEEN = Expected(peak_streams=20, growth_per_min=0.5, stream_s=200)
 POLICY = registration.ScalingPolicy(target_value=7)
 
 
-def until(wb, rule: str, verdict: RuleVerdict, *, timeout_s: float = 30.0):
-    """The finding once it has that verdict; the last one otherwise."""
-    end = time.monotonic() + timeout_s
-    while True:
+def until(wb, rule: str, *verdicts: RuleVerdict):
+    """The finding once it has one of these verdicts."""
+
+    def looked():
         finding = examine(wb, SEEN)[rule]
-        if finding.verdict is verdict or time.monotonic() > end:
-            return finding
-        time.sleep(0.5)
+        return finding if finding.verdict in verdicts else None
+
+    return waiting.until(looked, f"{rule} is {' or '.join(verdicts)}", every_s=0.3)
 
 
 def measured(wb, day=24, **fingerprint):
@@ -55,14 +55,15 @@ def measured(wb, day=24, **fingerprint):
 
 
 @pytest.fixture(scope="module")
-def healthy(deployed):
+def healthy(embedded):
     """The module's endpoint, registered and measured; its alarms have seen data."""
-    registration.register(deployed, 1, 4)
-    registration.apply(deployed, POLICY)
-    measured(deployed)
+    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-healthy")
+    endpoints.scaled(wb, policy=POLICY, provision_timeout_s=endpoints.PATIENT_S)
+    measured(wb)
     for rule in ("metric-present", "alarms-have-data"):
-        assert until(deployed, rule, OK).verdict is OK
-    return deployed
+        until(wb, rule, OK)
+    yield wb
+    deployment.delete(wb)
 
 
 @contextmanager
@@ -100,10 +101,7 @@ def policy(wb, **changed):
 
 def scaling_in_by_hand(wb):
     """Back to one instance without waiting for the low alarm."""
-    wb.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=wb.endpoint_name,
-        DesiredWeightsAndCapacities=[{"VariantName": wb.variant_name, "DesiredInstanceCount": 1}],
-    )
+    endpoints.set_desired(wb, 1)
     assert until(wb, "endpoint-in-service", OK).evidence == "InService, 1 running"
 
 
@@ -120,8 +118,8 @@ def put_again(wb, alarm, **changed):
 
 
 def test_nothing_is_wrong_with_an_endpoint_made_by_the_workbook(healthy):
-    diagnosis = examine(healthy, SEEN)
-    assert [f for f in diagnosis.findings if f.verdict is not OK] == []
+    # A busy machine publishes the newest metrics late, which two rules rightly say.
+    waiting.until(lambda: {f.verdict for f in examine(healthy, SEEN).findings} == {OK}, "every rule is OK", every_s=0.3)
 
 
 @breaks("not-suspended")
@@ -251,18 +249,19 @@ def test_evidence_that_cannot_be_read_leaves_the_other_rules_their_answers(healt
 
 
 @breaks("bounds-hold-running", "endpoint-in-service")
-def test_a_fleet_outside_its_bounds_is_found_while_it_is_pulled_into_them(healthy):
+def test_a_fleet_outside_its_bounds_is_found_while_it_is_pulled_into_them(healthy, operator):
+    operator.hold_starts()
     with registered(healthy, MinCapacity=2):
         assert examine(healthy, SEEN)["bounds-hold-running"].verdict is WARN
         assert until(healthy, "endpoint-in-service", WARN).evidence.startswith("Updating")
-        assert until(healthy, "bounds-hold-running", OK).verdict is OK
+        operator.undo()
+        until(healthy, "bounds-hold-running", OK)
     scaling_in_by_hand(healthy)
 
 
 @breaks("activities-succeed")
 def test_a_scale_out_that_failed_is_found_until_one_succeeds(workbook, operator):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook())
     registration.register(wb, 1, 4)
     assert examine(wb)["activities-succeed"].verdict is OK
     operator.fault("failed-start")
@@ -270,7 +269,7 @@ def test_a_scale_out_that_failed_is_found_until_one_succeeds(workbook, operator)
         finding = until(wb, "activities-succeed", STOP)
         assert (finding.verdict, "instance count to 2" in finding.evidence) == (STOP, True)
         operator.undo()
-        assert until(wb, "activities-succeed", WARN).verdict is WARN
+        until(wb, "activities-succeed", WARN)
 
 
 @breaks("network-isolation")
@@ -306,12 +305,9 @@ def test_an_endpoint_that_nobody_uses_for_days_is_found(healthy):
 @pytest.fixture
 def busy(workbook):
     """An endpoint at its maximum of one instance, measured, which no stream has reached yet."""
-    wb = workbook(endpoint_name="dg-busy")
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb, 1, 1)
-    registration.apply(wb, POLICY)
+    wb = endpoints.scaled(workbook(endpoint_name="dg-busy"), 1, 1, POLICY)
     measured(wb)
-    assert until(wb, "metric-present", OK).verdict is OK
+    until(wb, "metric-present", OK)
     return wb
 
 
@@ -323,13 +319,21 @@ def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
     with Load(busy) as load:
         load.set(9)
         load.wait_open()
-        time.sleep(busy.wall_seconds(900))
-        found = examine(busy)
-    assert (found["max-covers-peak"].verdict, "need 2 instances" in found["max-covers-peak"].evidence) == (WARN, True)
-    assert (found["min-covers-bursts"].verdict, "9 streams more" in found["min-covers-bursts"].evidence) == (WARN, True)
-    assert (found["errors-lately"].verdict, "MidStreamErrors 1" in found["errors-lately"].evidence) == (WARN, True)
-    assert found["cooldowns"].verdict is WARN, "streams of ten minutes and more, and a cooldown of five"
-    assert "up to 9 streams" in examine(days_later(busy))["idle"].evidence
+        said = {
+            "max-covers-peak": "need 2 instances",
+            "min-covers-bursts": "9 streams more",
+            "errors-lately": "MidStreamErrors 1",
+            "cooldowns": "",  # streams of ten minutes and more, and a cooldown of five
+        }
+
+        def missing():
+            diagnosis = examine(busy)
+            found = {rule: (diagnosis[rule].verdict, diagnosis[rule].evidence) for rule in said}
+            left = {rule: f for rule, f in found.items() if f[0] is not WARN or said[rule] not in f[1]}
+            return left or None
+
+        waiting.until(lambda: missing() is None, f"traffic shows {said}", every_s=0.5)
+        waiting.until(lambda: "up to 9 streams" in examine(days_later(busy))["idle"].evidence, "9 streams were seen")
 
 
 def test_what_may_not_be_read_is_unknown(healthy, operator):
@@ -341,11 +345,11 @@ def test_what_may_not_be_read_is_unknown(healthy, operator):
 @breaks("metric-present", "alarms-have-data")
 def test_late_metrics_are_found_and_blind_alarms_with_them(healthy, operator):
     operator.fault("slow-metrics", seconds=900)
-    assert until(healthy, "metric-present", STOP).verdict is STOP
-    assert until(healthy, "alarms-have-data", WARN).verdict in (WARN, STOP)
+    until(healthy, "metric-present", STOP)
+    until(healthy, "alarms-have-data", WARN, STOP)
     operator.undo()
-    assert until(healthy, "metric-present", OK).verdict is OK
-    assert until(healthy, "alarms-have-data", OK).verdict is OK
+    until(healthy, "metric-present", OK)
+    until(healthy, "alarms-have-data", OK)
 
 
 def test_expired_credentials_say_nothing_about_the_endpoint(healthy, operator):
@@ -381,8 +385,7 @@ def careless(embedded):
     ]
     sagemaker.create_endpoint_config(EndpointConfigName="dg-careless", ProductionVariants=variants)
     sagemaker.create_endpoint(EndpointName="dg-careless", EndpointConfigName="dg-careless")
-    while deployment.status(wb).status == "Creating":
-        time.sleep(0.5)
+    endpoints.settled(wb)
     other = open_workbook("local", home=embedded.home, endpoint_name="dg-careless", variant_name="Other")
     registration.register(other, 1, 2)
     registration.apply(other, POLICY)
@@ -421,7 +424,7 @@ def altered(embedded):
         sagemaker.create_endpoint(**plan.endpoint_request())
         made[rule] = wb
     for wb in made.values():
-        assert until(wb, "endpoint-in-service", OK).verdict is OK
+        until(wb, "endpoint-in-service", OK)
     yield made
     for wb in made.values():
         deployment.delete(wb)
@@ -443,12 +446,12 @@ def test_one_altered_setting_is_found_and_nothing_else(altered, rule):
 
 
 def test_a_lost_instance_is_found_until_it_is_replaced(workbook, operator):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    wb = endpoints.deployed(workbook(), provision_timeout_s=endpoints.PATIENT_S)
+    operator.hold_starts()
     operator.fault("crash", endpoint=wb.endpoint_name)
-    finding = until(wb, "endpoint-in-service", STOP)
-    assert (finding.verdict, "no instance is running" in finding.evidence) == (STOP, True)
-    assert until(wb, "endpoint-in-service", OK).verdict is OK
+    assert "no instance is running" in until(wb, "endpoint-in-service", STOP).evidence
+    operator.undo()
+    until(wb, "endpoint-in-service", OK)
 
 
 def test_an_endpoint_that_did_not_come_up_is_found(workbook, operator):
@@ -468,6 +471,7 @@ def test_one_type_without_a_fallback_is_found(careless, embedded):
 def test_the_command_exits_by_what_was_found(healthy, careless, embedded, monkeypatch, capsys):
     monkeypatch.setenv("DGSM_HOME", str(embedded.home))
     given = ["--peak-streams", "20", "--growth-per-min", "0.5", "--stream-seconds", "200", "--json"]
+    waiting.until(lambda: {f.verdict for f in examine(healthy, SEEN).findings} == {OK}, "every rule is OK", every_s=0.3)
     assert main.main(["doctor", healthy.endpoint_name, *given]) == 0
     assert json.loads(capsys.readouterr().out)["worst"] == "OK"
     assert main.main(["doctor", "dg-careless"]) == 1

@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import hcl2
 import pytest
+from kit import endpoints
 from kit.command_line import run_line
 
 from dgsm_helpers import local
@@ -150,8 +152,7 @@ def unusual(embedded):
         ],
     )
     sagemaker.create_endpoint(EndpointName="endpoint", EndpointConfigName="own-config", Tags=tags)
-    while deployment.status(wb).status != "InService":
-        wb.sleep(10)
+    endpoints.settled(wb)
     autoscaling = wb.client("application-autoscaling")
     for variant in ("Blue", "Green-2"):
         on = {**ON_VARIANT, "ResourceId": f"endpoint/endpoint/variant/{variant}"}
@@ -209,7 +210,7 @@ def test_export_of_an_unusual_endpoint_has_a_parameter_for_each_value_of_the_acc
 def test_export_to_cloudformation_passes_the_linter(either):
     lint = Path(sys.executable).with_name("cfn-lint")
     text = export(either, "cloudformation").text
-    done = subprocess.run([lint], input=text, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([lint], input=text, capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -322,14 +323,15 @@ def _alarms(wb):
 
 def test_export_leaves_out_a_scheduled_action_that_is_over_and_says_so(unusual):
     on = {**ON_VARIANT, "ResourceId": "endpoint/endpoint/variant/Blue"}
-    soon = f"at({unusual.now() + timedelta(seconds=120):%Y-%m-%dT%H:%M:%S})"
+    soon = f"at({unusual.now() + timedelta(hours=10):%Y-%m-%dT%H:%M:%S})"
+    tomorrow_s = (unusual.now() + timedelta(days=1)).timestamp()
+    tomorrow = replace(unusual, site=replace(unusual.site, now_s=lambda: tomorrow_s))
     autoscaling = unusual.client("application-autoscaling")
     autoscaling.put_scheduled_action(
         **on, ScheduledActionName="once", Schedule=soon, ScalableTargetAction={"MaxCapacity": 2}
     )
     assert soon in export(unusual, "cli").text
-    unusual.sleep(180)
-    made = export(unusual, "cli")
+    made = export(tomorrow, "cli")
     assert "--scheduled-action-name once" not in made.text
     assert any(note.startswith(f"Scheduled action once, {soon}, is over") for note in made.notes)
     autoscaling.delete_scheduled_action(**on, ScheduledActionName="once")
