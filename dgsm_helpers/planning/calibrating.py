@@ -68,7 +68,7 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
 
 
 def model_for(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
-    """`read_model`; while there is no endpoint, the assumptions with the routing that `deploy.plan` asks for."""
+    """`read_model`; while there is no endpoint, the assumptions with the routing of a deployment plan."""
     if endpoint_state.find(wb) is not None:
         return read_model(wb, model)
     return calibrate(replace(model or ScalingModel(), routing=LEAST_OUTSTANDING_REQUESTS), source="")
@@ -128,7 +128,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
         if policy.policy_type != "TargetTrackingScaling":
             raise InvalidInput(
                 f"Policy {policy.name!r} is of type {policy.policy_type}; only target tracking can be read back.",
-                hint="Plan it with simulate.policies.StepScaling and its alarm.",
+                hint="Plan it with rules.policies.StepScaling and its alarm.",
             )
         tracking = TargetTracking.from_configuration(policy.name, policy.configuration)
         # What a metric of the account's own counts is not known, so that it cannot be played as concurrency.

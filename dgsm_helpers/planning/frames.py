@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.planning.comparing import can_be_applied
+from dgsm_helpers.rules.assumptions import GRADES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +126,7 @@ class Assumptions:
     """
 
     def __init__(self, model: ScalingModel) -> None:
-        order = ("READ", "AWS", "SAMPLE", "MEAS", "EMU", "3P", "INF", "CONFLICT", "CHOSEN")
+        order = ["READ", *GRADES]
         self.rows = tuple(sorted(model.assumptions(), key=lambda row: order.index(row.grade)))
 
     @property

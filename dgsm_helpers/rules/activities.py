@@ -8,7 +8,7 @@ change has ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dgsm_helpers.rules.decision import Decision
@@ -61,12 +61,8 @@ def activity(decision: Decision, bounds: Bounds) -> ActivityText | None:
 def finished_activity(text: ActivityText, *, capacity: int, failure: str = "") -> ActivityText:
     """The same activity after its change has ended; ``failure`` is the reason if it could not be fulfilled."""
     done = f"Successfully set desired instance count to {capacity}. Change successfully fulfilled by sagemaker."
-    return ActivityText(
-        description=text.description,
-        cause=text.cause,
-        status_code="Failed" if failure else "Successful",
-        status_message=f"Failed to set desired instance count to {capacity}. Reason: {failure}" if failure else done,
-    )
+    failed = f"Failed to set desired instance count to {capacity}. Reason: {failure}"
+    return replace(text, status_code="Failed" if failure else "Successful", status_message=failed if failure else done)
 
 
 def scheduled_activity(name: str, bounds: Bounds) -> ActivityText:
@@ -81,11 +77,8 @@ def scheduled_activity(name: str, bounds: Bounds) -> ActivityText:
 
 
 def _reason(decision: Decision, bounds: Bounds) -> Mapping[str, Any]:
-    reason: dict[str, Any] = {"Code": decision.code}
-    if decision.code == "AlreadyAtMaxCapacity":
-        reason["MaxCapacity"] = bounds.max_capacity
-    elif decision.code == "AlreadyAtMinCapacity":
-        reason["MinCapacity"] = bounds.min_capacity
-    else:
-        reason["CurrentCapacity"] = decision.state.desired
-    return reason
+    limits = {
+        "AlreadyAtMaxCapacity": {"MaxCapacity": bounds.max_capacity},
+        "AlreadyAtMinCapacity": {"MinCapacity": bounds.min_capacity},
+    }
+    return {"Code": decision.code, **limits.get(decision.code, {"CurrentCapacity": decision.capacity})}

@@ -28,8 +28,8 @@ Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapaci
 class TargetTracking:
     """A target-tracking policy; the defaults are AWS's for SageMaker variants (the guide's are 60 and 300).
 
-    ``form`` names the expression of a ``metric-math`` policy over a pool of types (`weighted.FORMS`); ``weights`` are
-    those of the types in the plan's order, for the form ``weighted-streams`` alone.
+    ``form`` names the expression of a ``metric-math`` policy over a pool of types (`weighted_metrics.FORMS`);
+    ``weights`` are those of the types in the plan's order, for the form ``weighted-streams`` alone.
 
     Raises:
         InvalidInput: ``target_value`` is not above zero or no number, a cooldown is negative, or there is no such form.

@@ -73,13 +73,7 @@ class PoolDatapoints:
     """
 
     def __init__(
-        self,
-        form: Form,
-        capacities: Mapping[str, float],
-        *,
-        weights: Sequence[float],
-        ticks: int,
-        zeros: bool = True,
+        self, form: Form, capacities: Mapping[str, float], *, weights: Sequence[float], ticks: int, zeros: bool = True
     ) -> None:
         self.ticks = ticks
         self._form = form

@@ -7,7 +7,7 @@ price of treating every instance as the weakest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, Shortage
 from dgsm_helpers.rules.model import ScalingModel
@@ -128,18 +128,16 @@ def recommended(outcomes: Sequence[FormOutcome]) -> tuple[FormOutcome, str]:
 
 
 def _policy(name: str, capacities: Mapping[str, int], share: float) -> TargetTracking:
+    policy = TargetTracking(name=name, target_value=share, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
     if name == PREDEFINED:
-        target = share * min(capacities.values())
-        return TargetTracking(name=name, target_value=target, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
-    in_streams = form_named(name).in_streams
-    weights = (1 / len(capacities),) * len(capacities) if in_streams else ()
-    whole = sum(w * c for w, c in zip(weights, capacities.values(), strict=True)) if in_streams else 1.0
-    return TargetTracking(
-        name=name,
-        target_value=share * whole,
+        return replace(policy, target_value=share * min(capacities.values()))
+    if not form_named(name).in_streams:
+        return replace(policy, metric="metric-math", form=name)
+    weight = 1 / len(capacities)
+    return replace(
+        policy,
+        target_value=share * sum(weight * capacity for capacity in capacities.values()),
         metric="metric-math",
         form=name,
-        weights=weights,
-        scale_out_cooldown_s=60,
-        scale_in_cooldown_s=300,
+        weights=(weight,) * len(capacities),
     )
