@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dgsm_helpers.aws.account.deletion import delete, prove_empty
 from dgsm_helpers.aws.account.inventory import find
-from dgsm_helpers.aws.endpoint.pause import pause, resume
+from dgsm_helpers.aws.endpoint.pause import pause_endpoint as pause
+from dgsm_helpers.aws.endpoint.pause import recreate_endpoint as resume
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe as pause_schedule
 
 __all__ = ["delete", "find", "pause", "pause_schedule", "prove_empty", "resume"]

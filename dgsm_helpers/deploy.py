@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from dgsm_helpers.aws.account.preflight import PoolChoice, without_zero_quota
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state, invoke
 from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, plan
-from dgsm_helpers.aws.endpoint.update import roll_back, update
+from dgsm_helpers.aws.endpoint.update import roll_back
+from dgsm_helpers.aws.endpoint.update import update_endpoint as update
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
 from dgsm_helpers.load.transport.trace import lag_samples, word_error_rate

@@ -1,8 +1,6 @@
-"""Which instance types suit which family of Deepgram models, as Deepgram's manual lists them.
+"""What differs between the families of Deepgram's models, and model package ARNs: the family, the form, the region.
 
 Source: Deepgram's "Deploy Deepgram on Amazon SageMaker" (default pools, types never to use), autumn 2026.
-
-Model package ARNs: well formed, and of the region in use.
 """
 
 from __future__ import annotations

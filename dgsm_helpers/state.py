@@ -1,23 +1,89 @@
-"""Evidence of measured capacity, read back from the state folder; ``load.ladder.capacity`` writes it."""
+"""Files under the state folder ($DGSM_HOME): what AWS cannot be asked for later.
+
+Evidence of measured capacity is kept in ``capacity/``; what an endpoint was before a measurement pinned it or a pause
+deleted it is kept in ``measuring/`` and ``idle/`` until that is put back. Every file is JSON with a schema version.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
 
 SCHEMA = 1
 
 
-class KeepsState(Protocol):
-    """The part of a workbook that keeps files for an endpoint."""
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` with its schema as a file that only its owner can read; a reader sees all of it or none."""
+    new = path.with_suffix(f".{os.getpid()}.new")
+    # Created private: a model's environment may hold a secret.
+    new.touch(mode=0o600)
+    new.write_text(json.dumps({"schema": SCHEMA, **content}, indent=1, default=str), encoding="utf-8")
+    new.replace(path)
 
-    endpoint_name: str
 
-    def state_path(self, name: str) -> Path:
-        """A file of the workbook's own state."""
+@dataclass(frozen=True)
+class Record:
+    """One file of the state folder that is read back and ended.
+
+    ``kind`` and ``hint`` are for the error about a file that cannot be read: what it is not, and what to do then.
+    """
+
+    path: Path
+    kind: str
+    hint: str
+
+    def read[T](self, build: Callable[[dict[str, Any]], T]) -> T | None:
+        """What ``build`` makes of the content without its schema; None when nothing is recorded.
+
+        Raises:
+            InvalidInput: the file is damaged, or of another version.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+            if not text:
+                return None
+            content = json.loads(text)
+            schema = content.pop("schema")
+            if schema != SCHEMA:
+                raise ValueError(f"it has schema {schema}, this version reads {SCHEMA}")
+            return build(content)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(f"{self.path} is not {self.kind}: {error}.", hint=self.hint) from error
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        """Record ``content`` in place of what was recorded before."""
+        write(self.path, content)
+
+    def clear(self) -> None:
+        """Record nothing."""
+        self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, busy: NotReady) -> Iterator[None]:
+        """Within it the record is this process's alone.
+
+        Raises:
+            NotReady: ``busy``, when another process has it.
+        """
+        with self.path.with_suffix(".lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise busy from error
+            yield
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -27,19 +93,18 @@ def read(path: Path) -> dict[str, Any]:
         NotFound: no such file.
         InvalidInput: not an evidence file, or of a newer schema.
     """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise NotFound(f"No evidence at {path}.", hint="Measure first (03_tune or dgsm tune).") from error
-    except ValueError as error:
-        raise InvalidInput(f"{path} is not an evidence file: {error}.") from error
-    if content.get("schema") != SCHEMA:
-        raise InvalidInput(f"{path} has schema {content.get('schema')}; this version reads {SCHEMA}.")
-    return content
+    measure_again = "Measure first (03_tune or dgsm tune)."
+    content = Record(path, "an evidence file", measure_again).read(dict)
+    if content is None:
+        raise NotFound(f"No evidence at {path}.", hint=measure_again)
+    return {"schema": SCHEMA, **content}
 
 
-def newest(wb: KeepsState) -> dict[str, Any] | None:
+def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | None:
     """The newest complete measurement for the workbook's endpoint, its file under ``evidence``; None without one.
+
+    Args:
+        instance_type: only what was measured on this type.
 
     Raises:
         InvalidInput: a file there is not an evidence file of this version.
@@ -47,6 +112,22 @@ def newest(wb: KeepsState) -> dict[str, Any] | None:
     folder = wb.state_path(f"capacity/{wb.endpoint_name}/x").parent
     for path in sorted(folder.glob("*.json"), reverse=True):
         content = read(path)
-        if not content["problem"] and content["feasible_max"] > 0:
+        of_type = instance_type is None or content["fingerprint"].get("instance_type") == instance_type
+        if of_type and not content["problem"] and content["feasible_max"] > 0:
             return {**content, "evidence": str(path)}
     return None
+
+
+def keep_evidence(wb: Workbook, content: Mapping[str, Any]) -> Path:
+    """Keep a measurement under the time it was made; its file, which never replaces another one.
+
+    Args:
+        content: as `CapacityResult.to_dict` makes it, and the ``problem`` if there was one.
+    """
+    name = f"capacity/{wb.endpoint_name}/" + content["measured_at"].replace(":", "").replace("+0000", "Z")
+    path, number = wb.state_path(f"{name}.json"), 1
+    while path.exists():
+        number += 1
+        path = wb.state_path(f"{name}-{number}.json")
+    write(path, content)
+    return path

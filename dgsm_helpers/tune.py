@@ -15,8 +15,8 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core.money import InstanceCost, running_types
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.money import InstanceCost
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.aws.scaling.registration import retarget
 from dgsm_helpers.aws.watch.metrics import gauge
@@ -113,7 +113,7 @@ def tune(
             gauge=gauge(wb, settle_s=search_effort.settle_s),
             on_rung=measured,
         )
-        types = (pinned.instance_type,) if pinned.instance_type else running_types(wb, endpoint_state.status(wb))
+        types = (pinned.instance_type,) if pinned.instance_type else EndpointReading(wb).running_types
     gauge_ratios = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
     ratio = round(median(gauge_ratios), 3) if gauge_ratios else None
     target = derive(result.feasible_max, server_per_client=ratio or 1.0)

@@ -165,7 +165,7 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
         package = wb.model_package_arn if listing else None
         plan = step.plan_change(wb, package, instance_types, single_type_reason=reason)
         say(plan)
-        updated = step.update(wb, plan, on_progress=on_change(say), on_warning=say)
+        updated = step.update_endpoint(wb, plan, on_progress=on_change(say), on_warning=say)
     answer = {
         "endpoint": updated.state.name,
         "config_name": updated.state.config_name,

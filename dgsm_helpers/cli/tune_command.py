@@ -100,10 +100,11 @@ def _with_endpoint(wb: Workbook) -> Workbook:
     """
     from dgsm_helpers.aws.account import preflight
     from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+    from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 
     state = endpoint_state.find(wb)
     if state is not None and state.status != "Failed":
-        return replace(wb, model_package_arn=endpoint_state.deployed_package(wb, state))
+        return replace(wb, model_package_arn=EndpointReading(wb).model_package_arn)
     plan = deployment.plan(wb, preflight.without_zero_quota(wb).kept)
     say(f"There is no endpoint {wb.endpoint_name}: deploying one.\n{plan}")
     deployment.deploy(wb, plan, on_progress=deployment.on_change(say))

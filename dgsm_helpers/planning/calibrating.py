@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.alarm_history import times_in_alarm
@@ -142,12 +143,12 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
         bounds=Bounds(
             min_capacity=target.min_capacity,
             max_capacity=target.max_capacity,
-            scaling_in_suspended=target.scale_in_suspended,
-            scaling_out_suspended=target.scale_out_suspended,
-            scheduled_suspended=target.scheduled_suspended,
+            scaling_in_suspended=target.suspension.scale_in,
+            scaling_out_suspended=target.suspension.scale_out,
+            scheduled_suspended=target.suspension.scheduled,
         ),
         schedule=scheduled_changes(scheduled_actions.listed(wb), begin, horizon_s),
-        instance_types=endpoint_state.instance_types(wb, endpoint_state.status(wb)),
+        instance_types=EndpointReading(wb).instance_types,
         initial_count=count,
     )
 
@@ -183,6 +184,4 @@ def _least_streams(wb: Workbook, created: datetime | None) -> list[float | None]
 
 
 def _routing(wb: Workbook, state: endpoint_state.EndpointState) -> str | None:
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variants = (v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name)
-    return next(((v.get("RoutingConfig") or {}).get("RoutingStrategy") for v in variants), None)
+    return read_endpoint_config(wb, state.config_name).variant(wb.variant_name).routing or None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.families import family_of
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
@@ -115,5 +116,5 @@ def _doubts(wb: Workbook, taken: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _preferred_type(wb: Workbook) -> str:
     state = endpoint_state.find(wb)
-    types = endpoint_state.instance_types(wb, state) if state else ()
+    types = read_endpoint_config(wb, state.config_name).variant(wb.variant_name).instance_types if state else ()
     return (types or family_of(wb.model_package_arn or "").default_pool)[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core.money import InstanceCost, running_types
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.money import InstanceCost
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import in_service
 from dgsm_helpers.load.ladder.capacity import CapacityResult, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.search import expected_minutes
@@ -114,6 +115,8 @@ def plan_tuning(wb: Workbook, *, effort: str | None = None, criteria: str = "str
     """
     search = known_choice("effort", effort or default_effort(wb), EFFORTS)
     known_choice("criteria", criteria, PRESETS)
-    types = running_types(wb, endpoint_state.require_in_service(wb))
+    endpoint = EndpointReading(wb)
+    in_service(endpoint.state)
+    types = endpoint.running_types
     forecasts = tuple((knee, InstanceCost.of(wb, types, expected_minutes(search, knee))) for knee in KNEES)
     return TuningPlan(wb.endpoint_name, search.name, criteria, search.confidence, search.pass_share, forecasts)

@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import cost_so_far
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.endpoint.endpoint_state import instance_types_of
+from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, read_endpoint_config
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,
@@ -78,7 +77,7 @@ class Feed:
         self._endpoint: EndpointState | None = None
         self._alarms: tuple[AlarmState, ...] | None = None
         self._activities: pd.DataFrame | None = None
-        self._config: tuple[str, dict[str, Any]] = ("", {})
+        self._config: EndpointConfig | None = None
         self._prices: dict[str, Price] = {}
         self._now = wb.now()
         self._changed = False
@@ -145,7 +144,7 @@ class Feed:
         """What is asked for in turn, or still to be asked for; each by one call."""
         asks: dict[str, Callable[[], object]] = {_ALARMS: self._read_alarms, _ACTIVITIES: self._read_activities}
         name = self._endpoint.config_name
-        if self._config[0] != name:
+        if self._config is None or self._config.name != name:
             asks[f"config {name}"] = partial(self._read_config, name)
         # A price that could not be read is asked for again, in its turn.
         unknown = [t for t, _ in self._types() if t not in self._prices or self._prices[t].amount_usd is None]
@@ -171,7 +170,7 @@ class Feed:
         self._activities = observe.activities(self.wb, limit=NEWEST_ACTIVITIES)
 
     def _read_config(self, name: str) -> None:
-        self._config = (name, call(self.wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=name))
+        self._config = read_endpoint_config(self.wb, name)
 
     def _read_price(self, instance_type: str) -> None:
         self._prices[instance_type] = price_per_hour(self.wb, instance_type)
@@ -184,8 +183,8 @@ class Feed:
         """(type, running instances) of the variant: what SageMaker counts for a pool, else the config's one type."""
         variant = self._variant
         counts = variant.instances_by_type
-        if not counts and self._config[1]:
-            counts = dict.fromkeys(instance_types_of(self._config[1], variant.name)[:1], variant.running)
+        if not counts and self._config:
+            counts = dict.fromkeys(self._config.variant(variant.name).instance_types[:1], variant.running)
         return [(name, count) for name, count in counts.items() if count]
 
     def _picture(self, load: Load | None) -> LiveState:
@@ -238,7 +237,7 @@ class Feed:
         if self._activities is None:
             return None
         variant = self._variant
-        initial = observe.initial_count_of(self._config[1], variant.name) if self._config[1] else None
+        initial = self._config.variant(variant.name).initial_count if self._config else None
         counts = observe.history(self._activities, self._endpoint, variant, initial, now=self._now)
         if len(self._activities) == NEWEST_ACTIVITIES:
             # Older ones are not known, and so neither are the counts before.

@@ -77,7 +77,7 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
     for line in run.stderr:
         if " 4 streams" in line:
             break
-    assert registration.target(scaled).scale_out_suspended
+    assert registration.target(scaled).suspension.scale_out
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (FAILED, "")
@@ -101,7 +101,7 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
     assert answer.exit_code == NEEDS_CONFIRMATION
     assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in answer.stderr
     assert "Forecast on one instance" in answer.stderr
-    assert not registration.target(scaled).scale_out_suspended
+    assert not registration.target(scaled).suspension.scale_out
 
 
 @pytest.mark.parametrize(

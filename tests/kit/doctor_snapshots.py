@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dgsm_helpers.aws.doctor.snapshot import PolicyAlarm, Snapshot, TrafficSnapshot, VariantSnapshot
+from dgsm_helpers.aws.doctor.snapshot import PolicyAlarm, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
+from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Suspension, Target
 from dgsm_helpers.prices import Price
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -79,8 +80,7 @@ def evidence(knee: int = 10, **fingerprint: Any) -> dict[str, Any]:
 
 
 def target(low: int = 1, high: int = 4, **suspended: bool) -> Target:
-    kinds = {f"{kind}_suspended": suspended.get(kind, False) for kind in ("scale_in", "scale_out", "scheduled")}
-    return Target("endpoint/dg/variant/AllTraffic", low, high, **kinds)
+    return Target("endpoint/dg/variant/AllTraffic", low, high, Suspension(**suspended))
 
 
 def healthy(**changed: Any) -> Snapshot:
@@ -91,8 +91,12 @@ def healthy(**changed: Any) -> Snapshot:
         "resource_id": "endpoint/dg/variant/AllTraffic",
         "model_package_arn": PACKAGE,
         "endpoint": endpoint(),
-        "variant": VariantSnapshot(
-            ("ml.g6.2xlarge", "ml.g5.2xlarge"), "LEAST_OUTSTANDING_REQUESTS", INFERENCE_AMI, "dg-model"
+        "variant": ConfiguredVariant(
+            "AllTraffic",
+            model_name="dg-model",
+            instance_types=("ml.g6.2xlarge", "ml.g5.2xlarge"),
+            routing="LEAST_OUTSTANDING_REQUESTS",
+            ami=INFERENCE_AMI,
         ),
         "enhanced_metrics": True,
         "network_isolated": True,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account import inventory
 from dgsm_helpers.aws.account.inventory import Inventory, Item, find, is_ours
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.errors import NotFound, NotReady
+from dgsm_helpers.errors import NotReady
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -85,15 +85,15 @@ def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) 
         yield from _delete_endpoint(wb, on_progress)
     for kind, operation, key in _DELETIONS:
         for name in _names(mine, kind):
-            if _gone(wb, "sagemaker", operation, **{key: name}):
+            if call_or_none(wb, "sagemaker", operation, **{key: name}) is not None:
                 yield f"{kind} {name}"
     # A policy's alarms go with it; those that are still there belong to no policy any more.
     left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
     for name in (*sorted(left_alarms), *_names(mine, "alarm")):
-        if _gone(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]):
+        if call_or_none(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]) is not None:
             yield f"alarm {name}"
     for name in _names(mine, "dashboard"):
-        if _gone(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]):
+        if call_or_none(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name]) is not None:
             yield f"dashboard {name}"
 
 
@@ -112,9 +112,8 @@ def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
     state = None
     for _ in range(_DELETE_ATTEMPTS):
         try:
-            call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
-        except NotFound:
-            return []
+            if call_or_none(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name) is None:
+                return []
         except NotReady:
             pass
         state = endpoint_state.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
@@ -124,12 +123,3 @@ def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
         f"Endpoint {wb.endpoint_name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
         hint="Run the cell again; it may still bill.",
     )
-
-
-def _gone(wb: Workbook, service: str, operation: str, **params: Any) -> bool:
-    """Delete; False when it was gone already."""
-    try:
-        call(wb, service, operation, **params)
-    except NotFound:
-        return False
-    return True

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import logs
-from dgsm_helpers.errors import DgsmError, NotFound
+from dgsm_helpers.errors import DgsmError
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -154,16 +154,8 @@ def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]
     for arn in sorted(tagged - seen):
         name = arn.partition(part)[2]
         # The search by tag goes on finding what was deleted, for a while.
-        if name and _exists(wb, field, name):
+        if name and call_or_none(wb, "sagemaker", f"Describe{field}", **{f"{field}Name": name}) is not None:
             yield Item(kind, name, arn, "tag", True, False)
-
-
-def _exists(wb: Workbook, field: str, name: str) -> bool:
-    try:
-        call(wb, "sagemaker", f"Describe{field}", **{f"{field}Name": name})
-    except NotFound:
-        return False
-    return True
 
 
 def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:

@@ -6,7 +6,7 @@ clean-up searches for, and alarms carry the workbook's tags.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ from dgsm_helpers.aws.account.dashboard import dashboard_body
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, recommended
 from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch.observe import alarm_states
-from dgsm_helpers.errors import AccessDenied, AwsCallFailed, InvalidInput, NotFound, NotReady
+from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotReady
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -81,9 +81,9 @@ def put(
         InvalidInput: the knee is below one.
         InvalidRequest: AWS's model refuses a value, such as a topic's ARN; nothing was made.
     """
-    state = endpoint_state.status(wb)
-    state.variant(wb.variant_name)
-    types = endpoint_state.instance_types(wb, state)
+    endpoint = EndpointReading(wb)
+    endpoint.state.variant(wb.variant_name)
+    types = endpoint.instance_types
     measured = evidence.newest(wb)
     knee, knee_from = _knee(wb, knee, measured)
     if first_chunk_ms is None and measured is not None:
@@ -104,7 +104,7 @@ def put(
         what = "created" if before is None else "unchanged" if _same(alarm.request, before) else "updated"
         if what != "unchanged":
             # Tags are taken when an alarm is made; CloudWatch ignores them in a later put.
-            warnings.update(_put_alarm(wb, alarm, {"Tags": wb.tags} if before is None else {}))
+            warnings.update(_put_alarm(wb, alarm, wb.tags if before is None else ()))
         done[what].append(alarm.name)
     what, name = _put_dashboard(wb, knee)
     done[what].append(name)
@@ -118,23 +118,15 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     if names:
         call(wb, "cloudwatch", "DeleteAlarms", AlarmNames=names)
     name = _dashboard_name(wb)
-    try:
-        call(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name])
-    except NotFound:
-        return tuple(names)
-    return (*names, name)
+    deleted = call_or_none(wb, "cloudwatch", "DeleteDashboards", DashboardNames=[name])
+    return tuple(names) if deleted is None else (*names, name)
 
 
-def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Mapping[str, Any]) -> tuple[str, ...]:
-    """PutMetricAlarm, without tags where the identity may not set them; then a warning that says so."""
-    try:
-        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request, **tags)
-    except AccessDenied as error:
-        if not tags or "TagResource" not in error.message:
-            raise
-        call(wb, "cloudwatch", "PutMetricAlarm", **alarm.request)
-        return ("The alarms carry no tags: cloudwatch:TagResource is not allowed. Clean-up finds them by name.",)
-    return ()
+def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """PutMetricAlarm; a warning where the identity may not set tags."""
+    if call_tagged(wb, "cloudwatch", "PutMetricAlarm", tags, **alarm.request):
+        return ()
+    return ("The alarms carry no tags: cloudwatch:TagResource is not allowed. Clean-up finds them by name.",)
 
 
 def _held(wb: Workbook) -> dict[str, dict[str, Any]]:
@@ -186,12 +178,10 @@ def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
         knee=knee,
         alarm_arns=sorted(own) + policys,
     )
-    try:
-        if call(wb, "cloudwatch", "GetDashboard", DashboardName=name)["DashboardBody"] == body:
-            return "unchanged", name
-        what = "updated"
-    except NotFound:
-        what = "created"
+    held = call_or_none(wb, "cloudwatch", "GetDashboard", DashboardName=name)
+    if held is not None and held["DashboardBody"] == body:
+        return "unchanged", name
+    what = "created" if held is None else "updated"
     answer = call(wb, "cloudwatch", "PutDashboard", DashboardName=name, DashboardBody=body)
     problems = [message.get("Message", "") for message in answer.get("DashboardValidationMessages") or ()]
     if problems:

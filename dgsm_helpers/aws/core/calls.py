@@ -105,6 +105,30 @@ def call(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[s
         return getattr(wb.client(service), xform_name(operation))(**params)
 
 
+def call_or_none(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any] | None:
+    """:func:`call`, with None where AWS says that what is named does not exist. Other errors are raised."""
+    try:
+        return call(wb, service, operation, **params)
+    except NotFound:
+        return None
+
+
+def call_tagged(wb: Workbook, service: str, operation: str, tags: Any, /, **params: Any) -> bool:
+    """:func:`call` with ``Tags``, and once more without them where the identity may not set tags.
+
+    Returns:
+        False when the tags had to be left out.
+    """
+    try:
+        call(wb, service, operation, **params, **({"Tags": tags} if tags else {}))
+    except AccessDenied as error:
+        if not tags or "TagResource" not in error.message:
+            raise
+        call(wb, service, operation, **params)
+        return False
+    return True
+
+
 def pages(wb: Workbook, service: str, operation: str, key: str, /, **params: Any) -> Iterator[Any]:
     """The items of ``key`` over every page of an answer; pages are asked for only as the items are used.
 

@@ -1,25 +1,70 @@
-"""What some minutes of an instance cost.
-
-What an endpoint's instances have cost: their history times the price list. Pure.
-"""
+"""Prices made into dollars: of instances per hour, of minutes on one instance, of a fleet's history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.prices import Price
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
-    from dgsm_helpers.prices import Price
     from dgsm_helpers.session import Workbook
+
+type Prices = tuple[tuple[str, Price], ...]
+"""Instance types, each with the on-demand price of one instance for an hour."""
+
+
+def prices_of(wb: Workbook, instance_types: Iterable[str]) -> Prices:
+    """The price of each type, in the same order."""
+    return tuple((instance_type, price_per_hour(wb, instance_type)) for instance_type in instance_types)
+
+
+def dearest(prices: Prices) -> tuple[str, Price]:
+    """The type that costs most; one whose price is unknown before all others, as it may be the dearest."""
+    if not prices:
+        return "an unknown type", Price(amount_usd=None, source="AWS names no instance type")
+    return max(prices, key=lambda pair: float("inf") if pair[1].amount_usd is None else pair[1].amount_usd)
+
+
+def usd_per_hour(prices: Prices, instances: int) -> float | None:
+    """What ``instances`` of the dearest type cost an hour; None when a price is unknown."""
+    amount_usd = dearest(prices)[1].amount_usd
+    return None if amount_usd is None else amount_usd * instances
+
+
+def fleet_usd_per_hour(prices: Mapping[str, Price], instances_by_type: Mapping[str, int]) -> float | None:
+    """What a fleet costs an hour, type by type; None when a price is unknown or there is no instance."""
+    counts = {instance_type: count for instance_type, count in instances_by_type.items() if count}
+    known = {name: prices[name].amount_usd for name in counts if name in prices}
+    amounts = [None if (usd := known.get(name)) is None else usd * count for name, count in counts.items()]
+    return total_usd(amounts) if amounts else None
+
+
+def total_usd(amounts: Iterable[float | None]) -> float | None:
+    """The sum; None when one of the amounts is unknown."""
+    total = 0.0
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
+
+
+def require_spend(wb: Workbook, what: str, instance_types: Iterable[str], instances: int) -> None:
+    """Stop unless the user agreed to pay for ``instances`` of the dearest of the types.
+
+    Prices are asked for only where they have to be stated.
+
+    Raises:
+        SpendNotConfirmed: it would start billing and ``confirm_spend`` is False; the message states the price.
+    """
+    if wb.bills and not wb.confirm_spend:
+        wb.require_spend(what, usd_per_hour(prices_of(wb, instance_types), instances))
 
 
 @dataclass(frozen=True)
@@ -34,14 +79,9 @@ class InstanceCost:
     price: Price
 
     @classmethod
-    def of(cls, wb: Workbook, types: tuple[str, ...], instance_minutes: float) -> Self:
-        """At the price of the dearest of ``types``: which of a pool will be used is not known beforehand."""
-        if not types:
-            return cls(instance_minutes, "an unknown type", Price(amount_usd=None, source="AWS names no instance type"))
-        prices = [(instance_type, price_per_hour(wb, instance_type)) for instance_type in types]
-        unknown = [pair for pair in prices if pair[1].amount_usd is None]
-        instance_type, price = unknown[0] if unknown else max(prices, key=lambda pair: pair[1].amount_usd)
-        return cls(instance_minutes, instance_type, price)
+    def of(cls, wb: Workbook, instance_types: tuple[str, ...], instance_minutes: float) -> Self:
+        """At the price of the dearest type: which of a pool will be used is not known beforehand."""
+        return cls(instance_minutes, *dearest(prices_of(wb, instance_types)))
 
     @property
     def usd(self) -> float | None:
@@ -51,13 +91,6 @@ class InstanceCost:
     def __str__(self) -> str:
         spent = "an unknown amount" if self.usd is None else f"${self.usd:.2f}"
         return f"{self.instance_minutes:.1f} instance-minutes of {self.instance_type} at {self.price}: {spent}"
-
-
-def running_types(wb: Workbook, state: EndpointState) -> tuple[str, ...]:
-    """The instance types that run now behind the workbook's variant; all of its pool when SageMaker does not say."""
-    counts = state.variant(wb.variant_name).instances_by_type
-    running = tuple(instance_type for instance_type, count in counts.items() if count)
-    return running or endpoint_state.instance_types(wb, state)
 
 
 @dataclass(frozen=True)

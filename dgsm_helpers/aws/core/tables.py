@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape
+from typing import ClassVar
 
 # Only translucent greys and the page's own text colour: right on any background without asking which it is.
 _CELL = "padding:.25em .7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.3)"
@@ -11,6 +13,30 @@ _VERDICT_MARKS = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
 
 LONGEST_WORD = 10
 """Cells up to this many characters are kept in one line: a verdict and its mark."""
+
+
+class Table(ABC):
+    """A result that shows itself as a table: plain text by ``str()``, HTML in a notebook.
+
+    A subclass sets ``_columns`` and writes `_caption` and `_rows`; `_notes`, lines below the table, where it has any.
+    """
+
+    _columns: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def _caption(self) -> str: ...
+
+    @abstractmethod
+    def _rows(self) -> Sequence[Sequence[object]]: ...
+
+    def _notes(self) -> Sequence[str]:
+        return ()
+
+    def __str__(self) -> str:
+        return text_table(self._caption(), self._columns, self._rows(), notes=self._notes())
+
+    def _repr_html_(self) -> str:
+        return html_table(self._caption(), self._columns, self._rows(), notes=self._notes())
 
 
 def html_table(

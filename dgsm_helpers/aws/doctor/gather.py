@@ -12,9 +12,10 @@ from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.account.recommended_alarms import alarm_names
 from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.doctor.snapshot import Expected, PolicyAlarm, Snapshot, TrafficSnapshot, VariantSnapshot
+from dgsm_helpers.aws.core.money import prices_of
+from dgsm_helpers.aws.doctor.snapshot import Expected, PolicyAlarm, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE
 from dgsm_helpers.aws.scaling.scaling_state import read_alarms, read_policy, read_target
@@ -58,8 +59,8 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
 
     state = endpoint_state.status(wb)
     state.variant(wb.variant_name)
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variant = _variant(config, wb.variant_name)
+    config = read_endpoint_config(wb, state.config_name)
+    variant = config.variant(wb.variant_name)
     no_model: dict[str, Any] = {}
     model = read_or_default(
         "model", lambda: call(wb, "sagemaker", "DescribeModel", ModelName=variant.model_name), no_model
@@ -79,7 +80,7 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
         model_package_arn=(model.get("PrimaryContainer") or {}).get("ModelPackageName", ""),
         endpoint=state,
         variant=variant,
-        enhanced_metrics=bool((config.get("MetricsConfig") or {}).get("EnableEnhancedMetrics")),
+        enhanced_metrics=config.enhanced_metrics,
         network_isolated=bool(model.get("EnableNetworkIsolation")) if model else None,
         target=next((read_target(t) for t in targets if t["ResourceId"] == wb.resource_id), None),
         policies=tuple(read_policy(p) for p in policies if p["ResourceId"] == wb.resource_id),
@@ -97,22 +98,9 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
         quotas=read_or_default("quotas", lambda: endpoint_quotas(wb, variant.instance_types), {}),
         # A file of a newer version, or one that somebody edited, must not keep the other rules from answering.
         evidence=read_or_default("evidence", lambda: evidence.newest(wb), None),
-        prices={name: price_per_hour(wb, name) for name, count in state.instances_by_type.items() if count},
+        prices=dict(prices_of(wb, [name for name, count in state.instances_by_type.items() if count])),
         expected=expected,
         unread=unread,
-    )
-
-
-def _variant(config: Mapping[str, Any], name: str) -> VariantSnapshot:
-    raw = next((v for v in config["ProductionVariants"] if v["VariantName"] == name), {})
-    pools = sorted(raw.get("InstancePools") or (), key=lambda pool: pool["Priority"])
-    types = tuple(pool["InstanceType"] for pool in pools) or tuple(filter(None, [raw.get("InstanceType")]))
-    return VariantSnapshot(
-        instance_types=types,
-        routing=(raw.get("RoutingConfig") or {}).get("RoutingStrategy", ""),
-        ami=raw.get("InferenceAmiVersion", ""),
-        model_name=raw.get("ModelName", ""),
-        initial_count=raw.get("InitialInstanceCount"),
     )
 
 

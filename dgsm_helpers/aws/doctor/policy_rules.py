@@ -85,15 +85,19 @@ def not_suspended(s: Snapshot) -> RuleAnswer:
     if s.target is None:
         return unknown("the variant is not registered", "scaling.register(wb)")
     kinds = (
-        ("scale-out", s.target.scale_out_suspended),
-        ("scale-in", s.target.scale_in_suspended),
-        ("scheduled scaling", s.target.scheduled_suspended),
+        ("scale-out", s.target.suspension.scale_out),
+        ("scale-in", s.target.suspension.scale_in),
+        ("scheduled scaling", s.target.suspension.scheduled),
     )
     held = [kind for kind, is_suspended in kinds if is_suspended]
     if not held:
         return ok("nothing is suspended")
     text = f"suspended: {', '.join(held)}"
-    return stop(text, "scaling.resume(wb)") if s.target.scale_out_suspended else warn(text, "scaling.resume(wb)")
+    return (
+        stop(text, "scaling.resume_scaling(wb)")
+        if s.target.suspension.scale_out
+        else warn(text, "scaling.resume_scaling(wb)")
+    )
 
 
 def scale_in_allowed(s: Snapshot) -> RuleAnswer:
@@ -111,13 +115,12 @@ def alarms_exist(s: Snapshot) -> RuleAnswer:
     """The alarms that the policies name are there."""
     if not s.tracking:
         return unknown("there is no target-tracking policy", "scaling.apply(wb, policy)")
-    problems = []
+    problems: list[str] = []
+    existing = [alarm.state for alarm in s.alarms.values()]
     for policy in s.tracking:
-        problems += [name for name in policy.alarm_names if name not in s.alarms]
-        sides = {s.alarms[name].state.side for name in policy.alarm_names if name in s.alarms}
-        wanted = {"high"} if policy.configuration.get("DisableScaleIn") else {"high", "low"}
-        if not problems and not wanted <= sides:
-            problems.append(f"{' and '.join(sorted(wanted - sides))} alarm of {policy.name}")
+        problems += policy.missing_alarms(existing)
+        if not problems and (sides := policy.missing_sides(existing)):
+            problems.append(f"{' and '.join(sides)} alarm of {policy.name}")
     if problems:
         return stop(f"missing: {', '.join(problems)}", _APPLY)
     return ok(", ".join(str(alarm.state) for _, alarm in _used(s)))

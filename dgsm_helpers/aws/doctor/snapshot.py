@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from dgsm_helpers.aws.core.money import fleet_usd_per_hour
+from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
@@ -43,20 +45,6 @@ class PolicyAlarm:
     metric: str
     dimensions: Mapping[str, str]
     namespace: str = ""
-
-
-@dataclass(frozen=True)
-class VariantSnapshot:
-    """The variant in the endpoint config.
-
-    ``instance_types`` are in order of preference; "", () and None where nothing is set.
-    """
-
-    instance_types: tuple[str, ...]
-    routing: str
-    ami: str
-    model_name: str
-    initial_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +103,7 @@ class Snapshot:
     resource_id: str
     model_package_arn: str
     endpoint: EndpointState
-    variant: VariantSnapshot
+    variant: ConfiguredVariant
     enhanced_metrics: bool
     network_isolated: bool | None
     target: Target | None
@@ -175,10 +163,7 @@ class Snapshot:
     @property
     def usd_per_hour(self) -> float | None:
         """What the running instances cost; None when a price is unknown or nothing runs."""
-        running = [(name, count) for name, count in self.endpoint.instances_by_type.items() if count]
-        amounts = [(count, self.prices[name].amount_usd) for name, count in running if name in self.prices]
-        known = [count * usd for count, usd in amounts if usd is not None]
-        return sum(known) if known and len(known) == len(running) else None
+        return fleet_usd_per_hour(self.prices, self.endpoint.instances_by_type)
 
     @property
     def age(self) -> timedelta:

@@ -1,15 +1,12 @@
-"""The steps of a deployment through the SageMaker SDK: repeated while SageMaker catches up, undone on failure.
-
-How what is deployed differs from a plan.
-"""
+"""Making the resources of a deployment: repeated while SageMaker catches up, undone on failure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core.calls import call, translated
+from dgsm_helpers.aws.core.calls import call, call_or_none
 from dgsm_helpers.aws.endpoint import endpoint_state, failures
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.errors import (
@@ -29,102 +26,75 @@ _PATIENCE_S = 120.0
 """How long a role or a config made moments ago may stay unknown to SageMaker (a role takes about 10 s)."""
 _RETRY_S = 5.0
 
+type Made = list[tuple[str, str]]
+"""Kind (``Model``, ``EndpointConfig``) and name of each resource that was new, in the order of creation."""
 
-# Kind, name's key and name of each resource that was new.
-type Made = list[tuple[str, str, str]]
 
+def make(wb: Workbook, plan: DeploymentPlan, start: Callable[[], object]) -> Made:
+    """Create the plan's model and endpoint config where they do not exist, then call ``start``.
 
-def make(wb: Workbook, plan: DeploymentPlan, start: Callable[[], None]) -> Made:
-    """Model, endpoint config, then ``start``; on any failure or interrupt what was new is removed again."""
-    from sagemaker.core.resources import EndpointConfig, Model
+    On any failure or interrupt what was new is removed again, unless SageMaker has begun to use it.
 
+    Raises:
+        DeployFailed: AWS refuses the package, its environment or an instance type; ``kind`` says which.
+        DgsmError: any other refusal, see ``calls.translate``.
+    """
     made: Made = []
-    steps = (
-        ("Model", "CreateModel", Model, plan.model_request()),
-        ("EndpointConfig", "CreateEndpointConfig", EndpointConfig, plan.endpoint_config_request()),
-    )
     try:
-        for kind, operation, resource, request in steps:
+        for kind, request in (("Model", plan.model_request()), ("EndpointConfig", plan.endpoint_config_request())):
             name = request[f"{kind}Name"]
-            if not _exists(wb, kind, name):
-                made.append((kind, f"{kind}Name", name))
-                _create(wb, kind, name, lambda r=resource, o=operation, q=request: _through_sdk(wb, r, o, q))
+            if not exists(wb, kind, name):
+                made.append((kind, name))
+                create(wb, kind, request)
         start()
     except BaseException as error:
-        told = _reclassified(error)
+        raised = _reclassified(error)
         for note in _undo_unless_started(wb, made):
-            told.add_note(note)
-        if told is error:
+            raised.add_note(note)
+        if raised is error:
             raise
-        raise told from error
+        raise raised from error
     return made
 
 
-def create_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
-    """CreateEndpoint, repeated while its config is not yet visible."""
-    from sagemaker.core.resources import Endpoint
+def create(wb: Workbook, kind: str, request: Mapping[str, Any]) -> None:
+    """Create a ``Model``, an ``EndpointConfig`` or an ``Endpoint``.
 
-    request = plan.endpoint_request()
-    _create(wb, "Endpoint", plan.endpoint_name, lambda: _through_sdk(wb, Endpoint, "CreateEndpoint", request))
+    The call is repeated while SageMaker does not yet see a role or a config that was made moments ago.
 
-
-def update_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
-    """UpdateEndpoint to the plan's config, keeping weights and counts."""
-    from sagemaker.core.resources import Endpoint
-
-    with translated("sagemaker", "UpdateEndpoint"):
-        resource = Endpoint.get(endpoint_name=plan.endpoint_name, session=wb.session, region=wb.region)
-        # update() takes no config name: it sends the attribute. Without retaining, the fleet would fall back to its
-        # initial count whatever auto scaling had made of it.
-        resource.endpoint_config_name = plan.config_name
-        resource.update(retain_all_variant_properties=True)
-
-
-def _through_sdk(wb: Workbook, resource: Any, operation: str, request: dict[str, Any]) -> None:
-    from sagemaker.core.utils.code_injection.codec import transform
-
-    resource.create(**transform(request, f"{operation}Input"), session=wb.session, region=wb.region)
-
-
-def _create(wb: Workbook, kind: str, name: str, make: Callable[[], None]) -> None:
-    """Run ``make``, repeating it while SageMaker does not yet see the role or the config that it needs."""
+    Raises:
+        DgsmError: AWS's refusal, see ``calls.translate``.
+    """
     started = wb.now()
     while True:
         try:
-            with translated("sagemaker", f"Create{kind}"):
-                make()
+            call(wb, "sagemaker", f"Create{kind}", **request)
             return
         except (NotFound, AwsCallFailed) as error:
-            # The SDK reads back at once, which may be before SageMaker shows what it has just made.
-            if isinstance(error, NotFound) and _exists(wb, kind, name):
-                return
             waited_s = (wb.now() - started).total_seconds()
-            if waited_s >= _PATIENCE_S or not _passes(error, kind):
+            if waited_s >= _PATIENCE_S or not _may_pass(error, kind):
                 raise
         wb.sleep(_RETRY_S)
 
 
-def _passes(error: DgsmError, kind: str) -> bool:
+def _may_pass(error: DgsmError, kind: str) -> bool:
     """Whether the refusal may pass by itself: a role or a config made moments ago."""
     if re.search(r"could not assume role|cannot assume role|unable to assume", error.message, re.IGNORECASE):
         return True
     return isinstance(error, NotFound) and kind != "Model"
 
 
-def _exists(wb: Workbook, kind: str, name: str) -> bool:
-    try:
-        call(wb, "sagemaker", f"Describe{kind}", **{f"{kind}Name": name})
-    except NotFound:
-        return False
-    return True
+def exists(wb: Workbook, kind: str, name: str) -> bool:
+    """Whether SageMaker has a ``Model``, ``EndpointConfig`` or ``Endpoint`` of that name."""
+    return call_or_none(wb, "sagemaker", f"Describe{kind}", **{f"{kind}Name": name}) is not None
 
 
 def _undo_unless_started(wb: Workbook, made: Made) -> list[str]:
-    """:func:`_undo`, except when an interrupt came after SageMaker had begun to use what was made."""
+    """:func:`undo`, except when an interrupt came after SageMaker had begun to use what was made."""
     try:
         state = endpoint_state.find(wb)
     except DgsmError as error:
-        names = ", ".join(name for _, _, name in made)
+        names = ", ".join(name for _, name in made)
         return [f"Possibly left behind: {names} ({error.message}); cleanup.delete(wb) removes them."] if made else []
     if state is not None and state.status in endpoint_state.MOVING:
         return [f"Endpoint {state.name} is {state.status} and goes on by itself; cleanup.delete(wb) removes it."]
@@ -132,13 +102,11 @@ def _undo_unless_started(wb: Workbook, made: Made) -> list[str]:
 
 
 def undo(wb: Workbook, made: Made) -> list[str]:
-    """Remove what was made, newest first; what could not be removed, in words."""
+    """Remove what was made, newest first; returns in words what could not be removed."""
     left = []
-    for kind, key, name in reversed(made):
+    for kind, name in reversed(made):
         try:
-            call(wb, "sagemaker", f"Delete{kind}", **{key: name})
-        except NotFound:
-            continue
+            call_or_none(wb, "sagemaker", f"Delete{kind}", **{f"{kind}Name": name})
         except DgsmError as error:
             left.append(f"{kind} {name} is left behind ({error.message}); cleanup.delete(wb) removes it.")
     return left
@@ -155,43 +123,3 @@ def _reclassified(error: BaseException) -> BaseException:
     if failure.kind not in ("not-subscribed", "environment-not-allowed", "type-not-supported"):
         return error
     return DeployFailed(error.message, hint=failure.next_step, kind=failure.kind)
-
-
-_NAMES = frozenset({"EndpointConfigName", "ModelName", "Tags"})
-
-
-def differences(wb: Workbook, plan: DeploymentPlan, config_name: str) -> tuple[str, ...]:
-    """Each value that an existing endpoint config, or its model, holds differently from ``plan``; empty when none.
-
-    Only what the plan states is compared: AWS adds defaults of its own. Names do not count, so that an identical
-    endpoint made by hand is recognised too.
-    """
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=config_name)
-    found = list(_differing(plan.endpoint_config_request(), config, ""))
-    variant = next((v for v in config["ProductionVariants"] if v["VariantName"] == plan.variant_name), {})
-    if variant.get("ModelName"):
-        model = call(wb, "sagemaker", "DescribeModel", ModelName=variant["ModelName"])
-        found += _differing(plan.model_request(), model, "")
-    return tuple(found)
-
-
-def _differing(wanted: Any, found: Any, path: str) -> Iterator[str]:
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
-        for key, value in wanted.items():
-            if key not in _NAMES:
-                yield from _differing(value, found.get(key), f"{path}.{key}" if path else key)
-    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            yield from _differing(one, other, f"{path}[{index}]")
-    elif wanted != found:
-        yield f"{path} is {_shown(found)}, the plan says {_shown(wanted)}"
-
-
-def _shown(value: Any) -> str:
-    if (
-        isinstance(value, list)
-        and value
-        and all(isinstance(item, Mapping) and "InstanceType" in item for item in value)
-    ):
-        return ", ".join(item["InstanceType"] for item in value)
-    return "not set" if value is None else str(value)

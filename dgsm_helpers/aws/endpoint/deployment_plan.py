@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.price_list import price_per_hour
+from dgsm_helpers.aws.core import money
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.families import family_of, require_usable_arn
 from dgsm_helpers.rules import request_checks
@@ -35,7 +35,7 @@ _IDLE_HINT = "To save money when idle, delete the endpoint and create it again o
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentPlan:
+class DeploymentPlan(Table):
     """One deployment, complete: what is sent to SageMaker follows from these values alone.
 
     ``instance_types`` are in order of preference; ``prices`` pairs each with its on-demand price. Names of model and
@@ -58,6 +58,8 @@ class DeploymentPlan:
     prices: tuple[tuple[str, Price], ...]
     single_type_reason: str = ""
 
+    _columns = ("priority", "instance type", "USD per hour", "price from", "as of")
+
     @property
     def model_name(self) -> str:
         """``<endpoint>-<hash of the model's content>``."""
@@ -71,9 +73,7 @@ class DeploymentPlan:
     @property
     def usd_per_hour(self) -> float | None:
         """Price of the instances at the start if all were of the dearest type; None when a price is unknown."""
-        amounts = [price.amount_usd for _, price in self.prices]
-        known = [amount for amount in amounts if amount is not None]
-        return max(known) * self.initial_count if known and len(known) == len(amounts) else None
+        return money.usd_per_hour(self.prices, self.initial_count)
 
     @property
     def longest_s(self) -> int:
@@ -105,12 +105,6 @@ class DeploymentPlan:
         request_checks.validate("sagemaker", "CreateModel", self.model_request())
         request_checks.validate("sagemaker", "CreateEndpointConfig", self.endpoint_config_request())
         request_checks.validate("sagemaker", "CreateEndpoint", self.endpoint_request())
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
 
     def _model(self) -> dict[str, Any]:
         container: dict[str, Any] = {"ModelPackageName": self.model_package_arn}
@@ -172,9 +166,6 @@ def name_stem(endpoint_name: str) -> str:
     return endpoint_name[: _NAME_CHARACTERS - _HASH_CHARACTERS - 1].rstrip("-")
 
 
-_COLUMNS = ("priority", "instance type", "USD per hour", "price from", "as of")
-
-
 def plan(
     wb: Workbook,
     instance_types: Sequence[str] | None = None,
@@ -214,7 +205,7 @@ def plan(
     types = tuple(family_of(arn).default_pool if instance_types is None else instance_types)
     _require_usable_types(arn, types, single_type_reason)
     role_arn = execution_role_arn(wb)
-    prices = tuple((instance_type, price_per_hour(wb, instance_type)) for instance_type in types)
+    prices = money.prices_of(wb, types)
     made = DeploymentPlan(
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,

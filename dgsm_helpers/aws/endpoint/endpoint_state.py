@@ -1,7 +1,4 @@
-"""The endpoint as it is now, and waiting for it.
-
-Which model package is behind an endpoint.
-"""
+"""The endpoint as it is now, and waiting for it."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.calls import call_or_none
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ASYNC_REFUSAL
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import NotFound, NotReady, Throttled, UnsupportedFeature
@@ -35,9 +32,14 @@ class VariantState:
     instances_by_type: Mapping[str, int]
     status: tuple[str, ...]
 
+    @property
+    def running_types(self) -> tuple[str, ...]:
+        """The instance types that run now; empty when SageMaker does not say."""
+        return tuple(instance_type for instance_type, count in self.instances_by_type.items() if count)
+
 
 @dataclass(frozen=True)
-class EndpointState:
+class EndpointState(Table):
     """What DescribeEndpoint says. ``running`` and ``desired`` count instances over all variants."""
 
     name: str
@@ -49,6 +51,8 @@ class EndpointState:
     created: datetime | None
     modified: datetime | None
     asynchronous: bool = False
+
+    _columns = ("variant", "running", "desired", "by type", "variant status", "endpoint config")
 
     @property
     def running(self) -> int:
@@ -73,20 +77,14 @@ class EndpointState:
         Raises:
             NotFound: the endpoint has none of that name; the message lists those it has.
         """
-        found = next((variant for variant in self.variants if variant.name == name), None)
-        if found is None:
+        variant = next((variant for variant in self.variants if variant.name == name), None)
+        if variant is None:
             names = ", ".join(variant.name for variant in self.variants) or "none"
             raise NotFound(
                 f"Endpoint {self.name!r} has no variant {name!r} (it has: {names}).",
                 hint="Open the workbook with variant_name= one of those.",
             )
-        return found
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+        return variant
 
     def _caption(self) -> str:
         return f"Endpoint {self.name}: {self.status}"
@@ -99,9 +97,6 @@ class EndpointState:
             (v.name, v.running, v.desired, _counts(v.instances_by_type), "; ".join(v.status), self.config_name)
             for v in self.variants
         ]
-
-
-_COLUMNS = ("variant", "running", "desired", "by type", "variant status", "endpoint config")
 
 
 @dataclass(frozen=True)
@@ -152,11 +147,8 @@ def on_change(callback: OnProgress) -> OnProgress:
 
 def find(wb: Workbook) -> EndpointState | None:
     """The workbook's endpoint, or None when there is none."""
-    try:
-        answer = call(wb, "sagemaker", "DescribeEndpoint", EndpointName=wb.endpoint_name)
-    except NotFound:
-        return None
-    return _state(answer)
+    answer = call_or_none(wb, "sagemaker", "DescribeEndpoint", EndpointName=wb.endpoint_name)
+    return None if answer is None else _state(answer)
 
 
 def status(wb: Workbook) -> EndpointState:
@@ -165,12 +157,12 @@ def status(wb: Workbook) -> EndpointState:
     Raises:
         NotFound: there is none of that name in the region.
     """
-    found = find(wb)
-    if found is None:
+    state = find(wb)
+    if state is None:
         raise NotFound(
             f"There is no endpoint {wb.endpoint_name!r} in {wb.region}.", hint="Deploy it first, or check the name."
         )
-    return found
+    return state
 
 
 def require_in_service(wb: Workbook) -> EndpointState:
@@ -178,16 +170,24 @@ def require_in_service(wb: Workbook) -> EndpointState:
 
     Raises:
         NotFound: there is none.
+        NotReady, UnsupportedFeature: as :func:`in_service`.
+    """
+    return in_service(status(wb))
+
+
+def in_service(state: EndpointState) -> EndpointState:
+    """The same state, once it is ``InService``.
+
+    Raises:
         NotReady: its status is another one.
         UnsupportedFeature: it is asynchronous.
     """
-    found = status(wb)
-    require_real_time(found)
-    if found.status != "InService":
-        wait = "Wait until it is InService" if found.status in MOVING else "Delete it and deploy again"
-        reason = f" ({found.failure_reason})" if found.failure_reason else ""
-        raise NotReady(f"Endpoint {found.name!r} is {found.status}{reason}, not InService.", hint=f"{wait}.")
-    return found
+    require_real_time(state)
+    if state.status != "InService":
+        wait = "Wait until it is InService" if state.status in MOVING else "Delete it and deploy again"
+        reason = f" ({state.failure_reason})" if state.failure_reason else ""
+        raise NotReady(f"Endpoint {state.name!r} is {state.status}{reason}, not InService.", hint=f"{wait}.")
+    return state
 
 
 def require_real_time(state: EndpointState) -> None:
@@ -198,23 +198,6 @@ def require_real_time(state: EndpointState) -> None:
     """
     if state.asynchronous:
         raise UnsupportedFeature(f"Endpoint {state.name!r} is asynchronous. {ASYNC_REFUSAL}")
-
-
-def instance_types(wb: Workbook, state: EndpointState) -> tuple[str, ...]:
-    """The variant's instance types in order of preference, from the endpoint config."""
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    return instance_types_of(config, wb.variant_name)
-
-
-def instance_types_of(config: Mapping[str, Any], variant_name: str) -> tuple[str, ...]:
-    """The instance types of a variant of an endpoint config as DescribeEndpointConfig shows it, in order."""
-    variants = [v for v in config["ProductionVariants"] if v["VariantName"] == variant_name]
-    if not variants:
-        return ()
-    pools = sorted(variants[0].get("InstancePools") or (), key=lambda pool: pool["Priority"])
-    if pools:
-        return tuple(pool["InstanceType"] for pool in pools)
-    return (variants[0]["InstanceType"],) if variants[0].get("InstanceType") else ()
 
 
 def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) -> EndpointState | None:
@@ -254,8 +237,8 @@ def _progress(state: EndpointState | None, elapsed_s: float, hint: str) -> Progr
     if state is None:
         return Progress("gone", elapsed_s)
     statuses = tuple(text for variant in state.variants for text in variant.status)
-    shown = hint if state.status == "Creating" else ""
-    return Progress(state.status, elapsed_s, state.running, state.desired, state.instances_by_type, statuses, shown)
+    log_hint = hint if state.status == "Creating" else ""
+    return Progress(state.status, elapsed_s, state.running, state.desired, state.instances_by_type, statuses, log_hint)
 
 
 def _state(answer: Mapping[str, Any]) -> EndpointState:
@@ -298,14 +281,3 @@ def _variant(raw: Mapping[str, Any]) -> VariantState:
 
 def _counts(instances_by_type: Mapping[str, int]) -> str:
     return ", ".join(f"{count} × {instance_type}" for instance_type, count in instances_by_type.items() if count)
-
-
-def deployed_package(wb: Workbook, state: EndpointState) -> str | None:
-    """The model package ARN of the workbook's variant; None when its model was not made from one."""
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variant = next((v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name), {})
-    if "ModelName" not in variant:
-        return None
-    model = call(wb, "sagemaker", "DescribeModel", ModelName=variant["ModelName"])
-    containers = model.get("Containers") or [model.get("PrimaryContainer") or {}]
-    return containers[0].get("ModelPackageName")

@@ -1,38 +1,36 @@
 """Idle hours: a real-time endpoint cannot reach zero instances, so it is deleted and made again, identically.
 
-`pause` keeps a record of what AWS cannot be asked for once the endpoint is gone: the endpoint, its targets, policies
-and scheduled actions. Models and endpoint config cost nothing and stay; should a clean-up take them, they are made
-again too.
+`pause_endpoint` keeps a record of what AWS cannot be asked for once the endpoint is gone: the endpoint, its targets,
+policies and scheduled actions. Models and endpoint config cost nothing and stay; should a clean-up take them, they are
+made again too.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
-from dgsm_helpers.aws.core.money import InstanceCost
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of, total_usd, usd_per_hour
+from dgsm_helpers.aws.core.tables import Table
+from dgsm_helpers.aws.endpoint import create, endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
-from dgsm_helpers.aws.scaling import restore
-from dgsm_helpers.aws.scaling import scaling_setup as setup
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, Step
-from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
+from dgsm_helpers.aws.scaling import restore, scaling_setup
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
+from dgsm_helpers.errors import DeployFailed, DgsmError, NotFound, NotReady
+from dgsm_helpers.state import Record
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
-SCHEMA = 1
 TIME_TO_COME_BACK = "not measured yet; AWS's samples and Deepgram's manual let expect 5 to 10 minutes"
 _TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Paused:
+class Paused(Table):
     """A paused endpoint.
 
     ``usd_per_hour`` is what its ``instances`` cost, at the list price; ``came_up_in_s`` how long it took to come back
@@ -51,22 +49,20 @@ class Paused:
         hours = (now - self.paused_at).total_seconds() / 3600
         return None if self.usd_per_hour is None else self.usd_per_hour * hours
 
-    def __str__(self) -> str:
-        return tables.text_table(*self._table())
+    _columns = ("what", "value")
 
-    def _repr_html_(self) -> str:
-        return tables.html_table(*self._table())
+    def _caption(self) -> str:
+        return f"Endpoint {self.endpoint_name} is paused"
 
-    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
+    def _rows(self) -> list[tuple[object, ...]]:
         saves = "an unknown price" if self.usd_per_hour is None else f"${self.usd_per_hour:.2f} per hour (list price)"
         back = TIME_TO_COME_BACK if self.came_up_in_s is None else f"{self.came_up_in_s:.0f} s the last time"
-        rows: list[tuple[object, ...]] = [
+        return [
             ("paused at", f"{self.paused_at:%F %R} UTC"),
             ("instances", self.instances),
             ("saves", f"{saves}, and the Marketplace software fee"),
             ("time to come back", back),
         ]
-        return f"Endpoint {self.endpoint_name} is paused", ("what", "value"), rows
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Resumed:
         return f"{self.state.name} is back after {self.took_s:.0f} s with {back}; the pause saved {saved} on instances."
 
 
-def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
+def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
     """Record the endpoint's set-up, take its scaling off and delete it: its billing stops, live streams are cut.
 
     The record is on disk before anything is removed. If the deletion is refused, scaling is put back.
@@ -98,33 +94,33 @@ def pause(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
         NotReady: it is paused already, or it is not ``InService``.
         UnsupportedFeature: it is asynchronous.
     """
-    former = _read(wb)
+    former = _read_pauses(wb)
     if former.paused is not None and endpoint_state.find(wb) is None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} has been paused since {former.paused.paused_at:%F %R} UTC.",
-            hint="idle.resume(wb) makes it again.",
+            hint="cleanup.resume(wb) makes it again.",
         )
     state = endpoint_state.require_in_service(wb)
-    found = setup.read(wb)
-    usd_per_hour = _usd_per_hour(wb, state)
-    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, usd_per_hour, found, former.came_up_in_s)
-    _write(wb, replace(former, paused=paused_now))
+    setup = scaling_setup.read(wb)
+    price = _usd_per_hour(wb, state)
+    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, former.came_up_in_s)
+    _write_pauses(wb, replace(former, paused=paused_now))
     try:
-        restore.take_off(wb, found)
+        restore.remove_scaling(wb, setup)
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
     except BaseException as error:
-        _undo(wb, found, error)
+        _undo(wb, setup, error)
         raise
     left = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
     if left is not None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} was to be deleted and is {left.status}. {left.failure_reason}".rstrip(),
-            hint="It may still bill: idle.pause(wb) again.",
+            hint="It may still bill: cleanup.pause(wb) again.",
         )
     return paused_now
 
 
-def resume(wb: Workbook, *, on_progress: OnProgress | None = None, timeout_s: float = _TIMEOUT_S) -> Resumed:
+def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None, timeout_s: float = _TIMEOUT_S) -> Resumed:
     """Make the paused endpoint again, with the same config, name, targets, policies and scheduled actions.
 
     May be repeated: an endpoint that is coming up is waited for, one that failed is made anew, and the record stays
@@ -137,27 +133,28 @@ def resume(wb: Workbook, *, on_progress: OnProgress | None = None, timeout_s: fl
         DeployFailed: it did not come up.
     """
     record = paused(wb)
-    began, there = wb.now(), _former_attempt(wb, record, on_progress)
-    if there is None:
+    began, earlier = wb.now(), _earlier_attempt(wb, record, on_progress)
+    if earlier is None:
         wb.require_spend(f"Endpoint {wb.endpoint_name} ({record.instances} instances before)", record.usd_per_hour)
         _make(wb, record.setup)
     else:
-        began = there.created or began
+        began = earlier.created or began
     state = endpoint_state.settle(wb, timeout_s=timeout_s, on_progress=on_progress)
     if state is None or state.status != "InService":
         reason = f"is {state.status}: {state.failure_reason}" if state else "is gone again"
         raise DeployFailed(
-            f"Endpoint {wb.endpoint_name!r} {reason}.", hint="The record is kept: mend that and idle.resume(wb) again."
+            f"Endpoint {wb.endpoint_name!r} {reason}.",
+            hint="The record is kept: mend that and cleanup.resume(wb) again.",
         )
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
-    restored = restore.put_back(wb, record.setup)
-    _write(wb, _Record(paused=None, came_up_in_s=took_s))
+    restored = restore.restore_scaling(wb, record.setup)
+    _write_pauses(wb, _Pauses(came_up_in_s=took_s))
     return Resumed(state, took_s, record.saved_usd(began), restored)
 
 
-def _former_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | None) -> EndpointState | None:
-    """The endpoint, when an interrupted `resume` has made it already and it has not failed."""
+def _earlier_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | None) -> EndpointState | None:
+    """The endpoint, when an interrupted `recreate_endpoint` has made it already and it has not failed."""
     state = endpoint_state.find(wb)
     if state is not None and state.status == "Failed":
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
@@ -168,7 +165,7 @@ def _former_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | None
         raise NotReady(
             f"There is an endpoint {wb.endpoint_name!r} with the config {state.config_name}; the one that was paused "
             f"had {config}.",
-            hint="Delete that one, and idle.resume(wb) makes the other again.",
+            hint="Delete that one, and cleanup.resume(wb) makes the other again.",
         )
     return state
 
@@ -180,89 +177,74 @@ def paused(wb: Workbook) -> Paused:
         NotFound: it has not been paused from this state folder.
         InvalidInput: the record is damaged, or of a later version.
     """
-    found = _read(wb).paused
-    if found is None:
+    record = _read_pauses(wb).paused
+    if record is None:
         raise NotFound(
-            f"There is no record that endpoint {wb.endpoint_name!r} was paused (looked for {_path(wb)}).",
+            f"There is no record that endpoint {wb.endpoint_name!r} was paused (looked for {_record(wb).path}).",
             hint="Resume where it was paused, or make a new endpoint with deploy.deploy(wb, plan).",
         )
-    return found
+    return record
 
 
 def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
     """What runs now costs, type by type; None when a price is unknown."""
-    amounts: list[float | None] = []
-    for variant in state.variants:
-        running = [(t, count) for t, count in variant.instances_by_type.items() if count]
-        amounts += [InstanceCost.of(wb, (instance_type,), 60.0 * count).usd for instance_type, count in running]
-        if not running:
-            # SageMaker counts by type for pools only.
-            types = endpoint_state.instance_types(replace(wb, variant_name=variant.name), state)
-            amounts.append(InstanceCost.of(wb, types, 60.0 * variant.running).usd)
-    return None if None in amounts else sum(amounts)
+    config = read_endpoint_config(wb, state.config_name)
+    # SageMaker counts by type for pools only.
+    return total_usd(
+        fleet_usd_per_hour(dict(prices_of(wb, variant.running_types)), variant.instances_by_type)
+        if variant.running_types
+        else usd_per_hour(prices_of(wb, config.variant(variant.name).instance_types), variant.running)
+        for variant in state.variants
+    )
 
 
-def _undo(wb: Workbook, found: Setup, error: BaseException) -> None:
+def _undo(wb: Workbook, setup: Setup, error: BaseException) -> None:
     try:
-        back = restore.put_back(wb, found)
+        back = restore.restore_scaling(wb, setup)
     except DgsmError as also:
         error.add_note(f"Its scaling is off and could not be put back: {also.message}")
         return
     error.add_note(f"The endpoint goes on as before, with {', '.join(back) or 'no scaling'}.")
-    _write(wb, replace(_read(wb), paused=None))
+    _write_pauses(wb, replace(_read_pauses(wb), paused=None))
 
 
-def _make(wb: Workbook, found: Setup) -> None:
+def _make(wb: Workbook, setup: Setup) -> None:
     """Create the endpoint, and before it what of model and config is not there any more."""
-    for step in found.steps:
-        if step.operation in ("CreateModel", "CreateEndpointConfig"):
-            kind = step.operation.removeprefix("Create")
-            try:
-                call(wb, "sagemaker", f"Describe{kind}", **{f"{kind}Name": step.request[f"{kind}Name"]})
-            except NotFound:
-                call(wb, "sagemaker", step.operation, **step.request)
-    call(wb, "sagemaker", "CreateEndpoint", **found.of("CreateEndpoint")[0])
+    for kind in ("Model", "EndpointConfig", "Endpoint"):
+        for request in setup.of(f"Create{kind}"):
+            if kind == "Endpoint" or not create.exists(wb, kind, request[f"{kind}Name"]):
+                create.create(wb, kind, request)
 
 
 @dataclass(frozen=True)
-class _Record:
+class _Pauses:
     """What is kept of an endpoint's pauses."""
 
     paused: Paused | None = None
     came_up_in_s: float | None = None
 
 
-def _path(wb: Workbook) -> Path:
-    return wb.state_path(f"idle/{wb.key}.json")
+def _record(wb: Workbook) -> Record:
+    return Record(
+        wb.state_path(f"idle/{wb.key}.json"),
+        kind="a record of a pause",
+        hint="Make the endpoint with deploy.deploy(wb, plan), then remove that file.",
+    )
 
 
-def _write(wb: Workbook, record: _Record) -> None:
-    path = _path(wb)
-    new = path.with_suffix(".new")
-    # The model's environment may hold a secret.
-    new.touch(mode=0o600)
-    new.write_text(json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1, default=str), encoding="utf-8")
-    new.replace(path)
+def _write_pauses(wb: Workbook, pauses: _Pauses) -> None:
+    _record(wb).write(asdict(pauses))
 
 
-def _read(wb: Workbook) -> _Record:
-    path = _path(wb)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"it has schema {content['schema']}, this version reads {SCHEMA}")
-        return _Record(content["paused"] and _paused(content["paused"]), content["came_up_in_s"])
-    except FileNotFoundError:
-        return _Record()
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path} is not a record of a pause: {error}.",
-            hint="Make the endpoint with deploy.deploy(wb, plan), then remove that file.",
-        ) from error
+def _read_pauses(wb: Workbook) -> _Pauses:
+    def build(content: dict[str, Any]) -> _Pauses:
+        return _Pauses(content["paused"] and _paused(content["paused"]), content["came_up_in_s"])
+
+    return _record(wb).read(build) or _Pauses()
 
 
 def _paused(content: dict[str, Any]) -> Paused:
     made = content["setup"]
-    steps = tuple(Step(**step) for step in made["steps"])
-    found = Setup(made["endpoint_name"], made["region"], steps, tuple(made["notes"]))
-    return Paused(**{**content, "paused_at": datetime.fromisoformat(content["paused_at"]), "setup": found})
+    steps = tuple(SetupCall(**step) for step in made["steps"])
+    setup = Setup(made["endpoint_name"], made["region"], steps, tuple(made["notes"]))
+    return Paused(**{**content, "paused_at": datetime.fromisoformat(content["paused_at"]), "setup": setup})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dgsm_helpers.aws.export.setup_export import plain
 from dgsm_helpers.aws.export.template_values import TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
-from dgsm_helpers.aws.scaling.scaling_setup import Step
+from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.schedules import parse_schedule
@@ -91,13 +91,13 @@ def recipe(
             hint=f"Leave at least {_LEAST_PAUSE_MIN} minutes between.",
         )
     name = next(s.request for s in template.steps if s.operation == "CreateEndpoint")
-    calls: list[tuple[int, Step]] = []
+    calls: list[tuple[int, SetupCall]] = []
     for step in template.steps:
         if step.operation == "RegisterScalableTarget":
             where = {k: step.request[k] for k in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
-            calls.append((off, Step(step.service, "DeregisterScalableTarget", where)))
-    calls.append((off + 2, Step("sagemaker", "DeleteEndpoint", {"EndpointName": name["EndpointName"]})))
-    calls.append((on, Step("sagemaker", "CreateEndpoint", name)))
+            calls.append((off, SetupCall(step.service, "DeregisterScalableTarget", where)))
+    calls.append((off + 2, SetupCall("sagemaker", "DeleteEndpoint", {"EndpointName": name["EndpointName"]})))
+    calls.append((on, SetupCall("sagemaker", "CreateEndpoint", name)))
     for step in template.steps:
         if step.service == "application-autoscaling":
             later = 0 if step.operation == "RegisterScalableTarget" else 2
@@ -133,7 +133,7 @@ def _minute(text: str) -> int:
     return 60 * int(hours) + int(minutes)
 
 
-def _schedule(minute: int, step: Step, days: str, timezone: str) -> dict[str, Any]:
+def _schedule(minute: int, step: SetupCall, days: str, timezone: str) -> dict[str, Any]:
     if minute >= _DAY_MIN:
         raise InvalidInput("The steps would run past midnight, into another day.", hint="Begin earlier in the evening.")
     expression = f"cron({minute % 60} {minute // 60} ? * {days} *)"

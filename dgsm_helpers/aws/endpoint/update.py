@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import termination_raises
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
-from dgsm_helpers.aws.endpoint.create import differences
+from dgsm_helpers.aws.core.money import require_spend
+from dgsm_helpers.aws.core.tables import Table
+from dgsm_helpers.aws.endpoint import create, deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
+from dgsm_helpers.aws.endpoint.endpoint_config import differences, read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import restore, scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import Setup
@@ -33,7 +34,7 @@ _TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Updated:
+class Updated(Table):
     """An endpoint after an update or a roll-back.
 
     ``former_config_name`` is what to roll back to, None when nothing changed; ``restored`` names the scaling that is
@@ -46,20 +47,21 @@ class Updated:
     warnings: tuple[str, ...]
     took_s: float
 
-    def __str__(self) -> str:
-        return tables.text_table(*self._table(), notes=self.warnings)
+    _columns = ("what", "value")
 
-    def _repr_html_(self) -> str:
-        return tables.html_table(*self._table(), notes=self.warnings)
-
-    def _table(self) -> tuple[str, tuple[str, str], list[tuple[object, ...]]]:
+    def _caption(self) -> str:
         changed = "was as asked for" if self.former_config_name is None else f"is updated, in {self.took_s:.0f} s"
-        rows: list[tuple[object, ...]] = [
+        return f"Endpoint {self.state.name} {changed}"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
             ("endpoint config", self.state.config_name),
             ("roll back to", self.former_config_name),
             ("scaling", ", ".join(self.restored) or "none"),
         ]
-        return f"Endpoint {self.state.name} {changed}", ("what", "value"), rows
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.warnings
 
 
 def plan_change(
@@ -69,7 +71,7 @@ def plan_change(
     *,
     single_type_reason: str = "",
 ) -> DeploymentPlan:
-    """The endpoint as it is, with another model package or other instance types: a plan for :func:`update`.
+    """The endpoint as it is, with another model package or other instance types: a plan for :func:`update_endpoint`.
 
     Role, environment, timeouts and initial count are those of the variant's endpoint config and model.
 
@@ -77,30 +79,24 @@ def plan_change(
         NotFound: there is no such endpoint, or it has no such variant.
         InvalidInput, InvalidRequest, UnsupportedFeature: as ``deploy.plan``.
     """
-    state = endpoint_state.status(wb)
-    state.variant(wb.variant_name)
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variant = next(v for v in config["ProductionVariants"] if v["VariantName"] == wb.variant_name)
-    model = call(wb, "sagemaker", "DescribeModel", ModelName=variant["ModelName"])
-    container = (model.get("Containers") or [model["PrimaryContainer"]])[0]
-    types = tuple(instance_types) or endpoint_state.instance_types_of(config, wb.variant_name)
-    unchanged_single = not instance_types and len(types) == 1
+    endpoint = EndpointReading(wb)
+    endpoint.state.variant(wb.variant_name)
+    described, metrics_config = endpoint.configured.described, endpoint.config.described.get("MetricsConfig", {})
     settings = {
-        "download_timeout_s": variant.get("ModelDataDownloadTimeoutInSeconds"),
-        "health_check_timeout_s": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
-        "provision_timeout_s": variant.get("VariantInstanceProvisionTimeoutInSeconds"),
-        "metric_publish_s": config.get("MetricsConfig", {}).get("MetricPublishFrequencyInSeconds"),
+        "download_timeout_s": described.get("ModelDataDownloadTimeoutInSeconds"),
+        "health_check_timeout_s": described.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        "provision_timeout_s": described.get("VariantInstanceProvisionTimeoutInSeconds"),
+        "metric_publish_s": metrics_config.get("MetricPublishFrequencyInSeconds"),
     }
+    types = tuple(instance_types) or endpoint.instance_types
+    unchanged_single = not instance_types and len(types) == 1
+    package_arn = model_package_arn or endpoint.model_package_arn
     return deployment_plan.plan(
-        replace(
-            wb,
-            model_package_arn=model_package_arn or container.get("ModelPackageName"),
-            role_arn=model["ExecutionRoleArn"],
-        ),
+        replace(wb, model_package_arn=package_arn, role_arn=endpoint.model["ExecutionRoleArn"]),
         types,
-        initial_count=variant.get("InitialInstanceCount", 1),
+        initial_count=endpoint.configured.initial_count or 1,
         single_type_reason=single_type_reason or ("the endpoint has no other." if unchanged_single else ""),
-        environment=container.get("Environment"),
+        environment=endpoint.container.get("Environment"),
         **{name: value for name, value in settings.items() if value is not None},
     )
 
@@ -110,16 +106,13 @@ def warnings(wb: Workbook, plan: DeploymentPlan) -> tuple[str, ...]:
 
     Raises:
         NotFound, NotReady: there is no such endpoint, or it is not ``InService``.
-        InvalidInput: the endpoint has variants that the plan does not have.
+        InvalidInput: the endpoint has variants that the plan does not have, or the plan is for another endpoint.
     """
-    state = _changeable(wb)
-    _require_variants(state, "The plan", (plan.variant_name,))
-    if not differences(wb, plan, state.config_name):
-        return ()
-    return _warnings(wb, state, plan.instance_types)
+    state = _changeable_by(wb, plan)
+    return _warnings(wb, state, plan.instance_types) if differences(wb, plan, state.config_name) else ()
 
 
-def update(
+def update_endpoint(
     wb: Workbook,
     plan: DeploymentPlan,
     *,
@@ -127,7 +120,11 @@ def update(
     on_warning: Callable[[str], object] = print,
     timeout_s: float | None = None,
 ) -> Updated:
-    """Change model version, types or environment of an endpoint that scales; its instance count stays.
+    """Change model version, types or environment of the endpoint; its instance count and its scaling stay.
+
+    SageMaker changes all instances at once, blue/green: Marketplace containers get no other kind of update. Both fleets
+    run, and need quota, for a while; live streams are cut when the old fleet goes. The former endpoint config is kept
+    to roll back to.
 
     Args:
         plan: what it should be; ``deploy.plan(wb, …)``.
@@ -137,21 +134,26 @@ def update(
         NotFound: there is no such endpoint.
         NotReady: it is ``Updating`` or otherwise not ``InService``; nothing was changed.
         DeployFailed: SageMaker went back to the former config; scaling is on again.
-        InvalidInput: the endpoint has variants that the plan does not have, and would lose.
-        SpendNotConfirmed, QuotaExceeded: see ``deploy.update``; scaling is as it was.
+        InvalidInput: the endpoint has variants that the plan does not have, and would lose; or the plan is for another
+            endpoint.
+        SpendNotConfirmed, QuotaExceeded: see ``deploy.deploy``; nothing was changed.
     """
-    state = _changeable(wb)
-    _require_variants(state, "The plan", (plan.variant_name,))
+    state = _changeable_by(wb, plan)
     if not differences(wb, plan, state.config_name):
         return Updated(state, None, (), (), 0.0)
-    said = _warnings(wb, state, plan.instance_types)
-    for warning in said:
-        on_warning(warning)
-    started = wb.now()
-    with _scaling_off(wb) as restored:
-        done = deployment.update(wb, plan, on_progress=on_progress, timeout_s=timeout_s)
-    took_s = (wb.now() - started).total_seconds()
-    return Updated(endpoint_state.status(wb), done.previous_config_name, tuple(restored), said, took_s)
+    _require_spend(wb, state, f"Updating {wb.endpoint_name}", plan.instance_types)
+    deployment.refuse_zero_quota(wb, plan)
+
+    def change() -> EndpointState:
+        made = create.make(wb, plan, lambda: _start(wb, plan.config_name))
+        after = deployment.wait_in_service(wb, timeout_s or plan.longest_s, on_progress)
+        if after.config_name != plan.config_name:
+            create.undo(wb, made)
+            rolled_back = f"Endpoint {plan.endpoint_name!r} was rolled back to {after.config_name}."
+            deployment.raise_failure(wb, after, rolled_back)
+        return after
+
+    return _update(wb, state, plan.instance_types, change, on_warning)
 
 
 def roll_back(
@@ -167,50 +169,78 @@ def roll_back(
     Raises:
         NotFound: there is no such endpoint or config.
         InvalidInput: the config lacks a variant that the endpoint has.
-        NotReady, DeployFailed, SpendNotConfirmed: as :func:`update`.
+        NotReady, DeployFailed, SpendNotConfirmed: as :func:`update_endpoint`.
     """
     state = _changeable(wb)
     if state.config_name == config_name:
         return Updated(state, None, (), (), 0.0)
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=config_name)
-    names = tuple(variant["VariantName"] for variant in config["ProductionVariants"])
+    config = read_endpoint_config(wb, config_name)
+    names = tuple(variant.name for variant in config.variants)
     _require_variants(state, f"Endpoint config {config_name!r}", names)
-    types = endpoint_state.instance_types_of(config, wb.variant_name)
-    prices = [price_per_hour(wb, instance_type).amount_usd for instance_type in types]
-    count = state.variant(wb.variant_name).desired
-    wb.require_spend(
-        f"Rolling {wb.endpoint_name} back (a second fleet of {count} until the first is gone)",
-        None if None in prices or not prices else max(prices) * count,
-    )
-    said = _warnings(wb, state, types)
-    for warning in said:
-        on_warning(warning)
-    started = wb.now()
-    with _scaling_off(wb) as restored:
-        call(
-            wb,
-            "sagemaker",
-            "UpdateEndpoint",
-            EndpointName=wb.endpoint_name,
-            EndpointConfigName=config_name,
-            RetainAllVariantProperties=True,
-        )
+    instance_types = config.variant(wb.variant_name).instance_types
+    _require_spend(wb, state, f"Rolling {wb.endpoint_name} back", instance_types)
+
+    def change() -> EndpointState:
+        _start(wb, config_name)
         after = endpoint_state.settle(wb, timeout_s=timeout_s, on_progress=on_progress)
         if after is None or after.config_name != config_name or after.status != "InService":
             reason = f"is {after.status} with {after.config_name}: {after.failure_reason}" if after else "is gone"
             raise DeployFailed(f"Endpoint {wb.endpoint_name!r} {reason}.", hint="Look at its log, then try again.")
-    took_s = (wb.now() - started).total_seconds()
-    return Updated(after, state.config_name, tuple(restored), said, took_s)
+        return after
+
+    return _update(wb, state, instance_types, change, on_warning)
+
+
+def _require_spend(wb: Workbook, state: EndpointState, what: str, instance_types: tuple[str, ...]) -> None:
+    count = state.variant(wb.variant_name).desired
+    require_spend(wb, f"{what} (a second fleet of {count} until the first is gone)", instance_types, count)
+
+
+def _update(
+    wb: Workbook,
+    state: EndpointState,
+    instance_types: tuple[str, ...],
+    change: Callable[[], EndpointState],
+    on_warning: Callable[[str], object],
+) -> Updated:
+    """Warn, take scaling off, ``change`` the endpoint, and put scaling on again."""
+    warned = _warnings(wb, state, instance_types)
+    for warning in warned:
+        on_warning(warning)
+    started = wb.now()
+    with _scaling_off(wb) as restored:
+        after = change()
+    return Updated(after, state.config_name, tuple(restored), warned, (wb.now() - started).total_seconds())
+
+
+def _start(wb: Workbook, config_name: str) -> None:
+    # Without retaining, the fleet would fall back to its initial count whatever auto scaling had made of it.
+    call(
+        wb,
+        "sagemaker",
+        "UpdateEndpoint",
+        EndpointName=wb.endpoint_name,
+        EndpointConfigName=config_name,
+        RetainAllVariantProperties=True,
+    )
+
+
+def _changeable_by(wb: Workbook, plan: DeploymentPlan) -> EndpointState:
+    deployment.require_same_endpoint(wb, plan)
+    state = _changeable(wb)
+    _require_variants(state, "The plan", (plan.variant_name,))
+    return state
 
 
 def _changeable(wb: Workbook) -> EndpointState:
+    """The endpoint, once SageMaker takes a change of it."""
     state = endpoint_state.status(wb)
     if state.status in MOVING:
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: SageMaker takes one change at a time.",
             hint="Wait until it is InService, then repeat; nothing was changed.",
         )
-    return endpoint_state.require_in_service(wb)
+    return endpoint_state.in_service(state)
 
 
 def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -> None:
@@ -219,7 +249,7 @@ def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -
         raise InvalidInput(
             f"{what} has the variants {', '.join(names)}, and endpoint {state.name!r} has {', '.join(lost)} beside: an "
             "update would end it together with its scaling.",
-            hint="Make an endpoint config that keeps every variant's name and give that to updating.roll_back.",
+            hint="Make an endpoint config that keeps every variant's name and give that to deploy.roll_back.",
         )
 
 
@@ -230,36 +260,27 @@ def _scaling_off(wb: Workbook) -> Iterator[list[str]]:
     restored: list[str] = []
     with termination_raises():
         try:
-            restore.take_off(wb, before)
-            _wait_for_scaling(wb)
+            restore.remove_scaling(wb, before)
+            # A change that scaling had begun goes on after the target is gone, and would refuse the update.
+            if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
+                raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
             yield restored
         except BaseException as error:
             try:
-                _settled(wb)
-                back = restore.put_back(wb, before)
+                endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None)
+                back = restore.restore_scaling(wb, before)
                 error.add_note(f"Scaling is on again: {', '.join(back) or 'there was none'}.")
             except (DgsmError, KeyboardInterrupt) as also:
                 error.add_note(f"Scaling is off and could not be put back ({also}): register and apply it again.")
             raise
-        restored += restore.put_back(wb, before)
-
-
-def _wait_for_scaling(wb: Workbook) -> None:
-    """A change that scaling had begun goes on after the target is gone, and would refuse the update."""
-    state = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None)
-    if state is None:
-        raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
-
-
-def _settled(wb: Workbook) -> None:
-    endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None)
+        restored += restore.restore_scaling(wb, before)
 
 
 def _warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tuple[str, ...]:
-    said = []
+    warned = []
     streams = _live_streams(wb, state)
     if streams:
-        said.append(
+        warned.append(
             f"About {streams:.0f} streams are live: they are cut when the old fleet goes (SageMaker moves none). "
             "Clients that reconnect lose a moment; update in a quiet hour otherwise."
         )
@@ -267,16 +288,16 @@ def _warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tup
     try:
         quotas = endpoint_quotas(wb, types)
     except DgsmError:
-        return (*said, "The quotas could not be read: a second fleet needs quota beside the first.")
+        return (*warned, "The quotas could not be read: a second fleet needs quota beside the first.")
     running = state.instances_by_type
     for instance_type, quota in quotas.items():
         need = count + running.get(instance_type, 0)
         if quota is not None and need > quota:
-            said.append(
+            warned.append(
                 f"Both fleets run for a while: {need} × {instance_type} may be needed, the quota is {quota}. SageMaker "
                 "refuses the update, or it falls back to the next type."
             )
-    return tuple(said)
+    return tuple(warned)
 
 
 def _live_streams(wb: Workbook, state: EndpointState) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
-from dgsm_helpers.aws.scaling.scaling_setup import Step
+from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 
 def template(given: Template) -> str:
@@ -40,7 +40,7 @@ def camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def hosting(steps: tuple[Step, ...]) -> dict[str, Any]:
+def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     """The resources of models, endpoint config and endpoint."""
     resources: dict[str, Any] = {}
     models: dict[Any, str] = {}
@@ -79,7 +79,7 @@ def _model(name: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [name, "ModelName"]}
 
 
-def _scaling(steps: tuple[Step, ...]) -> dict[str, Any]:
+def _scaling(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     targets: dict[Any, str] = {}
     for step in steps:

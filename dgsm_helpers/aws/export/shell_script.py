@@ -12,7 +12,7 @@ from botocore import xform_name
 
 from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text
 from dgsm_helpers.aws.scaling.policy import POLICY_FILE
-from dgsm_helpers.aws.scaling.scaling_setup import Step
+from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 _CONFIGURATIONS = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")
 
@@ -56,19 +56,19 @@ def _default(parameter: TemplateParameter) -> str:
     return "" if parameter.default is None else f" (default: {parameter.default})"
 
 
-def _policy(step: Step, file: str) -> Iterator[str]:
+def _policy(step: SetupCall, file: str) -> Iterator[str]:
     key = next(k for k in _CONFIGURATIONS if k in step.request)
     yield f"cat > {file} <<JSON\n{_document(step.request[key])}\nJSON"
     options = {k: v for k, v in step.request.items() if k != key}
     yield f"{_by_options(step, options)} \\\n    --{xform_name(key, '-')} file://{file}"
 
 
-def _by_document(step: Step) -> str:
+def _by_document(step: SetupCall) -> str:
     command = f'aws sagemaker {xform_name(step.operation, "-")} --region "$AWS_REGION"'
     return f'{command} --cli-input-json "$(cat <<JSON\n{_document(step.request)}\nJSON\n)"'
 
 
-def _by_options(step: Step, request: Mapping[str, Any]) -> str:
+def _by_options(step: SetupCall, request: Mapping[str, Any]) -> str:
     options = [f"--{xform_name(key, '-')} {_argument(value)}" for key, value in request.items()]
     lines = [f"aws {step.service} {xform_name(step.operation, '-')}", *options, '--region "$AWS_REGION"']
     return " \\\n    ".join(lines)

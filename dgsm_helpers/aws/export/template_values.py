@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, Step
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 
 _SECRET = re.compile(r"key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:|\b\d{12}\b|^s3://|^(subnet|sg|vpc)-[0-9a-f]+$")
@@ -62,7 +62,7 @@ class Template:
 
     endpoint_name: str
     region: str
-    steps: tuple[Step, ...]
+    steps: tuple[SetupCall, ...]
     parameters: tuple[TemplateParameter, ...]
     notes: tuple[str, ...]
 
@@ -70,7 +70,7 @@ class Template:
 def parametrised(setup: Setup) -> Template:
     """The set-up with a parameter for every value of the account, every secret, and the endpoint's name."""
     values = _Values(setup.endpoint_name)
-    steps = tuple(Step(s.service, s.operation, values.replaced(s.request)) for s in setup.steps)
+    steps = tuple(SetupCall(s.service, s.operation, values.replaced(s.request)) for s in setup.steps)
     name = TemplateParameter("endpoint_name", "name of the endpoint", setup.endpoint_name, value=setup.endpoint_name)
     return Template(setup.endpoint_name, setup.region, steps, (name, *values.found.values()), setup.notes)
 

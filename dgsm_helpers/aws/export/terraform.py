@@ -14,7 +14,7 @@ from typing import Any
 
 from dgsm_helpers.aws.export.cloudformation import hosting
 from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
-from dgsm_helpers.aws.scaling.scaling_setup import Step
+from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 _INDENT = "  "
 _PROVIDER = "5.64"
@@ -95,7 +95,7 @@ def _stack(given: Template) -> str:
     )
 
 
-def _arguments(step: Step, targets: Mapping[Any, str]) -> Iterator[str]:
+def _arguments(step: SetupCall, targets: Mapping[Any, str]) -> Iterator[str]:
     request = dict(step.request)
     label = targets[request["ResourceId"]]
     if step.operation == "RegisterScalableTarget":

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import put_off, termination_raises
-from dgsm_helpers.aws.core.money import InstanceCost, running_types
+from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, Journal, journal, left_over, read_former, suspension_of
+from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, Journal, journal
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.errors import DgsmError, MeasurementInvalid, NotFound, NotReady
 
@@ -38,7 +39,7 @@ class Pinned:
     def __init__(
         self,
         wb: Workbook,
-        record: Journal,
+        journal: Journal,
         former: Former,
         *,
         on_progress: OnProgress | None,
@@ -47,7 +48,7 @@ class Pinned:
         self.former = former
         self.instance_type: str | None = None
         self._complete = False
-        self._wb, self._record, self._on_progress, self._say = wb, record, on_progress, say
+        self._wb, self._journal, self._on_progress, self._say = wb, journal, on_progress, say
 
     def check(self) -> None:
         """Make sure that it still is as it was pinned; two free calls.
@@ -62,33 +63,44 @@ class Pinned:
                 hint="Measure again while nobody else works on the endpoint.",
             )
 
-    def pin(self, *, cut_off: bool) -> None:
-        """Suspend, lower the minimum, go to one instance, make sure; ``cut_off``: ``former`` is of an earlier run."""
-        wb = self._wb
-        if self.former.registered:
-            lowered = {"MinCapacity": 1} if self.former.min_capacity > 1 else {}
+    def pin(self, endpoint: EndpointReading, *, cut_off: bool) -> None:
+        """Suspend scaling, lower the minimum, go to one instance.
+
+        Args:
+            endpoint: as it was read just before; ``former`` is taken from it.
+            cut_off: ``former`` is of an earlier measurement that was cut off.
+
+        Raises:
+            MeasurementInvalid: it cannot be pinned; somebody else may be changing it.
+            NotFound, NotReady: it was deleted meanwhile, or is not ``InService`` after the change.
+        """
+        wb, former = self._wb, self.former
+        if former.registered:
+            lowered = {"MinCapacity": 1} if (former.min_capacity or 1) > 1 else {}
             call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=ALL.to_request(), **lowered)
             self._say("Scaling is suspended" + (", its minimum lowered to 1." if lowered else "."))
-        # Scaling may have begun a change just before it was suspended: that one ends first, and is what was wanted.
-        variant = self._settled().variant(wb.variant_name)
+        # Scaling may have begun a change just before it was suspended: that one ends first, and gives the former count.
+        state = self._settled()
+        variant = state.variant(wb.variant_name)
         if not cut_off:
-            self.former = replace(self.former, desired_instances=variant.desired)
-            self._record.write(self.former)
+            self.former = replace(former, desired_instances=variant.desired)
+            self._journal.write(self.former)
         if (variant.running, variant.desired) != (1, 1):
             self._say(f"{wb.resource_id}: from {variant.desired} instances to 1.")
             self._set_desired(1)
-        state = self._settled()
-        changes = self._changes(state, scalable_target.target(wb))
-        if changes:
-            raise MeasurementInvalid(
-                f"{wb.resource_id} cannot be pinned to one instance: {'; '.join(changes)}.",
-                hint="Look at the endpoint and its scalable target; somebody else may be changing them.",
-            )
-        types = running_types(wb, state)
+            state = self._settled()
+            # That took minutes: what was read before it may have changed.
+            changes = self._changes(state, scalable_target.target(wb))
+            if changes:
+                raise MeasurementInvalid(
+                    f"{wb.resource_id} cannot be pinned to one instance: {'; '.join(changes)}.",
+                    hint="Look at the endpoint and its scalable target; somebody else may be changing them.",
+                )
+        types = state.variant(wb.variant_name).running_types or endpoint.instance_types
         self.instance_type = types[0] if len(types) == 1 else None
         self._complete = True
 
-    def put_back(self) -> list[str]:
+    def unpin(self) -> list[str]:
         """Undo the pinning as far as it is still in place, and verify.
 
         Returns:
@@ -103,50 +115,61 @@ class Pinned:
                 state, target = self._settle(), scalable_target.target(wb)
                 # What a pinning that failed half-way did not come to is nobody's change.
                 changes = self._changes(state, target) if self._complete or state is None else []
+                scaled_back = state is not None and self._put_capacity_back(state)
                 if state is not None:
-                    scaled_back = self._put_capacity_back(state)
-                    self._put_target_back(target)
-            if state is not None and scaled_back:
-                state = self._settle()
+                    target = self._put_target_back(target)
+            if scaled_back:
+                state, target = self._settle(), scalable_target.target(wb)
             if not changes:
-                self._verify(state)
+                self._verify(state, target)
         except DgsmError as error:
             raise NotReady(
                 f"{wb.resource_id} could not be put back as it was ({self.former}): {error.message}",
-                hint="aws.measuring.restore(wb) tries again.",
+                hint="unpin_endpoint(wb) tries again.",
             ) from error
-        self._record.clear()
+        self._journal.clear()
         return changes
 
-    def _verify(self, state: EndpointState) -> None:
-        former, now = self.former, read_former(self._wb, state)
+    def _verify(self, state: EndpointState | None, target: Target | None) -> None:
+        if state is None:
+            raise NotReady("it was deleted meanwhile.")
+        former, now = self.former, Former.of(self._wb, state, target)
         if former.suspension not in (None, ALL):
             # Scaling goes on and may already have chosen another count.
             now = replace(now, desired_instances=former.desired_instances)
         if now != former or state.status != "InService":
-            raise NotReady(f"it is {now} and {state.status}.", hint="")
+            raise NotReady(f"it is {now} and {state.status}.")
 
     def _put_capacity_back(self, state: EndpointState) -> bool:
-        wanted = self.former.desired_instances
-        if wanted == 1 or state.variant(self._wb.variant_name).desired != 1:
+        """Ask for the former count where the pinning still holds; whether that was necessary."""
+        count = self.former.desired_instances
+        if count == 1 or state.variant(self._wb.variant_name).desired != 1:
             return False
         # Before scaling goes on: SageMaker makes one change at a time, and this one is wanted first.
-        self._set_desired(wanted)
-        self._say(f"{self._wb.resource_id}: from 1 instance back to {wanted}.")
+        self._set_desired(count)
+        self._say(f"{self._wb.resource_id}: from 1 instance back to {count}.")
         return True
 
-    def _put_target_back(self, target: Target | None) -> None:
-        """Bounds and suspension, each only where it still is what the pinning made it."""
-        former, request = self.former, {}
-        if not former.registered or target is None:
-            return
-        if former.min_capacity > target.min_capacity == 1 and target.max_capacity >= former.min_capacity:
-            request["MinCapacity"] = former.min_capacity
-        if suspension_of(target) == ALL:
-            request["SuspendedState"] = former.suspension.to_request()
+    def _put_target_back(self, target: Target | None) -> Target | None:
+        """Bounds and suspension, each only where it still is what the pinning made it; the target as it is then."""
+        former = self.former
+        if former.suspension is None or target is None:
+            return target
+        low = former.min_capacity or 1
+        after = target
+        if low > target.min_capacity == 1 and target.max_capacity >= low:
+            after = replace(after, min_capacity=low)
+        if target.suspension == ALL:
+            after = replace(after, suspension=former.suspension)
+        request: dict[str, Any] = {}
+        if after.min_capacity != target.min_capacity:
+            request["MinCapacity"] = after.min_capacity
+        if target.suspension == ALL:
+            request["SuspendedState"] = after.suspension.to_request()
         if request:
             call(self._wb, SERVICE, "RegisterScalableTarget", **triple(self._wb), **request)
             self._say("Scaling is as it was.")
+        return after
 
     def _changes(self, state: EndpointState | None, target: Target | None) -> list[str]:
         """In words, what is not as the pinning left it."""
@@ -159,7 +182,7 @@ class Pinned:
             changes.append(f"the endpoint became {state.status}")
         if self.former.registered and target is None:
             changes.append("somebody deregistered the scalable target")
-        if target is not None and suspension_of(target) != ALL:
+        if target is not None and target.suspension != ALL:
             changes.append(f"somebody {'switched scaling on' if self.former.registered else 'registered it to scale'}")
         return changes
 
@@ -191,7 +214,7 @@ def one_instance(
 ) -> Iterator[Pinned]:
     """Within it the variant has one instance and nothing scales it; afterwards it is as before, whatever happens.
 
-    An error, Ctrl-C and SIGTERM put it back; after a killed process the next call does, or `restore`.
+    An error, Ctrl-C and SIGTERM put it back; after a killed process the next call does, or `unpin_endpoint`.
 
     Args:
         on_progress: called while capacity changes, about every 10 s of workbook time.
@@ -204,25 +227,24 @@ def one_instance(
             theirs stays).
         NotReady: on leaving, it could not be put back; says what it was.
     """
-    state = endpoint_state.require_in_service(wb)
-    state.variant(wb.variant_name)
-    wb.require_spend(
-        f"Measuring {wb.resource_id} on one instance", InstanceCost.of(wb, running_types(wb, state), 60.0).usd
-    )
+    endpoint = EndpointReading(wb)
+    endpoint_state.in_service(endpoint.state)
+    require_spend(wb, f"Measuring {wb.resource_id} on one instance", endpoint.running_types, 1)
     with termination_raises(), journal(wb) as record:
-        cut_off = left_over(wb, record, state)
+        now = Former.of(wb, endpoint.state, endpoint.target)
+        cut_off = record.left_over(now)
         if cut_off:
             say("A former measurement was cut off: what it changed is put back after this one.")
-        pinned = Pinned(wb, record, cut_off or read_former(wb, state), on_progress=on_progress, say=say)
+        pinned = Pinned(wb, record, cut_off or now, on_progress=on_progress, say=say)
         record.write(pinned.former)
         try:
-            pinned.pin(cut_off=cut_off is not None)
+            pinned.pin(endpoint, cut_off=cut_off is not None)
             yield pinned
         except BaseException as error:
-            for change in pinned.put_back():
+            for change in pinned.unpin():
                 error.add_note(f"Meanwhile {change}.")
             raise
-        changes = pinned.put_back()
+        changes = pinned.unpin()
     if changes:
         raise MeasurementInvalid(
             f"While {wb.resource_id} was measured, {'; '.join(changes)}.",
@@ -230,7 +252,7 @@ def one_instance(
         )
 
 
-def restore(
+def unpin_endpoint(
     wb: Workbook, *, on_progress: OnProgress | None = None, say: Callable[[str], object] = print
 ) -> Former | None:
     """Put back what a measurement that was cut off (a killed process) has changed.
@@ -243,7 +265,8 @@ def restore(
         NotReady: it is being measured right now, or it could not be put back.
     """
     with journal(wb) as record:
-        former = left_over(wb, record, endpoint_state.status(wb))
+        endpoint = EndpointReading(wb)
+        former = record.left_over(Former.of(wb, endpoint.state, endpoint.target))
         if former is not None:
-            Pinned(wb, record, former, on_progress=on_progress, say=say).put_back()
+            Pinned(wb, record, former, on_progress=on_progress, say=say).unpin()
     return former

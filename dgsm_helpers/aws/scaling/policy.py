@@ -1,7 +1,4 @@
-"""The target-tracking policy of the guide, as a value.
-
-The guide's AWS CLI commands, for one endpoint.
-"""
+"""The target-tracking policy of the guide, as a value and as the guide's AWS CLI commands."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -25,7 +22,7 @@ DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScalingPolicy:
+class ScalingPolicy(Table):
     """Target tracking on concurrent requests per instance; the defaults are the guide's.
 
     Args:
@@ -44,6 +41,8 @@ class ScalingPolicy:
     scale_out_cooldown_s: int = 60
     disable_scale_in: bool = False
     name: str = POLICY_NAME
+
+    _columns = ("setting", "value")
 
     def __post_init__(self) -> None:
         if not 0 < self.target_value < float("inf"):
@@ -79,11 +78,8 @@ class ScalingPolicy:
         written.write_text(self.to_json(), encoding="utf-8")
         return written
 
-    def __str__(self) -> str:
-        return tables.text_table(f"Policy {self.name}", _COLUMNS, self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(f"Policy {self.name}", _COLUMNS, self._rows())
+    def _caption(self) -> str:
+        return f"Policy {self.name}"
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [
@@ -93,9 +89,6 @@ class ScalingPolicy:
             ("scale in", "never" if self.disable_scale_in else "allowed"),
             ("metric", PREDEFINED_METRIC),
         ]
-
-
-_COLUMNS = ("setting", "value")
 
 
 def cli_commands(

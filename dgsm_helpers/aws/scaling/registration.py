@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
-from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.calls import call_or_none, call_tagged, pages
+from dgsm_helpers.aws.core.money import require_spend
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
-from dgsm_helpers.aws.scaling import scalable_target
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import in_service
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
-    Suspension,
+    not_registered,
     policies,
-    require_target,
-    resume,
-    suspend,
+    policy_alarms,
+    resume_scaling,
+    suspend_scaling,
     suspended,
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, ScalingState, Target, read_alarms
-from dgsm_helpers.errors import AccessDenied, DgsmError, InvalidInput, NotFound, NotReady, UnsupportedFeature
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, ScalingState, Suspension, Target
+from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady, UnsupportedFeature
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -47,8 +47,9 @@ __all__ = [
     "policies",
     "register",
     "remove",
-    "resume",
-    "suspend",
+    "resume_scaling",
+    "retarget",
+    "suspend_scaling",
     "suspended",
     "target",
     "verify",
@@ -56,7 +57,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Registration:
+class Registration(Table):
     """The registered bounds; ``created`` is False when the variant was registered before."""
 
     resource_id: str
@@ -65,11 +66,7 @@ class Registration:
     created: bool
     warnings: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _BOUNDS, self._rows(), notes=self.warnings)
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _BOUNDS, self._rows(), notes=self.warnings)
+    _columns = ("resource", "min capacity", "max capacity")
 
     def _caption(self) -> str:
         return "Scalable target " + ("registered" if self.created else "updated")
@@ -77,8 +74,8 @@ class Registration:
     def _rows(self) -> list[tuple[object, ...]]:
         return [(self.resource_id, self.min_capacity, self.max_capacity)]
 
-
-_BOUNDS = ("resource", "min capacity", "max capacity")
+    def _notes(self) -> tuple[str, ...]:
+        return self.warnings
 
 
 @dataclass(frozen=True)
@@ -109,36 +106,25 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
         raise UnsupportedFeature(f"min_capacity is {min_capacity}. {ZERO_REFUSAL}", hint="Give 1 or more.")
     if min_capacity > max_capacity:
         raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
-    state = endpoint_state.require_in_service(wb)
-    running = state.variant(wb.variant_name).running
-    types = endpoint_state.instance_types(wb, state)
-    amounts = [price_per_hour(wb, instance_type).amount_usd for instance_type in types]
-    dearest = max((a for a in amounts if a is not None), default=None) if None not in amounts else None
-    wb.require_spend(
-        f"Scaling {wb.resource_id} up to {max_capacity} instances",
-        None if dearest is None else dearest * max_capacity,
-    )
-    before = target(wb)
+    endpoint = EndpointReading(wb)
+    in_service(endpoint.state)
+    running = endpoint.variant.running
+    require_spend(wb, f"Scaling {wb.resource_id} up to {max_capacity} instances", endpoint.instance_types, max_capacity)
     # Tags are taken at the first registration only; Application Auto Scaling has calls of its own to change them.
-    tags = {"Tags": {tag["Key"]: tag["Value"] for tag in wb.tags}} if before is None else {}
-    untagged = _register(wb, {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}, tags)
-    warnings = (*untagged, *_bound_warnings(wb, types, running, min_capacity, max_capacity))
-    return Registration(wb.resource_id, min_capacity, max_capacity, before is None, warnings)
+    created = endpoint.target is None
+    tags = {tag["Key"]: tag["Value"] for tag in wb.tags} if created else {}
+    bounds = {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}
+    tagged = call_tagged(wb, SERVICE, "RegisterScalableTarget", tags, **triple(wb), **bounds)
+    warnings = _bound_warnings(wb, endpoint.instance_types, running, min_capacity, max_capacity)
+    return Registration(
+        wb.resource_id, min_capacity, max_capacity, created, (*(() if tagged else (_UNTAGGED,)), *warnings)
+    )
 
 
-def _register(wb: Workbook, bounds: dict[str, int], tags: dict[str, Any]) -> tuple[str, ...]:
-    """RegisterScalableTarget, without tags where the identity may not set them; then a warning that says so."""
-    try:
-        call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **bounds, **tags)
-    except AccessDenied as error:
-        if not tags or "TagResource" not in error.message:
-            raise
-        call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **bounds)
-        return (
-            "The target carries no tags: application-autoscaling:TagResource is not allowed (AmazonSageMakerFullAccess "
-            "lacks it). Clean-up finds it by the endpoint's name.",
-        )
-    return ()
+_UNTAGGED = (
+    "The target carries no tags: application-autoscaling:TagResource is not allowed (AmazonSageMakerFullAccess "
+    "lacks it). Clean-up finds it by the endpoint's name."
+)
 
 
 def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
@@ -148,8 +134,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
         NotFound: the variant is not registered.
     """
     policy = policy or ScalingPolicy(name=wb.policy_name)
-    require_target(wb)
-    answer = call(
+    answer = call_or_none(
         wb,
         SERVICE,
         "PutScalingPolicy",
@@ -158,6 +143,8 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
         PolicyType="TargetTrackingScaling",
         TargetTrackingScalingPolicyConfiguration=policy.to_request(),
     )
+    if answer is None:
+        raise not_registered(wb)
     return AppliedPolicy(policy.name, answer["PolicyARN"], tuple(a["AlarmName"] for a in answer.get("Alarms", ())))
 
 
@@ -173,15 +160,13 @@ def verify(
     Args:
         policy, min_capacity, max_capacity: what was asked for; what is left out is not compared.
     """
-    found_target, found_policies = target(wb), policies(wb)
-    names = [name for one in found_policies for name in one.alarm_names]
-    alarms = read_alarms(pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNames=names)) if names else ()
+    endpoint = EndpointReading(wb)
     return ScalingState.judged(
         wb.resource_id,
-        found_target,
-        found_policies,
-        alarms,
-        wanted=policy or wb.policy_name,
+        endpoint.target,
+        endpoint.policies,
+        endpoint.alarms,
+        expected=policy or wb.policy_name,
         min_capacity=min_capacity,
         max_capacity=max_capacity,
     )
@@ -196,23 +181,19 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     removed = []
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)):
         name = action["ScheduledActionName"]
-        if _gone(wb, "DeleteScheduledAction", ScheduledActionName=name):
+        if _delete(wb, "DeleteScheduledAction", ScheduledActionName=name):
             removed.append(f"scheduled action {name}")
     for policy in policies(wb):
-        if _gone(wb, "DeleteScalingPolicy", PolicyName=policy.name):
+        if _delete(wb, "DeleteScalingPolicy", PolicyName=policy.name):
             removed.append(f"policy {policy.name}")
-    if target(wb) is not None and _gone(wb, "DeregisterScalableTarget"):
+    if target(wb) is not None and _delete(wb, "DeregisterScalableTarget"):
         removed.append(f"scalable target {wb.resource_id}")
     return tuple(removed)
 
 
-def _gone(wb: Workbook, operation: str, **params: Any) -> bool:
+def _delete(wb: Workbook, operation: str, **params: Any) -> bool:
     """Delete; False when it was gone already."""
-    try:
-        call(wb, SERVICE, operation, **triple(wb), **params)
-    except NotFound:
-        return False
-    return True
+    return call_or_none(wb, SERVICE, operation, **triple(wb), **params) is not None
 
 
 def _bound_warnings(
@@ -237,7 +218,7 @@ def _bound_warnings(
 
 @dataclass(frozen=True)
 class Retargeted:
-    """The policy with its new TargetValue as AWS holds it; ``former_value`` is None where there was no policy."""
+    """The policy with its new TargetValue, as AWS took it; ``former_value`` is None where there was no policy."""
 
     policy: ScalingPolicy
     former_value: float | None
@@ -255,12 +236,15 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     other values.
 
     Raises:
-        NotReady: AWS holds something else afterwards, or scaling is suspended; the message says what.
+        NotReady: an alarm of the policy is missing afterwards, or scaling is suspended; the message says what.
         SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
     """
-    if scalable_target.target(wb) is None:
+    endpoint = EndpointReading(wb)
+    if endpoint.target is None:
         register(wb)
-    held = next((p.configuration for p in scalable_target.policies(wb) if p.name == wb.policy_name), None)
+        endpoint = EndpointReading(wb)
+    former = next((one for one in endpoint.policies if one.name == wb.policy_name), None)
+    held = former.configuration if former else {}
     policy = ScalingPolicy(target_value=target_value, name=wb.policy_name)
     if held:
         policy = replace(
@@ -269,10 +253,19 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
             scale_out_cooldown_s=held.get("ScaleOutCooldown", policy.scale_out_cooldown_s),
             disable_scale_in=held.get("DisableScaleIn", False),
         )
-    apply(wb, policy)
-    state = verify(wb, policy)
+    applied = apply(wb, policy)
+    # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
+    taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
+    others = tuple(one for one in endpoint.policies if one.name != policy.name)
+    state = ScalingState.judged(
+        wb.resource_id,
+        endpoint.target,
+        (*others, taken),
+        policy_alarms(wb, (*others, taken)),
+        expected=policy,
+    )
     if not state.ok:
         raise NotReady(
             f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."
         )
-    return Retargeted(policy, held.get("TargetValue") if held else None, state)
+    return Retargeted(policy, held.get("TargetValue"), state)

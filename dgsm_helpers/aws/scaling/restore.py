@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
 
-def take_off(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
     targets = setup.of("RegisterScalableTarget")
     return tuple(what for target in targets for what in registration.remove(_of(wb, target)))
 
 
-def put_back(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
 
     May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them.

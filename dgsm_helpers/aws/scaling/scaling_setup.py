@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE
 from dgsm_helpers.aws.scaling.scheduled_actions import may_fire
-from dgsm_helpers.errors import NotFound, NotReady
+from dgsm_helpers.errors import NotReady
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -25,7 +26,7 @@ _OVER_NOTE = "Scheduled action {name}, {schedule}, is over and left out: AWS ref
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupCall:
     """One call: boto3's service name, the API's operation, and its request (times as ISO 8601 text)."""
 
     service: str
@@ -43,7 +44,7 @@ class Setup:
 
     endpoint_name: str
     region: str
-    steps: tuple[Step, ...]
+    steps: tuple[SetupCall, ...]
     notes: tuple[str, ...] = ()
 
     def of(self, operation: str) -> tuple[Mapping[str, Any], ...]:
@@ -65,32 +66,26 @@ def read(wb: Workbook) -> Setup:
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
         )
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    # A pool may have a model of its own (ModelNameOverride).
-    names = dict.fromkeys(
-        name
-        for variant in config["ProductionVariants"]
-        for name in (variant.get("ModelName"), *(p.get("ModelNameOverride") for p in variant.get("InstancePools", ())))
-        if name
-    )
+    config = read_endpoint_config(wb, state.config_name)
+    names = dict.fromkeys(name for variant in config.variants for name in variant.model_names)
     models = [call(wb, "sagemaker", "DescribeModel", ModelName=name) for name in names]
     steps = [
         *(_made(wb, "CreateModel", model, model["ModelArn"]) for model in models),
-        _made(wb, "CreateEndpointConfig", config, config["EndpointConfigArn"]),
+        _made(wb, "CreateEndpointConfig", config.described, config.arn),
         _made(wb, "CreateEndpoint", {"EndpointName": state.name, "EndpointConfigName": state.config_name}, state.arn),
     ]
     notes: list[str] = []
-    for variant in config["ProductionVariants"]:
-        steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant['VariantName']}", notes)
+    for variant in config.variants:
+        steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant.name}", notes)
     return Setup(state.name, wb.region, tuple(steps), tuple(notes))
 
 
-def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> Step:
+def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> SetupCall:
     tags = [t for t in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn) if not t["Key"].startswith("aws:")]
-    return Step("sagemaker", operation, request_of(wb, "sagemaker", operation, {**described, "Tags": tags}))
+    return SetupCall("sagemaker", operation, request_of(wb, "sagemaker", operation, {**described, "Tags": tags}))
 
 
-def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Step]:
+def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[SetupCall]:
     """The variant's target, policies and scheduled actions; nothing when it is not registered."""
     on = {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id}
     targets = pages(
@@ -106,25 +101,23 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Step]
         left_out = {"RoleARN"} | (set() if any(target["SuspendedState"].values()) else {"SuspendedState"})
         tags = _target_tags(wb, target)
         described = {**{k: v for k, v in target.items() if k not in left_out}, "Tags": tags}
-        yield Step(SERVICE, "RegisterScalableTarget", request_of(wb, SERVICE, "RegisterScalableTarget", described))
+        yield SetupCall(SERVICE, "RegisterScalableTarget", request_of(wb, SERVICE, "RegisterScalableTarget", described))
     for policy in pages(wb, SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **on):
-        yield Step(SERVICE, "PutScalingPolicy", request_of(wb, SERVICE, "PutScalingPolicy", policy))
+        yield SetupCall(SERVICE, "PutScalingPolicy", request_of(wb, SERVICE, "PutScalingPolicy", policy))
         if policy["PolicyType"] == "StepScaling":
             notes.append(_ALARMS_NOTE.format(name=policy["PolicyName"]))
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
         if not may_fire(action, wb.now()):
             notes.append(_OVER_NOTE.format(name=action["ScheduledActionName"], schedule=action["Schedule"]))
             continue
-        yield Step(SERVICE, "PutScheduledAction", request_of(wb, SERVICE, "PutScheduledAction", action))
+        yield SetupCall(SERVICE, "PutScheduledAction", request_of(wb, SERVICE, "PutScheduledAction", action))
 
 
 def _target_tags(wb: Workbook, target: Mapping[str, Any]) -> dict[str, str]:
     if not target.get("ScalableTargetARN"):
         return {}
-    try:
-        return call(wb, SERVICE, "ListTagsForResource", ResourceARN=target["ScalableTargetARN"]).get("Tags", {})
-    except NotFound:
-        return {}
+    answer = call_or_none(wb, SERVICE, "ListTagsForResource", ResourceARN=target["ScalableTargetARN"])
+    return (answer or {}).get("Tags", {})
 
 
 def request_of(wb: Workbook, service: str, operation: str, described: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """Which kinds of scaling are suspended."""
+
+    scale_in: bool = False
+    scale_out: bool = False
+    scheduled: bool = False
+
+    def to_request(self) -> dict[str, bool]:
+        """The SuspendedState."""
+        return {
+            "DynamicScalingInSuspended": self.scale_in,
+            "DynamicScalingOutSuspended": self.scale_out,
+            "ScheduledScalingSuspended": self.scheduled,
+        }
 
 
 @dataclass(frozen=True)
@@ -19,9 +36,7 @@ class Target:
     resource_id: str
     min_capacity: int
     max_capacity: int
-    scale_in_suspended: bool
-    scale_out_suspended: bool
-    scheduled_suspended: bool
+    suspension: Suspension = Suspension()
     arn: str = ""
 
 
@@ -35,6 +50,20 @@ class PolicyState:
     configuration: Mapping[str, Any]
     alarm_names: tuple[str, ...]
     created: datetime | None = None
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """The alarms that target tracking keeps for it: ``high``, and ``low`` unless it never scales in."""
+        return frozenset({"high"} if self.configuration.get("DisableScaleIn") else {"high", "low"})
+
+    def missing_alarms(self, alarms: Iterable[AlarmState]) -> tuple[str, ...]:
+        """Names of the policy's alarms that are not among ``alarms``."""
+        existing = {alarm.name for alarm in alarms}
+        return tuple(name for name in self.alarm_names if name not in existing)
+
+    def missing_sides(self, alarms: Iterable[AlarmState]) -> tuple[str, ...]:
+        """The `sides` for which the policy names no alarm that is among ``alarms``."""
+        return tuple(sorted(self.sides - {alarm.side for alarm in alarms if alarm.name in self.alarm_names}))
 
 
 @dataclass(frozen=True)
@@ -67,7 +96,7 @@ class AlarmState:
 
 
 @dataclass(frozen=True)
-class ScalingState:
+class ScalingState(Table):
     """Target, policies and alarms, with ``problems`` in words; ``ok`` when there are none."""
 
     resource_id: str
@@ -75,6 +104,8 @@ class ScalingState:
     policies: tuple[PolicyState, ...]
     alarms: tuple[AlarmState, ...]
     problems: tuple[str, ...]
+
+    _columns = ("what", "name", "as AWS has it")
 
     @classmethod
     def judged(
@@ -84,14 +115,14 @@ class ScalingState:
         policies: tuple[PolicyState, ...],
         alarms: tuple[AlarmState, ...],
         *,
-        wanted: ScalingPolicy | str,
-        min_capacity: int | None,
-        max_capacity: int | None,
+        expected: ScalingPolicy | str,
+        min_capacity: int | None = None,
+        max_capacity: int | None = None,
     ) -> ScalingState:
-        """The state with its problems. ``wanted`` is the policy to compare with, or only the name to look for."""
+        """The state with its problems. ``expected`` is the policy to compare with, or only the name to look for."""
         problems = [
             *_target_problems(target, min_capacity, max_capacity),
-            *_policy_problems(policies, wanted),
+            *_policy_problems(policies, expected),
             *_alarm_problems(policies, alarms),
         ]
         return cls(resource_id, target, policies, alarms, tuple(problems))
@@ -100,12 +131,6 @@ class ScalingState:
     def ok(self) -> bool:
         """True when everything is there and as asked for."""
         return not self.problems
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
 
     def _caption(self) -> str:
         return f"Scaling of {self.resource_id}: {'as it should be' if self.ok else 'not as it should be'}"
@@ -126,9 +151,6 @@ class ScalingState:
         return rows
 
 
-_COLUMNS = ("what", "name", "as AWS has it")
-
-
 def _numbers(policy: PolicyState) -> str:
     held = policy.configuration
     if not held:
@@ -144,9 +166,11 @@ def read_target(raw: Mapping[str, Any]) -> Target:
         resource_id=raw["ResourceId"],
         min_capacity=raw["MinCapacity"],
         max_capacity=raw["MaxCapacity"],
-        scale_in_suspended=bool(suspended.get("DynamicScalingInSuspended")),
-        scale_out_suspended=bool(suspended.get("DynamicScalingOutSuspended")),
-        scheduled_suspended=bool(suspended.get("ScheduledScalingSuspended")),
+        suspension=Suspension(
+            scale_in=bool(suspended.get("DynamicScalingInSuspended")),
+            scale_out=bool(suspended.get("DynamicScalingOutSuspended")),
+            scheduled=bool(suspended.get("ScheduledScalingSuspended")),
+        ),
         arn=raw.get("ScalableTargetARN", ""),
     )
 
@@ -163,15 +187,15 @@ def read_policy(raw: Mapping[str, Any]) -> PolicyState:
     )
 
 
-def read_alarms(found: Iterable[Mapping[str, Any]]) -> tuple[AlarmState, ...]:
+def read_alarms(raw_alarms: Iterable[Mapping[str, Any]]) -> tuple[AlarmState, ...]:
     """Alarms of DescribeAlarms, the high one first."""
-    return tuple(sorted(map(_read_alarm, found), key=lambda alarm: (alarm.side, alarm.name)))
+    return tuple(sorted(map(_read_alarm, raw_alarms), key=lambda alarm: (alarm.side, alarm.name)))
 
 
 def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
     side = re.search(r"-Alarm(High|Low)-", raw["AlarmName"])
     metrics = raw.get("Metrics") or ()
-    stat = next((m["MetricStat"] for m in metrics if "MetricStat" in m), {})
+    stat: Mapping[str, Any] = next((m["MetricStat"] for m in metrics if "MetricStat" in m), {})
     expression = next((m["Expression"] for m in metrics if "Expression" in m), "")
     return AlarmState(
         name=raw["AlarmName"],
@@ -199,31 +223,32 @@ def _target_problems(target: Target | None, min_capacity: int | None, max_capaci
     if target is None:
         return ["The variant is not registered as a scalable target: scaling.register(wb)."]
     problems = []
-    for what, wanted, found in (
+    for bound, expected, registered in (
         ("min", min_capacity, target.min_capacity),
         ("max", max_capacity, target.max_capacity),
     ):
-        if wanted is not None and wanted != found:
-            problems.append(f"The registered {what} capacity is {found}, not {wanted}: scaling.register(wb, …).")
+        if expected is not None and expected != registered:
+            text = f"The registered {bound} capacity is {registered}, not {expected}: scaling.register(wb, …)."
+            problems.append(text)
     kinds = (
-        ("Scale-in", target.scale_in_suspended),
-        ("Scale-out", target.scale_out_suspended),
-        ("Scheduled scaling", target.scheduled_suspended),
+        ("Scale-in", target.suspension.scale_in),
+        ("Scale-out", target.suspension.scale_out),
+        ("Scheduled scaling", target.suspension.scheduled),
     )
-    problems += [f"{kind} is suspended: scaling.resume(wb)." for kind, is_suspended in kinds if is_suspended]
+    problems += [f"{kind} is suspended: scaling.resume_scaling(wb)." for kind, is_suspended in kinds if is_suspended]
     return problems
 
 
-def _policy_problems(policies: tuple[PolicyState, ...], wanted: ScalingPolicy | str) -> list[str]:
-    name = wanted if isinstance(wanted, str) else wanted.name
-    found = next((policy for policy in policies if policy.name == name), None)
-    if found is None:
+def _policy_problems(policies: tuple[PolicyState, ...], expected: ScalingPolicy | str) -> list[str]:
+    name = expected if isinstance(expected, str) else expected.name
+    state = next((policy for policy in policies if policy.name == name), None)
+    if state is None:
         others = ", ".join(policy.name for policy in policies)
         return [f"There is no policy {name}{f' (but {others})' if others else ''}: scaling.apply(wb, policy)."]
-    if isinstance(wanted, str):
+    if isinstance(expected, str):
         return []
-    asked = {"DisableScaleIn": False, **wanted.to_request()}
-    held = {"DisableScaleIn": False, **found.configuration}
+    asked = {"DisableScaleIn": False, **expected.to_request()}
+    held = {"DisableScaleIn": False, **state.configuration}
     return [
         f"{key} of policy {name} is {held.get(key)}, not {value}: scaling.apply(wb, policy)."
         for key, value in asked.items()
@@ -232,16 +257,13 @@ def _policy_problems(policies: tuple[PolicyState, ...], wanted: ScalingPolicy | 
 
 
 def _alarm_problems(policies: tuple[PolicyState, ...], alarms: tuple[AlarmState, ...]) -> list[str]:
-    existing = {alarm.name: alarm for alarm in alarms}
     problems = []
     for policy in policies:
         if policy.policy_type != "TargetTrackingScaling":
             continue
-        missing = [name for name in policy.alarm_names if name not in existing]
+        missing = policy.missing_alarms(alarms)
         problems += [f"Alarm {name} is missing: scaling.apply(wb, policy) makes it again." for name in missing]
-        sides = {existing[name].side for name in policy.alarm_names if name in existing}
-        wanted = {"high"} if policy.configuration.get("DisableScaleIn") else {"high", "low"}
-        if not missing and not wanted <= sides:
-            lacking = " and ".join(sorted(wanted - sides))
+        if not missing and (sides := policy.missing_sides(alarms)):
+            lacking = " and ".join(sides)
             problems.append(f"Policy {policy.name} has no {lacking} alarm: scaling.apply(wb, policy) makes it again.")
     return problems

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
-from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.core.money import InstanceCost
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.calls import call, call_or_none, pages
+from dgsm_helpers.aws.core.money import require_spend
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, require_target, triple
-from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.schedules import next_firing
 
 if TYPE_CHECKING:
@@ -46,23 +46,19 @@ class ScheduledAction:
 
 
 @dataclass(frozen=True)
-class ScheduledActions(Sequence[ScheduledAction]):
+class ScheduledActions(Sequence[ScheduledAction], Table):
     """The variant's scheduled actions, the next to fire first."""
 
     resource_id: str
     actions: tuple[ScheduledAction, ...]
+
+    _columns = ("name", "schedule", "time zone", "min capacity", "max capacity", "next")
 
     def __getitem__(self, index: Any) -> Any:
         return self.actions[index]
 
     def __len__(self) -> int:
         return len(self.actions)
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows())
 
     def _caption(self) -> str:
         return f"Scheduled actions of {self.resource_id}: {len(self.actions) or 'none'}"
@@ -72,9 +68,6 @@ class ScheduledActions(Sequence[ScheduledAction]):
             (a.name, a.schedule, a.timezone, a.min_capacity, a.max_capacity, a.next_at and f"{a.next_at:%F %H:%M} UTC")
             for a in self.actions
         ]
-
-
-_COLUMNS = ("name", "schedule", "time zone", "min capacity", "max capacity", "next")
 
 
 def put(
@@ -129,8 +122,8 @@ def put(
             hint="Give a moment in the future.",
         )
     if low > target.min_capacity or high > target.max_capacity:
-        cost = InstanceCost.of(wb, endpoint_state.instance_types(wb, endpoint_state.status(wb)), 60.0 * max(low, high))
-        wb.require_spend(f"Scheduling {low} to {high} instances", cost.usd)
+        types = EndpointReading(wb).instance_types
+        require_spend(wb, f"Scheduling {low} to {high} instances", types, max(low, high))
     bounds = {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}
     limits = {key: value for key, value in (("StartTime", start), ("EndTime", end)) if value is not None}
     call(
@@ -170,23 +163,16 @@ def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
 
 def listed(wb: Workbook) -> ScheduledActions:
     """The variant's scheduled actions, the next to fire first, those that will not fire any more at the end."""
-    found = [
-        _action(raw, wb.now())
-        for raw in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
-    ]
+    raw_actions = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+    actions = [_action(raw, wb.now()) for raw in raw_actions]
     never = datetime.max.replace(tzinfo=UTC)
-    return ScheduledActions(
-        wb.resource_id, tuple(sorted(found, key=lambda action: (action.next_at or never, action.name)))
-    )
+    in_order = sorted(actions, key=lambda action: (action.next_at or never, action.name))
+    return ScheduledActions(wb.resource_id, tuple(in_order))
 
 
 def remove(wb: Workbook, name: str) -> bool:
     """Delete a scheduled action; False when there was none of that name. Bounds that it has set stay."""
-    try:
-        call(wb, SERVICE, "DeleteScheduledAction", **triple(wb), ScheduledActionName=name)
-    except NotFound:
-        return False
-    return True
+    return call_or_none(wb, SERVICE, "DeleteScheduledAction", **triple(wb), ScheduledActionName=name) is not None
 
 
 def _check_bounds(name: str, min_capacity: int | None, max_capacity: int | None, low: int, high: int) -> None:

@@ -13,9 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers import state
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import pages
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.policy import POLICY_NAME, ScalingPolicy
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 
@@ -76,12 +75,6 @@ class WeightedPolicy(ScalingPolicy):
         }
         return {"Id": query_id, "MetricStat": {"Metric": metric, "Stat": statistic}, "ReturnData": False}
 
-    def __str__(self) -> str:
-        return tables.text_table(f"Policy {self.name}", ("setting", "value"), self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(f"Policy {self.name}", ("setting", "value"), self._rows())
-
     def _rows(self) -> list[tuple[object, ...]]:
         unit = "streams, weighted" if self.form == "weighted-streams" else "of the measured capacity"
         capacities = ", ".join(f"{instance_type}: {capacity:g}" for instance_type, capacity in self.capacities)
@@ -104,21 +97,21 @@ def capacities(wb: Workbook, given: Mapping[str, float] | None = None) -> dict[s
     """
     types = _pool(wb)
     given = dict(given or {})
-    if strangers := [t for t in given if t not in types]:
+    if unknown_types := [t for t in given if t not in types]:
         raise InvalidInput(
-            f"Capacity was given for {', '.join(strangers)}, and the pool of {wb.endpoint_name!r} has "
+            f"Capacity was given for {', '.join(unknown_types)}, and the pool of {wb.endpoint_name!r} has "
             f"{', '.join(types)}.",
             hint="Give the pool's own types.",
         )
     if wrong := [f"{t}: {c}" for t, c in given.items() if not 0 < c < math.inf]:
         raise InvalidInput(f"A capacity must be above zero, not {', '.join(wrong)}.", hint="Give streams per instance.")
-    found = {t: given.get(t) or _measured(wb, t) for t in types}
-    if missing := [t for t, capacity in found.items() if not capacity]:
+    by_type = {t: given.get(t) or _measured(wb, t) for t in types}
+    if missing := [t for t, capacity in by_type.items() if not capacity]:
         raise NotReady(
             f"The capacity of {', '.join(missing)} is neither given nor measured.",
             hint="Measure each type (03_tune or dgsm tune), give it, or take the type out of the pool.",
         )
-    return {t: float(capacity) for t, capacity in found.items()}
+    return {t: float(capacity) for t, capacity in by_type.items() if capacity}
 
 
 def weighted_policy(
@@ -172,17 +165,17 @@ def parse_capacities(text: str) -> dict[str, float]:
     Raises:
         InvalidInput: it is not of that form.
     """
-    found: dict[str, float] = {}
+    capacities: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         instance_type, _, streams = (side.strip() for side in part.partition(":"))
         try:
-            found[instance_type] = float(streams)
+            capacities[instance_type] = float(streams)
         except ValueError as error:
             raise InvalidInput(
                 f"{part!r} is not a capacity.",
                 hint='Write "ml.g6.2xlarge: 20, ml.g5.2xlarge: 8", streams per instance.',
             ) from error
-    return found
+    return capacities
 
 
 def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> float | None:
@@ -207,7 +200,7 @@ def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> f
 
 
 def _pool(wb: Workbook) -> tuple[str, ...]:
-    types = endpoint_state.instance_types(wb, endpoint_state.status(wb))
+    types = EndpointReading(wb).instance_types
     if not types:
         raise NotFound(f"Variant {wb.variant_name!r} of {wb.endpoint_name!r} names no instance type.")
     return types
@@ -215,13 +208,8 @@ def _pool(wb: Workbook) -> tuple[str, ...]:
 
 def _measured(wb: Workbook, instance_type: str) -> float | None:
     """The newest evidence for the type on this endpoint."""
-    folder = wb.state_path(f"capacity/{wb.endpoint_name}/x").parent
-    for path in sorted(folder.glob("*.json"), reverse=True):
-        content = state.read(path)
-        of_type = content["fingerprint"].get("instance_type") == instance_type
-        if of_type and not content["problem"] and content["feasible_max"] > 0:
-            return float(content["feasible_max"])
-    return None
+    evidence = state.newest(wb, instance_type)
+    return None if evidence is None else float(evidence["feasible_max"])
 
 
 def _weights(form: str, types: tuple[str, ...], given: Mapping[str, float] | None) -> tuple[float, ...]:

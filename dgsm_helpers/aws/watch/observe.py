@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.calls import pages
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, read_alarms
 from dgsm_helpers.aws.watch.metrics import Metrics, metrics
@@ -28,7 +29,6 @@ __all__ = [
     "alarm_states",
     "alarms",
     "history",
-    "initial_count_of",
     "instances",
     "metrics",
     "read_activities",
@@ -126,16 +126,15 @@ def instances(wb: Workbook) -> pd.DataFrame:
     Raises:
         NotFound: there is no endpoint.
     """
-    state = endpoint_state.status(wb)
-    config = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=state.config_name)
-    variant = state.variant(wb.variant_name)
-    return history(activities(wb), state, variant, initial_count_of(config, wb.variant_name), now=wb.now())
+    endpoint = EndpointReading(wb)
+    initial = endpoint.configured.initial_count
+    return history(activities(wb), endpoint.state, endpoint.variant, initial, now=wb.now())
 
 
 def history(
     frame: pd.DataFrame,
-    state: endpoint_state.EndpointState,
-    variant: endpoint_state.VariantState,
+    state: EndpointState,
+    variant: VariantState,
     initial: int | None,
     *,
     now: datetime,
@@ -156,7 +155,7 @@ def history(
     return made.set_index("time")
 
 
-def since_created(frame: pd.DataFrame, state: endpoint_state.EndpointState) -> pd.DataFrame:
+def since_created(frame: pd.DataFrame, state: EndpointState) -> pd.DataFrame:
     """Those of the activities that are this endpoint's: earlier ones are of another one that had its name."""
     import pandas as pd
 
@@ -186,12 +185,6 @@ def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None,
         yield row.started, count, None, f"{why}: desired {count}"
         if row.status == "Successful" and not pd.isna(row.ended):
             yield row.ended, None, count, f"{why}: {count} running"
-
-
-def initial_count_of(config: Mapping[str, Any], variant_name: str) -> int | None:
-    """How many instances an endpoint config, as DescribeEndpointConfig shows it, begins with; None: it does not say."""
-    variants = (v for v in config["ProductionVariants"] if v["VariantName"] == variant_name)
-    return next((variant.get("InitialInstanceCount") for variant in variants), None)
 
 
 def _table(kind: type, rows: Iterable[Any]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ number read off a curve. Results are kept as JSON under the workbook's state fol
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +22,7 @@ from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
 from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
 from dgsm_helpers.load.transport.stream_target import StreamTarget, check_reachable
-from dgsm_helpers.state import SCHEMA
+from dgsm_helpers.state import SCHEMA, keep_evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +208,7 @@ def _searched(
             measured_at=wb.now().isoformat(timespec="seconds"),
             rungs=search.rungs,
         )
-        path = _write(wb, {**result.to_dict(), "problem": problem})
+        path = keep_evidence(wb, {**result.to_dict(), "problem": problem})
     if result.feasible_max == 0:
         one = result.rungs[0]
         raise MeasurementInvalid(
@@ -218,17 +217,6 @@ def _searched(
             hint="Use a faster instance type, or criteria that its latency without load can meet.",
         )
     return replace(result, evidence=path)
-
-
-def _write(wb: Workbook, content: Mapping[str, Any]) -> Path:
-    """Keep a measurement, for `dgsm_helpers.state` to read."""
-    name = f"capacity/{wb.endpoint_name}/" + content["measured_at"].replace(":", "").replace("+0000", "Z")
-    path, number = wb.state_path(f"{name}.json"), 1
-    while path.exists():
-        number += 1
-        path = wb.state_path(f"{name}-{number}.json")
-    path.write_text(json.dumps(content, indent=1))
-    return path
 
 
 def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion, inventory
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, update
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.errors import AccessDenied, NotReady
 
@@ -69,7 +69,7 @@ def test_everything_goes_in_order_and_the_second_time_nothing(everything):
 
 def test_older_configs_go_too(workbook):
     wb = endpoints.deployed(workbook())
-    deployment.update(wb, deployment.plan(wb, download_timeout_s=1800))
+    update.update_endpoint(wb, deployment.plan(wb, download_timeout_s=1800))
     assert sum(item.kind == "endpoint config" for item in deletion.find(wb).items) == 2
     deletion.delete(wb)
     assert deletion.find(wb).items == ()

@@ -10,7 +10,8 @@ import pytest
 from kit.doctor_snapshots import NOW, alarm, alarms, endpoint, evidence, healthy, policy, streams, target
 
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, diagnose
-from dgsm_helpers.aws.doctor.snapshot import Snapshot, TrafficSnapshot, VariantSnapshot
+from dgsm_helpers.aws.doctor.snapshot import Snapshot, TrafficSnapshot
+from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
 
 GOOD = healthy()
@@ -22,7 +23,7 @@ def traffic(**changed) -> TrafficSnapshot:
     return replace(GOOD.traffic, **changed)
 
 
-def variant(**changed) -> VariantSnapshot:
+def variant(**changed) -> ConfiguredVariant:
     return replace(GOOD.variant, **changed)
 
 

@@ -1,15 +1,13 @@
-"""Deploying, repeating, updating and failing, on the embedded AWS through the real SDK."""
+"""Deploying, repeating and failing, on the embedded AWS."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import pytest
-from kit import endpoints
 
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.errors import DeployFailed, InvalidInput, NotFound, NotReady, QuotaExceeded
+from dgsm_helpers.errors import DeployFailed, InvalidInput, NotFound, QuotaExceeded
 
 
 def names(wb, operation, key, field):
@@ -184,46 +182,6 @@ def test_listing_that_does_not_exist_leaves_nothing(workbook):
     assert everything(wb) == set()
 
 
-def test_update_keeps_name_and_count_and_the_former_config(workbook):
-    wb = workbook()
-    first = deployment.deploy(wb, deployment.plan(wb))
-    endpoints.set_desired(wb, 2)
-    endpoints.settled(wb)
-    other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
-    updated = deployment.update(wb, other)
-    assert updated.previous_config_name == first.config_name
-    assert updated.state.config_name == other.config_name
-    assert (updated.state.running, updated.state.instances_by_type["ml.g5.2xlarge"]) == (2, 2)
-    assert deployment.update(wb, other).reused
-
-
-def test_types_do_not_change_under_scaling(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb)
-    with pytest.raises(NotReady, match=r"scaling\.remove"):
-        deployment.update(wb, deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge")))
-    registration.remove(wb)
-
-
-def test_update_that_cannot_start_is_rolled_back_and_leaves_nothing_new(workbook, operator):
-    wb = workbook()
-    first = deployment.deploy(wb, deployment.plan(wb))
-    before = everything(wb)
-    operator.fault("failed-start", instance_type="*", failure="container-failed")
-    with pytest.raises(DeployFailed) as caught:
-        deployment.update(wb, deployment.plan(wb, download_timeout_s=1800))
-    assert caught.value.kind == "container-failed"
-    assert deployment.status(wb).config_name == first.config_name
-    assert everything(wb) == before
-
-
-def test_update_of_nothing_is_not_found(workbook):
-    wb = workbook()
-    with pytest.raises(NotFound):
-        deployment.update(wb, deployment.plan(wb))
-
-
 @pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig"])
 def test_interrupt_while_making_leaves_nothing(workbook, operation):
     wb = workbook()
@@ -235,17 +193,3 @@ def test_interrupt_while_making_leaves_nothing(workbook, operation):
     with pytest.raises(KeyboardInterrupt):
         deployment.deploy(wb, deployment.plan(wb))
     assert everything(wb) == set()
-
-
-def test_interrupted_wait_for_an_update_goes_on_when_run_again(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    other = deployment.plan(wb, download_timeout_s=1800)
-
-    def interrupt(progress):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt, match="run the cell again"):
-        deployment.update(wb, other, on_progress=interrupt)
-    again = deployment.update(wb, other)
-    assert (again.state.status, again.config_name) == ("InService", other.config_name)

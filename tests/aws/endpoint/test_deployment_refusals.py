@@ -46,34 +46,17 @@ class Script:
     def model_is_missing(self):
         self.s.refuses("sagemaker", "describe_model", *MISSING)
 
-    def describe_model(self):
-        answer = {
-            "ModelName": self.plan.model_name,
-            "ModelArn": f"{ENDPOINT_ARN}-model",
-            "CreationTime": self.s.wb.now(),
-        }
-        self.s.answers("sagemaker", "describe_model", answer)
-
     def create_model(self):
         self.s.answers("sagemaker", "create_model", {"ModelArn": f"{ENDPOINT_ARN}-model"}, self.plan.model_request())
-        self.describe_model()
 
     def create_config(self):
         self.s.refuses("sagemaker", "describe_endpoint_config", *MISSING)
         arn = f"{ENDPOINT_ARN}-config"
         request = self.plan.endpoint_config_request()
         self.s.answers("sagemaker", "create_endpoint_config", {"EndpointConfigArn": arn}, request)
-        answer = {
-            "EndpointConfigName": self.plan.config_name,
-            "EndpointConfigArn": arn,
-            "ProductionVariants": request["ProductionVariants"],
-            "CreationTime": self.s.wb.now(),
-        }
-        self.s.answers("sagemaker", "describe_endpoint_config", answer)
 
     def create_endpoint(self):
         self.s.answers("sagemaker", "create_endpoint", {"EndpointArn": ENDPOINT_ARN}, self.plan.endpoint_request())
-        self.describe_endpoint("Creating")
 
     def undo(self, config=False):
         self.describe_endpoint_missing()
@@ -143,7 +126,6 @@ def test_a_config_not_yet_visible_is_waited_for(scripted):
     script.create_model()
     script.create_config()
     script.s.refuses("sagemaker", "create_endpoint", "ValidationException", "Could not find endpoint configuration.")
-    script.describe_endpoint_missing()
     script.create_endpoint()
     script.describe_endpoint("InService")
     assert script.deploy().state.status == "InService"

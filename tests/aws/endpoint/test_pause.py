@@ -28,16 +28,16 @@ def scaled(workbook, tmp_path):
 def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     before = scaling_setup.read(scaled)
     soon = endpoints.schedule_soon(scaled, "once", min_capacity=1)
-    paused = pause.pause(scaled)
+    paused = pause.pause_endpoint(scaled)
     assert "g6.2xlarge" in json.dumps([dict(s.request) for s in paused.setup.steps])
     assert deletion.prove_empty(scaled) == ()
     assert (paused.instances, paused.usd_per_hour > 1) == (1, True)
     assert f"${paused.usd_per_hour:.2f} per hour" in str(paused)
     assert "not measured yet" in paused._repr_html_()
     with pytest.raises(NotReady, match="has been paused since"):
-        pause.pause(scaled)
+        pause.pause_endpoint(scaled)
     until(lambda: scaled.now() > soon, "the one-off action is over")
-    back = pause.resume(scaled)
+    back = pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before  # the one-off action is over
     assert registration.verify(scaled, min_capacity=1, max_capacity=3).ok
     assert deletion.is_ours(scaled, back.state.arn)
@@ -46,15 +46,15 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     assert paused.saved_usd(paused.paused_at + timedelta(hours=2)) == pytest.approx(2 * paused.usd_per_hour)
     assert "policy deepgram-streaming-concurrency-policy" in str(back)
     with pytest.raises(NotFound, match="no record"):
-        pause.resume(scaled)
-    assert f"{back.took_s:.0f} s the last time" in str(pause.pause(scaled))
+        pause.recreate_endpoint(scaled)
+    assert f"{back.took_s:.0f} s the last time" in str(pause.pause_endpoint(scaled))
 
 
 def test_pause_survives_a_clean_up_of_model_and_config(scaled):
     before = scaling_setup.read(scaled)
-    pause.pause(scaled)
+    pause.pause_endpoint(scaled)
     deletion.delete(scaled)
-    pause.resume(scaled)
+    pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before
 
 
@@ -62,7 +62,7 @@ def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
     before = scaling_setup.read(scaled)
     operator.fault("denied", service="sagemaker", operation="DeleteEndpoint", count=1)
     with pytest.raises(AwsCallFailed) as refused:
-        pause.pause(scaled)
+        pause.pause_endpoint(scaled)
     assert "goes on as before" in refused.value.__notes__[0]
     assert scaling_setup.read(scaled) == before
     with pytest.raises(NotFound):
@@ -74,7 +74,7 @@ def test_pause_while_updating_is_refused_and_changes_nothing(scaled, operator):
     operator.hold_starts()
     endpoints.set_desired(scaled, 2)
     with pytest.raises(NotReady, match="is Updating"):
-        pause.pause(scaled)
+        pause.pause_endpoint(scaled)
     assert scaling_setup.read(scaled) == before
     with pytest.raises(NotFound, match="no record"):
         pause.paused(scaled)
@@ -84,10 +84,10 @@ def test_pause_while_updating_is_refused_and_changes_nothing(scaled, operator):
 
 def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operator):
     before = scaling_setup.read(scaled)
-    pause.pause(scaled)
+    pause.pause_endpoint(scaled)
     operator.fault("failed-start", instance_type="ml.g6.2xlarge", failure="container-failed")
     with pytest.raises(DeployFailed, match=r"is Failed: .*did not pass the ping health check"):
-        pause.resume(scaled)
+        pause.recreate_endpoint(scaled)
     operator.undo()
 
     def interrupt(progress):
@@ -96,20 +96,20 @@ def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operat
 
     operator.hold_starts()
     with pytest.raises(KeyboardInterrupt):
-        pause.resume(scaled, on_progress=interrupt)
+        pause.recreate_endpoint(scaled, on_progress=interrupt)
     operator.undo()
-    back = pause.resume(scaled)
+    back = pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before
     assert back.took_s > 120  # from its creation, not from the second call
     with pytest.raises(NotFound, match="no record"):
-        pause.resume(scaled)
+        pause.recreate_endpoint(scaled)
 
 
 def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(scaled):
-    pause.pause(scaled)
+    pause.pause_endpoint(scaled)
     deployment.deploy(scaled, deployment.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
     with pytest.raises(NotReady, match="the one that was paused had"):
-        pause.resume(scaled)
+        pause.recreate_endpoint(scaled)
     assert registration.target(scaled) is None
     assert pause.paused(scaled).endpoint_name == scaled.endpoint_name
 
@@ -121,19 +121,19 @@ def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
     state = endpoints.settled(wb)
     assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
     prices = {t: price_per_hour(wb, t).amount_usd for t in state.instances_by_type}
-    paused = pause.pause(wb)
+    paused = pause.pause_endpoint(wb)
     assert paused.usd_per_hour == pytest.approx(prices["ml.g6.2xlarge"] + 2 * prices["ml.g6e.2xlarge"])
 
 
 def test_pause_record_is_private_and_has_a_schema(scaled):
-    pause.pause(scaled)
+    pause.pause_endpoint(scaled)
     (path,) = scaled.state_path("idle/x").parent.glob("*.json")
     assert path.stat().st_mode & 0o077 == 0
     content = json.loads(path.read_text())
     assert content["schema"] == 1
     path.write_text(json.dumps({**content, "schema": 2}))
     with pytest.raises(InvalidInput, match="has schema 2, this version reads 1"):
-        pause.resume(scaled)
+        pause.recreate_endpoint(scaled)
     path.write_text("{")
     with pytest.raises(InvalidInput, match="not a record of a pause"):
         pause.paused(scaled)
@@ -142,9 +142,9 @@ def test_pause_record_is_private_and_has_a_schema(scaled):
 def test_resume_without_a_record_and_pause_without_an_endpoint_are_not_found(workbook):
     wb = workbook()
     with pytest.raises(NotFound, match="There is no record"):
-        pause.resume(wb)
+        pause.recreate_endpoint(wb)
     with pytest.raises(NotFound, match="no endpoint"):
-        pause.pause(wb)
+        pause.pause_endpoint(wb)
 
 
 def test_pause_recipe_takes_scaling_off_first_and_puts_it_on_last(scaled):

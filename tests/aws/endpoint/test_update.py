@@ -21,6 +21,11 @@ def scaled(workbook):
     return wb
 
 
+def config_names(wb):
+    configs = wb.client("sagemaker").list_endpoint_configs(NameContains=wb.endpoint_name)["EndpointConfigs"]
+    return {config["EndpointConfigName"] for config in configs}
+
+
 def scaling_of(wb):
     return [step for step in scaling_setup.read(wb).steps if step.service == "application-autoscaling"]
 
@@ -29,7 +34,7 @@ def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled)
     registration.register(scaled, 2, 3)
     endpoints.running(scaled, 2)
     before, former = scaling_of(scaled), deployment.status(scaled).config_name
-    done = update.update(scaled, deployment.plan(scaled, OTHER))
+    done = update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
     assert done.former_config_name == former
     assert (done.state.status, done.state.desired) == ("InService", 2)
     assert done.state.instances_by_type == {"ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
@@ -43,14 +48,14 @@ def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled)
     again = update.roll_back(scaled, former)
     assert (again.former_config_name, "was as asked for" in again._repr_html_()) == (None, True)
     same = deployment.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)
-    assert update.update(scaled, same).former_config_name is None
+    assert update.update_endpoint(scaled, same).former_config_name is None
 
 
 def test_update_that_sagemaker_takes_back_leaves_scaling_on(scaled, operator):
     before, former = scaling_of(scaled), deployment.status(scaled).config_name
     operator.fault("failed-start", instance_type="ml.g6e.2xlarge", failure="container-failed")
     with pytest.raises(DeployFailed) as failed:
-        update.update(scaled, deployment.plan(scaled, OTHER))
+        update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
     assert any("Scaling is on again" in note for note in failed.value.__notes__)
     assert (deployment.status(scaled).config_name, deployment.status(scaled).status) == (former, "InService")
     assert scaling_of(scaled) == before
@@ -61,7 +66,7 @@ def test_update_that_is_refused_leaves_scaling_on(scaled, operator):
     before = scaling_of(scaled)
     operator.fault("denied", service="sagemaker", operation="CreateEndpointConfig", count=1)
     with pytest.raises(AwsCallFailed):
-        update.update(scaled, deployment.plan(scaled, OTHER))
+        update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
     assert scaling_of(scaled) == before
 
 
@@ -70,7 +75,7 @@ def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
     operator.hold_starts()
     endpoints.set_desired(scaled, 3)
     for change in (
-        lambda: update.update(scaled, deployment.plan(scaled, OTHER)),
+        lambda: update.update_endpoint(scaled, deployment.plan(scaled, OTHER)),
         lambda: update.roll_back(scaled, deployment.status(scaled).config_name),
         lambda: update.warnings(scaled, deployment.plan(scaled, OTHER)),
     ):
@@ -100,7 +105,7 @@ def live(streams, warnings):
 
 def test_update_of_an_endpoint_that_does_not_scale_leaves_it_so(workbook):
     wb = endpoints.deployed(workbook())
-    assert update.update(wb, deployment.plan(wb, OTHER)).restored == ()
+    assert update.update_endpoint(wb, deployment.plan(wb, OTHER)).restored == ()
     assert registration.target(wb) is None
 
 
@@ -127,6 +132,51 @@ def test_update_that_would_end_another_variant_is_refused(workbook):
     sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(**plan.endpoint_request())
     endpoints.settled(blue)
-    for change in (update.update, update.warnings):
+    for change in (update.update_endpoint, update.warnings):
         with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
             change(blue, deployment.plan(blue, OTHER))
+
+
+def test_update_keeps_name_and_count_and_the_former_config(workbook):
+    wb = workbook()
+    first = deployment.deploy(wb, deployment.plan(wb))
+    endpoints.set_desired(wb, 2)
+    endpoints.settled(wb)
+    other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
+    updated = update.update_endpoint(wb, other)
+    assert updated.former_config_name == first.config_name
+    assert updated.state.config_name == other.config_name
+    assert (updated.state.running, updated.state.instances_by_type["ml.g5.2xlarge"]) == (2, 2)
+    assert update.update_endpoint(wb, other).former_config_name is None
+
+
+def test_update_that_cannot_start_is_taken_back_and_leaves_nothing_new(workbook, operator):
+    wb = workbook()
+    first = deployment.deploy(wb, deployment.plan(wb))
+    before = config_names(wb)
+    operator.fault("failed-start", instance_type="*", failure="container-failed")
+    with pytest.raises(DeployFailed) as caught:
+        update.update_endpoint(wb, deployment.plan(wb, download_timeout_s=1800))
+    assert caught.value.kind == "container-failed"
+    assert deployment.status(wb).config_name == first.config_name
+    assert config_names(wb) == before
+
+
+def test_update_of_nothing_is_not_found(workbook):
+    wb = workbook()
+    with pytest.raises(NotFound):
+        update.update_endpoint(wb, deployment.plan(wb))
+
+
+def test_interrupted_wait_ends_once_the_update_that_goes_on_is_done(workbook):
+    wb = workbook()
+    deployment.deploy(wb, deployment.plan(wb))
+    other = deployment.plan(wb, download_timeout_s=1800)
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="run the cell again"):
+        update.update_endpoint(wb, other, on_progress=interrupt)
+    again = update.update_endpoint(wb, other)
+    assert (again.state.status, again.state.config_name) == ("InService", other.config_name)

@@ -83,7 +83,7 @@ def scaled(embedded):
     deployment.deploy(wb, deployment.plan(wb))
     registration.register(wb, 1, 3)
     registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
-    registration.suspend(wb, scale_in=False, scale_out=False, scheduled=True)
+    registration.suspend_scaling(wb, scale_in=False, scale_out=False, scheduled=True)
     autoscaling = wb.client("application-autoscaling")
     on = {
         "ServiceNamespace": "sagemaker",

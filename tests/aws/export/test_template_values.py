@@ -9,7 +9,7 @@ import subprocess
 
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, Step
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 
 
 def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
@@ -23,7 +23,7 @@ def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
         "PrimaryContainer": {"ModelPackageName": "arn:aws:sagemaker:r:111122223333:x", "Environment": environment},
         "VpcConfig": {"Subnets": ["subnet-1a", "subnet-2b"], "SecurityGroupIds": ["sg-0c"]},
     }
-    template = parametrised(Setup("dg", "us-east-1", (Step("sagemaker", "CreateModel", request),)))
+    template = parametrised(Setup("dg", "us-east-1", (SetupCall("sagemaker", "CreateModel", request),)))
     names = {p.name: p for p in template.parameters}
     assert names["environment_deepgram_api_02"].secret
     assert {"subnets", "subnets_2", "security_group_ids", "model_package_arn"} <= set(names)
@@ -37,7 +37,7 @@ def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
 def test_exported_scripts_keep_special_characters_as_they_are(tmp_path):
     greeting = "say \"$HOME\" `x` \\ {y} ${z} %{w} 'ü'"
     request = {"ModelName": "dg-1", "PrimaryContainer": {"Environment": {"GREETING": greeting}}}
-    template = parametrised(Setup("dg", "us-east-1", (Step("sagemaker", "CreateModel", request),)))
+    template = parametrised(Setup("dg", "us-east-1", (SetupCall("sagemaker", "CreateModel", request),)))
     aws = tmp_path / "aws"
     aws.write_text('#!/bin/sh\nwhile [ "$1" != --cli-input-json ]; do shift; done\nprintf %s "$2"\n')
     aws.chmod(0o755)
@@ -65,7 +65,7 @@ def test_exported_scripts_keep_special_characters_as_they_are(tmp_path):
 def test_export_of_a_containers_variables_does_not_touch_the_scripts_own():
     environment = {"PATH": "arn:aws:iam::111122223333:role/x", "ENDPOINT_NAME": "token", "DB_PWD": "s3cr3t"}
     request = {"ModelName": "dg-1", "PrimaryContainer": {"Environment": environment}}
-    template = parametrised(Setup("dg", "us-east-1", (Step("sagemaker", "CreateModel", request),)))
+    template = parametrised(Setup("dg", "us-east-1", (SetupCall("sagemaker", "CreateModel", request),)))
     assert {p.name: p.secret for p in template.parameters} == {
         "endpoint_name": False,
         "environment_path": False,
@@ -77,6 +77,6 @@ def test_export_of_a_containers_variables_does_not_touch_the_scripts_own():
 def test_export_of_an_endpoint_that_is_called_endpoint_puts_the_name_where_it_belongs():
     request = {"ResourceId": "endpoint/endpoint/variant/endpoint"}
     template = parametrised(
-        Setup("endpoint", "r", (Step("application-autoscaling", "RegisterScalableTarget", request),))
+        Setup("endpoint", "r", (SetupCall("application-autoscaling", "RegisterScalableTarget", request),))
     )
     assert "endpoint/${endpoint_name}/variant/endpoint" in FORMATS["json"](template)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import astuple
 
 import pytest
 from kit import endpoints
@@ -15,7 +16,7 @@ from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.scaling.scalable_target import Suspension
+from dgsm_helpers.aws.scaling.scaling_state import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import open_workbook
@@ -53,7 +54,7 @@ def counts(wb):
 
 def held(wb):
     target = registration.target(wb)
-    return target.min_capacity, target.scale_in_suspended, target.scale_out_suspended, target.scheduled_suspended
+    return target.min_capacity, *astuple(target.suspension)
 
 
 def test_scaling_is_suspended_within_and_on_afterwards(scaled):
@@ -66,7 +67,7 @@ def test_scaling_is_suspended_within_and_on_afterwards(scaled):
 
 
 def test_what_was_suspended_before_stays_suspended(scaled):
-    registration.suspend(scaled, scale_in=True, scale_out=False, scheduled=False)
+    registration.suspend_scaling(scaled, scale_in=True, scale_out=False, scheduled=False)
     with measuring.one_instance(scaled):
         assert held(scaled) == (1, True, True, True)
     assert held(scaled) == (1, True, False, False)
@@ -145,11 +146,11 @@ def kill_while_measuring(embedded, wb):
 def test_killed_measurement_is_put_back_on_demand(two_at_least, embedded):
     kill_while_measuring(embedded, two_at_least)
     assert held(two_at_least) == (1, True, True, True)
-    former = measuring.restore(two_at_least)
+    former = measuring.unpin_endpoint(two_at_least)
     assert str(former) == "2 instances, 2 to 3, scaling on"
     assert held(two_at_least) == (2, False, False, False)
     assert counts(two_at_least) == (2, 2)
-    assert measuring.restore(two_at_least) is None
+    assert measuring.unpin_endpoint(two_at_least) is None
 
 
 def test_next_measurement_puts_a_killed_one_back(scaled, embedded):
@@ -163,8 +164,8 @@ def test_next_measurement_puts_a_killed_one_back(scaled, embedded):
 
 def test_killed_measurement_that_somebody_put_back_is_forgotten(scaled, embedded):
     kill_while_measuring(embedded, scaled)
-    registration.resume(scaled, Suspension(scale_in=True))
-    assert measuring.restore(scaled) is None
+    registration.resume_scaling(scaled, Suspension(scale_in=True))
+    assert measuring.unpin_endpoint(scaled) is None
     with measuring.one_instance(scaled):
         pass
     assert held(scaled) == (1, True, False, False)
@@ -182,7 +183,7 @@ def test_change_of_capacity_meanwhile_is_noticed_and_left(pair):
 
 def test_scaling_switched_on_meanwhile_is_noticed_and_left(scaled):
     with pytest.raises(MeasurementInvalid, match="somebody switched scaling on"), measuring.one_instance(scaled):
-        registration.resume(scaled)
+        registration.resume_scaling(scaled)
     assert held(scaled) == (1, False, False, False)
 
 
@@ -195,7 +196,7 @@ def test_registration_meanwhile_is_noticed_and_left(deployed):
 
 def test_error_within_keeps_its_kind_and_names_the_change(scaled):
     with pytest.raises(ValueError, match="mine") as caught, measuring.one_instance(scaled):
-        registration.resume(scaled)
+        registration.resume_scaling(scaled)
         raise ValueError("mine")
     assert caught.value.__notes__ == ["Meanwhile somebody switched scaling on."]
 
@@ -215,11 +216,11 @@ def test_denied_change_leaves_scaling_as_it_was(two_at_least, operator):
 
 
 def test_failed_restoration_says_what_was_and_can_be_repeated(scaled, operator):
-    with pytest.raises(NotReady, match=r"1 instance, 1 to 4, scaling on.*restore\(wb\)"):  # noqa: SIM117
+    with pytest.raises(NotReady, match=r"1 instance, 1 to 4, scaling on.*unpin_endpoint\(wb\)"):  # noqa: SIM117
         with measuring.one_instance(scaled):
             operator.fault("denied", service="application-autoscaling", operation="RegisterScalableTarget", count=1)
     assert held(scaled) == (1, True, True, True)
-    measuring.restore(scaled)
+    measuring.unpin_endpoint(scaled)
     assert held(scaled) == (1, False, False, False)
 
 

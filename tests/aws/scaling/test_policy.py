@@ -92,7 +92,7 @@ def _state(*, alarms=("High", "Low"), target=None, configuration=None, wanted=No
         read_target(target),
         (read_policy(policy),),
         read_alarms([_alarm(side) for side in alarms]),
-        wanted=wanted or ScalingPolicy(),
+        expected=wanted or ScalingPolicy(),
         min_capacity=bounds.get("min_capacity"),
         max_capacity=bounds.get("max_capacity"),
     )

@@ -74,22 +74,22 @@ def test_nothing_registered_is_said(deployed):
 
 
 def test_suspension_is_restored_even_after_an_error(scaled):
-    registration.suspend(scaled, scale_out=False, scheduled=False)
+    registration.suspend_scaling(scaled, scale_out=False, scheduled=False)
     with pytest.raises(RuntimeError), registration.suspended(scaled) as before:
         assert before == Suspension(scale_in=True)
         held = registration.target(scaled)
-        assert (held.scale_in_suspended, held.scale_out_suspended, held.scheduled_suspended) == (True, True, True)
+        assert held.suspension == Suspension(scale_in=True, scale_out=True, scheduled=True)
         raise RuntimeError
     held = registration.target(scaled)
-    assert (held.scale_in_suspended, held.scale_out_suspended, held.scheduled_suspended) == (True, False, False)
+    assert held.suspension == Suspension(scale_in=True)
     assert any("Scale-in is suspended" in problem for problem in registration.verify(scaled).problems)
-    registration.resume(scaled)
+    registration.resume_scaling(scaled)
     assert registration.verify(scaled).ok
 
 
 def test_suspending_keeps_the_bounds(scaled):
-    registration.suspend(scaled)
-    registration.resume(scaled)
+    registration.suspend_scaling(scaled)
+    registration.resume_scaling(scaled)
     held = registration.target(scaled)
     assert (held.min_capacity, held.max_capacity) == (1, 4)
 
@@ -134,7 +134,7 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
     with pytest.raises(NotFound, match=r"scaling\.register"):
         registration.apply(deployed)
     with pytest.raises(NotFound):
-        registration.suspend(deployed)
+        registration.suspend_scaling(deployed)
 
 
 def test_endpoint_still_creating_is_not_ready(workbook, operator):
@@ -150,7 +150,7 @@ def test_endpoint_still_creating_is_not_ready(workbook, operator):
 
 
 def in_service(s):
-    """The script answers for an endpoint of one instance at $1.50 an hour."""
+    """The script answers for an endpoint of one instance."""
     variant = {"VariantName": "AllTraffic", "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
     arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg"
     now = s.wb.now()
@@ -171,12 +171,12 @@ def in_service(s):
         "ProductionVariants": [{"VariantName": "AllTraffic", "InstanceType": "ml.g6.2xlarge"}],
     }
     s.answers("sagemaker", "describe_endpoint_config", config)
-    s.prices(1.5)
 
 
 def test_bounds_need_confirmed_spending(scripted):
     s = scripted(confirm_spend=False)
     in_service(s)
+    s.prices(1.5)
     with pytest.raises(SpendNotConfirmed, match=r"\$6\.00 per hour"):
         registration.register(s.wb, 1, 4)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers.aws.endpoint.endpoint_state import deployed_package
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.registration import retarget
 from dgsm_helpers.errors import InvalidInput, NotReady
@@ -42,7 +42,7 @@ def test_unregistered_variant_gets_the_guides_bounds_and_policy(endpoint):
 
 def test_suspended_scaling_is_said(endpoint):
     registration.register(endpoint)
-    registration.suspend(endpoint)
+    registration.suspend_scaling(endpoint)
     with pytest.raises(NotReady, match="Scale-out is suspended"):
         retarget(endpoint, 6.4)
 
@@ -53,6 +53,4 @@ def test_impossible_target_is_refused(endpoint):
 
 
 def test_model_package_behind_an_endpoint_is_found(deployed):
-    from dgsm_helpers.aws.endpoint import endpoint_state as endpoints
-
-    assert deployed_package(deployed, endpoints.status(deployed)) == deployed.model_package_arn
+    assert EndpointReading(deployed).model_package_arn == deployed.model_package_arn

@@ -113,7 +113,7 @@ def test_asynchronous_endpoint_is_refused_with_the_manuals_words(deployed, scrip
         "ProductionVariants": [{"VariantName": "AllTraffic", "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}],
         "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}},
     }
-    for refused in (registration.register, lambda wb: export(wb, "cli"), pause.pause):
+    for refused in (registration.register, lambda wb: export(wb, "cli"), pause.pause_endpoint):
         s.answers("sagemaker", "describe_endpoint", described)
         with pytest.raises(UnsupportedFeature, match="temporarily not supported"):
             refused(s.wb)

@@ -1,0 +1,101 @@
+"""One look at the workbook's endpoint: state, config, scalable target, policies and alarms, each asked for once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant, EndpointConfig, read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
+from dgsm_helpers.aws.scaling import scalable_target
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+
+@dataclass(frozen=True)
+class EndpointReading:
+    """The endpoint as AWS answers within one step: each part is read at its first use and never again.
+
+    Make one for a step and drop it afterwards; what may have changed since is seen by a new one only.
+    """
+
+    wb: Workbook
+
+    @cached_property
+    def state(self) -> EndpointState:
+        """What DescribeEndpoint says.
+
+        Raises:
+            NotFound: there is no such endpoint.
+        """
+        return endpoint_state.status(self.wb)
+
+    @property
+    def variant(self) -> VariantState:
+        """The workbook's variant as it is now.
+
+        Raises:
+            NotFound: there is no such endpoint or variant.
+        """
+        return self.state.variant(self.wb.variant_name)
+
+    @cached_property
+    def config(self) -> EndpointConfig:
+        """The endpoint config in use."""
+        return read_endpoint_config(self.wb, self.state.config_name)
+
+    @property
+    def configured(self) -> ConfiguredVariant:
+        """The workbook's variant as the endpoint config states it."""
+        return self.config.variant(self.wb.variant_name)
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The variant's instance types in order of preference, from the endpoint config."""
+        return self.configured.instance_types
+
+    @property
+    def running_types(self) -> tuple[str, ...]:
+        """The types that run now behind the variant; all of its pool when SageMaker does not say."""
+        return self.variant.running_types or self.instance_types
+
+    @cached_property
+    def model(self) -> Mapping[str, Any]:
+        """What DescribeModel says of the variant's model; empty when the variant names none.
+
+        Raises:
+            NotFound: the model was deleted.
+        """
+        name = self.configured.model_name
+        return call(self.wb, "sagemaker", "DescribeModel", ModelName=name) if name else {}
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """The model's first container: its package and its environment."""
+        return (self.model.get("Containers") or [self.model.get("PrimaryContainer") or {}])[0]
+
+    @property
+    def model_package_arn(self) -> str | None:
+        """The model package behind the variant; None when its model was not made from one."""
+        return self.container.get("ModelPackageName")
+
+    @cached_property
+    def target(self) -> Target | None:
+        """The variant's scalable target, None when it is not registered."""
+        return scalable_target.target(self.wb)
+
+    @cached_property
+    def policies(self) -> tuple[PolicyState, ...]:
+        """Every scaling policy on the variant."""
+        return scalable_target.policies(self.wb)
+
+    @cached_property
+    def alarms(self) -> tuple[AlarmState, ...]:
+        """The alarms that the policies name and CloudWatch has, the high ones first."""
+        return scalable_target.policy_alarms(self.wb, self.policies)
