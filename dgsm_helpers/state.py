@@ -25,10 +25,11 @@ SCHEMA = 1
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` with its schema as a file that only its owner can read; a reader sees all of it or none."""
+    text = json.dumps({"schema": SCHEMA, **content}, indent=1, default=str)
     new = path.with_suffix(f".{os.getpid()}.new")
     # Created private: a model's environment may hold a secret.
     new.touch(mode=0o600)
-    new.write_text(json.dumps({"schema": SCHEMA, **content}, indent=1, default=str), encoding="utf-8")
+    new.write_text(text, encoding="utf-8")
     new.replace(path)
 
 
