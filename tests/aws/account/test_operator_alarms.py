@@ -106,7 +106,7 @@ def test_an_identity_that_may_not_tag_gets_untagged_alarms_and_is_told(scripted)
     denied = "User: u is not authorized to perform: cloudwatch:TagResource on resource: r"
     script.refuses("cloudwatch", "put_metric_alarm", "AccessDenied", denied)
     script.answers("cloudwatch", "put_metric_alarm", {}, dict(alarm.request))
-    (warning,) = operator_alarms._put_alarm(script.wb, alarm, {"Tags": script.wb.tags})
+    (warning,) = operator_alarms._put_alarm(script.wb, alarm, script.wb.tags)
     assert "TagResource" in warning
 
 
