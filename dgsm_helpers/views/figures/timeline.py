@@ -62,14 +62,6 @@ def timeline(
     return finished(figure, title=title, origin=origin, height=560)
 
 
-def concurrency_against_target(concurrency: pd.DataFrame, *, target_value: float, origin: str) -> go.Figure:
-    """Concurrent requests per instance against the policy's target; the arguments are those of `timeline`."""
-    figure = make_subplots(rows=1, cols=1)
-    _add_concurrency(figure, concurrency, target_value, row=1)
-    figure.update_xaxes(title_text="time (UTC)")
-    return finished(figure, title="ConcurrentRequestsPerModel against TargetValue", origin=origin, height=380)
-
-
 def instances_over_time(instances: pd.DataFrame, *, origin: str) -> go.Figure:
     """Desired and running instances as steps (``observe.instances(wb)``)."""
     figure = make_subplots(rows=1, cols=1)

@@ -11,6 +11,7 @@ import ipywidgets
 
 from dgsm_helpers.load.ladder.verdict import PRESETS
 from dgsm_helpers.views.figures.ladder_figure import LadderState, RungPoint, ladder_html
+from dgsm_helpers.views.widgets.control import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ class LadderPlan(Protocol):
     longest_s: float
 
 
-class LadderView:
+class LadderView(Shown):
     """Lag per rung and the interval so far, with a progress bar; give its `add` to ``tune`` as ``on_rung``.
 
     ::
@@ -149,9 +150,6 @@ class LadderView:
         if error is not None:
             self._trouble = f"{type(error).__name__}: {error}"
         self.stop()
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)
 
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(TICK_S):

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
@@ -16,6 +16,7 @@ from dgsm_helpers.kernel import end_when_run_again, on_interrupt
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.picture import error_sentence, troubled
+from dgsm_helpers.views.widgets.control import Shown
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.transport.background_load import Load
@@ -36,7 +37,7 @@ def _interrupted() -> None:
         view._stop.set()
 
 
-class Live:
+class Live(Shown):
     """Concurrency against the target, alarms, instances, latency and scaling activities, refreshed in the background.
 
     ::
@@ -184,9 +185,6 @@ class Live:
         except KeyboardInterrupt:
             self.stop()
             raise
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)
 
     def _end_soon(self) -> None:
         """Let the loop end; returns at once, in whatever the loop is."""

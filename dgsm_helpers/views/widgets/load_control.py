@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.views.widgets.control import Shown
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.transport.background_load import Load
     from dgsm_helpers.session import Workbook
 
 
-class LoadControl:
+class LoadControl(Shown):
     """Sets how many streams a `Load` holds.
 
     Args:
@@ -71,6 +72,3 @@ class LoadControl:
         button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="5.5em"))
         button.on_click(lambda _: self._step(by))
         return button
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)

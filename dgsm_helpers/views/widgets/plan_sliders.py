@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -13,6 +14,7 @@ from dgsm_helpers.planning.comparing import play
 from dgsm_helpers.planning.frames import Assumptions, over_time
 from dgsm_helpers.simulate.scaling_plan import guide
 from dgsm_helpers.views.figures.plan_svg import PlanState, plan_html
+from dgsm_helpers.views.widgets.control import Shown, slider
 
 if TYPE_CHECKING:
     from dgsm_helpers.planning.comparing import Played
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.simulate.traffic import Traffic
 
 
-class PlanSliders:
+class PlanSliders(Shown):
     """Target, cooldowns and bounds to play with; streams against what the instances sustain, and what it costs.
 
     Args:
@@ -41,23 +43,17 @@ class PlanSliders:
         self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
         self.played: Played | None = None
         most = most_instances(traffic, max(1.0, 0.5 * instance.knee))
-        style = {"style": {"description_width": "14em"}, "layout": {"width": "38em"}, "continuous_update": False}
-        self.target_value = ipywidgets.FloatSlider(
-            value=target_value, min=1, max=instance.knee * 1.2, step=0.1, description="TargetValue", **style
+        real, whole, bounds = (
+            partial(slider, kind, self._changed, width="38em")
+            for kind in (ipywidgets.FloatSlider, ipywidgets.IntSlider, ipywidgets.IntRangeSlider)
         )
-        self.scale_out_cooldown_s = ipywidgets.IntSlider(
-            value=60, min=0, max=900, step=30, description="scale-out cooldown (s)", **style
-        )
-        self.scale_in_cooldown_s = ipywidgets.IntSlider(
-            value=300, min=0, max=1800, step=60, description="scale-in cooldown (s)", **style
-        )
-        self.bounds = ipywidgets.IntRangeSlider(
-            value=(1, most), min=1, max=2 * most, description="instances, from and to", **style
-        )
+        top = instance.knee * 1.2
+        self.target_value = real(description="TargetValue", value=target_value, min=1, max=top, step=0.1)
+        self.scale_out_cooldown_s = whole(description="scale-out cooldown (s)", value=60, min=0, max=900, step=30)
+        self.scale_in_cooldown_s = whole(description="scale-in cooldown (s)", value=300, min=0, max=1800, step=60)
+        self.bounds = bounds(description="instances, from and to", value=(1, most), min=1, max=2 * most)
         self._html = ipywidgets.HTML()
         sliders = [self.target_value, self.scale_out_cooldown_s, self.scale_in_cooldown_s, self.bounds]
-        for slider in sliders:
-            slider.observe(self._changed, names="value")
         self.widget = ipywidgets.VBox([*sliders, self._html])
         self._changed(None)
 
@@ -108,6 +104,3 @@ class PlanSliders:
             origin=origin,
             trouble=trouble,
         )
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)

@@ -10,12 +10,13 @@ import ipywidgets
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.sources import STREAM_S, load_traffic, traffic_from
 from dgsm_helpers.simulate.traffic import PRESETS
+from dgsm_helpers.views.widgets.control import Shown
 
 if TYPE_CHECKING:
     from dgsm_helpers.simulate.traffic import Traffic
 
 
-class TrafficChooser:
+class TrafficChooser(Shown):
     """A shape with its peak, or an uploaded file; `traffic` is what is chosen.
 
     Args:
@@ -70,6 +71,3 @@ class TrafficChooser:
     def _told(self) -> str:
         name = escape(self.traffic.name)
         return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again."
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)

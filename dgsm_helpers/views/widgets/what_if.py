@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,7 @@ import ipywidgets
 
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
+from dgsm_helpers.views.widgets.control import Shown, slider
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.capacity import CapacityResult
@@ -23,7 +25,7 @@ class TunedEndpoint(Protocol):
     server_per_client: float | None
 
 
-class WhatIf:
+class WhatIf(Shown):
     """How interval and TargetValue change with the SLO, the headroom and the expected growth.
 
     The rungs that were measured are judged again; nothing runs. Where the interval becomes wide, that is said: only
@@ -37,23 +39,17 @@ class WhatIf:
         criteria, target = tuned.result.criteria, tuned.target
         self.tuned, self.result = tuned, tuned.result
         self.target: TargetValue | None = target
-        style = {"style": {"description_width": "14em"}, "layout": {"width": "34em"}, "continuous_update": False}
-        self.slo_ms = ipywidgets.IntSlider(
-            value=round(criteria.lag_s * 1000), min=50, max=3000, step=50, description="SLO: lag (ms)", **style
+        whole, real = (
+            partial(slider, kind, self._changed, width="34em")
+            for kind in (ipywidgets.IntSlider, ipywidgets.FloatSlider)
         )
-        self.headroom = ipywidgets.FloatSlider(
-            value=target.headroom, min=0.5, max=1.0, step=0.05, description="headroom (share of knee)", **style
-        )
-        self.growth_per_min = ipywidgets.FloatSlider(
-            value=target.growth_per_min, min=0, max=30, step=0.5, description="new streams per minute", **style
-        )
-        self.instances = ipywidgets.IntSlider(
-            value=target.instances, min=1, max=20, description="instances at that time", **style
-        )
+        lag_ms, share, growth = round(criteria.lag_s * 1000), target.headroom, target.growth_per_min
+        self.slo_ms = whole(description="SLO: lag (ms)", value=lag_ms, min=50, max=3000, step=50)
+        self.headroom = real(description="headroom (share of knee)", value=share, min=0.5, max=1.0, step=0.05)
+        self.growth_per_min = real(description="new streams per minute", value=growth, min=0, max=30, step=0.5)
+        self.instances = whole(description="instances at that time", value=target.instances, min=1, max=20)
         self._text = ipywidgets.HTML()
         sliders = [self.slo_ms, self.headroom, self.growth_per_min, self.instances]
-        for slider in sliders:
-            slider.observe(self._changed, names="value")
         self.widget = ipywidgets.VBox([*sliders, self._text])
         self._changed(None)
 
@@ -82,9 +78,6 @@ class WhatIf:
             headroom=self.headroom.value,
             server_per_client=self.tuned.server_per_client or 1.0,
         )
-
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.widget._repr_mimebundle_(**given)
 
 
 def _sentence(result: CapacityResult, target: TargetValue | None) -> str:
