@@ -10,6 +10,7 @@ has the endpoint, its metrics and its alarms, the other the rest (a third, where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from dgsm_helpers.aws.watch.metrics import (
     variant_query,
 )
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
-from dgsm_helpers.views.live_state import LiveState
+from dgsm_helpers.views.live_state import LiveState, Mark, Rows
 from dgsm_helpers.views.picture import activity_mark, changes_since, drawn_alarm, error_sentence, load_sentence, points
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
 _ALARMS, _ACTIVITIES = "alarms", "activities"
 
 
+@dataclass(frozen=True)
+class _Look:
+    """The endpoint at one moment; ``changed`` says that its counts are not those of the look before."""
+
+    endpoint: EndpointState
+    variant: VariantState
+    now: datetime
+    changed: bool
+
+
 class Feed:
     """The states of one endpoint's live view, one per refresh. Not for several threads at once.
 
@@ -74,13 +85,11 @@ class Feed:
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
         self._series: list[dict[float, float]] = [{} for _ in self._queries]
-        self._endpoint: EndpointState | None = None
+        self._look: _Look | None = None
         self._alarms: tuple[AlarmState, ...] | None = None
         self._activities: pd.DataFrame | None = None
         self._config: EndpointConfig | None = None
         self._prices: dict[str, Price] = {}
-        self._now = wb.now()
-        self._changed = False
         self._refreshes = 0
         self._asked: dict[str, int] = {}
         self._troubles: dict[str, str] = {}
@@ -88,7 +97,7 @@ class Feed:
     @property
     def complete(self) -> bool:
         """Whether the next refresh asks for what is new; until then it asks for what the first picture still lacks."""
-        return self._endpoint is not None and not [ask for ask in self._asks() if ask not in self._asked]
+        return self._look is not None and not self._missing(self._look)
 
     def state(self, load: Load | None = None) -> LiveState:
         """The endpoint as it is now, with ``load``, if there is one, beside it.
@@ -101,19 +110,18 @@ class Feed:
                 stopped.
         """
         self._refreshes += 1
-        calls = CALLS_A_REFRESH
+        calls, look = CALLS_A_REFRESH, self._look
         try:
-            if self._endpoint is None or self.complete:
-                self._read_endpoint()
+            if look is None or self.complete:
+                look = self._look = self._read_look(look)
                 calls -= 2
         except CredentialsProblem:
             self.wb.renew_credentials()
             raise
-        asks = self._asks()
-        missing = [ask for ask in asks if ask not in self._asked]
-        for ask in missing[:calls] or self._in_turn(list(asks))[:calls]:
+        asks = self._asks(look)
+        for ask in self._missing(look)[:calls] or self._in_turn(look)[:calls]:
             self._ask(ask, asks[ask])
-        return self._picture(load)
+        return self._picture(look, load)
 
     def states(self, load: Load | None = None) -> Iterator[LiveState]:
         """One refresh, and others right after it while the picture is not complete; errors as :meth:`state`."""
@@ -121,8 +129,8 @@ class Feed:
         while not self.complete:
             yield self.state(load)
 
-    def _read_endpoint(self) -> None:
-        """Both, or neither: a later failure leaves what is shown as it was."""
+    def _read_look(self, before: _Look | None) -> _Look:
+        """The endpoint and its metrics, or neither: a later failure leaves what is shown as it was."""
         endpoint, now = deployment.status(self.wb), self.wb.now()
         variant = endpoint.variant(self.wb.variant_name)
         start = now - self.window
@@ -130,35 +138,40 @@ class Feed:
             start = max(start, now - _FINE_RETENTION)
         # Moments as numbers: comparing aware datetimes a thousand times over costs more than asking AWS.
         newest_s = max(self._series[0], default=None)
-        asked = start if newest_s is None else max(start, datetime.fromtimestamp(newest_s, UTC) - OVERLAP)
-        found, _ = read(self.wb, self._queries, asked, now)
+        since = start if newest_s is None else max(start, datetime.fromtimestamp(newest_s, UTC) - OVERLAP)
+        latest, _ = read(self.wb, self._queries, since, now)
         start_s = start.timestamp()
-        for index, (kept, new) in enumerate(zip(self._series, found, strict=True)):
+        for index, (kept, new) in enumerate(zip(self._series, latest, strict=True)):
             kept.update((time.timestamp(), value) for time, value in new.items())
             self._series[index] = {time_s: value for time_s, value in kept.items() if time_s >= start_s}
-        before = self._endpoint.variant(variant.name) if self._endpoint else variant
-        self._changed = (before.running, before.desired) != (variant.running, variant.desired)
-        self._endpoint, self._now = endpoint, now
+        former = before.variant if before else variant
+        changed = (former.running, former.desired) != (variant.running, variant.desired)
+        return _Look(endpoint, variant, now, changed)
 
-    def _asks(self) -> dict[str, Callable[[], object]]:
+    def _missing(self, look: _Look) -> list[str]:
+        """What was never asked for."""
+        return [ask for ask in self._asks(look) if ask not in self._asked]
+
+    def _asks(self, look: _Look) -> dict[str, Callable[[], object]]:
         """What is asked for in turn, or still to be asked for; each by one call."""
         asks: dict[str, Callable[[], object]] = {_ALARMS: self._read_alarms, _ACTIVITIES: self._read_activities}
-        name = self._endpoint.config_name
+        name = look.endpoint.config_name
         if self._config is None or self._config.name != name:
             asks[f"config {name}"] = partial(self._read_config, name)
         # A price that could not be read is asked for again, in its turn.
-        unknown = [t for t, _ in self._types() if t not in self._prices or self._prices[t].amount_usd is None]
+        unknown = [t for t, _ in self._types(look) if t not in self._prices or self._prices[t].amount_usd is None]
         asks |= {f"price {t}": partial(self._read_price, t) for t in unknown}
         return asks
 
-    def _in_turn(self, asks: list[str]) -> list[str]:
+    def _in_turn(self, look: _Look) -> list[str]:
         """Longest ago first; the activities at once when the counts changed, as one of them says why."""
-        return sorted(asks, key=lambda ask: (not (self._changed and ask == _ACTIVITIES), self._asked[ask]))
+        asks = self._asks(look)
+        return sorted(asks, key=lambda ask: (not (look.changed and ask == _ACTIVITIES), self._asked[ask]))
 
-    def _ask(self, ask: str, read_it: Callable[[], object]) -> None:
+    def _ask(self, ask: str, reader: Callable[[], object]) -> None:
         self._asked[ask] = self._refreshes
         try:
-            read_it()
+            reader()
             self._troubles.pop(ask, None)
         except DgsmError as error:
             self._troubles[ask] = error_sentence(error)
@@ -175,79 +188,68 @@ class Feed:
     def _read_price(self, instance_type: str) -> None:
         self._prices[instance_type] = price_per_hour(self.wb, instance_type)
 
-    @property
-    def _variant(self) -> VariantState:
-        return self._endpoint.variant(self.wb.variant_name)
-
-    def _types(self) -> list[tuple[str, int]]:
+    def _types(self, look: _Look) -> list[tuple[str, int]]:
         """(type, running instances) of the variant: what SageMaker counts for a pool, else the config's one type."""
-        variant = self._variant
-        counts = variant.instances_by_type
+        counts = look.variant.instances_by_type
         if not counts and self._config:
-            counts = dict.fromkeys(self._config.variant(variant.name).instance_types[:1], variant.running)
+            counts = dict.fromkeys(self._config.variant(look.variant.name).instance_types[:1], look.variant.running)
         return [(name, count) for name, count in counts.items() if count]
 
-    def _picture(self, load: Load | None) -> LiveState:
-        endpoint, now = self._endpoint, self._now
+    def _picture(self, look: _Look, load: Load | None) -> LiveState:
+        endpoint, variant, now = look.endpoint, look.variant, look.now
         low, mean, high, first50, first99, file50, file99, *errors = self._series
         # An endpoint that takes files only has no first chunks: its latency is that of whole answers.
         of_files = not first50 and bool(file50)
         p50, p99 = (file50, file99) if of_files else (first50, first99)
         concurrency = points([low, mean, high], self.period_s)
         high_alarms = [a for a in self._alarms or () if a.side == "high" and a.metric == CONCURRENCY]
-        counts = self._history()
-        marks = [] if self._activities is None else map(activity_mark, self._own_activities().itertuples(index=False))
-        variant = self._variant
-        name = endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}"
+        alarms = [drawn_alarm(a, concurrency, period_s=self.period_s, now=now) for a in self._alarms or ()]
+        instances: Rows = [(now.timestamp(), float(variant.desired), float(variant.running))]
+        marks: list[Mark] = []
+        cost = ""
+        if self._activities is not None:
+            history = self._history(look, self._activities)
+            counts = [
+                (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
+                for row in history.itertuples()
+            ]
+            instances = changes_since(now - self.window, counts)
+            own = observe.since_created(self._activities, endpoint)
+            marks = [activity_mark(activity) for activity in own.itertuples(index=False)]
+            cost = self._cost(look, history)
         return LiveState(
-            endpoint_name=name,
+            endpoint_name=endpoint.name if len(endpoint.variants) == 1 else f"{endpoint.name}/{variant.name}",
             status=endpoint.status,
             now=now,
             window_s=self.window.total_seconds(),
             origin=origin_of(self.wb),
             target_value=high_alarms[0].threshold if high_alarms else None,
             concurrency=concurrency,
-            instances=[(now.timestamp(), float(variant.desired), float(variant.running))]
-            if counts is None
-            else changes_since(
-                now - self.window,
-                [
-                    (row.Index.timestamp(), float(row.desired_instances), float(row.running_instances))
-                    for row in counts.itertuples()
-                ],
-            ),
+            instances=instances,
             latency=points([p50, p99], max(self.period_s, MINUTE_S)),
             latency_of="whole files" if of_files else "first chunk",
-            alarms=None
-            if self._alarms is None
-            else [drawn_alarm(a, concurrency, period_s=self.period_s, now=now) for a in self._alarms],
-            marks=list(marks),
-            instances_by_type=self._types(),
-            errors_count=int(sum(sum(found.values()) for found in errors)),
+            alarms=None if self._alarms is None else alarms,
+            marks=marks,
+            instances_by_type=self._types(look),
+            errors_count=int(sum(sum(counts.values()) for counts in errors)),
             streams=load_sentence(load),
-            cost=self._cost(counts),
+            cost=cost,
             trouble=" ".join(dict.fromkeys(self._troubles.values())),
         )
 
-    def _own_activities(self) -> pd.DataFrame:
-        return observe.since_created(self._activities, self._endpoint)
-
-    def _history(self) -> pd.DataFrame | None:
-        """The instances over time; None where the activities are not known."""
-        if self._activities is None:
-            return None
-        variant = self._variant
-        initial = self._config.variant(variant.name).initial_count if self._config else None
-        counts = observe.history(self._activities, self._endpoint, variant, initial, now=self._now)
-        if len(self._activities) == NEWEST_ACTIVITIES:
+    def _history(self, look: _Look, activities: pd.DataFrame) -> pd.DataFrame:
+        """The instances over time, as far back as the activities are known."""
+        initial = self._config.variant(look.variant.name).initial_count if self._config else None
+        counts = observe.history(activities, look.endpoint, look.variant, initial, now=look.now)
+        if len(activities) == NEWEST_ACTIVITIES:
             # Older ones are not known, and so neither are the counts before.
-            counts = counts[counts.index >= self._activities["started"].min()]
+            counts = counts[counts.index >= activities["started"].min()]
         return counts
 
-    def _cost(self, counts: pd.DataFrame | None) -> str:
+    def _cost(self, look: _Look, counts: pd.DataFrame) -> str:
         """What the instances cost, at the prices of the types that run now."""
-        prices = [(name, self._prices[name]) for name, _ in self._types() if name in self._prices]
-        if counts is None or not prices:
+        prices = [(name, self._prices[name]) for name, _ in self._types(look) if name in self._prices]
+        if not prices:
             return ""
         cost = cost_so_far(counts, prices)
         return f"Cost: {cost} without the software fee ({cost.price_source})"

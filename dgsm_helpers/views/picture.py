@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
-from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, breach_progress
+from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, Rows, breach_progress
 
 if TYPE_CHECKING:
     from dgsm_helpers.aws.scaling.scaling_state import AlarmState
@@ -58,13 +58,13 @@ def points(series: Sequence[Mapping[float, float]], period_s: int) -> list[tuple
     return rows
 
 
-def changes_since(start: datetime, changes: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+def changes_since(start: datetime, changes: Rows) -> Rows:
     """The changes from ``start`` on, and the one before it, which still holds then."""
-    earlier = sum(time_s <= start.timestamp() for time_s, _, _ in changes)
+    earlier = sum(change[0] <= start.timestamp() for change in changes)
     return changes[max(earlier - 1, 0) :]
 
 
-def drawn_alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], *, period_s: int, now: datetime) -> Alarm:
+def drawn_alarm(alarm: AlarmState, concurrency: Rows, *, period_s: int, now: datetime) -> Alarm:
     """An alarm with its datapoints towards breach, where the points at hand can tell them."""
     count = None
     if alarm.threshold is not None and (values := _datapoints(alarm, concurrency, period_s, now)) is not None:
@@ -75,9 +75,7 @@ def drawn_alarm(alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], *, 
     return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
 
 
-def _datapoints(
-    alarm: AlarmState, concurrency: Sequence[tuple[float, ...]], period_s: int, now: datetime
-) -> list[float] | None:
+def _datapoints(alarm: AlarmState, concurrency: Rows, period_s: int, now: datetime) -> list[float] | None:
     """The alarm's newest datapoints in order, NaN where one is missing; None for an alarm on anything else."""
     if alarm.metric != CONCURRENCY or alarm.statistic not in _STATISTICS or (alarm.period_s or 1) % period_s:
         return None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account import inventory
 from dgsm_helpers.aws.account.inventory import Inventory, Item, find, is_ours
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call_or_none
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import registration
@@ -25,21 +25,20 @@ _DELETE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Deleted:
+class Deleted(Table):
     """What was removed, in order, and what was found but left alone. ``took_s`` is workbook time."""
 
     removed: tuple[str, ...]
     kept: tuple[Item, ...]
     took_s: float
 
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), ("removed",), [(what,) for what in self.removed], notes=self._notes())
+    _columns = ("removed",)
 
     def _caption(self) -> str:
         return f"Removed {len(self.removed)} things in {self.took_s:.0f} s" if self.removed else "Nothing to remove"
+
+    def _rows(self) -> list[tuple[str]]:
+        return [(text,) for text in self.removed]
 
     def _notes(self) -> list[str]:
         return [f"Left alone: {item.kind} {item.name} ({item.detail})." for item in self.kept]
@@ -59,8 +58,8 @@ def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgr
     found = found or find(wb)
     removed: list[str] = []
     try:
-        for what in _delete(wb, [item for item in found.items if item.ours], on_progress):
-            removed.append(what)
+        for text in _delete(wb, [item for item in found.items if item.ours], on_progress):
+            removed.append(text)
     except BaseException as error:
         error.add_note(f"Removed before that: {', '.join(removed) or 'nothing'}. Run the cell again for the rest.")
         raise
@@ -109,8 +108,7 @@ def _names(items: Iterable[Item], kind: str) -> list[str]:
 
 def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
     """Ask for the deletion and wait until it is done; an endpoint in motion is waited for first, as AWS demands."""
-    state = None
-    for _ in range(_DELETE_ATTEMPTS):
+    for attempt in range(1, _DELETE_ATTEMPTS + 1):
         try:
             if call_or_none(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name) is None:
                 return []
@@ -118,8 +116,8 @@ def _delete_endpoint(wb: Workbook, on_progress: OnProgress | None) -> list[str]:
             pass
         state = endpoint_state.settle(wb, timeout_s=_DELETE_TIMEOUT_S, on_progress=on_progress)
         if state is None:
-            return [f"endpoint {wb.endpoint_name}"]
-    raise NotReady(
-        f"Endpoint {wb.endpoint_name!r} was to be deleted and is {state.status}. {state.failure_reason}".rstrip(),
-        hint="Run the cell again; it may still bill.",
-    )
+            break
+        if attempt == _DELETE_ATTEMPTS:
+            message = f"Endpoint {wb.endpoint_name!r} was to be deleted and is {state.status}. {state.failure_reason}"
+            raise NotReady(message.rstrip(), hint="Run the cell again; it may still bill.")
+    return [f"endpoint {wb.endpoint_name}"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.scaling import registration
@@ -36,28 +36,24 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Inventory:
+class Inventory(Table):
     """What was found, in the order in which it is deleted; ``notes`` say what could not be searched."""
 
     endpoint_name: str
     items: tuple[Item, ...]
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self.notes)
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self.notes)
+    _columns = ("kind", "name", "clean-up", "bills", "found by", "detail")
 
     def _caption(self) -> str:
         mine = sum(item.ours for item in self.items)
         return f"Found for endpoint {self.endpoint_name}: {mine} to delete, {len(self.items) - mine} to leave alone"
 
+    def _notes(self) -> tuple[str, ...]:
+        return self.notes
+
     def _rows(self) -> list[tuple[object, ...]]:
         return [(i.kind, i.name, "delete" if i.ours else "leave", i.bills, i.found_by, i.detail) for i in self.items]
-
-
-_COLUMNS = ("kind", "name", "clean-up", "bills", "found by", "detail")
 
 
 def alarm_prefix(wb: Workbook) -> str:

@@ -1,7 +1,7 @@
 """The manual's recommended alarms and a dashboard in the account: made, changed and removed, never the policy's own.
 
-Thresholds follow from measured capacity. Names begin with the prefixes that
-clean-up searches for, and alarms carry the workbook's tags.
+Thresholds follow from measured capacity. Names begin with the prefixes that clean-up searches for, and alarms carry the
+workbook's tags.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.dashboard import dashboard_body
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, recommended
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch.observe import alarm_states
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Put:
+class Put(Table):
     """What :func:`put` did: names created, changed, and found as they should be; ``alarms`` say why so."""
 
     endpoint_name: str
@@ -36,11 +36,7 @@ class Put:
     alarms: tuple[AccountAlarm, ...]
     warnings: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows(), notes=self._notes())
+    _columns = ("alarm", "when", "threshold from")
 
     def _caption(self) -> str:
         counts = f"{len(self.created)} created, {len(self.updated)} changed, {len(self.unchanged)} as they were"
@@ -52,11 +48,7 @@ class Put:
     def _notes(self) -> list[str]:
         ours = {alarm.name for alarm in self.alarms}
         others = sorted({*self.created, *self.updated, *self.unchanged} - ours)
-        shown = [f"Dashboard {name}: CloudWatch console, Dashboards." for name in others]
-        return [*shown, *self.warnings]
-
-
-_COLUMNS = ("alarm", "when", "threshold from")
+        return [*(f"Dashboard {name}: CloudWatch console, Dashboards." for name in others), *self.warnings]
 
 
 def put(
@@ -96,20 +88,20 @@ def put(
         first_chunk_ms=first_chunk_ms,
         sns_topic_arn=sns_topic_arn,
     )
-    done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
+    names_by_outcome: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
     held = _held(wb)
     warnings: set[str] = set()
     for alarm in alarms:
         before = held.get(alarm.name)
-        what = "created" if before is None else "unchanged" if _same(alarm.request, before) else "updated"
-        if what != "unchanged":
+        outcome = "created" if before is None else "unchanged" if _same(alarm.request, before) else "updated"
+        if outcome != "unchanged":
             # Tags are taken when an alarm is made; CloudWatch ignores them in a later put.
             warnings.update(_put_alarm(wb, alarm, wb.tags if before is None else ()))
-        done[what].append(alarm.name)
-    what, name = _put_dashboard(wb, knee)
-    done[what].append(name)
-    names = (tuple(done[what]) for what in ("created", "updated", "unchanged"))
-    return Put(wb.endpoint_name, *names, alarms, tuple(warnings))
+        names_by_outcome[outcome].append(alarm.name)
+    outcome, name = _put_dashboard(wb, knee)
+    names_by_outcome[outcome].append(name)
+    created, updated, unchanged = (tuple(names) for names in names_by_outcome.values())
+    return Put(wb.endpoint_name, created, updated, unchanged, alarms, tuple(warnings))
 
 
 def remove(wb: Workbook) -> tuple[str, ...]:
@@ -169,14 +161,14 @@ def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     targets = [float(p.configuration["TargetValue"]) for p in registration.policies(wb) if p.configuration]
     own = [alarm["AlarmArn"] for alarm in _held(wb).values()]
     # An alarm's ARN differs from another's in its name only.
-    policys = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]
+    policy_alarms = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]
     body = dashboard_body(
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,
         region=wb.region,
         target_value=min(targets, default=None),
         knee=knee,
-        alarm_arns=sorted(own) + policys,
+        alarm_arns=sorted(own) + policy_alarms,
     )
     held = call_or_none(wb, "cloudwatch", "GetDashboard", DashboardName=name)
     if held is not None and held["DashboardBody"] == body:

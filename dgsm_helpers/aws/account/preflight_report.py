@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table, mark
 from dgsm_helpers.errors import NotReady
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_COLUMNS = ("name", "verdict", "detail", "fix")
 
 type CheckVerdict = Literal["yes", "no", "unknown"]
 
@@ -27,10 +25,12 @@ class Check:
 
 
 @dataclass(frozen=True)
-class PreflightReport:
+class PreflightReport(Table):
     """All answers. ``unknown`` does not stop a deployment: it means that AWS would not say."""
 
     rows: tuple[Check, ...]
+
+    _columns = ("name", "verdict", "detail", "fix")
 
     @property
     def ok(self) -> bool:
@@ -55,17 +55,11 @@ class PreflightReport:
         """The rows as a DataFrame: name, verdict, detail, fix."""
         import pandas as pd
 
-        return pd.DataFrame([(r.name, r.verdict, r.detail, r.fix) for r in self.rows], columns=list(_COLUMNS))
-
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._cells())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._cells())
+        return pd.DataFrame([(r.name, r.verdict, r.detail, r.fix) for r in self.rows], columns=list(self._columns))
 
     def _caption(self) -> str:
         counts = {v: sum(r.verdict == v for r in self.rows) for v in ("yes", "no", "unknown")}
         return "Preflight: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
-    def _cells(self) -> list[tuple[str, str, str, str]]:
-        return [(r.name, tables.mark(r.verdict), r.detail, r.fix if r.verdict != "yes" else "") for r in self.rows]
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        return [(r.name, mark(r.verdict), r.detail, r.fix if r.verdict != "yes" else "") for r in self.rows]

@@ -1,6 +1,6 @@
 """The doctor: looks at an endpoint's live configuration once and says what is wrong, why, and what to do.
 
-Each rule is a pure function of one snapshot (``doctor_*_rules``); reading it takes about ten calls (``doctor_gather``).
+Each rule is a pure function of one snapshot (``*_rules``); reading it takes about ten calls (``gather``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table, html_table
 from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
 from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES
 from dgsm_helpers.aws.doctor.gather import gather
@@ -25,7 +25,6 @@ __all__ = ["RULES", "Diagnosis", "Expected", "Finding", "RuleVerdict", "diagnose
 RULES: tuple[Rule, ...] = (*CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
 
 _MARKS = {RuleVerdict.OK: "✓", RuleVerdict.UNKNOWN: "?", RuleVerdict.WARN: "!", RuleVerdict.STOP: "✗"}
-_COLUMNS = ("rule", "verdict", "evidence", "what to do", "source")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Table):
     """All findings, the worst first; ``str()`` is a table, a notebook shows it as HTML."""
 
     endpoint_name: str
@@ -77,6 +76,8 @@ class Diagnosis:
         }
         return json.dumps(content, indent=2, ensure_ascii=False)
 
+    _columns = ("rule", "verdict", "evidence", "what to do", "source")
+
     def __str__(self) -> str:
         lines = [self._caption()]
         for finding in self.findings:
@@ -87,12 +88,16 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
-        found = [f for f in self.findings if f.verdict is not RuleVerdict.OK]
-        fine = [f for f in self.findings if f.verdict is RuleVerdict.OK]
-        rows = [(f.rule, f.marked.replace(" ", "\N{NO-BREAK SPACE}"), f.evidence, f.fix, f.source) for f in found]
-        listed = [(f.rule, f.evidence, f.source) for f in fine]
-        in_order = tables.html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), listed) if fine else ""
-        return tables.html_table(self._caption(), _COLUMNS, rows) + in_order
+        fine = [(f.rule, f.evidence, f.source) for f in self.findings if f.verdict is RuleVerdict.OK]
+        in_order = html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), fine) if fine else ""
+        return super()._repr_html_() + in_order
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (f.rule, f.marked.replace(" ", "\N{NO-BREAK SPACE}"), f.evidence, f.fix, f.source)
+            for f in self.findings
+            if f.verdict is not RuleVerdict.OK
+        ]
 
     def _caption(self) -> str:
         counts = {verdict: sum(f.verdict is verdict for f in self.findings) for verdict in reversed(RuleVerdict)}

@@ -68,8 +68,9 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
     targets = of_endpoint("target", "DescribeScalableTargets", "ScalableTargets")
     policies = of_endpoint("policies", "DescribeScalingPolicies", "ScalingPolicies")
     if activities is None:
+        nothing: tuple[ScalingActivity, ...] = ()
         newest = partial(read_activities, wb, limit=_NEWEST_ACTIVITIES)
-        activities = read_or_default("activities", newest, ())
+        activities = read_or_default("activities", newest, nothing)
     lately = [activity for activity in activities if activity.started >= wb.now() - WINDOW]
     succeeded = [activity for activity in lately if activity.status == "Successful"]
     policy_alarms = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms") or ()]

@@ -14,8 +14,8 @@ from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.watch.logs import Known, Pattern, explain, group_name
 from dgsm_helpers.errors import InvalidInput, NotFound
 
@@ -42,7 +42,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Tail:
+class Tail(Table):
     """The newest lines, oldest first, over the instances that wrote them."""
 
     group: str
@@ -58,21 +58,22 @@ class Tail:
         """The lines that mean trouble."""
         return tuple(line for line in self.lines if line.pattern and line.pattern.problem)
 
-    def __str__(self) -> str:
-        return "\n".join([self._caption(), *map(str, self.lines), *self._explained()])
+    _columns = ("UTC", "instance", "line", "means")
 
-    def _repr_html_(self) -> str:
-        rows = [
+    def __str__(self) -> str:
+        return "\n".join([self._caption(), *map(str, self.lines), *self._notes()])
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
             (f"{line.time:%H:%M:%S}", line.instance, line.message, line.pattern.meaning if line.pattern else "")
             for line in self.lines
         ]
-        return tables.html_table(self._caption(), ("UTC", "instance", "line", "means"), rows, notes=self._explained())
 
     def _caption(self) -> str:
         lines, many = len(self.lines), len(self.instances)
         return f"{self.group}: {lines} line{'s' * (lines != 1)} of {many} instance{'s' * (many != 1)}"
 
-    def _explained(self) -> list[str]:
+    def _notes(self) -> list[str]:
         counts = Counter(line.pattern for line in self.lines if line.pattern and line.pattern.action)
         return [f"{count} × {known.meaning}. {known.action}" for known, count in counts.most_common()]
 
@@ -84,19 +85,11 @@ def instances(wb: Workbook) -> tuple[str, ...]:
         NotFound: there is no log group: no container of the endpoint has started.
     """
     prefix = f"{wb.variant_name}/"
-    with _said_plainly(wb):
-        found = list(
-            pages(
-                wb,
-                "logs",
-                "DescribeLogStreams",
-                "logStreams",
-                logGroupName=group_name(wb.endpoint_name),
-                logStreamNamePrefix=prefix,
-            )
-        )
-    found.sort(key=lambda stream: stream.get("lastEventTimestamp", stream.get("creationTime", 0)), reverse=True)
-    return tuple(stream["logStreamName"].removeprefix(prefix) for stream in found)
+    of_variant = {"logGroupName": group_name(wb.endpoint_name), "logStreamNamePrefix": prefix}
+    with _missing_group_explained(wb):
+        streams = list(pages(wb, "logs", "DescribeLogStreams", "logStreams", **of_variant))
+    streams.sort(key=lambda stream: stream.get("lastEventTimestamp", stream.get("creationTime", 0)), reverse=True)
+    return tuple(stream["logStreamName"].removeprefix(prefix) for stream in streams)
 
 
 def tail(
@@ -128,9 +121,9 @@ def tail(
     if instance is not None and instance not in (known := instances(wb)):
         raise NotFound(f"No instance {instance!r} has a log.", hint=f"There are: {', '.join(known) or 'none'}.")
     source = _of_all(wb, group, start_ms) if instance is None else _of_one(wb, group, instance, start_ms)
-    with _said_plainly(wb):
-        wanted = (event for event in source if containing in event[2])
-        newest = nlargest(lines, wanted) if instance is None else list(islice(wanted, lines))
+    with _missing_group_explained(wb):
+        matching = (event for event in source if containing in event[2])
+        newest = nlargest(lines, matching) if instance is None else list(islice(matching, lines))
     return Tail(group, tuple(_line(*event) for event in sorted(newest)))
 
 
@@ -140,16 +133,8 @@ type _Event = tuple[int, str, str]
 
 def _of_all(wb: Workbook, group: str, start_ms: int) -> Iterator[_Event]:
     prefix = f"{wb.variant_name}/"
-    found = pages(
-        wb,
-        "logs",
-        "FilterLogEvents",
-        "events",
-        logGroupName=group,
-        logStreamNamePrefix=prefix,
-        startTime=start_ms,
-    )
-    for event in found:
+    request = {"logGroupName": group, "logStreamNamePrefix": prefix, "startTime": start_ms}
+    for event in pages(wb, "logs", "FilterLogEvents", "events", **request):
         yield event["timestamp"], event["logStreamName"].removeprefix(prefix), event["message"].rstrip()
 
 
@@ -179,8 +164,8 @@ def _line(time_ms: int, instance: str, message: str) -> LogLine:
 
 
 @contextmanager
-def _said_plainly(wb: Workbook) -> Iterator[None]:
-    """A missing log group said as what it means."""
+def _missing_group_explained(wb: Workbook) -> Iterator[None]:
+    """Within it a missing log group is an error that says what it means."""
     try:
         yield
     except NotFound as error:

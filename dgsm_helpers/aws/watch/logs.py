@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import DgsmError, NotFound
 
 if TYPE_CHECKING:
@@ -72,21 +72,16 @@ PATTERNS: tuple[Pattern, ...] = (
 )
 
 
-_KNOWN = "Lines that are known, the gravest first"
-_KNOWN_COLUMNS = ("line contains", "kind", "means", "what to do")
-
-
 @dataclass(frozen=True)
-class Known:
+class Known(Table):
     """The lines that are known, as a table: what each looks like, what it means, what to do."""
 
     patterns: tuple[Pattern, ...] = PATTERNS
 
-    def __str__(self) -> str:
-        return tables.text_table(_KNOWN, _KNOWN_COLUMNS, self._rows())
+    _columns = ("line contains", "kind", "means", "what to do")
 
-    def _repr_html_(self) -> str:
-        return tables.html_table(_KNOWN, _KNOWN_COLUMNS, self._rows())
+    def _caption(self) -> str:
+        return "Lines that are known, the gravest first"
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [(p.example, "problem" if p.problem else "normal", p.meaning, p.action or "-") for p in self.patterns]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import NotReady
@@ -29,7 +29,7 @@ class TypeUsage:
 
 
 @dataclass(frozen=True)
-class PoolUsage:
+class PoolUsage(Table):
     """The variant's types in the pool's order."""
 
     types: tuple[TypeUsage, ...]
@@ -50,11 +50,7 @@ class PoolUsage:
         """Instances of all types."""
         return sum(t.instances for t in self.types)
 
-    def __str__(self) -> str:
-        return tables.text_table(self._caption(), _COLUMNS, self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.html_table(self._caption(), _COLUMNS, self._rows())
+    _columns = ("instance type", "instances", "streams", "capacity")
 
     def _caption(self) -> str:
         count = f"{self.instances} instance{'s' * (self.instances != 1)}"
@@ -62,9 +58,6 @@ class PoolUsage:
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [(t.instance_type, t.instances, f"{t.streams:.1f}", f"{t.capacity:g}") for t in self.types]
-
-
-_COLUMNS = ("instance type", "instances", "streams", "capacity")
 
 
 def usage(wb: Workbook, capacity_by_type: Mapping[str, float]) -> PoolUsage:
@@ -82,8 +75,8 @@ def usage(wb: Workbook, capacity_by_type: Mapping[str, float]) -> PoolUsage:
         if len(capacity_by_type) == 1:
             # With one type SageMaker keeps no series of its own for it.
             frame, column = found.concurrency, "concurrency_mean_streams"
-        points = frame[column].dropna() if column in frame else ()
-        mean = float(points.iloc[-1]) if len(points) else 0.0
+        means = frame[column].dropna().tolist() if column in frame else []
+        mean = float(means[-1]) if means else 0.0
         rows.append(TypeUsage(instance_type, count, mean * count, capacity * count))
     return PoolUsage(tuple(rows))
 
