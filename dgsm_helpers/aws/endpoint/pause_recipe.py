@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.aws.account.iam_actions import with_those_behind
 from dgsm_helpers.aws.export.setup_export import plain
 from dgsm_helpers.aws.export.template_values import TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
@@ -26,19 +27,9 @@ _SDK_NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "applicationa
 _DAY_MIN = 24 * 60
 _LEAST_PAUSE_MIN = 15
 """Deleting an endpoint takes some minutes (ours); nothing is made while one of its name is there."""
+_SERVICE_LINKED_ROLE = "iam:CreateServiceLinkedRole"
 _ANY_ROLE = "arn:aws:iam::123456789012:role/any"
 """Stands in for the parameter where the request is checked."""
-_BEHIND_THE_CALLS = {
-    "sagemaker:AddTags",
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:DescribeEndpointConfig",
-    "sagemaker:UpdateEndpointWeightsAndCapacities",
-    "application-autoscaling:TagResource",
-    "cloudwatch:PutMetricAlarm",
-    "cloudwatch:DescribeAlarms",
-    "cloudwatch:DeleteAlarms",
-}
-"""What Application Auto Scaling and SageMaker check beside the action called (SageMaker guide, prerequisites)."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +99,14 @@ def recipe(
         schedules.append({"Name": f"{wb.endpoint_name[:30]}-{number}-{step.operation}", **schedule})
         given = {**schedules[-1], "Target": {**schedule["Target"], "RoleArn": _ANY_ROLE}}
         request_checks.validate("scheduler", "CreateSchedule", given)
-    actions = sorted({f"{step.service}:{step.operation}" for _, step in calls} | _BEHIND_THE_CALLS)
+    actions = with_those_behind(f"{step.service}:{step.operation}" for _, step in calls) - {_SERVICE_LINKED_ROLE}
     policy = {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": actions, "Resource": "*"},
+            {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"},
             {
                 "Effect": "Allow",
-                "Action": "iam:CreateServiceLinkedRole",
+                "Action": _SERVICE_LINKED_ROLE,
                 "Resource": "*",
                 "Condition": {
                     "StringEquals": {"iam:AWSServiceName": "sagemaker.application-autoscaling.amazonaws.com"}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.guide import POLICY_NAME
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
-POLICY_NAME = "deepgram-streaming-concurrency-policy"
 PREDEFINED_METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 POLICY_FILE = "scaling-policy.json"
 NAMESPACE = "sagemaker"
