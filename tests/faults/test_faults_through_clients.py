@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from kit.waiting import until
 
-from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
@@ -20,33 +18,10 @@ from dgsm_helpers.load.transport.trace import Ending
 
 
 @pytest.fixture
-def fault(embedded, workbook):
+def fault(operator, workbook):
     """Sets a fault; all are cleared afterwards, before the workbooks are."""
-
-    def set_one(kind: str, **given) -> None:
-        local.admin(embedded.info, "POST", "faults", {"kind": kind, **given})
-
-    yield set_one
-    local.admin(embedded.info, "DELETE", "faults", {})
-
-
-@pytest.fixture
-def serving(workbook):
-    """A workbook whose endpoint is InService."""
-
-    def make(**given):
-        wb = workbook(**given)
-        deployment.deploy(wb, deployment.plan(wb))
-        return wb
-
-    return make
-
-
-def wait_until(condition, timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+    yield operator.fault
+    operator.undo()
 
 
 def test_throttling_is_retried_by_the_client_and_passes(fault, workbook):
@@ -76,8 +51,8 @@ def test_expired_credentials_say_how_to_go_on(fault, workbook):
         deployment.status(wb)
 
 
-def test_expired_credentials_reach_streams_too(fault, serving):
-    wb = serving()
+def test_expired_credentials_reach_streams_too(fault, endpoint):
+    wb = endpoint
     fault("expired-credentials")
     trace = stream_recording(wb, duration_s=0.5)
     assert trace.ending is Ending.REFUSED
@@ -108,49 +83,49 @@ def test_a_failed_start_is_classified_by_reason_and_log(fault, workbook, failure
     assert failed.value.kind in (failure, "capacity" if failure == "container-never-started" else failure)
 
 
-def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(fault, serving):
-    wb = serving()
+def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(fault, endpoint):
+    wb = endpoint
     with Load(wb) as load:
         load.set(3)
         load.wait_open()
         fault("crash", endpoint=wb.endpoint_name)
-        wait_until(lambda: load.snapshot().failed >= 3)
-        wait_until(lambda: load.snapshot().open == 3)
+        until(lambda: load.snapshot().failed >= 3, "the streams are cut")
+        until(lambda: load.snapshot().open == 3, "they come back")
     assert deployment.status(wb).status == "InService"
 
 
-def test_a_mid_stream_error_is_recorded_with_its_message(fault, serving):
-    wb = serving()
+def test_a_mid_stream_error_is_recorded_with_its_message(fault, endpoint):
+    wb = endpoint
     fault("mid-stream-error", endpoint=wb.endpoint_name)
     trace = stream_recording(wb, duration_s=3)
     assert (trace.ending, trace.error.code) == (Ending.ERROR, "ModelStreamError")
 
 
-def test_the_reason_of_a_refused_stream_is_in_the_containers_log(serving):
-    wb = serving()
+def test_the_reason_of_a_refused_stream_is_in_the_containers_log(endpoint):
+    wb = endpoint
     trace = stream_recording(wb, options=ListenOptions(extra=(("no_such_feature", "true"),)), duration_s=0.5)
     assert (trace.ending, trace.error.code) == (Ending.REFUSED, "ModelError")
     events = wb.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{wb.endpoint_name}")["events"]
     assert any("no_such_feature" in e["message"] and " 400" in e["message"] for e in events)
 
 
-def test_a_dropped_connection_is_told_from_a_clean_end(fault, serving):
-    wb = serving()
+def test_a_dropped_connection_is_told_from_a_clean_end(fault, endpoint):
+    wb = endpoint
     fault("dropped-connection", endpoint=wb.endpoint_name)
     assert stream_recording(wb, duration_s=3).ending is Ending.DROPPED
     assert stream_recording(wb, duration_s=1).ending is Ending.CLEAN
 
 
-def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, serving):
-    wb = serving()
+def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, endpoint):
+    wb = endpoint
     registration.register(wb, min_capacity=1, max_capacity=2)
     registration.apply(wb)
     fault("slow-metrics", seconds=100_000)
-    time.sleep(wb.wall_seconds(60))
+    wb.sleep(60)
     with Load(wb) as load:
         load.set(8)
         load.wait_open()
-        time.sleep(wb.wall_seconds(300))
+        wb.sleep(300)
         assert observe.activities(wb).empty
         assert set(observe.alarms(wb)["state"]) <= {"INSUFFICIENT_DATA", "OK"}
 

@@ -39,13 +39,6 @@ def real_crew():
         yield running
 
 
-@pytest.fixture
-def endpoint(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    return wb
-
-
 def test_a_ladder_that_ends_too_soon_claims_nothing_beyond_and_keeps_its_evidence(endpoint, crew):
     lenient = replace(STRICT, slope=None)
     told = []

@@ -8,7 +8,6 @@ import threading
 import pytest
 from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
@@ -16,13 +15,6 @@ from dgsm_helpers.load.transport.file_load import FileLoad
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
 
 CALLERS = {"file-caller-1", "file-caller-2"}
-
-
-@pytest.fixture
-def endpoint(workbook):
-    wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    return wb
 
 
 def files_of(wb, file_s=None):
