@@ -32,7 +32,7 @@ SCHEMA_VERSION = 1
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 
 EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
@@ -229,7 +229,7 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{info.control_url}/_dgsm/{route}", data=data, method=method)
     try:
-        with _direct.open(request, timeout=10) as answer:
+        with _direct.open(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         raise InvalidInput(json.loads(error.read() or b"{}").get("message", str(error))) from error

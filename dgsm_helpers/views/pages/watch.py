@@ -54,17 +54,33 @@ def period(wb: Workbook, every_s: float | None) -> float:
     return every_s or max(wb.wall_seconds(10), _MIN_EVERY_S)
 
 
-def watch_in_terminal(wb: Workbook, out: TextIO, *, window_s: float, every_s: float | None, once: bool) -> None:
+def watch_in_terminal(
+    wb: Workbook,
+    out: TextIO,
+    *,
+    window_s: float,
+    every_s: float | None,
+    once: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Draw the view again and again until interrupted, in place on a terminal, one below the other elsewhere."""
     every_s = period(wb, every_s)
-    for state in states(wb, window_s=window_s, every_s=every_s, sleep=time.sleep):
+    for state in states(wb, window_s=window_s, every_s=every_s, sleep=sleep):
         text = live_text(state, width=shutil.get_terminal_size((100, 30)).columns)
         print(f"{_HOME_AND_CLEAR}{text}" if out.isatty() else f"{text}\n", file=out, flush=True)
         if once:
             return
 
 
-def watch_on_page(wb: Workbook, path: Path, *, window_s: float, every_s: float | None, once: bool) -> None:
+def watch_on_page(
+    wb: Workbook,
+    path: Path,
+    *,
+    window_s: float,
+    every_s: float | None,
+    once: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Keep ``path`` up to date; a browser that has it open loads it again by itself. The last one says that it ended.
 
     Written beside it first and then put in its place: no browser ever sees half a page.
@@ -73,7 +89,7 @@ def watch_on_page(wb: Workbook, path: Path, *, window_s: float, every_s: float |
     path.parent.mkdir(parents=True, exist_ok=True)
     last = None
     try:
-        for last in states(wb, window_s=window_s, every_s=every_s, sleep=time.sleep):
+        for last in states(wb, window_s=window_s, every_s=every_s, sleep=sleep):
             _replace(path, page(last, reload_s=None if once else every_s))
             if once:
                 return

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from kit import endpoints
 from kit.call_counter import counted_calls
 
-from dgsm_helpers.aws.account import deletion, operator_alarms
-from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import open_workbook
@@ -23,10 +22,13 @@ from dgsm_helpers.views.pages import report
 @pytest.fixture(scope="module")
 def endpoint(embedded):
     """A deployed endpoint with the guide's policy, evidence of capacity and alarms for operators."""
-    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-reported")
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb)
-    registration.apply(wb)
+    with endpoints.scaled_endpoint(embedded.home, "dg-reported") as wb:
+        leave_evidence(wb)
+        operator_alarms.put(wb)
+        yield wb
+
+
+def leave_evidence(wb):
     rung = {
         "n": 10,
         "verdict": "PASS",
@@ -51,9 +53,6 @@ def endpoint(embedded):
         "rungs": [rung],
     }
     wb.state_path("capacity/dg-reported/2026-11-24T110000Z.json").write_text(json.dumps(evidence))
-    operator_alarms.put(wb)
-    yield wb
-    deletion.delete(wb)
 
 
 @pytest.fixture(scope="module")

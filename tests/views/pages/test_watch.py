@@ -6,18 +6,16 @@ import io
 import re
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
 from dgsm_helpers import local
-from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import InvalidInput, NotFound
-from dgsm_helpers.session import open_workbook
 from dgsm_helpers.views.figures.terminal import live_text
 from dgsm_helpers.views.pages import watch
 
@@ -25,12 +23,8 @@ from dgsm_helpers.views.pages import watch
 @pytest.fixture(scope="module")
 def endpoint(embedded):
     """A deployed endpoint with the guide's policy."""
-    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-watched")
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb)
-    registration.apply(wb)
-    yield wb
-    deletion.delete(wb)
+    with endpoints.scaled_endpoint(embedded.home, "dg-watched") as wb:
+        yield wb
 
 
 class Terminal(io.StringIO):
@@ -38,7 +32,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_each_picture_takes_the_place_of_the_last(endpoint, monkeypatch):
+def test_on_a_terminal_each_picture_takes_the_place_of_the_last(endpoint):
     out, slept = Terminal(), []
 
     def sleep(seconds):
@@ -46,9 +40,8 @@ def test_on_a_terminal_each_picture_takes_the_place_of_the_last(endpoint, monkey
         if len(slept) > 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.time, "sleep", sleep)
     with pytest.raises(KeyboardInterrupt):
-        watch.watch_in_terminal(endpoint, out, window_s=600, every_s=None, once=False)
+        watch.watch_in_terminal(endpoint, out, window_s=600, every_s=None, once=False, sleep=sleep)
     pictures = out.getvalue().split("\x1b[H\x1b[J")[1:]
     assert len(pictures) == 3
     assert all("dg-watched InService" in picture for picture in pictures)
@@ -127,7 +120,7 @@ def test_the_page_escapes_what_it_shows(endpoint):
     assert "<b>x" not in watch.page(replace(state, trouble="<b>x", endpoint_name="<b>x"), reload_s=None)
 
 
-def test_the_page_is_kept_up_to_date_and_ends_with_saying_so(endpoint, tmp_path, monkeypatch):
+def test_the_page_is_kept_up_to_date_and_ends_with_saying_so(endpoint, tmp_path):
     path = tmp_path / "out" / "live.html"
     seen = []
 
@@ -136,9 +129,8 @@ def test_the_page_is_kept_up_to_date_and_ends_with_saying_so(endpoint, tmp_path,
         if len(seen) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.time, "sleep", sleep)
     with pytest.raises(KeyboardInterrupt):
-        watch.watch_on_page(endpoint, path, window_s=600, every_s=2, once=False)
+        watch.watch_on_page(endpoint, path, window_s=600, every_s=2, once=False, sleep=sleep)
     assert all("http-equiv" in page for page in seen) and seen[0] != seen[1]
     assert "No longer refreshed" in path.read_text()
     assert list(path.parent.iterdir()) == [path]
@@ -167,9 +159,7 @@ def test_ctrl_c_ends_it_well(endpoint, embedded, tmp_path):
         "1",
     ]
     process_ = subprocess.Popen(command, env=embedded.env, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
-    while not page.exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    until(page.exists, "the page is written")
     process_.send_signal(2)
-    assert process_.wait(timeout=20) == 0
+    assert process_.wait(timeout=120) == 0
     assert "No longer refreshed" in page.read_text()

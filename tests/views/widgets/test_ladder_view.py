@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
 import pytest
 from kit.virtual_endpoint import VirtualEndpoint
+from kit.waiting import until
 
 from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import CapacityResult
@@ -83,14 +83,10 @@ def test_rungs_appear_as_they_are_measured(view, measured):
 def test_its_clock_runs_while_it_measures_and_stands_still_afterwards(view):
     view.start()
     seen = view.widget.value
-    deadline = time.monotonic() + 5
-    while view.widget.value == seen and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert view.widget.value != seen
+    until(lambda: view.widget.value != seen, "the clock moves")
     view.stop()
     stopped = view.state.elapsed_s
     assert stopped > 0.5
-    time.sleep(0.2)
     assert view.state.elapsed_s == stopped
     assert not [t for t in threading.enumerate() if t.name == "dgsm-ladder" and t.is_alive()]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
+from kit.waiting import until
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import NotReady
@@ -23,13 +23,15 @@ def refreshers():
     return [thread for thread in threading.enumerate() if thread.name == "dgsm-live"]
 
 
-def until(condition, timeout_s=15.0):
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {timeout_s:g} s")
+@pytest.fixture
+def silent_aws(scaling_endpoint):
+    """AWS answers no call of the workbook's until the test sets this."""
+    answered = threading.Event()
+    events = scaling_endpoint.client("sagemaker").meta.events
+    events.register("before-call.sagemaker", lambda **_: answered.wait() and None, unique_id="silent")
+    yield answered
+    answered.set()
+    events.unregister("before-call.sagemaker", unique_id="silent")
 
 
 @pytest.fixture
@@ -52,18 +54,14 @@ def test_once_shows_endpoint_instances_alarms_and_origin_without_a_loop(view):
     assert not view.running
 
 
-def test_start_returns_at_once_and_refreshes_until_stopped(view):
-    began = time.monotonic()
+def test_start_does_not_wait_for_aws_and_refreshes_until_stopped(view, silent_aws):
     view.start()
-    assert time.monotonic() - began < 0.2
-    until(lambda: view.state is not None)
-    first = view.state
-    until(lambda: view.state is not first)
+    assert view.running and view.state is None
+    silent_aws.set()
+    first = until(lambda: view.state, "the first picture")
+    until(lambda: view.state is not first, "the next picture")
     view.stop()
-    last = view.state
-    time.sleep(0.4)
-    assert view.state is last
-    assert not view.running
+    assert not view.running and not refreshers()
 
 
 def test_running_the_cell_again_leaves_one_loop(view, scaling_endpoint):
@@ -71,7 +69,7 @@ def test_running_the_cell_again_leaves_one_loop(view, scaling_endpoint):
     again = Live(scaling_endpoint, every_s=0.1)
     again.start()
     again.start()
-    until(lambda: len(refreshers()) == 1)
+    until(lambda: len(refreshers()) == 1, "one loop is left")
     assert again.running
     assert not view.running
     again.stop()
@@ -91,7 +89,7 @@ def test_buttons_follow_the_loop_and_may_be_clicked_in_any_thread(view):
     thread = threading.Thread(target=start.click)
     thread.start()
     thread.join()
-    until(lambda: view.running and not stop.disabled)
+    until(lambda: view.running and not stop.disabled, "the view runs")
     assert start.disabled
     thread = threading.Thread(target=stop.click)
     thread.start()
@@ -103,7 +101,7 @@ def test_buttons_follow_the_loop_and_may_be_clicked_in_any_thread(view):
 
 def test_it_stops_by_itself_after_its_longest_time(scaling_endpoint):
     short = Live(scaling_endpoint, every_s=0.05, max_s=0.3).start()
-    until(lambda: not short.running)
+    until(lambda: not short.running, "the view has stopped")
     assert not short.widget.children[0].children[0].disabled
 
 
@@ -118,44 +116,40 @@ def test_it_stops_by_itself_after_its_longest_time(scaling_endpoint):
 )
 def test_trouble_is_shown_over_the_last_picture_and_the_loop_goes_on(view, embedded, hasty_retries, fault, said):
     view.start()
-    until(lambda: "<svg" in shown(view) and "AWS Price List" in shown(view))
+    until(lambda: "<svg" in shown(view) and "AWS Price List" in shown(view), "the whole picture")
     local.admin(embedded.info, "POST", "faults", fault)
     try:
-        until(lambda: said in shown(view))
+        until(lambda: said in shown(view), said)
         assert shown(view).index(said) < shown(view).index("<svg")
         assert view.state.trouble and view.state.alarms
         assert refreshers()
     finally:
         local.admin(embedded.info, "DELETE", "faults")
-    until(lambda: "⚠" not in shown(view))
+    until(lambda: "⚠" not in shown(view), "the trouble is over")
     assert view.running and view.state.trouble == ""
 
 
 def test_a_loop_that_ends_in_trouble_promises_no_next_try(view, embedded):
     view.start()
-    until(lambda: "<svg" in shown(view))
+    until(lambda: "<svg" in shown(view), "the picture")
     local.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
     try:
-        until(lambda: "Next try in 0.1 s" in shown(view))
+        until(lambda: "Next try in 0.1 s" in shown(view), "the next try is promised")
         view.stop()
         assert "ExpiredTokenException" in shown(view) and "Next try" not in shown(view)
     finally:
         local.admin(embedded.info, "DELETE", "faults")
 
 
-def test_a_click_never_waits_for_aws(view, monkeypatch):
-    view.once()
-    held = threading.Event()
-    monkeypatch.setattr(view._feed, "states", lambda load: iter([held.wait(10)][:0]))
-    _, stop, once, window, _ = view.widget.children[0].children
-    view.start()
-    began = time.monotonic()
+def test_a_click_never_waits_for_aws(view, silent_aws):
+    start, stop, once, window, _ = view.widget.children[0].children
+    start.click()
     once.click()
     window.value = 900.0
     stop.click()
-    assert time.monotonic() - began < 1
-    assert not view.running and stop.disabled
-    held.set()
+    assert not view.running and stop.disabled and view.state is None
+    silent_aws.set()
+    until(lambda: not refreshers(), "the loop has ended")
 
 
 def test_a_missing_endpoint_is_said_in_the_view(workbook):
@@ -168,7 +162,7 @@ def test_streams_are_seen_with_their_number_and_latency(view, scaling_endpoint):
         watched = Live(scaling_endpoint, load=load)
         load.set(2)
         load.wait_open()
-        until(lambda: load.snapshot().lag_p95_ms is not None)
+        until(lambda: load.snapshot().lag_p95_ms is not None, "a lag has been measured")
         watched.once()
         assert "2 of 2 streams open, transcript latency p95" in shown(watched)
 
@@ -197,7 +191,7 @@ def test_another_window_shows_at_once_and_a_new_pace_counts_from_the_next_refres
     view.once()
     controls = {c.description: c for c in view.widget.children[0].children}
     controls["Window"].value = 10_800.0
-    until(lambda: "180 min ago" in shown(view))
+    until(lambda: "180 min ago" in shown(view), "the longer window")
     controls["Every"].value = 30.0
     assert (view.every_s, view.state.window_s) == (30.0, 10_800.0)
 
@@ -211,6 +205,6 @@ def test_the_window_and_pace_asked_for_are_among_the_choices(scaling_endpoint):
 def test_once_can_be_clicked_and_tells_the_cost_with_its_source(view):
     controls = {c.description: c for c in view.widget.children[0].children}
     controls["Once"].click()
-    until(lambda: "Cost: " in shown(view))
+    until(lambda: "Cost: " in shown(view), "the cost")
     assert "AWS Price List" in shown(view)
     assert not view.running

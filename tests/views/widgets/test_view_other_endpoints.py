@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from kit import endpoints
+from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.registration import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
@@ -38,7 +39,7 @@ def made(wb, *variants):
     sagemaker.create_model(**plan.model_request())
     sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(**plan.endpoint_request())
-    endpoint_state.settle(wb, timeout_s=3600, on_progress=None)
+    endpoints.settled(wb)
 
 
 def test_a_custom_variant_is_watched_by_its_name(workbook):
@@ -76,15 +77,17 @@ def test_an_endpoint_of_one_plain_type_shows_it_with_its_cost(workbook):
     assert state.alarms == [] and "no alarms: no policy is applied" in live_html(state)
 
 
+def with_latency(state):
+    return state if state.latency else None
+
+
 def test_an_endpoint_that_takes_files_shows_the_latency_of_whole_files(workbook):
     wb = workbook()
     deployment.deploy(wb, deployment.plan(wb))
     wav = bundled_recording().to_wav(duration_s=2)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(12)))
-    end = time.monotonic() + 20
-    while not (state := seen(wb)).latency and time.monotonic() < end:
-        time.sleep(0.5)
+    state = until(lambda: with_latency(seen(wb)), "the latency of the files", every_s=0.3)
     assert state.latency_of == "whole files" and state.latency[-1][1] > 0
     assert "whole files, ms" in live_html(state) and "whole files  p50" in live_text(state)
     assert max(p[3] for p in state.concurrency) > 0
