@@ -6,17 +6,19 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 EXTRAS := local,notebooks,speech,cluster,test,dev,docs
 PYTEST := $(BIN)/python -m pytest --color=no
+SPREAD := --dist worksteal
 STRICT := $(wildcard dgsm_helpers/*.py) dgsm_helpers/rules dgsm_helpers/wire
 
 export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint coverage docs notebooks lab clean
+.PHONY: help setup demo test test-loaded test-slow lint coverage docs notebooks lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
 	@echo "make test       all tests but the slow ones, the committed notebooks included"
+	@echo "make test-loaded  make test five times (TIMES=5) on a machine kept busy"
 	@echo "make test-slow  the slow ones"
 	@echo "make lint       ruff, mypy, imports that point one way, public names"
 	@echo "make coverage   the tests with a report of what they do not reach"
@@ -52,7 +54,11 @@ demo: setup
 	$(BIN)/dgsm demo
 
 test: setup
-	$(PYTEST) -m "not slow" -n 4 --dist loadfile
+	$(PYTEST) -m "not slow" -n 4 $(SPREAD)
+
+# Again and again while other processes keep every processor busy; stops at the first failure.
+test-loaded: setup
+	$(BIN)/python tests/kit/busy.py $(or $(TIMES),5) $(MAKE) test
 
 test-slow: setup
 	$(PYTEST) -m slow
@@ -66,7 +72,7 @@ lint: setup
 
 # Tests of one kind each, so that a gap shows where it is; the figures of the last run stay in .coverage.
 coverage: setup
-	$(BIN)/python -m pytest --color=no -m "not slow" -n 4 --dist loadfile --cov --cov-report= || true
+	$(BIN)/python -m pytest --color=no -m "not slow" -n 4 $(SPREAD) --cov --cov-report= || true
 	$(BIN)/coverage report --fail-under=90
 
 docs: setup

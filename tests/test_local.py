@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import socket
-import time
 import tomllib
 from pathlib import Path
 
 import psutil
 import pytest
+from kit.waiting import until
 from packaging.requirements import Requirement
 
 from dgsm_helpers import local
@@ -25,6 +25,13 @@ def ports(info: local.ServerInfo) -> list[int]:
 def listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
@@ -51,8 +58,7 @@ def test_down_leaves_no_process_port_or_file(home):
 def test_after_kill_9_the_next_up_starts_clean(home):
     killed = local.up(home)
     os.kill(killed.pid, signal.SIGKILL)
-    while psutil.pid_exists(killed.pid) and psutil.Process(killed.pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.02)
+    until(lambda: ended(killed.pid), "the killed process has ended")
     assert local.find(home) is None
     info = local.up(home)
     assert info.pid != killed.pid

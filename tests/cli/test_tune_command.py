@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit import endpoints
+from kit.machine import could_not_measure
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, YES
 from dgsm_helpers.session import open_workbook
@@ -46,17 +48,15 @@ def place(embedded):
 @pytest.fixture(scope="module")
 def scaled(embedded):
     """An endpoint, registered 1 to 4 with the guide's policy; every test leaves it like that."""
-    wb = open_workbook("local", home=embedded.home, endpoint_name="cli-tune-scaled")
-    deployment.deploy(wb, deployment.plan(wb))
-    registration.register(wb)
-    registration.apply(wb)
-    yield wb
-    deletion.delete(wb)
+    with endpoints.scaled_endpoint(embedded.home, "cli-tune-scaled") as wb:
+        yield wb
 
 
+@pytest.mark.timeout(900)
 def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
     run = start(embedded.env, "tune", place.endpoint_name, "--max-streams", "4", "--json", "--apply")
-    out, err = run.communicate(timeout=150)
+    out, err = run.communicate(timeout=840)
+    measured_or_busy(run.returncode, err)
     answer = json.loads(out)
     assert answer.keys() >= PROMISED
     assert (answer["feasible_max"], answer["infeasible_min"]) == (4, None)
@@ -79,7 +79,7 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
             break
     assert registration.target(scaled).suspension.scale_out
     os.killpg(run.pid, signal.SIGINT)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=240)
     assert (run.returncode, out) == (FAILED, "")
     assert "interrupted" in err
     assert "Scaling is as it was." in err
@@ -127,21 +127,28 @@ def test_help_names_what_can_be_chosen(run):
         assert option in shown
 
 
+def measured_or_busy(returncode, err):
+    """A client that could not keep up says nothing of the endpoint (exit 2); only a busy machine excuses it."""
+    if returncode == FAILED and "could not be measured" in err:
+        could_not_measure(err.strip().splitlines()[-1])
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path):
     env = {**{k: v for k, v in embedded.env.items() if not k.startswith("AWS_")}, "DGSM_HOME": str(tmp_path)}
     dgsm = f"{sys.executable} -m dgsm_helpers.cli.main"
     line = f"{dgsm} local up --metered lanes=4,service_ms=45 >&2 && {dgsm} tune deepgram-demo --json"
     try:
-        run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
+        run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=800)
         if "the client sent late" in run.stderr:
             # A busy machine voids the run, and the command says so (exit 2); it says nothing of the knee.
-            run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=280)
+            run = subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False, timeout=800)
+        measured_or_busy(run.returncode, run.stderr)
         assert run.returncode == YES, run.stderr
         answer = json.loads(run.stdout)
         assert (answer["feasible_max"], answer["infeasible_min"]) == (4 * 100 // 45, 9)
         assert answer["target_value"] == 6.4
         assert "45 ms per 100 ms of audio: 8 streams per instance" in run.stderr
     finally:
-        subprocess.run(f"{dgsm} local down", shell=True, env=env, capture_output=True, check=False, timeout=60)
+        subprocess.run(f"{dgsm} local down", shell=True, env=env, capture_output=True, check=False, timeout=240)

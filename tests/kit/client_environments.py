@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,6 +29,11 @@ def python_with(requirements: Sequence[str], folder: Path) -> Path:
     Raises:
         NotInstalled: no registry could be reached, or nothing there satisfies the requirements.
     """
+    with _alone(folder):
+        return _python_with(requirements, folder)
+
+
+def _python_with(requirements: Sequence[str], folder: Path) -> Path:
     python = folder / "bin" / "python"
     asked = {"requirements": list(requirements), "python": sys.version}
     if _made(folder) == asked:
@@ -50,6 +59,11 @@ def javascript_with(package: str, folder: Path) -> Path:
     """
     if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
         raise NotInstalled(f"{' and '.join(missing)} not found on PATH")
+    with _alone(folder):
+        return _javascript_with(package, folder)
+
+
+def _javascript_with(package: str, folder: Path) -> Path:
     modules = folder / "node_modules"
     if _made(folder) == {"package": package}:
         return modules
@@ -65,9 +79,36 @@ def or_skip(made: Path | NotInstalled) -> Path:
     """What was made. A machine without a registry cannot run these tests; CI must."""
     if isinstance(made, Path):
         return made
+    missing(str(made))
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip a test whose client is not here; in CI everything must be."""
     if os.environ.get("CI", "").lower() in ("true", "1"):
-        pytest.fail(str(made))
-    pytest.skip(str(made))
+        pytest.fail(f"{reason} (CI must have it)")
+    pytest.skip(reason)
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""The system's browser."""
+
+
+def need_browser() -> str:
+    """The system's browser, for playwright; a test without it is skipped, in CI it fails."""
+    if find_spec("playwright") is None:
+        missing("playwright is missing")
+    if CHROMIUM is None:
+        missing("chromium is missing")
+    return CHROMIUM
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one process makes an environment; the others find it made."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _made(folder: Path) -> dict | None:

@@ -13,18 +13,27 @@ COMMITTED = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.i
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("notebook", COMMITTED, ids=lambda path: path.stem)
 def test_a_fresh_run_shows_what_is_committed(notebook, on_embedded):
     # In a process of its own: nbval takes every notebook that pytest is given, and waits 2000 s for a dead kernel.
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", str(notebook), "--nbval", "--nbval-cell-timeout=300", "--color=no", "-q"),
-            *("--nbval-kernel-startup-timeout=60", f"--nbval-sanitize-with={SANITIZE}", "-p", "no:cacheprovider"),
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                str(notebook),
+                "--nbval",
+                "--nbval-cell-timeout=1200",
+                "--color=no",
+                "-q",
+            ),
+            *("--nbval-kernel-startup-timeout=240", f"--nbval-sanitize-with={SANITIZE}", "-p", "no:cacheprovider"),
         ],
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1400,
     )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 @pytest.fixture
 def run(on_embedded, tmp_path):
     def run_one(name, **parameters):
-        outcome = run_notebook(FOLDER / f"{name}.ipynb", parameters, tmp_path, 240, progress_bar=False)
+        outcome = run_notebook(FOLDER / f"{name}.ipynb", parameters, tmp_path, 840, progress_bar=False)
         assert outcome.ok, str(outcome)
         return outcome.values
 
@@ -48,7 +48,7 @@ def test_register_with_other_bounds_and_target(run, on_embedded):
     assert registration.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_monitor_with_a_smaller_load_goes_to_two_instances_and_back(run):
     values = run("04_monitor", load_streams=8, target_value=4.0, max_capacity=3)
     counts = values["running_instances"]

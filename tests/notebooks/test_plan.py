@@ -25,7 +25,7 @@ def calls(tmp_path):
 def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tmp_path):
     deployment.deploy(on_embedded, deployment.plan(on_embedded))
     given = {"traffic": str(calls), "knee": 12, "apply": True, "tolerated_percent": 1.0}
-    outcome = run_notebook(PLAN, given, tmp_path / "out", 240, progress_bar=False)
+    outcome = run_notebook(PLAN, given, tmp_path / "out", 840, progress_bar=False)
     assert outcome.ok, str(outcome)
     assert outcome.values["knee"] == 12
     assert outcome.values["over_capacity_percent"] <= 1.0
@@ -37,6 +37,6 @@ def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tm
 
 def test_a_file_that_is_wrong_stops_the_notebook_with_its_line(on_embedded, calls, tmp_path):
     calls.write_text("start,duration_s\n9,5\n3,5\n")
-    outcome = run_notebook(PLAN, {"traffic": str(calls), "knee": 12}, tmp_path / "out", 240, progress_bar=False)
+    outcome = run_notebook(PLAN, {"traffic": str(calls), "knee": 12}, tmp_path / "out", 840, progress_bar=False)
     assert not outcome.ok
     assert "Line 3" in outcome.error

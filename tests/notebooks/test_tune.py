@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kit.machine import could_not_measure
 
 from dgsm_helpers import state
 from dgsm_helpers.aws.endpoint import deployment
@@ -14,13 +15,15 @@ from dgsm_helpers.workbook.run_notebooks import run_notebook
 TUNE = Path(__file__).resolve().parents[2] / "notebooks" / "03_tune.ipynb"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path):
     deployment.deploy(on_embedded, deployment.plan(on_embedded))
     registration.register(on_embedded, 1, 2)
     registration.apply(on_embedded, registration.ScalingPolicy(scale_in_cooldown_s=900))
     given = {"max_streams": 4, "headroom": 0.75, "growth_per_min": 0.0, "criteria": "deepgram"}
-    outcome = run_notebook(TUNE, given, tmp_path, 240, progress_bar=False)
+    outcome = run_notebook(TUNE, given, tmp_path, 840, progress_bar=False)
+    if "could not be measured" in outcome.error:
+        could_not_measure(outcome.error)
     assert outcome.ok, str(outcome)
     assert outcome.values["feasible_max"] == 4
     assert outcome.values["infeasible_min"] is None

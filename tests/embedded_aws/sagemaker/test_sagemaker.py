@@ -153,7 +153,10 @@ def test_current_gpu_types_are_taken(plane, instance_type):
     plane.make_model()
     variant = pool_variant() | {"InstanceType": instance_type}
     del variant["InstancePools"]
-    plane.client("sagemaker").create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    sagemaker = plane.client("sagemaker")
+    sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    (made,) = sagemaker.describe_endpoint_config(EndpointConfigName="c")["ProductionVariants"]
+    assert made["InstanceType"] == instance_type
 
 
 @pytest.mark.parametrize(

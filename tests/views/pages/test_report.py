@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from kit import endpoints
 from kit.call_counter import counted_calls
+from kit.client_environments import need_browser
 
 from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.cli import main
@@ -164,14 +165,13 @@ def test_a_missing_endpoint_writes_nothing(workbook, tmp_path):
 
 def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
     """In Chromium with the network off: nothing is asked for, nothing fails, the figure is there, also at 900 px."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    browser_path = need_browser()
+    from playwright.sync_api import sync_playwright
+
     page_file = tmp_path / "report.html"
     page_file.write_text(report.page(data), encoding="utf-8")
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 900, "height": 900}, color_scheme="dark")
         page.context.set_offline(True)
         asked, problems = [], []
@@ -184,10 +184,3 @@ def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert (problems, width) == ([], 900)
-
-
-def chromium() -> str | None:
-    """The system's browser where there is one; None: playwright's own."""
-    from shutil import which
-
-    return which("chromium") or which("chromium-browser") or which("google-chrome")
