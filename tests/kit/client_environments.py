@@ -57,8 +57,8 @@ def javascript_with(package: str, folder: Path) -> Path:
     Raises:
         NotInstalled: node or npm is missing, or no registry could be reached.
     """
-    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
-        raise NotInstalled(f"{' and '.join(missing)} not found on PATH")
+    if absent := [name for name in ("node", "npm") if not shutil.which(name)]:
+        raise NotInstalled(f"{' and '.join(absent)} not found on PATH")
     with _alone(folder):
         return _javascript_with(package, folder)
 
