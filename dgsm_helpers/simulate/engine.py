@@ -22,7 +22,7 @@ from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpo
 from dgsm_helpers.rules.weighted_metrics import form_named
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.events import Events, events_of
-from dgsm_helpers.simulate.plan_alarms import PlanAlarms, Samples
+from dgsm_helpers.simulate.plan_alarms import PlanAlarms
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import STEP_S, Traffic
 from dgsm_helpers.simulate.virtual_fleet import Lifecycle, Tally, VirtualFleet
@@ -168,7 +168,7 @@ class _Player:
             count = len(fleet.serving)
             total, top = sum(row) + len(row) - count, max(row)
             publishing = count if zeros else sum(value > 0 for value in row)
-            if self._alarms.push(Samples(row, fleet.types, total, publishing, top), tick + 1):
+            if self._alarms.push(row, fleet.types, total, publishing, top):
                 self._due_s = next_due_s(self._state, self._alarms.signals(with_datapoints=False), self._model)
             self._scale(now_s)
             peaks.append(row)
@@ -199,7 +199,7 @@ class _Player:
             change = self._schedule.pop(0)
             self._bounds = self._bounds.after(change)
             self._cause = f"scheduled action name {change.name} was triggered"
-        if self._bounds.clamp(self._state.desired) != self._state.desired:
+        if not self._bounds.min_capacity <= self._state.desired <= self._bounds.max_capacity:
             self._carry_out(pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause), now_s)
         elif self._due_s is not None and now_s >= self._due_s - EPSILON_S:
             signals = self._alarms.signals(with_datapoints=True)

@@ -1,10 +1,13 @@
-"""The alarms of a plan's policies in virtual time, fed with what the instances publish at each beat."""
+"""The alarms of a plan's policies in virtual time, fed with what the instances publish at each beat.
+
+A beat's samples are: the most streams of each slot (-1: not serving), the slots' instance types, the sum of the peaks,
+how many instances publish one, and the largest. They are single arguments because there are thousands of beats a day.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName, deciding_datapoints, evaluate
@@ -16,20 +19,6 @@ from dgsm_helpers.rules.weighted_metrics import Form, PoolMinute, form_named
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 STATISTICS = ("Average", "Maximum", "Sum")
-
-
-class Samples(NamedTuple):
-    """What the instances publish at one beat.
-
-    ``peaks`` are the most streams of each slot (-1: not serving), ``types`` the slots' instance types; ``total`` is the
-    sum of the peaks, ``publishing`` how many instances publish one, ``top`` the largest.
-    """
-
-    peaks: Sequence[int]
-    types: Sequence[str]
-    total: int
-    publishing: int
-    top: int
 
 
 class Datapoints:
@@ -49,11 +38,11 @@ class Datapoints:
         self._statistic = statistic
         self._total = self._count = self._top = 0
 
-    def add(self, samples: Samples) -> None:
+    def add(self, _peaks: Sequence[int], _types: Sequence[str], total: int, publishing: int, top: int) -> None:
         """Take one beat's samples."""
-        self._total += samples.total
-        self._count += samples.publishing
-        self._top = max(self._top, samples.top)
+        self._total += total
+        self._count += publishing
+        self._top = max(self._top, top)
 
     def take(self) -> float | None:
         """The period's datapoint, None when there was no sample; starts the next period."""
@@ -83,9 +72,9 @@ class PoolDatapoints:
         self._rank = {instance_type: index for index, instance_type in enumerate(capacities)}
         self._minutes = [[0.0, 0] for _ in self._rank]
 
-    def add(self, samples: Samples) -> None:
+    def add(self, peaks: Sequence[int], types: Sequence[str], _total: int, _publishing: int, _top: int) -> None:
         """Take one beat's samples."""
-        for peak, instance_type in zip(samples.peaks, samples.types, strict=True):
+        for peak, instance_type in zip(peaks, types, strict=True):
             if peak >= self._least:
                 minute = self._minutes[self._rank[instance_type]]
                 minute[0] += peak
@@ -155,7 +144,7 @@ class PlanAlarms:
     """
 
     def __init__(self, plan: ScalingPlan, model: ScalingModel, *, knees: Mapping[str, int], tick_s: float) -> None:
-        self._tick_s = tick_s
+        self._tick_s, self._beats = tick_s, 0
         self._feeds: list[tuple[Datapoints | PoolDatapoints, list[AlarmTracker]]] = []
         self._trackers: dict[str, list[AlarmTracker]] = {}
         shared: dict[tuple[str, float], list[AlarmTracker]] = {}
@@ -187,15 +176,16 @@ class PlanAlarms:
         shared[key].append(tracker)
         return tracker
 
-    def push(self, samples: Samples, beat: int) -> bool:
-        """Take the samples of a beat (counted from 1) and evaluate; whether any alarm has changed its state."""
+    def push(self, peaks: Sequence[int], types: Sequence[str], total: int, publishing: int, top: int) -> bool:
+        """Take the next beat's samples and evaluate; whether any alarm has changed its state."""
+        self._beats += 1
         changed = False
         for feed, trackers in self._feeds:
-            feed.add(samples)
-            if beat % feed.ticks == 0:
+            feed.add(peaks, types, total, publishing, top)
+            if self._beats % feed.ticks == 0:
                 value = feed.take()
                 for tracker in trackers:
-                    changed |= tracker.push(value, beat * self._tick_s)
+                    changed |= tracker.push(value, self._beats * self._tick_s)
         return changed
 
     def signals(self, *, with_datapoints: bool) -> dict[str, PolicySignals]:

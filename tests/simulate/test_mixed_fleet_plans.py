@@ -10,7 +10,7 @@ from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.rules.weighted_metrics import FORMS
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.plan_alarms import PoolDatapoints, Samples
+from dgsm_helpers.simulate.plan_alarms import PoolDatapoints
 from dgsm_helpers.simulate.pool_forms import PREDEFINED, compare_forms, recommended
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import diurnal, step
@@ -84,7 +84,7 @@ def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not():
     both = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1)
     busy = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1, zeros=False)
     for feed in (both, busy):
-        feed.add(Samples([10, 0, -1], [STRONG, WEAK, WEAK], total=10, publishing=2, top=10))
+        feed.add([10, 0, -1], [STRONG, WEAK, WEAK], 10, 2, 10)
     assert both.take() == pytest.approx(10 / 28)
     assert busy.take() == pytest.approx(10 / 20)
     assert both.take() is None
