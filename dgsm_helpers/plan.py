@@ -113,18 +113,17 @@ class Study:
         Args:
             executor: where to run; default: all processors of this machine. A Dask client has one (`get_executor`).
         """
-        from IPython.display import Pretty, display
-
         from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
+        from dgsm_helpers.views.figures.show import show_line
 
-        line = display(Pretty("0 policies simulated"), display_id=True)
+        replace_line = show_line("0 policies simulated")
         plans = candidates.grid_for(self.traffic, self._limits)
         self._swept = sweep(
             self.traffic,
             plans,
             self._conditions,
             executor=executor,
-            progress=lambda done, of: line.update(Pretty(f"{done} of {of} policies simulated")),
+            progress=lambda done, of: replace_line(f"{done} of {of} policies simulated"),
         )
         return sweep_heat_map(frames.swept(self._swept), origin=self.origin)
 

@@ -8,6 +8,7 @@ whole of plotly.js (4.6 MB) into the notebook with each figure, and cannot do wi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import plotly
@@ -42,3 +43,11 @@ def renderer(*, version: str, default: str) -> str:
         return default
     major, minor = (int(part) for part in version.split(".")[:2])
     return SMALL if (major, minor) >= (6, 1) else EVERYWHERE
+
+
+def show_line(text: str) -> Callable[[str], None]:
+    """Show a line of text below the cell; the function that comes back puts another in its place."""
+    from IPython.display import Pretty, display
+
+    handle = display(Pretty(text), display_id=True)
+    return lambda newer: handle.update(Pretty(newer))
