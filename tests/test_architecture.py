@@ -109,7 +109,6 @@ def test_every_look_at_where_it_runs_is_seen(source):
 
 
 CALLS_AWS_STILL: set[str] = {
-    "dgsm_helpers.planning.calibrating",
     "dgsm_helpers.views.feed",
     "dgsm_helpers.views.pages.report",
 }

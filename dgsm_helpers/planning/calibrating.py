@@ -55,7 +55,7 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
     state = endpoint_state.status(wb)
     model = model or ScalingModel()
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
-    if routing := _routing(wb, state):
+    if routing := read_endpoint_config(wb, state.config_name).variant(wb.variant_name).routing:
         model = model.with_evidence(source, routing=routing)
     alarms = observe.alarm_states(wb)
     return calibrate(
@@ -181,7 +181,3 @@ def _least_streams(wb: Workbook, created: datetime | None) -> list[float | None]
         return []
     first, every = min(points), timedelta(seconds=METRIC_EVERY_S)
     return [points.get(first + i * every) for i in range((max(points) - first) // every + 1)]
-
-
-def _routing(wb: Workbook, state: endpoint_state.EndpointState) -> str | None:
-    return read_endpoint_config(wb, state.config_name).variant(wb.variant_name).routing or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.core import tables
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.planning.comparing import can_be_applied
 from dgsm_helpers.rules.assumptions import GRADES
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.sweep import Outcome
 
-_COLUMNS = ("rule", "value", "grade", "meaning and source")
 _BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
 """Units that only say what kind of value it is."""
 _POLICY_SETTINGS = ("target_value", "metric", "scale_out_cooldown_s", "scale_in_cooldown_s", "disable_scale_in")
@@ -119,11 +118,13 @@ def swept(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("plan")
 
 
-class Assumptions:
+class Assumptions(Table):
     """The scaling model's table: what was read from the endpoint first, then what is assumed, by how well it is known.
 
     Shown as a table in a notebook; ``str()`` is the same as text.
     """
+
+    _columns = ("rule", "value", "grade", "meaning and source")
 
     def __init__(self, model: ScalingModel) -> None:
         order = ["READ", *GRADES]
@@ -138,13 +139,10 @@ class Assumptions:
     def __repr__(self) -> str:
         return f"<Assumptions: {self.headline}>"
 
-    def __str__(self) -> str:
-        return tables.text_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
+    def _caption(self) -> str:
+        return f"The scaling model: {self.headline}"
 
-    def _repr_html_(self) -> str:
-        return tables.html_table(f"The scaling model: {self.headline}", _COLUMNS, self._cells())
-
-    def _cells(self) -> list[tuple[object, ...]]:
+    def _rows(self) -> list[tuple[object, ...]]:
         return [
             (r.name, r.value if r.unit in _BARE_UNITS else f"{r.value} {r.unit}", r.grade, f"{r.meaning} [{r.source}]")
             for r in self.rows
