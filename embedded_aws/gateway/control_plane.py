@@ -14,7 +14,7 @@ from embedded_aws.gateway import moto_inside
 from embedded_aws.gateway.faults import Faults, kinds_to_json
 from embedded_aws.gateway.gateway import AdminRoute, Responder
 from embedded_aws.gateway.regions import Regions
-from embedded_aws.other.price_list import Pricing
+from embedded_aws.other.price_list_service import Pricing
 from embedded_aws.other.service_quotas import Quotas, ServiceQuotas
 from embedded_aws.sagemaker.records import RegionState
 from embedded_aws.sagemaker.sagemaker_service import SageMaker, TaggedResources

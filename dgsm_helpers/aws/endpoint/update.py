@@ -122,9 +122,8 @@ def update_endpoint(
 ) -> Updated:
     """Change model version, types or environment of the endpoint; its instance count and its scaling stay.
 
-    SageMaker changes all instances at once, blue/green: Marketplace containers get no other kind of update. Both fleets
-    run, and need quota, for a while; live streams are cut when the old fleet goes. The former endpoint config is kept
-    to roll back to.
+    SageMaker changes all instances at once, blue/green. Both fleets run, and need quota, for a while; live streams are
+    cut when the old fleet goes. The former endpoint config is kept to roll back to.
 
     Args:
         plan: what it should be; ``deploy.plan(wb, …)``.
@@ -134,8 +133,7 @@ def update_endpoint(
         NotFound: there is no such endpoint.
         NotReady: it is ``Updating`` or otherwise not ``InService``; nothing was changed.
         DeployFailed: SageMaker went back to the former config; scaling is on again.
-        InvalidInput: the endpoint has variants that the plan does not have, and would lose; or the plan is for another
-            endpoint.
+        InvalidInput: the endpoint has variants that the plan would remove, or the plan is for another endpoint.
         SpendNotConfirmed, QuotaExceeded: see ``deploy.deploy``; nothing was changed.
     """
     state = _changeable_by(wb, plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import ipywidgets
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.capacity import CapacityResult
     from dgsm_helpers.load.ladder.rung import Rung
     from dgsm_helpers.load.ladder.verdict import Criteria
+    from dgsm_helpers.planning.tuning import TuningPlan
     from dgsm_helpers.session import Workbook
 
 TICK_S = 1.0
@@ -50,13 +51,6 @@ def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
     ]
 
 
-class LadderPlan(Protocol):
-    """What the view has to know of a `tune.TuningPlan`: the criteria, and the forecast in wall-clock seconds."""
-
-    criteria: str
-    longest_s: float
-
-
 class LadderView(Shown):
     """Lag per rung and the interval so far, with a progress bar; give its `add` to ``tune`` as ``on_rung``.
 
@@ -75,7 +69,7 @@ class LadderView(Shown):
         plan: what will be done (`tuning.plan`): gives the criteria and the forecast.
     """
 
-    def __init__(self, wb: Workbook, plan: LadderPlan) -> None:
+    def __init__(self, wb: Workbook, plan: TuningPlan) -> None:
         criteria = PRESETS[plan.criteria]
         self._unstarted = LadderState(
             endpoint_name=wb.endpoint_name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -15,14 +15,7 @@ from dgsm_helpers.views.widgets.control import Shown, slider
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.capacity import CapacityResult
-
-
-class TunedEndpoint(Protocol):
-    """What the sliders have to know of a `tune.Tuning`."""
-
-    result: CapacityResult
-    target: TargetValue
-    server_per_client: float | None
+    from dgsm_helpers.planning.tuning import Tuning
 
 
 class WhatIf(Shown):
@@ -35,7 +28,7 @@ class WhatIf(Shown):
         tuned: a measurement of this session (`tuning.tune`), whose single streams are still at hand.
     """
 
-    def __init__(self, tuned: TunedEndpoint) -> None:
+    def __init__(self, tuned: Tuning) -> None:
         criteria, target = tuned.result.criteria, tuned.target
         self.tuned, self.result = tuned, tuned.result
         self.target: TargetValue | None = target

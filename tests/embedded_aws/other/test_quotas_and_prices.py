@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dgsm_helpers.errors import InvalidInput
-from embedded_aws.other.price_list import USD_PER_HOUR
+from embedded_aws.other.price_list_service import USD_PER_HOUR
 from embedded_aws.other.service_quotas import DEFAULT_QUOTA
 
 
