@@ -213,14 +213,8 @@ def _update(
 
 def _start(wb: Workbook, config_name: str) -> None:
     # Without retaining, the fleet would fall back to its initial count whatever auto scaling had made of it.
-    call(
-        wb,
-        "sagemaker",
-        "UpdateEndpoint",
-        EndpointName=wb.endpoint_name,
-        EndpointConfigName=config_name,
-        RetainAllVariantProperties=True,
-    )
+    names = {"EndpointName": wb.endpoint_name, "EndpointConfigName": config_name}
+    call(wb, "sagemaker", "UpdateEndpoint", **names, RetainAllVariantProperties=True)
 
 
 def _changeable_by(wb: Workbook, plan: DeploymentPlan) -> EndpointState:
