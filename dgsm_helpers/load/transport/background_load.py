@@ -45,8 +45,6 @@ class LoadSnapshot:
 class Load:
     """Streams held open in a thread of their own; change their number at any time, read the traces at the end.
 
-    ::
-
         with Load(wb) as load:
             load.set(15)
             ...

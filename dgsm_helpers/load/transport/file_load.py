@@ -45,8 +45,6 @@ class FileTrace:
 class FileLoad:
     """Callers that send one file after the other, each waiting for its answer: ``n`` callers are ``n`` in flight.
 
-    ::
-
         with FileLoad(file_sender(wb, wav), audio_s=11.0) as files:
             files.set(3)
             ...

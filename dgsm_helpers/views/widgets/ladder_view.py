@@ -54,8 +54,6 @@ def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
 class LadderView(Shown):
     """Lag per rung and the interval so far, with a progress bar; give its `add` to ``tune`` as ``on_rung``.
 
-    ::
-
         view = LadderView(wb, plan)
         view                        # shown below this cell
         with view:

@@ -40,8 +40,6 @@ def _interrupted() -> None:
 class Live(Shown):
     """Concurrency against the target, alarms, instances, latency and scaling activities, refreshed in the background.
 
-    ::
-
         view = Live(wb)
         view.start()
         view
