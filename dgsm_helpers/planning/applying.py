@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.comparing import can_be_applied
 from dgsm_helpers.simulate.traffic import DAY_S
@@ -86,7 +87,7 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
     )
 
 
-def apply_settings(wb: Workbook, settings: PlannedSettings) -> registration.ScalingState:
+def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
 
     Raises:

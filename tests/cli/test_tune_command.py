@@ -15,7 +15,8 @@ from kit.machine import could_not_measure
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import registration, scalable_target
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, YES
 from dgsm_helpers.session import open_workbook
 
@@ -69,7 +70,7 @@ def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
     assert f"There is no endpoint {place.endpoint_name}: deploying one." in err
     assert "4 streams" in err
     assert "instance-minutes of ml.g6.2xlarge at $" in err
-    assert registration.verify(place, registration.ScalingPolicy(target_value=3.2), min_capacity=1, max_capacity=4).ok
+    assert registration.verify(place, ScalingPolicy(target_value=3.2), min_capacity=1, max_capacity=4).ok
 
 
 def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded, scaled):
@@ -77,7 +78,7 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
     for line in run.stderr:
         if " 4 streams" in line:
             break
-    assert registration.target(scaled).suspension.scale_out
+    assert scalable_target.target(scaled).suspension.scale_out
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=240)
     assert (run.returncode, out) == (FAILED, "")
@@ -101,7 +102,7 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
     assert answer.exit_code == NEEDS_CONFIRMATION
     assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in answer.stderr
     assert "Forecast on one instance" in answer.stderr
-    assert not registration.target(scaled).suspension.scale_out
+    assert not scalable_target.target(scaled).suspension.scale_out
 
 
 @pytest.mark.parametrize(

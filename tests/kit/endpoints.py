@@ -12,7 +12,7 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
-from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import Workbook, open_workbook

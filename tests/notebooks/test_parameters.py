@@ -9,6 +9,7 @@ import pytest
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -44,7 +45,7 @@ def test_deploy_with_one_listing_for_serving_and_transcribing(run, on_embedded):
 def test_register_with_other_bounds_and_target(run, on_embedded):
     values = run("02_register", max_capacity=2, target_value=7.5, scale_in_cooldown_s=600)
     assert values == {"target_value": 7.5, "min_capacity": 1, "max_capacity": 2}
-    wanted = registration.ScalingPolicy(target_value=7.5, scale_in_cooldown_s=600)
+    wanted = ScalingPolicy(target_value=7.5, scale_in_cooldown_s=600)
     assert registration.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
 
 

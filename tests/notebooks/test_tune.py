@@ -10,6 +10,7 @@ from kit.machine import could_not_measure
 from dgsm_helpers import state
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 TUNE = Path(__file__).resolve().parents[2] / "notebooks" / "03_tune.ipynb"
@@ -19,7 +20,7 @@ TUNE = Path(__file__).resolve().parents[2] / "notebooks" / "03_tune.ipynb"
 def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path):
     deployment.deploy(on_embedded, deployment.plan(on_embedded))
     registration.register(on_embedded, 1, 2)
-    registration.apply(on_embedded, registration.ScalingPolicy(scale_in_cooldown_s=900))
+    registration.apply(on_embedded, ScalingPolicy(scale_in_cooldown_s=900))
     given = {"max_streams": 4, "headroom": 0.75, "growth_per_min": 0.0, "criteria": "deepgram"}
     outcome = run_notebook(TUNE, given, tmp_path, 840, progress_bar=False)
     if "could not be measured" in outcome.error:
@@ -28,6 +29,6 @@ def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path
     assert outcome.values["feasible_max"] == 4
     assert outcome.values["infeasible_min"] is None
     assert outcome.values["target_value"] == 3.0
-    wanted = registration.ScalingPolicy(target_value=3.0, scale_in_cooldown_s=900)
+    wanted = ScalingPolicy(target_value=3.0, scale_in_cooldown_s=900)
     assert registration.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
     assert state.newest(on_embedded)["criteria"]["name"] == "deepgram"

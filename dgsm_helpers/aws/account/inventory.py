@@ -11,7 +11,7 @@ from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import DgsmError
 
@@ -125,9 +125,9 @@ def _scaling(wb: Workbook, *, ours: bool) -> Iterator[Item]:
         ResourceId=wb.resource_id,
     ):
         yield Item("scheduled action", action["ScheduledActionName"], action["ScheduledActionARN"], by, ours, False, on)
-    for policy in registration.policies(wb):
+    for policy in scalable_target.policies(wb):
         yield Item("scaling policy", policy.name, policy.arn, by, ours, False, on)
-    target = registration.target(wb)
+    target = scalable_target.target(wb)
     if target is not None:
         bounds = f"{target.min_capacity} to {target.max_capacity} instances"
         yield Item("scalable target", wb.resource_id, target.arn, by, ours, False, on or bounds)

@@ -17,7 +17,7 @@ from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, r
 from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch.observe import alarm_states
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotReady
 
@@ -158,7 +158,7 @@ def _dashboard_name(wb: Workbook) -> str:
 
 def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     name = _dashboard_name(wb)
-    targets = [float(p.configuration["TargetValue"]) for p in registration.policies(wb) if p.configuration]
+    targets = [float(p.configuration["TargetValue"]) for p in scalable_target.policies(wb) if p.configuration]
     own = [alarm["AlarmArn"] for alarm in _held(wb).values()]
     # An alarm's ARN differs from another's in its name only.
     policy_alarms = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]

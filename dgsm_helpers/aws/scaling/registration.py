@@ -15,45 +15,20 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import in_service
-from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
     not_registered,
     policies,
     policy_alarms,
-    resume_scaling,
-    suspend_scaling,
-    suspended,
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, ScalingState, Suspension, Target
+from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady, UnsupportedFeature
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
-
-__all__ = [
-    "AlarmState",
-    "AppliedPolicy",
-    "PolicyState",
-    "Registration",
-    "ScalingPolicy",
-    "ScalingState",
-    "Suspension",
-    "Target",
-    "apply",
-    "cli_commands",
-    "policies",
-    "register",
-    "remove",
-    "resume_scaling",
-    "retarget",
-    "suspend_scaling",
-    "suspended",
-    "target",
-    "verify",
-]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion, inventory
 from dgsm_helpers.aws.endpoint import deployment, update
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.errors import AccessDenied, NotReady
 
 
@@ -109,7 +109,7 @@ def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
     assert gone.removed == ()
     assert len(gone.kept) == 4
     assert deployment.status(wb).status == "InService"
-    assert registration.target(wb) is not None
+    assert scalable_target.target(wb) is not None
 
 
 def test_untagged_resources_go_when_named(foreign):

@@ -10,6 +10,7 @@ from kit.doctor_snapshots import evidence
 from dgsm_helpers.aws.account import deletion, operator_alarms
 from dgsm_helpers.aws.account.recommended_alarms import gpus_of, recommended
 from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, InvalidRequest, NotFound, NotReady
 from dgsm_helpers.rules import request_checks
@@ -21,13 +22,13 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
 def watched(deployed):
     """The module's endpoint with a policy; alarms and dashboard are removed after each test."""
     registration.register(deployed, 1, 4)
-    registration.apply(deployed, registration.ScalingPolicy(target_value=7))
+    registration.apply(deployed, ScalingPolicy(target_value=7))
     yield deployed
     operator_alarms.remove(deployed)
 
 
 def held(wb) -> dict[str, dict]:
-    found = wb.client("cloudwatch").describe_alarms(AlarmNamePrefix="dgsm/")["MetricAlarms"]
+    found = wb.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"dgsm/{wb.endpoint_name}/")["MetricAlarms"]
     return {alarm["AlarmName"].rpartition("/")[2]: alarm for alarm in found}
 
 

@@ -16,6 +16,7 @@ from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import CredentialsProblem, DeployFailed, NotFound
@@ -33,7 +34,7 @@ def breaks(*rules):
 
 OK, WARN, STOP, UNKNOWN = RuleVerdict.OK, RuleVerdict.WARN, RuleVerdict.STOP, RuleVerdict.UNKNOWN
 SEEN = Expected(peak_streams=20, growth_per_min=0.5, stream_s=200)
-POLICY = registration.ScalingPolicy(target_value=7)
+POLICY = ScalingPolicy(target_value=7)
 
 
 def until(wb, rule: str, *verdicts: RuleVerdict):

@@ -14,7 +14,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, pause
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
-from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
+from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 
 
@@ -110,7 +110,7 @@ def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(sca
     deployment.deploy(scaled, deployment.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
     with pytest.raises(NotReady, match="the one that was paused had"):
         pause.recreate_endpoint(scaled)
-    assert registration.target(scaled) is None
+    assert scalable_target.target(scaled) is None
     assert pause.paused(scaled).endpoint_name == scaled.endpoint_name
 
 

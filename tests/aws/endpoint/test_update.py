@@ -7,7 +7,7 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment, update
-from dgsm_helpers.aws.scaling import registration, scaling_setup, scheduled_actions
+from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
 
@@ -106,7 +106,7 @@ def live(streams, warnings):
 def test_update_of_an_endpoint_that_does_not_scale_leaves_it_so(workbook):
     wb = endpoints.deployed(workbook())
     assert update.update_endpoint(wb, deployment.plan(wb, OTHER)).restored == ()
-    assert registration.target(wb) is None
+    assert scalable_target.target(wb) is None
 
 
 def test_roll_back_to_what_is_not_there_or_another_variant_is_refused(scaled):

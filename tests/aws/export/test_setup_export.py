@@ -20,8 +20,8 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
-from dgsm_helpers.aws.scaling import registration, scaling_setup
-from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.cli.endpoint_commands import FORMATS as OFFERED
 from dgsm_helpers.cli.options import FAILED, YES
 from dgsm_helpers.errors import InvalidInput, NotFound
@@ -83,7 +83,7 @@ def scaled(embedded):
     deployment.deploy(wb, deployment.plan(wb))
     registration.register(wb, 1, 3)
     registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
-    registration.suspend_scaling(wb, scale_in=False, scale_out=False, scheduled=True)
+    scalable_target.suspend_scaling(wb, scale_in=False, scale_out=False, scheduled=True)
     autoscaling = wb.client("application-autoscaling")
     on = {
         "ServiceNamespace": "sagemaker",

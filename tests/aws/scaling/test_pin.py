@@ -15,7 +15,7 @@ from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state
 from dgsm_helpers.aws.scaling import pin as measuring
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.scaling_state import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
@@ -53,7 +53,7 @@ def counts(wb):
 
 
 def held(wb):
-    target = registration.target(wb)
+    target = scalable_target.target(wb)
     return target.min_capacity, *astuple(target.suspension)
 
 
@@ -67,7 +67,7 @@ def test_scaling_is_suspended_within_and_on_afterwards(scaled):
 
 
 def test_what_was_suspended_before_stays_suspended(scaled):
-    registration.suspend_scaling(scaled, scale_in=True, scale_out=False, scheduled=False)
+    scalable_target.suspend_scaling(scaled, scale_in=True, scale_out=False, scheduled=False)
     with measuring.one_instance(scaled):
         assert held(scaled) == (1, True, True, True)
     assert held(scaled) == (1, True, False, False)
@@ -78,7 +78,7 @@ def test_two_instances_become_one_and_two_again(pair):
     with measuring.one_instance(pair, say=said.append):
         assert counts(pair) == (1, 1)
     assert counts(pair) == (2, 2)
-    assert registration.target(pair) is None
+    assert scalable_target.target(pair) is None
     assert said == [
         f"{pair.resource_id}: from 2 instances to 1.",
         f"{pair.resource_id}: from 1 instance back to 2.",
@@ -164,7 +164,7 @@ def test_next_measurement_puts_a_killed_one_back(scaled, embedded):
 
 def test_killed_measurement_that_somebody_put_back_is_forgotten(scaled, embedded):
     kill_while_measuring(embedded, scaled)
-    registration.resume_scaling(scaled, Suspension(scale_in=True))
+    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
     assert measuring.unpin_endpoint(scaled) is None
     with measuring.one_instance(scaled):
         pass
@@ -183,7 +183,7 @@ def test_change_of_capacity_meanwhile_is_noticed_and_left(pair):
 
 def test_scaling_switched_on_meanwhile_is_noticed_and_left(scaled):
     with pytest.raises(MeasurementInvalid, match="somebody switched scaling on"), measuring.one_instance(scaled):
-        registration.resume_scaling(scaled)
+        scalable_target.resume_scaling(scaled)
     assert held(scaled) == (1, False, False, False)
 
 
@@ -196,7 +196,7 @@ def test_registration_meanwhile_is_noticed_and_left(deployed):
 
 def test_error_within_keeps_its_kind_and_names_the_change(scaled):
     with pytest.raises(ValueError, match="mine") as caught, measuring.one_instance(scaled):
-        registration.resume_scaling(scaled)
+        scalable_target.resume_scaling(scaled)
         raise ValueError("mine")
     assert caught.value.__notes__ == ["Meanwhile somebody switched scaling on."]
 

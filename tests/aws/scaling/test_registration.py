@@ -12,8 +12,9 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.scaling.registration import ScalingPolicy, Suspension
+from dgsm_helpers.aws.scaling import registration, scalable_target
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
+from dgsm_helpers.aws.scaling.scaling_state import Suspension
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, SpendNotConfirmed, UnsupportedFeature
 
@@ -74,23 +75,23 @@ def test_nothing_registered_is_said(deployed):
 
 
 def test_suspension_is_restored_even_after_an_error(scaled):
-    registration.suspend_scaling(scaled, scale_out=False, scheduled=False)
-    with pytest.raises(RuntimeError), registration.suspended(scaled) as before:
+    scalable_target.suspend_scaling(scaled, scale_out=False, scheduled=False)
+    with pytest.raises(RuntimeError), scalable_target.suspended(scaled) as before:
         assert before == Suspension(scale_in=True)
-        held = registration.target(scaled)
+        held = scalable_target.target(scaled)
         assert held.suspension == Suspension(scale_in=True, scale_out=True, scheduled=True)
         raise RuntimeError
-    held = registration.target(scaled)
+    held = scalable_target.target(scaled)
     assert held.suspension == Suspension(scale_in=True)
     assert any("Scale-in is suspended" in problem for problem in registration.verify(scaled).problems)
-    registration.resume_scaling(scaled)
+    scalable_target.resume_scaling(scaled)
     assert registration.verify(scaled).ok
 
 
 def test_suspending_keeps_the_bounds(scaled):
-    registration.suspend_scaling(scaled)
-    registration.resume_scaling(scaled)
-    held = registration.target(scaled)
+    scalable_target.suspend_scaling(scaled)
+    scalable_target.resume_scaling(scaled)
+    held = scalable_target.target(scaled)
     assert (held.min_capacity, held.max_capacity) == (1, 4)
 
 
@@ -114,7 +115,7 @@ def test_removal_takes_everything_and_may_be_repeated(scaled):
 def test_impossible_bounds_are_refused(deployed, bounds, kind, text):
     with pytest.raises(kind, match=text):
         registration.register(deployed, *bounds)
-    assert registration.target(deployed) is None
+    assert scalable_target.target(deployed) is None
 
 
 def test_bounds_above_the_quota_are_warned_about(deployed, operator):
@@ -134,7 +135,7 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
     with pytest.raises(NotFound, match=r"scaling\.register"):
         registration.apply(deployed)
     with pytest.raises(NotFound):
-        registration.suspend_scaling(deployed)
+        scalable_target.suspend_scaling(deployed)
 
 
 def test_endpoint_still_creating_is_not_ready(workbook, operator):
@@ -200,7 +201,7 @@ def test_registering_without_the_right_to_tag_goes_on_without_tags(scripted):
 
 def test_printed_commands_do_the_same_as_the_calls(deployed, embedded, tmp_path):
     ScalingPolicy().write_json(tmp_path / "scaling-policy.json")
-    for block in registration.cli_commands(deployed).strip().split("\n\n"):
+    for block in cli_commands(deployed).strip().split("\n\n"):
         command = block.replace("aws ", f"{sys.executable} -m awscli ", 1)
         done = subprocess.run(
             command,

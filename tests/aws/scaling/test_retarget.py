@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import registration, scalable_target
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.registration import retarget
 from dgsm_helpers.errors import InvalidInput, NotReady
 
@@ -18,31 +19,29 @@ def endpoint(deployed):
 
 def test_only_the_target_value_changes(endpoint):
     registration.register(endpoint, 1, 7)
-    registration.apply(endpoint, registration.ScalingPolicy(scale_in_cooldown_s=900, scale_out_cooldown_s=30))
+    registration.apply(endpoint, ScalingPolicy(scale_in_cooldown_s=900, scale_out_cooldown_s=30))
     done = retarget(endpoint, 7.5)
     assert done.former_value == 5.0
-    wanted = registration.ScalingPolicy(target_value=7.5, scale_in_cooldown_s=900, scale_out_cooldown_s=30)
+    wanted = ScalingPolicy(target_value=7.5, scale_in_cooldown_s=900, scale_out_cooldown_s=30)
     assert registration.verify(endpoint, wanted, min_capacity=1, max_capacity=7).ok
     assert str(done) == "TargetValue of deepgram-streaming-concurrency-policy is 7.5 (it was 5)."
 
 
 def test_policy_that_never_scales_in_stays_one(endpoint):
     registration.register(endpoint)
-    registration.apply(endpoint, registration.ScalingPolicy(disable_scale_in=True))
+    registration.apply(endpoint, ScalingPolicy(disable_scale_in=True))
     assert retarget(endpoint, 6.4).policy.disable_scale_in
 
 
 def test_unregistered_variant_gets_the_guides_bounds_and_policy(endpoint):
     done = retarget(endpoint, 6.4)
     assert done.former_value is None
-    assert registration.verify(
-        endpoint, registration.ScalingPolicy(target_value=6.4), min_capacity=1, max_capacity=4
-    ).ok
+    assert registration.verify(endpoint, ScalingPolicy(target_value=6.4), min_capacity=1, max_capacity=4).ok
 
 
 def test_suspended_scaling_is_said(endpoint):
     registration.register(endpoint)
-    registration.suspend_scaling(endpoint)
+    scalable_target.suspend_scaling(endpoint)
     with pytest.raises(NotReady, match="Scale-out is suspended"):
         retarget(endpoint, 6.4)
 

@@ -13,7 +13,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, pause
 from dgsm_helpers.aws.export.setup_export import export
 from dgsm_helpers.aws.scaling import registration, scaling_setup
-from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import UnsupportedFeature
 from dgsm_helpers.load.transport.background_load import Load

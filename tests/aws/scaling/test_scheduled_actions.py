@@ -8,7 +8,7 @@ import pytest
 from kit import endpoints
 
 from dgsm_helpers.aws.endpoint import deployment
-from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
 
@@ -115,7 +115,7 @@ def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activ
     registration.register(wb, 1, 4)
     endpoints.schedule_soon(wb, "event", min_capacity=2)
     endpoints.running(wb, 2)
-    target = registration.target(wb)
+    target = scalable_target.target(wb)
     assert (target.min_capacity, target.max_capacity, deployment.status(wb).running) == (2, 4, 2)
     shown = observe.activities(wb)
     assert "schedule" in shown["trigger"].tolist()

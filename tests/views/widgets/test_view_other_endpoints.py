@@ -11,7 +11,7 @@ from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.scaling.registration import ScalingPolicy
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.load.transport.recordings import bundled_recording
