@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dgsm_helpers.aws.scaling import weighted_policy as weighted
 from dgsm_helpers.aws.scaling.weighted_policy import weighted_policy
 from dgsm_helpers.aws.watch.pool_usage import usage, wait_within
+from dgsm_helpers.rules.weighted_metrics import FORMS
 from dgsm_helpers.simulate import pool_forms
 from dgsm_helpers.simulate.traffic import diurnal
 
@@ -79,7 +80,7 @@ def readings(wb: Workbook, capacity_by_type: Mapping[str, float]) -> pd.DataFram
     """What each form reads from CloudWatch now, beside its target: columns ``reads_now`` and ``its_target``."""
     import pandas as pd
 
-    policies = {form: weighted_policy(wb, form, capacity_by_type=capacity_by_type) for form in weighted.FORMS}
+    policies = {form: weighted_policy(wb, form, capacity_by_type=capacity_by_type) for form in FORMS}
     columns = {
         "reads_now": {form: weighted.reading(wb, policy) for form, policy in policies.items()},
         "its_target": {form: policy.target_value for form, policy in policies.items()},

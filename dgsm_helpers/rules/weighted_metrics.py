@@ -42,14 +42,16 @@ class Form:
     """One way to combine the types of a pool into the number that target tracking follows.
 
     ``published`` names who publishes it, empty for ours. ``value(minutes, capacities, weights)`` computes it, None
-    where CloudWatch has no point. ``in_streams`` says that its target is in streams per instance, else it is a share
-    of measured capacity.
+    where CloudWatch has no point. ``expression(capacities, weights)`` is the same as metric math over a1, a2… (streams
+    per instance by type), s1… (their sums) and n1… (their sample counts). ``in_streams`` says that its target is in
+    streams per instance, else it is a share of measured capacity.
     """
 
     name: str
     published: str
     about: str
     value: Callable[[Minutes, Sequence[float], Sequence[float]], float | None]
+    expression: Callable[[Sequence[float], Sequence[float]], str]
     in_streams: bool = False
 
 
@@ -83,6 +85,34 @@ def _sum_over_sum(minutes: Minutes, capacities: Sequence[float], _weights: Seque
     return sum(m.total for m in minutes) / capacity if capacity else None
 
 
+def _weighted_streams_text(_capacities: Sequence[float], weights: Sequence[float]) -> str:
+    return " + ".join(f"{weight:.6g}*a{number}" for number, weight in enumerate(weights, 1))
+
+
+def _mean_of_ratios_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
+    ratios = " + ".join(f"a{number}/{capacity:g}" for number, capacity in enumerate(capacities, 1))
+    return f"({ratios})/{len(capacities)}"
+
+
+def _max_of_ratios_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
+    return f"MAX([{', '.join(_filled_ratios(capacities))}])"
+
+
+def _guarded_mean_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
+    populated = " + ".join(f"(FILL(n{number},0)>0)" for number in range(1, len(capacities) + 1))
+    return f"({' + '.join(_filled_ratios(capacities))})/({populated})"
+
+
+def _filled_ratios(capacities: Sequence[float]) -> list[str]:
+    return [f"FILL(a{number},0)/{capacity:g}" for number, capacity in enumerate(capacities, 1)]
+
+
+def _sum_over_sum_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
+    streams = " + ".join(f"FILL(s{number},0)" for number in range(1, len(capacities) + 1))
+    capacity = " + ".join(f"{capacity:g}*FILL(n{number},0)" for number, capacity in enumerate(capacities, 1))
+    return f"({streams})/({capacity})"
+
+
 FORMS: Mapping[str, Form] = {
     form.name: form
     for form in (
@@ -91,6 +121,7 @@ FORMS: Mapping[str, Form] = {
             "SageMaker developer guide",
             "weighted mean of streams per instance; an empty pool counts as no streams",
             _weighted_streams,
+            _weighted_streams_text,
             in_streams=True,
         ),
         Form(
@@ -98,24 +129,28 @@ FORMS: Mapping[str, Form] = {
             "AWS blog, May 2026",
             "mean of utilisations; an empty pool counts as idle, so the rest looks half as busy",
             _mean_of_ratios,
+            _mean_of_ratios_text,
         ),
         Form(
             "max-of-ratios",
             "",
             "utilisation of the busiest type; an empty pool does not matter",
             _max_of_ratios,
+            _max_of_ratios_text,
         ),
         Form(
             "guarded-mean",
             "",
             "mean of the utilisations of the types that have instances, however many each has",
             _guarded_mean,
+            _guarded_mean_text,
         ),
         Form(
             "sum-over-sum",
             "",
             "all streams over all capacity, by the number of instances of each type",
             _sum_over_sum,
+            _sum_over_sum_text,
         ),
     )
 }

@@ -45,21 +45,9 @@ class Deployment:
     took_s: float
     reused: bool
 
-    @property
-    def endpoint_name(self) -> str:
-        return self.state.name
-
-    @property
-    def endpoint_arn(self) -> str:
-        return self.state.arn
-
-    @property
-    def config_name(self) -> str:
-        return self.state.config_name
-
     def __str__(self) -> str:
         done = "was there already, identical" if self.reused else f"is InService after {self.took_s:.0f} s"
-        return f"Endpoint {self.endpoint_name} {done}.\n{self.state}"
+        return f"Endpoint {self.state.name} {done}.\n{self.state}"
 
     def _repr_html_(self) -> str:
         return self.state._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -127,19 +127,12 @@ type OnProgress = Callable[[Progress], object]
 
 def on_change(callback: OnProgress) -> OnProgress:
     """A progress callback that passes on only what differs from the last by more than the time."""
-    last: list[tuple] = []
+    last: list[Progress] = []
 
     def changed(progress: Progress) -> None:
-        seen = (
-            progress.status,
-            progress.running,
-            progress.desired,
-            tuple(sorted(progress.instances_by_type.items())),
-            progress.variant_statuses,
-            progress.hint,
-        )
-        if last != [seen]:
-            last[:] = [seen]
+        timeless = replace(progress, elapsed_s=0.0)
+        if last != [timeless]:
+            last[:] = [timeless]
             callback(progress)
 
     return changed
@@ -163,16 +156,6 @@ def status(wb: Workbook) -> EndpointState:
             f"There is no endpoint {wb.endpoint_name!r} in {wb.region}.", hint="Deploy it first, or check the name."
         )
     return state
-
-
-def require_in_service(wb: Workbook) -> EndpointState:
-    """The workbook's endpoint, once it is ``InService``.
-
-    Raises:
-        NotFound: there is none.
-        NotReady, UnsupportedFeature: as :func:`in_service`.
-    """
-    return in_service(status(wb))
 
 
 def in_service(state: EndpointState) -> EndpointState:

@@ -17,7 +17,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
-from dgsm_helpers.aws.scaling import restore, scaling_setup
+from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 from dgsm_helpers.errors import DeployFailed, DgsmError, NotFound, NotReady
 from dgsm_helpers.state import Record
@@ -100,13 +100,13 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
             f"Endpoint {wb.endpoint_name!r} has been paused since {former.paused.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
         )
-    state = endpoint_state.require_in_service(wb)
+    state = endpoint_state.in_service(endpoint_state.status(wb))
     setup = scaling_setup.read(wb)
     price = _usd_per_hour(wb, state)
     paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, former.came_up_in_s)
     _write_pauses(wb, replace(former, paused=paused_now))
     try:
-        restore.remove_scaling(wb, setup)
+        scaling_setup.remove_scaling(wb, setup)
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
     except BaseException as error:
         _undo(wb, setup, error)
@@ -148,7 +148,7 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None, ti
         )
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
-    restored = restore.restore_scaling(wb, record.setup)
+    restored = scaling_setup.restore_scaling(wb, record.setup)
     _write_pauses(wb, _Pauses(came_up_in_s=took_s))
     return Resumed(state, took_s, record.saved_usd(began), restored)
 
@@ -200,7 +200,7 @@ def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
 
 def _undo(wb: Workbook, setup: Setup, error: BaseException) -> None:
     try:
-        back = restore.restore_scaling(wb, setup)
+        back = scaling_setup.restore_scaling(wb, setup)
     except DgsmError as also:
         error.add_note(f"Its scaling is off and could not be put back: {also.message}")
         return

@@ -75,30 +75,32 @@ def recipe(
         NotFound: there is no such endpoint.
     """
     template = parametrised(scaling_setup.read(wb))
-    off, on = _minute(pause_at), _minute(resume_at)
-    if (on - off) % _DAY_MIN < _LEAST_PAUSE_MIN:
+    pause_min, resume_min = _minute(pause_at), _minute(resume_at)
+    paused_min = (resume_min - pause_min) % _DAY_MIN
+    if paused_min < _LEAST_PAUSE_MIN:
         raise InvalidInput(
-            f"{resume_at} is {(on - off) % _DAY_MIN} minutes after {pause_at}: the endpoint may not be gone by then.",
+            f"{resume_at} is {paused_min} minutes after {pause_at}: the endpoint may not be gone by then.",
             hint=f"Leave at least {_LEAST_PAUSE_MIN} minutes between.",
         )
-    name = next(s.request for s in template.steps if s.operation == "CreateEndpoint")
+    create_request = next(s.request for s in template.steps if s.operation == "CreateEndpoint")
+    delete_request = {"EndpointName": create_request["EndpointName"]}
     calls: list[tuple[int, SetupCall]] = []
     for step in template.steps:
         if step.operation == "RegisterScalableTarget":
-            where = {k: step.request[k] for k in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
-            calls.append((off, SetupCall(step.service, "DeregisterScalableTarget", where)))
-    calls.append((off + 2, SetupCall("sagemaker", "DeleteEndpoint", {"EndpointName": name["EndpointName"]})))
-    calls.append((on, SetupCall("sagemaker", "CreateEndpoint", name)))
+            target_key = {k: step.request[k] for k in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+            calls.append((pause_min, SetupCall(step.service, "DeregisterScalableTarget", target_key)))
+    calls.append((pause_min + 2, SetupCall("sagemaker", "DeleteEndpoint", delete_request)))
+    calls.append((resume_min, SetupCall("sagemaker", "CreateEndpoint", create_request)))
     for step in template.steps:
         if step.service == "application-autoscaling":
-            later = 0 if step.operation == "RegisterScalableTarget" else 2
-            calls.append((on + ready_after_min + later, step))
+            later_min = 0 if step.operation == "RegisterScalableTarget" else 2
+            calls.append((resume_min + ready_after_min + later_min, step))
     schedules = []
     for number, (minute, step) in enumerate(calls, 1):
         schedule = _schedule(minute, step, days, timezone)
         schedules.append({"Name": f"{wb.endpoint_name[:30]}-{number}-{step.operation}", **schedule})
-        given = {**schedules[-1], "Target": {**schedule["Target"], "RoleArn": _ANY_ROLE}}
-        request_checks.validate("scheduler", "CreateSchedule", given)
+        request = {**schedules[-1], "Target": {**schedule["Target"], "RoleArn": _ANY_ROLE}}
+        request_checks.validate("scheduler", "CreateSchedule", request)
     actions = with_those_behind(f"{step.service}:{step.operation}" for _, step in calls) - {_SERVICE_LINKED_ROLE}
     policy = {
         "Version": "2012-10-17",

@@ -21,8 +21,7 @@ from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import differences, read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
-from dgsm_helpers.aws.scaling import restore, scaling_setup
-from dgsm_helpers.aws.scaling.scaling_setup import Setup
+from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
 _STREAMS_WITHIN_S = 120.0
+"""Streams count as live when CloudWatch had them so lately."""
 _TIMEOUT_S = 3600.0
 
 
@@ -248,11 +248,11 @@ def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -
 @contextmanager
 def _scaling_off(wb: Workbook) -> Iterator[list[str]]:
     """Within it no variant is registered; afterwards all is as before. Yields what was put back, once it is."""
-    before: Setup = scaling_setup.read(wb)
+    before = scaling_setup.read(wb)
     restored: list[str] = []
     with termination_raises():
         try:
-            restore.remove_scaling(wb, before)
+            scaling_setup.remove_scaling(wb, before)
             # A change that scaling had begun goes on after the target is gone, and would refuse the update.
             if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
                 raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
@@ -260,12 +260,12 @@ def _scaling_off(wb: Workbook) -> Iterator[list[str]]:
         except BaseException as error:
             try:
                 endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None)
-                back = restore.restore_scaling(wb, before)
+                back = scaling_setup.restore_scaling(wb, before)
                 error.add_note(f"Scaling is on again: {', '.join(back) or 'there was none'}.")
             except (DgsmError, KeyboardInterrupt) as also:
                 error.add_note(f"Scaling is off and could not be put back ({also}): register and apply it again.")
             raise
-        restored += restore.restore_scaling(wb, before)
+        restored += scaling_setup.restore_scaling(wb, before)
 
 
 def _warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tuple[str, ...]:
@@ -293,6 +293,6 @@ def _warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tup
 
 
 def _live_streams(wb: Workbook, state: EndpointState) -> float:
-    """Streams in flight over the variant's instances, as CloudWatch had it within the last two minutes."""
+    """Streams in flight over the variant's instances, as CloudWatch last had it."""
     frame = metrics.metrics(wb, last_s=_STREAMS_WITHIN_S).concurrency["concurrency_mean_streams"].dropna()
     return float(frame.iloc[-1]) * state.variant(wb.variant_name).running if len(frame) else 0.0

@@ -17,6 +17,7 @@ from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.policy import POLICY_NAME, ScalingPolicy
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.rules.weighted_metrics import form_named
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -48,7 +49,7 @@ class WeightedPolicy(ScalingPolicy):
     @property
     def expression(self) -> str:
         """The metric math, over a1, a2… (streams per instance by type), s1… (their sums) and n1… (sample counts)."""
-        return _EXPRESSIONS[self.form]([capacity for _, capacity in self.capacities], self.weights)
+        return form_named(self.form).expression([capacity for _, capacity in self.capacities], self.weights)
 
     def metric(self) -> dict[str, Any]:
         """The CustomizedMetricSpecification: one MetricStat per type and statistic, one expression that is returned."""
@@ -129,7 +130,7 @@ def weighted_policy(
     """A policy for the workbook's variant, to be put on it with ``scaling.apply``.
 
     Args:
-        form: one of ``FORMS``.
+        form: one of ``rules.weighted_metrics.FORMS``.
         capacity_by_type: see `capacities`.
         weights: for ``weighted-streams``: one per type of the pool, adding up to 1; default: equal ones.
         target_share: of the capacity, above 0 and at most 1; for ``weighted-streams`` it becomes weighted streams.
@@ -138,8 +139,7 @@ def weighted_policy(
         InvalidInput: no such form; weights that do not match the pool, or for a form that has none; no such share.
         NotReady, NotFound: see `capacities`.
     """
-    if form not in FORMS:
-        raise InvalidInput(f"There is no weighted form {form!r}.", hint=f"Give one of {', '.join(FORMS)}.")
+    form_named(form)
     by_type = capacities(wb, capacity_by_type)
     chosen = _weights(form, tuple(by_type), weights)
     if not 0 < target_share <= 1:
@@ -230,42 +230,3 @@ def _weights(form: str, types: tuple[str, ...], given: Mapping[str, float] | Non
             hint="Give shares that add up to 1.",
         )
     return tuple(given[t] for t in types)
-
-
-def _weighted_streams(capacities: list[float], weights: tuple[float, ...]) -> str:
-    return " + ".join(f"{weight:.6g}*a{number}" for number, weight in enumerate(weights, 1))
-
-
-def _mean_of_ratios(capacities: list[float], weights: tuple[float, ...]) -> str:
-    ratios = " + ".join(f"a{number}/{capacity:g}" for number, capacity in enumerate(capacities, 1))
-    return f"({ratios})/{len(capacities)}"
-
-
-def _max_of_ratios(capacities: list[float], weights: tuple[float, ...]) -> str:
-    return f"MAX([{', '.join(_filled_ratios(capacities))}])"
-
-
-def _guarded_mean(capacities: list[float], weights: tuple[float, ...]) -> str:
-    populated = " + ".join(f"(FILL(n{number},0)>0)" for number in range(1, len(capacities) + 1))
-    return f"({' + '.join(_filled_ratios(capacities))})/({populated})"
-
-
-def _filled_ratios(capacities: list[float]) -> list[str]:
-    return [f"FILL(a{number},0)/{capacity:g}" for number, capacity in enumerate(capacities, 1)]
-
-
-def _sum_over_sum(capacities: list[float], weights: tuple[float, ...]) -> str:
-    streams = " + ".join(f"FILL(s{number},0)" for number in range(1, len(capacities) + 1))
-    capacity = " + ".join(f"{capacity:g}*FILL(n{number},0)" for number, capacity in enumerate(capacities, 1))
-    return f"({streams})/({capacity})"
-
-
-_EXPRESSIONS = {
-    "weighted-streams": _weighted_streams,
-    "mean-of-ratios": _mean_of_ratios,
-    "max-of-ratios": _max_of_ratios,
-    "guarded-mean": _guarded_mean,
-    "sum-over-sum": _sum_over_sum,
-}
-FORMS = tuple(_EXPRESSIONS)
-"""The forms by name; ``rules.weighted_metrics`` has them as plain functions."""

@@ -90,7 +90,7 @@ def test_missing_endpoint_is_not_found(workbook):
 def test_another_region_works_by_itself(workbook):
     wb = workbook(region="eu-west-1")
     made = deployment.deploy(wb, deployment.plan(wb))
-    assert ":eu-west-1:" in made.endpoint_arn
+    assert ":eu-west-1:" in made.state.arn
     deployment.delete(wb)
     assert everything(wb) == set()
 

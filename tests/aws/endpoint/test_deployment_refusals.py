@@ -76,7 +76,7 @@ def test_requests_sent_are_the_plans_own(scripted):
     script.describe_endpoint("InService")
     lines = []
     made = script.deploy(on_progress=on_change(lines.append))
-    assert (made.reused, made.config_name, made.took_s) == (False, script.plan.config_name, 10.0)
+    assert (made.reused, made.state.config_name, made.took_s) == (False, script.plan.config_name, 10.0)
     assert [line.status for line in lines] == ["Creating", "InService"]
 
 

@@ -144,7 +144,7 @@ def test_update_keeps_name_and_count_and_the_former_config(workbook):
     endpoints.settled(wb)
     other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
     updated = update.update_endpoint(wb, other)
-    assert updated.former_config_name == first.config_name
+    assert updated.former_config_name == first.state.config_name
     assert updated.state.config_name == other.config_name
     assert (updated.state.running, updated.state.instances_by_type["ml.g5.2xlarge"]) == (2, 2)
     assert update.update_endpoint(wb, other).former_config_name is None
@@ -158,7 +158,7 @@ def test_update_that_cannot_start_is_taken_back_and_leaves_nothing_new(workbook,
     with pytest.raises(DeployFailed) as caught:
         update.update_endpoint(wb, deployment.plan(wb, download_timeout_s=1800))
     assert caught.value.kind == "container-failed"
-    assert deployment.status(wb).config_name == first.config_name
+    assert deployment.status(wb).config_name == first.state.config_name
     assert config_names(wb) == before
 
 

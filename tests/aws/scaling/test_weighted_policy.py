@@ -13,7 +13,6 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.scaling import weighted_policy as weighted
 from dgsm_helpers.aws.scaling.weighted_policy import (
     WeightedPolicy,
     capacities,
@@ -70,10 +69,6 @@ def test_mixed_form_is_what_cloudwatch_makes_of_its_expression(form, types):
     assert found is None or found == pytest.approx(expected)
 
 
-def test_mixed_forms_are_the_same_on_both_sides():
-    assert tuple(FORMS) == weighted.FORMS
-
-
 @pytest.mark.parametrize(
     ("a", "b", "mean"), [(5, 2, 0.25), (12, 5, 0.61), (18, 7, 0.89), (14, 6, 0.73)], ids=["in", "hold", "out", "hold2"]
 )
@@ -109,7 +104,7 @@ def test_mixed_forms_without_any_metric_say_nothing_unless_they_fill():
     }
 
 
-@pytest.mark.parametrize("form", weighted.FORMS)
+@pytest.mark.parametrize("form", FORMS)
 def test_mixed_policy_is_put_and_read_back(deployed, form):
     registration.register(deployed, 1, 4)
     policy = weighted_policy(deployed, form, capacity_by_type=POOL)
