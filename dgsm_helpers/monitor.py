@@ -119,7 +119,7 @@ def observe(wb: Workbook, began: datetime) -> Observation:
     )
 
 
-def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None = None) -> operator_alarms.Put:
+def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None = None) -> operator_alarms.AlarmChanges:
     """The alarms and the dashboard that Deepgram's manual recommends, made or brought up to date.
 
     Their thresholds follow from what one instance sustains: the newest measurement, or without one the guide's rule

@@ -96,12 +96,12 @@ def _datapoints(alarm: AlarmState, concurrency: Rows, period_s: int, now: dateti
 def activity_mark(activity: Any) -> Mark:
     """A row of ``observe.activities`` as a mark on the time axis."""
     reasons = ", ".join(activity.not_scaled_reasons)
-    why = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
-    what = f"not scaled: {reasons}" if reasons else f"{activity.description} {activity.status}"
+    cause = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
+    outcome = f"not scaled: {reasons}" if reasons else f"{activity.description} {activity.status}"
     took = f" after {activity.duration_s:.0f} s" if activity.duration_s > 0 else ""
     # Why it failed is what an operator has to know; what AWS says of a success says nothing new.
     failed = f": {activity.message}" if activity.status == "Failed" and activity.message and not reasons else ""
-    text = f"{activity.started:%H:%M:%S} {why}: {what}{took}{failed}"
+    text = f"{activity.started:%H:%M:%S} {cause}: {outcome}{took}{failed}"
     return Mark(activity.started.timestamp(), text, f"{activity.description} {activity.cause}", not reasons)
 
 

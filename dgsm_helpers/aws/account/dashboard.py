@@ -26,7 +26,7 @@ def dashboard_body(
         target_value, knee: lines in the concurrency graph; None leaves one out.
         alarm_arns: alarms whose states are shown.
     """
-    where = ["EndpointName", endpoint_name, "VariantName", variant_name]
+    dimensions = ["EndpointName", endpoint_name, "VariantName", variant_name]
 
     def graph(title: str, *metrics: list[Any], **more: Any) -> dict[str, Any]:
         return {
@@ -35,7 +35,7 @@ def dashboard_body(
         }
 
     def line(metric: str, stat: str, label: str, *, period_s: int = 60, namespace: str = INVOCATION_NAMESPACE):
-        return [namespace, metric, *where, {"stat": stat, "period": period_s, "label": label}]
+        return [namespace, metric, *dimensions, {"stat": stat, "period": period_s, "label": label}]
 
     levels = [("TargetValue", target_value), ("measured capacity of one instance", knee)]
     annotations = [{"label": label, "value": value} for label, value in levels if value is not None]

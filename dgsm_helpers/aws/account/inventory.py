@@ -12,7 +12,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.watch import logs
+from dgsm_helpers.aws.watch import logs, observe
 from dgsm_helpers.errors import DgsmError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Inventory(Table):
     _columns = ("kind", "name", "clean-up", "bills", "found by", "detail")
 
     def _caption(self) -> str:
-        mine = sum(item.ours for item in self.items)
-        return f"Found for endpoint {self.endpoint_name}: {mine} to delete, {len(self.items) - mine} to leave alone"
+        ours = sum(item.ours for item in self.items)
+        return f"Found for endpoint {self.endpoint_name}: {ours} to delete, {len(self.items) - ours} to leave alone"
 
     def _notes(self) -> tuple[str, ...]:
         return self.notes
@@ -68,9 +68,8 @@ def dashboard_prefix(wb: Workbook) -> str:
 
 def is_ours(wb: Workbook, arn: str) -> bool:
     """Whether a SageMaker resource carries the workbook's tag for this endpoint."""
-    wanted = {(tag["Key"], tag["Value"]) for tag in wb.tags}
-    found = {(tag["Key"], tag["Value"]) for tag in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn)}
-    return wanted <= found
+    tags = pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn)
+    return {(tag["Key"], tag["Value"]) for tag in wb.tags} <= {(tag["Key"], tag["Value"]) for tag in tags}
 
 
 def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
@@ -96,17 +95,15 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
 
 def policy_alarms(wb: Workbook) -> tuple[str, ...]:
     """Names of the alarms that target tracking made for the variant and that exist now."""
-    prefix = f"TargetTracking-{wb.resource_id}-Alarm"
-    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix)
-    return tuple(alarm["AlarmName"] for alarm in found)
+    return tuple(alarm.name for alarm in observe.alarm_states(wb))
 
 
 def _tagged_arns(wb: Workbook) -> tuple[frozenset[str], list[str]]:
     """ARNs carrying the workbook's tag whatever their name; the search needs a permission that is often missing."""
     filters = [{"Key": tag["Key"], "Values": [tag["Value"]]} for tag in wb.tags]
     try:
-        found = pages(wb, "resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters)
-        return frozenset(mapping["ResourceARN"] for mapping in found), []
+        tagged = pages(wb, "resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters)
+        return frozenset(mapping["ResourceARN"] for mapping in tagged), []
     except DgsmError as error:
         return frozenset(), [
             f"Searched by name only, then by tag: the account-wide search by tag failed ({error.message})."
@@ -155,8 +152,7 @@ def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]
 
 
 def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
-    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
-    for alarm in found:
+    for alarm in observe.described_alarms(wb, alarm_prefix(wb)):
         yield Item("alarm", alarm["AlarmName"], alarm["AlarmArn"], "name", True, True)
     listed = pages(wb, "cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=dashboard_prefix(wb))
     for entry in listed:
@@ -166,10 +162,10 @@ def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
 def _log_group_note(wb: Workbook) -> list[str]:
     group = logs.group_name(wb.endpoint_name)
     try:
-        found = call(wb, "logs", "DescribeLogGroups", logGroupNamePrefix=group)["logGroups"]
+        groups = call(wb, "logs", "DescribeLogGroups", logGroupNamePrefix=group)["logGroups"]
     except DgsmError:
         return []
-    if not any(entry["logGroupName"] == group for entry in found):
+    if not any(entry["logGroupName"] == group for entry in groups):
         return []
     return [f"SageMaker's log group {group} is kept, as a record; its storage costs cents per GB and month."]
 

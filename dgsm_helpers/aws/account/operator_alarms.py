@@ -14,11 +14,11 @@ from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.dashboard import dashboard_body
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, recommended
-from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
+from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.watch.observe import alarm_states
+from dgsm_helpers.aws.watch.observe import alarm_states, described_alarms
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotReady
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Put(Table):
+class AlarmChanges(Table):
     """What :func:`put` did: names created, changed, and found as they should be; ``alarms`` say why so."""
 
     endpoint_name: str
@@ -57,7 +57,7 @@ def put(
     knee: int | None = None,
     first_chunk_ms: float | None = None,
     sns_topic_arn: str | None = None,
-) -> Put:
+) -> AlarmChanges:
     """Make the alarms and the dashboard, or bring them up to date; nothing is written that is as it should be.
 
     They cost cents a month each (a dashboard $3 beyond the first three); clean-up finds and deletes them.
@@ -101,7 +101,7 @@ def put(
     outcome, name = _put_dashboard(wb, knee)
     names_by_outcome[outcome].append(name)
     created, updated, unchanged = (tuple(names) for names in names_by_outcome.values())
-    return Put(wb.endpoint_name, created, updated, unchanged, alarms, tuple(warnings))
+    return AlarmChanges(wb.endpoint_name, created, updated, unchanged, alarms, tuple(warnings))
 
 
 def remove(wb: Workbook) -> tuple[str, ...]:
@@ -122,15 +122,14 @@ def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Sequence[Mapping[str, st
 
 
 def _held(wb: Workbook) -> dict[str, dict[str, Any]]:
-    found = pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=alarm_prefix(wb))
-    return {alarm["AlarmName"]: alarm for alarm in found}
+    return {alarm["AlarmName"]: alarm for alarm in described_alarms(wb, alarm_prefix(wb))}
 
 
-def _same(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+def _same(request: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
     def plain(value: Any) -> Any:
         return sorted(map(str, value)) if isinstance(value, list) else value
 
-    return held.get("ActionsEnabled", True) and all(plain(held.get(key)) == plain(v) for key, v in wanted.items())
+    return held.get("ActionsEnabled", True) and all(plain(held.get(key)) == plain(v) for key, v in request.items())
 
 
 def _knee(wb: Workbook, given: int | None, measured: Mapping[str, Any] | None) -> tuple[int, str]:
@@ -173,9 +172,9 @@ def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     held = call_or_none(wb, "cloudwatch", "GetDashboard", DashboardName=name)
     if held is not None and held["DashboardBody"] == body:
         return "unchanged", name
-    what = "created" if held is None else "updated"
+    outcome = "created" if held is None else "updated"
     answer = call(wb, "cloudwatch", "PutDashboard", DashboardName=name, DashboardBody=body)
     problems = [message.get("Message", "") for message in answer.get("DashboardValidationMessages") or ()]
     if problems:
         raise AwsCallFailed(f"CloudWatch took dashboard {name} with complaints: {'; '.join(problems)}.")
-    return what, name
+    return outcome, name

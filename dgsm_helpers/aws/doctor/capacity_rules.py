@@ -19,8 +19,8 @@ def evidence_fits(s: Snapshot) -> RuleAnswer:
         return unknown("no capacity has been measured for this endpoint", _MEASURE)
     taken, knee = s.evidence["fingerprint"], s.knee
     upper = s.evidence["infeasible_min"]
-    found = f"{knee} streams per instance ({f'{upper} fail' if upper else 'its end was not reached'}), "
-    found += f"measured {s.evidence['measured_at'][:10]} on {taken['instance_type']}"
+    result = f"{knee} streams per instance ({f'{upper} fail' if upper else 'its end was not reached'}), "
+    result += f"measured {s.evidence['measured_at'][:10]} on {taken['instance_type']}"
     stale = []
     if s.model_package_arn and taken["model_package_arn"] != s.model_package_arn:
         stale.append(f"of {taken['model_package_arn'].rpartition('model-package/')[2]}")
@@ -29,9 +29,9 @@ def evidence_fits(s: Snapshot) -> RuleAnswer:
     if taken["region"] != s.region:
         stale.append(f"in {taken['region']}")
     if stale:
-        return warn(f"{found}; that is {' and '.join(stale)}", f"It may not hold here. {_MEASURE}")
+        return warn(f"{result}; that is {' and '.join(stale)}", f"It may not hold here. {_MEASURE}")
     others = [t for t in s.variant.instance_types if t != taken["instance_type"]]
-    return ok(found + (f"; not measured on {', '.join(others)}" if others else ""))
+    return ok(result + (f"; not measured on {', '.join(others)}" if others else ""))
 
 
 def target_below_knee(s: Snapshot) -> RuleAnswer:

@@ -200,11 +200,11 @@ def _edits(s: Snapshot, policy: PolicyState, alarm: PolicyAlarm) -> Iterator[tup
 
 def _metric_edits(s: Snapshot, alarm: PolicyAlarm) -> Iterator[tuple[str, bool]]:
     _, endpoint, _, variant = s.resource_id.split("/")
-    wanted = (INVOCATION_NAMESPACE, CONCURRENCY, {"EndpointName": endpoint, "VariantName": variant})
-    if (alarm.namespace, alarm.metric, dict(alarm.dimensions)) != wanted:
-        where = ", ".join(f"{k}={v}" for k, v in alarm.dimensions.items())
+    followed = (INVOCATION_NAMESPACE, CONCURRENCY, {"EndpointName": endpoint, "VariantName": variant})
+    if (alarm.namespace, alarm.metric, dict(alarm.dimensions)) != followed:
+        dimensions = ", ".join(f"{k}={v}" for k, v in alarm.dimensions.items())
         watched = f"{alarm.namespace} {alarm.metric}".strip() or "an expression"
-        yield f"the {alarm.state.side} alarm watches {watched} of {where or 'nothing'}", True
+        yield f"the {alarm.state.side} alarm watches {watched} of {dimensions or 'nothing'}", True
 
 
 def _rule_edits(state: AlarmState) -> Iterator[tuple[str, bool]]:
@@ -216,8 +216,8 @@ def _rule_edits(state: AlarmState) -> Iterator[tuple[str, bool]]:
     waits_s = state.datapoints_to_alarm * (state.period_s or 0)
     # Twice: AWS may choose other numbers one day, an edit that matters is further off.
     if not datapoints * period_s / 2 <= waits_s <= datapoints * period_s * 2:
-        found = f"{state.datapoints_to_alarm} × {state.period_s} s"
-        yield f"the {side} alarm waits for {found} (AWS's: {datapoints} × {period_s} s)", False
+        wait = f"{state.datapoints_to_alarm} × {state.period_s} s"
+        yield f"the {side} alarm waits for {wait} (AWS's: {datapoints} × {period_s} s)", False
     if state.missing_data != "missing":
         yield f"the {side} alarm treats missing data as {state.missing_data}", False
 

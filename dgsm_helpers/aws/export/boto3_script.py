@@ -35,9 +35,9 @@ def _head(template: Template) -> Iterator[str]:
     yield f'AWS_REGION = os.environ.get("AWS_REGION", "{template.region}")'
     for parameter in template.parameters:
         name = parameter.name.upper()
-        given = "" if parameter.default is None else f', "{parameter.default}"'
-        read = f'os.environ["{name}"]' if parameter.default is None else f'os.environ.get("{name}"{given})'
-        yield f"{name} = {read}  # {parameter.about}"
+        default = parameter.default
+        reader = f'os.environ["{name}"]' if default is None else f'os.environ.get("{name}", "{default}")'
+        yield f"{name} = {reader}  # {parameter.about}"
 
 
 def _literal(value: Any, depth: int) -> str:

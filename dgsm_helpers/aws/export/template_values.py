@@ -72,13 +72,13 @@ def parametrised(setup: Setup) -> Template:
     values = _Values(setup.endpoint_name)
     steps = tuple(SetupCall(s.service, s.operation, values.replaced(s.request)) for s in setup.steps)
     name = TemplateParameter("endpoint_name", "name of the endpoint", setup.endpoint_name, value=setup.endpoint_name)
-    return Template(setup.endpoint_name, setup.region, steps, (name, *values.found.values()), setup.notes)
+    return Template(setup.endpoint_name, setup.region, steps, (name, *values.parameters.values()), setup.notes)
 
 
 class _Values:
     def __init__(self, endpoint_name: str) -> None:
         self._endpoint_name = endpoint_name
-        self.found: dict[str, TemplateParameter] = {}
+        self.parameters: dict[str, TemplateParameter] = {}
 
     def replaced(self, value: Any, key: str = "", within: Mapping[str, Any] | None = None) -> Any:
         """The same tree with `Text` where a parameter goes; ``key`` and ``within`` say where the value stands."""
@@ -124,9 +124,9 @@ class _Values:
         return Text(tuple(part for part in (before, TemplateRef("endpoint_name"), after) if part))
 
     def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> Text:
-        known = next((p for p in self.found.values() if p.value == value), None)
+        known = next((p for p in self.parameters.values() if p.value == value), None)
         if known is None:
-            taken = sum(other == name or other.startswith(f"{name}_") for other in self.found)
-            unique = f"{name}_{taken + 1}" if name in self.found else name
-            known = self.found[unique] = TemplateParameter(unique, about, secret=secret, value=value)
+            taken = sum(other == name or other.startswith(f"{name}_") for other in self.parameters)
+            unique = f"{name}_{taken + 1}" if name in self.parameters else name
+            known = self.parameters[unique] = TemplateParameter(unique, about, secret=secret, value=value)
         return Text((TemplateRef(known.name),))

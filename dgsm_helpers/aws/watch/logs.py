@@ -1,7 +1,4 @@
-"""The newest lines of the containers' log, for a deployment that waits or has failed.
-
-The lines of a container's log that are known, and what they mean. Pure.
-"""
+"""The lines of a container's log that are known with what they mean, and the newest lines of a deployment's log."""
 
 from __future__ import annotations
 
@@ -111,13 +108,13 @@ def recent(wb: Workbook, *, since: datetime | None) -> tuple[str, ...] | None:
     group = group_name(wb.endpoint_name)
     try:
         streams = call(wb, "logs", "DescribeLogStreams", logGroupName=group, orderBy="LastEventTime", descending=True)
-        mine = [s for s in streams["logStreams"] if since is None or _written_ms(s) >= since.timestamp() * 1000]
-        events = [event for stream in mine[:_STREAMS] for event in _events(wb, group, stream["logStreamName"])]
+        written = [s for s in streams["logStreams"] if since is None or _written_ms(s) >= since.timestamp() * 1000]
+        events = [event for stream in written[:_STREAMS] for event in _events(wb, group, stream["logStreamName"])]
     except NotFound:
         return None
     except DgsmError:
         return ()
-    if not mine:
+    if not written:
         return None
     return tuple(message.rstrip() for _, message in sorted(events))
 

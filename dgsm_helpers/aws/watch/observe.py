@@ -28,6 +28,7 @@ __all__ = [
     "activity_frame",
     "alarm_states",
     "alarms",
+    "described_alarms",
     "history",
     "instances",
     "metrics",
@@ -62,8 +63,12 @@ class ScalingActivity:
 
 def alarm_states(wb: Workbook) -> tuple[AlarmState, ...]:
     """The alarms that target tracking keeps on the variant, the high one first; found by their name's prefix."""
-    prefix = f"TargetTracking-{wb.resource_id}-Alarm"
-    return read_alarms(pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix))
+    return read_alarms(described_alarms(wb, f"TargetTracking-{wb.resource_id}-Alarm"))
+
+
+def described_alarms(wb: Workbook, prefix: str) -> Iterator[dict[str, Any]]:
+    """The alarms whose names begin with ``prefix``, as DescribeAlarms shows them."""
+    return pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix)
 
 
 def alarms(wb: Workbook) -> pd.DataFrame:
@@ -181,10 +186,10 @@ def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None,
         if pd.isna(row.desired_instances) or row.status in ("Failed", "Overridden"):
             continue
         count = int(row.desired_instances)
-        why = f"{row.trigger} {row.alarm_side}".strip() or "activity"
-        yield row.started, count, None, f"{why}: desired {count}"
+        reason = f"{row.trigger} {row.alarm_side}".strip() or "activity"
+        yield row.started, count, None, f"{reason}: desired {count}"
         if row.status == "Successful" and not pd.isna(row.ended):
-            yield row.ended, None, count, f"{why}: {count} running"
+            yield row.ended, None, count, f"{reason}: {count} running"
 
 
 def _table(kind: type, rows: Iterable[Any]) -> pd.DataFrame:

@@ -67,14 +67,14 @@ def usage(wb: Workbook, capacity_by_type: Mapping[str, float]) -> PoolUsage:
         capacity_by_type: streams that one instance of each type sustains (``weighted.capacities``).
     """
     counts = endpoint_state.status(wb).variant(wb.variant_name).instances_by_type
-    found = metrics.metrics(wb, last_s=_WITHIN_S)
+    recent = metrics.metrics(wb, last_s=_WITHIN_S, frames=("concurrency", "by_type"))
     rows = []
     for instance_type, capacity in capacity_by_type.items():
         count = counts.get(instance_type, 0)
-        frame, column = found.by_type, f"concurrency_mean_streams/{instance_type}"
+        frame, column = recent.by_type, f"concurrency_mean_streams/{instance_type}"
         if len(capacity_by_type) == 1:
             # With one type SageMaker keeps no series of its own for it.
-            frame, column = found.concurrency, "concurrency_mean_streams"
+            frame, column = recent.concurrency, "concurrency_mean_streams"
         means = frame[column].dropna().tolist() if column in frame else []
         mean = float(means[-1]) if means else 0.0
         rows.append(TypeUsage(instance_type, count, mean * count, capacity * count))
@@ -102,13 +102,13 @@ def wait_within(
     """
     began = wb.now()
     while True:
-        now = usage(wb, capacity_by_type)
-        seen = now.streams >= streams - 0.5
-        if seen and now.share <= share and endpoint_state.status(wb).status == "InService":
-            return now
+        usage_now = usage(wb, capacity_by_type)
+        is_within = usage_now.streams >= streams - 0.5 and usage_now.share <= share
+        if is_within and endpoint_state.status(wb).status == "InService":
+            return usage_now
         if (wb.now() - began).total_seconds() > timeout_s:
             raise NotReady(
-                f"After {timeout_s:g} s: {now}.",
+                f"After {timeout_s:g} s: {usage_now}.",
                 hint=f"It was to be at most {share:.0%}. Look at observe.story(wb): the fleet may be at its maximum, "
                 "or no type has capacity.",
             )

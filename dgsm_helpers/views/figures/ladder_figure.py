@@ -268,11 +268,11 @@ def _numbers(places: Sequence[tuple[float, int]], y: float) -> list[str]:
 def _headline(state: LadderState) -> str:
     low, high = bracket(state.points)
     if high is None:
-        found = f"at least {low} streams" if low else "nothing proven yet"
+        interval = f"at least {low} streams" if low else "nothing proven yet"
     else:
-        found = f"between {low} and {high} streams"
+        interval = f"between {low} and {high} streams"
     doing = escape(state.said) if state.said else ("measuring" if state.running else "done")
-    return f"<div><b>{escape(state.endpoint_name)}</b>: {found} · {len(state.points)} rungs · {doing}</div>"
+    return f"<div><b>{escape(state.endpoint_name)}</b>: {interval} · {len(state.points)} rungs · {doing}</div>"
 
 
 def _progress(state: LadderState) -> str:

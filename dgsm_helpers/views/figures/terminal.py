@@ -89,12 +89,12 @@ def _axis(state: LiveState, columns: int) -> str:
 def _by_column(points: Sequence[tuple[float, float]], state: LiveState, columns: int) -> list[float | None]:
     """The highest value of each column's time; None where there is none."""
     start_s = state.now.timestamp() - state.window_s
-    found: list[float | None] = [None] * columns
+    highest: list[float | None] = [None] * columns
     for time_s, value in points:
         column = int((time_s - start_s) / state.window_s * columns)
         if 0 <= column < columns and isfinite(value):
-            found[column] = max(value, found[column] or 0.0)
-    return found
+            highest[column] = max(value, highest[column] or 0.0)
+    return highest
 
 
 def _steps(points: Sequence[tuple[float, float]], state: LiveState, columns: int) -> list[float | None]:

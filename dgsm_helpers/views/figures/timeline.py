@@ -117,7 +117,7 @@ def _add_concurrency(figure: go.Figure, frame: pd.DataFrame, target_value: float
         raise InvalidInput(
             "There is no concurrency to draw in this window.", hint="Ask for a longer one, or stream something."
         )
-    low, mean, high = (shown[f"concurrency_{what}_streams"] for what in ("min", "mean", "max"))
+    low, mean, high = (shown[f"concurrency_{statistic}_streams"] for statistic in ("min", "mean", "max"))
     no_line = {"width": 0, "shape": "hv"}
     figure.add_scatter(x=shown.index, y=low, line=no_line, showlegend=False, hoverinfo="skip", row=row, col=1)
     figure.add_scatter(
@@ -172,7 +172,7 @@ def _add_activities(figure: go.Figure, frame: pd.DataFrame, *, row: int) -> None
             y=[0.25] * len(shown),
             mode="markers",
             marker={"symbol": symbol, "size": 11 if scaled else 7, "color": palette.ALARM},
-            hovertext=[_told(activity) for activity in shown.itertuples(index=False)],
+            hovertext=[_description(activity) for activity in shown.itertuples(index=False)],
             hoverinfo="text+x",
             name=name,
             row=row,
@@ -180,7 +180,7 @@ def _add_activities(figure: go.Figure, frame: pd.DataFrame, *, row: int) -> None
         )
 
 
-def _told(activity: Any) -> str:
+def _description(activity: Any) -> str:
     """The activity in AWS's words, wrapped for the box under the pointer."""
     reasons = ", ".join(activity.not_scaled_reasons)
     parts = (f"{activity.status}: {activity.description}", activity.cause, reasons)

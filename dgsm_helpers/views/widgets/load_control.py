@@ -54,15 +54,15 @@ class LoadControl(Shown):
 
     def set(self, streams: int) -> None:
         """Hold so many streams from now on, between none and the ceiling; callable from any thread."""
-        wanted = min(max(streams, 0), self.ceiling)
+        count = min(max(streams, 0), self.ceiling)
         with self._lock:
             try:
-                self.load.set(wanted)
+                self.load.set(count)
             except InvalidInput as error:
                 self._text.value = f"⚠ {error}"
                 return
-            self._text.value = f"{wanted} streams wanted"
-            self._slider.value = wanted
+            self._text.value = f"{count} streams wanted"
+            self._slider.value = count
 
     def _step(self, by: int) -> None:
         with self._lock:

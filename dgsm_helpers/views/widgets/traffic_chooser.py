@@ -50,7 +50,7 @@ class TrafficChooser(Shown):
         try:
             self.traffic = read()
         except DgsmError as error:
-            self._text.value = f"⚠ {escape(str(error))} It is still {self._told()}"
+            self._text.value = f"⚠ {escape(str(error))} It is still {self._sentence()}"
             return
         self._show()
 
@@ -66,8 +66,8 @@ class TrafficChooser(Shown):
         return traffic_from(bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed)
 
     def _show(self) -> None:
-        self._text.value = self._told()
+        self._text.value = self._sentence()
 
-    def _told(self) -> str:
+    def _sentence(self) -> str:
         name = escape(self.traffic.name)
         return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again."
