@@ -124,7 +124,9 @@ def test_the_dashboard_shows_target_capacity_and_every_alarm(watched):
 
 def test_the_policys_own_alarms_are_never_touched(watched):
     def policy_alarms():
-        found = watched.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
+        found = watched.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"TargetTracking-{watched.resource_id}-")[
+            "MetricAlarms"
+        ]
         return {alarm["AlarmName"]: alarm["AlarmConfigurationUpdatedTimestamp"] for alarm in found}
 
     before = policy_alarms()
