@@ -5,7 +5,7 @@ and drops streams by hand, `Live` shows the endpoint meanwhile.
 
 Afterwards: `observe` reads metrics, instances, alarms and activities once, and draws them.
 
-Logs: `log_tail` reads the newest lines, `known_log_lines` explains them.
+Logs: `log_tail` reads the newest lines and explains those it knows.
 
 Judging: `examine` is the doctor; `put_alarms` makes the operators' alarms and dashboard, `remove_alarms` takes them
 away; `write_report` writes one offline page.
@@ -26,7 +26,6 @@ from dgsm_helpers.aws.doctor.snapshot import Expected
 from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.aws.watch import observe as observing
 from dgsm_helpers.aws.watch.container_logs import tail as log_tail
-from dgsm_helpers.aws.watch.logs import Known as known_log_lines
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.file_load import FileLoad
 from dgsm_helpers.load.transport.recordings import bundled_recording
@@ -48,7 +47,6 @@ __all__ = [
     "LoadControl",
     "examine",
     "file_load",
-    "known_log_lines",
     "log_tail",
     "observe",
     "put_alarms",

@@ -5,15 +5,16 @@
 `ScalingPolicy` is the guide's policy as a value; `apply` puts it on the target, `verify` reads back what AWS made of
 it, `cli_commands` prints the same as the AWS CLI takes it.
 
-`suspended` pauses scaling inside a ``with`` block; `schedule` changes the bounds at set hours; `remove` takes target
-and policy away.
+`suspended` pauses scaling inside a ``with`` block, `resume` ends what suspended it otherwise; `schedule` changes the
+bounds at set hours; `remove` takes target and policy away.
 """
 
 from __future__ import annotations
 
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.registration import apply, register, remove, verify
+from dgsm_helpers.aws.scaling.scalable_target import resume_scaling as resume
 from dgsm_helpers.aws.scaling.scalable_target import suspended
 from dgsm_helpers.aws.scaling.scheduled_actions import put as schedule
 
-__all__ = ["ScalingPolicy", "apply", "cli_commands", "register", "remove", "schedule", "suspended", "verify"]
+__all__ = ["ScalingPolicy", "apply", "cli_commands", "register", "remove", "resume", "schedule", "suspended", "verify"]

@@ -122,7 +122,7 @@ def back_test(
 def _policy_created(wb: Workbook) -> datetime:
     created = [policy.created for policy in scalable_target.policies(wb) if policy.created]
     if not created:
-        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: scaling.apply(wb).")
+        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: register.apply(wb).")
     return max(created)
 
 

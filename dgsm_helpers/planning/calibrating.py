@@ -135,7 +135,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
         # What a metric of the account's own counts is not known, so that it cannot be played as concurrency.
         policies.append(tracking if tracking.metric == "high-resolution" else replace(tracking, metric="metric-math"))
     if not policies:
-        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: scaling.apply(wb).")
+        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: register.apply(wb).")
     count = None if initial_count is None else min(max(initial_count, target.min_capacity), target.max_capacity)
     return ScalingPlan(
         name=f"as applied to {wb.endpoint_name}",

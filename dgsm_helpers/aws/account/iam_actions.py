@@ -43,7 +43,7 @@ IAM_ACTIONS = (
     IamAction("iam:PassRole", "deploy", ""),
     IamAction("servicequotas:ListServiceQuotas", "deploy", "00 01 02 03 04 05 06", managed=False),
     IamAction("pricing:GetProducts", "deploy", "00 01 02 03 04 05 06", managed=False),
-    IamAction("sagemaker:InvokeEndpoint", "invoke", "01"),
+    IamAction("sagemaker:InvokeEndpoint", "invoke", "01 04"),
     IamAction("sagemaker:InvokeEndpointWithBidirectionalStream", "invoke", "01 03 04 05 06"),
     IamAction("application-autoscaling:RegisterScalableTarget", "scaling", "02 03 04 06", sometimes="05"),
     IamAction("application-autoscaling:DeregisterScalableTarget", "scaling", "99"),

@@ -38,10 +38,10 @@ def target_below_knee(s: Snapshot) -> RuleAnswer:
     """Scaling starts before an instance is overloaded."""
     target, knee = s.target_value, s.knee
     if target is None:
-        return unknown(_NO_TARGET, "scaling.apply(wb, policy)")
+        return unknown(_NO_TARGET, "register.apply(wb, policy)")
     if knee is None:
         return unknown(f"TargetValue {target:g}, and no capacity measured to compare it with", _MEASURE)
-    fix = f"Apply a target of at most {GUIDE_HIGH * knee:.1f}: scaling.apply(wb, ScalingPolicy(target_value=…))."
+    fix = f"Apply a target of at most {GUIDE_HIGH * knee:.1f}: register.apply(wb, ScalingPolicy(target_value=…))."
     if target > knee:
         return stop(f"TargetValue {target:g} is above the {knee} streams that one instance sustains", fix)
     if target > GUIDE_HIGH * knee:
@@ -52,7 +52,7 @@ def target_below_knee(s: Snapshot) -> RuleAnswer:
 def target_at_least_one(s: Snapshot) -> RuleAnswer:
     """A single stream does not drive the fleet to its maximum."""
     if s.target_value is None:
-        return unknown(_NO_TARGET, "scaling.apply(wb, policy)")
+        return unknown(_NO_TARGET, "register.apply(wb, policy)")
     if s.target_value < 1:
         return stop(
             f"TargetValue {s.target_value:g} is below one request: any single stream scales out up to the maximum",
@@ -64,13 +64,13 @@ def target_at_least_one(s: Snapshot) -> RuleAnswer:
 def max_covers_peak(s: Snapshot) -> RuleAnswer:
     """The maximum is enough for the most streams at once."""
     if s.target is None or s.target_value is None:
-        return unknown("no target with a policy to compare with", "scaling.register(wb), scaling.apply(wb, policy)")
+        return unknown("no target with a policy to compare with", "register.register(wb), register.apply(wb, policy)")
     peak, seen = _peak(s)
     if peak is None:
         return unknown(f"{_unseen(s)} and no peak given", "Give Expected(peak_streams=…) or --peak-streams.")
     most, target = s.target.max_capacity, s.target_value
     need = max(ceil(peak / target - 1e-9), 1)
-    raised = f"Raise the maximum to at least {need}: scaling.register(wb, {s.target.min_capacity}, {need})."
+    raised = f"Raise the maximum to at least {need}: register.register(wb, {s.target.min_capacity}, {need})."
     if s.knee is not None and peak > most * s.knee:
         return stop(f"{seen}; {most} instances sustain {most * s.knee}", raised)
     if need > most:
@@ -79,7 +79,7 @@ def max_covers_peak(s: Snapshot) -> RuleAnswer:
         times = f"{len(s.at_max)} time{'s' * (len(s.at_max) > 1)}, last at {max(s.at_max):%Y-%m-%d %H:%M} UTC"
         return warn(
             f"AWS did not scale out because the maximum of {most} was reached: {times}",
-            f"Raise the maximum: scaling.register(wb, {s.target.min_capacity}, {most + 1}) or more.",
+            f"Raise the maximum: register.register(wb, {s.target.min_capacity}, {most + 1}) or more.",
         )
     return ok(f"{seen} need {need} of {most} instances")
 
@@ -87,7 +87,7 @@ def max_covers_peak(s: Snapshot) -> RuleAnswer:
 def min_covers_bursts(s: Snapshot) -> RuleAnswer:
     """The minimum takes what arrives until new instances serve."""
     if s.target is None or s.target_value is None:
-        return unknown("no target with a policy to compare with", "scaling.register(wb), scaling.apply(wb, policy)")
+        return unknown("no target with a policy to compare with", "register.register(wb), register.apply(wb, policy)")
     lag_s, per_min = s.reaction_s, s.expected.growth_per_min
     grown = s.traffic.growth(lag_s) if per_min is None else per_min / 60 * lag_s
     if per_min is None and not s.traffic.streams:
@@ -111,7 +111,7 @@ def min_covers_bursts(s: Snapshot) -> RuleAnswer:
 def bounds_hold_running(s: Snapshot) -> RuleAnswer:
     """What runs is within the registered bounds."""
     if s.target is None:
-        return unknown("the variant is not registered", "scaling.register(wb)")
+        return unknown("the variant is not registered", "register.register(wb)")
     least, most, running = s.target.min_capacity, s.target.max_capacity, s.running
     if least <= running <= most:
         return ok(f"{running} running, bounds {least} to {most}")
@@ -122,14 +122,14 @@ def bounds_hold_running(s: Snapshot) -> RuleAnswer:
         )
     return warn(
         f"{running} running, bounds {least} to {most}: AWS takes the surplus away, and its streams with it",
-        "Register bounds that hold what runs: scaling.register(wb, …).",
+        "Register bounds that hold what runs: register.register(wb, …).",
     )
 
 
 def bounds_leave_room(s: Snapshot) -> RuleAnswer:
     """There is something to scale."""
     if s.target is None:
-        return unknown("the variant is not registered", "scaling.register(wb)")
+        return unknown("the variant is not registered", "register.register(wb)")
     if s.target.min_capacity == s.target.max_capacity:
         return warn(f"min and max are both {s.target.min_capacity}: the policy has nothing to scale", "Raise max.")
     return ok(f"{s.target.min_capacity} to {s.target.max_capacity}")
@@ -138,7 +138,7 @@ def bounds_leave_room(s: Snapshot) -> RuleAnswer:
 def cooldowns(s: Snapshot) -> RuleAnswer:
     """Scale-in waits as long as a stream lasts, scale-out does not wait long."""
     if not s.concurrency_policies:
-        return unknown(_NO_TARGET, "scaling.apply(wb, policy)")
+        return unknown(_NO_TARGET, "register.apply(wb, policy)")
     held = s.concurrency_policies[0].configuration
     out_s, in_s = held.get("ScaleOutCooldown", 300), held.get("ScaleInCooldown", 300)
     text = f"out {out_s} s, in {in_s} s"

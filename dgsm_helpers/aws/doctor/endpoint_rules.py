@@ -9,7 +9,7 @@ from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
 from dgsm_helpers.families import family_of
 
 IDLE_AFTER = timedelta(days=2)
-_LOST = "SageMaker replaces what was lost; container_logs.tail(wb) says why, if the container wrote it."
+_LOST = "SageMaker replaces what was lost; monitor.log_tail(wb) says why, if the container wrote it."
 _DEPLOY_PAGE = "Deepgram, deploy-amazon-sagemaker"
 _AWS_POOLS = "AWS, SageMaker instance pools"
 
@@ -34,9 +34,7 @@ def errors_lately(s: Snapshot) -> RuleAnswer:
     if not counts:
         return ok("no failed request in the last hour")
     listed = ", ".join(f"{name} {count:.0f}" for name, count in counts.items())
-    return warn(
-        f"last hour: {listed}", "Read the container's log: container_logs.tail(wb) explains the lines it knows."
-    )
+    return warn(f"last hour: {listed}", "Read the container's log: monitor.log_tail(wb) explains the lines it knows.")
 
 
 def metric_present(s: Snapshot) -> RuleAnswer:

@@ -29,14 +29,14 @@ _RECORDED = {"high": (">", 3, 10), "low": ("<", 90, 10)}
 _STATISTICS = ("Average", "Maximum")
 """It is unsettled which of the two AWS takes; no other was seen."""
 _SETTLING = timedelta(minutes=5)
-_APPLY = "Put the policy again, AWS then makes its alarms anew: scaling.apply(wb, policy)."
+_APPLY = "Put the policy again, AWS then makes its alarms anew: register.apply(wb, policy)."
 
 
 def registered(s: Snapshot) -> RuleAnswer:
     """The variant is a scalable target."""
     if s.target is None:
         other = f"; {', '.join(s.elsewhere)} is" if s.elsewhere else ""
-        return stop(f"{s.resource_id} is not registered{other}", "scaling.register(wb, min_capacity, max_capacity)")
+        return stop(f"{s.resource_id} is not registered{other}", "register.register(wb, min_capacity, max_capacity)")
     return ok(f"{s.target.min_capacity} to {s.target.max_capacity} instances")
 
 
@@ -44,7 +44,7 @@ def policy_applied(s: Snapshot) -> RuleAnswer:
     """Something decides when to scale."""
     if s.policies:
         return ok(", ".join(f"{p.name} ({p.policy_type})" for p in s.policies))
-    return stop(f"{s.resource_id} has no scaling policy", "scaling.apply(wb, policy)")
+    return stop(f"{s.resource_id} has no scaling policy", "register.apply(wb, policy)")
 
 
 def policy_on_this_variant(s: Snapshot) -> RuleAnswer:
@@ -65,14 +65,14 @@ def policy_on_this_variant(s: Snapshot) -> RuleAnswer:
 def policy_metric(s: Snapshot) -> RuleAnswer:
     """The policy follows open streams, every ten seconds."""
     if not s.tracking:
-        return unknown("there is no target-tracking policy", "scaling.apply(wb, policy)")
+        return unknown("there is no target-tracking policy", "register.apply(wb, policy)")
     metrics = {p.name: predefined_metric(p) for p in s.tracking}
     if PREDEFINED_METRIC in metrics.values():
         return ok(PREDEFINED_METRIC)
     if "SageMakerVariantInvocationsPerInstance" in metrics.values():
         return stop(
             "InvocationsPerInstance counts a stream once, when it opens: minutes of open streams are invisible to it",
-            f"Use {PREDEFINED_METRIC}: scaling.apply(wb, policy).",
+            f"Use {PREDEFINED_METRIC}: register.apply(wb, policy).",
         )
     return warn(
         "a customized metric: AWS evaluates it per minute, so it reacts in minutes instead of tens of seconds",
@@ -83,7 +83,7 @@ def policy_metric(s: Snapshot) -> RuleAnswer:
 def not_suspended(s: Snapshot) -> RuleAnswer:
     """Nobody left scaling suspended."""
     if s.target is None:
-        return unknown("the variant is not registered", "scaling.register(wb)")
+        return unknown("the variant is not registered", "register.register(wb)")
     kinds = (
         ("scale-out", s.target.suspension.scale_out),
         ("scale-in", s.target.suspension.scale_in),
@@ -93,11 +93,7 @@ def not_suspended(s: Snapshot) -> RuleAnswer:
     if not held:
         return ok("nothing is suspended")
     text = f"suspended: {', '.join(held)}"
-    return (
-        stop(text, "scaling.resume_scaling(wb)")
-        if s.target.suspension.scale_out
-        else warn(text, "scaling.resume_scaling(wb)")
-    )
+    return stop(text, "register.resume(wb)") if s.target.suspension.scale_out else warn(text, "register.resume(wb)")
 
 
 def scale_in_allowed(s: Snapshot) -> RuleAnswer:
@@ -114,7 +110,7 @@ def scale_in_allowed(s: Snapshot) -> RuleAnswer:
 def alarms_exist(s: Snapshot) -> RuleAnswer:
     """The alarms that the policies name are there."""
     if not s.tracking:
-        return unknown("there is no target-tracking policy", "scaling.apply(wb, policy)")
+        return unknown("there is no target-tracking policy", "register.apply(wb, policy)")
     problems: list[str] = []
     existing = [alarm.state for alarm in s.alarms.values()]
     for policy in s.tracking:
@@ -163,8 +159,8 @@ def activities_succeed(s: Snapshot) -> RuleAnswer:
     time, message = max(s.failures)
     text = f"{len(s.failures)} failed in {days} days, the last at {time:%Y-%m-%d %H:%M} UTC: {message}"
     fix = (
-        "Look at observe.activities(wb): without capacity give the pool more types, without quota request an increase, "
-        "and for a container that does not start read container_logs.tail(wb)."
+        "Read the activities (04_monitor): without capacity give the pool more types, without quota request more, "
+        "and for a container that does not start read monitor.log_tail(wb)."
     )
     if s.last_success is not None and s.last_success > time:
         return warn(f"{text}; one has succeeded since", fix)

@@ -138,7 +138,7 @@ def refuse_zero_quota(wb: Workbook, plan: DeploymentPlan) -> None:
     if zero:
         raise QuotaExceeded(
             f"The quota of {', '.join(zero)} is 0 in {wb.region}, which fails the whole deployment.",
-            hint=f'Drop it with preflight.without_zero_quota(wb), or request "{quota_name(zero[0])}".',
+            hint=f'Drop it with deploy.choose_pool(wb), or request "{quota_name(zero[0])}".',
         )
 
 

@@ -31,7 +31,7 @@ _BY_REASON: tuple[tuple[str, str], ...] = (
 )
 
 _NEXT_STEP = {
-    "quota": 'Request "<type> for endpoint usage" in Service Quotas, or drop it: preflight.without_zero_quota(wb).',
+    "quota": 'Request "<type> for endpoint usage" in Service Quotas, or drop it: deploy.choose_pool(wb).',
     "capacity": "Add further instance types to the pool, or try another region or a later time.",
     "driver": "Pin InferenceAmiVersion al2023-ami-sagemaker-inference-gpu-4-1, as the plan's default does.",
     "not-subscribed": "Subscribe to the listing in AWS Marketplace with this account, then deploy again.",

@@ -59,7 +59,7 @@ def policy_alarms(wb: Workbook, policies: Sequence[PolicyState]) -> tuple[AlarmS
 
 def not_registered(wb: Workbook) -> NotFound:
     """The error that the variant is not registered."""
-    return NotFound(f"{wb.resource_id} is not registered as a scalable target.", hint="scaling.register(wb) first.")
+    return NotFound(f"{wb.resource_id} is not registered as a scalable target.", hint="register.register(wb) first.")
 
 
 def require_target(wb: Workbook) -> Target:

@@ -221,21 +221,21 @@ def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
 
 def _target_problems(target: Target | None, min_capacity: int | None, max_capacity: int | None) -> list[str]:
     if target is None:
-        return ["The variant is not registered as a scalable target: scaling.register(wb)."]
+        return ["The variant is not registered as a scalable target: register.register(wb)."]
     problems = []
     for bound, expected, registered in (
         ("min", min_capacity, target.min_capacity),
         ("max", max_capacity, target.max_capacity),
     ):
         if expected is not None and expected != registered:
-            text = f"The registered {bound} capacity is {registered}, not {expected}: scaling.register(wb, …)."
+            text = f"The registered {bound} capacity is {registered}, not {expected}: register.register(wb, …)."
             problems.append(text)
     kinds = (
         ("Scale-in", target.suspension.scale_in),
         ("Scale-out", target.suspension.scale_out),
         ("Scheduled scaling", target.suspension.scheduled),
     )
-    problems += [f"{kind} is suspended: scaling.resume_scaling(wb)." for kind, is_suspended in kinds if is_suspended]
+    problems += [f"{kind} is suspended: register.resume(wb)." for kind, is_suspended in kinds if is_suspended]
     return problems
 
 
@@ -244,13 +244,13 @@ def _policy_problems(policies: tuple[PolicyState, ...], expected: ScalingPolicy 
     state = next((policy for policy in policies if policy.name == name), None)
     if state is None:
         others = ", ".join(policy.name for policy in policies)
-        return [f"There is no policy {name}{f' (but {others})' if others else ''}: scaling.apply(wb, policy)."]
+        return [f"There is no policy {name}{f' (but {others})' if others else ''}: register.apply(wb, policy)."]
     if isinstance(expected, str):
         return []
     asked = {"DisableScaleIn": False, **expected.to_request()}
     held = {"DisableScaleIn": False, **state.configuration}
     return [
-        f"{key} of policy {name} is {held.get(key)}, not {value}: scaling.apply(wb, policy)."
+        f"{key} of policy {name} is {held.get(key)}, not {value}: register.apply(wb, policy)."
         for key, value in asked.items()
         if held.get(key) != value
     ]
@@ -262,8 +262,8 @@ def _alarm_problems(policies: tuple[PolicyState, ...], alarms: tuple[AlarmState,
         if policy.policy_type != "TargetTrackingScaling":
             continue
         missing = policy.missing_alarms(alarms)
-        problems += [f"Alarm {name} is missing: scaling.apply(wb, policy) makes it again." for name in missing]
+        problems += [f"Alarm {name} is missing: register.apply(wb, policy) makes it again." for name in missing]
         if not missing and (sides := policy.missing_sides(alarms)):
             lacking = " and ".join(sides)
-            problems.append(f"Policy {policy.name} has no {lacking} alarm: scaling.apply(wb, policy) makes it again.")
+            problems.append(f"Policy {policy.name} has no {lacking} alarm: register.apply(wb, policy) makes it again.")
     return problems

@@ -127,7 +127,7 @@ def weighted_policy(
     disable_scale_in: bool = False,
     name: str = POLICY_NAME,
 ) -> WeightedPolicy:
-    """A policy for the workbook's variant, to be put on it with ``scaling.apply``.
+    """A policy for the workbook's variant, to be put on it with ``register.apply``.
 
     Args:
         form: one of ``rules.weighted_metrics.FORMS``.

@@ -49,6 +49,11 @@ class Tail(Table):
     lines: tuple[LogLine, ...]
 
     @property
+    def known(self) -> Known:
+        """The table of lines that are worth knowing, whether they are here or not."""
+        return Known()
+
+    @property
     def instances(self) -> tuple[str, ...]:
         """The instances that wrote, in order of their first line."""
         return tuple(dict.fromkeys(line.instance for line in self.lines))

@@ -109,7 +109,7 @@ def wait_within(
         if (wb.now() - began).total_seconds() > timeout_s:
             raise NotReady(
                 f"After {timeout_s:g} s: {usage_now}.",
-                hint=f"It was to be at most {share:.0%}. Look at observe.story(wb): the fleet may be at its maximum, "
+                hint=f"It was to be at most {share:.0%}. Read the activities: the fleet may be at its maximum, "
                 "or no type has capacity.",
             )
         wb.sleep(_POLL_S)
