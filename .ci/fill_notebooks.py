@@ -32,6 +32,8 @@ def fill(notebook: Path, folder: Path) -> None:
             cell.execution_count = executed[cell.id].execution_count
             cell.outputs = executed[cell.id].outputs
             for output in cell.outputs:
+                # Without its kernel a widget's view shows an error; the HTML beside it is what a reader sees.
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
                 if "execution_count" in output:
                     output.execution_count = cell.execution_count
     notebook.write_text(nbformat.writes(committed, indent=1).rstrip() + "\n", encoding="utf-8")
