@@ -133,6 +133,37 @@ def test_tests_stand_in_the_folder_of_what_they_test():
     assert halls <= {folder.split("/")[0] for folder in tests}
 
 
+def clocks_of(source):
+    """The lines of a test that wait for a time or measure one."""
+    timing = {"sleep", "monotonic", "perf_counter", "process_time", "Timer"}
+    called = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        node.lineno
+        for node in called
+        if getattr(node.func, "attr", getattr(node.func, "id", "")) in timing
+        and getattr(getattr(node.func, "value", None), "id", "time") in ("time", "threading")
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=name_of)
+def test_no_test_depends_on_how_fast_the_machine_is(path):
+    """What must come is waited for with `kit.waiting`; speed is judged in benchmarks."""
+    assert not clocks_of(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "time.sleep(1)",
+        "assert time.monotonic() - began < 2",
+        "threading.Timer(0.3, kill)",
+        "from time import sleep\nsleep(1)",
+    ],
+)
+def test_every_way_to_watch_the_clock_is_seen(source):
+    assert clocks_of(source)
+
+
 def test_the_readme_names_every_notebook_of_the_series():
     readme = (ROOT / "README.md").read_text()
     assert not [path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem not in readme]

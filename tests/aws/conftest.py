@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 from kit import endpoints
 
 from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
 
@@ -115,3 +116,12 @@ def deployed(embedded, request):
     wb = endpoints.deployed(open_workbook("local", home=embedded.home, endpoint_name=name))
     yield wb
     deployment.delete(wb)
+
+
+@pytest.fixture
+def scaled(deployed):
+    """The module's endpoint, registered 1 to 4 with the guide's policy; not registered afterwards."""
+    registration.register(deployed)
+    registration.apply(deployed)
+    yield deployed
+    registration.remove(deployed)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from kit.call_counter import counted_calls
 
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.pin import one_instance
-
-
-@pytest.fixture
-def scaled(deployed):
-    registration.register(deployed)
-    registration.apply(deployed)
-    yield deployed
-    registration.remove(deployed)
 
 
 def test_each_part_is_read_once_and_only_when_it_is_used(scaled):

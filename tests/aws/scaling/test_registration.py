@@ -19,15 +19,6 @@ from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, SpendNotConfirmed, UnsupportedFeature
 
 
-@pytest.fixture
-def scaled(deployed):
-    """The deployed endpoint, registered 1 to 4 with the guide's policy."""
-    registration.register(deployed)
-    registration.apply(deployed)
-    yield deployed
-    registration.remove(deployed)
-
-
 def test_guides_settings_are_read_back_as_they_were_put(scaled):
     state = registration.verify(scaled, ScalingPolicy(), min_capacity=1, max_capacity=4)
     assert state.ok, state.problems

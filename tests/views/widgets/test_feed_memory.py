@@ -132,4 +132,4 @@ def test_memory_is_flat_over_two_thousand_refreshes(offline):
     html, after = refresh(REFRESHES)
     assert "<b>dg</b> InService" in html
     assert (after - before) / 1000 < ALLOWED_KB
-    assert max(len(series) for series in feed._series) <= WINDOW_S / 10 + 1
+    assert len(feed.state().concurrency) <= WINDOW_S / 10 + 1

@@ -23,7 +23,8 @@ def threads(name):
 
 wb = open_workbook("local", endpoint_name="dg-widgets")
 """
-BEGIN = "load = Load(wb); load.set(1); view = Live(wb, load=load, every_s=0.2).start()"
+PARTS = "; (start, stop, _, window, _), picture = view.widget.children[0].children, view.widget.children[1]"
+BEGIN = "load = Load(wb); load.set(1); view = Live(wb, load=load, every_s=0.2).start()" + PARTS
 
 
 class Kernel:
@@ -121,30 +122,32 @@ def kernel(shared_kernel):
 
 @pytest.mark.parametrize("thread", ["main", "subshell"])
 def test_widgets_may_be_touched_from_any_thread_of_the_kernel(kernel, thread):
-    kernel.run("load = Load(wb); view = Live(wb, load=load, every_s=0.2); control = LoadControl(wb, load, ceiling=3)")
+    kernel.run(
+        "load = Load(wb); view = Live(wb, load=load, every_s=0.2); control = LoadControl(wb, load, ceiling=3)" + PARTS
+    )
     subshell = kernel.subshell() if thread == "subshell" else None
-    kernel.click("view._start_button", subshell)
-    kernel.comes("view.running and '<svg' in view._html.value")
+    kernel.click("start", subshell)
+    kernel.comes("view.running and '<svg' in picture.value")
     kernel.click("control.widget.children[2]", subshell)
-    kernel.comes("'3 of 3 streams open' in view._html.value")
-    kernel.tell("view._window", {"method": "update", "state": {"index": 0}, "buffer_paths": []}, subshell)
-    kernel.comes("'15 min ago' in view._html.value")
-    kernel.click("view._stop_button", subshell)
-    kernel.comes("not view.running and view._stop_button.disabled and threads('dgsm-live') == 0")
+    kernel.comes("'3 of 3 streams open' in picture.value")
+    kernel.tell("window", {"method": "update", "state": {"index": 0}, "buffer_paths": []}, subshell)
+    kernel.comes("'15 min ago' in picture.value")
+    kernel.click("stop", subshell)
+    kernel.comes("not view.running and stop.disabled and threads('dgsm-live') == 0")
 
 
 def test_running_a_cell_again_leaves_one_view_and_one_load(kernel):
     for _ in range(3):
         kernel.run(BEGIN, cell="a")
     kernel.comes("threads('dgsm-live') == threads('dgsm-load') == 1")
-    kernel.comes("'1 of 1 streams open' in view._html.value")
+    kernel.comes("'1 of 1 streams open' in picture.value")
     assert kernel.value("view.running")
 
 
 def test_running_a_cell_again_ends_the_view_that_it_only_started_by_a_click(kernel):
-    cell = "load = Load(wb); view = Live(wb, load=load, every_s=0.2)"
+    cell = "load = Load(wb); view = Live(wb, load=load, every_s=0.2)" + PARTS
     kernel.run(cell, cell="b")
-    kernel.click("view._start_button")
+    kernel.click("start")
     kernel.comes("threads('dgsm-live') == 1")
     kernel.run(cell, cell="b")
     kernel.comes("threads('dgsm-live') == 0 and threads('dgsm-load') == 1")
@@ -163,7 +166,7 @@ def test_two_loads_of_one_cell_live_side_by_side(kernel):
 def test_interrupting_the_kernel_stops_the_view_whether_a_cell_runs_or_not(kernel, busy, tmp_path):
     # A cell that awaits is cancelled by ipykernel when it wakes up next, hence the short one.
     kernel.run(BEGIN, cell="a")
-    kernel.comes("view.running and '<svg' in view._html.value")
+    kernel.comes("view.running and '<svg' in picture.value")
     begun = tmp_path / "begun"
     request = kernel.send(f"open({str(begun)!r}, 'w').close(); {busy}") if busy else None
     if request:
