@@ -29,7 +29,8 @@ def everything(workbook):
     )
     body = '{"widgets": []}'
     cloudwatch.put_dashboard(DashboardName=f"{inventory.dashboard_prefix(wb)}main", DashboardBody=body)
-    return wb
+    yield wb
+    deletion.delete(wb)
 
 
 def test_everything_is_found_and_nothing_touched(everything):
