@@ -7,8 +7,9 @@ both are refused before anything is run.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +139,19 @@ def run_notebook(
         raise InvalidInput(f"{output} is the notebook itself.", hint="Give another output folder.")
     began = time.monotonic()
     failed_cell, error = None, ""
+    execute = partial(
+        papermill.execute_notebook,
+        notebook.resolve(),
+        output.resolve(),
+        values,
+        cwd=notebook.resolve().parent,
+        execution_timeout=int(timeout_s),
+        # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
+        extra_arguments=["--log-level=ERROR"],
+        progress_bar={"desc": notebook.stem, "leave": True} if progress_bar else False,
+    )
     try:
-        papermill.execute_notebook(
-            notebook.resolve(),
-            output.resolve(),
-            values,
-            cwd=notebook.resolve().parent,
-            execution_timeout=int(timeout_s),
-            # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
-            extra_arguments=["--log-level=ERROR"],
-            progress_bar={"desc": notebook.stem, "leave": True} if progress_bar else False,
-        )
+        _with_second_start(execute)
     except PapermillExecutionError as failure:
         failed_cell, error = failure.exec_count, f"{failure.ename}: {failure.evalue}"
     except CellTimeoutError:
@@ -164,6 +167,20 @@ def run_notebook(
         error=error,
         values=_finish(output),
     )
+
+
+def _with_second_start(execute: Callable[[], object]) -> None:
+    """Execute, and once more when the kernel died before it ran anything.
+
+    Kernels that start at the same moment can be given the same ports, and the later one dies (jupyter_client chooses
+    ports before the kernel binds them).
+    """
+    try:
+        execute()
+    except RuntimeError as failure:
+        if "died before replying" not in str(failure):
+            raise
+        execute()
 
 
 def run_notebooks(

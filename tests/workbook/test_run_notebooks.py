@@ -7,7 +7,13 @@ import json
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
-from dgsm_helpers.workbook.run_notebooks import check_parameters, parameters_of, run_notebook, run_notebooks
+from dgsm_helpers.workbook.run_notebooks import (
+    _with_second_start,
+    check_parameters,
+    parameters_of,
+    run_notebook,
+    run_notebooks,
+)
 
 PARAMETERS = """name: str = "x"  # a name
 count: int = 1  # how many
@@ -130,3 +136,22 @@ def test_notebooks_after_one_that_failed_are_not_run(write_notebook, tmp_path):
     good = write_notebook("good.ipynb", "a: int = 1  # one", "a")
     assert not run_notebooks([bad, good], {}, tmp_path / "out")
     assert not (tmp_path / "out" / "good.ipynb").exists()
+
+
+def test_a_kernel_that_died_before_it_ran_anything_is_started_once_more():
+    starts = iter([RuntimeError("Kernel died before replying to kernel_info"), None])
+
+    def execute():
+        if failure := next(starts):
+            raise failure
+
+    _with_second_start(execute)
+    assert list(starts) == []
+
+
+def test_a_kernel_that_cannot_start_is_said():
+    def execute():
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    with pytest.raises(RuntimeError, match="died before"):
+        _with_second_start(execute)
