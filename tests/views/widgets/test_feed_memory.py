@@ -67,6 +67,12 @@ def answers(clock):
         "DesiredInstanceCount": 1,
         "InstancePools": [{"InstanceType": "ml.g6.2xlarge", "CurrentInstanceCount": 1}],
     }
+    configured = {
+        "VariantName": "AllTraffic",
+        "ModelName": "m",
+        "InitialInstanceCount": 1,
+        "InstancePools": [{"InstanceType": "ml.g6.2xlarge", "Priority": 1}],
+    }
     return {
         "DescribeEndpoint": lambda _: {
             "EndpointName": "dg",
@@ -76,7 +82,11 @@ def answers(clock):
             "CreationTime": BEGIN - timedelta(days=1),
             "ProductionVariants": [variant],
         },
-        "DescribeEndpointConfig": lambda _: {"ProductionVariants": [{**variant, "InitialInstanceCount": 1}]},
+        "DescribeEndpointConfig": lambda _: {
+            "EndpointConfigName": "c",
+            "EndpointConfigArn": "arn",
+            "ProductionVariants": [configured],
+        },
         "GetMetricData": metrics,
         "DescribeAlarms": lambda _: {"MetricAlarms": []},
         "DescribeScalingActivities": lambda _: {"ScalingActivities": [activity(m) for m in range(0, 500, 10)]},
