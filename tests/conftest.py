@@ -25,6 +25,25 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 
+LONG_S = 900
+"""A test that is allowed this long takes minutes."""
+WORKERS = 4
+AFTER = 20
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin what takes minutes early, on every worker: none is then left alone with it at the end."""
+    limits = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("timeout"))}
+    long = [item for item in items if limits.get(item, 0) >= LONG_S]
+    others = [item for item in items if limits.get(item, 0) < LONG_S]
+    ordered: list[pytest.Item] = []
+    for worker in range(WORKERS):
+        # xdist hands out as many equal stretches as there are workers.
+        stretch = others[worker * len(others) // WORKERS : (worker + 1) * len(others) // WORKERS]
+        ordered += [*stretch[:AFTER], *long[worker::WORKERS], *stretch[AFTER:]]
+    items[:] = ordered
+
+
 @dataclass(frozen=True)
 class Embedded:
     """The embedded AWS of this test run: its state folder, how to reach it, and the environment of `dgsm local env`."""

@@ -30,7 +30,7 @@ def test_throttling_is_retried_by_the_client_and_passes(fault, workbook):
     assert wb.client("sagemaker").list_endpoints()["Endpoints"] is not None
 
 
-def test_lasting_throttling_is_a_typed_error(fault, workbook):
+def test_lasting_throttling_is_a_typed_error(fault, workbook, hasty_retries):
     wb = workbook()
     fault("throttling", service="sagemaker")
     with pytest.raises(Throttled, match="DescribeEndpoint"):

@@ -89,7 +89,7 @@ def test_nothing_is_made_without_confirmed_spending(scripted):
 def test_zero_quota_stops_before_anything_is_made(scripted):
     script = Script(scripted)
     script.quotas(0)
-    with pytest.raises(QuotaExceeded, match="without_zero_quota"):
+    with pytest.raises(QuotaExceeded, match=r"deploy\.choose_pool"):
         script.deploy()
 
 

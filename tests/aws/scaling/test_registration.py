@@ -123,7 +123,7 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
         registration.register(workbook())
     with pytest.raises(NotFound, match=r"has no variant 'Other' \(it has: AllTraffic\)"):
         registration.register(dataclasses.replace(deployed, variant_name="Other"))
-    with pytest.raises(NotFound, match=r"scaling\.register"):
+    with pytest.raises(NotFound, match=r"register\.register"):
         registration.apply(deployed)
     with pytest.raises(NotFound):
         scalable_target.suspend_scaling(deployed)

@@ -106,7 +106,7 @@ def test_schedule_that_only_aws_can_read_is_listed_without_a_next_time(scripted)
 
 
 def test_schedule_needs_a_registered_target(deployed):
-    with pytest.raises(NotFound, match=r"scaling\.register"):
+    with pytest.raises(NotFound, match=r"register\.register"):
         scheduled_actions.put(deployed, "morning", MORNING, min_capacity=2)
 
 
