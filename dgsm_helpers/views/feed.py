@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pandas as pd  # in the cell's thread: in another it takes a notebook for a terminal, and cuts frames to its width
+
 from dgsm_helpers.aws.core.money import cost_so_far
 from dgsm_helpers.aws.core.price_list import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment
@@ -34,8 +36,6 @@ from dgsm_helpers.views.live_state import LiveState, Mark, Rows
 from dgsm_helpers.views.picture import activity_mark, changes_since, drawn_alarm, error_sentence, load_sentence, points
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
     from dgsm_helpers.aws.scaling.scaling_state import AlarmState
     from dgsm_helpers.load.transport.background_load import Load

@@ -136,6 +136,13 @@ def test_widgets_may_be_touched_from_any_thread_of_the_kernel(kernel, thread):
     kernel.comes("not view.running and stop.disabled and threads('dgsm-live') == 0")
 
 
+def test_frames_are_shown_as_in_any_notebook_although_the_view_refreshes_in_a_thread(kernel):
+    kernel.run(BEGIN, cell="frames")
+    kernel.comes("'<svg' in picture.value")
+    # What pandas chooses in a notebook; where it takes one for a terminal it chooses 0, the terminal's width.
+    assert kernel.value("__import__('pandas').get_option('display.max_columns')") == 20
+
+
 def test_running_a_cell_again_leaves_one_view_and_one_load(kernel):
     for _ in range(3):
         kernel.run(BEGIN, cell="a")
