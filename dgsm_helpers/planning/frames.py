@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.planning.comparing import can_be_applied
-from dgsm_helpers.rules.assumptions import GRADES
+from dgsm_helpers.rules.model import GRADES, ScalingModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dgsm_helpers.planning.comparing import Played
-    from dgsm_helpers.rules.model import ScalingModel
     from dgsm_helpers.simulate.merits import Merits
     from dgsm_helpers.simulate.scaling_plan import ScalingPlan
     from dgsm_helpers.simulate.sweep import Outcome

@@ -17,8 +17,7 @@ import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.assumptions import Assumption
-from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.model import Assumption, ScalingModel
 from dgsm_helpers.simulate.engine import Run
 
 _STARTS_WANTED = 3

@@ -1,4 +1,4 @@
-"""The rules are functions of their arguments: no file, no clock, no environment, no chance of their own."""
+"""The rules are functions of their arguments: no file but the package's own data, no clock, environment or chance."""
 
 from __future__ import annotations
 

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.assumptions import GRADES
 from dgsm_helpers.rules.decision import AlarmReading, Change, PolicySignals, State
-from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.model import GRADES, ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
 
@@ -385,3 +384,8 @@ def test_assumptions_show_value_source_and_grade():
     assert (row.value, row.grade, row.source) == ("Maximum", "READ", "describe-alarms")
     chosen = {r.name: r for r in ScalingModel(reaction_overhead_s=120.0).assumptions()}
     assert chosen["reaction_overhead_s"].grade == "CHOSEN"
+
+
+def test_every_value_of_the_model_is_an_assumption_with_a_row():
+    values = [item.name for item in dataclasses.fields(ScalingModel) if item.name != "evidence"]
+    assert [row.name for row in ScalingModel().assumptions()][: len(values)] == values
