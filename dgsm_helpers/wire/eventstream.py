@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple
-from uuid import UUID
 from zlib import crc32
+
+from botocore.eventstream import EventStreamHeaderParser, ParserError
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -35,20 +36,16 @@ _PRELUDE = struct.Struct("!III")
 _LENGTHS = struct.Struct("!II")
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
-_I64 = struct.Struct("!q")
-
-_INT_WIDTH = {2: 1, 3: 2, 4: 4, 5: 8}
+_END_NAME = "\0"
+_END_MARK = b"\x01\0\x00"
+"""A header of the name ``_END_NAME`` with the value True."""
 
 
 class FrameError(InvalidInput):
     """The bytes are not an event stream; nothing after them can be read."""
 
 
-class Timestamp(int):
-    """A header of the timestamp type: milliseconds since 1970."""
-
-
-type HeaderValue = str | bytes | bool | int | Timestamp | UUID
+type HeaderValue = str | bytes | bool | int
 type DataType = Literal["UTF8", "BINARY"]
 
 
@@ -124,72 +121,28 @@ def _message(frame: bytes, head_length: int) -> Message:
 # Inner header blocks repeat on every chunk of a stream, so most parses are a dictionary look-up.
 @lru_cache(maxsize=512)
 def decode_headers(block: bytes) -> Mapping[str, HeaderValue]:
-    """Parse a header block; read-only, as it is shared.
+    """Parse a header block (botocore's parser); read-only, as it is shared. Timestamps are milliseconds since 1970.
 
     Raises:
-        FrameError: unknown type or truncated value.
+        FrameError: unknown type, a name that stands twice, or a truncated value.
     """
-    headers: dict[str, HeaderValue] = {}
-    position, end = 0, len(block)
     try:
-        while position < end:
-            name_end = position + 1 + block[position]
-            name = block[position + 1 : name_end].decode()
-            kind = block[name_end]
-            value, position = _decode_value(kind, block, name_end + 1)
-            headers[name] = value
-    except (IndexError, struct.error, UnicodeDecodeError) as error:
+        headers = EventStreamHeaderParser().parse(block + _END_MARK)
+    except (struct.error, KeyError, UnicodeDecodeError, ParserError) as error:
         raise FrameError(f"Event stream header block cannot be read: {error}.") from error
-    if position != end:
+    # The parser takes a truncated last value as it is, which then has swallowed the mark behind it.
+    if headers.pop(_END_NAME, None) is not True:
         raise FrameError("Event stream header block ends inside a value.")
     return MappingProxyType(headers)
 
 
-def _decode_value(kind: int, block: bytes, at: int) -> tuple[HeaderValue, int]:
-    if kind in (6, 7):
-        (length,) = _U16.unpack_from(block, at)
-        end = at + 2 + length
-        raw = block[at + 2 : end]
-        return (raw.decode() if kind == 7 else raw), end
-    if kind in (0, 1):
-        return kind == 0, at
-    if kind in _INT_WIDTH:
-        end = at + _INT_WIDTH[kind]
-        return int.from_bytes(block[at:end], "big", signed=True), end
-    if kind == 8:
-        return Timestamp(_I64.unpack_from(block, at)[0]), at + 8
-    if kind == 9:
-        raw = block[at : at + 16]
-        if len(raw) < 16:
-            raise FrameError("Event stream header block ends inside a value.")
-        return UUID(bytes=raw), at + 16
-    raise FrameError(f"Event stream header type {kind} is unknown.")
-
-
-def encode_headers(headers: Mapping[str, HeaderValue]) -> bytes:
-    """A header block. Integers take the smaller of the 32- and 64-bit types."""
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """A header block of texts, the only type that SageMaker's messages have besides a frame's date and signature."""
     parts = []
     for name, value in headers.items():
-        raw_name = name.encode()
-        parts.append(bytes((len(raw_name),)) + raw_name + _encode_value(value))
+        raw_name, raw_value = name.encode(), value.encode()
+        parts += [bytes((len(raw_name),)), raw_name, b"\x07", _U16.pack(len(raw_value)), raw_value]
     return b"".join(parts)
-
-
-def _encode_value(value: HeaderValue) -> bytes:
-    match value:
-        case bool():
-            return b"\x00" if value else b"\x01"
-        case str():
-            raw = value.encode()
-            return b"\x07" + _U16.pack(len(raw)) + raw
-        case bytes():
-            return b"\x06" + _U16.pack(len(value)) + value
-        case Timestamp():
-            return b"\x08" + _I64.pack(value)
-        case int():
-            return b"\x04" + struct.pack("!i", value) if -(1 << 31) <= value < 1 << 31 else b"\x05" + _I64.pack(value)
-        case UUID():
-            return b"\x09" + value.bytes
 
 
 def encode(head: bytes, payload: bytes) -> bytes:

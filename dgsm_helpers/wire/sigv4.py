@@ -22,7 +22,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.wire import eventstream
-from dgsm_helpers.wire.eventstream import FrameError, Message, Timestamp
+from dgsm_helpers.wire.eventstream import FrameError, Message
 
 SERVICE = "sagemaker"
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -289,8 +289,8 @@ def _read_signed_head(head: bytes) -> tuple[int, bytes, bytes]:
     ):
         date_ms = int.from_bytes(head[len(_DATE_HEAD) : _DATE_LENGTH], "big", signed=True)
         return date_ms, head[:_DATE_LENGTH], head[-32:]
-    headers = dict(eventstream.decode_headers(head))
-    signature, date = headers.pop(":chunk-signature", None), headers.get(":date")
-    if not isinstance(signature, bytes) or not isinstance(date, Timestamp):
+    headers = eventstream.decode_headers(head)
+    signature, date = headers.get(":chunk-signature"), headers.get(":date")
+    if not isinstance(signature, bytes) or not isinstance(date, int):
         raise SignatureRefused("InvalidSignatureException", "An event must carry :date and :chunk-signature.")
-    return int(date), eventstream.encode_headers(headers), signature
+    return date, head.replace(_SIGNATURE_HEAD + signature, b"", 1), signature

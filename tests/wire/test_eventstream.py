@@ -13,7 +13,6 @@ from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.wire.eventstream import (
     Decoder,
     FrameError,
-    Timestamp,
     decode,
     decode_headers,
     encode,
@@ -26,22 +25,13 @@ from dgsm_helpers.wire.eventstream import (
 # Small alphabets: Hypothesis builds its Unicode tables for seconds otherwise.
 NAMES = st.text("abcXYZ019-:", min_size=1, max_size=30)
 TEXT = st.text("aZ é漢🎤\n\0", max_size=50)
-VALUES = st.one_of(
-    TEXT,
-    st.binary(max_size=50),
-    st.booleans(),
-    st.integers(-(1 << 63), (1 << 63) - 1),
-    st.integers(0, 4_000_000_000_000).map(Timestamp),
-    st.uuids(),
-)
-HEADERS = st.dictionaries(NAMES, VALUES, max_size=6)
+HEADERS = st.dictionaries(NAMES, TEXT, max_size=6)
 
 
 @given(HEADERS, st.binary(max_size=2000))
 def test_what_is_encoded_decodes_to_itself(headers, payload):
     message = decode(encode(encode_headers(headers), payload))
     assert dict(message.headers) == headers
-    assert {k: type(v) for k, v in message.headers.items()} == {k: type(v) for k, v in headers.items()}
     assert message.payload == payload
 
 
@@ -73,18 +63,17 @@ def test_garbage_is_refused_or_waited_for_but_never_crashes(garbage):
         assert isinstance(refused, DgsmError)
 
 
-@given(
-    st.dictionaries(NAMES, st.one_of(TEXT, st.binary(max_size=40), st.booleans(), st.uuids()), max_size=5),
-    st.binary(max_size=500),
-)
+@given(HEADERS, st.binary(max_size=500))
 def test_bytes_equal_those_of_awss_encoder(headers, payload):
     assert encode(encode_headers(headers), payload) == EventMessage(headers=headers, payload=payload).encode()
 
 
-def test_timestamps_are_those_of_awss_encoder():
+def test_headers_of_awss_encoder_are_read_whatever_their_type():
     when = datetime(2026, 11, 24, 10, 0, 0, 123000, tzinfo=UTC)
-    ms = Timestamp((when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
-    assert encode(encode_headers({":date": ms}), b"") == EventMessage(headers={":date": when}).encode()
+    headers = {":date": when, "id": uuid.UUID(int=1), "raw": b"\0\1", "yes": True, "no": False, "text": "é"}
+    block = decode(EventMessage(headers=headers, payload=b"").encode()).head
+    ms = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert dict(decode_headers(block)) == headers | {":date": ms, "id": uuid.UUID(int=1).bytes}
 
 
 def test_botocore_reads_parts_exceptions_and_errors():
@@ -115,7 +104,9 @@ def test_two_messages_where_one_is_expected_are_refused():
         decode(payload_part(b"a") + payload_part(b"b"))
 
 
-def test_truncated_uuid_is_refused():
-    block = encode_headers({"id": uuid.UUID(int=1)})
-    with pytest.raises(FrameError):
-        decode_headers(block[:-1])
+@pytest.mark.parametrize("value", [uuid.UUID(int=1), b"bytes", "text", True])
+def test_a_truncated_value_is_refused(value):
+    block = decode(EventMessage(headers={"first": "one", "name": value}, payload=b"").encode()).head
+    for cut in range(1, len(block) - len(encode_headers({"first": "one"}))):
+        with pytest.raises(FrameError):
+            decode_headers(block[:-cut])
