@@ -16,7 +16,7 @@ from dgsm_helpers.errors import CredentialsProblem
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience
+from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience, wait_for_end
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 
@@ -52,7 +52,7 @@ class LeanTransport:
         stop: asyncio.Event | None = None,
         recorder: TraceRecorder | None = None,
     ) -> StreamTrace:
-        """One session; arguments and outcome as `sdk_transport.run_stream`."""
+        """One session; arguments and outcome as `SdkTransport.run`."""
         options = options or ListenOptions()
         recorder = recorder or TraceRecorder(label="stream", transport=self.name)
         begin = recorder.now() + begin_in_s
@@ -73,7 +73,10 @@ class LeanTransport:
         if not recorder.done:
             stream.due = max(begin, recorder.now())
             self._schedule(stream)
-            await self._until_ended(stream, recorder)
+            try:
+                await wait_for_end(stream.ended, recorder, self._patience.silence_s)
+            finally:
+                stream.give_up()
         return recorder.trace()
 
     async def close(self) -> None:
@@ -82,20 +85,6 @@ class LeanTransport:
         for connection in self._connections:
             connection.close()
         await asyncio.sleep(0)
-
-    async def _until_ended(self, stream: LeanStream, recorder: TraceRecorder) -> None:
-        silence_s = self._patience.silence_s
-        try:
-            while not stream.ended.done():
-                left_s = silence_s
-                if recorder.close_was_sent:
-                    left_s = recorder.last_message_s + silence_s - recorder.now()
-                if left_s <= 0:
-                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {silence_s:g} s and no end.")
-                    break
-                await asyncio.wait({stream.ended}, timeout=left_s)
-        finally:
-            stream.give_up()
 
     async def _connection(self) -> Http2Client:
         async with self._connecting:

@@ -12,6 +12,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,39 +44,36 @@ def stream_recording(
     recording: Recording | None = None,
     *,
     options: ListenOptions | None = None,
-    chunk_ms: int = 100,
-    offset_s: float = 0.0,
     duration_s: float | None = None,
-    loop: bool = False,
 ) -> StreamTrace:
     """Stream a recording (the bundled sample by default) to the workbook's endpoint in real time and wait for its end.
 
-    Works inside a running event loop too (a notebook's kernel has one): the session runs in a thread of its own.
+    ``duration_s`` ends it sooner. Works inside a running event loop too (a notebook's kernel has one): the session runs
+    in a thread of its own.
 
     Raises:
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
-        InvalidInput: impossible chunk length or duration (`recordings.chunks`).
+        InvalidInput: the duration is not positive.
     """
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
-    audio = chunks(recording, chunk_ms=chunk_ms, offset_s=offset_s, duration_s=duration_s, loop=loop)
+    audio = chunks(recording, duration_s=duration_s, loop=False)
     options = options or ListenOptions(sample_rate=recording.sample_rate)
     check_reachable(target)
-    return run_blocking(run_stream(target, audio, options=options, chunk_ms=chunk_ms))
+    return run_blocking(SdkTransport(target).run(audio, options=options))
 
 
 def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in a thread with its own event loop; an error or an interrupt reaches the caller."""
-    outcome: list[T] = []
-    failure: list[BaseException] = []
+    outcome: Future[T] = Future()
     loop = stream_loop()
     task = loop.create_task(work)
 
     def run() -> None:
         try:
-            outcome.append(loop.run_until_complete(task))
+            outcome.set_result(loop.run_until_complete(task))
         except BaseException as error:
-            failure.append(error)
+            outcome.set_exception(error)
         finally:
             close_loop(loop)
 
@@ -87,9 +85,7 @@ def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(timeout=5)
         raise
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    return outcome.result()
 
 
 def stream_loop() -> asyncio.AbstractEventLoop:
@@ -118,6 +114,18 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
+async def wait_for_end(ended: asyncio.Future[None], recorder: TraceRecorder, silence_s: float) -> None:
+    """Wait for a stream's end; once all is sent, only until the server has said nothing for ``silence_s``."""
+    while not ended.done():
+        left_s = silence_s
+        if recorder.close_was_sent or recorder.done:
+            left_s += recorder.last_message_s - recorder.now()
+        if left_s <= 0:
+            recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {silence_s:g} s and no end.")
+            break
+        await asyncio.wait({ended}, timeout=left_s)
+
+
 class SdkTransport:
     """Streams over AWS's client, each with a connection of its own; `LeanTransport` has the same methods."""
 
@@ -126,143 +134,122 @@ class SdkTransport:
     def __init__(self, target: StreamTarget, *, patience: Patience = PATIENCE) -> None:
         self._target, self._patience = target, patience
 
-    async def run(self, audio: Iterable[bytes], **how: Any) -> StreamTrace:
-        """One session (`run_stream`)."""
-        return await run_stream(self._target, audio, patience=self._patience, **how)
+    async def run(
+        self,
+        audio: Iterable[bytes],
+        *,
+        options: ListenOptions | None = None,
+        chunk_ms: int = 100,
+        begin_in_s: float = 0.0,
+        stop: asyncio.Event | None = None,
+        recorder: TraceRecorder | None = None,
+    ) -> StreamTrace:
+        """One session: open, send ``audio`` in real time, ``CloseStream``, read to the end.
+
+        The first chunk is due ``begin_in_s`` seconds from now, or when the server has accepted if that is later; every
+        further chunk ``chunk_ms`` after the one before. ``stop`` ends the audio early, cleanly.
+        """
+        options = options or ListenOptions()
+        recorder = recorder or TraceRecorder(label="stream", transport=self.name)
+        begin = recorder.now() + begin_in_s
+        client = await sdk_client(self._target)
+        ends = await self._open(client, options, recorder)
+        if ends is None:
+            await _close(client)
+            return recorder.trace()
+        sender, receiver = ends
+        due = max(begin, recorder.now())
+        reading = asyncio.create_task(_read(receiver, recorder))
+        bytes_per_s = options.sample_rate * BYTES_PER_SAMPLE
+        sending = asyncio.create_task(
+            _send(sender, audio, recorder, bytes_per_s=bytes_per_s, due_s=due, chunk_s=chunk_ms / 1000, stop=stop)
+        )
+        try:
+            await wait_for_end(reading, recorder, self._patience.silence_s)
+        finally:
+            sending.cancel()
+            await _close(sender)
+            await _close(client)
+            # Only now: the native client prints a traceback when a read that it is about to answer is cancelled.
+            await asyncio.wait({sending, reading}, timeout=1)
+            reading.cancel()
+        return recorder.trace()
 
     async def close(self) -> None:
         """Nothing is shared between the streams, so nothing is left to close."""
 
+    async def _open(self, client: Any, options: ListenOptions, recorder: TraceRecorder) -> tuple[Any, Any] | None:
+        """Both ends of an accepted stream; None when it was refused, which the recorder then knows."""
+        from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
 
-async def run_stream(
-    target: StreamTarget,
-    audio: Iterable[bytes],
-    *,
-    options: ListenOptions | None = None,
-    chunk_ms: int = 100,
-    begin_in_s: float = 0.0,
-    stop: asyncio.Event | None = None,
-    recorder: TraceRecorder | None = None,
-    patience: Patience = PATIENCE,
-) -> StreamTrace:
-    """One session: open, send ``audio`` in real time, ``CloseStream``, read to the end.
-
-    The first chunk is due ``begin_in_s`` seconds from now, or when the server has accepted if that is later; every
-    further chunk ``chunk_ms`` after the one before. ``stop`` ends the audio early, cleanly.
-    """
-    options = options or ListenOptions()
-    recorder = recorder or TraceRecorder(label="stream", transport="sdk")
-    begin = recorder.now() + begin_in_s
-    if (session := await _open(target, options, recorder, patience)) is not None:
-        await session.run(
-            audio,
-            sample_rate=options.sample_rate,
-            chunk_s=chunk_ms / 1000,
-            begin=max(begin, recorder.now()),
-            stop=stop or asyncio.Event(),
+        request = InvokeEndpointWithBidirectionalStreamInput(
+            endpoint_name=self._target.endpoint_name,
+            target_variant=self._target.variant_name,
+            model_invocation_path=options.path,
+            model_query_string=options.query(),
         )
-    return recorder.trace()
+        open_s = self._patience.open_s
+        try:
+            async with asyncio.timeout(open_s):
+                stream = await client.invoke_endpoint_with_bidirectional_stream(request)
+                _, receiver = await stream.await_output()
+        except TimeoutError:
+            recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {open_s:g} s.")
+        except Exception as error:
+            recorder.failed(Ending.REFUSED, _code(error), _text(error))
+        else:
+            recorder.opened()
+            return stream.input_stream, receiver
+        return None
 
 
-async def _open(
-    target: StreamTarget, options: ListenOptions, recorder: TraceRecorder, patience: Patience
-) -> _Session | None:
-    """An accepted stream; None when it was refused, which the recorder then knows."""
-    from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
-
-    request = InvokeEndpointWithBidirectionalStreamInput(
-        endpoint_name=target.endpoint_name,
-        target_variant=target.variant_name,
-        model_invocation_path=options.path,
-        model_query_string=options.query(),
-    )
-    client = await sdk_client(target)
-    try:
-        async with asyncio.timeout(patience.open_s):
-            stream = await client.invoke_endpoint_with_bidirectional_stream(request)
-            _, receiver = await stream.await_output()
-    except TimeoutError:
-        recorder.failed(Ending.REFUSED, "OpenTimeout", f"No answer to the request within {patience.open_s:g} s.")
-    except Exception as error:
-        recorder.failed(Ending.REFUSED, _code(error), _text(error))
-    else:
-        recorder.opened()
-        return _Session(client, stream.input_stream, receiver, recorder, patience.silence_s)
+async def _close(closing: Any) -> None:
+    """Close a stream or a client; after a dropped connection the client's own close can wait for ever."""
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.close(), 2)
-    return None
+        await asyncio.wait_for(closing.close(), 2)
 
 
-class _Session:
-    """A session that the server has accepted."""
+async def _read(receiver: Any, recorder: TraceRecorder) -> None:
+    try:
+        while (event := await receiver.receive()) is not None:
+            recorder.message(event.value.bytes_)
+    except Exception as error:
+        recorder.failed(Ending.ERROR, _code(error), _text(error))
+    recorder.ended()
 
-    def __init__(self, client: Any, sender: Any, receiver: Any, recorder: TraceRecorder, silence_s: float) -> None:
-        from aws_sdk_sagemaker_runtime_http2 import models
 
-        self._models = models
-        self._client, self._sender, self._receiver, self._recorder = client, sender, receiver, recorder
-        self._silence_s = silence_s
+async def _send(
+    sender: Any,
+    audio: Iterable[bytes],
+    recorder: TraceRecorder,
+    *,
+    bytes_per_s: int,
+    due_s: float,
+    chunk_s: float,
+    stop: asyncio.Event | None,
+) -> None:
+    from aws_sdk_sagemaker_runtime_http2.models import RequestPayloadPart, RequestStreamEventPayloadPart
 
-    async def run(
-        self, audio: Iterable[bytes], *, sample_rate: int, chunk_s: float, begin: float, stop: asyncio.Event
-    ) -> None:
-        """Send and receive until the stream has ended."""
-        recorder = self._recorder
-        reading = asyncio.create_task(self._read())
-        sending = asyncio.create_task(
-            self._send_audio(audio, sample_rate=sample_rate, chunk_s=chunk_s, begin=begin, stop=stop)
-        )
-        try:
-            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
-            while not reading.done():
-                patience = recorder.last_message_s + self._silence_s - recorder.now()
-                if patience <= 0:
-                    recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {self._silence_s:g} s and no end.")
-                    break
-                await asyncio.wait({reading}, timeout=patience)
-        finally:
-            sending.cancel()
-            # After a dropped connection the client's own close can wait for ever.
-            for closing in (self._sender.close(), self._client.close()):
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(closing, 2)
-            # Only now: the native client prints a traceback when a read that it is about to answer is cancelled.
-            await asyncio.wait({sending, reading}, timeout=1)
-            reading.cancel()
+    async def send(data: bytes, kind: str) -> None:
+        await sender.send(RequestStreamEventPayloadPart(value=RequestPayloadPart(bytes_=data, data_type=kind)))
 
-    async def _read(self) -> None:
-        recorder = self._recorder
-        try:
-            while (event := await self._receiver.receive()) is not None:
-                recorder.message(event.value.bytes_)
-        except Exception as error:
-            recorder.failed(Ending.ERROR, _code(error), _text(error))
-        recorder.ended()
-
-    async def _send_audio(
-        self, audio: Iterable[bytes], *, sample_rate: int, chunk_s: float, begin: float, stop: asyncio.Event
-    ) -> None:
-        recorder, due, sent_bytes = self._recorder, begin, 0
-        try:
-            for data in audio:
-                if (wait := due - recorder.now()) > 0:
-                    await asyncio.sleep(wait)
-                if stop.is_set():
-                    break
-                sent_bytes += len(data)
-                recorder.chunk(due_s=due, cursor_s=sent_bytes / BYTES_PER_SAMPLE / sample_rate)
-                await self._send(data, "BINARY")
-                due += chunk_s
-            recorder.close_sent()
-            await self._send(CLOSE_STREAM, "UTF8")
-        except Exception as error:
-            # The reading side usually knows better why; give it a moment to say so.
-            await asyncio.sleep(0.5)
-            recorder.failed(Ending.DROPPED, _code(error), _text(error))
-
-    async def _send(self, data: bytes, kind: str) -> None:
-        part = self._models.RequestPayloadPart(bytes_=data, data_type=kind)
-        await self._sender.send(self._models.RequestStreamEventPayloadPart(value=part))
+    sent_bytes = 0
+    try:
+        for data in audio:
+            if (wait := due_s - recorder.now()) > 0:
+                await asyncio.sleep(wait)
+            if stop is not None and stop.is_set():
+                break
+            sent_bytes += len(data)
+            recorder.chunk(due_s=due_s, cursor_s=sent_bytes / bytes_per_s)
+            await send(data, "BINARY")
+            due_s += chunk_s
+        recorder.close_sent()
+        await send(CLOSE_STREAM, "UTF8")
+    except Exception as error:
+        # The reading side usually knows better why; give it a moment to say so.
+        await asyncio.sleep(0.5)
+        recorder.failed(Ending.DROPPED, _code(error), _text(error))
 
 
 def _code(error: BaseException) -> str:

@@ -10,15 +10,15 @@ import pytest
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import run_blocking, run_stream
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport, run_blocking
 from dgsm_helpers.load.transport.stream_target import check_reachable
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
 from dgsm_helpers.wire.sigv4 import Credentials
 
 
-def session(peer, name="good", *, duration_s=1.0, **kwargs):
+def session(peer, name="good", *, duration_s=1.0):
     audio = chunks(bundled_recording(), duration_s=duration_s)
-    return run_blocking(run_stream(peer.target(name), audio, **kwargs))
+    return run_blocking(SdkTransport(peer.target(name)).run(audio))
 
 
 def test_a_session_sends_the_audio_in_real_time_and_reads_to_the_end(peer):
@@ -73,7 +73,7 @@ def test_a_stopped_session_closes_cleanly(peer):
                     stop.set()
                 yield chunk
 
-        return await run_stream(peer.target(), endless(), stop=stop)
+        return await SdkTransport(peer.target()).run(endless(), stop=stop)
 
     trace = run_blocking(run())
     assert trace.ending is Ending.CLEAN
