@@ -10,6 +10,7 @@ import io
 import wave
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from dgsm_helpers.errors import InvalidInput
@@ -146,18 +147,12 @@ def chunks(
 def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float | None, loop: bool) -> Iterator[bytes]:
     rate, size = recording.sample_rate, len(recording.pcm)
     step = rate * chunk_ms // 1000 * BYTES_PER_SAMPLE
-    position = round(offset_s * rate) * BYTES_PER_SAMPLE
-    if loop:
-        position %= size
-    bytes_left = None if duration_s is None else round(duration_s * rate) * BYTES_PER_SAMPLE
+    begin = round(offset_s * rate) * BYTES_PER_SAMPLE
+    end = None if duration_s is None else begin + round(duration_s * rate) * BYTES_PER_SAMPLE
     if not loop:
-        rest = max(size - position, 0)
-        bytes_left = rest if bytes_left is None else min(bytes_left, rest)
-    while bytes_left is None or bytes_left > 0:
-        take = step if bytes_left is None else min(step, bytes_left)
-        yield _circular(recording.pcm, position, take)
-        position = (position + take) % size if loop else position + take
-        bytes_left = None if bytes_left is None else bytes_left - take
+        end = size if end is None else min(end, size)
+    for position in count(begin, step) if end is None else range(begin, end, step):
+        yield _circular(recording.pcm, position % size, step if end is None else min(step, end - position))
 
 
 def _circular(pcm: bytes, position: int, size: int) -> bytes:
