@@ -159,16 +159,16 @@ def scheduled_changes(
     """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
     begin_s, changes = begin.timestamp(), []
     for action in actions:
-        schedule = parse_schedule(action.schedule, action.timezone)
+        next_after = parse_schedule(action.schedule, action.timezone)
         first_s = -1.0 if action.start is None else (action.start - begin).total_seconds()
         last_s = horizon_s if action.end is None else (action.end - begin).total_seconds()
-        moment_s = schedule.next_after(begin_s - 1)
+        moment_s = next_after(begin_s - 1)
         while moment_s is not None and moment_s < begin_s + horizon_s:
             at_s = moment_s - begin_s
             if first_s <= at_s <= last_s:
                 low, high = action.min_capacity, action.max_capacity
                 changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
-            moment_s = schedule.next_after(moment_s)
+            moment_s = next_after(moment_s)
     return tuple(sorted(changes, key=lambda change: change.at_s))
 
 

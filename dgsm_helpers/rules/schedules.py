@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,70 +18,11 @@ _DAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 _UNIT_S = {"minute": 60, "hour": 3600, "day": 86400}
 _LOOK_AHEAD_DAYS = 366 * 9  # a 29 February on a given weekday comes at most this far apart but for century years
 
-
-@dataclass(frozen=True)
-class At:
-    """Fires once."""
-
-    moment_s: float
-
-    def next_after(self, after_s: float) -> float | None:
-        """The first firing later than ``after_s``, None when there is none; Unix seconds."""
-        return self.moment_s if self.moment_s > after_s else None
+type NextFiring = Callable[[float], float | None]
+"""The first firing later than a time, None when there is none; both in Unix seconds."""
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Fires every ``every_s`` seconds, counted from the Unix epoch so that it needs no start."""
-
-    every_s: float
-
-    def next_after(self, after_s: float) -> float | None:
-        """As `At.next_after`."""
-        return (after_s // self.every_s + 1) * self.every_s
-
-
-@dataclass(frozen=True)
-class Cron:
-    """Fires at the minutes that match every field, on the wall clocks of ``zone``."""
-
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    day_of_month: str
-    months: frozenset[int]
-    day_of_week: str
-    years: frozenset[int]
-    zone: ZoneInfo
-
-    def next_after(self, after_s: float) -> float | None:
-        """As `At.next_after`. A local time that a clock change skips does not fire; one that it repeats fires once."""
-        first = datetime.fromtimestamp(after_s, self.zone).date()
-        for offset in range(_LOOK_AHEAD_DAYS):
-            day = first + timedelta(days=offset)
-            if not self._matches(day):
-                continue
-            for hour in sorted(self.hours):
-                for minute in sorted(self.minutes):
-                    moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
-                    wall_clock = moment.astimezone(UTC).astimezone(self.zone)
-                    skipped = (wall_clock.hour, wall_clock.minute) != (hour, minute)
-                    if not skipped and moment.timestamp() > after_s:
-                        return moment.timestamp()
-        return None
-
-    def _matches(self, day: date) -> bool:
-        return (
-            day.year in self.years
-            and day.month in self.months
-            and _day_of_month(self.day_of_month, day)
-            and _day_of_week(self.day_of_week, day)
-        )
-
-
-Schedule = At | Rate | Cron
-
-
-def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
+def parse_schedule(expression: str, timezone: str = "UTC") -> NextFiring:
     """Read a schedule expression; ``timezone`` (an IANA name) applies to `at` and `cron`.
 
     Raises:
@@ -97,16 +38,19 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
         raise ValueError(f"Schedule {expression!r} is not at(yyyy-mm-ddThh:mm:ss), rate(value unit) or cron(fields)")
     if form == "at":
         try:
-            return At(datetime.strptime(body, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone).timestamp())
+            moment_s = datetime.strptime(body, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone).timestamp()
         except ValueError as error:
             raise ValueError(f"Schedule {expression!r} is not of the form at(yyyy-mm-ddThh:mm:ss)") from error
+        return lambda after_s: moment_s if moment_s > after_s else None
     if form == "rate":
         match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", body)
         if not match:
             raise ValueError(
                 f"Schedule {expression!r} is not of the form rate(5 minutes); units are minutes, hours, days"
             )
-        return Rate(int(match[1]) * _UNIT_S[match[2]])
+        every_s = int(match[1]) * _UNIT_S[match[2]]
+        # Counted from the Unix epoch, so that it needs no start.
+        return lambda after_s: (after_s // every_s + 1) * every_s
     return _cron(expression, body.upper().split(), zone)
 
 
@@ -119,30 +63,41 @@ def next_firing(
         ValueError: the schedule or the time zone cannot be read.
     """
     from_s = after_s if start_s is None else max(after_s, start_s - 1)
-    moment_s = parse_schedule(expression, timezone).next_after(from_s)
+    moment_s = parse_schedule(expression, timezone)(from_s)
     return None if moment_s is None or (end_s is not None and moment_s > end_s) else moment_s
 
 
-def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> Cron:
+def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> NextFiring:
     if len(fields) != 6:
         raise ValueError(f"Schedule {expression!r} has {len(fields)} fields; AWS's cron has six, the last is the year")
-    minute, hour, day_of_month, month, day_of_week, year = fields
+    minutes, hours, day_of_month, month, day_of_week, year = fields
     if (day_of_month == "?") == (day_of_week == "?"):
         raise ValueError(f"Schedule {expression!r}: exactly one of day-of-month and day-of-week must be `?`")
     try:
         _day_of_month(day_of_month, date(2024, 1, 1))
         _day_of_week(day_of_week, date(2024, 1, 1))
-        return Cron(
-            minutes=_values(minute, 0, 59),
-            hours=_values(hour, 0, 23),
-            day_of_month=day_of_month,
-            months=_values(month, 1, 12, _MONTHS),
-            day_of_week=day_of_week,
-            years=_values(year, 1970, 2199),
-            zone=zone,
-        )
+        times = [(hour, minute) for hour in sorted(_values(hours, 0, 23)) for minute in sorted(_values(minutes, 0, 59))]
+        months, years = _values(month, 1, 12, _MONTHS), _values(year, 1970, 2199)
     except ValueError as error:
         raise ValueError(f"Schedule {expression!r}: {error}") from error
+
+    def next_after(after_s: float) -> float | None:
+        """A local time that a clock change skips does not fire; one that it repeats fires once."""
+        first = datetime.fromtimestamp(after_s, zone).date()
+        for day in (first + timedelta(days=offset) for offset in range(_LOOK_AHEAD_DAYS)):
+            if day.month not in months or day.year not in years:
+                continue
+            if not (_day_of_month(day_of_month, day) and _day_of_week(day_of_week, day)):
+                continue
+            for hour, minute in times:
+                moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
+                wall_clock = moment.astimezone(UTC).astimezone(zone)
+                skipped = (wall_clock.hour, wall_clock.minute) != (hour, minute)
+                if not skipped and moment.timestamp() > after_s:
+                    return moment.timestamp()
+        return None
+
+    return next_after
 
 
 def _values(field: str, low: int, high: int, names: dict[str, int] | None = None) -> frozenset[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.crew import Crew
 from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Rung, rung_of
-from dgsm_helpers.load.ladder.search import Bracket, Search
+from dgsm_helpers.load.ladder.search import Bracket, Search, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
 from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
@@ -58,19 +58,13 @@ class CapacityResult:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the answer, what it is true for, and every rung."""
+        answer = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "evidence"}
         return {
             "schema": SCHEMA,
-            "feasible_max": self.feasible_max,
-            "infeasible_min": self.infeasible_min,
-            "binding_constraint": self.binding_constraint,
-            "confidence": self.confidence,
-            "pass_share": self.pass_share,
-            "tight": self.tight,
+            **answer,
             "instance_minutes": round(self.instance_minutes, 3),
             "criteria": asdict(self.criteria),
-            "effort": self.effort,
             "fingerprint": dict(self.fingerprint),
-            "measured_at": self.measured_at,
             "rungs": [r.to_dict() for r in self.rungs],
         }
 
@@ -116,7 +110,7 @@ class CapacityResult:
             feasible_max=low,
             infeasible_min=None if high is None else high.n,
             binding_constraint=None if high is None else high.constraint,
-            tight=high is not None and high.n - low <= max(1, int(0.05 * low)),
+            tight=high is not None and high.n - low <= tolerance(low),
             criteria=criteria,
             rungs=rungs,
             evidence=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -264,10 +265,6 @@ def _number(value: float) -> float | None:
 
 
 def _hold_dict(hold: Hold) -> dict[str, Any]:
-    errors: dict[str, int] = {}
-    for stream in hold.streams:
-        if stream.error is not None:
-            errors[stream.error] = errors.get(stream.error, 0) + 1
     return {
         "hold_s": round(hold.hold_s, 3),
         "wall_s": round(hold.wall_s, 3),
@@ -277,7 +274,7 @@ def _hold_dict(hold: Hold) -> dict[str, Any]:
         "client_cpu": round(hold.client_cpu, 3),
         "send_slip_p99_ms": _ms(hold.slip_p99_s),
         "server_gauge": hold.gauge,
-        "errors": errors,
+        "errors": dict(Counter(s.error for s in hold.streams if s.error is not None)),
         "void": hold.void,
         "lag_histogram": hold.histogram,
     }

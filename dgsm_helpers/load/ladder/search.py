@@ -38,6 +38,11 @@ class Bracket:
     tight: bool
 
 
+def tolerance(feasible: int) -> int:
+    """The width of an answer that is tight enough: 5 % of ``feasible``, at least one stream."""
+    return max(1, int(0.05 * feasible))
+
+
 class Search:
     """One search; `run` it once. ``rungs`` holds all that was measured so far, also after an interrupt.
 
@@ -46,8 +51,6 @@ class Search:
         criteria: what a stream has to keep to.
         effort: confidence and times.
         max_streams: never hold more than this.
-        first: the first rung.
-        precision: width of the answer that is good enough, as a share of ``feasible`` (at least one stream).
         on_rung: called with each rung whenever it has been measured (again).
     """
 
@@ -58,15 +61,13 @@ class Search:
         criteria: Criteria,
         effort: Effort,
         max_streams: int,
-        first: int = FIRST_RUNG,
-        precision: float = 0.05,
         on_rung: Callable[[Rung], None] | None = None,
     ) -> None:
         if max_streams < 1:
             raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
         self._measure, self._criteria, self._effort = measure, criteria, effort
-        self._max, self._precision, self._on_rung = max_streams, precision, on_rung
-        self._first = max(min(first, max_streams), 1)
+        self._max, self._on_rung = max_streams, on_rung
+        self._first = min(FIRST_RUNG, max_streams)
         self._holds: dict[int, list[Hold]] = {}
         self._rungs: dict[int, Rung] = {}
         self._spent: set[int] = set()
@@ -104,9 +105,6 @@ class Search:
         passing = [*seems, *self._rungs_with(Verdict.PASS)]
         return max((n for n in passing if high is None or n < high), default=0)
 
-    def _tolerance(self, low: int) -> int:
-        return max(1, int(self._precision * low))
-
     def _next_unvisited(self, low: int, high: int | None) -> int | None:
         """The next number of streams to try; None when the bracket is tight or nothing between is left."""
         if high is None:
@@ -117,7 +115,7 @@ class Search:
         if low == 0:
             below = [n for n in range(high - 1, 0, -1) if n not in self._rungs]
             return min(below, key=lambda n: abs(n - high // 2)) if below else None
-        if high - low <= self._tolerance(low):
+        if high - low <= tolerance(low):
             return None
         middle = (low + high) // 2
         free = [n for n in range(low + 1, high) if n not in self._rungs]
@@ -125,7 +123,7 @@ class Search:
 
     def _next_undecided(self, low: int, high: int | None) -> int | None:
         """A rung strictly inside a bracket that is still too wide, whose verdict more time may settle."""
-        if high is None or high - low <= self._tolerance(low):
+        if high is None or high - low <= tolerance(low):
             return None
         inside = [n for n in range(low + 1, high) if n in self._rungs and self._valid_holds(n) < self._patience(n)]
         return min(inside, key=lambda n: abs(n - (low + high) // 2), default=None)
@@ -202,7 +200,7 @@ class Search:
                     f"Every stream failed, from the first on ({worst.holds[-1].streams[0].error}).",
                     hint="Look at the endpoint's log and stream one file first (01_deploy).",
                 )
-        tight = high is not None and high - low <= self._tolerance(low)
+        tight = high is not None and high - low <= tolerance(low)
         return Bracket(low, high, constraint, tight)
 
 
@@ -215,7 +213,6 @@ def expected_minutes(effort: Effort, knee: int) -> float:
     needed = streams_needed(effort.pass_share, effort.confidence)
     holds = max(math.ceil(needed / knee), effort.replicates) + 1
     doublings = max(math.ceil(math.log2((knee + 1) / FIRST_RUNG)), 0) + 1
-    width = max(1, knee // 20)
-    halvings = math.ceil(math.log2(max(knee / 2 / width, 1)))
+    halvings = math.ceil(math.log2(max(knee / 2 / tolerance(knee), 1)))
     probe_s, hold_s = effort.settle_s + effort.probe_s, effort.settle_s + effort.hold_s
     return (holds * hold_s + (doublings + halvings) * probe_s) / 60

@@ -71,7 +71,6 @@ def derive_target(
     growth_per_min: float = 0.0,
     detection_s: float = DETECTION_S,
     provisioning_s: float = PROVISIONING_S,
-    update_in_flight: bool = False,
     headroom: float = GUIDE_HIGH,
     server_per_client: float = 1.0,
 ) -> TargetValue:
@@ -82,8 +81,6 @@ def derive_target(
         instances: how many run when growth sets in.
         growth_per_min: new streams per minute, net of those that end, over the time that scaling takes.
         detection_s, provisioning_s: from crossing the target to an instance that serves; assumptions unless measured.
-        update_in_flight: the endpoint may be in the middle of another change, which has to finish first (SageMaker
-            makes one at a time): another provisioning.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
         server_per_client: ConcurrentRequestsPerModel per stream held (measured: the ladder's gauge).
 
@@ -94,7 +91,7 @@ def derive_target(
         raise InvalidInput(f"knee={knee}, instances={instances}: both have to be at least 1.")
     if min(growth_per_min, detection_s, provisioning_s) < 0 or server_per_client <= 0 or not 0 < headroom <= 1:
         raise InvalidInput("Growth and times may not be negative, the ratio not zero, and headroom lies in 0-1.")
-    lag_s = detection_s + provisioning_s * (2 if update_in_flight else 1)
+    lag_s = detection_s + provisioning_s
     time_based = knee - growth_per_min / 60 * lag_s / instances
     guide = headroom * knee
     client_value = min(guide, time_based)

@@ -112,14 +112,6 @@ class Load:
             raise InvalidInput("This load has been stopped.", hint="Make a new Load.")
         self._held.set(n)
 
-    def add(self, n: int = 1) -> None:
-        """Hold ``n`` more."""
-        self.set(self.wanted + n)
-
-    def drop(self, n: int = 1) -> None:
-        """Hold ``n`` fewer: the youngest close cleanly and leave their traces."""
-        self.set(max(self.wanted - n, 0))
-
     def wait_open(self, *, timeout_s: float = 30.0) -> None:
         """Wait until as many streams are open as are asked for.
 

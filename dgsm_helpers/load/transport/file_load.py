@@ -36,11 +36,6 @@ class FileTrace:
         """Whether it was transcribed."""
         return self.error is None
 
-    @property
-    def speed(self) -> float:
-        """Seconds of audio per second of waiting."""
-        return self.audio_s / self.took_s if self.took_s > 0 else float("inf")
-
 
 class FileLoad:
     """Callers that send one file after the other, each waiting for its answer: ``n`` callers are ``n`` in flight.

@@ -81,8 +81,7 @@ class TraceRecorder:
         self._close_sent_s = self.now()
 
     def message(self, raw: bytes) -> None:
-        """A message from the model arrived: ``Results`` and ``Metadata`` are kept, others only mark the stream as
-        alive."""
+        """A message from the model arrived: results, metadata and errors are kept, others only show a sign of life."""
         now = self.last_message_s = self.now()
         try:
             body = json.loads(raw.decode())  # from bytes, json would guess the encoding first
@@ -117,7 +116,7 @@ class TraceRecorder:
             self._ending, self._closed_s = ending, self.now()
             self._error = self._error or StreamError(code, message)
 
-    def ended(self, reason: str = "") -> None:
+    def ended(self) -> None:
         """The server's side ended without saying why: clean only if Metadata came after CloseStream."""
         if self._ending is not None:
             return
@@ -125,7 +124,7 @@ class TraceRecorder:
             self._ending, self._closed_s = Ending.CLEAN, self.now()
             return
         missing = "CloseStream was sent" if self._close_sent_s is None else "Metadata came"
-        self.failed(Ending.DROPPED, "ConnectionDropped", f"The stream ended before {missing}.{reason and f' {reason}'}")
+        self.failed(Ending.DROPPED, "ConnectionDropped", f"The stream ended before {missing}.")
 
     def trace(self) -> StreamTrace:
         """What has been written down."""
@@ -134,9 +133,9 @@ class TraceRecorder:
             transport=self._transport,
             origin_unix_s=self._origin_unix_s,
             opened_s=self._opened_s,
-            scheduled_s=np.frombuffer(self._due, dtype=float).copy() if self._due else np.empty(0),
-            sent_s=np.frombuffer(self._sent, dtype=float).copy() if self._sent else np.empty(0),
-            audio_cursor_s=np.frombuffer(self._cursor, dtype=float).copy() if self._cursor else np.empty(0),
+            scheduled_s=np.array(self._due),
+            sent_s=np.array(self._sent),
+            audio_cursor_s=np.array(self._cursor),
             results=tuple(self._results),
             close_sent_s=self._close_sent_s,
             closed_s=self.now() if self._closed_s is None else self._closed_s,

@@ -105,11 +105,6 @@ class StreamTrace:
         """What was said: the final results in order."""
         return " ".join(r.transcript for r in self.results if r.is_final and r.transcript)
 
-    @property
-    def first_result_s(self) -> float | None:
-        """When the first result came."""
-        return self.results[0].received_s if self.results else None
-
 
 @dataclass(frozen=True, eq=False)
 class LagSamples:
@@ -185,9 +180,9 @@ def _grid(after: float, upto: float, step: float) -> np.ndarray:
 
 def first_chunk_latency_s(trace: StreamTrace) -> float:
     """Seconds from the first chunk's scheduled time to the first result; inf if there was none."""
-    if trace.first_result_s is None or not len(trace.scheduled_s):
+    if not trace.results or not len(trace.scheduled_s):
         return float("inf")
-    return max(trace.first_result_s - float(trace.scheduled_s[0]), 0.0)
+    return max(trace.results[0].received_s - float(trace.scheduled_s[0]), 0.0)
 
 
 def finalisation_latency_s(trace: StreamTrace) -> float:

@@ -21,11 +21,6 @@ def test_fast_growth_on_few_instances_leaves_less_than_the_guide():
     assert "Time decides" in target.explanation
 
 
-def test_an_update_in_flight_costs_another_provisioning():
-    assert derive_target(100, growth_per_min=6, update_in_flight=True).lag_s == 580
-    assert derive_target(100, growth_per_min=6, update_in_flight=True).time_based == pytest.approx(100 - 58)
-
-
 def test_growth_that_no_target_can_absorb_is_said():
     target = derive_target(10, growth_per_min=60)
     assert not target.feasible and target.value == 1.0
