@@ -28,8 +28,8 @@ import psutil
 import trustme
 
 from dgsm_helpers.rules.sample import bundled_sample
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
 CHUNK_S = 0.1

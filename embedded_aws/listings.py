@@ -1,4 +1,4 @@
-"""The local "Marketplace": what can be deployed on the embedded AWS.
+"""What the embedded AWS starts with: its account, the one key pair it knows, and the listings of its Marketplace.
 
 Each listing is a model package with a model package ARN of the shape AWS Marketplace hands out; the ARN picks the
 engine.
@@ -11,15 +11,18 @@ from dataclasses import dataclass
 ACCOUNT_ID = "123456789012"
 """The embedded AWS's only account (moto's default, and the account of the examples in AWS's documents)."""
 
+ACCESS_KEY_ID = "AKIADGSMLOCAL0000000"
+SECRET_ACCESS_KEY = "embedded-aws-on-this-machine-only"
+"""It opens nothing outside this machine: the server listens on 127.0.0.1 only."""
+
 
 @dataclass(frozen=True)
 class Listing:
-    """One product of the local Marketplace; ``engine`` names what answers (``metered`` or ``speech``)."""
+    """One product of the local Marketplace; ``name`` is also that of the engine that answers."""
 
     name: str
     model_package_name: str
     description: str
-    engine: str
 
     def arn(self, region: str) -> str:
         """Its model package ARN in ``region``."""
@@ -31,13 +34,11 @@ LISTINGS: tuple[Listing, ...] = (
         name="metered",
         model_package_name="deepgram-stt-metered",
         description="The bundled sample's words at a capacity known in closed form: for tuning, scaling and tests",
-        engine="metered",
     ),
     Listing(
         name="speech",
         model_package_name="deepgram-stt-speech",
         description="A real recogniser (Moonshine tiny-en); one instance computes on one processor of this machine",
-        engine="speech",
     ),
 )
 

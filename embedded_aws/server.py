@@ -23,6 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
+import trustme
 from werkzeug.serving import make_server
 
 from dgsm_helpers.rules.fleet import start_delay_s
@@ -30,11 +32,9 @@ from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
 from embedded_aws.autoscaling.region_scaling import RegionScaling
-from embedded_aws.certificates import make_certificates
-from embedded_aws.clock import Clock
+from embedded_aws.clock import Clock, Heartbeat
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
 from embedded_aws.cloudwatch.region_watch import RegionWatch
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.base import Engine
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.engines.speech import SpeechEngine
@@ -46,8 +46,7 @@ from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway, QuietHandler
 from embedded_aws.gateway.moto_inside import write_container_log
 from embedded_aws.gateway.regions import Regions
-from embedded_aws.heartbeat import Heartbeat
-from embedded_aws.listings import LISTINGS
+from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
@@ -106,7 +105,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         default_region=settings["region"],
     )
     control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
-    certificates = make_certificates(folder)
+    ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
+    context = _make_tls_context(ca_file, ca_bundle)
     runtime_port = _free(RUNTIME_PORT)
     state = {
         "schema_version": SCHEMA_VERSION,
@@ -115,8 +115,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "region": settings["region"],
         "control_url": f"http://{HOST}:{control.port}",
         "runtime_url": f"https://{HOST}:{runtime_port}",
-        "ca_file": str(certificates.ca_file),
-        "ca_bundle": str(certificates.ca_bundle),
+        "ca_file": str(ca_file),
+        "ca_bundle": str(ca_bundle),
         "speed": clock.speed,
         "origin_s": clock.origin_s,
         "access_key_id": ACCESS_KEY_ID,
@@ -131,13 +131,31 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:
-        asyncio.run(_serve(runtime, runtime_port, certificates.context, folder, state))
+        asyncio.run(_serve(runtime, runtime_port, context, folder, state))
     finally:
         heartbeat.stop()
         control.shutdown()
         fleet.close()
         for engine in engines.values():
             engine.close()
+
+
+def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:
+    """Make a certificate authority, anew at each start: alone in ``ca_file``, with the system's in ``ca_bundle``.
+
+    The runtime's certificate also has AWS's own host names, so that a client with such a name written into it can be
+    redirected by name resolution alone. AWS's HTTP/2 client speaks over TLS only, hence TLS on this machine at all.
+    """
+    authority = trustme.CA(organization_name="dgsm_helpers embedded AWS")
+    regions = boto3.Session().get_available_regions("sagemaker")
+    names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in regions]
+    authority.cert_pem.write_to_path(ca_file)
+    system = Path(ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile)
+    roots = system.read_bytes() if system.is_file() else b""
+    ca_bundle.write_bytes(roots + b"\n" + authority.cert_pem.bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost", *names).configure_cert(context)
+    return context
 
 
 async def _serve(

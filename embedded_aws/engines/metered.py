@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 from dgsm_helpers.errors import InvalidInput
 from embedded_aws.engines.base import Listener, Recognised, SpokenWord, StreamOptions
 from embedded_aws.engines.known_words import KnownWords
-from embedded_aws.engines.release_queue import ReleaseQueue
 
 MAX_SEGMENT_S = 5.0
 """Without a pause a final result comes after this much audio (assumption: Deepgram says "every few seconds")."""
@@ -70,6 +69,46 @@ class Lanes:
         return self._given_s - sum(at - now_s for at in list(self._free_at) if at > now_s)
 
 
+class ReleaseQueue:
+    """Calls functions at given moments, by one heap and one timer on the event loop that runs when it is made.
+
+    A timer per chunk would cost more than the chunk; and whatever is due at one wake-up is released together, so the
+    writes it causes leave in one piece.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now_s(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def at(self, due_s: float, call: Callable[[], None]) -> None:
+        """Call at ``due_s`` of the loop's clock; equal moments keep their order."""
+        heapq.heappush(self._heap, (due_s, next(self._order), call))
+        if self._timer is None or due_s < self._timer.when():
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._heap[0][0], self._release)
+
+    def _release(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        heap = self._heap
+        try:
+            while heap and heap[0][0] <= now_s:
+                heapq.heappop(heap)[2]()
+        finally:
+            if heap and self._timer is None:
+                self._arm()
+
+
 class MeteredEngine:
     """Makes instances of one size.
 
@@ -104,7 +143,6 @@ class MeteredInstance:
         self._lanes = Lanes(settings)
         self._count = int(settings.lanes)
         self._looked = (engine.clock(), 0.0)
-        self._looking = threading.Lock()
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> MeteredStream:
         """Start answering a stream."""
@@ -125,10 +163,9 @@ class MeteredInstance:
 
     def busy_share(self) -> float:
         """Share of its lanes' time in use since the last call."""
-        with self._looking:
-            now_s = self._engine.clock()
-            worked_s = self._lanes.worked_s(now_s)
-            (then_s, before_s), self._looked = self._looked, (now_s, worked_s)
+        now_s = self._engine.clock()
+        worked_s = self._lanes.worked_s(now_s)
+        (then_s, before_s), self._looked = self._looked, (now_s, worked_s)
         elapsed_s = (now_s - then_s) * self._count
         return min(1.0, max(0.0, (worked_s - before_s) / elapsed_s)) if elapsed_s > 0 else 0.0
 

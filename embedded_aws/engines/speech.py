@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import Listener, Recognised, StreamOptions
-from embedded_aws.engines.speech_pipe import Ask
 from embedded_aws.engines.speech_process import MODEL, WorkerProcess
+from embedded_aws.engines.speech_worker import Ask
 
 IDLE_S = 60.0
 """A worker without streams ends after this long and gives its 200 MB back."""
@@ -36,19 +36,17 @@ class Seat:
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._worker: WorkerProcess | None = None
-        self.instances = 0
+        self.instances: set[SpeechInstance] = set()
 
     @property
     def running(self) -> WorkerProcess | None:
         """The worker, if there is one now."""
-        return self._worker if self._worker is not None and self._worker.alive else None
+        return self._worker if self._worker and self._worker.alive else None
 
     def worker(self) -> WorkerProcess:
         """The worker; a new one where there is none."""
-        worker = self.running
-        if worker is None:
-            worker = self._worker = WorkerProcess(self._idle_s)
-        return worker
+        self._worker = self.running or WorkerProcess(self._idle_s)
+        return self._worker
 
 
 class SpeechEngine:
@@ -76,24 +74,13 @@ class SpeechEngine:
                 hint='Install it with: pip install "moonshine-voice==0.1.0" (Linux on x86-64).',
             )
         with self._lock:
-            seat = min(self._seats, key=lambda s: s.instances)
-            seat.instances += 1
-        return SpeechInstance(self, seat)
-
-    def leave(self, seat: Seat) -> None:
-        """Give an instance's seat back."""
-        with self._lock:
-            seat.instances -= 1
+            seat = min(self._seats, key=lambda s: len(s.instances))
+            return SpeechInstance(seat)
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
         """The workers that run now."""
-        return tuple(seat.running for seat in self._seats if seat.running is not None)
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Their processes."""
-        return tuple(w.pid for w in self.workers if w.pid)
+        return tuple(worker for seat in self._seats if (worker := seat.running))
 
     def close(self) -> None:
         """End the workers; may be called after the event loop has gone."""
@@ -104,10 +91,9 @@ class SpeechEngine:
 class SpeechInstance:
     """One container."""
 
-    def __init__(self, engine: SpeechEngine, seat: Seat) -> None:
-        self._engine = engine
+    def __init__(self, seat: Seat) -> None:
         self._seat = seat
-        self._closed = False
+        seat.instances.add(self)
         self._looked = (time.monotonic(), self._cpu_s())
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> SpeechStream:
@@ -122,8 +108,7 @@ class SpeechInstance:
         """
         collected = _Collector()
         worker = self._seat.worker()
-        stream = worker.open(collected)
-        worker.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
+        stream = worker.open(collected, sample_rate)
         piece_bytes = FILE_PIECE_S * sample_rate * 2
         try:
             for at in range(0, len(pcm), piece_bytes):
@@ -135,8 +120,7 @@ class SpeechInstance:
             worker.ask(Ask.FINISH, stream)
             results = await collected.done
         finally:
-            worker.ask(Ask.ABORT, stream)
-            worker.forget(stream)
+            worker.abort(stream)
         words = tuple(word for result in results for word in result.words)
         return Recognised(0.0, len(pcm) / 2 / sample_rate, words, is_final=True, speech_final=True, model=MODEL)
 
@@ -153,9 +137,7 @@ class SpeechInstance:
 
     def close(self) -> None:
         """Its worker may serve others, and ends by itself when idle."""
-        if not self._closed:
-            self._closed = True
-            self._engine.leave(self._seat)
+        self._seat.instances.discard(self)
 
 
 class SpeechStream:
@@ -166,8 +148,7 @@ class SpeechStream:
         self._listener = listener
         self._interim_results = options.interim_results
         self.on_end, self.on_failure = listener.on_end, listener.on_failure
-        self._id = worker.open(self)
-        worker.ask(Ask.OPEN, self._id, options.sample_rate.to_bytes(4, "little"))
+        self._id = worker.open(self, options.sample_rate)
 
     def audio(self, pcm: bytes) -> None:
         """Send audio to the worker."""
@@ -183,8 +164,7 @@ class SpeechStream:
 
     def abort(self) -> None:
         """Forget the stream, here and there."""
-        self._worker.ask(Ask.ABORT, self._id)
-        self._worker.forget(self._id)
+        self._worker.abort(self._id)
 
     def on_result(self, result: Recognised) -> None:
         """The worker's results; it makes interim ones whether they were asked for or not."""

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from embedded_aws.engines.base import Listener, Recognised, SpokenWord
-from embedded_aws.engines.speech_pipe import HEAD, Ask, Tell, frame
+from embedded_aws.engines.speech_worker import HEAD, Ask, Tell, frame
 
 MODEL = "moonshine tiny-en (word times apportioned within a line)"
 
@@ -68,12 +68,13 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    def open(self, listener: Listener) -> int:
+    def open(self, listener: Listener, sample_rate: int) -> int:
         if self._idle_timer:
             self._idle_timer.cancel()
             self._idle_timer = None
         stream = next(self._ids)
         self._listeners[stream] = listener
+        self.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
         return stream
 
     def ask(self, kind: Ask, stream: int, body: bytes = b"") -> None:
@@ -85,7 +86,11 @@ class WorkerProcess:
         else:
             self._stdin.write(data)
 
-    def forget(self, stream: int) -> None:
+    def abort(self, stream: int) -> None:
+        self.ask(Ask.ABORT, stream)
+        self._forget(stream)
+
+    def _forget(self, stream: int) -> None:
         self._listeners.pop(stream, None)
         if not self._listeners and self._idle_timer is None and self.alive:
             self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._retire)
@@ -140,10 +145,10 @@ class WorkerProcess:
             listener.on_result(_recognised(result))
         elif kind is Tell.END:
             listener.on_end()
-            self.forget(stream)
+            self._forget(stream)
         else:
             listener.on_failure(body.decode(errors="replace"))
-            self.forget(stream)
+            self._forget(stream)
 
     def kill(self) -> None:
         self.alive = False

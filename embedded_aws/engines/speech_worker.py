@@ -1,7 +1,9 @@
 """A speech worker: one process, one Transcriber, the streams pinned to it.
 
 It ends when its standard input does, and with its parent whatever kills that one. ``python -m`` runs it; the engine
-starts it.
+starts it. Frames pass on its standard input and output::
+
+    frame = u8 kind | u32 stream | u32 length | body
 """
 
 from __future__ import annotations
@@ -10,17 +12,43 @@ import ctypes
 import json
 import os
 import signal
+import struct
 import sys
 import time
+from enum import IntEnum
 from typing import Any, BinaryIO
 
 from embedded_aws.engines.moonshine import add_audio, load_transcriber
-from embedded_aws.engines.speech_pipe import HEAD, Ask, Tell, frame
 
 PARTIAL_INTERVAL_S = 0.5
 """Audio between two interim results. Accuracy is the same from 0.1 to 1 s, cost is not (reference stt.md section 5)."""
 
 _FORCE_UPDATE = 1
+
+HEAD = struct.Struct("<BII")
+
+
+class Ask(IntEnum):
+    """To the worker. Bodies: OPEN's is the sample rate as u32, AUDIO's is mono linear16."""
+
+    OPEN = 1
+    AUDIO = 2
+    FINALIZE = 3
+    FINISH = 4
+    ABORT = 5
+
+
+class Tell(IntEnum):
+    """From the worker. RESULT's body is JSON (see ``_WorkerStream``); END and FAILURE end a stream."""
+
+    RESULT = 1
+    END = 2
+    FAILURE = 3
+
+
+def frame(kind: int, stream: int, body: bytes = b"") -> bytes:
+    """One frame."""
+    return HEAD.pack(kind, stream, len(body)) + body
 
 
 class _WorkerStream:

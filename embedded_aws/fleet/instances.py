@@ -95,14 +95,14 @@ class Instance:
 class Lease:
     """One request's hold on one instance; ``release`` it exactly once (more is harmless).
 
-    ``on_kill`` may be set by the holder: it is called, from another thread, when the instance goes away under the
-    request.
+    ``log`` writes a line to the container's log. ``on_kill`` may be set by the holder: it is called, from another
+    thread, when the instance goes away under the request.
     """
 
     instance: Instance
     variant_name: str
     _lock: threading.RLock
-    _write: Callable[[str], None]
+    log: Callable[[str], None]
     on_kill: Callable[[str], object] | None = None
 
     def __post_init__(self) -> None:
@@ -125,10 +125,6 @@ class Lease:
         """The request failed: ``4xx``, ``5xx``, ``model`` or ``midstream``."""
         with self._lock:
             self.instance.minute.errors[kind] += 1
-
-    def log(self, message: str) -> None:
-        """The container writes a line to its log."""
-        self._write(message)
 
     def release(self) -> None:
         """The request is over."""

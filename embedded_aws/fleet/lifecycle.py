@@ -18,13 +18,15 @@ from embedded_aws.fleet.variants import Endpoint, LiveVariant, VariantSpec
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.listings import listing_for_arn
 
+_NO_PING = (
+    "The primary container for production variant {variant} did not pass the ping health check. "
+    "Please check CloudWatch logs for this endpoint."
+)
 FAILURE_REASONS = {
     "capacity": "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "
     "Please retry using a different ML instance type or after some time.",
-    "container-failed": "The primary container for production variant {variant} did not pass the ping health check. "
-    "Please check CloudWatch logs for this endpoint.",
-    "driver": "The primary container for production variant {variant} did not pass the ping health check. "
-    "Please check CloudWatch logs for this endpoint.",
+    "container-failed": _NO_PING,
+    "driver": _NO_PING,
     "container-never-started": "Request to service failed. If failure persists after retry, contact customer support.",
 }
 """FailureReason by kind of failure, in AWS's words."""
@@ -100,7 +102,7 @@ def begin_delete(endpoint: Endpoint, now_s: float) -> None:
 class EndpointLifecycle:
     """Moves endpoints on; the fields are what instances need to start and what strikes them.
 
-    ``engines`` are by the name that listings have for them.
+    ``engines`` are by their listings' names.
     """
 
     engines: Mapping[str, Engine]
@@ -153,34 +155,34 @@ class EndpointLifecycle:
                 instance.fail("capacity")
 
     def _start(self, endpoint: Endpoint, spec: VariantSpec, instance: Instance, now_s: float) -> None:
-        def log(message: str) -> None:
-            self.log(endpoint.region, endpoint.name, f"{spec.name}/{instance.instance_id}", message, now_s)
-
         if failure := self.faults.failed_start(instance.instance_type):
             instance.fail(failure)
             if failure in FAILURE_LOGS:
-                log(FAILURE_LOGS[failure])
+                self.write_log(endpoint, spec, instance, FAILURE_LOGS[failure], now_s)
             return
         listing = listing_for_arn(spec.model_package_arn)
         try:
             if listing is None:
                 raise LocalError(f"{spec.model_package_arn} is no listing of the embedded AWS.")
-            instance.engine = self.engines[listing.engine].new_instance(instance.instance_id)
+            instance.engine = self.engines[listing.name].new_instance(instance.instance_id)
         except LocalError as error:
             instance.fail("container-failed")
-            log(f"ERROR {error}")
+            self.write_log(endpoint, spec, instance, f"ERROR {error}", now_s)
             return
         instance.phase = Phase.SERVING
-        log("INFO Deepgram Engine is ready")
+        self.write_log(endpoint, spec, instance, "INFO Deepgram Engine is ready", now_s)
+
+    def write_log(self, endpoint: Endpoint, spec: VariantSpec, instance: Instance, message: str, now_s: float) -> None:
+        """A line of the instance's container."""
+        self.log(endpoint.region, endpoint.name, f"{spec.name}/{instance.instance_id}", message, now_s)
 
     def _crash(self, endpoint: Endpoint, now_s: float) -> None:
         """Lose one serving instance; SageMaker replaces it without a change of the endpoint's status."""
         for variant in endpoint.variants.values():
             if variant.serving:
                 lost = self.rng.choice(variant.serving)
-                stream = f"{variant.spec.name}/{lost.instance_id}"
                 message = "ERROR thread 'engine' panicked at instance crash"
-                self.log(endpoint.region, endpoint.name, stream, message, now_s)
+                self.write_log(endpoint, variant.spec, lost, message, now_s)
                 lost.end("instance crashed")
                 variant.instances.remove(lost)
                 variant.instances.append(Instance.requested(now_s))
@@ -234,11 +236,8 @@ def _finish_capacity(endpoint: Endpoint, now_s: float) -> None:
 
 
 def _first_failure(variants: Mapping[str, LiveVariant]) -> str:
-    for variant in variants.values():
-        for instance in variant.instances:
-            if instance.phase is Phase.FAILED:
-                return FAILURE_REASONS[instance.failure].format(variant=variant.spec.name)
-    return ""
+    failed = ((v, i) for v in variants.values() for i in v.instances if i.phase is Phase.FAILED)
+    return next((FAILURE_REASONS[i.failure].format(variant=v.spec.name) for v, i in failed), "")
 
 
 def _all_serving(variants: Mapping[str, LiveVariant]) -> bool:

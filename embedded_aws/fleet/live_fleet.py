@@ -46,7 +46,7 @@ class EndpointNotInService(Exception):
 
 
 class Fleet:
-    """All endpoints of the embedded AWS.
+    """All endpoints of the embedded AWS; ``lock`` guards every endpoint, instance and lease.
 
     Args:
         clock: local time.
@@ -68,7 +68,7 @@ class Fleet:
         seed: int = 0,
     ) -> None:
         self._clock = clock
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._rng = random.Random(seed)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._lifecycle = EndpointLifecycle(
@@ -79,7 +79,7 @@ class Fleet:
 
     def create(self, region: str, endpoint_name: str, config_name: str, specs: Sequence[VariantSpec]) -> None:
         """Start an endpoint; it is ``Creating`` until every instance serves."""
-        with self._lock:
+        with self.lock:
             now_s = self._clock.now_s()
             endpoint = Endpoint(region=region, name=endpoint_name, config_name=config_name, created_s=now_s)
             begin_create(endpoint, specs, now_s)
@@ -98,7 +98,7 @@ class Fleet:
 
         ``counts`` holds the instance counts to start with where they differ from the specs' initial ones.
         """
-        with self._lock:
+        with self.lock:
             endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
             begin_update(endpoint, config_name, specs, counts, now_s)
             self._lifecycle.advance(endpoint, now_s)
@@ -107,25 +107,25 @@ class Fleet:
         self, region: str, endpoint_name: str, desired: Mapping[str, tuple[int | None, float | None]]
     ) -> None:
         """Change (desired count, weight) of variants; None leaves a value. ``Updating`` until fulfilled."""
-        with self._lock:
+        with self.lock:
             endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
             begin_capacity(endpoint, desired, now_s)
             self._lifecycle.advance(endpoint, now_s)
 
     def delete(self, region: str, endpoint_name: str) -> None:
         """End the endpoint; its streams are cut and it is gone a moment later."""
-        with self._lock:
+        with self.lock:
             begin_delete(self._existing(region, endpoint_name), self._clock.now_s())
 
     def view(self, region: str, endpoint_name: str) -> EndpointView | None:
         """The endpoint now, or None when there is none."""
-        with self._lock:
+        with self.lock:
             endpoint = self._endpoints.get((region, endpoint_name))
             return endpoint.view() if endpoint else None
 
     def names(self, region: str) -> list[str]:
         """Names of the region's endpoints."""
-        with self._lock:
+        with self.lock:
             return [endpoint.name for endpoint in self._endpoints.values() if endpoint.region == region]
 
     # What the runtime server asks
@@ -138,7 +138,7 @@ class Fleet:
             VariantNotFound: it has no such variant.
             EndpointNotInService: it takes no requests now.
         """
-        with self._lock:
+        with self.lock:
             endpoint = self._existing(region, endpoint_name)
             if endpoint.status not in ("InService", "Updating", "RollingBack"):
                 raise EndpointNotInService(endpoint.status)
@@ -148,12 +148,11 @@ class Fleet:
                 raise EndpointNotInService("no instance serves")
             index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng.random())
             instance = serving[index]
-            stream = f"{chosen.spec.name}/{instance.instance_id}"
 
-            def write(message: str) -> None:
-                self._lifecycle.log(region, endpoint_name, stream, message, self._clock.now_s())
+            def log(message: str) -> None:
+                self._lifecycle.write_log(endpoint, chosen.spec, instance, message, self._clock.now_s())
 
-            return Lease(instance=instance, variant_name=chosen.spec.name, _lock=self._lock, _write=write)
+            return Lease(instance=instance, variant_name=chosen.spec.name, _lock=self.lock, log=log)
 
     def _choose_variant(self, endpoint: Endpoint, name: str | None) -> LiveVariant:
         if name:
@@ -168,7 +167,7 @@ class Fleet:
 
     def tick(self, now_s: float) -> None:
         """Move every life cycle on to ``now_s``."""
-        with self._lock:
+        with self.lock:
             for key, endpoint in list(self._endpoints.items()):
                 self._lifecycle.advance(endpoint, now_s)
                 if endpoint.gone:
@@ -176,17 +175,12 @@ class Fleet:
 
     def endpoints(self) -> list[Endpoint]:
         """The live endpoints, for the heartbeat only: hold ``lock`` while you read their instances."""
-        with self._lock:
+        with self.lock:
             return list(self._endpoints.values())
-
-    @property
-    def lock(self) -> threading.RLock:
-        """Guards every endpoint, instance and lease."""
-        return self._lock
 
     def close(self) -> None:
         """End all instances."""
-        with self._lock:
+        with self.lock:
             for endpoint in self._endpoints.values():
                 for variant in endpoint.variants.values():
                     for instance in variant.instances:

@@ -11,36 +11,22 @@ from dataclasses import dataclass, field
 from embedded_aws.fleet.instances import Instance, Phase
 
 
-@dataclass(frozen=True)
-class Pool:
-    """An instance type and its priority (1 is tried first)."""
-
-    instance_type: str
-    priority: int = 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class VariantSpec:
     """A production variant as an endpoint configuration describes it.
 
-    ``pools`` has one entry for a plain ``InstanceType``. ``provision_timeout_s`` is how long a type without capacity is
-    tried before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600).
+    ``instance_types`` are by priority, the preferred one first. ``provision_timeout_s`` is how long a type without
+    capacity is tried before the next one (``VariantInstanceProvisionTimeoutInSeconds``, 300 to 3600).
     """
 
     name: str
     model_package_arn: str
-    pools: tuple[Pool, ...]
+    instance_types: tuple[str, ...]
     initial_count: int = 1
     weight: float = 1.0
     routing: str = "RANDOM"
     provision_timeout_s: float = 300.0
-    inference_ami_version: str | None = None
     enhanced_metrics: bool = False
-
-    @property
-    def instance_types(self) -> tuple[str, ...]:
-        """Types by priority, the preferred one first."""
-        return tuple(p.instance_type for p in sorted(self.pools, key=lambda p: p.priority))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +39,7 @@ class VariantView:
     name: str
     current_count: int
     desired_count: int
-    current_weight: float
-    desired_weight: float
+    weight: float
     pools: Mapping[str, int] = field(default_factory=dict)
     status: str = ""
     status_message: str = ""
@@ -115,8 +100,7 @@ class LiveVariant:
             name=self.spec.name,
             current_count=len(self.serving),
             desired_count=self.desired,
-            current_weight=self.weight,
-            desired_weight=self.weight,
+            weight=self.weight,
             pools=pools,
             status=status,
             status_message=message,

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.fleet.instances import Instance, Interval
@@ -60,15 +61,6 @@ class _Reading:
     resolution_s: int = MINUTE_S
 
 
-@dataclass(frozen=True)
-class _Point:
-    region: str
-    reading: _Reading
-    dimensions: Mapping[str, str]
-    values: list[float]
-    end_s: float
-
-
 class Vitals:
     """Publishes each interval of the fleet.
 
@@ -82,36 +74,38 @@ class Vitals:
         self._fleet = fleet
         self._store_for = store_for
         self._delay_s = delay_s
-        self._waiting: deque[_Point] = deque()
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
 
     def publish(self, now_s: float) -> None:
         """Publish the ten seconds that end at ``now_s`` (a multiple of ten), and the minute when one ends there."""
         with self._fleet.lock:
             for endpoint in self._fleet.endpoints():
-                self._waiting.extend(_points(endpoint, now_s))
+                store = self._store_for(endpoint.region)
+                self._waiting.extend((now_s, put) for put in _points(endpoint, now_s, store))
         # Held against the delay of now: when the fault ends, all that it held back is there at once.
         latest_s = now_s - self._delay_s()
-        while self._waiting and self._waiting[0].end_s <= latest_s:
-            point = self._waiting.popleft()
-            reading = point.reading
-            self._store_for(point.region).put(
-                reading.namespace,
-                reading.name,
-                point.dimensions,
-                timestamp_s=point.end_s - reading.resolution_s,
-                values=point.values,
-                unit=reading.unit,
-                resolution_s=reading.resolution_s,
-            )
+        while self._waiting and self._waiting[0][0] <= latest_s:
+            _, put = self._waiting.popleft()
+            put()
 
 
-def _points(endpoint: Endpoint, now_s: float) -> Iterator[_Point]:
+def _points(endpoint: Endpoint, now_s: float, store: MetricStore) -> Iterator[Callable[[], None]]:
+    """The calls that put the interval's points into the store."""
     for variant in endpoint.variants.values():
         if variant.serving:
             names = {"EndpointName": endpoint.name, "VariantName": variant.spec.name}
             for reading in (_peaks(variant), *(_minute(variant) if now_s % MINUTE_S == 0 else ())):
                 for dimensions, values in _series(variant, reading):
-                    yield _Point(endpoint.region, reading, {**names, **dimensions}, values, now_s)
+                    yield partial(
+                        store.put,
+                        reading.namespace,
+                        reading.name,
+                        {**names, **dimensions},
+                        timestamp_s=now_s - reading.resolution_s,
+                        values=values,
+                        unit=reading.unit,
+                        resolution_s=reading.resolution_s,
+                    )
 
 
 def _peaks(variant: LiveVariant) -> _Reading:
@@ -139,7 +133,7 @@ def _series(variant: LiveVariant, reading: _Reading) -> Iterator[tuple[Mapping[s
     samples = reading.samples
     if samples:
         yield {}, [value for _, value in samples]
-    if len(variant.spec.pools) > 1:
+    if len(variant.spec.instance_types) > 1:
         for instance_type in dict.fromkeys(i.instance_type for i, _ in samples):
             yield {"InstanceType": instance_type}, [value for i, value in samples if i.instance_type == instance_type]
     if variant.spec.enhanced_metrics and reading.namespace == HARDWARE:

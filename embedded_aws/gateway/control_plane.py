@@ -8,12 +8,12 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from embedded_aws.clock import Clock
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway import moto_inside
 from embedded_aws.gateway.faults import Faults, kinds_to_json
 from embedded_aws.gateway.gateway import AdminRoute, Responder
 from embedded_aws.gateway.regions import Regions
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.other.price_list_service import Pricing
 from embedded_aws.other.service_quotas import Quotas, ServiceQuotas
 from embedded_aws.sagemaker.records import RegionState

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import cast
 
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.bidi import BidiExchange, InstanceLoss
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route

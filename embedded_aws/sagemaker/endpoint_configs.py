@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from embedded_aws.fleet.variants import Pool, VariantSpec
+from embedded_aws.fleet.variants import VariantSpec
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.sagemaker.model_packages import FAMILIES
@@ -130,11 +130,10 @@ def _spec(state: RegionState, variant: Mapping[str, Any], enhanced: bool) -> Var
     return VariantSpec(
         name=variant["VariantName"],
         model_package_arn=package_arn(state, variant["ModelName"]),
-        pools=tuple(Pool(pool["InstanceType"], pool["Priority"]) for pool in pools),
+        instance_types=tuple(pool["InstanceType"] for pool in sorted(pools, key=lambda pool: pool["Priority"])),
         initial_count=variant["InitialInstanceCount"],
         weight=variant["InitialVariantWeight"],
         routing=variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM"),
         provision_timeout_s=float(variant.get("VariantInstanceProvisionTimeoutInSeconds", 300)),
-        inference_ami_version=variant.get("InferenceAmiVersion"),
         enhanced_metrics=enhanced,
     )

@@ -240,7 +240,7 @@ def _retained(
         if variant and "DesiredInstanceCount" not in excluded:
             kept_counts[spec.name] = variant.desired_count
         if variant and "DesiredWeight" not in excluded:
-            spec = replace(spec, weight=variant.desired_weight)
+            spec = replace(spec, weight=variant.weight)
         kept.append(spec)
     return tuple(kept), kept_counts
 
@@ -252,8 +252,8 @@ def _variant_request(request: Params, name: str) -> Mapping[str, Any]:
 def _variant_row(variant: VariantView, request: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "VariantName": variant.name,
-        "CurrentWeight": variant.current_weight,
-        "DesiredWeight": variant.desired_weight,
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
         "CurrentInstanceCount": variant.current_count,
         "DesiredInstanceCount": variant.desired_count,
     }

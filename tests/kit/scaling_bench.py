@@ -12,7 +12,7 @@ from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alar
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
-from embedded_aws.fleet.variants import Pool, VariantSpec
+from embedded_aws.fleet.variants import VariantSpec
 from embedded_aws.fleet.vitals import Vitals
 from embedded_aws.gateway.regions import Regions
 from embedded_aws.listings import LISTINGS
@@ -90,11 +90,10 @@ class Bench:
         self.vitals = Vitals(self.fleet, lambda region: self.cloudwatch(region).state.store, lambda: 0.0)
         self.api = autoscaling(REGION)
         self.leases: list = []
-        pools = tuple(Pool(t, rank) for rank, t in enumerate(types or ("ml.g6.2xlarge",), 1))
         spec = VariantSpec(
             name="AllTraffic",
             model_package_arn=LISTINGS[0].arn(REGION),
-            pools=pools,
+            instance_types=types or ("ml.g6.2xlarge",),
             routing="LEAST_OUTSTANDING_REQUESTS",
         )
         self.fleet.create(REGION, "e", "c", [spec])

@@ -11,13 +11,12 @@ import boto3
 from werkzeug.serving import make_server
 
 from embedded_aws.clock import Clock
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView
 from embedded_aws.gateway.control_plane import ControlPlane
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway, QuietHandler
-from embedded_aws.listings import LISTINGS
+from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
 
 ROLE = "arn:aws:iam::123456789012:role/Execution"
@@ -64,15 +63,14 @@ class SteppedFleet:
         for variant in view.variants:
             count, weight = desired.get(variant.name, (None, None))
             count = variant.desired_count if count is None else count
-            weight = variant.desired_weight if weight is None else weight
+            weight = variant.weight if weight is None else weight
             first, *_ = variant.pools
             after.append(
                 replace(
                     variant,
                     current_count=count,
                     desired_count=count,
-                    current_weight=weight,
-                    desired_weight=weight,
+                    weight=weight,
                     pools=dict.fromkeys(variant.pools, 0) | {first: count},
                 )
             )
@@ -115,8 +113,7 @@ def _variant(spec, current, desired, status, now):
         name=spec.name,
         current_count=current,
         desired_count=desired,
-        current_weight=spec.weight,
-        desired_weight=spec.weight,
+        weight=spec.weight,
         pools=pools,
         status=status,
         status_since_s=now,

@@ -13,10 +13,10 @@ from werkzeug.serving import make_server
 
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch
 from embedded_aws.cloudwatch.region_watch import RegionWatch
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway, QuietHandler
 from embedded_aws.gateway.regions import Regions
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 NOON_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 

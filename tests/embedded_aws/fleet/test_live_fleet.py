@@ -8,7 +8,7 @@ import pytest
 
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, FleetBusy
-from embedded_aws.fleet.variants import Pool, VariantSpec
+from embedded_aws.fleet.variants import VariantSpec
 from embedded_aws.listings import LISTINGS
 
 REGION = "us-east-1"
@@ -69,8 +69,8 @@ class Bench:
         )
 
     def spec(self, *types: str, count: int = 1) -> VariantSpec:
-        pools = tuple(Pool(t, rank) for rank, t in enumerate(types or ("ml.g6.2xlarge",), 1))
-        return VariantSpec(name="AllTraffic", model_package_arn=ARN, pools=pools, initial_count=count)
+        types = types or ("ml.g6.2xlarge",)
+        return VariantSpec(name="AllTraffic", model_package_arn=ARN, instance_types=types, initial_count=count)
 
     def run(self, seconds: float) -> None:
         end = self.clock.now + seconds
@@ -196,7 +196,7 @@ def test_requests_go_to_the_least_busy_instance_when_the_variant_routes_so():
     spec = VariantSpec(
         name="AllTraffic",
         model_package_arn=ARN,
-        pools=(Pool("ml.g6.2xlarge"),),
+        instance_types=("ml.g6.2xlarge",),
         initial_count=3,
         routing="LEAST_OUTSTANDING_REQUESTS",
     )

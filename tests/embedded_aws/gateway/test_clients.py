@@ -12,7 +12,7 @@ from kit.stepped_plane import PACKAGE, ROLE
 
 from dgsm_helpers.aws.core.price_list import read_price
 from dgsm_helpers.prices import Price
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 AWS = Path(sys.executable).with_name("aws")
 

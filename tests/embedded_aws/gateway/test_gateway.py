@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 ONCE = Config(retries={"max_attempts": 0})
 

@@ -13,9 +13,9 @@ import trustme
 from kit.runtime_sdk import WAIT_S
 from kit.waiting import until, until_async
 
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
 
@@ -149,7 +149,7 @@ def keys(monkeypatch):
 
 async def closed(engine):
     """Close on the loop, and let it collect the processes that end."""
-    pids = getattr(engine, "pids", ())
+    pids = [worker.pid for worker in getattr(engine, "workers", ()) if worker.pid]
     engine.close()
     await until_async(lambda: not any(map(psutil.pid_exists, pids)), "the engine's processes have ended")
 

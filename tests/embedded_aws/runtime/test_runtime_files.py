@@ -20,8 +20,8 @@ from kit.runtime_sdk import WAIT_S
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from dgsm_helpers.wire.sigv4 import Credentials, sign_request
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
 
 PATH = "/endpoints/demo/invocations"

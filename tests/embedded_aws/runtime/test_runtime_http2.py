@@ -19,7 +19,7 @@ from kit.waiting import until
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from dgsm_helpers.wire.eventstream import CONTENT_TYPE, Decoder, payload_part
 from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, FrameSigner, sign_request
-from embedded_aws.credentials import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
 

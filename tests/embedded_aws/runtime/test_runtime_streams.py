@@ -21,8 +21,8 @@ from kit.waiting import until
 from smithy_core.exceptions import CallError
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
-from embedded_aws.credentials import SECRET_ACCESS_KEY
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.listings import SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
 
 PCM = bundled_sample().pcm
