@@ -109,10 +109,6 @@ def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmStateN
     # What exists is breaching, or nothing exists; how much is missing decides.
     if spec.treat_missing == "ignore":
         return None
-    oldest = _age(datapoints[-spec.evaluation_range :]) if real else 0
+    in_range = datapoints[-spec.evaluation_range :]
+    oldest = next((len(in_range) - index for index, value in enumerate(in_range) if value is not None), 0)
     return "ALARM" if oldest >= spec.datapoints_to_alarm else "INSUFFICIENT_DATA"
-
-
-def _age(datapoints: Sequence[float | None]) -> int:
-    """How many periods back the oldest existing datapoint is, the newest period being 1."""
-    return len(datapoints) - next(i for i, value in enumerate(datapoints) if value is not None)

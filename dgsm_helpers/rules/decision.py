@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 from dgsm_helpers.rules.alarms import AlarmStateName
@@ -12,7 +11,6 @@ from dgsm_helpers.rules.alarms import AlarmStateName
 Kind = Literal["out", "in", "none", "not_scaled"]
 EPSILON_S = 1e-6
 """Times closer than this are the same moment."""
-_NO_TIMES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +78,7 @@ class State:
     change: Change | None = None
     last_out: Change | None = None
     last_in: Change | None = None
-    invoked: Mapping[str, float] = field(default=_NO_TIMES)
+    invoked: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

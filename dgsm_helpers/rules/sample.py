@@ -1,4 +1,4 @@
-"""The bundled recording and what is said in it.
+"""Recordings, and the bundled one with what is said in it.
 
 Eleven seconds of public-domain speech (``data/jfk.wav``: 16 kHz, mono, 16-bit) with its exact transcript and word times
 (``data/jfk.json``). Both sides use it: load clients stream it, and the embedded AWS's ``metered`` engine knows its
@@ -7,11 +7,14 @@ words.
 
 from __future__ import annotations
 
+import io
 import json
 import wave
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+BYTES_PER_SAMPLE = 2
 
 
 @dataclass(frozen=True)
@@ -29,23 +32,47 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A mono 16-bit little-endian recording.
+class Recording:
+    """A mono 16-bit recording.
 
-    ``pcm`` is the raw linear16 audio (no header), ``sample_rate`` its rate in Hz, ``words`` its words in order,
-    ``transcript`` the exact text.
+    ``pcm`` is raw linear16 without a header, ``sample_rate`` its rate in Hz, ``transcript`` what is said in it (None
+    when unknown: then no word error rate can be given), ``source`` where it comes from.
     """
 
     pcm: bytes
     sample_rate: int
-    transcript: str
-    words: tuple[Word, ...]
-    source: str
+    transcript: str | None = None
+    source: str = ""
 
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return len(self.pcm) / 2 / self.sample_rate
+        return len(self.pcm) / BYTES_PER_SAMPLE / self.sample_rate
+
+    def to_wav(self, duration_s: float | None = None) -> bytes:
+        """The recording as a WAV file, looped or cut to ``duration_s`` seconds when given."""
+        size = len(self.pcm) if duration_s is None else round(duration_s * self.sample_rate) * BYTES_PER_SAMPLE
+        target = io.BytesIO()
+        with wave.open(target, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(BYTES_PER_SAMPLE)
+            file.setframerate(self.sample_rate)
+            file.writeframes(self.part(0, size))
+        return target.getvalue()
+
+    def part(self, position: int, size: int) -> bytes:
+        """``size`` bytes from ``position`` on, going round at the end."""
+        part = self.pcm[position : position + size]
+        while len(part) < size:
+            part += self.pcm[: size - len(part)]
+        return part
+
+
+@dataclass(frozen=True)
+class Sample(Recording):
+    """The bundled recording with its words in order."""
+
+    words: tuple[Word, ...] = ()
 
 
 def sample_wav() -> bytes:

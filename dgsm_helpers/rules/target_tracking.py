@@ -32,7 +32,6 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 from dgsm_helpers.rules.alarms import AlarmSpec
@@ -78,7 +77,7 @@ def decide(
     }
     if not due:
         return Decision(kind="none", state=state)
-    state = dataclasses.replace(state, invoked=MappingProxyType({**state.invoked, **dict.fromkeys(due, now_s)}))
+    state = dataclasses.replace(state, invoked={**state.invoked, **dict.fromkeys(due, now_s)})
     outs, ins, wants_out = _wishes(known, signals, due, state, model)
     if outs:
         return _out(state, max(outs, key=lambda w: w.capacity), bounds, model, now_s)

@@ -84,21 +84,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Rung:
-    """All holds of N streams and the verdict on them.
+class Rung(Judged):
+    """The verdict on all holds of N streams, and what they showed.
 
-    Latencies are seconds over all judged streams; ``constraint`` is what failed most often (None: nothing did);
-    ``leaning`` is what an inconclusive rung would be if it had to be guessed, for finding the way only.
+    Latencies are seconds over all judged streams; ``leaning`` is what an inconclusive rung would be if it had to be
+    guessed, for finding the way only.
     """
 
     n: int
-    verdict: Verdict
     leaning: Verdict
-    constraint: str | None
-    passed: int
-    total: int
-    pass_share_low: float
-    pass_share_high: float
     trend: Trend
     lag_p50_s: float
     lag_p95_s: float
@@ -122,7 +116,7 @@ class Rung:
             "void": self.void,
             "passed": self.passed,
             "total": self.total,
-            "pass_share": [_number(self.pass_share_low), _number(self.pass_share_high)],
+            "pass_share": [round(self.pass_share_low, 4), round(self.pass_share_high, 4)],
             "lag_ms": {
                 "p50": _ms(self.lag_p50_s),
                 "p95": _ms(self.lag_p95_s),
@@ -151,20 +145,15 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
         growing = criteria.slope is not None and trend.low > 0 and trend.slope > _material_growth(good, criteria)
         enough = judged.total > 0 and judged.passed / judged.total >= effort.pass_share
         leaning = Verdict.PASS if enough and not growing else Verdict.FAIL
-    verdict, void = judged.verdict, None
+    void = None
     if not good:
-        verdict = leaning = Verdict.VOID
+        judged, leaning = replace(judged, verdict=Verdict.VOID), Verdict.VOID
         void = holds[-1].void if holds else "nothing was measured"
     p50, p95, p99 = _lag_percentiles(good, streams)
     return Rung(
+        **vars(judged),
         n=n,
-        verdict=verdict,
         leaning=leaning,
-        constraint=judged.constraint,
-        passed=judged.passed,
-        total=judged.total,
-        pass_share_low=judged.pass_share_low,
-        pass_share_high=judged.pass_share_high,
         trend=trend,
         lag_p50_s=p50,
         lag_p95_s=p95,
@@ -252,16 +241,11 @@ def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
     if not values:
         return float("nan")
-    ordered = sorted(values)
-    return ordered[min(int(np.ceil(share * len(ordered))) - 1, len(ordered) - 1)] if share > 0 else ordered[0]
+    return sorted(values)[int(np.ceil(share * len(values))) - 1]
 
 
 def _ms(seconds: float) -> float | None:
     return None if not np.isfinite(seconds) else round(seconds * 1000, 3)
-
-
-def _number(value: float) -> float | None:
-    return None if not np.isfinite(value) else round(value, 4)
 
 
 def _hold_dict(hold: Hold) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The one module that reaches into that package (`REBOUND_CLASS` in ``deepgram_sag
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.load.transport.http2_sdk import target_settings, trusting_transport
@@ -28,15 +29,8 @@ def redirect_deepgram_sagemaker(wb: Workbook) -> None:
     installed = getattr(transport, REBOUND_CLASS)
     original = getattr(installed, "original", installed)
 
-    class Redirected:
-        original: Any
+    async def resolve(**settings: Any) -> Any:
+        target = StreamTarget.of(wb)
+        return await original.resolve(**{**settings, **target_settings(target, trusting_transport(target.ca_bundle))})
 
-        @classmethod
-        async def resolve(cls, **settings: Any) -> Any:
-            target = StreamTarget.of(wb)
-            return await original.resolve(
-                **{**settings, **target_settings(target, trusting_transport(target.ca_bundle))}
-            )
-
-    Redirected.original = original
-    setattr(transport, REBOUND_CLASS, Redirected)
+    setattr(transport, REBOUND_CLASS, SimpleNamespace(resolve=resolve, original=original))

@@ -12,7 +12,6 @@ import heapq
 import time
 from collections.abc import Iterable
 
-from dgsm_helpers.errors import CredentialsProblem
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.recorder import TraceRecorder
@@ -31,8 +30,6 @@ class LeanTransport:
     name = "lean"
 
     def __init__(self, target: StreamTarget, *, patience: Patience = PATIENCE) -> None:
-        if not target.credentials:
-            raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
         self._target, self._patience = target, patience
         self._tls = target.tls_context()
         self._connections: list[Http2Client] = []

@@ -9,52 +9,19 @@ import glob
 import io
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.sample import bundled_sample
+from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE, Recording, bundled_sample
 
-BYTES_PER_SAMPLE = 2
 MIN_CHUNK_MS, MAX_CHUNK_MS = 20, 100
 """Deepgram's advice for chunks of live audio (measuring-streaming-latency)."""
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A mono 16-bit recording.
-
-    ``pcm`` is raw linear16 without a header, ``sample_rate`` its rate in Hz, ``transcript`` what is said in it (None
-    when unknown: then no word error rate can be given), ``source`` where it comes from.
-    """
-
-    pcm: bytes
-    sample_rate: int
-    transcript: str | None = None
-    source: str = ""
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.pcm) / BYTES_PER_SAMPLE / self.sample_rate
-
-    def to_wav(self, duration_s: float | None = None) -> bytes:
-        """The recording as a WAV file, looped or cut to ``duration_s`` seconds when given."""
-        size = len(self.pcm) if duration_s is None else round(duration_s * self.sample_rate) * BYTES_PER_SAMPLE
-        target = io.BytesIO()
-        with wave.open(target, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(BYTES_PER_SAMPLE)
-            file.setframerate(self.sample_rate)
-            file.writeframes(_circular(self.pcm, 0, size))
-        return target.getvalue()
-
-
 def bundled_recording() -> Recording:
     """The bundled eleven seconds of public-domain speech with their exact transcript."""
-    sample = bundled_sample()
-    return Recording(pcm=sample.pcm, sample_rate=sample.sample_rate, transcript=sample.transcript, source=sample.source)
+    return bundled_sample()
 
 
 def read_wav(wav: str | Path | bytes, *, transcript: str | None = None) -> Recording:
@@ -152,12 +119,4 @@ def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float
     if not loop:
         end = size if end is None else min(end, size)
     for position in count(begin, step) if end is None else range(begin, end, step):
-        yield _circular(recording.pcm, position % size, step if end is None else min(step, end - position))
-
-
-def _circular(pcm: bytes, position: int, size: int) -> bytes:
-    """``size`` bytes of ``pcm`` from ``position`` on, going round at its end."""
-    part = pcm[position : position + size]
-    while len(part) < size:
-        part += pcm[: size - len(part)]
-    return part
+        yield recording.part(position % size, step if end is None else min(step, end - position))

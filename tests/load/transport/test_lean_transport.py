@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dgsm_helpers.errors import CredentialsProblem
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM, Patience, SdkTransport, run_blocking
@@ -139,11 +137,3 @@ def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
     broken, whole = run_blocking(run())
     assert (broken.ending, broken.error.message) == (Ending.DROPPED, "microphone gone")
     assert whole.ok
-
-
-def test_missing_credentials_are_named_at_once(peer):
-    async def make():
-        LeanTransport(replace(peer.target(), credentials=sigv4.Credentials("", "")))
-
-    with pytest.raises(CredentialsProblem):
-        run_blocking(make())
