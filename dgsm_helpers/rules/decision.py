@@ -85,9 +85,9 @@ class State:
 class Decision:
     """What to do now, and the state to keep.
 
-    ``code`` is AWS's reason of a ``not_scaled`` one;
-    ``note`` says why there is ``none`` although an alarm triggered (``cooldown``, ``suspended``, ``disagreement``).
-    ``policy`` and ``alarm`` are names, or ``cause`` is set when bounds acted instead.
+    ``code`` is AWS's reason of a ``not_scaled`` one; ``note`` says why there is ``none`` although an alarm triggered
+    (``cooldown``, ``suspended``, ``disagreement``). ``policy`` and ``alarm`` are names, or ``cause`` is set when bounds
+    acted instead.
     """
 
     kind: Kind

@@ -85,8 +85,7 @@ class Share:
 
 @dataclass(frozen=True)
 class ShareReport:
-    """What one process saw. ``late_s``: by how much it began after the agreed time; ``cpu``: share of a core it
-    used."""
+    """What one process saw. It began ``late_s`` after the agreed time and used the share ``cpu`` of a core."""
 
     outcomes: tuple[StreamOutcome, ...]
     hold_s: float

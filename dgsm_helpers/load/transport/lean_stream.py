@@ -35,7 +35,7 @@ class LeanStream:
         self.due = 0.0
         self._audio: Iterator[bytes] = iter(audio)
         self._next = next(self._audio, None)
-        self._recorder, self._stop = recorder, stop
+        self._recorder, self._stop = recorder, stop or asyncio.Event()
         self._bytes_per_s = sample_rate * BYTES_PER_SAMPLE
         self._chunk_s = chunk_s
         self._sent_bytes = 0
@@ -89,7 +89,7 @@ class LeanStream:
         recorder, data = self._recorder, self._next
         if recorder.done:
             return False
-        if data is not None and not self._stopped:
+        if data is not None and not self._stop.is_set():
             self._sent_bytes += len(data)
             recorder.chunk(due_s=self.due, cursor_s=self._sent_bytes / self._bytes_per_s)
             self._send(data, "BINARY")
@@ -100,10 +100,6 @@ class LeanStream:
         recorder.close_sent()
         self._send(CLOSE_STREAM, "UTF8")
         return False
-
-    @property
-    def _stopped(self) -> bool:
-        return self._stop is not None and self._stop.is_set()
 
     def _send(self, data: bytes, kind: eventstream.DataType) -> None:
         assert self.connection is not None and self._signer is not None, "opened before anything is sent"

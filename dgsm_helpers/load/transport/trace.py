@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 MAX_CADENCE_S = 1.0
-"""A stream that answers less often than this is late, whatever its habit: the ceiling of the cadence in
-`lag_samples`."""
+"""The longest cadence in `lag_samples`: a stream that answers less often is late, whatever its habit."""
 
 
 class Ending(StrEnum):
@@ -108,8 +107,7 @@ class StreamTrace:
 
 @dataclass(frozen=True, eq=False)
 class LagSamples:
-    """Lag over a stream: at ``due_s`` (trace clock) audio was due whose transcript came ``lag_s`` later (inf:
-    never)."""
+    """Lag over a stream: audio that was due at ``due_s`` (trace clock) was answered ``lag_s`` later (inf: never)."""
 
     due_s: np.ndarray
     lag_s: np.ndarray
