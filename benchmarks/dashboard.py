@@ -30,7 +30,7 @@ import numpy as np
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.views.feed import Feed
@@ -66,7 +66,7 @@ def main() -> int:
 
 def measure(wb: Workbook, refreshes: int) -> dict:
     """Deploy, wait for three hours of metrics, refresh."""
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb)
     registration.apply(wb)
     wb.sleep(WINDOW_S)

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from dgsm_helpers import local
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity
 from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
 from dgsm_helpers.load.ladder.share import LoadSpec
@@ -49,7 +49,7 @@ def main() -> None:
         local.up(home, speed=30)
         try:
             wb = open_workbook("local", home=home, listing="speech")
-            deployment.deploy(wb, deployment.plan(wb))
+            deployment.deploy(wb, deployment_plan.plan(wb))
             for run in range(asked.runs):
                 began = time.monotonic()
                 result = find_capacity(

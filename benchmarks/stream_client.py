@@ -32,7 +32,7 @@ import psutil
 from stacks import Spent, Stacks
 
 from dgsm_helpers import local
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_share, ready
 from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
@@ -307,7 +307,7 @@ def run(home: Path, stacks: Stacks, wanted: Sequence[str], seconds: float, total
     os.environ.update(info.env())
     try:
         wb = open_workbook("local", home=home)
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
         print(HEAD)
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             for future in [pool.submit(ready) for _ in range(2)]:

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.aws.account.deletion import delete
 from dgsm_helpers.aws.account.preflight import PoolChoice, without_zero_quota
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state, invoke
-from dgsm_helpers.aws.endpoint.deployment import Deployment, delete, plan
+from dgsm_helpers.aws.endpoint.deployment import Deployment
+from dgsm_helpers.aws.endpoint.deployment_plan import plan
 from dgsm_helpers.aws.endpoint.update import roll_back
 from dgsm_helpers.aws.endpoint.update import update_endpoint as update
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording

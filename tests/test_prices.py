@@ -1,13 +1,14 @@
 """Prices from the Price List API, against the embedded one and against what AWS may answer besides."""
 
 import json
+from types import SimpleNamespace
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
 from dgsm_helpers import prices
-from dgsm_helpers.aws.core.price_list import read_price
+from dgsm_helpers.aws.core.money import price_per_hour
 
 HOUR = {"unit": "Hrs", "pricePerUnit": {"USD": "1.5150000000"}}
 
@@ -15,6 +16,11 @@ HOUR = {"unit": "Hrs", "pricePerUnit": {"USD": "1.5150000000"}}
 def offer(*dimensions, published="2026-09-27T00:00:00Z", version="20260927"):
     terms = {"OnDemand": {"t": {"priceDimensions": {str(n): d for n, d in enumerate(dimensions)}}}}
     return json.dumps({"product": {}, "terms": terms, "publicationDate": published, "version": version})
+
+
+def at(client, region):
+    """A workbook as far as prices need one."""
+    return SimpleNamespace(region=region, client=lambda service: client)
 
 
 def lookup(*offers):
@@ -29,7 +35,7 @@ def lookup(*offers):
             ],
         }
         stub.add_response("get_products", {"PriceList": list(offers)}, expected)
-        return read_price(client, "us-west-2", "ml.g5.2xlarge")
+        return price_per_hour(at(client, "us-west-2"), "ml.g5.2xlarge")
 
 
 def test_an_hourly_price_is_read_with_its_date():
@@ -76,6 +82,6 @@ def test_an_answer_of_aws_that_is_an_error_is_an_unknown_price():
     client = boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
     with Stubber(client) as stub:
         stub.add_client_error("get_products", "AccessDeniedException", "not authorized")
-        price = read_price(client, "us-east-1", "ml.g5.2xlarge")
+        price = price_per_hour(at(client, "us-east-1"), "ml.g5.2xlarge")
     assert price.amount_usd is None
     assert "AccessDeniedException" in price.source

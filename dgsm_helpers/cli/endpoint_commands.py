@@ -154,7 +154,7 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
     Such as: dgsm update my-endpoint --instance-type ml.g6e.2xlarge --instance-type ml.g5.2xlarge
     """
     from dgsm_helpers.aws.endpoint import update as step
-    from dgsm_helpers.aws.endpoint.deployment import on_change
+    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
 
     if bool(listing or instance_types) == bool(roll_back):
         raise click.UsageError("Give --listing or --instance-type, or else --roll-back.")

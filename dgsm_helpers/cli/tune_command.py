@@ -62,7 +62,7 @@ def tune(
     an endpoint of that name one is deployed first.
     """
     from dgsm_helpers import tune as step
-    from dgsm_helpers.aws.endpoint.deployment import on_change
+    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
     from dgsm_helpers.load.ladder.crew import cluster_crew
     from dgsm_helpers.load.transport.recordings import read_wavs
     from dgsm_helpers.load.transport.stream_target import ListenOptions
@@ -99,15 +99,15 @@ def _with_endpoint(wb: Workbook) -> Workbook:
         SpendNotConfirmed: it has to be deployed, and ``--confirm-spend`` was not given; the message states the price.
     """
     from dgsm_helpers.aws.account import preflight
-    from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+    from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
     from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 
     state = endpoint_state.find(wb)
     if state is not None and state.status != "Failed":
         return replace(wb, model_package_arn=EndpointReading(wb).model_package_arn)
-    plan = deployment.plan(wb, preflight.without_zero_quota(wb).kept)
+    plan = deployment_plan.plan(wb, preflight.without_zero_quota(wb).kept)
     say(f"There is no endpoint {wb.endpoint_name}: deploying one.\n{plan}")
-    deployment.deploy(wb, plan, on_progress=deployment.on_change(say))
+    deployment.deploy(wb, plan, on_progress=endpoint_state.on_change(say))
     say(f"Endpoint {wb.endpoint_name} stays; `dgsm clean-up {wb.endpoint_name} --yes` removes it.")
     return wb
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers import state as evidence
-from dgsm_helpers.aws.core.price_list import price_per_hour
+from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.errors import InvalidInput, NotReady

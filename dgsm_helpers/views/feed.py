@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd  # in the cell's thread: in another it takes a notebook for a terminal, and cuts frames to its width
 
-from dgsm_helpers.aws.core.money import cost_so_far
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.core.money import cost_so_far, price_per_hour
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, read_endpoint_config
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
@@ -131,7 +130,7 @@ class Feed:
 
     def _read_look(self, before: _Look | None) -> _Look:
         """The endpoint and its metrics, or neither: a later failure leaves what is shown as it was."""
-        endpoint, now = deployment.status(self.wb), self.wb.now()
+        endpoint, now = endpoint_state.status(self.wb), self.wb.now()
         variant = endpoint.variant(self.wb.variant_name)
         start = now - self.window
         if self.period_s < 60:

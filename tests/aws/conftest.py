@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 from kit import endpoints
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
@@ -115,7 +115,7 @@ def deployed(embedded, request):
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
     wb = endpoints.deployed(open_workbook("local", home=embedded.home, endpoint_name=name))
     yield wb
-    deployment.delete(wb)
+    deletion.delete(wb)
 
 
 @pytest.fixture

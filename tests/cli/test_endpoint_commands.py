@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.aws.account.iam_actions import NOTEBOOK_CALLS
 from dgsm_helpers.aws.account.iam_policies import policy_document
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, YES
 
@@ -19,7 +19,7 @@ OTHER = ("--instance-type", "ml.g6e.2xlarge", "--instance-type", "ml.g5.2xlarge"
 def deployed(workbook):
     """An endpoint whose plan differs from the default one in everything that an update keeps."""
     wb = workbook()
-    plan = deployment.plan(wb, download_timeout_s=900, health_check_timeout_s=600, metric_publish_s=10)
+    plan = deployment_plan.plan(wb, download_timeout_s=900, health_check_timeout_s=600, metric_publish_s=10)
     deployment.deploy(wb, plan)
     return wb
 
@@ -32,7 +32,7 @@ def test_clean_up_of_nothing_says_yes(run):
 def test_clean_up_lists_first_and_deletes_only_when_confirmed(run, deployed):
     listed = run("clean-up", deployed.endpoint_name)
     assert (listed.exit_code, deployed.endpoint_name in listed.stdout) == (NEEDS_CONFIRMATION, True)
-    assert deployment.status(deployed).status == "InService"
+    assert endpoint_state.status(deployed).status == "InService"
     deleted = run("clean-up", deployed.endpoint_name, "--yes", "--json")
     assert (deleted.exit_code, json.loads(deleted.stdout)["billable"]) == (YES, [])
     assert json.loads(run("clean-up", deployed.endpoint_name, "--json").stdout)["found"] == []
@@ -41,13 +41,13 @@ def test_clean_up_lists_first_and_deletes_only_when_confirmed(run, deployed):
 def test_update_changes_what_is_named_under_scaling_and_rolls_back(run, deployed):
     registration.register(deployed, 1, 3)
     registration.apply(deployed)
-    former = deployment.status(deployed).config_name
+    former = endpoint_state.status(deployed).config_name
     updated = run("update", deployed.endpoint_name, *OTHER, "--json")
     assert updated.exit_code == YES, updated.stderr
     answer = json.loads(updated.stdout)
     assert (answer["endpoint"], answer["former_config_name"]) == (deployed.endpoint_name, former)
     assert "ml.g6e.2xlarge" in updated.stderr and "Updating" in updated.stderr
-    assert deployment.status(deployed).instances_by_type == {"ml.g6e.2xlarge": 1, "ml.g5.2xlarge": 0}
+    assert endpoint_state.status(deployed).instances_by_type == {"ml.g6e.2xlarge": 1, "ml.g5.2xlarge": 0}
     assert registration.verify(deployed, min_capacity=1, max_capacity=3).ok
     sagemaker = deployed.client("sagemaker")
     config = sagemaker.describe_endpoint_config(EndpointConfigName=answer["config_name"])
@@ -57,15 +57,15 @@ def test_update_changes_what_is_named_under_scaling_and_rolls_back(run, deployed
     assert config["MetricsConfig"]["MetricPublishFrequencyInSeconds"] == 10
     back = run("update", deployed.endpoint_name, "--roll-back", former)
     assert (back.exit_code, former in back.stdout) == (YES, True)
-    assert deployment.status(deployed).config_name == former
+    assert endpoint_state.status(deployed).config_name == former
     assert registration.verify(deployed).ok
 
 
 def test_update_to_what_the_endpoint_is_already_changes_nothing(run, deployed):
-    former = deployment.status(deployed).config_name
+    former = endpoint_state.status(deployed).config_name
     answer = run("update", deployed.endpoint_name, "--listing", "metered", "--json")
     assert (answer.exit_code, json.loads(answer.stdout)["former_config_name"]) == (YES, None)
-    assert deployment.status(deployed).config_name == former
+    assert endpoint_state.status(deployed).config_name == former
 
 
 def test_update_brings_another_model_package(run, deployed):
@@ -79,10 +79,10 @@ def test_update_brings_another_model_package(run, deployed):
 
 
 def test_update_needs_confirmed_spending_and_states_the_price(run, deployed, billing):
-    former = deployment.status(deployed).config_name
+    former = endpoint_state.status(deployed).config_name
     refused = run("update", deployed.endpoint_name, *OTHER)
     assert (refused.exit_code, "per hour" in refused.stderr) == (NEEDS_CONFIRMATION, True)
-    assert deployment.status(deployed).config_name == former
+    assert endpoint_state.status(deployed).config_name == former
     agreed = run("update", deployed.endpoint_name, *OTHER, "--confirm-spend")
     assert (agreed.exit_code, former in agreed.stdout) == (YES, True)
 

@@ -7,7 +7,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
@@ -34,21 +34,21 @@ def test_lasting_throttling_is_a_typed_error(fault, workbook, hasty_retries):
     wb = workbook()
     fault("throttling", service="sagemaker")
     with pytest.raises(Throttled, match="DescribeEndpoint"):
-        deployment.status(wb)
+        endpoint_state.status(wb)
 
 
 def test_a_denied_call_names_the_action(fault, workbook):
     wb = workbook()
     fault("denied", service="sagemaker", operation="DescribeEndpoint")
     with pytest.raises(AccessDenied, match="sagemaker:DescribeEndpoint"):
-        deployment.status(wb)
+        endpoint_state.status(wb)
 
 
 def test_expired_credentials_say_how_to_go_on(fault, workbook):
     wb = workbook()
     fault("expired-credentials")
     with pytest.raises(CredentialsProblem, match="expired"):
-        deployment.status(wb)
+        endpoint_state.status(wb)
 
 
 def test_expired_credentials_reach_streams_too(fault, endpoint):
@@ -62,7 +62,7 @@ def test_expired_credentials_reach_streams_too(fault, endpoint):
 def test_a_shortage_falls_back_to_the_next_type_of_the_pool(fault, workbook):
     wb = workbook()
     fault("shortage", instance_type="ml.g6.2xlarge")
-    deployed = deployment.deploy(wb, deployment.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+    deployed = deployment.deploy(wb, deployment_plan.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
     assert deployed.state.instances_by_type["ml.g5.2xlarge"] == 1
 
 
@@ -70,7 +70,7 @@ def test_a_shortage_of_every_type_fails_the_deployment_as_capacity(fault, workbo
     wb = workbook()
     fault("shortage", instance_type="*")
     with pytest.raises(DeployFailed) as failed:
-        deployment.deploy(wb, deployment.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
+        deployment.deploy(wb, deployment_plan.plan(wb, ["ml.g6.2xlarge", "ml.g5.2xlarge"]))
     assert failed.value.kind == "capacity"
 
 
@@ -79,7 +79,7 @@ def test_a_failed_start_is_classified_by_reason_and_log(fault, workbook, failure
     wb = workbook()
     fault("failed-start", failure=failure)
     with pytest.raises(DeployFailed) as failed:
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert failed.value.kind in (failure, "capacity" if failure == "container-never-started" else failure)
 
 
@@ -91,7 +91,7 @@ def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(
         fault("crash", endpoint=wb.endpoint_name)
         until(lambda: load.snapshot().failed >= 3, "the streams are cut")
         until(lambda: load.snapshot().open == 3, "they come back")
-    assert deployment.status(wb).status == "InService"
+    assert endpoint_state.status(wb).status == "InService"
 
 
 def test_a_mid_stream_error_is_recorded_with_its_message(fault, endpoint):

@@ -10,7 +10,7 @@ from typing import Any
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
@@ -23,8 +23,8 @@ PATIENT_S = 3600
 
 
 def deployed(wb: Workbook, **plan: Any) -> Workbook:
-    """The workbook, its endpoint in service; ``plan`` goes to `deployment.plan`."""
-    deployment.deploy(wb, deployment.plan(wb, **plan))
+    """The workbook, its endpoint in service; ``plan`` goes to `deployment_plan.plan`."""
+    deployment.deploy(wb, deployment_plan.plan(wb, **plan))
     return wb
 
 
@@ -60,7 +60,7 @@ def running(wb: Workbook, count: int) -> endpoint_state.EndpointState:
     """The endpoint once it is in service with so many instances of the workbook's variant."""
 
     def looked() -> endpoint_state.EndpointState | None:
-        state = deployment.status(wb)
+        state = endpoint_state.status(wb)
         there = (state.status, state.variant(wb.variant_name).running) == ("InService", count)
         return state if there else None
 

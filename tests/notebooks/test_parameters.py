@@ -7,7 +7,7 @@ from pathlib import Path
 import papermill
 import pytest
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.workbook.run_notebooks import run_notebook
@@ -39,7 +39,7 @@ def test_start_here_in_another_region_and_with_the_speech_listing(run):
 def test_deploy_with_one_listing_for_serving_and_transcribing(run, on_embedded):
     values = run("01_deploy", listing="metered", transcriber="metered")
     assert values["transcribed_by"] == "metered"
-    assert deployment.status(on_embedded).status == "InService"
+    assert endpoint_state.status(on_embedded).status == "InService"
 
 
 def test_register_with_other_bounds_and_target(run, on_embedded):
@@ -57,7 +57,7 @@ def test_monitor_with_a_smaller_load_goes_to_two_instances_and_back(run):
 
 
 def test_clean_up_can_only_list(run, on_embedded):
-    deployment.deploy(on_embedded, deployment.plan(on_embedded))
+    deployment.deploy(on_embedded, deployment_plan.plan(on_embedded))
     values = run("99_clean_up", delete=False)
     assert "endpoint deepgram-demo" in values["left_behind"]
     assert run("99_clean_up")["left_behind"] == []

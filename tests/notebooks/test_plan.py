@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.workbook.run_notebooks import run_notebook
 
@@ -23,7 +23,7 @@ def calls(tmp_path):
 
 
 def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tmp_path):
-    deployment.deploy(on_embedded, deployment.plan(on_embedded))
+    deployment.deploy(on_embedded, deployment_plan.plan(on_embedded))
     given = {"traffic": str(calls), "knee": 12, "apply": True, "tolerated_percent": 1.0}
     outcome = run_notebook(PLAN, given, tmp_path / "out", 840, progress_bar=False)
     assert outcome.ok, str(outcome)

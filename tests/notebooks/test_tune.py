@@ -8,7 +8,7 @@ import pytest
 from kit.machine import could_not_measure
 
 from dgsm_helpers import state
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.workbook.run_notebooks import run_notebook
@@ -18,7 +18,7 @@ TUNE = Path(__file__).resolve().parents[2] / "notebooks" / "03_tune.ipynb"
 
 @pytest.mark.timeout(900)
 def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path):
-    deployment.deploy(on_embedded, deployment.plan(on_embedded))
+    deployment.deploy(on_embedded, deployment_plan.plan(on_embedded))
     registration.register(on_embedded, 1, 2)
     registration.apply(on_embedded, ScalingPolicy(scale_in_cooldown_s=900))
     given = {"max_streams": 4, "headroom": 0.75, "growth_per_min": 0.0, "criteria": "deepgram"}

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.cli.main import main
 from dgsm_helpers.errors import InvalidInput
@@ -50,7 +50,9 @@ def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(w
 
 def test_an_endpoint_yet_to_be_deployed_is_routed_as_the_workbook_deploys_it(workbook, day):
     wb = workbook()
-    routing = deployment.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"]["RoutingStrategy"]
+    routing = deployment_plan.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"][
+        "RoutingStrategy"
+    ]
     advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
     assert advice.model.routing == routing
     assert advice.rerouted is None
@@ -72,7 +74,7 @@ def test_the_step_is_as_high_as_the_traffic(day):
 
 def test_an_endpoint_that_is_there_is_read(workbook, day):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb)
     registration.apply(wb)
     advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
@@ -175,7 +177,7 @@ def test_a_sweep_adds_the_grid_and_shows_its_progress(shell, capsys):
 
 def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     limits = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
     _, at_target, step_in, _, scheduled = presets_for(day, limits)
     settings = settings_for(scheduled)

@@ -13,7 +13,7 @@ from kit.machine import in_real_time
 from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.scaling_state import read_alarms
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
@@ -139,7 +139,7 @@ def test_nothing_can_be_read_of_an_endpoint_that_is_not_there(workbook):
 
 def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     calibration = read_model(wb)
     assert {row.name for row in calibration.read} <= {"routing", "idle_instance_emits_zero"}
     assert calibration.model.statistic == ScalingModel().statistic

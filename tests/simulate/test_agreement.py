@@ -9,7 +9,7 @@ from kit.machine import in_real_time
 from kit.scaling_bench import START_S, Bench
 
 from dgsm_helpers import local
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.load.transport.background_load import Load
@@ -102,7 +102,7 @@ def unhurried(tmp_path):
 @pytest.mark.slow
 def test_the_running_embedded_aws_scales_as_planned_under_real_streams(unhurried):
     wb = unhurried
-    deployment.deploy(wb, deployment.plan(wb, list(TYPES), single_type_reason="one type, as in the plan"))
+    deployment.deploy(wb, deployment_plan.plan(wb, list(TYPES), single_type_reason="one type, as in the plan"))
     registration.register(wb, min_capacity=1, max_capacity=4)
     registration.apply(wb)
     wb.sleep(120)

@@ -6,10 +6,12 @@ get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operatio
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import Any
 
 import botocore.exceptions as boto
 from botocore import xform_name
@@ -27,55 +29,16 @@ from dgsm_helpers.errors import (
     Throttled,
 )
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.session import Workbook
 
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+_CODES = json.loads((files("dgsm_helpers") / "data" / "aws_error_codes.json").read_text())
+_KIND_BY_CODE = {code: kind for kind, codes in _CODES["kinds"].items() for code in codes}
+"""What AWS's error codes mean for a caller."""
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_BAD_CREDENTIALS = frozenset(
-    {
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "SignatureDoesNotMatch",
-        "InvalidSignatureException",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "InvalidAccessKeyId",
-        "AuthFailure",
-    }
+_MISSING_TEXT = re.compile(
+    r"could not find|does not exist|cannot find|not found|no scalable target|no scaling policy", re.IGNORECASE
 )
-_DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "AuthorizationError"}
-)
-_THROTTLED = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "SlowDown",
-    }
-)
-_QUOTA = frozenset(
-    {"ResourceLimitExceeded", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"}
-)
-_MISSING = frozenset(
-    {
-        "ObjectNotFoundException",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "NoSuchEntity",
-        "NoSuchResourceException",
-    }
-)
-_BUSY = frozenset({"ConcurrentUpdateException", "ResourceInUse", "ConflictException"})
+"""AWS's words for what is not there (SageMaker says so with a ValidationException)."""
 
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -179,23 +142,24 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
     meta = error.response.get("ResponseMetadata", {})
     about = {"code": code, "operation": operation, "request_id": str(meta.get("RequestId", ""))}
     what = f"{service}:{operation} was refused ({code}): {text}"
-    if code in _EXPIRED:
+    kind = _KIND_BY_CODE.get(code)
+    if kind == "expired":
         return CredentialsProblem(what, hint="The credentials expired: sign in again and rerun the cell.", **about)
-    if code in _BAD_CREDENTIALS:
+    if kind == "bad credentials":
         return CredentialsProblem(
             what, hint="AWS does not know these credentials: check the profile and the machine's clock.", **about
         )
-    if code in _DENIED:
-        return AccessDenied(what, hint=f"Allow {denied_action(text, service, operation)} for this identity.", **about)
-    if code in _THROTTLED:
+    if kind == "denied":
+        return AccessDenied(what, hint=f"Allow {_denied_action(text, service, operation)} for this identity.", **about)
+    if kind == "throttled":
         return Throttled(what, hint="AWS still throttles after botocore's retries: wait a minute and rerun.", **about)
-    if code in _QUOTA:
+    if kind == "quota":
         return QuotaExceeded(what, hint=_quota_hint(text), **about)
-    if code in _MISSING or is_missing_text(text):
+    if kind == "missing" or _MISSING_TEXT.search(text):
         return NotFound(what, hint="Check the name and the region.")
-    if code in _BUSY or "in-progress" in text:
+    if kind == "busy" or "in-progress" in text:
         return NotReady(what, hint="Wait until the endpoint is InService again, then repeat.")
-    if code in ("ValidationException", "ValidationError", "InvalidParameterValue"):
+    if kind == "invalid value":
         return AwsCallFailed(what, hint="Correct the value AWS names and repeat the call.", **about)
     status = meta.get("HTTPStatusCode", 0)
     hint = (
@@ -204,18 +168,7 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
     return AwsCallFailed(what, hint=hint, **about)
 
 
-def is_missing_text(text: str) -> bool:
-    """Whether AWS's words say that something is not there (SageMaker says so with a ValidationException)."""
-    return bool(
-        re.search(
-            r"could not find|does not exist|cannot find|not found|no scalable target|no scaling policy",
-            text,
-            re.IGNORECASE,
-        )
-    )
-
-
-def denied_action(text: str, service: str, operation: str) -> str:
+def _denied_action(text: str, service: str, operation: str) -> str:
     """The IAM action that AWS says is missing, or the one that belongs to the call."""
     named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", text)
     return named[1] if named else f"{IAM_PREFIX.get(service, service)}:{operation}"

@@ -1,22 +1,42 @@
-"""Prices made into dollars: of instances per hour, of minutes on one instance, of a fleet's history."""
+"""Prices out of AWS's Price List, made into dollars: per hour, of minutes on one instance, of a fleet's history."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.prices import Price
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.prices import SOURCE, Price, price_of, price_request, unknown_price
+from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dgsm_helpers.session import Workbook
-
 type Prices = tuple[tuple[str, Price], ...]
 """Instance types, each with the on-demand price of one instance for an hour."""
+
+
+def price_per_hour(wb: Workbook, instance_type: str) -> Price:
+    """On-demand price of one hosting instance in the workbook's region, without the Marketplace software fee.
+
+    A price that AWS does not give is unknown and says why: a missing price must not stop a plan.
+
+    Raises:
+        CredentialsProblem, AwsCallFailed: no request can be made at all.
+    """
+    with translated("pricing", "GetProducts"):
+        client = wb.client("pricing")
+    try:
+        pages = client.get_paginator("get_products").paginate(**price_request(wb.region, instance_type))
+        offers = [json.loads(text) for page in pages for text in page["PriceList"]]
+    except (ClientError, BotoCoreError) as error:
+        return unknown_price(f"{SOURCE} could not be read: {error}")
+    return price_of(offers, wb.region, instance_type)
 
 
 def prices_of(wb: Workbook, instance_types: Iterable[str]) -> Prices:

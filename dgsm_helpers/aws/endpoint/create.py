@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none
 from dgsm_helpers.aws.endpoint import endpoint_state, failures
@@ -18,9 +18,7 @@ from dgsm_helpers.errors import (
     NotFound,
     Throttled,
 )
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 _PATIENCE_S = 120.0
 """How long a role or a config made moments ago may stay unknown to SageMaker (a role takes about 10 s)."""

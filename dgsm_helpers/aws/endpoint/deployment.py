@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from dgsm_helpers.aws.account.deletion import delete, is_ours
+from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import create, endpoint_state, failures
-from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan, plan
+from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import differences
-from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress, Progress, on_change, status
-from dgsm_helpers.aws.endpoint.invoke import transcribe_file, transcript_of
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotReady, QuotaExceeded
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
-
-__all__ = [
-    "Deployment",
-    "DeploymentPlan",
-    "EndpointState",
-    "Progress",
-    "delete",
-    "deploy",
-    "on_change",
-    "plan",
-    "status",
-    "transcribe_file",
-    "transcript_of",
-]
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

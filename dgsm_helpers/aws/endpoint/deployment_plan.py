@@ -6,18 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.core import money
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.families import family_of, require_usable_arn
+from dgsm_helpers.prices import Price
 from dgsm_helpers.rules import request_checks
-
-if TYPE_CHECKING:
-    from dgsm_helpers.prices import Price
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 INFERENCE_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 """Driver 580, CUDA 13; on an unpinned host the container's CUDA preflight fails (Deepgram's deployment manual)."""

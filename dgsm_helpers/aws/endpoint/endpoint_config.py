@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
-
-if TYPE_CHECKING:
-    from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

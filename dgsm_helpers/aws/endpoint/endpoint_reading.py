@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
@@ -13,9 +13,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant, Endpoin
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ASYNC_REFUSAL
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import NotFound, NotReady, Throttled, UnsupportedFeature
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 POLL_S = 10.0
 _LOOK_AT_LOGS_EVERY_S = 60.0

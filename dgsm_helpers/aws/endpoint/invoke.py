@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import botocore.exceptions as boto
@@ -13,9 +13,7 @@ from botocore.config import Config
 from dgsm_helpers.aws.core.calls import translated
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput
 from dgsm_helpers.rules import request_checks
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 MAX_BODY_BYTES = 25_000_000
 """What InvokeEndpoint takes: 25 MB (Deepgram's manual and AWS's quotas; botocore's model still says 6 MB)."""

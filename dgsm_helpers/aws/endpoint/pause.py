@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of, total_usd, usd_per_hour
@@ -20,10 +20,8 @@ from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 from dgsm_helpers.errors import DeployFailed, DgsmError, NotFound, NotReady
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
 
 TIME_TO_COME_BACK = "not measured yet; AWS's samples and Deepgram's manual let expect 5 to 10 minutes"
 _TIMEOUT_S = 3600.0

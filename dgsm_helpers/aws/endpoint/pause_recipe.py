@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.account.iam_actions import with_those_behind
 from dgsm_helpers.aws.export.setup_export import plain
@@ -18,9 +18,7 @@ from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.schedules import parse_schedule
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 SCHEDULER_ROLE = "scheduler_role_arn"
 _SDK_NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "applicationautoscaling"}

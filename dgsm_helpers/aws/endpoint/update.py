@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
@@ -24,9 +23,7 @@ from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnPr
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 _STREAMS_WITHIN_S = 120.0
 """Streams count as live when CloudWatch had them so lately."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import put_off, termination_raises
@@ -20,11 +20,9 @@ from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnPr
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, Journal, journal
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
+from dgsm_helpers.aws.scaling.scaling_state import Target
 from dgsm_helpers.errors import DgsmError, MeasurementInvalid, NotFound, NotReady
-
-if TYPE_CHECKING:
-    from dgsm_helpers.aws.scaling.scaling_state import Target
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 TIMEOUT_S = 1800.0
 """How long one change of capacity may take, in workbook time; the slowest GPU instance starts in a third of it."""

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling.scaling_state import Suspension, Target
 from dgsm_helpers.errors import NotReady
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record
-
-if TYPE_CHECKING:
-    from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
-    from dgsm_helpers.session import Workbook
 
 ALL = Suspension(scale_in=True, scale_out=True, scheduled=True)
 """What is suspended while a variant is measured."""

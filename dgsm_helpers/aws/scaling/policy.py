@@ -6,14 +6,12 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.guide import POLICY_NAME
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 PREDEFINED_METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 POLICY_FILE = "scaling-policy.json"

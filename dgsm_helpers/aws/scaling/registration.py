@@ -6,7 +6,7 @@ Putting a measured TargetValue into the policy, and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged, pages
@@ -26,9 +26,7 @@ from dgsm_helpers.aws.scaling.scalable_target import (
 )
 from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady, UnsupportedFeature
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

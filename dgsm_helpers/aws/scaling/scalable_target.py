@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
@@ -18,9 +17,7 @@ from dgsm_helpers.aws.scaling.scaling_state import (
     read_target,
 )
 from dgsm_helpers.errors import NotFound
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 SERVICE = "application-autoscaling"
 

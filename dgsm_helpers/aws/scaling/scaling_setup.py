@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.endpoint import endpoint_state
@@ -15,9 +15,7 @@ from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE
 from dgsm_helpers.aws.scaling.scheduled_actions import may_fire
 from dgsm_helpers.errors import NotReady
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 _ALARMS_NOTE = (
     "Policy {name} is a step-scaling policy: the alarms that trigger it are your own, and are not part of this set-up."

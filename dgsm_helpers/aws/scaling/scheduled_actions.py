@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.money import require_spend
@@ -19,9 +19,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, require_target, triple
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.schedules import next_firing
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 _FORMS = 'Forms: "cron(0 7 ? * MON-FRI *)", "rate(12 hours)", "at(2026-12-24T18:00:00)"; the last field is the year.'
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers import state
 from dgsm_helpers.aws.core.calls import pages
@@ -18,9 +18,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.policy import POLICY_NAME, ScalingPolicy
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.weighted_metrics import form_named
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 TARGET_SHARE = 0.7
 """Share of measured capacity to aim for, of the AWS blog that publishes the mean of ratios."""

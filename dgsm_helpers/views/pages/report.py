@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
-from dgsm_helpers.aws.core.price_list import price_per_hour
+from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.kernel import end_when_run_again, on_interrupt
 from dgsm_helpers.views.feed import Feed
@@ -166,7 +166,7 @@ class Live(Shown):
         began = self.wb.now()
         try:
             while True:
-                endpoint = deployment.status(self.wb)
+                endpoint = endpoint_state.status(self.wb)
                 variant = endpoint.variant(self.wb.variant_name)
                 if variant.running == running_instances and endpoint.status == "InService":
                     self.once()

@@ -6,7 +6,7 @@ import pytest
 from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion, inventory
-from dgsm_helpers.aws.endpoint import deployment, update
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.errors import AccessDenied, NotReady
 
@@ -47,7 +47,7 @@ def test_everything_is_found_and_nothing_touched(everything):
         "dashboard",
     ]
     assert all(item.ours for item in found.items)
-    assert deployment.status(everything).status == "InService"
+    assert endpoint_state.status(everything).status == "InService"
     assert "9 to delete" in str(found)
     assert {item.kind for item in deletion.prove_empty(everything)} == {
         "policy alarm",
@@ -70,7 +70,7 @@ def test_everything_goes_in_order_and_the_second_time_nothing(everything):
 
 def test_older_configs_go_too(workbook):
     wb = endpoints.deployed(workbook())
-    update.update_endpoint(wb, deployment.plan(wb, download_timeout_s=1800))
+    update.update_endpoint(wb, deployment_plan.plan(wb, download_timeout_s=1800))
     assert sum(item.kind == "endpoint config" for item in deletion.find(wb).items) == 2
     deletion.delete(wb)
     assert deletion.find(wb).items == ()
@@ -79,10 +79,10 @@ def test_older_configs_go_too(workbook):
 def test_neighbours_with_a_longer_name_are_not_touched(workbook):
     wb = workbook(endpoint_name="dg-near")
     other = workbook(endpoint_name="dg-near-2")
-    deployment.deploy(wb, deployment.plan(wb))
-    deployment.deploy(other, deployment.plan(other))
+    deployment.deploy(wb, deployment_plan.plan(wb))
+    deployment.deploy(other, deployment_plan.plan(other))
     deletion.delete(wb)
-    assert deployment.status(other).status == "InService"
+    assert endpoint_state.status(other).status == "InService"
     assert len(deletion.find(other).items) == 3
     deletion.delete(other)
 
@@ -92,7 +92,7 @@ def foreign(workbook):
     """An endpoint of the workbook's name that somebody else made, without tags."""
     wb = workbook()
     client = wb.client("sagemaker")
-    plan = deployment.plan(wb)
+    plan = deployment_plan.plan(wb)
     client.create_model(**{k: v for k, v in plan.model_request().items() if k != "Tags"})
     client.create_endpoint_config(**{k: v for k, v in plan.endpoint_config_request().items() if k != "Tags"})
     client.create_endpoint(EndpointName=wb.endpoint_name, EndpointConfigName=plan.config_name)
@@ -109,7 +109,7 @@ def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
     gone = deletion.delete(wb)
     assert gone.removed == ()
     assert len(gone.kept) == 4
-    assert deployment.status(wb).status == "InService"
+    assert endpoint_state.status(wb).status == "InService"
     assert scalable_target.target(wb) is not None
 
 
@@ -125,7 +125,7 @@ def test_endpoint_still_creating_is_waited_for(workbook, operator):
     wb, seen = workbook(), []
     operator.hold_starts()
     with pytest.raises(NotReady):
-        deployment.deploy(wb, deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
+        deployment.deploy(wb, deployment_plan.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
 
     def let_it_start(progress):
         seen.append(progress.status)
@@ -160,7 +160,7 @@ def test_interrupted_clean_up_says_how_far_it_came_and_can_go_on(workbook, opera
 
 def test_tagged_resources_of_any_name_are_found(workbook):
     wb = workbook()
-    plan = deployment.plan(wb)
+    plan = deployment_plan.plan(wb)
     wb.client("sagemaker").create_model(**{**plan.model_request(), "ModelName": f"renamed-{id(wb)}"})
     found = deletion.find(wb)
     assert [(item.kind, item.found_by) for item in found.items] == [("model", "tag")]

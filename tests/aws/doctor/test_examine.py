@@ -11,10 +11,11 @@ import pytest
 from kit import endpoints, waiting
 from kit.doctor_snapshots import evidence
 
+from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, examine
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
@@ -64,7 +65,7 @@ def healthy(embedded):
     for rule in ("metric-present", "alarms-have-data"):
         until(wb, rule, OK)
     yield wb
-    deployment.delete(wb)
+    deletion.delete(wb)
 
 
 @contextmanager
@@ -291,7 +292,7 @@ def test_a_model_without_isolation_is_found(healthy):
 
 def days_later(wb):
     """The same endpoint seen when it is so old that it may count as idle."""
-    age = wb.now() - deployment.status(wb).created
+    age = wb.now() - endpoint_state.status(wb).created
     ahead_s = (IDLE_AFTER - age + timedelta(seconds=60)).total_seconds()
     return replace(wb, site=replace(wb.site, now_s=lambda: wb.now().timestamp() + ahead_s))
 
@@ -417,7 +418,7 @@ def altered(embedded):
     made = {}
     for rule, change in ALTERATIONS.items():
         wb = open_workbook("local", home=embedded.home, endpoint_name=f"dg-{rule}")
-        plan, sagemaker = deployment.plan(wb), wb.client("sagemaker")
+        plan, sagemaker = deployment_plan.plan(wb), wb.client("sagemaker")
         sagemaker.create_model(**plan.model_request())
         config = plan.endpoint_config_request()
         change(config, config["ProductionVariants"][0])
@@ -428,7 +429,7 @@ def altered(embedded):
         until(wb, "endpoint-in-service", OK)
     yield made
     for wb in made.values():
-        deployment.delete(wb)
+        deletion.delete(wb)
 
 
 ALTERATIONS = {
@@ -459,7 +460,7 @@ def test_an_endpoint_that_did_not_come_up_is_found(workbook, operator):
     wb = workbook()
     operator.fault("failed-start")
     with pytest.raises(DeployFailed):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert examine(wb)["endpoint-in-service"].verdict is STOP
 
 

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.errors import DeployFailed, InvalidInput, NotFound, QuotaExceeded
 
 
@@ -27,7 +28,7 @@ def everything(wb):
 
 @pytest.fixture(scope="module")
 def plan(deployed):
-    return deployment.plan(deployed)
+    return deployment_plan.plan(deployed)
 
 
 def test_endpoint_is_as_planned(deployed, plan):
@@ -54,7 +55,7 @@ def test_every_resource_is_tagged(deployed, plan):
 
 
 def test_state_says_what_runs_on_which_type(deployed):
-    state = deployment.status(deployed)
+    state = endpoint_state.status(deployed)
     assert (state.status, state.running, state.desired) == ("InService", 1, 1)
     assert sum(state.instances_by_type.values()) == 1
     assert "InService" in str(state)
@@ -70,7 +71,7 @@ def test_identical_deployment_is_reused(deployed, plan):
 
 def test_different_deployment_is_refused_with_the_differences(deployed):
     before = everything(deployed)
-    other = deployment.plan(deployed, ("ml.g5.2xlarge", "ml.g6.2xlarge"), download_timeout_s=1800)
+    other = deployment_plan.plan(deployed, ("ml.g5.2xlarge", "ml.g6.2xlarge"), download_timeout_s=1800)
     with pytest.raises(InvalidInput, match=r"1800.*deploy\.update") as caught:
         deployment.deploy(deployed, other)
     assert "the plan says ml.g5.2xlarge, ml.g6.2xlarge" in str(caught.value)
@@ -84,20 +85,20 @@ def test_plan_of_another_workbook_is_refused(deployed, plan):
 
 def test_missing_endpoint_is_not_found(workbook):
     with pytest.raises(NotFound, match="There is no endpoint"):
-        deployment.status(workbook())
+        endpoint_state.status(workbook())
 
 
 def test_another_region_works_by_itself(workbook):
     wb = workbook(region="eu-west-1")
-    made = deployment.deploy(wb, deployment.plan(wb))
+    made = deployment.deploy(wb, deployment_plan.plan(wb))
     assert ":eu-west-1:" in made.state.arn
-    deployment.delete(wb)
+    deletion.delete(wb)
     assert everything(wb) == set()
 
 
 def test_progress_names_status_and_instances(workbook):
     wb, seen = workbook(), []
-    deployment.deploy(wb, deployment.plan(wb), on_progress=seen.append)
+    deployment.deploy(wb, deployment_plan.plan(wb), on_progress=seen.append)
     assert [seen[0].status, seen[-1].status] == ["Creating", "InService"]
     assert seen[-1].running == 1
     assert any(progress.variant_statuses for progress in seen)
@@ -107,7 +108,7 @@ def test_progress_names_status_and_instances(workbook):
 def test_shortage_falls_back_to_the_next_type(workbook, operator):
     operator.fault("shortage", instance_type="ml.g6.2xlarge")
     wb = workbook()
-    made = deployment.deploy(wb, deployment.plan(wb))
+    made = deployment.deploy(wb, deployment_plan.plan(wb))
     assert made.state.instances_by_type["ml.g6e.2xlarge"] == 1
 
 
@@ -115,7 +116,7 @@ def test_no_capacity_at_all_is_a_capacity_failure(workbook, operator):
     operator.fault("shortage", instance_type="*")
     wb = workbook()
     with pytest.raises(DeployFailed) as caught:
-        deployment.deploy(wb, deployment.plan(wb, ("ml.g6.2xlarge", "ml.g5.2xlarge")))
+        deployment.deploy(wb, deployment_plan.plan(wb, ("ml.g6.2xlarge", "ml.g5.2xlarge")))
     assert caught.value.kind == "capacity"
 
 
@@ -131,7 +132,7 @@ def test_no_capacity_at_all_is_a_capacity_failure(workbook, operator):
 def test_each_failed_start_is_classified_and_the_next_deploy_replaces_it(workbook, operator, failure, kind):
     operator.fault("failed-start", instance_type="*", failure=failure)
     wb = workbook()
-    plan = deployment.plan(wb)
+    plan = deployment_plan.plan(wb)
     with pytest.raises(DeployFailed, match="kept for inspection") as caught:
         deployment.deploy(wb, plan)
     assert caught.value.kind == kind
@@ -144,7 +145,7 @@ def test_zero_quota_leaves_nothing(workbook, operator):
     wb = workbook()
     operator.quota(wb, "ml.g6e.2xlarge", 0)
     with pytest.raises(QuotaExceeded, match=r"ml\.g6e\.2xlarge"):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()
 
 
@@ -153,7 +154,7 @@ def test_zero_quota_that_could_not_be_read_leaves_nothing_either(workbook, opera
     operator.quota(wb, "ml.g6e.2xlarge", 0)
     operator.fault("denied", service="service-quotas", operation="*")
     with pytest.raises(QuotaExceeded, match=r"ml\.g6e\.2xlarge"):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()
 
 
@@ -162,13 +163,13 @@ def test_denied_step_leaves_nothing(workbook, operator, operation):
     operator.fault("denied", service="sagemaker", operation=operation)
     wb = workbook()
     with pytest.raises(Exception, match=f"Allow sagemaker:{operation}"):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()
 
 
 def test_environment_the_listing_does_not_allow_is_named(workbook):
     wb = workbook()
-    plan = deployment.plan(wb, environment={"DEEPGRAM_ENGINE_01": "max_active_requests=120"})
+    plan = deployment_plan.plan(wb, environment={"DEEPGRAM_ENGINE_01": "max_active_requests=120"})
     with pytest.raises(DeployFailed, match="environment=") as caught:
         deployment.deploy(wb, plan)
     assert caught.value.kind == "environment-not-allowed"
@@ -178,7 +179,7 @@ def test_environment_the_listing_does_not_allow_is_named(workbook):
 def test_listing_that_does_not_exist_leaves_nothing(workbook):
     wb = workbook(listing="arn:aws:sagemaker:us-east-1:123456789012:model-package/deepgram-stt-other/1")
     with pytest.raises(Exception, match="deepgram-stt-other"):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()
 
 
@@ -191,5 +192,5 @@ def test_interrupt_while_making_leaves_nothing(workbook, operation):
 
     wb.session.events.register(f"before-call.sagemaker.{operation}", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()

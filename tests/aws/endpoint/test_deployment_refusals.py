@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers.aws.endpoint.deployment import deploy, on_change, plan
-from dgsm_helpers.aws.endpoint.endpoint_state import Progress
+from dgsm_helpers.aws.endpoint.deployment import deploy
+from dgsm_helpers.aws.endpoint.deployment_plan import plan
+from dgsm_helpers.aws.endpoint.endpoint_state import Progress, on_change
 from dgsm_helpers.errors import AccessDenied, DeployFailed, NotReady, QuotaExceeded, SpendNotConfirmed
 
 ENDPOINT_ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg"

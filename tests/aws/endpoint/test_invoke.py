@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import invoke
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotFound
 from dgsm_helpers.rules.sample import sample_wav
 
@@ -17,24 +17,24 @@ def wav():
 
 
 def test_file_is_transcribed(deployed, wav):
-    answer = deployment.transcribe_file(deployed, wav, **NOVA, punctuate=True)
-    assert "ask not what your country can do for you" in deployment.transcript_of(answer)
+    answer = invoke.transcribe_file(deployed, wav, **NOVA, punctuate=True)
+    assert "ask not what your country can do for you" in invoke.transcript_of(answer)
 
 
 @pytest.mark.parametrize("megabytes", [26])
 def test_file_over_25_mb_is_not_sent(deployed, megabytes):
     with pytest.raises(InvalidInput, match=r"26\.0 MB and InvokeEndpoint takes 25 MB"):
-        deployment.transcribe_file(deployed, b"\0" * (megabytes * 1_000_000), **NOVA)
+        invoke.transcribe_file(deployed, b"\0" * (megabytes * 1_000_000), **NOVA)
 
 
 def test_empty_file_is_not_sent(deployed):
     with pytest.raises(InvalidInput, match="empty"):
-        deployment.transcribe_file(deployed, b"", **NOVA)
+        invoke.transcribe_file(deployed, b"", **NOVA)
 
 
 def test_query_too_long_for_custom_attributes_is_not_sent(deployed, wav):
     with pytest.raises(InvalidInput, match="customAttributes"):
-        deployment.transcribe_file(deployed, wav, keyterm=["word"] * 200)
+        invoke.transcribe_file(deployed, wav, keyterm=["word"] * 200)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_query_too_long_for_custom_attributes_is_not_sent(deployed, wav):
 )
 def test_the_containers_own_words_come_back(deployed, wav, given, text):
     with pytest.raises(AwsCallFailed, match=text) as caught:
-        deployment.transcribe_file(deployed, wav, **given)
+        invoke.transcribe_file(deployed, wav, **given)
     assert caught.value.code == "ModelError"
     assert caught.value.hint
 
 
 def test_missing_endpoint_is_not_found(workbook, wav):
     with pytest.raises(NotFound):
-        deployment.transcribe_file(workbook(), wav, **NOVA)
+        invoke.transcribe_file(workbook(), wav, **NOVA)

@@ -11,8 +11,8 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, pause
+from dgsm_helpers.aws.core.money import price_per_hour
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, pause
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
@@ -107,7 +107,7 @@ def test_resume_that_failed_or_was_interrupted_is_simply_repeated(scaled, operat
 
 def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(scaled):
     pause.pause_endpoint(scaled)
-    deployment.deploy(scaled, deployment.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
+    deployment.deploy(scaled, deployment_plan.plan(scaled, ("ml.g6e.2xlarge", "ml.g5.2xlarge")))
     with pytest.raises(NotReady, match="the one that was paused had"):
         pause.recreate_endpoint(scaled)
     assert scalable_target.target(scaled) is None

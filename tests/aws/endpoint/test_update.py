@@ -6,7 +6,7 @@ import pytest
 from kit import endpoints
 from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment, update
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
@@ -33,8 +33,8 @@ def scaling_of(wb):
 def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled):
     registration.register(scaled, 2, 3)
     endpoints.running(scaled, 2)
-    before, former = scaling_of(scaled), deployment.status(scaled).config_name
-    done = update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
+    before, former = scaling_of(scaled), endpoint_state.status(scaled).config_name
+    done = update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER))
     assert done.former_config_name == former
     assert (done.state.status, done.state.desired) == ("InService", 2)
     assert done.state.instances_by_type == {"ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
@@ -47,17 +47,17 @@ def test_update_changes_types_and_keeps_count_and_scaling_and_rolls_back(scaled)
     assert registration.verify(scaled).ok
     again = update.roll_back(scaled, former)
     assert (again.former_config_name, "was as asked for" in again._repr_html_()) == (None, True)
-    same = deployment.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)
+    same = deployment_plan.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)
     assert update.update_endpoint(scaled, same).former_config_name is None
 
 
 def test_update_that_sagemaker_takes_back_leaves_scaling_on(scaled, operator):
-    before, former = scaling_of(scaled), deployment.status(scaled).config_name
+    before, former = scaling_of(scaled), endpoint_state.status(scaled).config_name
     operator.fault("failed-start", instance_type="ml.g6e.2xlarge", failure="container-failed")
     with pytest.raises(DeployFailed) as failed:
-        update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
+        update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER))
     assert any("Scaling is on again" in note for note in failed.value.__notes__)
-    assert (deployment.status(scaled).config_name, deployment.status(scaled).status) == (former, "InService")
+    assert (endpoint_state.status(scaled).config_name, endpoint_state.status(scaled).status) == (former, "InService")
     assert scaling_of(scaled) == before
     assert registration.verify(scaled).ok
 
@@ -66,7 +66,7 @@ def test_update_that_is_refused_leaves_scaling_on(scaled, operator):
     before = scaling_of(scaled)
     operator.fault("denied", service="sagemaker", operation="CreateEndpointConfig", count=1)
     with pytest.raises(AwsCallFailed):
-        update.update_endpoint(scaled, deployment.plan(scaled, OTHER))
+        update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER))
     assert scaling_of(scaled) == before
 
 
@@ -75,9 +75,9 @@ def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
     operator.hold_starts()
     endpoints.set_desired(scaled, 3)
     for change in (
-        lambda: update.update_endpoint(scaled, deployment.plan(scaled, OTHER)),
-        lambda: update.roll_back(scaled, deployment.status(scaled).config_name),
-        lambda: update.warnings(scaled, deployment.plan(scaled, OTHER)),
+        lambda: update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER)),
+        lambda: update.roll_back(scaled, endpoint_state.status(scaled).config_name),
+        lambda: update.warnings(scaled, deployment_plan.plan(scaled, OTHER)),
     ):
         with pytest.raises(NotReady, match="is Updating: SageMaker takes one change at a time"):
             change()
@@ -92,11 +92,11 @@ def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operat
     with Load(scaled) as load:
         load.set(3)
         load.wait_open()
-        plan = deployment.plan(scaled, types)
+        plan = deployment_plan.plan(scaled, types)
         said = until(lambda: live(3, update.warnings(scaled, plan)), "three live streams are warned of")
     assert "About 3 streams are live" in said[0]
     assert "1 × ml.g5.2xlarge may be needed, the quota is 0" in said[1]
-    assert update.warnings(scaled, deployment.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)) == ()
+    assert update.warnings(scaled, deployment_plan.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)) == ()
 
 
 def live(streams, warnings):
@@ -105,7 +105,7 @@ def live(streams, warnings):
 
 def test_update_of_an_endpoint_that_does_not_scale_leaves_it_so(workbook):
     wb = endpoints.deployed(workbook())
-    assert update.update_endpoint(wb, deployment.plan(wb, OTHER)).restored == ()
+    assert update.update_endpoint(wb, deployment_plan.plan(wb, OTHER)).restored == ()
     assert scalable_target.target(wb) is None
 
 
@@ -113,7 +113,7 @@ def test_roll_back_to_what_is_not_there_or_another_variant_is_refused(scaled):
     with pytest.raises(NotFound):
         update.roll_back(scaled, "never-made")
     config = scaled.client("sagemaker").describe_endpoint_config(
-        EndpointConfigName=deployment.status(scaled).config_name
+        EndpointConfigName=endpoint_state.status(scaled).config_name
     )
     variant = {**config["ProductionVariants"][0], "VariantName": "Blue"}
     name = f"{scaled.endpoint_name}-blue"
@@ -124,7 +124,7 @@ def test_roll_back_to_what_is_not_there_or_another_variant_is_refused(scaled):
 
 def test_update_that_would_end_another_variant_is_refused(workbook):
     blue = workbook(variant_name="Blue")
-    sagemaker, plan = blue.client("sagemaker"), deployment.plan(blue)
+    sagemaker, plan = blue.client("sagemaker"), deployment_plan.plan(blue)
     sagemaker.create_model(**plan.model_request())
     request = plan.endpoint_config_request()
     (variant,) = request["ProductionVariants"]
@@ -134,15 +134,15 @@ def test_update_that_would_end_another_variant_is_refused(workbook):
     endpoints.settled(blue)
     for change in (update.update_endpoint, update.warnings):
         with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
-            change(blue, deployment.plan(blue, OTHER))
+            change(blue, deployment_plan.plan(blue, OTHER))
 
 
 def test_update_keeps_name_and_count_and_the_former_config(workbook):
     wb = workbook()
-    first = deployment.deploy(wb, deployment.plan(wb))
+    first = deployment.deploy(wb, deployment_plan.plan(wb))
     endpoints.set_desired(wb, 2)
     endpoints.settled(wb)
-    other = deployment.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
+    other = deployment_plan.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
     updated = update.update_endpoint(wb, other)
     assert updated.former_config_name == first.state.config_name
     assert updated.state.config_name == other.config_name
@@ -152,26 +152,26 @@ def test_update_keeps_name_and_count_and_the_former_config(workbook):
 
 def test_update_that_cannot_start_is_taken_back_and_leaves_nothing_new(workbook, operator):
     wb = workbook()
-    first = deployment.deploy(wb, deployment.plan(wb))
+    first = deployment.deploy(wb, deployment_plan.plan(wb))
     before = config_names(wb)
     operator.fault("failed-start", instance_type="*", failure="container-failed")
     with pytest.raises(DeployFailed) as caught:
-        update.update_endpoint(wb, deployment.plan(wb, download_timeout_s=1800))
+        update.update_endpoint(wb, deployment_plan.plan(wb, download_timeout_s=1800))
     assert caught.value.kind == "container-failed"
-    assert deployment.status(wb).config_name == first.state.config_name
+    assert endpoint_state.status(wb).config_name == first.state.config_name
     assert config_names(wb) == before
 
 
 def test_update_of_nothing_is_not_found(workbook):
     wb = workbook()
     with pytest.raises(NotFound):
-        update.update_endpoint(wb, deployment.plan(wb))
+        update.update_endpoint(wb, deployment_plan.plan(wb))
 
 
 def test_interrupted_wait_ends_once_the_update_that_goes_on_is_done(workbook):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
-    other = deployment.plan(wb, download_timeout_s=1800)
+    deployment.deploy(wb, deployment_plan.plan(wb))
+    other = deployment_plan.plan(wb, download_timeout_s=1800)
 
     def interrupt(progress):
         raise KeyboardInterrupt

@@ -18,7 +18,7 @@ from kit.command_line import run_line
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
@@ -80,7 +80,7 @@ FILES = {
 def scaled(embedded):
     """An endpoint with everything that can be exported: two policies, a suspension, two scheduled actions."""
     wb = open_workbook("local", home=embedded.home, endpoint_name="dg-export")
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb, 1, 3)
     registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
     scalable_target.suspend_scaling(wb, scale_in=False, scale_out=False, scheduled=True)
@@ -105,7 +105,7 @@ def scaled(embedded):
         **on, ScheduledActionName="launch", Schedule="at(2039-05-01T10:00:00)", ScalableTargetAction={"MinCapacity": 3}
     )
     yield wb
-    deployment.delete(wb)
+    deletion.delete(wb)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def unusual(embedded):
     It is called ``endpoint``, so that its name stands in its resource ids twice.
     """
     wb = open_workbook("local", home=embedded.home, endpoint_name="endpoint", variant_name="Blue")
-    sagemaker, plan = wb.client("sagemaker"), deployment.plan(wb)
+    sagemaker, plan = wb.client("sagemaker"), deployment_plan.plan(wb)
     network = {"Subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
     for name in ("own-model", "own-model-for-g5"):
         sagemaker.create_model(**{**plan.model_request(), "ModelName": name, "VpcConfig": network})
@@ -303,8 +303,10 @@ def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere,
     assert done.returncode == 0, done.stderr
     wb = open_workbook("local", home=home, endpoint_name=either.endpoint_name)
     assert scaling_setup.read(wb) == scaling_setup.read(either)
-    assert deployment.status(wb).status == "InService"
-    assert deletion.is_ours(wb, deployment.status(wb).arn) == deletion.is_ours(either, deployment.status(either).arn)
+    assert endpoint_state.status(wb).status == "InService"
+    assert deletion.is_ours(wb, endpoint_state.status(wb).arn) == deletion.is_ours(
+        either, endpoint_state.status(either).arn
+    )
     assert _alarms(wb) == _alarms(either)
     assert len(_alarms(wb)) == 4
     if to == "cli" and either.endpoint_name == "dg-export":

@@ -10,9 +10,9 @@ from dataclasses import astuple
 import pytest
 from kit import endpoints
 
-from dgsm_helpers.aws.core.money import InstanceCost
-from dgsm_helpers.aws.core.price_list import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, endpoint_state
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.core.money import InstanceCost, price_per_hour
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.scaling_state import Suspension
@@ -26,7 +26,7 @@ def pair(embedded):
     """An endpoint that runs two instances and is not registered."""
     wb = open_workbook("local", home=embedded.home, endpoint_name="measuring-pair")
     yield endpoints.deployed(wb, initial_count=2)
-    deployment.delete(wb)
+    deletion.delete(wb)
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_error_within_keeps_its_kind_and_names_the_change(scaled):
 def test_endpoint_deleted_meanwhile_is_said(workbook):
     wb = endpoints.deployed(workbook())
     with pytest.raises(MeasurementInvalid, match="the endpoint was deleted"), measuring.one_instance(wb):
-        deployment.delete(wb)
+        deletion.delete(wb)
 
 
 def test_denied_change_leaves_scaling_as_it_was(two_at_least, operator):
@@ -230,7 +230,7 @@ def test_endpoint_that_is_not_in_service_is_refused(workbook, operator):
     wb = workbook()
     operator.hold_starts()
     with pytest.raises(NotReady):
-        deployment.deploy(wb, deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
+        deployment.deploy(wb, deployment_plan.plan(wb, provision_timeout_s=endpoints.PATIENT_S), timeout_s=1)
     with pytest.raises(NotReady, match="is Creating"), measuring.one_instance(wb):
         pytest.fail("it cannot be measured yet")
     operator.undo()

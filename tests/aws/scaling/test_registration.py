@@ -11,7 +11,7 @@ import pytest
 from kit import endpoints
 from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.scaling_state import Suspension
@@ -131,7 +131,7 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
 
 def test_endpoint_still_creating_is_not_ready(workbook, operator):
     wb = workbook()
-    plan = deployment.plan(wb, provision_timeout_s=endpoints.PATIENT_S)
+    plan = deployment_plan.plan(wb, provision_timeout_s=endpoints.PATIENT_S)
     operator.hold_starts()
     with pytest.raises(NotReady):
         deployment.deploy(wb, plan, timeout_s=1)

@@ -10,7 +10,7 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import deployment, pause
+from dgsm_helpers.aws.endpoint import deployment_plan, endpoint_state, invoke, pause
 from dgsm_helpers.aws.export.setup_export import export
 from dgsm_helpers.aws.scaling import registration, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
@@ -35,7 +35,7 @@ def test_custom_variant_name_is_registered_loaded_and_watched_like_the_guides(wo
         assert observe.activities(wb)["desired_instances"].dropna().tolist()[0] == 2
         assert observe.instances(wb)["running_instances"].tolist()[-1] == 2
     assert "variant/Nova3" in export(wb, "cli").text
-    deployment.delete(wb)
+    deletion.delete(wb)
     assert deletion.prove_empty(wb) == ()
 
 
@@ -43,7 +43,7 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
     blue = workbook(variant_name="Blue")
     green = replace(blue, variant_name="Green")
     sagemaker = blue.client("sagemaker")
-    plan = deployment.plan(blue)
+    plan = deployment_plan.plan(blue)
     sagemaker.create_model(**plan.model_request())
     request = plan.endpoint_config_request()
     variant = request["ProductionVariants"][0]
@@ -68,7 +68,7 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
     # On a busy machine the fleet grows before the last of them has opened: no instance need ever have had all.
     assert seen["Blue"] == 0
     assert 1 < seen["Green"] <= 8
-    assert deployment.status(blue).variant("Blue").running == 1
+    assert endpoint_state.status(blue).variant("Blue").running == 1
     assert set(observe.activities(blue)["desired_instances"].dropna()) == set()
     made = scaling_setup.read(blue)
     assert [r["ResourceId"].rpartition("/")[2] for r in made.of("RegisterScalableTarget")] == ["Blue", "Green"]
@@ -84,8 +84,8 @@ def test_endpoint_that_takes_files_only_is_scaled_by_its_files(workbook):
     wav = bundled_recording().to_wav(duration_s=20)
     begin = wb.now()
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(24)))
-    assert all(deployment.transcript_of(answer) for answer in answers)
+        answers = list(pool.map(lambda _: invoke.transcribe_file(wb, wav), range(24)))
+    assert all(invoke.transcript_of(answer) for answer in answers)
 
     def counted():
         found = observe.metrics(wb, start=begin)
@@ -101,7 +101,7 @@ def test_endpoint_that_takes_files_only_is_scaled_by_its_files(workbook):
 
 def test_asynchronous_endpoint_is_refused_with_the_manuals_words(deployed, scripted):
     with pytest.raises(UnsupportedFeature, match="temporarily not supported"):
-        deployment.plan(deployed, async_inference_config={"OutputConfig": {"S3OutputPath": "s3://bucket/out"}})
+        deployment_plan.plan(deployed, async_inference_config={"OutputConfig": {"S3OutputPath": "s3://bucket/out"}})
     s = scripted()
     described = {
         "EndpointName": "dg",

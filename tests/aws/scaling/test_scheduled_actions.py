@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from kit import endpoints
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
@@ -116,7 +116,7 @@ def test_scheduled_minimum_is_fired_by_the_local_clock_and_shown_among_the_activ
     endpoints.schedule_soon(wb, "event", min_capacity=2)
     endpoints.running(wb, 2)
     target = scalable_target.target(wb)
-    assert (target.min_capacity, target.max_capacity, deployment.status(wb).running) == (2, 4, 2)
+    assert (target.min_capacity, target.max_capacity, endpoint_state.status(wb).running) == (2, 4, 2)
     shown = observe.activities(wb)
     assert "schedule" in shown["trigger"].tolist()
     assert "scheduled action name event was triggered" in observe.story(wb)

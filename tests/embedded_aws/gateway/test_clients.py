@@ -6,11 +6,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit.stepped_plane import PACKAGE, ROLE
 
-from dgsm_helpers.aws.core.price_list import read_price
+from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.prices import Price
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
@@ -105,7 +106,7 @@ def test_the_sdks_resources_accept_every_answer(plane):
 
 
 def test_prices_are_looked_up_where_they_are_known(plane):
-    client = plane.client("pricing")
-    price = read_price(client, "us-east-1", "ml.g6.2xlarge")
+    us, eu = (SimpleNamespace(region=region, client=plane.client) for region in ("us-east-1", "eu-west-1"))
+    price = price_per_hour(us, "ml.g6.2xlarge")
     assert price == Price(amount_usd=1.222, source="AWS Price List, dated copy", as_of="2026-09-27")
-    assert read_price(client, "eu-west-1", "ml.g6.2xlarge").amount_usd is None
+    assert price_per_hour(eu, "ml.g6.2xlarge").amount_usd is None

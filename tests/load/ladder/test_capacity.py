@@ -11,7 +11,7 @@ from kit.machine import could_not_measure
 from kit.scripted_clients import ScriptedClients
 
 from dgsm_helpers import local, state
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import find_capacity
 from dgsm_helpers.load.ladder.crew import Crew
@@ -161,7 +161,7 @@ def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, s
     local.up(tmp_path, speed=120, metered={"lanes": lanes, "service_ms": service_ms})
     try:
         wb = open_workbook("local", home=tmp_path)
-        deployment.deploy(wb, deployment.plan(wb))
+        deployment.deploy(wb, deployment_plan.plan(wb))
         result = measured(wb)
     finally:
         local.down(tmp_path)

@@ -13,7 +13,8 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers import local
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.views.figures.terminal import live_text
@@ -84,10 +85,10 @@ def test_throttling_and_expired_credentials_are_shown_and_watching_goes_on(
 
 def test_an_endpoint_that_goes_away_is_said_to_be_gone(workbook):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     pictures = watch.states(wb, window_s=600, every_s=1, sleep=lambda _: None)
     next(pictures)
-    deployment.delete(wb)
+    deletion.delete(wb)
     assert next(pictures).status == "is gone"
 
 

@@ -9,7 +9,7 @@ import pytest
 from kit import endpoints
 from kit.waiting import until
 
-from dgsm_helpers.aws.endpoint import deployment
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, invoke
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
@@ -30,7 +30,7 @@ def seen(wb):
 
 def made(wb, *variants):
     """An endpoint of the workbook's listing whose variants differ from the plan's by ``variants``."""
-    plan, sagemaker = deployment.plan(wb), wb.client("sagemaker")
+    plan, sagemaker = deployment_plan.plan(wb), wb.client("sagemaker")
     request = plan.endpoint_config_request()
     request["ProductionVariants"] = [{**request["ProductionVariants"][0], **variant} for variant in variants]
     for variant in request["ProductionVariants"]:
@@ -44,7 +44,7 @@ def made(wb, *variants):
 
 def test_a_custom_variant_is_watched_by_its_name(workbook):
     wb = workbook(variant_name="Nova3")
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb)
     registration.apply(wb, ScalingPolicy(target_value=3))
     state = seen(wb)
@@ -83,10 +83,10 @@ def with_latency(state):
 
 def test_an_endpoint_that_takes_files_shows_the_latency_of_whole_files(workbook):
     wb = workbook()
-    deployment.deploy(wb, deployment.plan(wb))
+    deployment.deploy(wb, deployment_plan.plan(wb))
     wav = bundled_recording().to_wav(duration_s=2)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: deployment.transcribe_file(wb, wav), range(12)))
+        list(pool.map(lambda _: invoke.transcribe_file(wb, wav), range(12)))
     state = until(lambda: with_latency(seen(wb)), "the latency of the files", every_s=0.3)
     assert state.latency_of == "whole files" and state.latency[-1][1] > 0
     assert "whole files, ms" in live_html(state) and "whole files  p50" in live_text(state)
