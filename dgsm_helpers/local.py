@@ -17,8 +17,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -109,6 +107,11 @@ def _proxy_exceptions() -> dict[str, str]:
     hosts = [host for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if host]
     value = ",".join(hosts if "127.0.0.1" in hosts else [*hosts, "127.0.0.1"])
     return {"NO_PROXY": value, "no_proxy": value}
+
+
+def home_folder(home: str | Path | None = None) -> Path:
+    """``home`` where it is given, else ``$DGSM_HOME``, else ``~/.dgsm``."""
+    return Path(home or os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
 
 
 def state_folder(home: Path) -> Path:
@@ -226,10 +229,14 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
         LocalNotRunning: nothing answers.
         InvalidInput: it answered that the request is wrong.
     """
+    import urllib.request  # here, for it would slow `dgsm --help` down
+
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{info.control_url}/_dgsm/{route}", data=data, method=method)
+    # Loopback is never reached through a proxy.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with _direct.open(request, timeout=60) as answer:
+        with direct.open(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         raise InvalidInput(json.loads(error.read() or b"{}").get("message", str(error))) from error
@@ -237,10 +244,6 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
         raise LocalNotRunning(
             f"The embedded AWS does not answer at {info.control_url}.", hint="Start it: `dgsm local up`."
         ) from error
-
-
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Loopback is never reached through a proxy."""
 
 
 @contextlib.contextmanager

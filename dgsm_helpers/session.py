@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,38 +17,19 @@ from typing import Any
 
 import boto3
 
+from dgsm_helpers import local
 from dgsm_helpers.clients import Clients, EmbeddedSession
 from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.local_time import LocalTime
 from dgsm_helpers.wire.sigv4 import Credentials
 
 STREAM_PORT = 8443
 """Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """What differs between the user's account and the embedded AWS, besides clients and addresses.
-
-    Attributes:
-        name: as `open_workbook` takes it: ``local`` or ``aws``.
-        words: what captions call it; ``full_words`` is for pages that are read far from where they were made.
-        bills: whether running instances cost money; where they do not, waiting is the only cost.
-        now_s: reads the place's clock, in Unix seconds.
-        speed: seconds of that clock in one wall second.
-        sleep_s: waits for wall seconds.
-    """
-
-    name: str
-    words: str
-    full_words: str
-    bills: bool
-    now_s: Callable[[], float] = field(default=time.time, repr=False)
-    speed: float = 1.0
-    sleep_s: Callable[[float], object] = field(default=time.sleep, repr=False)
-
-
-AWS = Place(name="aws", words="AWS", full_words="AWS", bills=True)
+AWS: Mapping[str, Any] = {"where": "aws", "place": "AWS", "place_in_full": "AWS", "bills": True}
+"""What a `Workbook` on the user's account says of its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +37,11 @@ class Workbook:
     """One endpoint in one place, and all that is needed to work on it. Made by `open_workbook`.
 
     Attributes:
-        site: the clock, the words and whether it bills; only this module looks at it.
+        where: ``local`` (the embedded AWS) or ``aws``. For showing only: nothing may branch on it.
+        place: what captions call it; ``place_in_full`` is for pages that are read far from where they were made.
+        bills: whether running instances cost money; where they do not, waiting is the only cost.
+        now_s: reads the place's clock, in Unix seconds; ``speed`` is seconds of that clock in one wall second.
+        sleep_s: waits for wall seconds.
         region: AWS region name.
         endpoint_name, variant_name: the endpoint and production variant this workbook works on.
         model_package_arn: the listing's model package ARN, or None when none was given.
@@ -69,7 +54,13 @@ class Workbook:
         readings: what was read from AWS and may be used again for some minutes, by the name its reader gives it.
     """
 
-    site: Place
+    where: str
+    place: str
+    place_in_full: str
+    bills: bool
+    now_s: Callable[[], float] = field(default=time.time, repr=False)
+    speed: float = 1.0
+    sleep_s: Callable[[float], object] = field(default=time.sleep, repr=False)
     region: str
     endpoint_name: str
     variant_name: str
@@ -83,29 +74,9 @@ class Workbook:
     readings: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def where(self) -> str:
-        """``local`` (the embedded AWS) or ``aws``. For showing only: nothing may branch on it."""
-        return self.site.name
-
-    @property
-    def place(self) -> str:
-        """What captions call the place: ``AWS`` or ``the embedded AWS``."""
-        return self.site.words
-
-    @property
-    def place_in_full(self) -> str:
-        """As `place`, with what a reader elsewhere has to know: ``the embedded AWS (simulated)``."""
-        return self.site.full_words
-
-    @property
-    def bills(self) -> bool:
-        """Whether running instances cost money; where they do not, waiting is the only cost."""
-        return self.site.bills
-
-    @property
     def key(self) -> str:
         """Tells this endpoint from every other, of any place and region; fit for a file's name."""
-        return f"{self.site.name}-{self.region}-{self.endpoint_name}"
+        return f"{self.where}-{self.region}-{self.endpoint_name}"
 
     @property
     def resource_id(self) -> str:
@@ -149,15 +120,15 @@ class Workbook:
 
     def now(self) -> datetime:
         """The time that metrics and activities carry: an aware UTC datetime."""
-        return datetime.fromtimestamp(self.site.now_s(), UTC)
+        return datetime.fromtimestamp(self.now_s(), UTC)
 
     def sleep(self, seconds: float) -> None:
         """Wait while ``seconds`` of that time pass."""
-        self.site.sleep_s(self.wall_seconds(seconds))
+        self.sleep_s(self.wall_seconds(seconds))
 
     def wall_seconds(self, seconds: float) -> float:
         """How long the user waits while ``seconds`` of the workbook's time pass."""
-        return seconds / self.site.speed
+        return seconds / self.speed
 
     def require_spend(self, purchase: str, usd_per_hour: float | None) -> None:
         """Stop unless the user agreed to pay for ``purchase`` (the subject of a sentence).
@@ -209,7 +180,7 @@ def open_workbook(
         InvalidInput: a value cannot be right.
         LocalStartFailed: the embedded AWS did not come up.
     """
-    folder = Path(home or os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
+    folder = local.home_folder(home)
     make = partial(
         Workbook, endpoint_name=endpoint_name, variant_name=variant_name, confirm_spend=confirm_spend, home=folder
     )
@@ -227,7 +198,7 @@ def _open_aws(
     if not session.region_name:
         raise InvalidInput("No AWS region is set.", hint='Pass region="us-east-1" or set AWS_REGION.')
     return make(
-        site=AWS,
+        **AWS,
         region=session.region_name,
         model_package_arn=listing if listing.startswith("arn:") else None,
         role_arn=role_arn,
@@ -240,9 +211,6 @@ def _open_aws(
 def _open_local(
     make: Callable[..., Workbook], home: Path, listing: str, region: str | None, role_arn: str | None
 ) -> Workbook:
-    from dgsm_helpers import local
-    from dgsm_helpers.rules.local_time import LocalTime
-
     info = local.find(home) or local.up(home)
     local_time = LocalTime(speed=info.speed, origin_s=info.origin_s)
     region = region or info.region
@@ -250,14 +218,12 @@ def _open_local(
     if not listing.startswith("arn:") and listing not in arns:
         raise InvalidInput(f"listing is {listing!r}.", hint=f"Give a model package ARN or one of {', '.join(arns)}.")
     return make(
-        site=Place(
-            name="local",
-            words="the embedded AWS",
-            full_words="the embedded AWS (simulated)",
-            bills=False,
-            now_s=lambda: local_time.local_s(time.time()),
-            speed=info.speed,
-        ),
+        where="local",
+        place="the embedded AWS",
+        place_in_full="the embedded AWS (simulated)",
+        bills=False,
+        now_s=lambda: local_time.local_s(time.time()),
+        speed=info.speed,
         region=region,
         model_package_arn=arns.get(listing, listing),
         role_arn=role_arn or info.execution_role_arn,

@@ -71,7 +71,7 @@ def test_there_is_no_circle_of_modules():
         visit(module, ())
 
 
-PLACE = {"where", "site"}
+PLACE = {"where"}
 """What a workbook holds about the place it runs in."""
 
 
@@ -101,7 +101,6 @@ def test_nothing_outside_the_session_looks_at_where_it_runs(path):
         "f'idle/{self.wb.where}.json'",
         "getattr(wb, 'where')",
         "operator.attrgetter('where')(wb)",
-        "wb.site.bills",
     ],
 )
 def test_every_look_at_where_it_runs_is_seen(source):

@@ -15,7 +15,8 @@ from dgsm_helpers.session import AWS, Workbook, open_workbook
 @pytest.fixture
 def wb(tmp_path):
     return Workbook(
-        site=replace(AWS, now_s=lambda: 1_000_000.0),
+        **AWS,
+        now_s=lambda: 1_000_000.0,
         region="eu-west-1",
         endpoint_name="dg",
         variant_name="AllTraffic",
@@ -45,7 +46,7 @@ def test_the_clock_is_the_places(wb):
 
 def test_waiting_is_shorter_where_time_runs_faster(wb):
     waits = []
-    fast = replace(wb, site=replace(AWS, speed=30.0, sleep_s=waits.append))
+    fast = replace(wb, speed=30.0, sleep_s=waits.append)
     fast.sleep(60)
     assert waits == [2.0]
     assert fast.wall_seconds(15) == 0.5
@@ -55,7 +56,7 @@ def test_spending_needs_consent_only_where_instances_cost_money(wb):
     with pytest.raises(SpendNotConfirmed, match=r"Deploying dg costs \$1\.25 per hour"):
         wb.require_spend("Deploying dg", 1.25)
     replace(wb, confirm_spend=True).require_spend("Deploying dg", 1.25)
-    replace(wb, site=replace(AWS, bills=False)).require_spend("Deploying dg", 1.25)
+    replace(wb, bills=False).require_spend("Deploying dg", 1.25)
 
 
 def test_the_key_tells_endpoints_of_different_places_and_regions_apart(wb):

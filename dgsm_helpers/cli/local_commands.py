@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from dgsm_helpers import local as process
 from dgsm_helpers.cli.options import NO, YES, json_option, say
 from dgsm_helpers.errors import DgsmError, LocalNotRunning
-
-if TYPE_CHECKING:
-    from dgsm_helpers.local import ServerInfo
-
-DEFAULT_SPEED = 30.0
-"""That of ``dgsm_helpers.local``, whose import would slow help down."""
+from dgsm_helpers.local import ServerInfo
 
 
 @click.group()
@@ -41,7 +35,7 @@ def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) 
 
 
 @local.command()
-@click.option("--speed", default=DEFAULT_SPEED, help="local seconds per wall second; 1 is real time")
+@click.option("--speed", default=process.DEFAULT_SPEED, help="local seconds per wall second; 1 is real time")
 @click.option(
     "--metered",
     callback=_read_metered,
@@ -52,17 +46,13 @@ def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) 
 @json_option
 def up(speed: float, metered: dict[str, float] | None, region: str, as_json: bool) -> None:
     """Start it, or find the one that runs."""
-    from dgsm_helpers import local as process
-
-    _print_status(process.up(home_folder(), speed=speed, metered=metered, region=region), as_json)
+    _print_status(process.up(process.home_folder(), speed=speed, metered=metered, region=region), as_json)
 
 
 @local.command()
 def down() -> None:
     """Stop it; nothing is left behind."""
-    from dgsm_helpers import local as process
-
-    stopped = process.down(home_folder())
+    stopped = process.down(process.home_folder())
     click.echo("The embedded AWS has stopped." if stopped else "The embedded AWS was not running.")
 
 
@@ -90,27 +80,18 @@ def env() -> int:
     return YES
 
 
-def home_folder() -> Path:
-    """``$DGSM_HOME``, or ``~/.dgsm``."""
-    return Path(os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
-
-
 def _find() -> ServerInfo | None:
-    from dgsm_helpers import local as process
-
-    return process.find(home_folder())
+    return process.find(process.home_folder())
 
 
-def _ask(info: ServerInfo | None, method: str, route: str, body: Any = None) -> Any:
-    from dgsm_helpers import local as process
-
-    if info is None:
+def _ask(method: str, route: str, body: Any = None) -> Any:
+    if (info := _find()) is None:
         raise LocalNotRunning("The embedded AWS is not running.", hint="Start it: dgsm local up")
     return process.admin(info, method, route, body)
 
 
 def _print_status(info: ServerInfo, as_json: bool) -> None:
-    status = {**info.status(), **_ask(info, "GET", "status")}
+    status = {**info.status(), **process.admin(info, "GET", "status")}
     del status["token"]
     if as_json:
         click.echo(json.dumps(status, indent=2))
@@ -160,7 +141,7 @@ def fault() -> None:
 @fault.command("list")
 def list_faults() -> None:
     """List the faults in force."""
-    for one in _ask(_find(), "GET", "faults"):
+    for one in _ask("GET", "faults"):
         _print_fault(one)
 
 
@@ -168,13 +149,13 @@ def list_faults() -> None:
 @click.argument("kind", required=False)
 def clear_faults(kind: str | None) -> None:
     """End all faults, or those of one KIND."""
-    count = _ask(_find(), "DELETE", "faults", {"kind": kind} if kind else {})["cleared"]
+    count = _ask("DELETE", "faults", {"kind": kind} if kind else {})["cleared"]
     click.echo(f"{count} fault{'s' * (count != 1)} ended.")
 
 
 def _set_fault(kind: str, **values: str | None) -> None:
     parameters = {name: value for name, value in values.items() if value is not None}
-    _print_fault(_ask(_find(), "POST", "faults", {"kind": kind, **parameters}))
+    _print_fault(_ask("POST", "faults", {"kind": kind, **parameters}))
 
 
 def _parameter(name: str, help: str, required: bool, choices: list[str], **_: Any) -> click.Parameter:
@@ -185,7 +166,7 @@ def _parameter(name: str, help: str, required: bool, choices: list[str], **_: An
 
 
 def _fault_kinds() -> dict[str, Mapping[str, Any]]:
-    return {kind["name"]: kind for kind in _ask(_find(), "GET", "faults/kinds")["kinds"]}
+    return {kind["name"]: kind for kind in _ask("GET", "faults/kinds")["kinds"]}
 
 
 def _print_fault(fault: Mapping[str, Any]) -> None:

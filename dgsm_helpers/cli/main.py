@@ -1,4 +1,4 @@
-"""The ``dgsm`` command.
+"""The ``dgsm`` command, and its verbs that run notebooks.
 
 Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothing about the question), 3 needs
 confirmation. A verb returns its own, and imports what it needs when it runs, so that help comes at once.
@@ -9,16 +9,47 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from dgsm_helpers import local as process
+from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.local_commands import local
-from dgsm_helpers.cli.notebook_commands import demo, run
-from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, YES, say
-from dgsm_helpers.cli.plan_command import plan
-from dgsm_helpers.cli.tune_command import tune
+from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
 from dgsm_helpers.errors import DgsmError, SpendNotConfirmed
+
+
+@click.command()
+@click.option("--out", type=PATH, default="out", help="folder of the report")
+def demo(out: Path) -> int:
+    """Run the whole workbook on the embedded AWS, in minutes."""
+    from dgsm_helpers.workbook.demo import run_demo
+
+    home = process.home_folder()
+    was_running = process.find(home) is not None
+    process.up(home)
+    try:
+        return run_demo(out=out)
+    finally:
+        if not was_running:
+            process.down(home)
+
+
+@click.command()
+@click.argument("notebooks", nargs=-1, required=True, type=PATH, metavar="NOTEBOOK...")
+@click.option("-p", "parameters", type=(str, str), multiple=True, metavar="NAME VALUE", help="set a parameter")
+@click.option("--out", type=PATH, default="out", help="folder of the executed notebooks")
+@click.option("--timeout", type=float, default=2700, help="seconds a cell may take")
+def run(notebooks: tuple[Path, ...], parameters: tuple[tuple[str, str], ...], out: Path, timeout: float) -> int:
+    """Run notebooks in order, with parameters.
+
+    Such as: dgsm run notebooks/01_deploy.ipynb -p endpoint_name my-endpoint
+    """
+    from dgsm_helpers.workbook.run_notebooks import run_notebooks
+
+    return YES if run_notebooks(notebooks, dict(parameters), out, timeout) else NO
 
 
 class Verbs(click.Group):

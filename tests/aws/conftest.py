@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,9 @@ def scripted(tmp_path: Path):
         session = given.pop("session", None) or OneClientSession("AKIDEXAMPLE", "secret", region_name=REGION)
         wb = Workbook(
             **{
-                "site": replace(AWS, now_s=lambda: NOON + sum(slept), sleep_s=slept.append),
+                **AWS,
+                "now_s": lambda: NOON + sum(slept),
+                "sleep_s": slept.append,
                 "region": REGION,
                 "endpoint_name": "dg",
                 "variant_name": "AllTraffic",

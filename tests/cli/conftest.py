@@ -23,6 +23,6 @@ def billing(monkeypatch, embedded):
 
     def open_one(where, *, profile, confirm_spend=False, **settings):
         wb = open_workbook("local", home=embedded.home, **settings)
-        return replace(wb, site=replace(wb.site, bills=True), confirm_spend=confirm_spend)
+        return replace(wb, bills=True, confirm_spend=confirm_spend)
 
     monkeypatch.setattr(session, "open_workbook", open_one)

@@ -7,8 +7,6 @@ import shlex
 
 import pytest
 
-from dgsm_helpers import local
-from dgsm_helpers.cli import local_commands
 from dgsm_helpers.cli.options import FAILED, NO, YES
 
 
@@ -45,10 +43,6 @@ def test_status_and_env_answer_no_when_nothing_runs(run, tmp_path):
 def test_up_finds_the_one_that_runs(run, embedded):
     answer = run("local", "up", "--json")
     assert (answer.exit_code, json.loads(answer.stdout)["pid"]) == (YES, embedded.info.pid)
-
-
-def test_speed_that_help_names_is_the_one_it_starts_with():
-    assert local_commands.DEFAULT_SPEED == local.DEFAULT_SPEED
 
 
 @pytest.mark.parametrize("text", ["lanes=4", "lanes=x,service_ms=1", "lanes=4,service_ms=38,extra=1", "4,38"])

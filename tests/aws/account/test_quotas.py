@@ -50,7 +50,7 @@ def test_without_a_need_and_after_an_hour_it_is_read_anew(workbook, operator):
     assert endpoint_quotas(wb, TYPES)[TYPES[0]] == 7
     operator.quota(wb, TYPES[0], 8)
     later_s = (wb.now() + KEPT + timedelta(seconds=1)).timestamp()
-    later = replace(wb, site=replace(wb.site, now_s=lambda: later_s))
+    later = replace(wb, now_s=lambda: later_s)
     assert endpoint_quotas(later, TYPES, at_least=1)[TYPES[0]] == 8
 
 

@@ -294,7 +294,7 @@ def days_later(wb):
     """The same endpoint seen when it is so old that it may count as idle."""
     age = wb.now() - endpoint_state.status(wb).created
     ahead_s = (IDLE_AFTER - age + timedelta(seconds=60)).total_seconds()
-    return replace(wb, site=replace(wb.site, now_s=lambda: wb.now().timestamp() + ahead_s))
+    return replace(wb, now_s=lambda: wb.now().timestamp() + ahead_s)
 
 
 @breaks("idle")

@@ -327,7 +327,7 @@ def test_export_leaves_out_a_scheduled_action_that_is_over_and_says_so(unusual):
     on = {**ON_VARIANT, "ResourceId": "endpoint/endpoint/variant/Blue"}
     soon = f"at({unusual.now() + timedelta(hours=10):%Y-%m-%dT%H:%M:%S})"
     tomorrow_s = (unusual.now() + timedelta(days=1)).timestamp()
-    tomorrow = replace(unusual, site=replace(unusual.site, now_s=lambda: tomorrow_s))
+    tomorrow = replace(unusual, now_s=lambda: tomorrow_s)
     autoscaling = unusual.client("application-autoscaling")
     autoscaling.put_scheduled_action(
         **on, ScheduledActionName="once", Schedule=soon, ScalableTargetAction={"MaxCapacity": 2}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -110,7 +109,8 @@ def offline(tmp_path: Path):
     session.events.register("before-parameter-build", keep)
     session.events.register("before-call", answer)
     wb = Workbook(
-        site=replace(AWS, now_s=clock.now_s),
+        **AWS,
+        now_s=clock.now_s,
         region="us-east-1",
         endpoint_name="dg",
         variant_name="AllTraffic",

@@ -63,7 +63,7 @@ def test_a_stopped_load_is_said_beside_the_buttons(control, load):
 
 
 def test_it_needs_confirmed_spending_where_instances_cost_money(scaling_endpoint, load):
-    billed = replace(scaling_endpoint, site=replace(scaling_endpoint.site, bills=True))
+    billed = replace(scaling_endpoint, bills=True)
     with pytest.raises(SpendNotConfirmed, match="up to 4 streams"):
         LoadControl(billed, load, ceiling=4)
     LoadControl(replace(billed, confirm_spend=True), load, ceiling=4)

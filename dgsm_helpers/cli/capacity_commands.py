@@ -1,7 +1,8 @@
-"""``dgsm tune``: how many streams one instance sustains, and the TargetValue that follows.
+"""The verbs about capacity: ``dgsm tune`` measures one instance's, ``dgsm plan`` simulates what policies make of it.
 
-Exit code 1 when the answer is not an interval as narrow as asked for (``--max-streams`` reached, rungs that stayed
-inconclusive).
+``tune`` exits with 1 when the answer is not an interval as narrow as asked for (``--max-streams`` reached, rungs that
+stayed inconclusive); ``plan`` when no policy keeps the overload tolerable, and with 2 when the knee has not been
+measured: it is asked for, never assumed.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 
 if TYPE_CHECKING:
     from dgsm_helpers.load.ladder.rung import Rung
     from dgsm_helpers.session import Workbook
+    from dgsm_helpers.simulate.traffic import Traffic
+
+_PEAK_IN_KNEES = 3
+_TOLERATED_SHARE = 0.001
 
 
 @click.command()
@@ -126,3 +132,89 @@ def _rung_printer() -> Callable[[Rung], None]:
         say(f"{time.monotonic() - began:5.0f} s  {streams:<12} {result}")
 
     return print_rung
+
+
+@click.command()
+@endpoint_place
+@click.option(
+    "--traffic",
+    required=True,
+    metavar="FILE|PRESET",
+    help="constant, step, ramp, diurnal or bursty; `recorded`: the endpoint's own last hours; a CSV of calls "
+    "(start,duration_s) or of concurrency (time,streams); the JSON of aws cloudwatch get-metric-data",
+)
+@click.option("--peak", type=float, help=f"streams at a preset's height (default: {_PEAK_IN_KNEES} x the knee)")
+@click.option("--hours", type=float, help="length of a preset (default: 24)")
+@click.option("--stream-seconds", type=float, help="mean length of a stream, where the traffic does not tell (300)")
+@click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
+@click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
+@click.option("--min", "low", default=1, help="fewest instances")
+@click.option("--max", "high", type=int, help="most instances (default: as many as the traffic needs)")
+@click.option("--sweep", is_flag=True, help="also simulate a grid of some hundred policies")
+@click.option("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
+@click.option("--seed", default=0, help="of what is random")
+@json_option
+def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluster, seed, as_json, **source) -> int:
+    """Simulate what scaling policies will do to your traffic, and recommend one.
+
+    Needs the knee of one instance: the newest measurement of the endpoint (dgsm tune), or --knee.
+    """
+    from dgsm_helpers.planning.advice import advise
+    from dgsm_helpers.planning.measured import measured
+    from dgsm_helpers.rules.model import ScalingModel
+
+    if cluster and not sweep:
+        raise InvalidInput("Without a sweep there is nothing for a cluster to do.", hint="Add --sweep.")
+    wb = open_workbook()
+    instance = measured(wb, knee=knee, instance_type=instance_type)
+    traffic, notes = _read_traffic(wb, knee=instance.knee, seed=seed, **source)
+    connection: Any = nullcontext()  # without a cluster, processes of this machine do the work
+    if cluster:
+        from dgsm_helpers.load.ladder.crew import cluster_client
+
+        connection = cluster_client(cluster)
+    with connection as client:
+        advice = advise(
+            wb,
+            traffic,
+            instance,
+            model=ScalingModel(),
+            min_capacity=low,
+            max_capacity=high,
+            full_sweep=sweep,
+            seed=seed,
+            notes=notes,
+            executor=client and client.get_executor(),
+            progress=_print_progress,
+        )
+    click.echo(json.dumps(advice.to_dict(), indent=2) if as_json else advice)
+    return YES if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else NO
+
+
+def _read_traffic(wb: Workbook, *, traffic, knee, peak, hours, stream_seconds, seed) -> tuple[Traffic, list[str]]:
+    """The traffic, and what of it had to be assumed."""
+    from dgsm_helpers.planning.back_testing import back_test, recorded_traffic
+    from dgsm_helpers.planning.sources import STREAM_S, load_traffic
+    from dgsm_helpers.simulate.traffic import PRESETS
+
+    mean_s = STREAM_S if stream_seconds is None else stream_seconds
+    notes = [] if stream_seconds else [f"Streams last {STREAM_S:g} s on average unless the traffic tells."]
+    if traffic == "recorded":
+        if peak is not None or hours is not None:
+            raise InvalidInput("Recorded traffic has its own height and length.", hint="Leave out --peak and --hours.")
+        recorded, begin = recorded_traffic(wb, mean_s=mean_s, seed=seed)
+        notes.append(f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.")
+        try:
+            notes.append(str(back_test(wb, mean_s=mean_s, seed=seed)))
+        except (NotFound, NotReady) as error:
+            notes.append(f"No back-test: {error}")
+        return recorded, notes
+    if peak is None and traffic in PRESETS:
+        peak = float(_PEAK_IN_KNEES * knee)
+        notes.append(f"No --peak was given: {peak:g} streams, {_PEAK_IN_KNEES} x the knee.")
+    horizon_s = None if hours is None else hours * 3600
+    return load_traffic(traffic, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed), notes
+
+
+def _print_progress(done: int, total: int) -> None:
+    click.echo(f"\r{done} of {total} policies simulated", nl=done == total, err=True)
