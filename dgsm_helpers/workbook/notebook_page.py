@@ -8,7 +8,6 @@ that it trusts, and removes SVG from the HTML of others. They get an image inste
 from __future__ import annotations
 
 import base64
-import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +33,9 @@ def write_html(executed: Path, html: Path) -> Path:
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
-    notebook = with_static_figures(with_static_widgets(nbformat.read(executed, as_version=4)))
+    notebook = nbformat.read(executed, as_version=4)
+    freeze_widgets(notebook)
+    embed_figures(notebook)
     notebook.metadata["title"] = executed.stem
     exporter = HTMLExporter(extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE})], template_file="offline.html.j2")
     body, _ = exporter.from_notebook_node(notebook)
@@ -42,39 +43,28 @@ def write_html(executed: Path, html: Path) -> Path:
     return html
 
 
-def with_static_widgets(notebook: Any) -> Any:
-    """A copy in which every widget output is what the widget last showed; controls are left out."""
-    notebook = copy.deepcopy(notebook)
-    states = notebook.metadata.pop("widgets", {}).get(STATE_MIME, {}).get("state", {})
-    for output in _rich_outputs(notebook):
-        view = output.data.pop(VIEW_MIME, None)
-        if view is not None:
-            output.data["text/plain"] = "(widgets, alive in JupyterLab)"
-            if picture := _widget_html(view["model_id"], states):
-                output.data["text/html"] = picture
-    return notebook
+def freeze_widgets(notebook: Any) -> None:
+    """Put what each widget last showed in its output's place; controls are left out."""
+    for output, picture in _widget_outputs(notebook):
+        del output.data[VIEW_MIME]
+        output.data["text/plain"] = "(widgets, alive in JupyterLab)"
+        if picture:
+            output.data["text/html"] = picture
+    notebook.metadata.pop("widgets", None)
 
 
-def with_pictures(notebook: Any) -> Any:
-    """A copy in which every widget output also has what the widget last showed, as an image that needs no trust."""
-    notebook = copy.deepcopy(notebook)
-    states = notebook.metadata.get("widgets", {}).get(STATE_MIME, {}).get("state", {})
-    for output in _rich_outputs(notebook):
-        if VIEW_MIME in output.data and (picture := _widget_html(output.data[VIEW_MIME]["model_id"], states)):
+def add_pictures(notebook: Any) -> None:
+    """Give every widget output also what the widget last showed, as an image that needs no trust."""
+    for output, picture in _widget_outputs(notebook):
+        if picture:
             output.data["text/html"] = _SVG.sub(_image_tag, picture)
-    return notebook
 
 
-def with_static_figures(notebook: Any) -> Any:
-    """A copy in which plotly figures draw themselves, with plotly.js in the first."""
-    notebook = copy.deepcopy(notebook)
-    first = True
-    for output in _rich_outputs(notebook):
-        figure = output.data.pop(PLOTLY_MIME, None)
-        if figure is not None:
-            output.data["text/html"] = _figure_html(figure, with_library=first)
-            first = False
-    return notebook
+def embed_figures(notebook: Any) -> None:
+    """Let plotly figures draw themselves, with plotly.js in the first."""
+    figures = (output for output in _rich_outputs(notebook) if PLOTLY_MIME in output.data)
+    for number, output in enumerate(figures):
+        output.data["text/html"] = _figure_html(output.data.pop(PLOTLY_MIME), with_library=number == 0)
 
 
 def figures_of(executed: Path) -> list[str]:
@@ -98,6 +88,13 @@ def _figure_html(figure: Mapping[str, Any], *, with_library: bool) -> str:
 def _rich_outputs(notebook: Any) -> list[Any]:
     cells = (cell for cell in notebook.cells if cell.cell_type == "code")
     return [output for cell in cells for output in cell.outputs if "data" in output]
+
+
+def _widget_outputs(notebook: Any) -> list[tuple[Any, str]]:
+    """Each output that shows a widget, and the HTML that the widget last was, "" for none."""
+    states = notebook.metadata.get("widgets", {}).get(STATE_MIME, {}).get("state", {})
+    outputs = [output for output in _rich_outputs(notebook) if VIEW_MIME in output.data]
+    return [(output, _widget_html(output.data[VIEW_MIME]["model_id"], states)) for output in outputs]
 
 
 def _image_tag(svg: re.Match[str]) -> str:

@@ -222,12 +222,13 @@ def _finish(executed: Path) -> dict[str, Any]:
     """Add pictures of its live views to an executed notebook; what it gave out with `glue`."""
     import nbformat
 
-    from dgsm_helpers.workbook.notebook_page import with_pictures
+    from dgsm_helpers.workbook.notebook_page import add_pictures
 
     if not executed.exists():
         return {}
     notebook = nbformat.read(executed, as_version=4)
-    nbformat.write(with_pictures(notebook), executed)
+    add_pictures(notebook)
+    nbformat.write(notebook, executed)
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     values = (output.get("data", {}).get(VALUES_MIME, {}) for output in outputs)
     return {name: value for glued in values for name, value in glued.items()}

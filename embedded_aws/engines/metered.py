@@ -205,24 +205,25 @@ class MeteredStream:
         for word in self._known.words(before_s, cursor_s):
             # A long piece can hold several utterances: close each one where its pause was long enough.
             if self._said and self._pause_ended(word.start_s):
-                results.append(self._close_segment(self._said[-1].end_s + self._pause_s, speech_final=True))
+                results.append(self._result(self._said[-1].end_s + self._pause_s, speech_final=True))
             self._said += (word,)
         if self._interim_results:
             results.append(self._result(cursor_s, is_final=False))
         # A word that has begun but not ended is no pause.
         if self._said and self._pause_ended(min(cursor_s, self._known.next_start_s)):
-            results.append(self._close_segment(cursor_s, speech_final=True))
+            results.append(self._result(cursor_s, speech_final=True))
         elif cursor_s - self._segment_s >= MAX_SEGMENT_S:
-            results.append(self._close_segment(cursor_s, speech_final=False))
+            results.append(self._result(cursor_s, speech_final=False))
         return results
 
     def _pause_ended(self, now_s: float) -> bool:
         return now_s - self._said[-1].end_s >= self._pause_s
 
     def _result(
-        self, to_s: float, *, is_final: bool, speech_final: bool = False, from_finalize: bool = False
+        self, to_s: float, *, is_final: bool = True, speech_final: bool = False, from_finalize: bool = False
     ) -> Recognised:
-        return Recognised(
+        """What was said up to ``to_s``; a final result ends the segment there."""
+        result = Recognised(
             start_s=self._segment_s,
             duration_s=to_s - self._segment_s,
             words=self._said,
@@ -231,22 +232,19 @@ class MeteredStream:
             speech_final=speech_final,
             from_finalize=from_finalize,
         )
-
-    def _close_segment(self, to_s: float, *, speech_final: bool, from_finalize: bool = False) -> Recognised:
-        result = self._result(to_s, is_final=True, speech_final=speech_final, from_finalize=from_finalize)
-        self._segment_s = to_s
-        self._said = ()
+        if is_final:
+            self._segment_s, self._said = to_s, ()
         return result
 
     def finalize(self) -> None:
         """A final result behind everything sent so far; it costs no lane anything."""
-        final = self._close_segment(self._known.cursor_s, speech_final=True, from_finalize=True)
+        final = self._result(self._known.cursor_s, speech_final=True, from_finalize=True)
         self._queue.at(self._due_s, lambda: self._emit([final]))
 
     def finish(self) -> None:
         """The rest, then the end."""
         if self._known.cursor_s > self._segment_s:
-            rest = self._close_segment(self._known.cursor_s, speech_final=bool(self._said))
+            rest = self._result(self._known.cursor_s, speech_final=bool(self._said))
             self._queue.at(self._due_s, lambda: self._emit([rest]))
         self._queue.at(self._due_s, self._end)
 

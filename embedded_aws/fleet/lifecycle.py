@@ -1,17 +1,16 @@
 """How an endpoint's change proceeds: creation, a new capacity, an update, deletion.
 
-One change at a time, each from a ``begin_*`` call to the ``advance`` that sees it finished or failed. Statuses are
+One change at a time: the fleet begins it, the ``advance`` that sees it finished or failed ends it. Statuses are
 DescribeEndpoint's. Named assumptions: see ``FleetSettings``.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import LocalError
-from dgsm_helpers.rules.fleet import removal_order
 from embedded_aws.engines.base import Engine
 from embedded_aws.fleet.instances import Instance, Phase
 from embedded_aws.fleet.variants import Endpoint, LiveVariant, VariantSpec
@@ -55,47 +54,6 @@ class FleetSettings:
     scale_in_s: float = 60.0
     drain_s: float = 0.0
     delete_s: float = 20.0
-
-
-def begin_create(endpoint: Endpoint, specs: Sequence[VariantSpec], now_s: float) -> None:
-    """Ask for the first instances."""
-    endpoint.variants = {s.name: LiveVariant.starting(s, s.initial_count, now_s) for s in specs}
-    endpoint.set_status("Creating", now_s)
-
-
-def begin_update(
-    endpoint: Endpoint, config_name: str, specs: Sequence[VariantSpec], counts: Mapping[str, int], now_s: float
-) -> None:
-    """Ask for a second fleet that takes over when all of it serves."""
-    endpoint.incoming = {s.name: LiveVariant.starting(s, counts.get(s.name, s.initial_count), now_s) for s in specs}
-    endpoint.incoming_config = config_name
-    endpoint.set_status("Updating", now_s)
-
-
-def begin_capacity(endpoint: Endpoint, desired: Mapping[str, tuple[int | None, float | None]], now_s: float) -> None:
-    """Ask for more instances, or take the surplus out of service."""
-    for name, (count, weight) in desired.items():
-        variant = endpoint.variants[name]
-        if weight is not None:
-            variant.weight = weight
-        if count is None or count == variant.desired:
-            continue
-        variant.desired = count
-        serving = variant.serving
-        variant.instances += [Instance.requested(now_s) for _ in range(count - len(serving))]
-        priority = {t: rank for rank, t in enumerate(variant.spec.instance_types)}
-        order = removal_order([priority[i.instance_type] for i in serving], [i.outstanding for i in serving])
-        for index in order[: max(0, len(serving) - count)]:
-            serving[index].phase, serving[index].since_s = Phase.DRAINING, now_s
-    endpoint.set_status("Updating", now_s)
-
-
-def begin_delete(endpoint: Endpoint, now_s: float) -> None:
-    """Ends every instance and its streams. The endpoint disappears ``delete_s`` later."""
-    for variant in (*endpoint.variants.values(), *endpoint.incoming.values()):
-        for instance in variant.instances:
-            instance.end("endpoint deleted")
-    endpoint.set_status("Deleting", now_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +152,7 @@ def _finish_create(endpoint: Endpoint, now_s: float) -> None:
     if failure:
         endpoint.failure_reason = failure
         for variant in endpoint.variants.values():
-            for instance in variant.instances:
-                instance.end("endpoint failed")
+            variant.end("endpoint failed")
             variant.instances.clear()
         endpoint.set_status("Failed", now_s)
     elif _all_serving(endpoint.variants):
@@ -212,8 +169,7 @@ def _finish_update(endpoint: Endpoint, now_s: float) -> None:
     else:
         return
     for variant in ended.values():
-        for instance in variant.instances:
-            instance.end("replaced by an endpoint update")
+        variant.end("replaced by an endpoint update")
     endpoint.incoming, endpoint.incoming_config = {}, ""
     endpoint.set_status("InService", now_s)
 

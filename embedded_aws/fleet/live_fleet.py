@@ -2,8 +2,8 @@
 
 The control plane asks it to create, change and delete. The runtime server takes a ``Lease`` on an instance for each
 request. The heartbeat calls ``tick`` every ten seconds of local time, which moves life cycles on: they follow local
-time, requests follow the wall. How an endpoint's change proceeds is ``lifecycle``'s; here is what others may ask, under
-one lock.
+time, requests follow the wall. How a change proceeds once it has begun is ``lifecycle``'s; here is what others may ask,
+under one lock.
 """
 
 from __future__ import annotations
@@ -12,19 +12,11 @@ import random
 import threading
 from collections.abc import Mapping, Sequence
 
-from dgsm_helpers.rules.fleet import choose_instance
+from dgsm_helpers.rules.fleet import choose_instance, removal_order
 from embedded_aws.clock import Clock
 from embedded_aws.engines.base import Engine
-from embedded_aws.fleet.instances import Lease
-from embedded_aws.fleet.lifecycle import (
-    ContainerLog,
-    EndpointLifecycle,
-    FleetSettings,
-    begin_capacity,
-    begin_create,
-    begin_delete,
-    begin_update,
-)
+from embedded_aws.fleet.instances import Instance, Lease, Phase
+from embedded_aws.fleet.lifecycle import ContainerLog, EndpointLifecycle, FleetSettings
 from embedded_aws.fleet.variants import Endpoint, EndpointView, LiveVariant, VariantSpec
 from embedded_aws.gateway.faults import Faults
 
@@ -82,7 +74,8 @@ class Fleet:
         with self.lock:
             now_s = self._clock.now_s()
             endpoint = Endpoint(region=region, name=endpoint_name, config_name=config_name, created_s=now_s)
-            begin_create(endpoint, specs, now_s)
+            endpoint.variants = {s.name: LiveVariant.starting(s, s.initial_count, now_s) for s in specs}
+            endpoint.set_status("Creating", now_s)
             self._lifecycle.advance(endpoint, now_s)
             self._endpoints[region, endpoint_name] = endpoint
 
@@ -94,13 +87,17 @@ class Fleet:
         specs: Sequence[VariantSpec],
         counts: Mapping[str, int],
     ) -> None:
-        """Replace the whole fleet, all at once (the only kind AWS allows with Marketplace containers).
+        """Start a second fleet that takes over when all of it serves (AWS allows Marketplace containers no other kind).
 
         ``counts`` holds the instance counts to start with where they differ from the specs' initial ones.
         """
         with self.lock:
             endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
-            begin_update(endpoint, config_name, specs, counts, now_s)
+            endpoint.incoming = {
+                s.name: LiveVariant.starting(s, counts.get(s.name, s.initial_count), now_s) for s in specs
+            }
+            endpoint.incoming_config = config_name
+            endpoint.set_status("Updating", now_s)
             self._lifecycle.advance(endpoint, now_s)
 
     def set_capacity(
@@ -109,13 +106,22 @@ class Fleet:
         """Change (desired count, weight) of variants; None leaves a value. ``Updating`` until fulfilled."""
         with self.lock:
             endpoint, now_s = self._idle(region, endpoint_name), self._clock.now_s()
-            begin_capacity(endpoint, desired, now_s)
+            for name, (count, weight) in desired.items():
+                variant = endpoint.variants[name]
+                if weight is not None:
+                    variant.weight = weight
+                if count is not None and count != variant.desired:
+                    _change_count(variant, count, now_s)
+            endpoint.set_status("Updating", now_s)
             self._lifecycle.advance(endpoint, now_s)
 
     def delete(self, region: str, endpoint_name: str) -> None:
         """End the endpoint; its streams are cut and it is gone a moment later."""
         with self.lock:
-            begin_delete(self._existing(region, endpoint_name), self._clock.now_s())
+            endpoint = self._existing(region, endpoint_name)
+            for variant in (*endpoint.variants.values(), *endpoint.incoming.values()):
+                variant.end("endpoint deleted")
+            endpoint.set_status("Deleting", self._clock.now_s())
 
     def view(self, region: str, endpoint_name: str) -> EndpointView | None:
         """The endpoint now, or None when there is none."""
@@ -183,8 +189,7 @@ class Fleet:
         with self.lock:
             for endpoint in self._endpoints.values():
                 for variant in endpoint.variants.values():
-                    for instance in variant.instances:
-                        instance.end("the embedded AWS stops")
+                    variant.end("the embedded AWS stops")
             self._endpoints.clear()
 
     def _existing(self, region: str, endpoint_name: str) -> Endpoint:
@@ -197,3 +202,14 @@ class Fleet:
         if endpoint.status != "InService":
             raise FleetBusy(endpoint.status)
         return endpoint
+
+
+def _change_count(variant: LiveVariant, count: int, now_s: float) -> None:
+    """Ask for more instances, or take the surplus out of service."""
+    variant.desired = count
+    serving = variant.serving
+    variant.instances += [Instance.requested(now_s) for _ in range(count - len(serving))]
+    types = variant.spec.instance_types
+    order = removal_order([types.index(i.instance_type) for i in serving], [i.outstanding for i in serving])
+    for index in order[: max(0, len(serving) - count)]:
+        serving[index].phase, serving[index].since_s = Phase.DRAINING, now_s

@@ -91,6 +91,11 @@ class LiveVariant:
         """Instances that take requests."""
         return [i for i in self.instances if i.phase is Phase.SERVING]
 
+    def end(self, reason: str) -> None:
+        """End its instances; ``reason`` reaches whoever holds one."""
+        for instance in self.instances:
+            instance.end(reason)
+
     def view(self, status: str, message: str, since_s: float) -> VariantView:
         """As DescribeEndpoint shows it."""
         pools: dict[str, int] = dict.fromkeys(self.spec.instance_types, 0)

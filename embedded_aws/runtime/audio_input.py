@@ -1,4 +1,4 @@
-"""Turns what clients send into mono linear16, piece by piece or whole.
+"""Turns what clients send into linear16, piece by piece or whole.
 
 Raw linear16, linear32 (32-bit float), mulaw and alaw, or WAV with 8- to 32-bit PCM, float, mulaw or alaw.
 """
@@ -51,18 +51,14 @@ def _alaw_table() -> np.ndarray:
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
-_MULAW, _ALAW = _mulaw_table(), _alaw_table()
-
-
-def _mulaw(raw: bytes) -> np.ndarray:
-    return _MULAW[np.frombuffer(raw, np.uint8)]
-
-
-def _alaw(raw: bytes) -> np.ndarray:
-    return _ALAW[np.frombuffer(raw, np.uint8)]
-
-
 type _Reader = Callable[[bytes], np.ndarray]
+
+
+def _by_table(table: np.ndarray) -> _Reader:
+    return lambda raw: table[np.frombuffer(raw, np.uint8)]
+
+
+_mulaw, _alaw = _by_table(_mulaw_table()), _by_table(_alaw_table())
 
 ENCODINGS: dict[str, tuple[int, _Reader]] = {
     "linear16": (2, _pcm16),
@@ -199,16 +195,3 @@ def _channels(audio_format: Format, data: bytes, *, separate: bool) -> list[byte
         return [np.ascontiguousarray(samples[:, c], "<i2").tobytes() for c in range(audio_format.channels)]
     mono = samples[:, 0] if audio_format.channels == 1 else samples.mean(axis=1, dtype=np.float32)
     return [mono.astype("<i2").tobytes()]
-
-
-def decode_file(data: bytes, raw: Format | None, *, separate: bool) -> tuple[int, list[bytes]]:
-    """Sample rate and linear16 of each channel of a whole file; ``raw`` describes it when it has no header.
-
-    Raises:
-        AudioUndecodable: it is nothing that can be decoded, or empty.
-    """
-    splitter = Splitter(raw, separate=separate)
-    channels = splitter.feed(data)
-    if not channels:
-        raise AudioUndecodable("no audio")
-    return splitter.sample_rate, channels

@@ -7,17 +7,15 @@ arrive. A failure in a stream's middle is told in-stream: clients take a reset o
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable
-from typing import Literal
 
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.wire import eventstream
 from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.runtime.container import Client, ContainerStream
+from embedded_aws.runtime.container import ContainerStream
 from embedded_aws.runtime.exchange import Exchange, Refused, Request
 from embedded_aws.runtime.gate import Admitted, Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
@@ -31,8 +29,6 @@ TOO_LONG = "The connection has reached its maximum duration of {minutes:g} minut
 """The text is an assumption; AWS documents the limit, not the words."""
 
 _FAULT_CHECK_EVERY = 5
-
-type InstanceLoss = Literal["failure", "drop"]
 
 
 class BidiExchange(Exchange):
@@ -50,7 +46,6 @@ class BidiExchange(Exchange):
         *,
         faults: Faults,
         limits: Limits,
-        instance_loss: InstanceLoss,
         clock: Callable[[], float],
     ) -> None:
         self._out = out
@@ -73,9 +68,8 @@ class BidiExchange(Exchange):
             self._lease.release()
             raise
         loop = asyncio.get_running_loop()
-        on_loss = self._drop if instance_loss == "drop" else self._instance_lost
         # Instances go away on the heartbeat's thread, with the fleet's lock held.
-        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(on_loss, reason)
+        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(self._instance_lost, reason)
         out.send_headers(
             [
                 (":status", "200"),
@@ -93,9 +87,9 @@ class BidiExchange(Exchange):
             options = parse_listen(path, query, "stream")
             if engine is None:
                 raise admitted.container_failed("the container has ended")
-            client = Client(send=self._send, close=self._close, fail=self._model_failed)
-            created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-            return ContainerStream(engine, options, client, request_id=request_id, created=created)
+            return ContainerStream(
+                engine, options, request_id, send=self._send, close=self._close, fail=self._model_failed
+            )
         except ListenRefused as refused:
             raise admitted.model_error(refused, request_id, "stream") from refused
         except LocalError as error:
@@ -133,7 +127,9 @@ class BidiExchange(Exchange):
         if self._faults.take("mid-stream-error", self._endpoint):
             self._model_failed("Model container closed the WebSocket (1011): a fault was asked for.")
         elif self._faults.take("dropped-connection", self._endpoint):
-            self._drop("a fault was asked for")
+            self._lease.error("midstream")
+            self._release()
+            self._out.drop_connection()
         return self.over
 
     def end(self) -> None:
@@ -183,12 +179,6 @@ class BidiExchange(Exchange):
     def _instance_lost(self, reason: str) -> None:
         text = f"The instance that held this stream is gone: {reason}."
         self._fail(eventstream.exception("InternalStreamFailure", Message=text), "midstream")
-
-    def _drop(self, _reason: str) -> None:
-        if not self.over:
-            self._lease.error("midstream")
-            self._release()
-            self._out.drop_connection()
 
     def _fail(self, frame: bytes, kind: str) -> None:
         if not self.over:

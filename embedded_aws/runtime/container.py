@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 
 from embedded_aws.engines.base import EngineInstance, EngineStream, Recognised, StreamOptions
 from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
 from embedded_aws.runtime.listen import ListenQuery
-from embedded_aws.runtime.messages import Shape, schema_error
+from embedded_aws.runtime.messages import Shape, created_now, schema_error
 
 _MAX_BINARY_CONTROL_BYTES = 256
 _CONTROLS = frozenset(("KeepAlive", "Finalize", "CloseStream"))
@@ -22,30 +21,28 @@ _CONTROLS = frozenset(("KeepAlive", "Finalize", "CloseStream"))
 UNDECODABLE = "Model container closed the WebSocket (1008): DATA-0000, the payload cannot be decoded as audio"
 
 
-@dataclass(frozen=True)
-class Client:
-    """Where a container's words go: ``send`` a message, ``close`` after the last, ``fail`` instead of going on.
+class ContainerStream:
+    """One WebSocket of the container.
 
-    Whoever is told ``fail`` aborts the stream.
+    It will ``send`` each message, ``close`` after the last, or ``fail`` instead of going on: then abort it.
     """
 
-    send: Callable[[bytes], None]
-    close: Callable[[], None]
-    fail: Callable[[str], None]
-
-
-class ContainerStream:
-    """One WebSocket of the container."""
-
     def __init__(
-        self, engine: EngineInstance, options: ListenQuery, client: Client, *, request_id: str, created: str
+        self,
+        engine: EngineInstance,
+        options: ListenQuery,
+        request_id: str,
+        *,
+        send: Callable[[bytes], None],
+        close: Callable[[], None],
+        fail: Callable[[str], None],
     ) -> None:
         self.options = options
-        self.client = client
+        self.send, self.close, self.fail = send, close, fail
         self.shape = Shape(request_id, options.punctuate, options.channels if options.multichannel else 1)
         self.model = options.model
         self._engine = engine
-        self._created = created
+        self._created = created_now()
         self._splitter = Splitter(options.raw_format, separate=options.multichannel)
         self._voices: list[_Voice] = []
         self._digest = sha256()
@@ -69,14 +66,14 @@ class ContainerStream:
         try:
             pieces = self._splitter.feed(data)
         except AudioUndecodable as error:
-            self.client.fail(f"{UNDECODABLE} ({error}).")
+            self.fail(f"{UNDECODABLE} ({error}).")
             return
         if not pieces:
             return
         if not self._voices:
             self._open(len(pieces))
         if len(pieces) != len(self._voices):
-            self.client.fail(f"{UNDECODABLE} (its number of channels changed).")
+            self.fail(f"{UNDECODABLE} (its number of channels changed).")
             return
         self._digest.update(data)
         self._heard_bytes += len(pieces[0])
@@ -84,7 +81,7 @@ class ContainerStream:
             voice.stream.audio(piece)
 
     def _open(self, channels: int) -> None:
-        self.shape = Shape(self.shape.request_id, self.options.punctuate, channels)
+        self.shape.channels = channels
         stream_options = StreamOptions(
             sample_rate=self._splitter.sample_rate,
             interim_results=self.options.interim_results,
@@ -105,7 +102,7 @@ class ContainerStream:
                 voice.stream.finish()
             self.finish_if_all_ended()
         elif kind != "KeepAlive":
-            self.client.send(schema_error(data.decode(errors="replace")))
+            self.send(schema_error(data.decode(errors="replace")))
             return "unknown"
         return kind
 
@@ -115,12 +112,12 @@ class ContainerStream:
             return
         self._over = True
         duration_s = self._heard_bytes / 2 / self._splitter.sample_rate if self._heard_bytes else 0.0
-        self.client.send(
+        self.send(
             self.shape.metadata(
                 model=self.model, duration_s=duration_s, sha256=self._digest.hexdigest(), created=self._created
             )
         )
-        self.client.close()
+        self.close()
 
     def abort(self) -> None:
         """The client is gone, or nothing it says matters any more."""
@@ -146,7 +143,7 @@ class _Voice:
     def on_result(self, result: Recognised) -> None:
         container = self._container
         container.model = result.model
-        options, send, shape = container.options, container.client.send, container.shape
+        options, send, shape = container.options, container.send, container.shape
         if options.vad_events and self._starts_speech(result):
             send(shape.speech_started(result.words[0].start_s, self._number))
         send(shape.results(result, self._number))
@@ -158,7 +155,7 @@ class _Voice:
         self._container.finish_if_all_ended()
 
     def on_failure(self, message: str) -> None:
-        self._container.client.fail(f"Model container closed the WebSocket (1011): {message}")
+        self._container.fail(f"Model container closed the WebSocket (1011): {message}")
 
     def _starts_speech(self, result: Recognised) -> bool:
         """Whether speech begins with this result."""

@@ -60,12 +60,6 @@ def respond(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
     )
 
 
-def split_target(target: str) -> tuple[str, str]:
-    """Path and query; AWS's bidirectional client sends a bare ``?`` behind the path."""
-    path, _, query = target.partition("?")
-    return path, query
-
-
 def merge_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """One value per lower-case name; repeated ones are joined, as signatures have it."""
     merged: dict[str, str] = {}

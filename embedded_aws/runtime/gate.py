@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -13,7 +12,7 @@ from embedded_aws.fleet.instances import Lease
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, VariantNotFound
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import denial
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.exchange import Refused, Request
 from embedded_aws.runtime.listen import ListenRefused
 
@@ -114,18 +113,11 @@ class Admitted:
 
 
 class Gate:
-    """Admits requests or refuses them as AWS does.
+    """Admits requests to the ``fleet``'s instances, or refuses them as AWS does or as ``faults`` ask for."""
 
-    Args:
-        fleet: finds the instance.
-        faults: throttling, denied and expired on demand.
-        secret_for: secret of an access key, None for an unknown one.
-    """
-
-    def __init__(self, fleet: Fleet, faults: Faults, secret_for: Callable[[str], str | None]) -> None:
+    def __init__(self, fleet: Fleet, faults: Faults) -> None:
         self._fleet = fleet
         self._faults = faults
-        self._secret_for = secret_for
 
     def admit(self, request: Request, operation: str, endpoint: str, *, body: bytes | None = None) -> Admitted:
         """Check everything in AWS's order and hold an instance; ``body`` None when it is yet to come.
@@ -140,7 +132,7 @@ class Gate:
                 query=request.query,
                 headers=request.headers,
                 body=body,
-                secret_for=self._secret_for,
+                secret_for={ACCESS_KEY_ID: SECRET_ACCESS_KEY}.get,
             )
         except SignatureRefused as error:
             raise Refused(error.status, error.code, error.message) from error

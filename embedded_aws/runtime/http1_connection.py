@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import h11
 
-from embedded_aws.runtime.exchange import Refused, Request, Response, merge_headers, split_target
+from embedded_aws.runtime.exchange import Refused, Request, Response, merge_headers
 
 type Answer = Callable[[Request, bytes], Awaitable[Response]]
 
@@ -64,7 +64,7 @@ class Http1ServerConnection:
 
     def _begin(self, event: h11.Request) -> None:
         headers = merge_headers([(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers])
-        path, query = split_target(event.target.decode("latin-1"))
+        path, _, query = event.target.decode("latin-1").partition("?")
         self._request = Request(event.method.decode("ascii"), path, query, headers)
         self._body.clear()
         announced = headers.get("content-length", "")
@@ -116,11 +116,8 @@ class Http1ServerConnection:
         if self._task is not None:
             self._task.cancel()
 
-    def pause_writing(self) -> None:
+    def set_writable(self, writable: bool) -> None:
         """Responses are whole and small; the transport's own buffer holds one."""
-
-    def resume_writing(self) -> None:
-        """See ``pause_writing``."""
 
     def stop(self) -> None:
         """The server goes down."""

@@ -20,7 +20,7 @@ from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from dgsm_helpers.wire import h2_bypass
-from embedded_aws.runtime.exchange import Exchange, Request, merge_headers, split_target
+from embedded_aws.runtime.exchange import Exchange, Request, merge_headers
 from embedded_aws.runtime.http2_writer import Http2Stream, Http2Writer
 
 MAX_CONCURRENT_STREAMS = 2000
@@ -59,6 +59,7 @@ class Http2ServerConnection:
         h2_bypass.initiate(self._h2, _SETTINGS, window_bytes=_CONNECTION_WINDOW)
         self._writer = Http2Writer(transport, self._h2)
         self._streams = self._writer.streams
+        self.set_writable = self._writer.set_writable
         self._writer.flush()
 
     # From the transport
@@ -132,14 +133,6 @@ class Http2ServerConnection:
         for stream in list(self._streams.values()):
             self._lose(stream)
 
-    def pause_writing(self) -> None:
-        """The socket is full."""
-        self._writer.set_writable(False)
-
-    def resume_writing(self) -> None:
-        """The socket takes more."""
-        self._writer.set_writable(True)
-
     def stop(self) -> None:
         """Tell every exchange and the peer that the server goes down, and close when all is sent."""
         for stream in list(self._streams.values()):
@@ -153,7 +146,8 @@ class Http2ServerConnection:
     def _request(self, event: events.RequestReceived) -> None:
         stream = self._streams[event.stream_id] = Http2Stream(self._writer, event.stream_id)
         headers = merge_headers(h2_bypass.text_headers(event))
-        path, query = split_target(headers.get(":path", "/"))
+        # AWS's bidirectional client sends a bare ``?`` behind the path.
+        path, _, query = headers.get(":path", "/").partition("?")
         headers.setdefault("host", headers.get(":authority", ""))
         request = Request(headers.get(":method", ""), path, query, headers)
         stream.exchange = self._open_exchange(request, stream)

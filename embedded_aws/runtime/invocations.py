@@ -10,7 +10,7 @@ from typing import Any
 
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import EngineInstance, Recognised
-from embedded_aws.runtime.audio_input import AudioUndecodable, decode_file
+from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
 from embedded_aws.runtime.exchange import Refused, Request, Response, respond
 from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
 from embedded_aws.runtime.listen import ListenQuery, ListenRefused, parse_listen
@@ -57,17 +57,21 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
         punctuate=options.punctuate,
         utterances=options.utterances,
         sha256=sha256(body).hexdigest(),
-        created=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
     )
 
 
 def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:
+    """Sample rate and linear16 of each channel."""
+    splitter = Splitter(options.raw_format, separate=options.multichannel)
     try:
-        return decode_file(body, options.raw_format, separate=options.multichannel)
+        channels = splitter.feed(body)
+        if not channels:
+            raise AudioUndecodable("no audio")
     except AudioUndecodable as error:
         raise ListenRefused(
             400, "Bad Request", f"Bad Request: failed to process audio: corrupt or unsupported data ({error})"
         ) from error
+    return splitter.sample_rate, channels
 
 
 async def _within(

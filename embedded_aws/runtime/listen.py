@@ -101,19 +101,16 @@ def parse_listen(path: str, query: str, kind: str) -> ListenQuery:
     utterance_end_ms = _whole(parameters, "utterance_end_ms", _MIN_UTTERANCE_END_MS, 60_000)
     if utterance_end_ms is not None and not flags["interim_results"]:
         raise _bad("utterance_end_ms requires interim_results=true.")
+    # smart_format includes punctuation.
+    flags["punctuate"] |= flags.pop("smart_format")
     return ListenQuery(
         model=parameters.get("model", "general"),
         encoding=encoding,
         sample_rate=rate,
         channels=_whole(parameters, "channels", 1, 20) or 1,
-        multichannel=flags["multichannel"],
-        interim_results=flags["interim_results"],
-        # smart_format includes punctuation.
-        punctuate=flags["punctuate"] or flags["smart_format"],
         endpointing_s=_endpointing_s(parameters),
         utterance_end_s=None if utterance_end_ms is None else utterance_end_ms / 1000,
-        vad_events=flags["vad_events"],
-        utterances=flags["utterances"],
+        **flags,
     )
 
 

@@ -6,6 +6,7 @@ Built here and nowhere else; the tests parse each of them with the SDK's own typ
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,12 +22,10 @@ def _seconds(value: float) -> float:
     return round(value, _DIGITS)
 
 
-def _text(words: Sequence[SpokenWord], punctuate: bool) -> str:
-    return " ".join(w.punctuated_word if punctuate else w.word for w in words)
-
-
-def _word(word: SpokenWord, punctuate: bool) -> dict[str, Any]:
-    fields = {
+# A word is repeated in every interim result until its utterance ends.
+@lru_cache(maxsize=8192)
+def _word_json(word: SpokenWord, punctuate: bool) -> str:
+    fields: dict[str, Any] = {
         "word": word.word,
         "start": _seconds(word.start_s),
         "end": _seconds(word.end_s),
@@ -34,31 +33,18 @@ def _word(word: SpokenWord, punctuate: bool) -> dict[str, Any]:
     }
     if punctuate:
         fields["punctuated_word"] = word.punctuated_word
-    return fields
-
-
-# A word is repeated in every interim result until its utterance ends.
-@lru_cache(maxsize=8192)
-def _word_json(word: SpokenWord, punctuate: bool) -> str:
-    return json.dumps(_word(word, punctuate), separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def _alternative(words: Sequence[SpokenWord], punctuate: bool) -> str:
-    transcript = json.dumps(_text(words, punctuate))
+    transcript = json.dumps(" ".join(w.punctuated_word if punctuate else w.word for w in words))
+    confidence = UNKNOWN_CONFIDENCE if words else 0.0
     listed = ",".join([_word_json(w, punctuate) for w in words])
-    return f'{{"transcript":{transcript},"confidence":{_confidence(words)},"words":[{listed}]}}'
+    return f'{{"transcript":{transcript},"confidence":{confidence},"words":[{listed}]}}'
 
 
 def _spoken(words: Sequence[SpokenWord], punctuate: bool) -> dict[str, Any]:
-    return {
-        "transcript": _text(words, punctuate),
-        "confidence": _confidence(words),
-        "words": [_word(w, punctuate) for w in words],
-    }
-
-
-def _confidence(words: Sequence[SpokenWord]) -> float:
-    return UNKNOWN_CONFIDENCE if words else 0.0
+    return json.loads(_alternative(words, punctuate))
 
 
 @lru_cache(maxsize=2048)
@@ -84,6 +70,11 @@ def _metadata(
         "models": [request_id],
         "model_info": {request_id: _model_info(model)},
     }
+
+
+def created_now() -> str:
+    """The time of a stream or file, as ``created`` has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
 
 class Shape:
@@ -151,7 +142,6 @@ def transcript_document(
     punctuate: bool,
     utterances: bool,
     sha256: str,
-    created: str,
 ) -> bytes:
     """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
     results: dict[str, Any] = {
@@ -166,7 +156,7 @@ def transcript_document(
         duration_s=duration_s,
         channels=len(channels),
         sha256=sha256,
-        created=created,
+        created=created_now(),
     )
     return _dump({"metadata": metadata, "results": results})
 

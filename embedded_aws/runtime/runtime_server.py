@@ -16,8 +16,7 @@ from typing import cast
 
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.runtime.bidi import BidiExchange, InstanceLoss
+from embedded_aws.runtime.bidi import BidiExchange
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route
 from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_long
@@ -36,10 +35,6 @@ _TLS_CLOSE_S = 1.0
 """How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
 
 
-def _known_secret(access_key_id: str) -> str | None:
-    return SECRET_ACCESS_KEY if access_key_id == ACCESS_KEY_ID else None
-
-
 class RuntimeServer:
     """The server; it lives on the event loop that calls ``start``.
 
@@ -47,8 +42,6 @@ class RuntimeServer:
         fleet: finds an instance for a request.
         faults: faults on demand.
         limits: what is limited, and how far.
-        instance_loss: what a stream's client sees when its instance goes away: an in-stream ``failure`` (which clients
-            notice), or a ``drop`` of its TCP connection (which they take for a clean end).
         clock: seconds, by which streams' limits on time are held.
     """
 
@@ -58,13 +51,11 @@ class RuntimeServer:
         fleet: Fleet,
         faults: Faults,
         limits: Limits | None = None,
-        instance_loss: InstanceLoss = "failure",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gate = Gate(fleet, faults, _known_secret)
+        self._gate = Gate(fleet, faults)
         self._faults = faults
         self.limits = limits or Limits()
-        self._instance_loss = instance_loss
         self._clock = clock
         self.connections: set[_Connection] = set()
         self._streams: set[BidiExchange] = set()
@@ -99,14 +90,14 @@ class RuntimeServer:
             self._sweeper.cancel()
             self._sweeper = None
         for connection in list(self.connections):
-            connection.stop()
+            connection.http.stop()
         for task in self._tasks:
             task.cancel()
         deadline = asyncio.get_running_loop().time() + _STOP_S
         while self.connections and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
-            connection.abort()
+            connection.transport.abort()
         await asyncio.sleep(0)
         self._server = None
 
@@ -138,7 +129,6 @@ class RuntimeServer:
                 admitted,
                 faults=self._faults,
                 limits=self.limits,
-                instance_loss=self._instance_loss,
                 clock=self._clock,
             )
         except Refused as refused:
@@ -183,22 +173,22 @@ class _Connection(asyncio.BufferedProtocol):
     a megabyte for each read.
     """
 
-    _transport: asyncio.Transport
+    transport: asyncio.Transport
     _socket: socket.socket
-    _http: Http2ServerConnection | Http1ServerConnection
+    http: Http2ServerConnection | Http1ServerConnection
 
     def __init__(self, server: RuntimeServer) -> None:
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
         self._server.connections.add(self)
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
-            self._http = Http2ServerConnection(self._transport, self._server.open_exchange)
+            self.http = Http2ServerConnection(self.transport, self._server.open_exchange)
         else:
             limits = self._server.limits
-            self._http = Http1ServerConnection(self._transport, self._server.answer, limits.max_body_bytes)
+            self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._server.buffer
@@ -211,27 +201,21 @@ class _Connection(asyncio.BufferedProtocol):
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         try:
-            self._http.data_received(bytes(self._server.buffer[:nbytes]))
+            self.http.data_received(bytes(self._server.buffer[:nbytes]))
         except Exception:
             # One client's connection must not take the server down, nor fail silently.
             _log.exception("A connection failed")
-            self._transport.abort()
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._http.connection_lost()
+        self.http.connection_lost()
 
     def pause_writing(self) -> None:
-        self._http.pause_writing()
+        self.http.set_writable(False)
 
     def resume_writing(self) -> None:
-        self._http.resume_writing()
-
-    def stop(self) -> None:
-        self._http.stop()
-
-    def abort(self) -> None:
-        self._transport.abort()
+        self.http.set_writable(True)
 
 
 class _WholeRequest(Exchange):

@@ -12,9 +12,9 @@ from dgsm_helpers.workbook.notebook_page import (
     PLOTLY_MIME,
     STATE_MIME,
     VIEW_MIME,
-    with_pictures,
-    with_static_figures,
-    with_static_widgets,
+    add_pictures,
+    embed_figures,
+    freeze_widgets,
 )
 
 STATES = {
@@ -30,21 +30,22 @@ def notebook(*datas):
     return new_notebook(cells=cells, metadata={"widgets": {STATE_MIME: {"state": STATES}}})
 
 
-def shown(made):
+def shown(change, made):
+    """The outputs of the notebook after the change."""
+    change(made)
     return [cell.outputs[0].data for cell in made.cells]
 
 
 def test_a_live_view_becomes_its_last_picture():
     before = notebook({VIEW_MIME: {"model_id": "box"}, "text/plain": "VBox(...)"})
-    data = shown(with_static_widgets(before))[0]
+    data = shown(freeze_widgets, before)[0]
     assert data["text/html"] == "<div><svg>the last picture</svg></div>"
     assert VIEW_MIME not in data
-    assert VIEW_MIME in shown(before)[0], "the notebook given is not changed"
 
 
 @pytest.mark.parametrize("model_id", ["button", "unknown"])
 def test_a_widget_without_a_picture_leaves_a_note(model_id):
-    data = shown(with_static_widgets(notebook({VIEW_MIME: {"model_id": model_id}})))[0]
+    data = shown(freeze_widgets, notebook({VIEW_MIME: {"model_id": model_id}}))[0]
     assert data == {"text/plain": "(widgets, alive in JupyterLab)"}
 
 
@@ -52,23 +53,22 @@ def test_an_image_of_a_live_view_stands_in_where_widgets_are_not_trusted():
     label = 'aria-label="Live view of &lt;dg&gt;"'
     svg = f'<svg {label} xmlns="http://www.w3.org/2000/svg"><text fill="currentColor">ü 3</text></svg>'
     states = STATES | {"picture": {"model_name": "HTMLModel", "state": {"value": f"<b>dg</b>{svg}<i>now</i>"}}}
-    before = notebook({VIEW_MIME: {"model_id": "box"}, "text/plain": "VBox(...)"})
-    before.metadata["widgets"][STATE_MIME]["state"] = states
-    after = with_pictures(before)
-    data = shown(after)[0]
-    assert data[VIEW_MIME] == {"model_id": "box"} and after.metadata == before.metadata
+    made = notebook({VIEW_MIME: {"model_id": "box"}, "text/plain": "VBox(...)"})
+    made.metadata["widgets"][STATE_MIME]["state"] = states
+    data = shown(add_pictures, made)[0]
+    assert data[VIEW_MIME] == {"model_id": "box"} and made.metadata["widgets"][STATE_MIME]["state"] == states
     found = re.fullmatch(
         r'<div><b>dg</b><img alt="Live view of &lt;dg&gt;" style="width:100%" src="data:image/svg\+xml;base64,(.*)">'
         r"<i>now</i></div>",
         data["text/html"],
     )
     assert base64.b64decode(found[1]).decode() == svg.replace("currentColor", "#808080")
-    assert "text/html" not in shown(with_pictures(notebook({VIEW_MIME: {"model_id": "button"}})))[0]
+    assert "text/html" not in shown(add_pictures, notebook({VIEW_MIME: {"model_id": "button"}}))[0]
 
 
 def test_figures_share_one_copy_of_the_library():
     figure = {PLOTLY_MIME: {"data": [{"type": "scatter", "y": [1]}], "layout": {}}}
-    first, second = (data["text/html"] for data in shown(with_static_figures(notebook(figure, figure))))
+    first, second = (data["text/html"] for data in shown(embed_figures, notebook(figure, figure)))
     assert len(first) > 1_000_000
     assert len(second) < 20_000
     assert "Plotly.newPlot" in first and "Plotly.newPlot" in second

@@ -156,7 +156,7 @@ async def closed(engine):
 
 @pytest.fixture
 def serve(authority, keys):
-    """Start servers: ``serve(engine=..., limits=..., instance_loss=...)``; all are stopped at the end."""
+    """Start servers: ``serve(engine=..., limits=...)``; all are stopped at the end."""
     ca, leaf, ca_file = authority
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
