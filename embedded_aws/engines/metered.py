@@ -122,7 +122,6 @@ class MeteredEngine:
         self._queue: ReleaseQueue | None = None
 
     def new_instance(self, instance_id: str) -> MeteredInstance:
-        """A container of its own capacity."""
         return MeteredInstance(self, self.settings)
 
     def queue(self) -> ReleaseQueue:
@@ -145,7 +144,6 @@ class MeteredInstance:
         self._looked = (engine.clock(), 0.0)
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> MeteredStream:
-        """Start answering a stream."""
         return MeteredStream(self._engine.queue(), self._lanes, options, listener)
 
     async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
@@ -162,7 +160,6 @@ class MeteredInstance:
         return Recognised(0.0, duration_s, words, is_final=True, speech_final=True, model=known.model)
 
     def busy_share(self) -> float:
-        """Share of its lanes' time in use since the last call."""
         now_s = self._engine.clock()
         worked_s = self._lanes.worked_s(now_s)
         (then_s, before_s), self._looked = self._looked, (now_s, worked_s)

@@ -97,7 +97,6 @@ class SpeechInstance:
         self._looked = (time.monotonic(), self._cpu_s())
 
     def open_stream(self, options: StreamOptions, listener: Listener) -> SpeechStream:
-        """Start hearing a stream."""
         return SpeechStream(self._seat.worker(), options, listener)
 
     async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
@@ -151,19 +150,15 @@ class SpeechStream:
         self._id = worker.open(self, options.sample_rate)
 
     def audio(self, pcm: bytes) -> None:
-        """Send audio to the worker."""
         self._worker.ask(Ask.AUDIO, self._id, pcm)
 
     def finalize(self) -> None:
-        """Ask for a final result now."""
         self._worker.ask(Ask.FINALIZE, self._id)
 
     def finish(self) -> None:
-        """Ask for what is left."""
         self._worker.ask(Ask.FINISH, self._id)
 
     def abort(self) -> None:
-        """Forget the stream, here and there."""
         self._worker.abort(self._id)
 
     def on_result(self, result: Recognised) -> None:

@@ -21,10 +21,7 @@ FILE = "InvokeEndpoint"
 MAX_CUSTOM_ATTRIBUTES = 1024
 _SERVICE = "sagemaker-runtime"
 
-_ROUTES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"/endpoints/([^/]+)/invocations-bidirectional-stream"), STREAM),
-    (re.compile(r"/endpoints/([^/]+)/invocations"), FILE),
-)
+_PATH = re.compile(r"/endpoints/([^/]+)/invocations(-bidirectional-stream)?")
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,8 @@ def route(request: Request) -> tuple[str, str]:
     Raises:
         Refused: the runtime has no such operation.
     """
-    for pattern, operation in _ROUTES:
-        if request.method == "POST" and (match := pattern.fullmatch(request.path)):
-            return operation, unquote(match[1])
+    if request.method == "POST" and (match := _PATH.fullmatch(request.path)):
+        return STREAM if match[2] else FILE, unquote(match[1])
     raise Refused(404, "UnknownOperationException", f"No operation for {request.method} {request.path}.")
 
 
@@ -158,15 +154,14 @@ class Gate:
         variant = request.headers.get("x-amzn-sagemaker-target-variant") or None
         try:
             return self._fleet.acquire(signed.region, endpoint, variant=variant)
-        except EndpointNotFound as error:
-            raise Refused(400, "ValidationError", f"Endpoint {endpoint} of account {ACCOUNT_ID} not found.") from error
+        except EndpointNotFound:
+            text = f"Endpoint {endpoint} of account {ACCOUNT_ID} not found."
         # AWS's exact words are not published for the next two.
-        except VariantNotFound as error:
+        except VariantNotFound:
             text = f"Variant {variant} of endpoint {endpoint} of account {ACCOUNT_ID} not found."
-            raise Refused(400, "ValidationError", text) from error
         except EndpointNotInService as error:
             text = f"Endpoint {endpoint} of account {ACCOUNT_ID} is not in service: {error}."
-            raise Refused(400, "ValidationError", text) from error
+        raise Refused(400, "ValidationError", text)
 
 
 def _check_length(request: Request) -> None:

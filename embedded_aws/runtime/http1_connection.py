@@ -35,7 +35,6 @@ class Http1ServerConnection:
         self._task: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the peer."""
         try:
             self._h11.receive_data(data)
             self._advance()
@@ -120,7 +119,6 @@ class Http1ServerConnection:
         """Responses are whole and small; the transport's own buffer holds one."""
 
     def stop(self) -> None:
-        """The server goes down."""
         if self._task is not None:
             self._task.cancel()
         self._transport.abort()

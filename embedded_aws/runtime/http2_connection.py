@@ -65,7 +65,6 @@ class Http2ServerConnection:
     # From the transport
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the peer."""
         if self._rest:
             data = self._rest + data
         start, at, end = 0, self._skip, len(data)
@@ -129,7 +128,6 @@ class Http2ServerConnection:
         stream.exchange.data(payload)
 
     def connection_lost(self) -> None:
-        """The connection is gone."""
         for stream in list(self._streams.values()):
             self._lose(stream)
 

@@ -91,7 +91,6 @@ class Http2Writer:
         self._loop = asyncio.get_running_loop()
 
     def send_headers(self, stream: Http2Stream, headers: list[tuple[str, str]]) -> None:
-        """Queue response headers."""
         try:
             self._h2.send_headers(stream.stream_id, headers)
         except ProtocolError:
@@ -108,7 +107,6 @@ class Http2Writer:
         self._awake.update((stream.stream_id, stream) for stream in streams if stream.waiting)
 
     def reset(self, stream: Http2Stream) -> None:
-        """Send RST_STREAM."""
         with contextlib.suppress(ProtocolError):
             self._h2.reset_stream(stream.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
         self.forget(stream)

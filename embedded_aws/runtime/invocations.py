@@ -14,7 +14,7 @@ from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
 from embedded_aws.runtime.exchange import Refused, Request, Response, respond
 from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
 from embedded_aws.runtime.listen import ListenQuery, ListenRefused, parse_listen
-from embedded_aws.runtime.messages import transcript_document
+from embedded_aws.runtime.messages import Shape
 
 
 async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> Response:
@@ -51,13 +51,8 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
     if engine is None:
         raise admitted.container_failed("the container has ended")
     transcripts = await _within(admitted, limits, engine, channels, rate)
-    return transcript_document(
-        transcripts,
-        request_id=request_id,
-        punctuate=options.punctuate,
-        utterances=options.utterances,
-        sha256=sha256(body).hexdigest(),
-    )
+    shape = Shape(request_id, options.punctuate, len(transcripts))
+    return shape.document(transcripts, utterances=options.utterances, sha256=sha256(body).hexdigest())
 
 
 def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:

@@ -57,31 +57,16 @@ def _model_info(model: str) -> dict[str, str]:
     return {"name": model, "version": VERSION, "arch": ARCH}
 
 
-def _metadata(
-    request_id: str, model: str, *, duration_s: float, channels: int, sha256: str, created: str
-) -> dict[str, Any]:
-    return {
-        "transaction_key": "deprecated",
-        "request_id": request_id,
-        "sha256": sha256,
-        "created": created,
-        "duration": _seconds(duration_s),
-        "channels": channels,
-        "models": [request_id],
-        "model_info": {request_id: _model_info(model)},
-    }
-
-
 def created_now() -> str:
     """The time of a stream or file, as ``created`` has it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
 
 class Shape:
-    """What the messages of one stream have in common.
+    """What the messages of one stream or file have in common.
 
     Args:
-        request_id: the stream's.
+        request_id: the stream's or file's.
         punctuate: whether words carry their punctuation.
         channels: how many are heard apart.
     """
@@ -108,10 +93,30 @@ class Shape:
 
     def metadata(self, *, model: str, duration_s: float, sha256: str, created: str) -> bytes:
         """The ``Metadata`` message that ends a stream."""
-        metadata = _metadata(
-            self.request_id, model, duration_s=duration_s, channels=self.channels, sha256=sha256, created=created
-        )
-        return _dump({"type": "Metadata", **metadata})
+        return _dump({"type": "Metadata", **self._metadata(model, duration_s, sha256, created)})
+
+    def document(self, transcripts: Sequence[Recognised], *, utterances: bool, sha256: str) -> bytes:
+        """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
+        results: dict[str, Any] = {
+            "channels": [{"alternatives": [_spoken(t.words, self.punctuate)]} for t in transcripts]
+        }
+        if utterances:
+            results["utterances"] = [u for n, t in enumerate(transcripts) for u in _utterances(t, n, self.punctuate)]
+        duration_s = max(t.duration_s for t in transcripts)
+        metadata = self._metadata(transcripts[0].model, duration_s, sha256, created_now())
+        return _dump({"metadata": metadata, "results": results})
+
+    def _metadata(self, model: str, duration_s: float, sha256: str, created: str) -> dict[str, Any]:
+        return {
+            "transaction_key": "deprecated",
+            "request_id": self.request_id,
+            "sha256": sha256,
+            "created": created,
+            "duration": _seconds(duration_s),
+            "channels": self.channels,
+            "models": [self.request_id],
+            "model_info": {self.request_id: _model_info(model)},
+        }
 
     def speech_started(self, at_s: float, channel: int = 0) -> bytes:
         """Speech begins (``vad_events``)."""
@@ -133,32 +138,6 @@ def schema_error(message: str) -> bytes:
             "message": message,
         }
     )
-
-
-def transcript_document(
-    channels: Sequence[Recognised],
-    *,
-    request_id: str,
-    punctuate: bool,
-    utterances: bool,
-    sha256: str,
-) -> bytes:
-    """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
-    results: dict[str, Any] = {
-        "channels": [{"alternatives": [_spoken(transcript.words, punctuate)]} for transcript in channels]
-    }
-    if utterances:
-        results["utterances"] = [u for n, channel in enumerate(channels) for u in _utterances(channel, n, punctuate)]
-    duration_s = max(transcript.duration_s for transcript in channels)
-    metadata = _metadata(
-        request_id,
-        channels[0].model,
-        duration_s=duration_s,
-        channels=len(channels),
-        sha256=sha256,
-        created=created_now(),
-    )
-    return _dump({"metadata": metadata, "results": results})
 
 
 _UTTERANCE_GAP_S = 0.8
