@@ -52,7 +52,7 @@ class DeploymentPlan(Table):
     health_check_timeout_s: int
     provision_timeout_s: int
     metric_publish_s: int
-    tags: tuple[tuple[str, str], ...]
+    tags: tuple[dict[str, str], ...]
     prices: tuple[tuple[str, Price], ...]
     single_type_reason: str = ""
 
@@ -79,24 +79,21 @@ class DeploymentPlan(Table):
 
         Whether the provisioning timeout is per type or for all is unsettled (AWS's pages disagree): per type, assumed.
         """
-        return (
-            len(self.instance_types) * self.provision_timeout_s
-            + self.download_timeout_s
-            + (self.health_check_timeout_s + 600)
-        )
+        per_type_s = len(self.instance_types) * self.provision_timeout_s
+        return per_type_s + self.download_timeout_s + self.health_check_timeout_s + 600
 
     def model_request(self) -> dict[str, Any]:
         """CreateModel's parameters."""
-        return {"ModelName": self.model_name, **self._model(), "Tags": self._tags()}
+        return {"ModelName": self.model_name, **self._model(), "Tags": list(self.tags)}
 
     def endpoint_config_request(self) -> dict[str, Any]:
         """CreateEndpointConfig's parameters."""
         config = self._config(self.model_name)
-        return {"EndpointConfigName": self.config_name, **config, "Tags": self._tags()}
+        return {"EndpointConfigName": self.config_name, **config, "Tags": list(self.tags)}
 
     def endpoint_request(self) -> dict[str, Any]:
         """CreateEndpoint's parameters."""
-        return {"EndpointName": self.endpoint_name, "EndpointConfigName": self.config_name, "Tags": self._tags()}
+        return {"EndpointName": self.endpoint_name, "EndpointConfigName": self.config_name, "Tags": list(self.tags)}
 
     def validate(self) -> None:
         """Raise InvalidRequest when SageMaker's model refuses any of the three requests."""
@@ -132,9 +129,6 @@ class DeploymentPlan(Table):
             variant["VariantInstanceProvisionTimeoutInSeconds"] = self.provision_timeout_s
         metrics = {"EnableEnhancedMetrics": True, "MetricPublishFrequencyInSeconds": self.metric_publish_s}
         return {"ProductionVariants": [variant], "MetricsConfig": metrics}
-
-    def _tags(self) -> list[dict[str, str]]:
-        return [{"Key": key, "Value": value} for key, value in self.tags]
 
     def _named(self, content: Mapping[str, Any]) -> str:
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_HASH_CHARACTERS]
@@ -202,14 +196,12 @@ def plan(
     arn = require_usable_arn(wb.model_package_arn, wb.region)
     types = tuple(family_of(arn).default_pool if instance_types is None else instance_types)
     _require_usable_types(arn, types, single_type_reason)
-    role_arn = execution_role_arn(wb)
-    prices = money.prices_of(wb, types)
     made = DeploymentPlan(
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,
         region=wb.region,
         model_package_arn=arn,
-        role_arn=role_arn,
+        role_arn=execution_role_arn(wb),
         instance_types=types,
         initial_count=initial_count,
         environment=tuple(sorted((environment or {}).items())),
@@ -217,8 +209,8 @@ def plan(
         health_check_timeout_s=health_check_timeout_s,
         provision_timeout_s=provision_timeout_s,
         metric_publish_s=metric_publish_s,
-        tags=tuple((tag["Key"], tag["Value"]) for tag in wb.tags),
-        prices=prices,
+        tags=tuple(wb.tags),
+        prices=money.prices_of(wb, types),
         single_type_reason=single_type_reason,
     )
     made.validate()

@@ -7,7 +7,7 @@ made again too.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -92,22 +92,22 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
         NotReady: it is paused already, or it is not ``InService``.
         UnsupportedFeature: it is asynchronous.
     """
-    former = _read_pauses(wb)
-    if former.paused is not None and endpoint_state.find(wb) is None:
+    record, came_up_in_s = _read_pauses(wb)
+    if record is not None and endpoint_state.find(wb) is None:
         raise NotReady(
-            f"Endpoint {wb.endpoint_name!r} has been paused since {former.paused.paused_at:%F %R} UTC.",
+            f"Endpoint {wb.endpoint_name!r} has been paused since {record.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
         )
     state = endpoint_state.in_service(endpoint_state.status(wb))
     setup = scaling_setup.read(wb)
     price = _usd_per_hour(wb, state)
-    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, former.came_up_in_s)
-    _write_pauses(wb, replace(former, paused=paused_now))
+    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, came_up_in_s)
+    _write_pauses(wb, paused_now, came_up_in_s)
     try:
         scaling_setup.remove_scaling(wb, setup)
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
     except BaseException as error:
-        _undo(wb, setup, error)
+        _undo(wb, paused_now, error)
         raise
     left = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
     if left is not None:
@@ -118,7 +118,7 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
     return paused_now
 
 
-def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None, timeout_s: float = _TIMEOUT_S) -> Resumed:
+def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Resumed:
     """Make the paused endpoint again, with the same config, name, targets, policies and scheduled actions.
 
     May be repeated: an endpoint that is coming up is waited for, one that failed is made anew, and the record stays
@@ -134,10 +134,13 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None, ti
     began, earlier = wb.now(), _earlier_attempt(wb, record, on_progress)
     if earlier is None:
         wb.require_spend(f"Endpoint {wb.endpoint_name} ({record.instances} instances before)", record.usd_per_hour)
-        _make(wb, record.setup)
+        for kind in ("Model", "EndpointConfig", "Endpoint"):
+            for request in record.setup.of(f"Create{kind}"):
+                if kind == "Endpoint" or not create.exists(wb, kind, request[f"{kind}Name"]):
+                    create.create(wb, kind, request)
     else:
         began = earlier.created or began
-    state = endpoint_state.settle(wb, timeout_s=timeout_s, on_progress=on_progress)
+    state = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
     if state is None or state.status != "InService":
         reason = f"is {state.status}: {state.failure_reason}" if state else "is gone again"
         raise DeployFailed(
@@ -147,7 +150,7 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None, ti
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
     restored = scaling_setup.restore_scaling(wb, record.setup)
-    _write_pauses(wb, _Pauses(came_up_in_s=took_s))
+    _write_pauses(wb, None, took_s)
     return Resumed(state, took_s, record.saved_usd(began), restored)
 
 
@@ -175,7 +178,7 @@ def paused(wb: Workbook) -> Paused:
         NotFound: it has not been paused from this state folder.
         InvalidInput: the record is damaged, or of a later version.
     """
-    record = _read_pauses(wb).paused
+    record, _ = _read_pauses(wb)
     if record is None:
         raise NotFound(
             f"There is no record that endpoint {wb.endpoint_name!r} was paused (looked for {_record(wb).path}).",
@@ -196,30 +199,14 @@ def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
     )
 
 
-def _undo(wb: Workbook, setup: Setup, error: BaseException) -> None:
+def _undo(wb: Workbook, paused_now: Paused, error: BaseException) -> None:
     try:
-        back = scaling_setup.restore_scaling(wb, setup)
+        back = scaling_setup.restore_scaling(wb, paused_now.setup)
     except DgsmError as also:
         error.add_note(f"Its scaling is off and could not be put back: {also.message}")
         return
     error.add_note(f"The endpoint goes on as before, with {', '.join(back) or 'no scaling'}.")
-    _write_pauses(wb, replace(_read_pauses(wb), paused=None))
-
-
-def _make(wb: Workbook, setup: Setup) -> None:
-    """Create the endpoint, and before it what of model and config is not there any more."""
-    for kind in ("Model", "EndpointConfig", "Endpoint"):
-        for request in setup.of(f"Create{kind}"):
-            if kind == "Endpoint" or not create.exists(wb, kind, request[f"{kind}Name"]):
-                create.create(wb, kind, request)
-
-
-@dataclass(frozen=True)
-class _Pauses:
-    """What is kept of an endpoint's pauses."""
-
-    paused: Paused | None = None
-    came_up_in_s: float | None = None
+    _write_pauses(wb, None, paused_now.came_up_in_s)
 
 
 def _record(wb: Workbook) -> Record:
@@ -230,15 +217,17 @@ def _record(wb: Workbook) -> Record:
     )
 
 
-def _write_pauses(wb: Workbook, pauses: _Pauses) -> None:
-    _record(wb).write(asdict(pauses))
+def _write_pauses(wb: Workbook, record: Paused | None, came_up_in_s: float | None) -> None:
+    _record(wb).write({"paused": record and asdict(record), "came_up_in_s": came_up_in_s})
 
 
-def _read_pauses(wb: Workbook) -> _Pauses:
-    def build(content: dict[str, Any]) -> _Pauses:
-        return _Pauses(content["paused"] and _paused(content["paused"]), content["came_up_in_s"])
+def _read_pauses(wb: Workbook) -> tuple[Paused | None, float | None]:
+    """What is paused, and in how many seconds it came up the last time."""
 
-    return _record(wb).read(build) or _Pauses()
+    def build(content: dict[str, Any]) -> tuple[Paused | None, float | None]:
+        return content["paused"] and _paused(content["paused"]), content["came_up_in_s"]
+
+    return _record(wb).read(build) or (None, None)
 
 
 def _paused(content: dict[str, Any]) -> Paused:

@@ -98,24 +98,12 @@ def plan_change(
     )
 
 
-def warnings(wb: Workbook, plan: DeploymentPlan) -> tuple[str, ...]:
-    """What to know before an update to ``plan``: live streams that would be cut, quota for a second fleet.
-
-    Raises:
-        NotFound, NotReady: there is no such endpoint, or it is not ``InService``.
-        InvalidInput: the endpoint has variants that the plan does not have, or the plan is for another endpoint.
-    """
-    state = _changeable_by(wb, plan)
-    return _warnings(wb, state, plan.instance_types) if differences(wb, plan, state.config_name) else ()
-
-
 def update_endpoint(
     wb: Workbook,
     plan: DeploymentPlan,
     *,
     on_progress: OnProgress | None = None,
     on_warning: Callable[[str], object] = print,
-    timeout_s: float | None = None,
 ) -> Updated:
     """Change model version, types or environment of the endpoint; its instance count and its scaling stay.
 
@@ -133,7 +121,9 @@ def update_endpoint(
         InvalidInput: the endpoint has variants that the plan would remove, or the plan is for another endpoint.
         SpendNotConfirmed, QuotaExceeded: see ``deploy.deploy``; nothing was changed.
     """
-    state = _changeable_by(wb, plan)
+    deployment.require_same_endpoint(wb, plan)
+    state = _changeable(wb)
+    _require_variants(state, "The plan", (plan.variant_name,))
     if not differences(wb, plan, state.config_name):
         return Updated(state, None, (), (), 0.0)
     _require_spend(wb, state, f"Updating {wb.endpoint_name}", plan.instance_types)
@@ -141,7 +131,7 @@ def update_endpoint(
 
     def change() -> EndpointState:
         made = create.make(wb, plan, lambda: _start(wb, plan.config_name))
-        after = deployment.wait_in_service(wb, timeout_s or plan.longest_s, on_progress)
+        after = deployment.wait_in_service(wb, plan.longest_s, on_progress)
         if after.config_name != plan.config_name:
             create.undo(wb, made)
             rolled_back = f"Endpoint {plan.endpoint_name!r} was rolled back to {after.config_name}."
@@ -157,7 +147,6 @@ def roll_back(
     *,
     on_progress: OnProgress | None = None,
     on_warning: Callable[[str], object] = print,
-    timeout_s: float = _TIMEOUT_S,
 ) -> Updated:
     """Return to a former endpoint config (``Updated.former_config_name``), in the same way.
 
@@ -177,7 +166,7 @@ def roll_back(
 
     def change() -> EndpointState:
         _start(wb, config_name)
-        after = endpoint_state.settle(wb, timeout_s=timeout_s, on_progress=on_progress)
+        after = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
         if after is None or after.config_name != config_name or after.status != "InService":
             reason = f"is {after.status} with {after.config_name}: {after.failure_reason}" if after else "is gone"
             raise DeployFailed(f"Endpoint {wb.endpoint_name!r} {reason}.", hint="Look at its log, then try again.")
@@ -199,7 +188,7 @@ def _update(
     on_warning: Callable[[str], object],
 ) -> Updated:
     """Warn, take scaling off, ``change`` the endpoint, and put scaling on again."""
-    warned = _warnings(wb, state, instance_types)
+    warned = warnings(wb, state, instance_types)
     for warning in warned:
         on_warning(warning)
     started = wb.now()
@@ -212,13 +201,6 @@ def _start(wb: Workbook, config_name: str) -> None:
     # Without retaining, the fleet would fall back to its initial count whatever auto scaling had made of it.
     names = {"EndpointName": wb.endpoint_name, "EndpointConfigName": config_name}
     call(wb, "sagemaker", "UpdateEndpoint", **names, RetainAllVariantProperties=True)
-
-
-def _changeable_by(wb: Workbook, plan: DeploymentPlan) -> EndpointState:
-    deployment.require_same_endpoint(wb, plan)
-    state = _changeable(wb)
-    _require_variants(state, "The plan", (plan.variant_name,))
-    return state
 
 
 def _changeable(wb: Workbook) -> EndpointState:
@@ -265,31 +247,27 @@ def _scaling_off(wb: Workbook) -> Iterator[list[str]]:
         restored += scaling_setup.restore_scaling(wb, before)
 
 
-def _warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tuple[str, ...]:
+def warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tuple[str, ...]:
+    """What to know before an update to ``types``: live streams that would be cut, quota for a second fleet."""
     warned = []
-    streams = _live_streams(wb, state)
+    variant = state.variant(wb.variant_name)
+    means = metrics.metrics(wb, last_s=_STREAMS_WITHIN_S).concurrency["concurrency_mean_streams"].dropna()
+    streams = float(means.iloc[-1]) * variant.running if len(means) else 0.0
     if streams:
         warned.append(
             f"About {streams:.0f} streams are live: they are cut when the old fleet goes (SageMaker moves none). "
             "Clients that reconnect lose a moment; update in a quiet hour otherwise."
         )
-    count = state.variant(wb.variant_name).desired
     try:
         quotas = endpoint_quotas(wb, types)
     except DgsmError:
         return (*warned, "The quotas could not be read: a second fleet needs quota beside the first.")
     running = state.instances_by_type
     for instance_type, quota in quotas.items():
-        need = count + running.get(instance_type, 0)
+        need = variant.desired + running.get(instance_type, 0)
         if quota is not None and need > quota:
             warned.append(
                 f"Both fleets run for a while: {need} × {instance_type} may be needed, the quota is {quota}. SageMaker "
                 "refuses the update, or it falls back to the next type."
             )
     return tuple(warned)
-
-
-def _live_streams(wb: Workbook, state: EndpointState) -> float:
-    """Streams in flight over the variant's instances, as CloudWatch last had it."""
-    frame = metrics.metrics(wb, last_s=_STREAMS_WITHIN_S).concurrency["concurrency_mean_streams"].dropna()
-    return float(frame.iloc[-1]) * state.variant(wb.variant_name).running if len(frame) else 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
@@ -18,35 +18,31 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, Journal, journal
+from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, journal, left_over
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.aws.scaling.scaling_state import Target
 from dgsm_helpers.errors import DgsmError, MeasurementInvalid, NotFound, NotReady
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.state import Record
 
 TIMEOUT_S = 1800.0
 """How long one change of capacity may take, in workbook time; the slowest GPU instance starts in a third of it."""
 
 
+@dataclass
 class Pinned:
     """The variant while it is held still; made by `one_instance`.
 
     ``former`` is what it was before; ``instance_type`` the type of its one instance, None when AWS does not say.
     """
 
-    def __init__(
-        self,
-        wb: Workbook,
-        journal: Journal,
-        former: Former,
-        *,
-        on_progress: OnProgress | None,
-        say: Callable[[str], object],
-    ) -> None:
-        self.former = former
-        self.instance_type: str | None = None
-        self._complete = False
-        self._wb, self._journal, self._on_progress, self._say = wb, journal, on_progress, say
+    wb: Workbook
+    record: Record
+    former: Former
+    on_progress: OnProgress | None
+    say: Callable[[str], object]
+    instance_type: str | None = None
+    _complete: bool = False
 
     def check(self) -> None:
         """Make sure that it still is as it was pinned; two free calls.
@@ -54,10 +50,10 @@ class Pinned:
         Raises:
             MeasurementInvalid: somebody changed capacity or scaling meanwhile, or the endpoint is gone.
         """
-        changes = self._changes(endpoint_state.find(self._wb), scalable_target.target(self._wb))
+        changes = self._changes(endpoint_state.find(self.wb), scalable_target.target(self.wb))
         if changes:
             raise MeasurementInvalid(
-                f"While {self._wb.resource_id} was measured, {'; '.join(changes)}.",
+                f"While {self.wb.resource_id} was measured, {'; '.join(changes)}.",
                 hint="Measure again while nobody else works on the endpoint.",
             )
 
@@ -72,19 +68,19 @@ class Pinned:
             MeasurementInvalid: it cannot be pinned; somebody else may be changing it.
             NotFound, NotReady: it was deleted meanwhile, or is not ``InService`` after the change.
         """
-        wb, former = self._wb, self.former
+        wb, former = self.wb, self.former
         if former.registered:
             lowered = {"MinCapacity": 1} if (former.min_capacity or 1) > 1 else {}
             call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=ALL.to_request(), **lowered)
-            self._say("Scaling is suspended" + (", its minimum lowered to 1." if lowered else "."))
+            self.say("Scaling is suspended" + (", its minimum lowered to 1." if lowered else "."))
         # Scaling may have begun a change just before it was suspended: that one ends first, and gives the former count.
         state = self._settled()
         variant = state.variant(wb.variant_name)
         if not cut_off:
             self.former = replace(former, desired_instances=variant.desired)
-            self._journal.write(self.former)
+            self.record.write(asdict(self.former))
         if (variant.running, variant.desired) != (1, 1):
-            self._say(f"{wb.resource_id}: from {variant.desired} instances to 1.")
+            self.say(f"{wb.resource_id}: from {variant.desired} instances to 1.")
             self._set_desired(1)
             state = self._settled()
             # That took minutes: what was read before it may have changed.
@@ -107,9 +103,9 @@ class Pinned:
         Raises:
             NotReady: it could not be put back, or is not as it was although nobody else changed it.
         """
-        wb = self._wb
+        wb = self.wb
         try:
-            with put_off(self._say):
+            with put_off(self.say):
                 state, target = self._settle(), scalable_target.target(wb)
                 # What a pinning that failed half-way did not come to is nobody's change.
                 changes = self._changes(state, target) if self._complete or state is None else []
@@ -125,13 +121,13 @@ class Pinned:
                 f"{wb.resource_id} could not be put back as it was ({self.former}): {error.message}",
                 hint="unpin_endpoint(wb) tries again.",
             ) from error
-        self._journal.clear()
+        self.record.clear()
         return changes
 
     def _verify(self, state: EndpointState | None, target: Target | None) -> None:
         if state is None:
             raise NotReady("it was deleted meanwhile.")
-        former, now = self.former, Former.of(self._wb, state, target)
+        former, now = self.former, Former.of(self.wb, state, target)
         if former.suspension not in (None, ALL):
             # Scaling goes on and may already have chosen another count.
             now = replace(now, desired_instances=former.desired_instances)
@@ -141,11 +137,11 @@ class Pinned:
     def _put_capacity_back(self, state: EndpointState) -> bool:
         """Ask for the former count where the pinning still holds; whether that was necessary."""
         count = self.former.desired_instances
-        if count == 1 or state.variant(self._wb.variant_name).desired != 1:
+        if count == 1 or state.variant(self.wb.variant_name).desired != 1:
             return False
         # Before scaling goes on: SageMaker makes one change at a time, and this one is wanted first.
         self._set_desired(count)
-        self._say(f"{self._wb.resource_id}: from 1 instance back to {count}.")
+        self.say(f"{self.wb.resource_id}: from 1 instance back to {count}.")
         return True
 
     def _put_target_back(self, target: Target | None) -> Target | None:
@@ -165,15 +161,15 @@ class Pinned:
         if target.suspension == ALL:
             request["SuspendedState"] = after.suspension.to_request()
         if request:
-            call(self._wb, SERVICE, "RegisterScalableTarget", **triple(self._wb), **request)
-            self._say("Scaling is as it was.")
+            call(self.wb, SERVICE, "RegisterScalableTarget", **triple(self.wb), **request)
+            self.say("Scaling is as it was.")
         return after
 
     def _changes(self, state: EndpointState | None, target: Target | None) -> list[str]:
         """In words, what is not as the pinning left it."""
         if state is None:
             return ["the endpoint was deleted"]
-        variant, changes = state.variant(self._wb.variant_name), []
+        variant, changes = state.variant(self.wb.variant_name), []
         if (variant.desired, variant.running) != (1, 1):
             changes.append(f"somebody asked for {variant.desired} instances ({variant.running} are running)")
         elif state.status != "InService":
@@ -185,21 +181,21 @@ class Pinned:
         return changes
 
     def _set_desired(self, instances: int) -> None:
-        change = {"VariantName": self._wb.variant_name, "DesiredInstanceCount": instances}
-        name = self._wb.endpoint_name
+        change = {"VariantName": self.wb.variant_name, "DesiredInstanceCount": instances}
+        name = self.wb.endpoint_name
         operation = "UpdateEndpointWeightsAndCapacities"
-        call(self._wb, "sagemaker", operation, EndpointName=name, DesiredWeightsAndCapacities=[change])
+        call(self.wb, "sagemaker", operation, EndpointName=name, DesiredWeightsAndCapacities=[change])
 
     def _settle(self) -> EndpointState | None:
-        state = endpoint_state.find(self._wb)
+        state = endpoint_state.find(self.wb)
         if state is None or state.status not in MOVING:
             return state
-        return endpoint_state.settle(self._wb, timeout_s=TIMEOUT_S, on_progress=self._on_progress)
+        return endpoint_state.settle(self.wb, timeout_s=TIMEOUT_S, on_progress=self.on_progress)
 
     def _settled(self) -> EndpointState:
         state = self._settle()
         if state is None:
-            raise NotFound(f"Endpoint {self._wb.endpoint_name!r} was deleted meanwhile.", hint="Deploy it again.")
+            raise NotFound(f"Endpoint {self.wb.endpoint_name!r} was deleted meanwhile.", hint="Deploy it again.")
         if state.status != "InService":
             reason = f" ({state.failure_reason})" if state.failure_reason else ""
             raise NotReady(f"Endpoint {state.name!r} became {state.status}{reason}.", hint="Look at its log.")
@@ -230,11 +226,11 @@ def one_instance(
     require_spend(wb, f"Measuring {wb.resource_id} on one instance", endpoint.running_types, 1)
     with termination_raises(), journal(wb) as record:
         now = Former.of(wb, endpoint.state, endpoint.target)
-        cut_off = record.left_over(now)
+        cut_off = left_over(record, now)
         if cut_off:
             say("A former measurement was cut off: what it changed is put back after this one.")
-        pinned = Pinned(wb, record, cut_off or now, on_progress=on_progress, say=say)
-        record.write(pinned.former)
+        pinned = Pinned(wb, record, cut_off or now, on_progress, say)
+        record.write(asdict(pinned.former))
         try:
             pinned.pin(endpoint, cut_off=cut_off is not None)
             yield pinned
@@ -264,7 +260,7 @@ def unpin_endpoint(
     """
     with journal(wb) as record:
         endpoint = EndpointReading(wb)
-        former = record.left_over(Former.of(wb, endpoint.state, endpoint.target))
+        former = left_over(record, Former.of(wb, endpoint.state, endpoint.target))
         if former is not None:
-            Pinned(wb, record, former, on_progress=on_progress, say=say).unpin()
+            Pinned(wb, record, former, on_progress, say).unpin()
     return former

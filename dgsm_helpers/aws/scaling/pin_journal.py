@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
@@ -41,16 +41,12 @@ class Former:
         Raises:
             NotFound: the endpoint has no such variant.
         """
-        created, desired = str(state.created), state.variant(wb.variant_name).desired
-        if target is None:
-            return cls(endpoint_created=created, desired_instances=desired)
-        return cls(
-            endpoint_created=created,
-            desired_instances=desired,
-            min_capacity=target.min_capacity,
-            max_capacity=target.max_capacity,
-            suspension=target.suspension,
-        )
+        of_target: dict[str, Any] = {}
+        if target is not None:
+            bounds = {"min_capacity": target.min_capacity, "max_capacity": target.max_capacity}
+            of_target = {**bounds, "suspension": target.suspension}
+        desired = state.variant(wb.variant_name).desired
+        return cls(endpoint_created=str(state.created), desired_instances=desired, **of_target)
 
     @property
     def registered(self) -> bool:
@@ -66,45 +62,9 @@ class Former:
         return f"{count}, {self.min_capacity} to {self.max_capacity}, {state}"
 
 
-@dataclass(frozen=True)
-class Journal:
-    """The one record of a variant; made by `journal`."""
-
-    record: Record
-
-    def write(self, former: Former) -> None:
-        """Keep ``former`` until `clear`."""
-        self.record.write(asdict(former))
-
-    def clear(self) -> None:
-        """Everything is as it was: nothing is left to put back."""
-        self.record.clear()
-
-    def left_over(self, now: Former) -> Former | None:
-        """What a measurement that was cut off has to put back.
-
-        Args:
-            now: the variant as it is now.
-
-        Returns:
-            None when there was none, it was of another endpoint, or somebody has put it back since.
-
-        Raises:
-            InvalidInput: the record is damaged, or of a later version.
-        """
-        former = self.record.read(_former)
-        if former is None or former.endpoint_created != now.endpoint_created or former.registered != now.registered:
-            return None
-        if former.registered:
-            untouched = now.suspension == ALL and now.max_capacity == former.max_capacity
-        else:
-            untouched = now.desired_instances == 1
-        return former if untouched else None
-
-
 @contextmanager
-def journal(wb: Workbook) -> Iterator[Journal]:
-    """The record of the workbook's variant, to this process alone.
+def journal(wb: Workbook) -> Iterator[Record]:
+    """The record of the workbook's variant as a `Former`, to this process alone.
 
     Raises:
         NotReady: another process of this state folder is measuring the variant.
@@ -117,7 +77,30 @@ def journal(wb: Workbook) -> Iterator[Journal]:
     with record.locked(
         NotReady(f"{wb.resource_id} is being measured by another process.", hint="Wait for it, or end it.")
     ):
-        yield Journal(record)
+        yield record
+
+
+def left_over(record: Record, now: Former) -> Former | None:
+    """What a measurement that was cut off has to put back.
+
+    Args:
+        record: as `journal` gives it.
+        now: the variant as it is now.
+
+    Returns:
+        None when there was none, it was of another endpoint, or somebody has put it back since.
+
+    Raises:
+        InvalidInput: the record is damaged, or of a later version.
+    """
+    former = record.read(_former)
+    if former is None or former.endpoint_created != now.endpoint_created or former.registered != now.registered:
+        return None
+    if former.registered:
+        untouched = now.suspension == ALL and now.max_capacity == former.max_capacity
+    else:
+        untouched = now.desired_instances == 1
+    return former if untouched else None
 
 
 def _former(content: dict[str, Any]) -> Former:

@@ -95,7 +95,6 @@ def cli_commands(
     *,
     min_capacity: int = 1,
     max_capacity: int = 4,
-    policy_file: str = POLICY_FILE,
 ) -> str:
     """The guide's AWS CLI lines for this endpoint, to paste into a shell beside ``scaling-policy.json``."""
     name = (policy or ScalingPolicy(name=wb.policy_name)).name
@@ -110,7 +109,7 @@ def cli_commands(
                 f"--policy-name {shlex.quote(name)}",
                 *variant,
                 "--policy-type TargetTrackingScaling",
-                f"--target-tracking-scaling-policy-configuration file://{shlex.quote(policy_file)}",
+                f"--target-tracking-scaling-policy-configuration file://{POLICY_FILE}",
             ],
         ),
         ("describe-scaling-policies", on),

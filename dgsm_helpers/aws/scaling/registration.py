@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
-from dgsm_helpers.aws.core.calls import call_or_none, call_tagged, pages
+from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import in_service
+from dgsm_helpers.aws.scaling import scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
@@ -151,11 +152,8 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     Returns:
         What was removed, in words; empty the second time.
     """
-    removed = []
-    for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)):
-        name = action["ScheduledActionName"]
-        if _delete(wb, "DeleteScheduledAction", ScheduledActionName=name):
-            removed.append(f"scheduled action {name}")
+    actions = scheduled_actions.listed(wb)
+    removed = [f"scheduled action {a.name}" for a in actions if scheduled_actions.remove(wb, a.name)]
     for policy in policies(wb):
         if _delete(wb, "DeleteScalingPolicy", PolicyName=policy.name):
             removed.append(f"policy {policy.name}")

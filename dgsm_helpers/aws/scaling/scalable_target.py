@@ -71,27 +71,6 @@ def require_target(wb: Workbook) -> Target:
     return registered
 
 
-def suspend_scaling(
-    wb: Workbook, *, scale_in: bool = True, scale_out: bool = True, scheduled: bool = True
-) -> Suspension:
-    """Suspend the kinds of scaling named; what is not named goes on as it is.
-
-    Returns:
-        What was suspended before, to be given to :func:`resume_scaling`.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
-    before = require_target(wb).suspension
-    after = Suspension(
-        scale_in=before.scale_in or scale_in,
-        scale_out=before.scale_out or scale_out,
-        scheduled=before.scheduled or scheduled,
-    )
-    call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=after.to_request())
-    return before
-
-
 def resume_scaling(wb: Workbook, to: Suspension | None = None) -> None:
     """Let scaling go on; ``to`` is what stays suspended, by default nothing.
 
@@ -99,19 +78,31 @@ def resume_scaling(wb: Workbook, to: Suspension | None = None) -> None:
         NotFound: the variant is not registered.
     """
     require_target(wb)
-    call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=(to or Suspension()).to_request())
+    _suspend(wb, to or Suspension())
+
+
+def _suspend(wb: Workbook, kinds: Suspension) -> None:
+    call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=kinds.to_request())
 
 
 @contextmanager
 def suspended(
     wb: Workbook, *, scale_in: bool = True, scale_out: bool = True, scheduled: bool = True
 ) -> Iterator[Suspension]:
-    """Within it scaling is suspended; afterwards it is as before, also after an error or an interrupt.
+    """Within it the kinds of scaling named are suspended; afterwards all is as before, whatever happens.
+
+    What is not named goes on as it is. Yields what was suspended before.
 
     Raises:
         NotFound: the variant is not registered.
     """
-    before = suspend_scaling(wb, scale_in=scale_in, scale_out=scale_out, scheduled=scheduled)
+    before = require_target(wb).suspension
+    within = Suspension(
+        scale_in=before.scale_in or scale_in,
+        scale_out=before.scale_out or scale_out,
+        scheduled=before.scheduled or scheduled,
+    )
+    _suspend(wb, within)
     try:
         yield before
     finally:

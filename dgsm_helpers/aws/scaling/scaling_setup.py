@@ -81,7 +81,7 @@ def read(wb: Workbook) -> Setup:
 
 def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> SetupCall:
     tags = [t for t in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn) if not t["Key"].startswith("aws:")]
-    return SetupCall("sagemaker", operation, request_of(wb, "sagemaker", operation, {**described, "Tags": tags}))
+    return _call_of(wb, "sagemaker", operation, {**described, "Tags": tags})
 
 
 def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[SetupCall]:
@@ -100,16 +100,16 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Setup
         left_out = {"RoleARN"} | (set() if any(target["SuspendedState"].values()) else {"SuspendedState"})
         tags = _target_tags(wb, target)
         described = {**{k: v for k, v in target.items() if k not in left_out}, "Tags": tags}
-        yield SetupCall(SERVICE, "RegisterScalableTarget", request_of(wb, SERVICE, "RegisterScalableTarget", described))
+        yield _call_of(wb, SERVICE, "RegisterScalableTarget", described)
     for policy in pages(wb, SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **on):
-        yield SetupCall(SERVICE, "PutScalingPolicy", request_of(wb, SERVICE, "PutScalingPolicy", policy))
+        yield _call_of(wb, SERVICE, "PutScalingPolicy", policy)
         if policy["PolicyType"] == "StepScaling":
             notes.append(_ALARMS_NOTE.format(name=policy["PolicyName"]))
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
         if not may_fire(action, wb.now()):
             notes.append(_OVER_NOTE.format(name=action["ScheduledActionName"], schedule=action["Schedule"]))
             continue
-        yield SetupCall(SERVICE, "PutScheduledAction", request_of(wb, SERVICE, "PutScheduledAction", action))
+        yield _call_of(wb, SERVICE, "PutScheduledAction", action)
 
 
 def _target_tags(wb: Workbook, target: Mapping[str, Any]) -> dict[str, str]:
@@ -119,10 +119,10 @@ def _target_tags(wb: Workbook, target: Mapping[str, Any]) -> dict[str, str]:
     return (answer or {}).get("Tags", {})
 
 
-def request_of(wb: Workbook, service: str, operation: str, described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a Describe call answered, as the request that makes it: only what the operation takes, nothing empty."""
+def _call_of(wb: Workbook, service: str, operation: str, described: Mapping[str, Any]) -> SetupCall:
+    """What a Describe call answered, as the call that makes it: only what the operation takes, nothing empty."""
     shape = wb.client(service).meta.service_model.operation_model(operation).input_shape
-    return _fitting(shape, described)
+    return SetupCall(service, operation, _fitting(shape, described))
 
 
 def _fitting(shape: Any, value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from dgsm_helpers import state
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling.policy import POLICY_NAME, ScalingPolicy
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.weighted_metrics import form_named
 from dgsm_helpers.session import Workbook
@@ -94,8 +94,10 @@ def capacities(wb: Workbook, given: Mapping[str, float] | None = None) -> dict[s
         InvalidInput: a type is given that the pool does not have, or a capacity that is not above zero.
         NotFound: there is no such endpoint.
     """
-    types = _pool(wb)
-    given = dict(given or {})
+    types = EndpointReading(wb).instance_types
+    if not types:
+        raise NotFound(f"Variant {wb.variant_name!r} of {wb.endpoint_name!r} names no instance type.")
+    given = given or {}
     if unknown_types := [t for t in given if t not in types]:
         raise InvalidInput(
             f"Capacity was given for {', '.join(unknown_types)}, and the pool of {wb.endpoint_name!r} has "
@@ -104,13 +106,13 @@ def capacities(wb: Workbook, given: Mapping[str, float] | None = None) -> dict[s
         )
     if wrong := [f"{t}: {c}" for t, c in given.items() if not 0 < c < math.inf]:
         raise InvalidInput(f"A capacity must be above zero, not {', '.join(wrong)}.", hint="Give streams per instance.")
-    by_type = {t: given.get(t) or _measured(wb, t) for t in types}
+    by_type = {t: float(given.get(t) or (state.newest(wb, t) or {}).get("feasible_max", 0)) for t in types}
     if missing := [t for t, capacity in by_type.items() if not capacity]:
         raise NotReady(
             f"The capacity of {', '.join(missing)} is neither given nor measured.",
             hint="Measure each type (03_tune or dgsm tune), give it, or take the type out of the pool.",
         )
-    return {t: float(capacity) for t, capacity in by_type.items() if capacity}
+    return by_type
 
 
 def weighted_policy(
@@ -120,12 +122,10 @@ def weighted_policy(
     capacity_by_type: Mapping[str, float] | None = None,
     weights: Mapping[str, float] | None = None,
     target_share: float = TARGET_SHARE,
-    scale_in_cooldown_s: int = 300,
-    scale_out_cooldown_s: int = 60,
-    disable_scale_in: bool = False,
-    name: str = POLICY_NAME,
 ) -> WeightedPolicy:
     """A policy for the workbook's variant, to be put on it with ``register.apply``.
+
+    Its cooldowns and its name are the guide's; ``dataclasses.replace`` makes it with others.
 
     Args:
         form: one of ``rules.weighted_metrics.FORMS``.
@@ -150,10 +150,6 @@ def weighted_policy(
         capacities=tuple(by_type.items()),
         weights=chosen,
         target_value=round(target_share * whole, 3),
-        scale_in_cooldown_s=scale_in_cooldown_s,
-        scale_out_cooldown_s=scale_out_cooldown_s,
-        disable_scale_in=disable_scale_in,
-        name=name,
     )
 
 
@@ -176,7 +172,7 @@ def parse_capacities(text: str) -> dict[str, float]:
     return capacities
 
 
-def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> float | None:
+def reading(wb: Workbook, policy: WeightedPolicy) -> float | None:
     """What CloudWatch makes of the policy's expression now: its newest one-minute value, None when there is none."""
     queries = [
         {**query, "MetricStat": {**query["MetricStat"], "Period": _PERIOD_S}} if "MetricStat" in query else query
@@ -190,24 +186,11 @@ def reading(wb: Workbook, policy: WeightedPolicy, *, last_s: float = 600.0) -> f
         "GetMetricData",
         "MetricDataResults",
         MetricDataQueries=queries,
-        StartTime=end - timedelta(seconds=last_s),
+        StartTime=end - timedelta(minutes=10),
         EndTime=end - timedelta(seconds=_PERIOD_S),
         ScanBy="TimestampDescending",
     )
     return next((value for result in results for value in result["Values"]), None)
-
-
-def _pool(wb: Workbook) -> tuple[str, ...]:
-    types = EndpointReading(wb).instance_types
-    if not types:
-        raise NotFound(f"Variant {wb.variant_name!r} of {wb.endpoint_name!r} names no instance type.")
-    return types
-
-
-def _measured(wb: Workbook, instance_type: str) -> float | None:
-    """The newest evidence for the type on this endpoint."""
-    evidence = state.newest(wb, instance_type)
-    return None if evidence is None else float(evidence["feasible_max"])
 
 
 def _weights(form: str, types: tuple[str, ...], given: Mapping[str, float] | None) -> tuple[float, ...]:

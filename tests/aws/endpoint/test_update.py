@@ -77,7 +77,6 @@ def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
     for change in (
         lambda: update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER)),
         lambda: update.roll_back(scaled, endpoint_state.status(scaled).config_name),
-        lambda: update.warnings(scaled, deployment_plan.plan(scaled, OTHER)),
     ):
         with pytest.raises(NotReady, match="is Updating: SageMaker takes one change at a time"):
             change()
@@ -92,11 +91,12 @@ def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operat
     with Load(scaled) as load:
         load.set(3)
         load.wait_open()
-        plan = deployment_plan.plan(scaled, types)
-        said = until(lambda: live(3, update.warnings(scaled, plan)), "three live streams are warned of")
+        state = endpoint_state.status(scaled)
+        said = until(lambda: live(3, update.warnings(scaled, state, types)), "three live streams are warned of")
     assert "About 3 streams are live" in said[0]
     assert "1 × ml.g5.2xlarge may be needed, the quota is 0" in said[1]
-    assert update.warnings(scaled, deployment_plan.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)) == ()
+    same = deployment_plan.plan(scaled, provision_timeout_s=endpoints.PATIENT_S)
+    assert update.update_endpoint(scaled, same).warnings == ()
 
 
 def live(streams, warnings):
@@ -132,9 +132,8 @@ def test_update_that_would_end_another_variant_is_refused(workbook):
     sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(**plan.endpoint_request())
     endpoints.settled(blue)
-    for change in (update.update_endpoint, update.warnings):
-        with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
-            change(blue, deployment_plan.plan(blue, OTHER))
+    with pytest.raises(InvalidInput, match=r"The plan has the variants Blue, and endpoint .* has Green beside"):
+        update.update_endpoint(blue, deployment_plan.plan(blue, OTHER))
 
 
 def test_update_keeps_name_and_count_and_the_former_config(workbook):

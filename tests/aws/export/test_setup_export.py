@@ -22,6 +22,7 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_stat
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.scaling_state import Suspension
 from dgsm_helpers.cli.endpoint_commands import FORMATS as OFFERED
 from dgsm_helpers.cli.options import FAILED, YES
 from dgsm_helpers.errors import InvalidInput, NotFound
@@ -83,7 +84,7 @@ def scaled(embedded):
     deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb, 1, 3)
     registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
-    scalable_target.suspend_scaling(wb, scale_in=False, scale_out=False, scheduled=True)
+    scalable_target.resume_scaling(wb, Suspension(scheduled=True))
     autoscaling = wb.client("application-autoscaling")
     on = {
         "ServiceNamespace": "sagemaker",

@@ -57,7 +57,7 @@ def test_scaling_is_suspended_within_and_on_afterwards(scaled):
 
 
 def test_what_was_suspended_before_stays_suspended(scaled):
-    scalable_target.suspend_scaling(scaled, scale_in=True, scale_out=False, scheduled=False)
+    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
     with measuring.one_instance(scaled):
         assert held(scaled) == (1, True, True, True)
     assert held(scaled) == (1, True, False, False)

@@ -66,7 +66,7 @@ def test_nothing_registered_is_said(deployed):
 
 
 def test_suspension_is_restored_even_after_an_error(scaled):
-    scalable_target.suspend_scaling(scaled, scale_out=False, scheduled=False)
+    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
     with pytest.raises(RuntimeError), scalable_target.suspended(scaled) as before:
         assert before == Suspension(scale_in=True)
         held = scalable_target.target(scaled)
@@ -80,8 +80,8 @@ def test_suspension_is_restored_even_after_an_error(scaled):
 
 
 def test_suspending_keeps_the_bounds(scaled):
-    scalable_target.suspend_scaling(scaled)
-    scalable_target.resume_scaling(scaled)
+    with scalable_target.suspended(scaled):
+        pass
     held = scalable_target.target(scaled)
     assert (held.min_capacity, held.max_capacity) == (1, 4)
 
@@ -125,8 +125,8 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
         registration.register(dataclasses.replace(deployed, variant_name="Other"))
     with pytest.raises(NotFound, match=r"register\.register"):
         registration.apply(deployed)
-    with pytest.raises(NotFound):
-        scalable_target.suspend_scaling(deployed)
+    with pytest.raises(NotFound), scalable_target.suspended(deployed):
+        pytest.fail("there is nothing to suspend")
 
 
 def test_endpoint_still_creating_is_not_ready(workbook, operator):

@@ -8,6 +8,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.registration import retarget
+from dgsm_helpers.aws.scaling.scaling_state import Suspension
 from dgsm_helpers.errors import InvalidInput, NotReady
 
 
@@ -41,7 +42,7 @@ def test_unregistered_variant_gets_the_guides_bounds_and_policy(endpoint):
 
 def test_suspended_scaling_is_said(endpoint):
     registration.register(endpoint)
-    scalable_target.suspend_scaling(endpoint)
+    scalable_target.resume_scaling(endpoint, Suspension(scale_out=True))
     with pytest.raises(NotReady, match="Scale-out is suspended"):
         retarget(endpoint, 6.4)
 
