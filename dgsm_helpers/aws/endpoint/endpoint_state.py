@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,11 +64,10 @@ class EndpointState(Table):
     @property
     def instances_by_type(self) -> dict[str, int]:
         """Running instances per type; empty when SageMaker does not say (an endpoint of one type)."""
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for variant in self.variants:
-            for instance_type, count in variant.instances_by_type.items():
-                counts[instance_type] = counts.get(instance_type, 0) + count
-        return counts
+            counts.update(variant.instances_by_type)
+        return dict(counts)
 
     def variant(self, name: str) -> VariantState:
         """One variant.
@@ -101,36 +101,44 @@ class EndpointState(Table):
 class Progress:
     """How a deployment, update or deletion stands. ``str()`` is one line for people.
 
-    ``elapsed_s`` is workbook time; ``hint`` is what the container's log says, in words.
+    ``state`` is None once the endpoint is gone. ``elapsed_s`` is workbook time; ``hint`` is what the container's log
+    says, in words.
     """
 
-    status: str
+    state: EndpointState | None
     elapsed_s: float
-    running: int = 0
-    desired: int = 0
-    instances_by_type: Mapping[str, int] = field(default_factory=dict)
-    variant_statuses: tuple[str, ...] = ()
     hint: str = ""
 
+    @property
+    def status(self) -> str:
+        """SageMaker's status of the endpoint, or ``gone``."""
+        return "gone" if self.state is None else self.state.status
+
     def __str__(self) -> str:
-        parts = [f"{self.elapsed_s:5.0f} s  {self.status}", f"{self.running} of {self.desired} instances running"]
-        parts += [_counts(self.instances_by_type)] if any(self.instances_by_type.values()) else []
-        parts += [", ".join(self.variant_statuses)] if self.variant_statuses else []
-        parts += [self.hint] if self.hint else []
-        return " · ".join(parts)
+        running, desired = (self.state.running, self.state.desired) if self.state else (0, 0)
+        variants = self.state.variants if self.state else ()
+        parts = [
+            f"{self.elapsed_s:5.0f} s  {self.status}",
+            f"{running} of {desired} instances running",
+            _counts(self.state.instances_by_type) if self.state else "",
+            ", ".join(text for variant in variants for text in variant.status),
+            self.hint,
+        ]
+        return " · ".join(filter(None, parts))
 
 
 type OnProgress = Callable[[Progress], object]
 
 
 def on_change(callback: OnProgress) -> OnProgress:
-    """A progress callback that passes on only what differs from the last by more than the time."""
-    last: list[Progress] = []
+    """A progress callback that passes on only what reads differently from the last, the time aside."""
+    last = ""
 
     def changed(progress: Progress) -> None:
-        timeless = replace(progress, elapsed_s=0.0)
-        if last != [timeless]:
-            last[:] = [timeless]
+        nonlocal last
+        timeless = str(replace(progress, elapsed_s=0.0))
+        if timeless != last:
+            last = timeless
             callback(progress)
 
     return changed
@@ -202,7 +210,7 @@ def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) ->
         if state is not None and state.status == "Creating" and elapsed_s - looked_s >= _LOOK_AT_LOGS_EVERY_S:
             hint, looked_s = logs.hint(logs.recent(wb, since=state.created)), elapsed_s
         if on_progress is not None:
-            on_progress(_progress(state, elapsed_s, hint))
+            on_progress(Progress(state, elapsed_s, hint if state and state.status == "Creating" else ""))
         if state is None or state.status not in MOVING:
             return state
         if elapsed_s >= timeout_s:
@@ -214,31 +222,20 @@ def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) ->
         wb.sleep(POLL_S)
 
 
-def _progress(state: EndpointState | None, elapsed_s: float, hint: str) -> Progress:
-    if state is None:
-        return Progress("gone", elapsed_s)
-    statuses = tuple(text for variant in state.variants for text in variant.status)
-    log_hint = hint if state.status == "Creating" else ""
-    return Progress(state.status, elapsed_s, state.running, state.desired, state.instances_by_type, statuses, log_hint)
-
-
 def _state(answer: Mapping[str, Any]) -> EndpointState:
+    # While an endpoint is created, its variants are only in the summary of what is being deployed.
+    deployed = answer if answer.get("ProductionVariants") else answer.get("PendingDeploymentSummary") or {}
     return EndpointState(
         name=answer["EndpointName"],
         arn=answer["EndpointArn"],
         status=answer["EndpointStatus"],
         failure_reason=answer.get("FailureReason", ""),
         config_name=answer.get("EndpointConfigName", ""),
-        variants=tuple(map(_variant, answer.get("ProductionVariants") or _pending(answer))),
+        variants=tuple(map(_variant, deployed.get("ProductionVariants") or ())),
         created=answer.get("CreationTime"),
         modified=answer.get("LastModifiedTime"),
         asynchronous=bool(answer.get("AsyncInferenceConfig")),
     )
-
-
-def _pending(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """While an endpoint is created, its variants are only in the summary of what is being deployed."""
-    return (answer.get("PendingDeploymentSummary") or {}).get("ProductionVariants") or []
 
 
 def _variant(raw: Mapping[str, Any]) -> VariantState:

@@ -150,20 +150,17 @@ class Pinned:
         if former.suspension is None or target is None:
             return target
         low = former.min_capacity or 1
-        after = target
-        if low > target.min_capacity == 1 and target.max_capacity >= low:
-            after = replace(after, min_capacity=low)
-        if target.suspension == ALL:
-            after = replace(after, suspension=former.suspension)
         request: dict[str, Any] = {}
-        if after.min_capacity != target.min_capacity:
-            request["MinCapacity"] = after.min_capacity
+        if low > target.min_capacity == 1 and target.max_capacity >= low:
+            request["MinCapacity"] = low
+            target = replace(target, min_capacity=low)
         if target.suspension == ALL:
-            request["SuspendedState"] = after.suspension.to_request()
+            request["SuspendedState"] = former.suspension.to_request()
+            target = replace(target, suspension=former.suspension)
         if request:
             call(self.wb, SERVICE, "RegisterScalableTarget", **triple(self.wb), **request)
             self.say("Scaling is as it was.")
-        return after
+        return target
 
     def _changes(self, state: EndpointState | None, target: Target | None) -> list[str]:
         """In words, what is not as the pinning left it."""

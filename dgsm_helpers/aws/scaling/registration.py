@@ -216,25 +216,19 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
         endpoint = EndpointReading(wb)
     former = next((one for one in endpoint.policies if one.name == wb.policy_name), None)
     held = former.configuration if former else {}
-    policy = ScalingPolicy(target_value=target_value, name=wb.policy_name)
-    if held:
-        policy = replace(
-            policy,
-            scale_in_cooldown_s=held.get("ScaleInCooldown", policy.scale_in_cooldown_s),
-            scale_out_cooldown_s=held.get("ScaleOutCooldown", policy.scale_out_cooldown_s),
-            disable_scale_in=held.get("DisableScaleIn", False),
-        )
+    guide = ScalingPolicy(target_value=target_value, name=wb.policy_name)
+    policy = replace(
+        guide,
+        scale_in_cooldown_s=held.get("ScaleInCooldown", guide.scale_in_cooldown_s),
+        scale_out_cooldown_s=held.get("ScaleOutCooldown", guide.scale_out_cooldown_s),
+        disable_scale_in=held.get("DisableScaleIn", False),
+    )
     applied = apply(wb, policy)
     # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
     taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
-    others = tuple(one for one in endpoint.policies if one.name != policy.name)
-    state = ScalingState.judged(
-        wb.resource_id,
-        endpoint.target,
-        (*others, taken),
-        policy_alarms(wb, (*others, taken)),
-        expected=policy,
-    )
+    held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
+    alarms = policy_alarms(wb, held_now)
+    state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
     if not state.ok:
         raise NotReady(
             f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."

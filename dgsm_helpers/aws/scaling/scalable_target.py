@@ -29,16 +29,8 @@ def triple(wb: Workbook) -> dict[str, str]:
 
 def target(wb: Workbook) -> Target | None:
     """The variant's scalable target, or None when it is not registered."""
-    raw_targets = pages(
-        wb,
-        SERVICE,
-        "DescribeScalableTargets",
-        "ScalableTargets",
-        ServiceNamespace=NAMESPACE,
-        ResourceIds=[wb.resource_id],
-        ScalableDimension=DIMENSION,
-    )
-    return next(map(read_target, raw_targets), None)
+    on = {"ServiceNamespace": NAMESPACE, "ResourceIds": [wb.resource_id], "ScalableDimension": DIMENSION}
+    return next(map(read_target, pages(wb, SERVICE, "DescribeScalableTargets", "ScalableTargets", **on)), None)
 
 
 def policies(wb: Workbook) -> tuple[PolicyState, ...]:

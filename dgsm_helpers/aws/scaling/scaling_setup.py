@@ -87,15 +87,8 @@ def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) 
 def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[SetupCall]:
     """The variant's target, policies and scheduled actions; nothing when it is not registered."""
     on = {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id}
-    targets = pages(
-        wb,
-        SERVICE,
-        "DescribeScalableTargets",
-        "ScalableTargets",
-        ServiceNamespace=NAMESPACE,
-        ResourceIds=[resource_id],
-    )
-    for target in targets:
+    of_variant = {"ServiceNamespace": NAMESPACE, "ResourceIds": [resource_id]}
+    for target in pages(wb, SERVICE, "DescribeScalableTargets", "ScalableTargets", **of_variant):
         # The role is the service's own in every account, and no suspension is the default.
         left_out = {"RoleARN"} | (set() if any(target["SuspendedState"].values()) else {"SuspendedState"})
         tags = _target_tags(wb, target)

@@ -222,14 +222,12 @@ def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
 def _target_problems(target: Target | None, min_capacity: int | None, max_capacity: int | None) -> list[str]:
     if target is None:
         return ["The variant is not registered as a scalable target: register.register(wb)."]
-    problems = []
-    for bound, expected, registered in (
-        ("min", min_capacity, target.min_capacity),
-        ("max", max_capacity, target.max_capacity),
-    ):
-        if expected is not None and expected != registered:
-            text = f"The registered {bound} capacity is {registered}, not {expected}: register.register(wb, …)."
-            problems.append(text)
+    bounds = (("min", min_capacity, target.min_capacity), ("max", max_capacity, target.max_capacity))
+    problems = [
+        f"The registered {bound} capacity is {registered}, not {expected}: register.register(wb, …)."
+        for bound, expected, registered in bounds
+        if expected is not None and expected != registered
+    ]
     kinds = (
         ("Scale-in", target.suspension.scale_in),
         ("Scale-out", target.suspension.scale_out),

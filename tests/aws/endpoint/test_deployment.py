@@ -100,8 +100,8 @@ def test_progress_names_status_and_instances(workbook):
     wb, seen = workbook(), []
     deployment.deploy(wb, deployment_plan.plan(wb), on_progress=seen.append)
     assert [seen[0].status, seen[-1].status] == ["Creating", "InService"]
-    assert seen[-1].running == 1
-    assert any(progress.variant_statuses for progress in seen)
+    assert seen[-1].state.running == 1
+    assert any(progress.state.variants[0].status for progress in seen if progress.state.variants)
     assert "InService · 1 of 1 instances running · 1 × ml.g6.2xlarge" in str(seen[-1])
 
 
