@@ -95,12 +95,6 @@ class DeploymentPlan(Table):
         """CreateEndpoint's parameters."""
         return {"EndpointName": self.endpoint_name, "EndpointConfigName": self.config_name, "Tags": list(self.tags)}
 
-    def validate(self) -> None:
-        """Raise InvalidRequest when SageMaker's model refuses any of the three requests."""
-        request_checks.validate("sagemaker", "CreateModel", self.model_request())
-        request_checks.validate("sagemaker", "CreateEndpointConfig", self.endpoint_config_request())
-        request_checks.validate("sagemaker", "CreateEndpoint", self.endpoint_request())
-
     def _model(self) -> dict[str, Any]:
         container: dict[str, Any] = {"ModelPackageName": self.model_package_arn}
         if self.environment:
@@ -213,7 +207,9 @@ def plan(
         prices=money.prices_of(wb, types),
         single_type_reason=single_type_reason,
     )
-    made.validate()
+    request_checks.validate("sagemaker", "CreateModel", made.model_request())
+    request_checks.validate("sagemaker", "CreateEndpointConfig", made.endpoint_config_request())
+    request_checks.validate("sagemaker", "CreateEndpoint", made.endpoint_request())
     return made
 
 

@@ -98,16 +98,12 @@ def _request(wb: Workbook, audio: bytes, path: str, content_type: str, query: di
             f"The file has {len(audio) / 1e6:.1f} MB and InvokeEndpoint takes 25 MB.",
             hint="Cut it, compress it (FLAC, MP3), or stream it.",
         )
-    attributes = f"{path}?{_encoded(query)}" if query else path
+    # Deepgram reads true and false in lower case, and a parameter with several values repeated (keyterm=a&keyterm=b).
+    plain = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+    attributes = f"{path}?{urlencode(plain, doseq=True)}" if query else path
     request = {"EndpointName": wb.endpoint_name, "ContentType": content_type, "CustomAttributes": attributes}
     request_checks.validate("sagemaker-runtime", "InvokeEndpoint", {**request, "Body": b""})
     return {**request, "Body": audio}
-
-
-def _encoded(query: dict[str, Any]) -> str:
-    # Deepgram reads true and false in lower case, and a parameter with several values repeated (keyterm=a&keyterm=b).
-    plain = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
-    return urlencode(plain, doseq=True)
 
 
 def _container_refusal(error: boto.ClientError) -> AwsCallFailed:

@@ -179,9 +179,8 @@ class Pinned:
 
     def _set_desired(self, instances: int) -> None:
         change = {"VariantName": self.wb.variant_name, "DesiredInstanceCount": instances}
-        name = self.wb.endpoint_name
-        operation = "UpdateEndpointWeightsAndCapacities"
-        call(self.wb, "sagemaker", operation, EndpointName=name, DesiredWeightsAndCapacities=[change])
+        request = {"EndpointName": self.wb.endpoint_name, "DesiredWeightsAndCapacities": [change]}
+        call(self.wb, "sagemaker", "UpdateEndpointWeightsAndCapacities", **request)
 
     def _settle(self) -> EndpointState | None:
         state = endpoint_state.find(self.wb)

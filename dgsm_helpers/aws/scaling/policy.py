@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,26 +98,22 @@ def cli_commands(
     max_capacity: int = 4,
 ) -> str:
     """The guide's AWS CLI lines for this endpoint, to paste into a shell beside ``scaling-policy.json``."""
-    name = (policy or ScalingPolicy(name=wb.policy_name)).name
-    space = f"--service-namespace {NAMESPACE}"
-    on = [space, f"--resource-id {shlex.quote(wb.resource_id)}"]
-    variant = [*on, f"--scalable-dimension {DIMENSION}"]
-    commands = (
-        ("register-scalable-target", [*variant, f"--min-capacity {min_capacity}", f"--max-capacity {max_capacity}"]),
-        (
-            "put-scaling-policy",
-            [
-                f"--policy-name {shlex.quote(name)}",
-                *variant,
-                "--policy-type TargetTrackingScaling",
-                f"--target-tracking-scaling-policy-configuration file://{POLICY_FILE}",
-            ],
-        ),
-        ("describe-scaling-policies", on),
-        ("describe-scaling-activities", on),
-    )
-    region = f"--region {wb.region}"
-    blocks = (
-        " \\\n    ".join([f"aws application-autoscaling {command}", *options, region]) for command, options in commands
-    )
+    resource = {"service-namespace": NAMESPACE, "resource-id": wb.resource_id}
+    variant = {**resource, "scalable-dimension": DIMENSION}
+    put = {
+        "policy-name": (policy or ScalingPolicy(name=wb.policy_name)).name,
+        **variant,
+        "policy-type": "TargetTrackingScaling",
+        "target-tracking-scaling-policy-configuration": f"file://{POLICY_FILE}",
+    }
+    commands: dict[str, Mapping[str, object]] = {
+        "register-scalable-target": {**variant, "min-capacity": min_capacity, "max-capacity": max_capacity},
+        "put-scaling-policy": put,
+        "describe-scaling-policies": resource,
+        "describe-scaling-activities": resource,
+    }
+    blocks = []
+    for command, options in commands.items():
+        words = [f"--{name} {shlex.quote(str(value))}" for name, value in {**options, "region": wb.region}.items()]
+        blocks.append(" \\\n    ".join([f"aws application-autoscaling {command}", *words]))
     return "\n\n".join(blocks) + "\n"

@@ -90,15 +90,13 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     bounds = {"MinCapacity": min_capacity, "MaxCapacity": max_capacity}
     tagged = call_tagged(wb, SERVICE, "RegisterScalableTarget", tags, **triple(wb), **bounds)
     warnings = _bound_warnings(wb, endpoint.instance_types, running, min_capacity, max_capacity)
-    return Registration(
-        wb.resource_id, min_capacity, max_capacity, created, (*(() if tagged else (_UNTAGGED,)), *warnings)
-    )
-
-
-_UNTAGGED = (
-    "The target carries no tags: application-autoscaling:TagResource is not allowed (AmazonSageMakerFullAccess "
-    "lacks it). Clean-up finds it by the endpoint's name."
-)
+    if not tagged:
+        untagged = (
+            "The target carries no tags: application-autoscaling:TagResource is not allowed (AmazonSageMakerFullAccess "
+            "lacks it). Clean-up finds it by the endpoint's name."
+        )
+        warnings = (untagged, *warnings)
+    return Registration(wb.resource_id, min_capacity, max_capacity, created, warnings)
 
 
 def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:

@@ -17,12 +17,6 @@ from dgsm_helpers.aws.scaling.scheduled_actions import may_fire
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
 
-_ALARMS_NOTE = (
-    "Policy {name} is a step-scaling policy: the alarms that trigger it are your own, and are not part of this set-up."
-)
-
-_OVER_NOTE = "Scheduled action {name}, {schedule}, is over and left out: AWS refuses one that never fires."
-
 
 @dataclass(frozen=True)
 class SetupCall:
@@ -97,10 +91,14 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Setup
     for policy in pages(wb, SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **on):
         yield _call_of(wb, SERVICE, "PutScalingPolicy", policy)
         if policy["PolicyType"] == "StepScaling":
-            notes.append(_ALARMS_NOTE.format(name=policy["PolicyName"]))
+            notes.append(
+                f"Policy {policy['PolicyName']} is a step-scaling policy: the alarms that trigger it are your own, and "
+                "are not part of this set-up."
+            )
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
         if not may_fire(action, wb.now()):
-            notes.append(_OVER_NOTE.format(name=action["ScheduledActionName"], schedule=action["Schedule"]))
+            over = f"Scheduled action {action['ScheduledActionName']}, {action['Schedule']}, is over and left out"
+            notes.append(f"{over}: AWS refuses one that never fires.")
             continue
         yield _call_of(wb, SERVICE, "PutScheduledAction", action)
 

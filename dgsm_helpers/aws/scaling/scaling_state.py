@@ -22,11 +22,14 @@ class Suspension:
 
     def to_request(self) -> dict[str, bool]:
         """The SuspendedState."""
-        return {
-            "DynamicScalingInSuspended": self.scale_in,
-            "DynamicScalingOutSuspended": self.scale_out,
-            "ScheduledScalingSuspended": self.scheduled,
-        }
+        return {member: getattr(self, kind) for kind, member in _SUSPENDED_MEMBERS.items()}
+
+
+_SUSPENDED_MEMBERS = {
+    "scale_in": "DynamicScalingInSuspended",
+    "scale_out": "DynamicScalingOutSuspended",
+    "scheduled": "ScheduledScalingSuspended",
+}
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,15 @@ class PolicyState:
     alarm_names: tuple[str, ...]
     created: datetime | None = None
 
-    @property
-    def sides(self) -> frozenset[str]:
-        """The alarms that target tracking keeps for it: ``high``, and ``low`` unless it never scales in."""
-        return frozenset({"high"} if self.configuration.get("DisableScaleIn") else {"high", "low"})
-
     def missing_alarms(self, alarms: Iterable[AlarmState]) -> tuple[str, ...]:
         """Names of the policy's alarms that are not among ``alarms``."""
         existing = {alarm.name for alarm in alarms}
         return tuple(name for name in self.alarm_names if name not in existing)
 
     def missing_sides(self, alarms: Iterable[AlarmState]) -> tuple[str, ...]:
-        """The `sides` for which the policy names no alarm that is among ``alarms``."""
-        return tuple(sorted(self.sides - {alarm.side for alarm in alarms if alarm.name in self.alarm_names}))
+        """Of ``high``, and ``low`` unless it never scales in: those for which it names no alarm among ``alarms``."""
+        sides = {"high"} if self.configuration.get("DisableScaleIn") else {"high", "low"}
+        return tuple(sorted(sides - {alarm.side for alarm in alarms if alarm.name in self.alarm_names}))
 
 
 @dataclass(frozen=True)
@@ -166,11 +165,7 @@ def read_target(raw: Mapping[str, Any]) -> Target:
         resource_id=raw["ResourceId"],
         min_capacity=raw["MinCapacity"],
         max_capacity=raw["MaxCapacity"],
-        suspension=Suspension(
-            scale_in=bool(suspended.get("DynamicScalingInSuspended")),
-            scale_out=bool(suspended.get("DynamicScalingOutSuspended")),
-            scheduled=bool(suspended.get("ScheduledScalingSuspended")),
-        ),
+        suspension=Suspension(**{kind: bool(suspended.get(name)) for kind, name in _SUSPENDED_MEMBERS.items()}),
         arn=raw.get("ScalableTargetARN", ""),
     )
 

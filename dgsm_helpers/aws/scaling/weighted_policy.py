@@ -62,15 +62,12 @@ class WeightedPolicy(ScalingPolicy):
         return {"CustomizedMetricSpecification": {"Metrics": [*queries, returned]}}
 
     def _query(self, query_id: str, statistic: str, instance_type: str) -> dict[str, Any]:
-        dimensions = (
-            ("EndpointName", self.endpoint_name),
-            ("VariantName", self.variant_name),
-            ("InstanceType", instance_type),
-        )
+        of_variant = {"EndpointName": self.endpoint_name, "VariantName": self.variant_name}
+        dimensions = {**of_variant, "InstanceType": instance_type}
         metric = {
             "Namespace": "AWS/SageMaker",
             "MetricName": "ConcurrentRequestsPerModel",
-            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions],
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
         }
         return {"Id": query_id, "MetricStat": {"Metric": metric, "Stat": statistic}, "ReturnData": False}
 
