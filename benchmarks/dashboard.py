@@ -34,7 +34,7 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.views.feed import Feed
-from dgsm_helpers.views.widgets import Live
+from dgsm_helpers.views.widgets.live_view import Live
 
 SPEED = 300.0
 WINDOW_S = 3 * 3600.0

@@ -10,32 +10,25 @@ and puts the chosen one into the account.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor
+
+import pandas as pd
+import plotly.graph_objects as go
 
 from dgsm_helpers import deploy, state, tune
-from dgsm_helpers.planning import applying, calibrating, candidates, comparing, frames
-from dgsm_helpers.planning.advice import step_like
-from dgsm_helpers.planning.back_testing import back_test
+from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.planning import applying, calibrating, frames
+from dgsm_helpers.planning.back_testing import Replayed, back_test
+from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import Measured, measured
-from dgsm_helpers.simulate.reaction import compare_metrics
-from dgsm_helpers.simulate.sweep import sweep
+from dgsm_helpers.session import Workbook
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
+from dgsm_helpers.simulate.sweep import Recommendation, recommend
+from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.views.figures import planning_figures
+from dgsm_helpers.views.figures.show import show_line
 from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
 from dgsm_helpers.views.widgets.traffic_chooser import TrafficChooser
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-    import pandas as pd
-    import plotly.graph_objects as go
-
-    from dgsm_helpers.aws.scaling.scaling_state import ScalingState
-    from dgsm_helpers.planning.back_testing import Replayed
-    from dgsm_helpers.planning.comparing import Played
-    from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.reaction import MetricComparison
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.sweep import Outcome, Recommendation
-    from dgsm_helpers.simulate.traffic import Traffic
 
 __all__ = ["Study", "TrafficChooser", "back_test", "instance"]
 
@@ -56,10 +49,10 @@ def instance(wb: Workbook, *, knee: int | None = None) -> Measured:
     return measured(wb, knee=knee)
 
 
-class Study:
+class Study(PlanStudy):
     """Policies on one traffic: simulated, compared, swept, and one of them recommended. Changes nothing but by `apply`.
 
-    Every policy meets the same calls and the same random numbers.
+    Every policy meets the same calls and the same random numbers; `play` plays a single one.
 
     Args:
         wb: the workbook; what its endpoint shows of its scaling replaces the model's assumptions.
@@ -73,39 +66,24 @@ class Study:
     """
 
     def __init__(self, wb: Workbook, traffic: Traffic, instance: Measured, *, seed: int = 0) -> None:
-        self.traffic, self.instance, self.seed = traffic, instance, seed
-        self.model = calibrating.model_for(wb).model
-        self.assumptions = frames.Assumptions(self.model)
+        super().__init__(traffic, instance, calibrating.model_for(wb).model, seed=seed)
         self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
-        self._conditions = instance.conditions(self.model, seed=seed)
-        self._limits = candidates.FleetLimits(knee=instance.knee, instance_type=instance.instance_type)
-        self.presets = candidates.presets_for(traffic, self._limits)
         self._wb = wb
-        self._played: tuple[Played, ...] = ()
-        self._swept: tuple[Outcome, ...] = ()
 
     def compare(self) -> pd.DataFrame:
         """Play the presets: one column per policy, one row per figure of merit."""
-        self._played = comparing.play(self.traffic, self.presets, self._conditions)
-        return frames.comparison(self._played).T.round(2)
-
-    def play(self, plan: ScalingPlan) -> Played:
-        """Play one policy."""
-        (played,) = comparing.play(self.traffic, (plan,), self._conditions)
-        return played
+        self.play_presets()
+        return frames.comparison(self.played).T.round(2)
 
     def policies_figure(self) -> go.Figure:
         """Instances, streams and cost of the compared policies over time."""
-        from dgsm_helpers.views.figures.planning_figures import policies_side_by_side
-
         prices = self.instance.usd_per_hour
-        by_time = {item.plan.name: frames.over_time(item, usd_per_hour=prices) for item in self._played}
-        return policies_side_by_side(by_time, knee=self.instance.knee, origin=self.origin)
+        by_time = {item.plan.name: frames.over_time(item, usd_per_hour=prices) for item in self.played}
+        return planning_figures.policies_side_by_side(by_time, knee=self.instance.knee, origin=self.origin)
 
     def sliders(self) -> PlanSliders:
         """Sliders over the policy at the measured target; every move simulates the whole traffic again."""
-        target_value = self.presets[1].tracking.target_value
-        return PlanSliders(self.traffic, self.instance, self.model, target_value=target_value, seed=self.seed)
+        return PlanSliders(self)
 
     def sweep(self, *, executor: Executor | None = None) -> go.Figure:
         """Simulate target × cooldowns × bounds × metric × schedule; draw cost and overload of each, with progress.
@@ -113,19 +91,9 @@ class Study:
         Args:
             executor: where to run; default: all processors of this machine. A Dask client has one (`get_executor`).
         """
-        from dgsm_helpers.views.figures.planning_figures import sweep_heat_map
-        from dgsm_helpers.views.figures.show import show_line
-
         replace_line = show_line("0 policies simulated")
-        plans = candidates.grid_for(self.traffic, self._limits)
-        self._swept = sweep(
-            self.traffic,
-            plans,
-            self._conditions,
-            executor=executor,
-            progress=lambda done, of: replace_line(f"{done} of {of} policies simulated"),
-        )
-        return sweep_heat_map(frames.swept(self._swept), origin=self.origin)
+        self.sweep_grid(executor, lambda done, of: replace_line(f"{done} of {of} policies simulated"))
+        return planning_figures.sweep_heat_map(frames.swept(self.swept), origin=self.origin)
 
     def recommend(self, *, tolerated_percent: float) -> Recommendation:
         """The cheapest applicable policy whose overload is tolerable, of those compared and swept.
@@ -136,14 +104,12 @@ class Study:
         Raises:
             InvalidInput: nothing has been compared or swept that can be applied.
         """
-        return comparing.recommended(self._outcomes(), tolerated_share=tolerated_percent / 100)
+        return recommend(self.outcomes, tolerated_share=tolerated_percent / 100)
 
     def front_figure(self, choice: Recommendation) -> go.Figure:
         """Cost against overload: every policy a point, the front joined, the recommended one a star."""
-        from dgsm_helpers.views.figures.planning_figures import pareto_front
-
-        return pareto_front(
-            frames.swept(self._outcomes()),
+        return planning_figures.pareto_front(
+            frames.swept(self.outcomes),
             front=[outcome.plan.name for outcome in choice.front],
             best=choice.best.plan.name,
             runner_up=choice.runner_up.plan.name if choice.runner_up else None,
@@ -152,14 +118,8 @@ class Study:
 
     def back_test_figure(self, replayed: Replayed) -> go.Figure:
         """Recorded and simulated instance counts, minute by minute."""
-        from dgsm_helpers.views.figures.planning_figures import recorded_and_simulated
-
         origin = f"{self._wb.endpoint_name}; {self.assumptions.headline}"
-        return recorded_and_simulated(replayed.counts, origin=origin)
-
-    def detection(self, plan: ScalingPlan) -> MetricComparison | None:
-        """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
-        return compare_metrics(step_like(self.traffic), plan, self._conditions)
+        return planning_figures.recorded_and_simulated(replayed.counts, origin=origin)
 
     def settings(self, plan: ScalingPlan) -> applying.PlannedSettings:
         """What a plan is in the account's terms: bounds, policy, scheduled actions."""
@@ -173,6 +133,3 @@ class Study:
             NotFound, NotReady: there is no endpoint, or it is not ``InService``.
         """
         return applying.apply_settings(self._wb, self.settings(plan))
-
-    def _outcomes(self) -> list[Outcome]:
-        return [*(item.outcome for item in self._played), *self._swept]

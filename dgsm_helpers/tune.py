@@ -47,7 +47,7 @@ def ladder_figure(wb: Workbook, tuned: Tuning) -> go.Figure:
     """Lag against streams held on one instance, with the limit, the interval of the knee and the target."""
     from dgsm_helpers.views.figures.ladder_figure import lag_against_concurrency
 
-    points, labels = rung_points(tuned.result.rungs), figure_labels(wb, tuned.result)
+    points, labels = rung_points(tuned.result.rungs), figure_labels(wb, tuned.result.criteria)
     return lag_against_concurrency(points, **labels, target_value=tuned.target.value)
 
 

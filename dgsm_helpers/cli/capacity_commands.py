@@ -161,7 +161,6 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
     """
     from dgsm_helpers.planning.advice import advise
     from dgsm_helpers.planning.measured import measured
-    from dgsm_helpers.rules.model import ScalingModel
 
     if cluster and not sweep:
         raise InvalidInput("Without a sweep there is nothing for a cluster to do.", hint="Add --sweep.")
@@ -178,7 +177,6 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
             wb,
             traffic,
             instance,
-            model=ScalingModel(),
             min_capacity=low,
             max_capacity=high,
             full_sweep=sweep,

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.planning.calibrating import active_plan, model_for
-from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for, targets_for
-from dgsm_helpers.planning.comparing import PlanRuns, Played, other_statistic, recommended
-from dgsm_helpers.planning.frames import Assumptions, row_of, settings_of
+from dgsm_helpers.planning.applying import active_plan
+from dgsm_helpers.planning.calibrating import model_for
+from dgsm_helpers.planning.candidates import targets_for
+from dgsm_helpers.planning.comparing import PlanStudy, Played, other_statistic
+from dgsm_helpers.planning.frames import row_of, settings_of
+from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.engine import check_playable
-from dgsm_helpers.simulate.reaction import MetricComparison, compare_metrics
-from dgsm_helpers.simulate.sweep import Outcome, Recommendation, sweep
-from dgsm_helpers.simulate.traffic import step
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
-
-    from dgsm_helpers.planning.measured import Measured
-    from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.merits import Merits
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.sweep import Progress
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.merits import Merits, MetricComparison
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
+from dgsm_helpers.simulate.sweep import Outcome, Progress, Recommendation, recommend
+from dgsm_helpers.simulate.traffic import Traffic
 
 _COLUMNS = ("plan", "cost", "instance-hours", "most", "over capacity", "new above knee", "streams cut", "lag p95")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Advice:
-    """All of it simulated: ``outcomes`` the presets and the grid, ``recommendation`` over both.
+    """All of it simulated: ``study`` holds the presets and what was swept, ``recommendation`` is over both.
 
     ``played`` are, in full, the presets, the recommended plan and the runner-up.
 
@@ -46,12 +40,8 @@ class Advice:
     therefore assumed.
     """
 
-    traffic: Traffic
-    instance: Measured
-    model: ScalingModel
-    seed: int
+    study: PlanStudy
     played: tuple[Played, ...]
-    outcomes: tuple[Outcome, ...]
     recommendation: Recommendation
     detection: MetricComparison | None
     rerouted: Merits | None
@@ -59,54 +49,55 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, the recommendation first; unknown numbers are null."""
-        advice = self.recommendation
+        advice, traffic, instance = self.recommendation, self.study.traffic, self.study.instance
         return _plain(
             {
                 "recommended": {**_outcome(advice.best), "reason": advice.reason},
                 "runner_up": advice.runner_up and {**_outcome(advice.runner_up), "reason": advice.runner_up_reason},
                 "simulated": True,
-                "seed": self.seed,
+                "seed": self.study.seed,
                 "traffic": {
-                    "name": self.traffic.name,
-                    "sessions": self.traffic.sessions,
-                    "horizon_s": self.traffic.horizon_s,
-                    "most_streams": int(self.traffic.concurrency().max(initial=0)),
-                    "stream_hours": self.traffic.stream_seconds() / 3600,
+                    "name": traffic.name,
+                    "sessions": traffic.sessions,
+                    "horizon_s": traffic.horizon_s,
+                    "most_streams": int(traffic.concurrency().max(initial=0)),
+                    "stream_hours": traffic.stream_seconds() / 3600,
                 },
                 "capacity": {
-                    "knee_streams": self.instance.knee,
-                    "instance_type": self.instance.instance_type,
-                    "source": self.instance.source,
-                    "usd_per_hour": self.instance.price.amount_usd,
-                    "price_source": str(self.instance.price),
+                    "knee_streams": instance.knee,
+                    "instance_type": instance.instance_type,
+                    "source": instance.source,
+                    "usd_per_hour": instance.price.amount_usd,
+                    "price_source": str(instance.price),
                 },
                 "plans": [
                     {
-                        **_outcome(item.outcome),
+                        **_outcome(item),
                         "lag_p95_ms": item.lag.p95_ms,
                         "lag_unmeasured_percent": 100 * item.lag.unmeasured_share,
                         "other_statistic": item.other and row_of(item.other),
                     }
                     for item in self.played
                 ],
-                "plans_simulated": len(self.outcomes),
+                "plans_simulated": len(self.study.outcomes),
                 "front": [_outcome(outcome) for outcome in advice.front],
                 "with_least_outstanding_requests": self.rerouted and row_of(self.rerouted),
                 "detection": self.detection and _detection(self.detection),
                 "notes": list(self.notes),
                 "assumptions": [
                     {"name": r.name, "value": r.value, "unit": r.unit, "grade": r.grade, "source": r.source}
-                    for r in Assumptions(self.model).rows
+                    for r in self.study.assumptions.rows
                 ],
             }
         )
 
     def __str__(self) -> str:
         best, runner_up = self.recommendation.best, self.recommendation.runner_up
-        statistic, other = self.model.statistic, other_statistic(self.model)
+        study, statistic = self.study, self.study.model.statistic
+        other = other_statistic(study.model)
         lines = [
-            f"Simulated: {self.traffic.name}, {self.traffic.summary}; seed {self.seed}.",
-            str(self.instance),
+            f"Simulated: {study.traffic.name}, {study.traffic.summary}; seed {study.seed}.",
+            str(study.instance),
             "",
             tables.text_table("Policies on this traffic", _COLUMNS, [_table_row(item) for item in self.played]),
             *([f"In brackets: if the alarms follow the instances' {other}, not their {statistic}."] if other else []),
@@ -125,7 +116,7 @@ class Advice:
         if self.detection:
             lines.append(str(self.detection))
         lines += [f"Note: {note}" for note in self.notes]
-        return "\n".join([*lines, f"The scaling model: {Assumptions(self.model).headline} (--json lists them)."])
+        return "\n".join([*lines, f"The scaling model: {study.assumptions.headline} (--json lists them)."])
 
 
 def advise(
@@ -133,7 +124,6 @@ def advise(
     traffic: Traffic,
     instance: Measured,
     *,
-    model: ScalingModel,
     min_capacity: int = 1,
     max_capacity: int | None = None,
     full_sweep: bool = False,
@@ -148,12 +138,8 @@ def advise(
     that is applied to it is compared as well.
 
     Args:
-        traffic: sessions.
-        instance: what one carries, and its price.
-        model: assumptions.
-        min_capacity, max_capacity: bounds of the plans; the maximum follows from the traffic unless given.
+        traffic, instance, min_capacity, max_capacity, seed: as `PlanStudy` takes them.
         full_sweep: also simulate the grid (`candidates.grid_for`).
-        seed: of start-up times and routing.
         notes: to be kept with the result.
         executor, progress: as in `simulate.sweep.sweep`.
 
@@ -164,43 +150,32 @@ def advise(
         raise InvalidInput(f"Traffic {traffic.name!r} has no streams.", hint="Choose a busier period, or a shape.")
     notes = [*notes, *instance.notes]
     applied: tuple[ScalingPlan, ...] = ()
-    calibration = model_for(wb, model)
+    calibration = model_for(wb)
     model = calibration.model
     if endpoint_state.find(wb) is None:
         notes.append(f"There is no endpoint {wb.endpoint_name} to read: rules are assumed, routing as deployed here.")
     else:
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
         applied = _applied(wb, traffic, instance, notes)
-    conditions = instance.conditions(model, seed=seed)
-    limits = FleetLimits(
-        knee=instance.knee,
-        instance_type=instance.instance_type,
-        min_capacity=min_capacity,
-        max_capacity=max_capacity,
-    )
-    runs = PlanRuns(traffic, conditions)
-    played = tuple(map(runs.play, (*applied, *presets_for(traffic, limits))))
-    outcomes = tuple(item.outcome for item in played)
+    study = PlanStudy(traffic, instance, model, seed=seed, min_capacity=min_capacity, max_capacity=max_capacity)
+    study.play_presets(*applied)
     if full_sweep:
-        outcomes += sweep(traffic, grid_for(traffic, limits), conditions, executor=executor, progress=progress)
+        study.sweep_grid(executor, progress)
     else:
-        outcomes += tuple(Outcome(plan=plan, merits=runs.merits(plan)) for plan in targets_for(traffic, limits))
-    recommendation = recommended(outcomes)
+        plans = targets_for(traffic, study.limits)
+        study.swept = tuple(Outcome(plan=plan, merits=study.merits(plan)) for plan in plans)
+    recommendation = recommend(study.outcomes)
     best = recommendation.best.plan
-    chosen = [o.plan for o in (recommendation.best, recommendation.runner_up) if o]
-    played += tuple(runs.play(plan) for plan in chosen if plan not in [item.plan for item in played])
+    chosen = [outcome.plan for outcome in (recommendation.best, recommendation.runner_up) if outcome]
+    compared = [item.plan for item in study.played]
     rerouted = None
     if model.routing == "RANDOM":
-        rerouted = runs.merits_with(best, replace(model, routing="LEAST_OUTSTANDING_REQUESTS"))
+        rerouted = study.merits(best, replace(model, routing="LEAST_OUTSTANDING_REQUESTS"))
     return Advice(
-        traffic=traffic,
-        instance=instance,
-        model=model,
-        seed=seed,
-        played=played,
-        outcomes=outcomes,
+        study=study,
+        played=(*study.played, *(study.play(plan) for plan in chosen if plan not in compared)),
         recommendation=recommendation,
-        detection=compare_metrics(step_like(traffic), best, conditions),
+        detection=study.detection(best),
         rerouted=rerouted,
         notes=tuple(notes),
     )
@@ -220,16 +195,6 @@ def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str
         notes.append(f"The applied policies are not compared: {error}")
         return ()
     return (replace(plan, instance_types=(instance.instance_type,)),)
-
-
-def step_like(traffic: Traffic) -> Traffic:
-    """An hour at a tenth of the traffic's height, and from one moment on all of it: what detection is measured by.
-
-    On a slope, noise carries the two metrics over the target at different moments, and there is no common begin.
-    """
-    height = float(traffic.concurrency().max(initial=1))
-    mean_s = float(traffic.durations_s.mean()) if traffic.sessions else 300.0
-    return step(before=height / 10, after=height, at_s=3600.0, horizon_s=7200.0, mean_s=mean_s)
 
 
 def _table_row(item: Played) -> tuple[object, ...]:

@@ -1,41 +1,25 @@
-"""The chosen plan put into the account: bounds, policy, scheduled actions."""
+"""A plan and the account: the one that AWS holds, and the chosen one put in: bounds, policy, scheduled actions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from dgsm_helpers.aws.scaling import registration, scheduled_actions
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
-from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.comparing import can_be_applied
+from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
+from dgsm_helpers.rules.schedules import parse_schedule
+from dgsm_helpers.session import Workbook
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import DAY_S
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
 """Names of the scheduled actions that `simulate.scaling_plan.scheduled_minimum` makes."""
-
-
-@dataclass(frozen=True)
-class DailyMinimum:
-    """At least ``min_capacity`` instances from ``at_s`` seconds after midnight UTC on, every day."""
-
-    name: str
-    at_s: float
-    min_capacity: int
-
-    @property
-    def expression(self) -> str:
-        """As Application Auto Scaling takes it, to the minute."""
-        minutes = int(self.at_s // 60)
-        return f"cron({minutes % 60} {minutes // 60} * * ? *)"
-
-    def __str__(self) -> str:
-        return f"Scheduled action {self.name}: at least {self.min_capacity} from {self.expression} UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +29,12 @@ class PlannedSettings:
     min_capacity: int
     max_capacity: int
     policy: ScalingPolicy
-    daily: tuple[DailyMinimum, ...]
+    daily: tuple[ScheduledAction, ...]
 
     def __str__(self) -> str:
         lines = [f"Bounds {self.min_capacity} to {self.max_capacity} instances", str(self.policy)]
-        return "\n".join([*lines, *map(str, self.daily)])
+        lines += [f"Scheduled action {a.name}: at least {a.min_capacity} from {a.schedule} UTC" for a in self.daily]
+        return "\n".join(lines)
 
 
 def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSettings:
@@ -61,9 +46,9 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
             the traffic's begin.
 
     Raises:
-        InvalidInput: it is a plan that can only be compared (`comparing.can_be_applied`).
+        InvalidInput: it is a plan that can only be compared (`ScalingPlan.can_be_applied`).
     """
-    if not can_be_applied(plan):
+    if not plan.can_be_applied:
         raise InvalidInput(
             f"Plan {plan.name!r} needs more than one target-tracking policy on the predefined metric.",
             hint="Choose another plan, or make its alarm and policy yourself.",
@@ -78,7 +63,11 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
     )
     # Of a minimum that comes every day, the first firing says when.
     first = {c.name: (c.at_s, c.min_capacity) for c in reversed(plan.schedule) if c.min_capacity is not None}
-    daily = (DailyMinimum(n, (at_s + midnight_utc_s) % DAY_S, low) for n, (at_s, low) in reversed(first.items()))
+    daily = []
+    for name, (at_s, low) in reversed(first.items()):
+        hour, minute = divmod(int((at_s + midnight_utc_s) % DAY_S // 60), 60)
+        schedule = f"cron({minute} {hour} * * ? *)"
+        daily.append(ScheduledAction(name=name, schedule=schedule, min_capacity=low))
     return PlannedSettings(
         min_capacity=plan.bounds.min_capacity,
         max_capacity=plan.bounds.max_capacity,
@@ -101,7 +90,69 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
         if name not in {change.name for change in settings.daily}:
             scheduled_actions.remove(wb, name)
     for change in settings.daily:
-        scheduled_actions.put(wb, change.name, change.expression, min_capacity=change.min_capacity)
+        scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
     return registration.verify(
         wb, settings.policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity
     )
+
+
+def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_count: int | None = None) -> ScalingPlan:
+    """The plan that AWS holds for the variant now: policies, bounds, scheduled actions, instance types.
+
+    Args:
+        begin: when the traffic begins, for the scheduled actions.
+        horizon_s: length of the traffic.
+        initial_count: instances at the begin; the minimum by default.
+
+    Raises:
+        NotFound: no endpoint, or the variant is not registered.
+        NotReady: it has no policy.
+        InvalidInput: a policy that is not target tracking, whose alarm is the account's own.
+    """
+    target = scalable_target.require_target(wb)
+    policies = []
+    for policy in scalable_target.policies(wb):
+        if policy.policy_type != "TargetTrackingScaling":
+            raise InvalidInput(
+                f"Policy {policy.name!r} is of type {policy.policy_type}; only target tracking can be read back.",
+                hint="Plan it with rules.policies.StepScaling and its alarm.",
+            )
+        tracking = TargetTracking.from_configuration(policy.name, policy.configuration)
+        # What a metric of the account's own counts is not known, so that it cannot be played as concurrency.
+        policies.append(tracking if tracking.metric == "high-resolution" else replace(tracking, metric="metric-math"))
+    if not policies:
+        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: register.apply(wb).")
+    count = None if initial_count is None else min(max(initial_count, target.min_capacity), target.max_capacity)
+    return ScalingPlan(
+        name=f"as applied to {wb.endpoint_name}",
+        policies=tuple(policies),
+        bounds=Bounds(
+            min_capacity=target.min_capacity,
+            max_capacity=target.max_capacity,
+            scaling_in_suspended=target.suspension.scale_in,
+            scaling_out_suspended=target.suspension.scale_out,
+            scheduled_suspended=target.suspension.scheduled,
+        ),
+        schedule=scheduled_changes(scheduled_actions.listed(wb), begin, horizon_s),
+        instance_types=EndpointReading(wb).instance_types,
+        initial_count=count,
+    )
+
+
+def scheduled_changes(
+    actions: Iterable[ScheduledAction], begin: datetime, horizon_s: float
+) -> tuple[ScheduledChange, ...]:
+    """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
+    begin_s, changes = begin.timestamp(), []
+    for action in actions:
+        next_after = parse_schedule(action.schedule, action.timezone)
+        first_s = -1.0 if action.start is None else (action.start - begin).total_seconds()
+        last_s = horizon_s if action.end is None else (action.end - begin).total_seconds()
+        moment_s = next_after(begin_s - 1)
+        while moment_s is not None and moment_s < begin_s + horizon_s:
+            at_s = moment_s - begin_s
+            if first_s <= at_s <= last_s:
+                low, high = action.min_capacity, action.max_capacity
+                changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
+            moment_s = next_after(moment_s)
+    return tuple(sorted(changes, key=lambda change: change.at_s))

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
 
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import finest_period_s
 from dgsm_helpers.errors import NotReady
-from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, active_plan, read_model
+from dgsm_helpers.planning.applying import active_plan
+from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, Calibration, read_model
 from dgsm_helpers.planning.sources import METRIC_EVERY_S, STREAM_S
-from dgsm_helpers.simulate.calibration import Backtest, Calibration, backtest
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.engine import Run, simulate
 from dgsm_helpers.simulate.replay import replay, series_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import pandas as pd
-
-    from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.session import Workbook
-    from dgsm_helpers.simulate.engine import Run
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replayed:
     """A recorded period played again.
 
-    ``counts`` has one row a minute: ``recorded_instances`` and ``simulated_instances`` by UTC time.
+    ``counts`` has one row a minute: ``recorded_instances`` and ``simulated_instances`` by UTC time. ``equal_share``
+    is the share of minutes with the same count, ``mean_error`` the mean absolute difference, ``bias`` the mean of
+    simulated minus recorded.
     """
 
-    result: Backtest
     calibration: Calibration
-    run: Run
     counts: pd.DataFrame
+    equal_share: float
+    mean_error: float
+    bias: float
 
     def __str__(self) -> str:
-        minutes, r = len(self.result.recorded), self.result
         return (
-            f"Back-test of {minutes} minutes: the simulated instance count equals the recorded one in "
-            f"{r.equal_share:.0%} of them; mean difference {r.mean_error:.2f} instances, bias {r.bias:+.2f}. "
+            f"Back-test of {len(self.counts)} minutes: the simulated instance count equals the recorded one in "
+            f"{self.equal_share:.0%} of them; mean difference {self.mean_error:.2f} instances, bias {self.bias:+.2f}. "
             f"{len(self.calibration.read)} rules read, {len(self.calibration.assumed)} assumed."
         )
 
@@ -91,7 +88,6 @@ def back_test(
     start: datetime | None = None,
     end: datetime | None = None,
     *,
-    model: ScalingModel | None = None,
     mean_s: float = STREAM_S,
     seed: int = 0,
 ) -> Replayed:
@@ -101,22 +97,43 @@ def back_test(
 
     Args:
         start, end: aware datetimes; default: from the policy's creation, at most three hours back, until now.
-        model: where what cannot be read comes from; the nominal assumptions by default.
-        mean_s: mean length of a stream, which CloudWatch does not know.
-        seed: of what is random.
+        mean_s, seed: as `recorded_traffic` takes them.
 
     Raises:
         NotFound, NotReady, InvalidInput: as `active_plan` and `recorded_traffic`.
     """
-    calibration = read_model(wb, model)
+    calibration = read_model(wb)
     start = start or max(_policy_created(wb), wb.now() - TEN_SECOND_DATA + timedelta(seconds=60))
     traffic, begin = recorded_traffic(wb, start, end, mean_s=mean_s, seed=seed)
     recorded = _counts_since(observe.instances(wb), begin)
     plan = active_plan(wb, begin=begin, horizon_s=traffic.horizon_s, initial_count=round(recorded[0][1]))
     # Instance counts do not depend on what an instance can carry; a knee is only needed to judge overload.
     run = simulate(traffic, plan, Conditions(capacity=Capacity(knee=1), model=calibration.model, seed=seed))
-    result = backtest(run, recorded)
-    return Replayed(result=result, calibration=calibration, run=run, counts=_per_minute(result, begin))
+    return compared(run, recorded, calibration, begin)
+
+
+def compared(run: Run, recorded: Sequence[tuple[float, float]], calibration: Calibration, begin: datetime) -> Replayed:
+    """A run beside recorded instance counts, minute by minute.
+
+    Args:
+        run: of the traffic that was recorded, under the plan that was active.
+        recorded: (seconds since ``begin``, instances), ascending from 0 on; a count holds until the next point.
+        calibration: what the run's model was read from.
+        begin: of the traffic.
+    """
+    times, counts = np.asarray(recorded, float).T
+    minutes = np.arange(1, int(run.times_s[-1] // 60) + 1) * 60.0
+    actual = counts[np.searchsorted(times, minutes, "right") - 1].astype(int)
+    simulated = run.serving[np.searchsorted(run.times_s, minutes, "right") - 1]
+    difference = simulated - actual
+    index = pd.date_range(begin + timedelta(minutes=1), periods=len(minutes), freq="min", name="time")
+    return Replayed(
+        calibration=calibration,
+        counts=pd.DataFrame({"recorded_instances": actual, "simulated_instances": simulated}, index=index),
+        equal_share=float((difference == 0).mean()),
+        mean_error=float(np.abs(difference).mean()),
+        bias=float(difference.mean()),
+    )
 
 
 def _policy_created(wb: Workbook) -> datetime:
@@ -134,10 +151,3 @@ def _counts_since(instances: pd.DataFrame, begin: datetime) -> list[tuple[float,
     for time, count in running[running.index > begin].items():
         points[(time - begin).total_seconds()] = float(count)
     return sorted(points.items())
-
-
-def _per_minute(result: Backtest, begin: datetime) -> pd.DataFrame:
-    import pandas as pd
-
-    index = pd.date_range(begin + timedelta(minutes=1), periods=len(result.recorded), freq="min", name="time")
-    return pd.DataFrame({"recorded_instances": result.recorded, "simulated_instances": result.simulated}, index=index)

@@ -1,59 +1,54 @@
-"""A real endpoint as the simulator sees it: its scaling model and its plan.
+"""From what a real endpoint shows (alarms, activities, alarm history, metric) to its scaling model.
 
 What the endpoint does not show stays an assumption, and the result says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
 
+from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
-from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.alarm_history import times_in_alarm
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
-from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.aws.watch.observe import ScalingActivity
 from dgsm_helpers.planning.sources import METRIC_EVERY_S
 from dgsm_helpers.rules.alarms import AlarmSpec, Comparison, TreatMissing
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
-from dgsm_helpers.rules.schedules import parse_schedule
-from dgsm_helpers.simulate.calibration import Calibration, RecordedActivity, calibrate
-from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dgsm_helpers.aws.scaling.scaling_state import AlarmState
-    from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
-    from dgsm_helpers.aws.watch.observe import ScalingActivity
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.rules.model import GRADES, Assumption, ScalingModel
+from dgsm_helpers.session import Workbook
 
 TEN_SECOND_DATA = timedelta(hours=3)
 """How long CloudWatch keeps the ten-second datapoints that a faithful replay needs."""
+_STARTS_WANTED = 3
+"""Fewer completed scale-outs give a median but no spread."""
+_SILENCE_WANTED = 6
+"""Intervals in a row without a datapoint that mean more than one which came late."""
+_BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
+"""Units that only say what kind of value it is."""
 
 
-def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
+def read_model(wb: Workbook) -> Calibration:
     """The scaling model of the workbook's endpoint: alarms, activities, alarm history, metric history and routing.
 
     Alarms settle statistic, datapoints and period; activities how long starts and removals take, and with the alarms'
     history the reaction; the metric whether idle instances publish a zero. Parts that are not there yet (no alarm, no
     scale-out) are left as assumed.
 
-    Args:
-        model: where unread values come from; the nominal assumptions by default.
-
     Raises:
         NotFound: there is no endpoint.
     """
     state = endpoint_state.status(wb)
-    model = model or ScalingModel()
+    model = ScalingModel()
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
     if routing := read_endpoint_config(wb, state.config_name).variant(wb.variant_name).routing:
         model = model.with_evidence(source, routing=routing)
@@ -62,17 +57,17 @@ def read_model(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
         model,
         source=source,
         alarms=recorded_alarms(alarms),
-        activities=recorded_activities(observe.read_activities(wb)),
+        activities=observe.read_activities(wb),
         into_alarm_s=times_in_alarm(wb, [alarm.name for alarm in alarms]),
         least_streams=_least_streams(wb, state.created),
     )
 
 
-def model_for(wb: Workbook, model: ScalingModel | None = None) -> Calibration:
+def model_for(wb: Workbook) -> Calibration:
     """`read_model`; while there is no endpoint, the assumptions with the routing of a deployment plan."""
     if endpoint_state.find(wb) is not None:
-        return read_model(wb, model)
-    return calibrate(replace(model or ScalingModel(), routing=LEAST_OUTSTANDING_REQUESTS), source="")
+        return read_model(wb)
+    return calibrate(ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS), source="")
 
 
 def recorded_alarms(states: Iterable[AlarmState]) -> list[AlarmSpec]:
@@ -96,82 +91,6 @@ def recorded_alarms(states: Iterable[AlarmState]) -> list[AlarmSpec]:
     ]
 
 
-def recorded_activities(activities: Iterable[ScalingActivity]) -> list[RecordedActivity]:
-    """Scaling activities as the calibration takes them."""
-    return [
-        RecordedActivity(
-            start_s=activity.started.timestamp(),
-            end_s=activity.ended.timestamp() if activity.ended else None,
-            capacity=activity.desired_instances,
-            cause=activity.cause,
-            status=activity.status,
-        )
-        for activity in activities
-    ]
-
-
-def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_count: int | None = None) -> ScalingPlan:
-    """The plan that AWS holds for the variant now: policies, bounds, scheduled actions, instance types.
-
-    Args:
-        begin: when the traffic begins, for the scheduled actions.
-        horizon_s: length of the traffic.
-        initial_count: instances at the begin; the minimum by default.
-
-    Raises:
-        NotFound: no endpoint, or the variant is not registered.
-        NotReady: it has no policy.
-        InvalidInput: a policy that is not target tracking, whose alarm is the account's own.
-    """
-    target = scalable_target.require_target(wb)
-    policies = []
-    for policy in scalable_target.policies(wb):
-        if policy.policy_type != "TargetTrackingScaling":
-            raise InvalidInput(
-                f"Policy {policy.name!r} is of type {policy.policy_type}; only target tracking can be read back.",
-                hint="Plan it with rules.policies.StepScaling and its alarm.",
-            )
-        tracking = TargetTracking.from_configuration(policy.name, policy.configuration)
-        # What a metric of the account's own counts is not known, so that it cannot be played as concurrency.
-        policies.append(tracking if tracking.metric == "high-resolution" else replace(tracking, metric="metric-math"))
-    if not policies:
-        raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: register.apply(wb).")
-    count = None if initial_count is None else min(max(initial_count, target.min_capacity), target.max_capacity)
-    return ScalingPlan(
-        name=f"as applied to {wb.endpoint_name}",
-        policies=tuple(policies),
-        bounds=Bounds(
-            min_capacity=target.min_capacity,
-            max_capacity=target.max_capacity,
-            scaling_in_suspended=target.suspension.scale_in,
-            scaling_out_suspended=target.suspension.scale_out,
-            scheduled_suspended=target.suspension.scheduled,
-        ),
-        schedule=scheduled_changes(scheduled_actions.listed(wb), begin, horizon_s),
-        instance_types=EndpointReading(wb).instance_types,
-        initial_count=count,
-    )
-
-
-def scheduled_changes(
-    actions: Iterable[ScheduledAction], begin: datetime, horizon_s: float
-) -> tuple[ScheduledChange, ...]:
-    """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
-    begin_s, changes = begin.timestamp(), []
-    for action in actions:
-        next_after = parse_schedule(action.schedule, action.timezone)
-        first_s = -1.0 if action.start is None else (action.start - begin).total_seconds()
-        last_s = horizon_s if action.end is None else (action.end - begin).total_seconds()
-        moment_s = next_after(begin_s - 1)
-        while moment_s is not None and moment_s < begin_s + horizon_s:
-            at_s = moment_s - begin_s
-            if first_s <= at_s <= last_s:
-                low, high = action.min_capacity, action.max_capacity
-                changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
-            moment_s = next_after(moment_s)
-    return tuple(sorted(changes, key=lambda change: change.at_s))
-
-
 def _least_streams(wb: Workbook, created: datetime | None) -> list[float | None]:
     """The concurrency's minimum in each ten seconds from its first datapoint of the last hours on; None: no sample."""
     minimum = variant_query(wb, CONCURRENCY, "Minimum", METRIC_EVERY_S)
@@ -181,3 +100,153 @@ def _least_streams(wb: Workbook, created: datetime | None) -> list[float | None]
         return []
     first, every = min(points), timedelta(seconds=METRIC_EVERY_S)
     return [points.get(first + i * every) for i in range((max(points) - first) // every + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A model with what could be read; ``read`` and ``assumed`` are its table, split."""
+
+    model: ScalingModel
+    read: tuple[Assumption, ...]
+    assumed: tuple[Assumption, ...]
+
+
+def calibrate(
+    model: ScalingModel,
+    *,
+    source: str,
+    alarms: Sequence[AlarmSpec] = (),
+    activities: Sequence[ScalingActivity] = (),
+    into_alarm_s: Mapping[str, Sequence[float]] | None = None,
+    least_streams: Sequence[float | None] = (),
+) -> Calibration:
+    """Fill the model with what an endpoint shows.
+
+    Args:
+        model: where unread values come from.
+        source: endpoint and time of reading, for the table.
+        alarms: of the policy, from DescribeAlarms. They settle statistic, periods and datapoints.
+        activities: any order. Completed scale-outs give the start-up time, completed scale-ins that of a removal.
+        into_alarm_s: when each alarm, by name, went into ALARM. With the activities it gives the
+            reaction overhead.
+        least_streams: the metric's minimum in every interval of a time in service, None where nothing was published:
+            shows whether an instance without streams publishes a zero or nothing.
+    """
+    values = _from_alarms(alarms)
+    grown, shrunk = _lengths(activities)
+    values.update(_from_starts(grown))
+    if shrunk:
+        values["scale_in_s"] = float(statistics.median(shrunk))
+    if into_alarm_s:
+        values.update(_from_reactions(activities, into_alarm_s))
+    values.update(_from_idle(least_streams))
+    filled = model.with_evidence(source, **values)
+    table = filled.assumptions()
+    return Calibration(
+        model=filled,
+        read=tuple(row for row in table if row.grade == "READ"),
+        assumed=tuple(row for row in table if row.grade != "READ"),
+    )
+
+
+def _from_alarms(alarms: Sequence[AlarmSpec]) -> dict[str, Any]:
+    high = next((a for a in alarms if a.comparison in (">", ">=")), None)
+    low = next((a for a in alarms if a.comparison in ("<", "<=")), None)
+    values: dict[str, Any] = {}
+    for alarm, name in ((high, "high"), (low, "low")):
+        if alarm is None:
+            continue
+        fine = alarm.period_s < 60
+        values["high_resolution_period_s" if fine else "minute_period_s"] = alarm.period_s
+        values[f"{name}_periods" if fine else f"minute_{name}_periods"] = alarm.evaluation_periods
+        values["treat_missing"] = alarm.treat_missing
+        if alarm.statistic in ("Average", "Maximum"):
+            values["statistic"] = alarm.statistic
+    if high and low and high.threshold:
+        values["low_factor"] = round(low.threshold / high.threshold, 6)
+    return values
+
+
+def _lengths(activities: Sequence[ScalingActivity]) -> tuple[list[float], list[float]]:
+    """Seconds that completed changes took: those to more instances than before, and those to fewer."""
+    grown: list[float] = []
+    shrunk: list[float] = []
+    former: int | None = None
+    for activity in sorted(activities, key=lambda a: a.started):
+        capacity = activity.desired_instances
+        if capacity is None or activity.status != "Successful":
+            continue
+        length = activity.duration_s
+        if length:
+            if "AlarmHigh" in activity.cause if former is None else capacity > former:
+                grown.append(length)
+            elif "AlarmLow" in activity.cause if former is None else capacity < former:
+                shrunk.append(length)
+        former = capacity
+    return grown, shrunk
+
+
+def _from_starts(times_s: Sequence[float]) -> dict[str, Any]:
+    if not times_s:
+        return {}
+    values = {"provision_cached_s": float(statistics.median(times_s))}
+    if len(times_s) >= _STARTS_WANTED:
+        values["provision_cached_spread"] = statistics.stdev(map(math.log, times_s))
+        # What was read holds every kind of start; a second, assumed kind beside it would count some twice.
+        values["uncached_share"] = 0.0
+    return values
+
+
+def _from_reactions(
+    activities: Sequence[ScalingActivity], into_alarm_s: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    delays = []
+    for activity in activities:
+        started_s = activity.started.timestamp()
+        for name, moments in into_alarm_s.items():
+            before = [m for m in moments if m <= started_s]
+            if name in activity.cause and before and activity.desired_instances is not None:
+                delays.append((max(before), started_s - max(before)))
+    # Of the activities that one alarm caused only the first tells the reaction; later ones are re-invocations.
+    first: dict[float, float] = {}
+    for moment, delay in delays:
+        first[moment] = min(delay, first.get(moment, math.inf))
+    return {"reaction_overhead_s": float(statistics.median(first.values()))} if first else {}
+
+
+def _from_idle(least_streams: Sequence[float | None]) -> dict[str, Any]:
+    if any(value == 0 for value in least_streams):
+        return {"idle_instance_emits_zero": True}
+    gaps = [len(list(run)) for missing, run in itertools.groupby(least_streams, lambda v: v is None) if missing]
+    return {"idle_instance_emits_zero": False} if max(gaps, default=0) >= _SILENCE_WANTED else {}
+
+
+class Assumptions(Table):
+    """The scaling model's table: what was read from the endpoint first, then what is assumed, by how well it is known.
+
+    Shown as a table in a notebook; ``str()`` is the same as text.
+    """
+
+    _columns = ("rule", "value", "grade", "meaning and source")
+
+    def __init__(self, model: ScalingModel) -> None:
+        order = ["READ", *GRADES]
+        self.rows = tuple(sorted(model.assumptions(), key=lambda row: order.index(row.grade)))
+
+    @property
+    def headline(self) -> str:
+        """How much of it is known, for the caption of a figure."""
+        read = sum(row.grade == "READ" for row in self.rows)
+        return f"{read} of {len(self.rows)} rules read from the endpoint, {len(self.rows) - read} assumed"
+
+    def __repr__(self) -> str:
+        return f"<Assumptions: {self.headline}>"
+
+    def _caption(self) -> str:
+        return f"The scaling model: {self.headline}"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
+            (r.name, r.value if r.unit in _BARE_UNITS else f"{r.value} {r.unit}", r.grade, f"{r.meaning} [{r.source}]")
+            for r in self.rows
+        ]

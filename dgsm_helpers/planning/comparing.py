@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.calibrating import Assumptions
+from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for
+from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.policies import TargetTracking
-from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.engine import Run, lay_out, simulate
-from dgsm_helpers.simulate.merits import Lag, Merits, lag_of, merits_of
+from dgsm_helpers.simulate.merits import Lag, Merits, MetricComparison, compare_metrics, lag_of, merits_of
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.sweep import Outcome, Recommendation, recommend
-from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.sweep import Outcome, Progress, sweep
+from dgsm_helpers.simulate.traffic import Traffic, step
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Played:
-    """One plan on the traffic.
+class Played(Outcome):
+    """One plan on the traffic, in full.
 
     ``other`` is the same under the alarms' other statistic, None when the endpoint's alarms settled which it is.
     """
 
-    plan: ScalingPlan
     run: Run
-    merits: Merits
     lag: Lag
     other: Merits | None
-
-    @property
-    def outcome(self) -> Outcome:
-        """As the sweep gives it."""
-        return Outcome(plan=self.plan, merits=self.merits)
 
 
 def other_statistic(model: ScalingModel) -> Literal["Average", "Maximum"] | None:
@@ -43,75 +36,91 @@ def other_statistic(model: ScalingModel) -> Literal["Average", "Maximum"] | None
     return "Maximum" if model.statistic == "Average" else "Average"
 
 
-class PlanRuns:
-    """Plans on the same sessions and random numbers; the traffic is laid out once and each plan simulated once."""
+class PlanStudy:
+    """Plans on one traffic; every one meets the same sessions and the same random numbers.
 
-    def __init__(self, traffic: Traffic, conditions: Conditions) -> None:
-        self.conditions = conditions
-        self._traffic = traffic
-        self._events = lay_out(traffic, conditions)
-        self._runs: dict[ScalingPlan, Run] = {}
+    Args:
+        traffic: sessions.
+        instance: what one carries, and its price.
+        model: how AWS is taken to scale.
+        seed: of start-up times and routing.
+        min_capacity, max_capacity: bounds of the plans; the maximum follows from the traffic unless given.
 
-    def run(self, plan: ScalingPlan) -> Run:
-        """The plan's run.
+    Attributes:
+        presets: the plans worth comparing.
+        played: those that `play_presets` played.
+        swept: outcomes of the plans of which only the figures of merit are kept.
 
-        Raises:
-            InvalidInput: traffic shorter than a cooldown.
-        """
-        if plan not in self._runs:
-            self._runs[plan] = simulate(self._traffic, plan, self.conditions, events=self._events)
-        return self._runs[plan]
+    Raises:
+        InvalidInput: a minimum above the maximum.
+    """
 
-    def merits(self, plan: ScalingPlan) -> Merits:
-        """The plan's figures of merit."""
-        return merits_of(self.run(plan), usd_per_hour=self.conditions.usd_per_hour)
+    def __init__(
+        self,
+        traffic: Traffic,
+        instance: Measured,
+        model: ScalingModel,
+        *,
+        seed: int = 0,
+        min_capacity: int = 1,
+        max_capacity: int | None = None,
+    ) -> None:
+        self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
+        self.assumptions = Assumptions(model)
+        self.limits = FleetLimits(
+            knee=instance.knee,
+            instance_type=instance.instance_type,
+            min_capacity=min_capacity,
+            max_capacity=max_capacity,
+        )
+        self.presets = presets_for(traffic, self.limits)
+        self.played: tuple[Played, ...] = ()
+        self.swept: tuple[Outcome, ...] = ()
+        self._conditions = instance.conditions(model, seed=seed)
+        self._events = lay_out(traffic, self._conditions)
 
-    def merits_with(self, plan: ScalingPlan, model: ScalingModel) -> Merits:
-        """The same under another model with the same stream limit."""
-        run = simulate(self._traffic, plan, replace(self.conditions, model=model), events=self._events)
-        return merits_of(run, usd_per_hour=self.conditions.usd_per_hour)
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Of every plan so far."""
+        return (*self.played, *self.swept)
 
     def play(self, plan: ScalingPlan) -> Played:
-        """The plan's run in full; also what the other statistic gives while that is unsettled."""
-        model, run = self.conditions.model, self.run(plan)
-        other = other_statistic(model)
-        return Played(
-            plan=plan,
-            run=run,
-            merits=self.merits(plan),
-            lag=lag_of(run),
-            other=self.merits_with(plan, replace(model, statistic=other)) if other else None,
-        )
+        """One plan's run in full; also what the other statistic gives while that is unsettled.
+
+        Raises:
+            InvalidInput: the traffic is shorter than a cooldown.
+        """
+        run = simulate(self.traffic, plan, self._conditions, events=self._events)
+        merits = merits_of(run, usd_per_hour=self._conditions.usd_per_hour)
+        other = other_statistic(self.model)
+        beside = self.merits(plan, replace(self.model, statistic=other)) if other else None
+        return Played(plan=plan, run=run, merits=merits, lag=lag_of(run), other=beside)
+
+    def merits(self, plan: ScalingPlan, model: ScalingModel | None = None) -> Merits:
+        """A plan's figures of merit; ``model``: another one, with the same stream limit."""
+        conditions = replace(self._conditions, model=model or self.model)
+        run = simulate(self.traffic, plan, conditions, events=self._events)
+        return merits_of(run, usd_per_hour=conditions.usd_per_hour)
+
+    def play_presets(self, *others: ScalingPlan) -> None:
+        """Play the presets, after ``others``."""
+        self.played = tuple(map(self.play, (*others, *self.presets)))
+
+    def sweep_grid(self, executor: Executor | None = None, progress: Progress | None = None) -> None:
+        """Simulate some hundred plans (`candidates.grid_for`); ``executor`` and ``progress`` as in `sweep`."""
+        plans = grid_for(self.traffic, self.limits)
+        self.swept = sweep(self.traffic, plans, self._conditions, executor=executor, progress=progress)
+
+    def detection(self, plan: ScalingPlan) -> MetricComparison | None:
+        """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
+        return compare_metrics(step_like(self.traffic), plan, self._conditions)
 
 
-def play(traffic: Traffic, plans: Iterable[ScalingPlan], conditions: Conditions) -> tuple[Played, ...]:
-    """Simulate each plan on the same sessions and random numbers; also under the other statistic while unsettled.
+def step_like(traffic: Traffic) -> Traffic:
+    """An hour at a tenth of the traffic's height, and from one moment on all of it: what detection is measured by.
 
-    Raises:
-        InvalidInput: traffic shorter than a cooldown.
+    On a slope, noise carries the two metrics over the target at different moments, and there is no common begin.
     """
-    return tuple(map(PlanRuns(traffic, conditions).play, plans))
-
-
-def can_be_applied(plan: ScalingPlan) -> bool:
-    """Whether `applying.apply_settings` can put the plan in place: one policy on the predefined ten-second metric.
-
-    Step scaling needs an alarm of the account's own, and the one-minute metric a published copy: they are compared,
-    not recommended.
-    """
-    (first, *rest) = plan.policies
-    return not rest and isinstance(first, TargetTracking) and first.metric == "high-resolution"
-
-
-def recommended(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) -> Recommendation:
-    """The cheapest plan that keeps the excess tolerable, among those that can be applied.
-
-    Raises:
-        InvalidInput: none of them can.
-    """
-    usable = [outcome for outcome in outcomes if can_be_applied(outcome.plan)]
-    if not usable:
-        raise InvalidInput(
-            "None of these plans can be applied as it is.", hint="Give one with a single target-tracking policy."
-        )
-    return recommend(usable, tolerated_share=tolerated_share)
+    height = float(traffic.concurrency().max(initial=1))
+    mean_s = float(traffic.durations_s.mean()) if traffic.sessions else 300.0
+    return step(before=height / 10, after=height, at_s=3600.0, horizon_s=7200.0, mean_s=mean_s)

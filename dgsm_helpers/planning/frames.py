@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dgsm_helpers.aws.core.tables import Table
-from dgsm_helpers.planning.comparing import can_be_applied
-from dgsm_helpers.rules.model import GRADES, ScalingModel
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from dgsm_helpers.planning.comparing import Played
+from dgsm_helpers.simulate.merits import Merits
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
+from dgsm_helpers.simulate.sweep import Outcome
 
-    from dgsm_helpers.planning.comparing import Played
-    from dgsm_helpers.simulate.merits import Merits
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.sweep import Outcome
-
-_BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
-"""Units that only say what kind of value it is."""
 _POLICY_SETTINGS = ("target_value", "metric", "scale_out_cooldown_s", "scale_in_cooldown_s", "disable_scale_in")
 _MOST_POINTS = 192
 """Points of a drawn series; a day has 8640 beats, and a figure in a notebook must stay small."""
@@ -31,8 +24,6 @@ def over_time(played: Played, *, usd_per_hour: Mapping[str, float] | None = None
     ``mean_streams`` and ``max_streams`` per instance, ``lag_p95_ms`` (NaN where not measured), ``cost_usd`` (with a
     price) or ``instance_hours``, cumulated.
     """
-    import pandas as pd
-
     run = played.run
     step_h = float(run.times_s[0]) / 3600
     frame = pd.DataFrame(
@@ -57,8 +48,6 @@ def over_time(played: Played, *, usd_per_hour: Mapping[str, float] | None = None
 
 def comparison(played: Sequence[Played]) -> pd.DataFrame:
     """One row a plan: cost, elasticity, what callers feel; ``*_other_statistic`` while the statistic is unsettled."""
-    import pandas as pd
-
     rows = []
     for item in played:
         row = {"plan": item.plan.name, **row_of(item.merits), "lag_p95_ms": item.lag.p95_ms}
@@ -102,47 +91,14 @@ def settings_of(plan: ScalingPlan) -> dict[str, Any]:
 
 def swept(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """One row a plan of a sweep: its settings and figures of merit; ``cost`` in dollars, or instance-hours."""
-    import pandas as pd
-
     rows = [
         {
             "plan": o.plan.name,
             **settings_of(o.plan),
             **row_of(o.merits),
             "cost": o.cost,
-            "can_be_applied": can_be_applied(o.plan),
+            "can_be_applied": o.plan.can_be_applied,
         }
         for o in outcomes
     ]
     return pd.DataFrame(rows).set_index("plan")
-
-
-class Assumptions(Table):
-    """The scaling model's table: what was read from the endpoint first, then what is assumed, by how well it is known.
-
-    Shown as a table in a notebook; ``str()`` is the same as text.
-    """
-
-    _columns = ("rule", "value", "grade", "meaning and source")
-
-    def __init__(self, model: ScalingModel) -> None:
-        order = ["READ", *GRADES]
-        self.rows = tuple(sorted(model.assumptions(), key=lambda row: order.index(row.grade)))
-
-    @property
-    def headline(self) -> str:
-        """How much of it is known, for the caption of a figure."""
-        read = sum(row.grade == "READ" for row in self.rows)
-        return f"{read} of {len(self.rows)} rules read from the endpoint, {len(self.rows) - read} assumed"
-
-    def __repr__(self) -> str:
-        return f"<Assumptions: {self.headline}>"
-
-    def _caption(self) -> str:
-        return f"The scaling model: {self.headline}"
-
-    def _rows(self) -> list[tuple[object, ...]]:
-        return [
-            (r.name, r.value if r.unit in _BARE_UNITS else f"{r.value} {r.unit}", r.grade, f"{r.meaning} [{r.source}]")
-            for r in self.rows
-        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.core.money import price_per_hour
@@ -13,12 +13,10 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.families import family_of
+from dgsm_helpers.prices import Price
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-
-if TYPE_CHECKING:
-    from dgsm_helpers.prices import Price
-    from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +80,13 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
             f"Capacity was measured on {chosen}, not on {instance_type}.",
             hint="Measure that type, or give its knee.",
         )
+    bound = f"{taken['infeasible_min']} fail" if taken["infeasible_min"] else "its end was not reached"
     return Measured(
         capacity=_capacity(taken),
         instance_type=chosen,
-        source=_source(taken),
+        source=f"measured {taken['measured_at'][:10]}, effort {taken['effort']}, {bound}",
         price=price_per_hour(wb, chosen),
-        notes=_doubts(wb, taken),
+        notes=_doubts(wb, taken["fingerprint"]),
     )
 
 
@@ -98,20 +97,13 @@ def _capacity(taken: Mapping[str, Any]) -> Capacity:
     return Capacity(knee=taken["feasible_max"], rungs=tuple(usable))
 
 
-def _source(taken: Mapping[str, Any]) -> str:
-    upper = taken["infeasible_min"]
-    bound = f"{upper} fail" if upper else "its end was not reached"
-    return f"measured {taken['measured_at'][:10]}, effort {taken['effort']}, {bound}"
-
-
-def _doubts(wb: Workbook, taken: Mapping[str, Any]) -> tuple[str, ...]:
-    was = taken["fingerprint"]
-    doubts = []
-    if was["region"] != wb.region:
-        doubts.append(f"It was measured in {was['region']}, this is {wb.region}: it may not hold here.")
-    elif wb.model_package_arn and was["model_package_arn"] != wb.model_package_arn:
-        doubts.append(f"It was measured with {was['model_package_arn']}: it may not hold for {wb.model_package_arn}.")
-    return tuple(doubts)
+def _doubts(wb: Workbook, fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
+    region, arn = fingerprint["region"], fingerprint["model_package_arn"]
+    if region != wb.region:
+        return (f"It was measured in {region}, this is {wb.region}: it may not hold here.",)
+    if wb.model_package_arn and arn != wb.model_package_arn:
+        return (f"It was measured with {arn}: it may not hold for {wb.model_package_arn}.",)
+    return ()
 
 
 def _preferred_type(wb: Workbook) -> str:

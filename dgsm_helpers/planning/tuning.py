@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
@@ -13,11 +15,7 @@ from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.search import expected_minutes
 from dgsm_helpers.load.ladder.target_value import TargetValue
 from dgsm_helpers.load.ladder.verdict import PRESETS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 KNEES = (4, 40)
 """The forecast is made for these; what the knee is nobody knows beforehand."""

@@ -26,19 +26,13 @@ class Capacity:
             known.
 
     Raises:
-        NotReady: the knee is missing.
-        InvalidInput: it is below one or no whole number, or rungs are unordered or without a lag.
+        InvalidInput: the knee is below one or no whole number, or rungs are unordered or without a lag.
     """
 
     knee: int
     rungs: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.knee is None:
-            raise NotReady(
-                "The knee of an instance has not been measured.",
-                hint="Run the tuning ladder (dgsm tune ENDPOINT) or give the number of streams yourself.",
-            )
         if not 1 <= self.knee < math.inf or self.knee != int(self.knee):
             raise InvalidInput(f"An instance that sustains {self.knee} streams: the knee is a whole number above zero.")
         counts = [streams for streams, _ in self.rungs]

@@ -21,10 +21,10 @@ from dgsm_helpers.rules.policies import TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.weighted_metrics import form_named
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.events import Events, events_of
+from dgsm_helpers.simulate.events import Events, lay_out
 from dgsm_helpers.simulate.plan_alarms import PlanAlarms
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.traffic import STEP_S, Traffic
+from dgsm_helpers.simulate.traffic import Traffic
 from dgsm_helpers.simulate.virtual_fleet import Lifecycle, Tally, VirtualFleet
 
 
@@ -57,7 +57,6 @@ class Run:
     model: ScalingModel
     traffic: Traffic
     capacities: Mapping[str, Capacity]
-    seed: int
     times_s: np.ndarray
     serving: np.ndarray
     desired: np.ndarray
@@ -106,19 +105,10 @@ def check_playable(traffic: Traffic, plan: ScalingPlan) -> None:
             )
 
 
-def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
-    """The traffic's events for `simulate`, to be made once for many runs with the same stream limit and seed."""
-    limit_s = conditions.model.stream_limit_s
-    return events_of(traffic, stream_limit_s=limit_s, tick_s=STEP_S, seed=conditions.seed)
-
-
 def simulate(traffic: Traffic, plan: ScalingPlan, conditions: Conditions, *, events: Events | None = None) -> Run:
     """Play ``traffic`` under ``plan``.
 
     Args:
-        traffic: sessions.
-        plan: policies, bounds, schedule, types.
-        conditions: what one instance carries, the model, the seed.
         events: from `lay_out`, with the same traffic, stream limit and seed.
 
     Raises:
@@ -128,23 +118,23 @@ def simulate(traffic: Traffic, plan: ScalingPlan, conditions: Conditions, *, eve
     """
     capacities = conditions.capacities_of(plan)
     check_playable(traffic, plan)
-    player = _Player(plan, conditions.model, capacities, events or lay_out(traffic, conditions), seed=conditions.seed)
-    return player.play(traffic)
+    return _Player(plan, conditions, capacities, events or lay_out(traffic, conditions)).play(traffic)
 
 
 class _Player:
     """The mutable side of one run."""
 
     def __init__(
-        self, plan: ScalingPlan, model: ScalingModel, capacities: Mapping[str, Capacity], events: Events, *, seed: int
+        self, plan: ScalingPlan, conditions: Conditions, capacities: Mapping[str, Capacity], events: Events
     ) -> None:
-        self._plan, self._model, self._capacities, self._events, self._seed = plan, model, capacities, events, seed
+        model = conditions.model
+        self._plan, self._model, self._capacities, self._events = plan, model, capacities, events
         knees = {t: c.knee for t, c in capacities.items()}
         self._fleet = VirtualFleet(events, routing=model.routing, knees=knees, reopen=model.reopen_cut_streams)
         count = _start_count(plan, events)
         for _ in range(count):
             self._fleet.add(plan.instance_types[0], 0.0)
-        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(seed))
+        self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(conditions.seed))
         self._alarms = PlanAlarms(plan, model, knees=knees, tick_s=events.tick_s)
         self._state = State(running=count, desired=count)
         self._bounds = plan.bounds
@@ -181,7 +171,6 @@ class _Player:
             model=self._model,
             traffic=traffic,
             capacities=self._capacities,
-            seed=self._seed,
             times_s=np.arange(1, events.ticks + 1) * tick_s,
             serving=serving,
             desired=desired,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgsm_helpers.simulate.traffic import Traffic, generator
+from dgsm_helpers.simulate.conditions import Conditions
+from dgsm_helpers.simulate.traffic import STEP_S, Traffic, generator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,8 +30,12 @@ class Events:
     draws: list[float]
 
 
-def events_of(traffic: Traffic, *, stream_limit_s: float, tick_s: float, seed: int) -> Events:
-    """Lay out the traffic's streams; a session longer than ``stream_limit_s`` opens the next stream as one ends."""
+def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
+    """The traffic's events for `simulate`, to be made once for many runs with the same stream limit and seed.
+
+    A session longer than the limit opens the next stream as one ends.
+    """
+    stream_limit_s = conditions.model.stream_limit_s
     # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
     durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
     pieces = np.maximum(1, np.ceil(durations / stream_limit_s - 1e-9)).astype(int)
@@ -47,15 +52,15 @@ def events_of(traffic: Traffic, *, stream_limit_s: float, tick_s: float, seed: i
     codes = np.concatenate((~index[ending], index))
     order = np.argsort(times, kind="stable")
     times = times[order]
-    ticks = int(np.ceil(traffic.horizon_s / tick_s - 1e-9))
+    ticks = int(np.ceil(traffic.horizon_s / STEP_S - 1e-9))
     return Events(
-        tick_s=tick_s,
+        tick_s=STEP_S,
         ticks=ticks,
         starts_s=starts.tolist(),
         ends_s=ends.tolist(),
         longest_s=float((ends - starts).max(initial=0.0)),
         times_s=times.tolist(),
         codes=codes[order].tolist(),
-        bounds=np.searchsorted(times, np.arange(ticks + 1) * tick_s, "left").tolist(),
-        draws=generator(seed, 2).random(starts.size).tolist(),
+        bounds=np.searchsorted(times, np.arange(ticks + 1) * STEP_S, "left").tolist(),
+        draws=generator(conditions.seed, 2).random(starts.size).tolist(),
     )

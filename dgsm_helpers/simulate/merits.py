@@ -1,18 +1,22 @@
-"""Figures of merit of a run: what it costs, how it follows demand, and what callers feel.
+"""Figures of merit of a run: what it costs, how it follows demand (SPEC's elasticity metrics), what callers feel.
 
-SPEC's elasticity metrics: how closely supply follows demand.
+And how long scaling out took, end to end, with the high-resolution metric against a one-minute one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
-from dgsm_helpers.simulate.engine import Run
+from dgsm_helpers.rules.policies import Metric, TargetTracking
+from dgsm_helpers.simulate.conditions import Conditions
+from dgsm_helpers.simulate.engine import Run, simulate
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
+from dgsm_helpers.simulate.traffic import Traffic
 
 FLOOR_PERCENT = 0.01
 """Stands for a zero factor in `speedup`, which is undefined there: a hundredth of a percent."""
@@ -42,16 +46,8 @@ def demand_of(streams: np.ndarray, knee: int) -> np.ndarray:
 
 
 def elasticity(demand: np.ndarray, supply: np.ndarray) -> Elasticity:
-    """The four metrics over evenly spaced moments.
-
-    Raises:
-        InvalidInput: no moments, different lengths, or a demand of zero, for which they are undefined.
-    """
+    """The four metrics over evenly spaced moments; ``demand`` is above zero."""
     d, s = np.asarray(demand, float), np.asarray(supply, float)
-    if d.shape != s.shape or not d.size:
-        raise InvalidInput(f"Demand and supply must have the same moments, not {d.size} and {s.size}.")
-    if (d <= 0).any():
-        raise InvalidInput("Elasticity is undefined where demand is zero.", hint="Use a demand of at least 1.")
     return Elasticity(
         under_accuracy=100 * float(np.mean(np.maximum(d - s, 0) / d)),
         over_accuracy=100 * float(np.mean(np.maximum(s - d, 0) / d)),
@@ -84,10 +80,8 @@ class Merits:
     on such an instance; ``streams_cut`` those that a scale-in cut. Costs are None without prices.
     """
 
-    stream_hours: float
     instance_hours: float
     peak_instances: int
-    changes: int
     cost_usd: float | None
     usd_per_stream_hour: float | None
     over_capacity_stream_s: float
@@ -103,12 +97,11 @@ class Merits:
 class Lag:
     """p95 lag as streams felt it, in milliseconds, from the measured ladder.
 
-    ``p50_ms`` and ``p95_ms`` are over stream-time, infinite where they fall on an instance fuller than any rung, for
-    which no number is made up; NaN without rungs or streams. ``unmeasured_share`` is the share of stream-time on such
+    ``p95_ms`` is over stream-time, infinite where it falls on an instance fuller than any rung, for which no number is
+    made up; NaN without rungs or streams. ``unmeasured_share`` is the share of stream-time on such
     instances. ``over_time_ms`` is the mean over the streams of each beat, NaN in a beat with an unmeasured one.
     """
 
-    p50_ms: float
     p95_ms: float
     unmeasured_share: float
     over_time_ms: np.ndarray
@@ -132,10 +125,8 @@ def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> M
     scaled = elasticity(demand, run.serving)
     fixed = elasticity(demand, np.full(demand.shape, max(1, round(float(run.serving.mean())))))
     return Merits(
-        stream_hours=stream_s / 3600,
         instance_hours=sum(hours.values()),
         peak_instances=int(run.serving.max()),
-        changes=sum(event.kind in ("out", "in") for event in run.events),
         cost_usd=cost,
         usd_per_stream_hour=cost / (stream_s / 3600) if cost is not None and stream_s else None,
         over_capacity_stream_s=tally.over_capacity_s,
@@ -168,11 +159,99 @@ def lag_of(run: Run) -> Lag:
     with np.errstate(invalid="ignore", divide="ignore"):
         over_time = np.where(streams > 0, lag * streams, 0.0).sum(axis=1) / totals
     return Lag(
-        p50_ms=_weighted(ranked, held, 0.5),
         p95_ms=_weighted(ranked, held, 0.95),
         unmeasured_share=_share(float(held[~known].sum()), float(held.sum())),
         over_time_ms=over_time,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """The first scale-out of a run; seconds from the start of the traffic.
+
+    ``breach_s`` is the begin of the first interval whose metric was above the target and stayed so until the alarm;
+    ``alarm_s`` when AlarmHigh went into ALARM, ``asked_s`` when the new count was set, ``served_s`` when it served
+    (None: not within the run).
+    """
+
+    breach_s: float
+    alarm_s: float
+    asked_s: float
+    served_s: float | None
+
+    @property
+    def detection_s(self) -> float:
+        """From the breach to the alarm."""
+        return self.alarm_s - self.breach_s
+
+    @property
+    def total_s(self) -> float | None:
+        """From the breach to serving instances."""
+        return None if self.served_s is None else self.served_s - self.breach_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricComparison:
+    """The same traffic and policy with two metrics; the factors are one-minute over high-resolution."""
+
+    high_resolution: Reaction
+    one_minute: Reaction
+
+    @property
+    def detection_factor(self) -> float:
+        """How much sooner the alarm comes."""
+        return self.one_minute.detection_s / self.high_resolution.detection_s
+
+    @property
+    def total_factor(self) -> float | None:
+        """How much sooner the new instances serve."""
+        slow, fast = self.one_minute.total_s, self.high_resolution.total_s
+        return None if slow is None or fast is None else slow / fast
+
+    def __str__(self) -> str:
+        """The guide's claim on this traffic, in a sentence: detection alone, and end to end."""
+        fast, slow = self.high_resolution, self.one_minute
+        text = (
+            f"A step to that height: detected in {fast.detection_s:.0f} s with the 10 s metric, {slow.detection_s:.0f} "
+            f"s with a 1-minute one ({self.detection_factor:.1f}x sooner; the guide says up to 6x)"
+        )
+        if self.total_factor is None:
+            return f"{text}. The new instance did not serve within this traffic."
+        return (
+            f"{text}; end to end, until the new instance serves, {fast.total_s:.0f} s against {slow.total_s:.0f} s "
+            f"({self.total_factor:.1f}x)."
+        )
+
+
+def reaction(run: Run) -> Reaction | None:
+    """The first scale-out by an alarm; None when there was none."""
+    outs = ((event, event.alarm_s) for event in run.events if event.kind == "out")
+    first, alarm_s = next(((event, at_s) for event, at_s in outs if at_s is not None), (None, 0.0))
+    if first is None:
+        return None
+    policy = next(p for p in run.plan.policies if p.name == first.policy)
+    threshold = policy.target_value if isinstance(policy, TargetTracking) else policy.alarm.threshold
+    metric = run.average if run.model.statistic == "Average" else run.maximum
+    at = int(np.searchsorted(run.times_s, alarm_s))
+    calm = np.flatnonzero(~(metric[: at + 1] > threshold))
+    breach = calm[-1] + 1 if calm.size else 0
+    return Reaction(
+        breach_s=float(breach * run.times_s[0]), alarm_s=alarm_s, asked_s=first.at_s, served_s=first.completed_s
+    )
+
+
+def compare_metrics(traffic: Traffic, plan: ScalingPlan, conditions: Conditions) -> MetricComparison | None:
+    """Play the plan twice, its target-tracking policies on the ten-second and on the one-minute metric.
+
+    None when either did not scale out.
+    """
+
+    def reaction_on(metric: Metric) -> Reaction | None:
+        policies = (replace(p, metric=metric) if isinstance(p, TargetTracking) else p for p in plan.policies)
+        return reaction(simulate(traffic, replace(plan, policies=tuple(policies)), conditions))
+
+    fast, slow = reaction_on("high-resolution"), reaction_on("one-minute")
+    return MetricComparison(high_resolution=fast, one_minute=slow) if fast and slow else None
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray, share: float) -> float:

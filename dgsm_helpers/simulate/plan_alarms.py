@@ -145,42 +145,33 @@ class PlanAlarms:
 
     def __init__(self, plan: ScalingPlan, model: ScalingModel, *, knees: Mapping[str, int], tick_s: float) -> None:
         self._tick_s, self._beats = tick_s, 0
-        self._feeds: list[tuple[Datapoints | PoolDatapoints, list[AlarmTracker]]] = []
+        self._feeds: dict[tuple[str, float], tuple[Datapoints | PoolDatapoints, list[AlarmTracker]]] = {}
         self._trackers: dict[str, list[AlarmTracker]] = {}
-        shared: dict[tuple[str, float], list[AlarmTracker]] = {}
         for policy in plan.policies:
-            if not isinstance(policy, TargetTracking):
-                self._trackers[policy.name] = [self._track(policy.alarm, shared)]
+            specs = alarms_for(policy, model) if isinstance(policy, TargetTracking) else (policy.alarm,)
+            trackers = self._trackers[policy.name] = [AlarmTracker(spec, 0.0) for spec in specs]
+            if isinstance(policy, TargetTracking) and policy.form:
+                pool = PoolDatapoints(
+                    form_named(policy.form),
+                    {t: float(knees[t]) for t in plan.instance_types},
+                    weights=policy.weights,
+                    ticks=int(specs[0].period_s / tick_s),
+                    zeros=model.idle_instance_emits_zero,
+                )
+                self._feeds[policy.name, 0.0] = (pool, trackers)
                 continue
-            specs = alarms_for(policy, model)
-            if not policy.form:
-                self._trackers[policy.name] = [self._track(spec, shared) for spec in specs]
-                continue
-            pool = PoolDatapoints(
-                form_named(policy.form),
-                {t: float(knees[t]) for t in plan.instance_types},
-                weights=policy.weights,
-                ticks=int(specs[0].period_s / tick_s),
-                zeros=model.idle_instance_emits_zero,
-            )
-            self._trackers[policy.name] = [AlarmTracker(spec, 0.0) for spec in specs]
-            self._feeds.append((pool, self._trackers[policy.name]))
-
-    def _track(self, spec: AlarmSpec, shared: dict[tuple[str, float], list[AlarmTracker]]) -> AlarmTracker:
-        key = (spec.statistic, spec.period_s)
-        if key not in shared:
-            shared[key] = []
-            feed = Datapoints(statistic=spec.statistic, period_s=spec.period_s, tick_s=self._tick_s)
-            self._feeds.append((feed, shared[key]))
-        tracker = AlarmTracker(spec, 0.0)
-        shared[key].append(tracker)
-        return tracker
+            for spec, tracker in zip(specs, trackers, strict=True):
+                key = (spec.statistic, spec.period_s)
+                if key not in self._feeds:
+                    feed = Datapoints(statistic=spec.statistic, period_s=spec.period_s, tick_s=tick_s)
+                    self._feeds[key] = (feed, [])
+                self._feeds[key][1].append(tracker)
 
     def push(self, peaks: Sequence[int], types: Sequence[str], total: int, publishing: int, top: int) -> bool:
         """Take the next beat's samples and evaluate; whether any alarm has changed its state."""
         self._beats += 1
         changed = False
-        for feed, trackers in self._feeds:
+        for feed, trackers in self._feeds.values():
             feed.add(peaks, types, total, publishing, top)
             if self._beats % feed.ticks == 0:
                 value = feed.take()

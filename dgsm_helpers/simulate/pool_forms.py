@@ -20,6 +20,8 @@ from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic, step
 
 PREDEFINED = "predefined, weakest type"
+TARGET_SHARE = 0.7
+"""Of the capacity to aim for."""
 AFFECTED_LIMIT = 0.02
 """Most stream-time on instances beyond their capacity that a recommended form may cause (ours)."""
 
@@ -60,24 +62,20 @@ def compare_forms(
     capacities: Mapping[str, int],
     *,
     max_capacity: int,
-    share: float = 0.7,
-    model: ScalingModel | None = None,
 ) -> tuple[FormOutcome, ...]:
-    """Play the traffic under every form and under the predefined metric.
+    """Play the traffic under every form and under the predefined metric, with least-outstanding routing.
 
     Args:
         traffic: sessions; the preferred type is out of stock in its middle half.
         capacities: streams per instance by type, the preferred type first.
         max_capacity: most instances.
-        share: of measured capacity to aim for.
-        model: assumptions; by default the nominal ones with least-outstanding routing, as pools are deployed here.
 
     Raises:
         InvalidInput: the traffic is shorter than a cooldown, or a capacity below one.
     """
     conditions = Conditions(
         capacity={instance_type: Capacity(knee=knee) for instance_type, knee in capacities.items()},
-        model=model or ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS),
+        model=ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS),
     )
     types, quarter_s = tuple(capacities), traffic.horizon_s / 4
     shortage = (Shortage(instance_type=types[0], start_s=quarter_s, end_s=3 * quarter_s),)
@@ -86,7 +84,7 @@ def compare_forms(
     events = lay_out(traffic, conditions)
     outcomes = []
     for name in (*FORMS, PREDEFINED):
-        policy = _policy(name, capacities, share)
+        policy = _policy(name, capacities)
 
         def played(over: Traffic, short: tuple[Shortage, ...], policy: TargetTracking = policy) -> Run:
             plan = ScalingPlan(
@@ -127,16 +125,16 @@ def recommended(outcomes: Sequence[FormOutcome]) -> tuple[FormOutcome, str]:
     return best, f"{reason}; not so: {', '.join(dropped)}" if dropped else reason
 
 
-def _policy(name: str, capacities: Mapping[str, int], share: float) -> TargetTracking:
-    policy = TargetTracking(name=name, target_value=share, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
+def _policy(name: str, capacities: Mapping[str, int]) -> TargetTracking:
+    policy = TargetTracking(name=name, target_value=TARGET_SHARE, scale_out_cooldown_s=60, scale_in_cooldown_s=300)
     if name == PREDEFINED:
-        return replace(policy, target_value=share * min(capacities.values()))
+        return replace(policy, target_value=TARGET_SHARE * min(capacities.values()))
     if not form_named(name).in_streams:
         return replace(policy, metric="metric-math", form=name)
     weight = 1 / len(capacities)
     return replace(
         policy,
-        target_value=share * sum(weight * capacity for capacity in capacities.values()),
+        target_value=TARGET_SHARE * sum(weight * capacity for capacity in capacities.values()),
         metric="metric-math",
         form=name,
         weights=(weight,) * len(capacities),

@@ -69,6 +69,16 @@ class ScalingPlan:
         return first
 
     @property
+    def can_be_applied(self) -> bool:
+        """Whether it is one policy on the predefined ten-second metric.
+
+        Step scaling needs an alarm of the account's own, and the one-minute metric a published copy: they are compared,
+        not recommended.
+        """
+        (first, *rest) = self.policies
+        return not rest and isinstance(first, TargetTracking) and first.metric == "high-resolution"
+
+    @property
     def longest_cooldown_s(self) -> float:
         """The longest cooldown of its policies."""
         return max(
@@ -86,15 +96,13 @@ def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int
     return ScalingPlan(name="guide", policies=(policy,), bounds=bounds)
 
 
-def step_in(
-    *, target_value: float, min_capacity: int = 1, max_capacity: int = 4, idle_below: float = 0.5
-) -> ScalingPlan:
-    """Target tracking only adds; one instance at a time is removed while the average is below ``idle_below`` streams.
+def step_in(*, target_value: float, min_capacity: int = 1, max_capacity: int = 4) -> ScalingPlan:
+    """Target tracking only adds; one instance at a time is removed while the average is below half a stream.
 
     Almost no stream is cut, at the price of instances that stay until the traffic is nearly gone.
     """
     adding = replace(guide(target_value=target_value).tracking, disable_scale_in=True)
-    alarm = AlarmSpec(threshold=idle_below, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
+    alarm = AlarmSpec(threshold=0.5, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
     removing = StepScaling(
         name="step-in-when-idle", alarm=alarm, steps=(StepAdjustment(adjustment=-1, upper=0.0),), cooldown_s=300
     )
@@ -102,18 +110,16 @@ def step_in(
     return ScalingPlan(name="step-in", policies=(adding, removing), bounds=bounds)
 
 
-def scheduled_minimum(
-    plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float, period_s: float = DAY_S
-) -> ScalingPlan:
+def scheduled_minimum(plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float) -> ScalingPlan:
     """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
 
     Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
 
     Raises:
-        InvalidInput: a minimum above the plan's maximum, or times that are not in order within a period.
+        InvalidInput: a minimum above the plan's maximum, or times that are not in order within a day.
     """
-    if not 0 <= from_s < to_s <= period_s:
-        raise InvalidInput(f"A scheduled minimum must lie within a period of {period_s:g} s, not {from_s} to {to_s} s.")
+    if not 0 <= from_s < to_s <= DAY_S:
+        raise InvalidInput(f"A scheduled minimum must lie within a period of {DAY_S:g} s, not {from_s} to {to_s} s.")
     if not plan.bounds.min_capacity <= minimum <= plan.bounds.max_capacity:
         raise InvalidInput(
             f"A scheduled minimum of {minimum} is outside the plan's {plan.bounds.min_capacity} to "
@@ -121,8 +127,8 @@ def scheduled_minimum(
         )
     settings = ((from_s, minimum, "peak-minimum"), (to_s, plan.bounds.min_capacity, "off-peak-minimum"))
     changes = (
-        ScheduledChange(at_s=day * period_s + at_s, min_capacity=low, name=name)
-        for day in range(int(horizon_s // period_s) + 1)
+        ScheduledChange(at_s=day * DAY_S + at_s, min_capacity=low, name=name)
+        for day in range(int(horizon_s // DAY_S) + 1)
         for at_s, low, name in settings
     )
     return replace(

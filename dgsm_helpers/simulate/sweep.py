@@ -63,8 +63,6 @@ def sweep(
     """Simulate every plan; outcomes are in the order of ``plans``.
 
     Args:
-        traffic: sessions.
-        plans: what to compare.
         conditions: since the model's statistic is unsettled, sweep with both and compare.
         executor: where to run; a pool of processes that ends with the call by default.
         progress: told after each batch.
@@ -107,18 +105,20 @@ def front_of(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) -> Recommendation:
-    """The cheapest plan whose overload is tolerable, or else the one with the least.
+    """The cheapest plan whose overload is tolerable, or else the one with the least; of those that can be applied.
 
     Args:
-        outcomes: of a sweep.
         tolerated_share: share of stream-seconds that may be in excess of the knee; 0.001 is one second in a thousand.
 
     Raises:
-        InvalidInput: no outcomes.
+        InvalidInput: none can be applied.
     """
-    if not outcomes:
-        raise InvalidInput("There is nothing to recommend from: no plan was simulated.")
-    front = front_of(outcomes)
+    usable = [outcome for outcome in outcomes if outcome.plan.can_be_applied]
+    if not usable:
+        raise InvalidInput(
+            "None of these plans can be applied as it is.", hint="Give one with a single target-tracking policy."
+        )
+    front = front_of(usable)
     good = [o for o in front if o.merits.over_capacity_share <= tolerated_share]
     if not good:
         best, place = front[-1], len(front) - 1
@@ -129,7 +129,7 @@ def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) ->
     else:
         best, place = good[0], front.index(good[0])
         reason = (
-            f"The cheapest of {len(outcomes)} plans with at most {tolerated_share:.2%} of stream-time in excess of the "
+            f"The cheapest of {len(usable)} plans with at most {tolerated_share:.2%} of stream-time in excess of the "
             f"knee ({best.merits.over_capacity_share:.3%})."
         )
     runner_up = front[place + 1] if place + 1 < len(front) else (front[place - 1] if place else None)

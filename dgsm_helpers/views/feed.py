@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pandas as pd  # in the cell's thread: in another it takes a notebook for a terminal, and cuts frames to its width
 
 from dgsm_helpers.aws.core.money import cost_so_far, price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
+from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,
@@ -31,15 +32,20 @@ from dgsm_helpers.aws.watch.metrics import (
     variant_query,
 )
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
-from dgsm_helpers.views.live_state import LiveState, Mark, Rows
-from dgsm_helpers.views.picture import activity_mark, changes_since, drawn_alarm, error_sentence, load_sentence, points
-
-if TYPE_CHECKING:
-    from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-    from dgsm_helpers.aws.scaling.scaling_state import AlarmState
-    from dgsm_helpers.load.transport.background_load import Load
-    from dgsm_helpers.prices import Price
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.prices import Price
+from dgsm_helpers.session import Workbook
+from dgsm_helpers.views.live_state import (
+    LiveState,
+    Mark,
+    Rows,
+    activity_mark,
+    changes_since,
+    drawn_alarm,
+    error_sentence,
+    load_sentence,
+    points,
+)
 
 CALLS_A_REFRESH = 3
 

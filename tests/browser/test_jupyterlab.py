@@ -30,18 +30,18 @@ ENDPOINT = "dg-browser"
 CELLS = (
     f"""from dgsm_helpers import open_workbook
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.views.widgets import Live, LoadControl
+from dgsm_helpers.views.widgets.live_view import Live
+from dgsm_helpers.views.widgets.load_control import LoadControl
 
 wb = open_workbook("local", endpoint_name="{ENDPOINT}")
 load = Load(wb)
 view = Live(wb, load=load, every_s=0.5, window_s=7200)
 view""",
     "LoadControl(wb, load, ceiling=20)",
-    """from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.views.figures import timeline
+    """from dgsm_helpers.views.figures import timeline
 from dgsm_helpers.views.figures.show import show
 
-show(timeline.instances_over_time(observe.instances(wb), origin="this test"))""",
+show(timeline.lag_distribution([100.0, 200.0], origin="this test"))""",
     """import threading, time
 
 def alive():

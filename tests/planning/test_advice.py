@@ -12,12 +12,13 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.cli.main import main
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.advice import advise, step_like
+from dgsm_helpers.planning.advice import advise
 from dgsm_helpers.planning.applying import apply_settings, settings_for
+from dgsm_helpers.planning.calibrating import calibrate
 from dgsm_helpers.planning.candidates import FleetLimits, presets_for
+from dgsm_helpers.planning.comparing import step_like
 from dgsm_helpers.planning.measured import measured
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.calibration import calibrate
 from dgsm_helpers.simulate.scaling_plan import guide, scheduled_minimum
 from dgsm_helpers.simulate.traffic import Traffic
 
@@ -35,9 +36,9 @@ def shell(embedded, monkeypatch):
 
 def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(workbook, day):
     wb = workbook()
-    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    advice = advise(wb, day, measured(wb, knee=10))
     best = advice.recommendation.best
-    assert best in advice.outcomes
+    assert best in advice.study.outcomes
     assert best.merits.over_capacity_share <= 0.001
     assert advice.recommendation.runner_up.plan.name in str(advice)
     assert 4 <= advice.detection.detection_factor <= 6.5
@@ -53,16 +54,16 @@ def test_an_endpoint_yet_to_be_deployed_is_routed_as_the_workbook_deploys_it(wor
     routing = deployment_plan.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"][
         "RoutingStrategy"
     ]
-    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
-    assert advice.model.routing == routing
+    advice = advise(wb, day, measured(wb, knee=10))
+    assert advice.study.model.routing == routing
     assert advice.rerouted is None
 
 
 def test_random_routing_is_shown_beside_the_other(workbook, day, monkeypatch):
     wb = workbook()
     seen = calibrate(ScalingModel(), source="an endpoint with SageMaker's default routing")
-    monkeypatch.setattr("dgsm_helpers.planning.advice.model_for", lambda wb, model: seen)
-    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
+    monkeypatch.setattr("dgsm_helpers.planning.advice.model_for", lambda wb: seen)
+    advice = advise(wb, day, measured(wb, knee=10))
     assert advice.rerouted.over_capacity_share < advice.recommendation.best.merits.over_capacity_share
     assert "Routing: with LEAST_OUTSTANDING_REQUESTS" in str(advice)
 
@@ -77,8 +78,8 @@ def test_an_endpoint_that_is_there_is_read(workbook, day):
     deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb)
     registration.apply(wb)
-    advice = advise(wb, day, measured(wb, knee=10), model=ScalingModel())
-    assert dict(advice.model.evidence).keys() >= {"statistic", "high_periods", "low_periods"}
+    advice = advise(wb, day, measured(wb, knee=10))
+    assert dict(advice.study.model.evidence).keys() >= {"statistic", "high_periods", "low_periods"}
     assert all(item.other is None for item in advice.played)
     assert advice.played[0].plan.name == f"as applied to {wb.endpoint_name}"
     assert advice.played[0].plan.policies[0].target_value == 5.0
@@ -88,7 +89,7 @@ def test_traffic_without_streams_is_refused(workbook):
     silent = Traffic(name="silence", starts_s=[], durations_s=[], horizon_s=3600.0)
     wb = workbook()
     with pytest.raises(InvalidInput, match="no streams"):
-        advise(wb, silent, measured(wb, knee=10), model=ScalingModel())
+        advise(wb, silent, measured(wb, knee=10))
 
 
 def test_json_begins_with_the_recommendation(shell, capsys):
@@ -194,7 +195,7 @@ def test_a_schedule_made_for_dated_calls_is_applied_at_their_hours_of_the_day():
     """Calls that begin at 20:00 UTC and are busy from their fifth hour to the end of their day."""
     busy = scheduled_minimum(guide(), minimum=3, from_s=5 * 3600, to_s=24 * 3600, horizon_s=86_400)
     daily = settings_for(busy, midnight_utc_s=20 * 3600).daily
-    assert [(d.name, d.expression, d.min_capacity) for d in daily] == [
+    assert [(d.name, d.schedule, d.min_capacity) for d in daily] == [
         ("peak-minimum", "cron(0 1 * * ? *)", 3),
         ("off-peak-minimum", "cron(0 20 * * ? *)", 1),
     ]

@@ -20,11 +20,11 @@ from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.planning.applying import active_plan, scheduled_changes
 from dgsm_helpers.planning.back_testing import Replayed, back_test, recorded_traffic
-from dgsm_helpers.planning.calibrating import active_plan, read_model, recorded_alarms, scheduled_changes
+from dgsm_helpers.planning.calibrating import Calibration, read_model, recorded_alarms
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import open_workbook
-from dgsm_helpers.simulate.calibration import Calibration
 from dgsm_helpers.simulate.traffic import Traffic
 
 STREAMS = 13
@@ -105,12 +105,12 @@ def test_recorded_concurrency_becomes_traffic_of_that_height(recorded):
 
 def test_the_period_played_again_has_the_recorded_instances_minute_by_minute(recorded):
     replayed = recorded.replayed
-    result = replayed.result
-    assert result.recorded.max() == result.simulated.max() == 3
-    assert len(replayed.counts) == len(result.recorded) >= 35
+    counts = replayed.counts
+    assert counts["recorded_instances"].max() == counts["simulated_instances"].max() == 3
+    assert len(counts) >= 35
     assert "rules read" in str(replayed)
     # Instances start in a time of their own each, of which the model knows the median.
-    in_real_time(result.equal_share >= 0.85 and result.mean_error <= 0.3, str(replayed))
+    in_real_time(replayed.equal_share >= 0.85 and replayed.mean_error <= 0.3, str(replayed))
 
 
 def test_planning_for_the_recorded_hours_says_how_well_the_model_fits_them(recorded, scaled):

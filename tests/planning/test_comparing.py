@@ -5,45 +5,56 @@ from __future__ import annotations
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.candidates import FleetLimits, presets_for, targets_for
-from dgsm_helpers.planning.comparing import can_be_applied, play, recommended
-from dgsm_helpers.planning.frames import Assumptions, comparison, over_time, swept
+from dgsm_helpers.planning.calibrating import Assumptions
+from dgsm_helpers.planning.candidates import targets_for
+from dgsm_helpers.planning.comparing import PlanStudy
+from dgsm_helpers.planning.frames import comparison, over_time, swept
+from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import merits_of
+from dgsm_helpers.simulate.sweep import recommend
 
-LIMITS = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
 LADDER = Capacity(knee=10, rungs=((4, 100.0), (10, 180.0), (14, 900.0)))
 PRICE = {"ml.g6.2xlarge": 1.2}
 
 
+def study(day, model=None, *, usd=None):
+    price = Price(amount_usd=usd, source="this test")
+    instance = Measured(capacity=LADDER, instance_type="ml.g6.2xlarge", source="this test", price=price)
+    return PlanStudy(day, instance, model or ScalingModel())
+
+
 @pytest.fixture(scope="module")
 def played(day):
-    return play(day, presets_for(day, LIMITS), Conditions(capacity=LADDER, model=ScalingModel(), usd_per_hour=PRICE))
+    priced = study(day, usd=1.2)
+    priced.play_presets()
+    return priced.played
 
 
 def test_each_plan_is_what_a_single_run_gives(day, played):
     alone = merits_of(simulate(day, played[1].plan, Conditions(capacity=LADDER)), usd_per_hour=PRICE)
     assert played[1].merits == alone
-    assert played[1].outcome.cost == alone.cost_usd
+    assert played[1].cost == alone.cost_usd
 
 
 def test_both_statistics_are_reported_until_the_endpoint_settles_it(day, played):
     assert all(item.other is not None for item in played)
     assert played[1].other.instance_hours > played[1].merits.instance_hours
     settled = ScalingModel().with_evidence("endpoint", statistic="Average")
-    (one,) = play(day, [played[1].plan], Conditions(capacity=LADDER, model=settled))
+    one = study(day, settled).play(played[1].plan)
     assert one.other is None
     assert "instance_hours_other_statistic" not in comparison([one])
 
 
 def test_only_a_single_policy_on_the_predefined_metric_is_recommended(played):
-    assert [can_be_applied(item.plan) for item in played] == [True, True, False, True, True]
-    best = recommended([item.outcome for item in played]).best
-    assert can_be_applied(best.plan)
+    assert [item.plan.can_be_applied for item in played] == [True, True, False, True, True]
+    best = recommend(played).best
+    assert best.plan.can_be_applied
     with pytest.raises(InvalidInput, match="None of these plans"):
-        recommended([played[2].outcome])
+        recommend([played[2]])
 
 
 def test_a_run_by_time_is_small_and_loses_no_peak_and_no_dollar(played):
@@ -65,10 +76,8 @@ def test_the_comparison_has_a_row_a_plan_with_units_in_its_columns(played):
 
 
 def test_a_sweep_as_a_table_holds_settings_and_merits(day):
-    outcomes = [
-        p.outcome for p in play(day, targets_for(day, LIMITS)[:2], Conditions(capacity=LADDER, model=ScalingModel()))
-    ]
-    table = swept(outcomes)
+    unpriced = study(day)
+    table = swept([unpriced.play(plan) for plan in targets_for(day, unpriced.limits)[:2]])
     assert list(table["target_value"]) == [5.0, 6.0]
     assert list(table["cost"]) == list(table["instance_hours"])
     assert table["can_be_applied"].all()

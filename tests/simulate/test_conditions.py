@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.verdict import streams_needed
 from dgsm_helpers.simulate.conditions import Capacity
 
@@ -25,9 +25,7 @@ def test_lag_is_interpolated_inside_and_unknown_above():
     assert np.isnan(Capacity(knee=5).lag_ms(np.array([1]))).all()
 
 
-def test_a_knee_that_was_not_measured_is_asked_for():
-    with pytest.raises(NotReady, match="has not been measured"):
-        Capacity(knee=None)
+def test_a_capacity_that_no_measurement_gives_is_refused():
     for knee in (0, -1, 2.5, float("nan"), float("inf")):
         with pytest.raises(InvalidInput, match="whole number"):
             Capacity(knee=knee)

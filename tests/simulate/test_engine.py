@@ -15,7 +15,8 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.engine import lay_out, simulate
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic, bursty, diurnal, step
 

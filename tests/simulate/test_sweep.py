@@ -29,10 +29,8 @@ def traffic():
 
 def outcome(cost, over, *, stream_s=100_000.0):
     merits = Merits(
-        stream_hours=stream_s / 3600,
         instance_hours=cost,
         peak_instances=1,
-        changes=0,
         cost_usd=None,
         usd_per_stream_hour=None,
         over_capacity_stream_s=over,
@@ -130,7 +128,7 @@ def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_s
     assert advice.runner_up.cost == 1
     alone = recommend([outcome(1, 0)])
     assert alone.runner_up is None
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="None of these plans"):
         recommend([])
 
 

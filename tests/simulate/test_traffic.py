@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.simulate.events import events_of
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
+from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.traffic import Traffic, bursty, constant, diurnal, ramp, step
+
+HALF_HOURS = Conditions(capacity=Capacity(knee=10), model=ScalingModel(stream_limit_s=1800.0))
 
 
 def calls(*pairs, horizon_s=1000.0):
@@ -104,7 +108,7 @@ SESSIONS = st.lists(st.tuples(st.floats(0, 999), st.floats(0.1, 5000)), min_size
 @given(SESSIONS)
 def test_cutting_into_streams_keeps_every_second_and_the_limit(pairs):
     traffic = calls(*pairs, horizon_s=6000.0)
-    events = events_of(traffic, stream_limit_s=1800.0, tick_s=10.0, seed=0)
+    events = lay_out(traffic, HALF_HOURS)
     lengths = np.array(events.ends_s) - np.array(events.starts_s)
     assert lengths.max() <= 1800 + 1e-6
     assert lengths.sum() == pytest.approx(traffic.durations_s.sum())
@@ -115,6 +119,6 @@ def test_cutting_into_streams_keeps_every_second_and_the_limit(pairs):
 
 
 def test_a_call_without_end_is_cut_at_the_horizon():
-    events = events_of(calls((0, 1e12), horizon_s=3600.0), stream_limit_s=1800.0, tick_s=10.0, seed=0)
+    events = lay_out(calls((0, 1e12), horizon_s=3600.0), HALF_HOURS)
     assert len(events.draws) == 2
     assert events.codes == [0, -1, 1]

@@ -7,10 +7,11 @@ its knee is late by seconds where a good one needs tens of milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import inf, isfinite, isnan, log10
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -41,21 +42,11 @@ class RungPoint:
     total: int = 0
 
     @classmethod
-    def of(
-        cls,
-        streams: int,
-        lag_p50_ms: float | None,
-        lag_p95_ms: float | None,
-        *,
-        verdict: str,
-        constraint: str | None,
-        passed: int,
-        total: int,
-    ) -> RungPoint:
-        """A point from a rung's numbers: a lag of None never came, and only a failing rung has broken something."""
-        middle, late = (inf if lag is None else lag for lag in (lag_p50_ms, lag_p95_ms))
-        why = constraint or "" if verdict == "FAIL" else ""
-        return cls(streams, middle, late, verdict, why, passed, total)
+    def of(cls, rung: Mapping[str, Any]) -> RungPoint:
+        """From a rung of the evidence (`Rung.to_dict`); a lag of None never came."""
+        middle, late = (inf if rung["lag_ms"][name] is None else rung["lag_ms"][name] for name in ("p50", "p95"))
+        why = rung["constraint"] or "" if rung["verdict"] == "FAIL" else ""
+        return cls(rung["n"], middle, late, rung["verdict"], why, rung["passed"], rung["total"])
 
     @property
     def summary(self) -> str:

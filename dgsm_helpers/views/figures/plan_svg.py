@@ -20,12 +20,12 @@ class PlanState:
     assumptions it is simulated, ``trouble`` is an error to show, "" when all is well.
     """
 
-    hours: Sequence[float]
-    streams: Sequence[float]
-    instances: Sequence[int]
     knee: int
-    facts: Sequence[tuple[str, str]]
     origin: str
+    hours: Sequence[float] = ()
+    streams: Sequence[float] = ()
+    instances: Sequence[int] = ()
+    facts: Sequence[tuple[str, str]] = ()
     trouble: str = ""
 
 

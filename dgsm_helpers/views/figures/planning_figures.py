@@ -1,23 +1,21 @@
 """Figures of simulated plans: pure functions from the frames of `dgsm_helpers.planning` to a plotly Figure.
 
-Every figure says that it is simulated, and under which assumptions: ``origin`` is printed below its title.
+Every figure says that it is simulated, and under which assumptions: ``origin``, where the numbers come from, is printed
+below its title with "simulated" before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
-from pandas import isna
 from plotly.subplots import make_subplots
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _STYLES = (
     (palette.METRIC, "solid"),
@@ -32,7 +30,7 @@ _SETTINGS: Mapping[str, Callable[[Any], str]] = {
     "scale_in_cooldown_s": lambda v: f"in {v:g} s",
     "min_capacity": lambda v: f"min {v:g}",
     "max_capacity": lambda v: f"max {v:g}",
-    "scheduled_minimum": lambda v: "no schedule" if isna(v) else f"scheduled {v:g}",
+    "scheduled_minimum": lambda v: "no schedule" if pd.isna(v) else f"scheduled {v:g}",
 }
 
 
@@ -42,7 +40,6 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
     Args:
         frames: by plan name, as `planning.frames.over_time` gives them; all over the same hours.
         knee: streams that one instance sustains, drawn into the concurrency.
-        origin: where the numbers come from; "simulated" is put before it.
 
     Raises:
         InvalidInput: no plan, or more than can be told apart.
@@ -95,7 +92,6 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
 
     Args:
         outcomes: as `planning.frames.swept` gives them, of plans with a target.
-        origin: where the numbers come from; "simulated" is put before it.
 
     Raises:
         InvalidInput: no plan has a target, or two plans have all settings in common.
@@ -154,7 +150,6 @@ def pareto_front(
         outcomes: as `planning.frames.swept` gives them.
         front: names of the plans on the front, cheapest first.
         best, runner_up: names of the recommended plan and the next.
-        origin: where the numbers come from; "simulated" is put before it.
     """
     money = outcomes["cost_usd"].notna().all()
     figure = go.Figure()
@@ -193,9 +188,7 @@ def pareto_front(
 def recorded_and_simulated(counts: pd.DataFrame, *, origin: str) -> go.Figure:
     """Instances that the endpoint had and those that the simulator has on the same traffic, minute by minute.
 
-    Args:
-        counts: ``recorded_instances`` and ``simulated_instances`` by UTC time (`planning.calibrating.back_test`).
-        origin: where the record comes from; that the other line is simulated is put before it.
+    ``counts`` are those of `planning.back_testing.Replayed`.
     """
     figure = go.Figure()
     for column, name, colour, dash in (
@@ -211,4 +204,4 @@ def recorded_and_simulated(counts: pd.DataFrame, *, origin: str) -> go.Figure:
 
 def _numbers(values: Iterable[float], digits: int) -> list[float | None]:
     """Plain rounded numbers, which keep a figure small; a gap is None."""
-    return [None if isna(value) else round(float(value), digits) for value in values]
+    return [None if pd.isna(value) else round(float(value), digits) for value in values]

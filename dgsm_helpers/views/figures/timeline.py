@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LOW_FACTOR = 0.9
 """Target tracking scales in below this share of the target (assumption, shown as such in every label)."""
@@ -60,14 +58,6 @@ def timeline(
     figure.update_xaxes(range=[start, end])
     figure.update_xaxes(title_text="time (UTC)", row=2, col=1)
     return finished(figure, title=title, origin=origin, height=560)
-
-
-def instances_over_time(instances: pd.DataFrame, *, origin: str) -> go.Figure:
-    """Desired and running instances as steps (``observe.instances(wb)``)."""
-    figure = make_subplots(rows=1, cols=1)
-    _add_instances(figure, instances, row=1)
-    figure.update_xaxes(title_text="time (UTC)")
-    return finished(figure, title="Instances", origin=origin, height=300)
 
 
 def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
 
 WINDOW_S = 3 * 3600.0 - 120.0
 """Ten-second data is kept for three hours (two minutes spare for asking); a longer timeline is drawn from minutes."""

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from dgsm_helpers.aws.account.recommended_alarms import threshold_text
@@ -27,11 +29,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
 from dgsm_helpers.views.figures.timeline import timeline
-from dgsm_helpers.views.pages.html_page import html_page
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import plotly.graph_objects as go
+from dgsm_helpers.views.pages import html_page
 
 _WIDTH_OF_A_REASON = 200
 _NEWEST_ACTIVITIES = 30
@@ -166,15 +164,7 @@ def _ladder(
     """The rungs drawn; nothing for evidence that does not tell its criteria."""
     if not rungs or not criteria:
         return ""
-    points = [
-        RungPoint.of(
-            rung["n"],
-            rung["lag_ms"]["p50"],
-            rung["lag_ms"]["p95"],
-            **{name: rung[name] for name in ("verdict", "constraint", "passed", "total")},
-        )
-        for rung in rungs
-    ]
+    points = [RungPoint.of(rung) for rung in rungs]
     name = f"{criteria['statistic']} lag ({criteria['name']})"
     limit_ms = criteria["lag_s"] * 1000
     return _drawn(

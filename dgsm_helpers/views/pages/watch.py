@@ -7,18 +7,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.figures.terminal import live_text
-from dgsm_helpers.views.live_state import LiveState
-from dgsm_helpers.views.pages.html_page import html_page
-from dgsm_helpers.views.picture import troubled
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.views.live_state import LiveState, troubled
+from dgsm_helpers.views.pages import html_page
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _MIN_EVERY_S = 2.0

@@ -4,51 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import ipywidgets
 
-from dgsm_helpers.load.ladder.verdict import PRESETS
+from dgsm_helpers.load.ladder.rung import Rung
+from dgsm_helpers.load.ladder.verdict import PRESETS, Criteria
+from dgsm_helpers.planning.tuning import TuningPlan
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.figures.ladder_figure import LadderState, RungPoint, ladder_html
-from dgsm_helpers.views.widgets.control import Shown
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgsm_helpers.load.ladder.capacity import CapacityResult
-    from dgsm_helpers.load.ladder.rung import Rung
-    from dgsm_helpers.load.ladder.verdict import Criteria
-    from dgsm_helpers.planning.tuning import TuningPlan
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.views.widgets import Shown
 
 TICK_S = 1.0
 
 
-def ladder_origin(wb: Workbook) -> str:
-    """Where the ladder's numbers come from, for the caption of a figure."""
-    return f"lag measured by this client on one instance of {wb.endpoint_name}, {wb.place}, {wb.region}"
+def figure_labels(wb: Workbook, criteria: Criteria) -> dict[str, Any]:
+    """The limit and the origin, which the ladder's figures need beside the rungs."""
+    return {
+        "limit_ms": criteria.lag_s * 1000,
+        "limit_name": f"{criteria.statistic} lag ({criteria.name})",
+        "origin": f"lag measured by this client on one instance of {wb.endpoint_name}, {wb.place}, {wb.region}",
+    }
 
 
-def limit_name(criteria: Criteria) -> str:
-    """What the bound of the lag is called in figures."""
-    return f"{criteria.statistic} lag ({criteria.name})"
-
-
-def rung_points(rungs: Sequence[Rung]) -> list[RungPoint]:
+def rung_points(rungs: Iterable[Rung]) -> list[RungPoint]:
     """Rungs as the charts take them, by number of streams."""
-    return [
-        RungPoint.of(
-            rung.n,
-            rung.lag_p50_s * 1000,
-            rung.lag_p95_s * 1000,
-            verdict=rung.verdict.value,
-            constraint=rung.constraint,
-            passed=rung.passed,
-            total=rung.total,
-        )
-        for rung in sorted(rungs, key=lambda rung: rung.n)
-    ]
+    return [RungPoint.of(rung.to_dict()) for rung in sorted(rungs, key=lambda rung: rung.n)]
 
 
 class LadderView(Shown):
@@ -68,15 +51,8 @@ class LadderView(Shown):
     """
 
     def __init__(self, wb: Workbook, plan: TuningPlan) -> None:
-        criteria = PRESETS[plan.criteria]
-        self._unstarted = LadderState(
-            endpoint_name=wb.endpoint_name,
-            points=(),
-            limit_ms=criteria.lag_s * 1000,
-            limit_name=limit_name(criteria),
-            origin=ladder_origin(wb),
-            forecast_s=plan.longest_s,
-        )
+        labels = figure_labels(wb, PRESETS[plan.criteria])
+        self._unstarted = LadderState(endpoint_name=wb.endpoint_name, points=(), forecast_s=plan.longest_s, **labels)
         self._rungs: dict[int, Rung] = {}
         self._said = self._trouble = ""
         self._began = self._ended = 0.0
@@ -128,7 +104,7 @@ class LadderView(Shown):
             said = self._said if self._began else "not started"
             return replace(
                 self._unstarted,
-                points=rung_points(list(self._rungs.values())),
+                points=rung_points(self._rungs.values()),
                 elapsed_s=elapsed_s,
                 running=running,
                 said=said,
@@ -146,12 +122,3 @@ class LadderView(Shown):
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(TICK_S):
             self.once()
-
-
-def figure_labels(wb: Workbook, result: CapacityResult) -> dict[str, Any]:
-    """The limit and the origin, which `lag_against_concurrency` needs beside the rungs."""
-    return {
-        "limit_ms": result.criteria.lag_s * 1000,
-        "limit_name": limit_name(result.criteria),
-        "origin": ladder_origin(wb),
-    }

@@ -6,22 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.kernel import end_when_run_again, on_interrupt
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
-from dgsm_helpers.views.picture import error_sentence, troubled
-from dgsm_helpers.views.widgets.control import Shown
-
-if TYPE_CHECKING:
-    from dgsm_helpers.load.transport.background_load import Load
-    from dgsm_helpers.session import Workbook
-    from dgsm_helpers.views.live_state import LiveState
+from dgsm_helpers.views.live_state import LiveState, error_sentence, troubled
+from dgsm_helpers.views.widgets import Shown
 
 _WINDOWS_S = (900.0, 1800.0, 3600.0, 10_800.0)
 _EVERY_S = (2.0, 5.0, 10.0, 30.0)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.views.widgets.control import Shown
-
-if TYPE_CHECKING:
-    from dgsm_helpers.load.transport.background_load import Load
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.session import Workbook
+from dgsm_helpers.views.widgets import Shown
 
 
 class LoadControl(Shown):

@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.candidates import most_instances
-from dgsm_helpers.planning.comparing import play
-from dgsm_helpers.planning.frames import Assumptions, over_time
-from dgsm_helpers.simulate.scaling_plan import guide
+from dgsm_helpers.planning.comparing import PlanStudy, Played
+from dgsm_helpers.planning.frames import over_time
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan, guide
 from dgsm_helpers.views.figures.plan_svg import PlanState, plan_html
-from dgsm_helpers.views.widgets.control import Shown, slider
-
-if TYPE_CHECKING:
-    from dgsm_helpers.planning.comparing import Played
-    from dgsm_helpers.planning.measured import Measured
-    from dgsm_helpers.rules.model import ScalingModel
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.views.widgets import Shown, slider
 
 
 class PlanSliders(Shown):
     """Target, cooldowns and bounds to play with; streams against what the instances sustain, and what it costs.
 
     Args:
-        traffic: what is simulated again with every move.
-        instance: what one sustains, and its price.
-        model: the scaling model.
-        target_value: where the target's slider begins.
-        seed: of what is random, so that only the settings differ.
+        study: what is simulated again with every move; the target's slider begins at its measured target.
 
     `plan` and `played` are what is shown.
     """
 
-    def __init__(
-        self, traffic: Traffic, instance: Measured, model: ScalingModel, *, target_value: float, seed: int = 0
-    ) -> None:
-        self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
+    def __init__(self, study: PlanStudy) -> None:
+        self.study = study
         self.played: Played | None = None
-        most = most_instances(traffic, max(1.0, 0.5 * instance.knee))
+        instance = study.instance
+        most = most_instances(study.traffic, max(1.0, 0.5 * instance.knee))
+        target_value = study.presets[1].tracking.target_value
         real, whole, bounds = (
             partial(slider, kind, self._changed, width="38em")
             for kind in (ipywidgets.FloatSlider, ipywidgets.IntSlider, ipywidgets.IntRangeSlider)
@@ -67,33 +56,31 @@ class PlanSliders(Shown):
             scale_out_cooldown_s=self.scale_out_cooldown_s.value,
             scale_in_cooldown_s=self.scale_in_cooldown_s.value,
         )
-        return dataclasses.replace(base, policies=(policy,), instance_types=(self.instance.instance_type,))
+        return dataclasses.replace(base, policies=(policy,), instance_types=(self.study.instance.instance_type,))
 
     def _changed(self, _change: Any) -> None:
         trouble = ""
         try:
-            conditions = self.instance.conditions(self.model, seed=self.seed)
-            (self.played,) = play(self.traffic, (self.plan,), conditions)
+            self.played = self.study.play(self.plan)
         except DgsmError as error:
             trouble = str(error)
         self._html.value = plan_html(self._state(trouble))
 
     def _state(self, trouble: str) -> PlanState:
-        origin = f"{self.traffic.name}, seed {self.seed}; {Assumptions(self.model).headline}"
+        study = self.study
+        origin = f"{study.traffic.name}, seed {study.seed}; {study.assumptions.headline}"
+        empty = PlanState(knee=study.instance.knee, origin=origin, trouble=trouble)
         if self.played is None:
-            return PlanState(
-                hours=(), streams=(), instances=(), knee=self.instance.knee, facts=(), origin=origin, trouble=trouble
-            )
-        frame, merits = over_time(self.played), self.played.merits
-        other = self.played.other
+            return empty
+        frame, merits, other = over_time(self.played), self.played.merits, self.played.other
         over = f"{merits.over_capacity_share:.2%}"
         if other:
             over += f" ({other.over_capacity_share:.2%} by the other statistic)"
-        return PlanState(
+        return dataclasses.replace(
+            empty,
             hours=frame.index.tolist(),
             streams=frame["streams"].tolist(),
             instances=frame["running_instances"].tolist(),
-            knee=self.instance.knee,
             facts=(
                 ("cost", "price unknown" if merits.cost_usd is None else f"${merits.cost_usd:.2f}"),
                 ("instance-hours", f"{merits.instance_hours:.1f}"),
@@ -101,6 +88,4 @@ class PlanSliders(Shown):
                 ("stream-time over capacity", over),
                 ("streams cut", f"{merits.streams_cut}"),
             ),
-            origin=origin,
-            trouble=trouble,
         )

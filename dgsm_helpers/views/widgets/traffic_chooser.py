@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.sources import STREAM_S, load_traffic, traffic_from
-from dgsm_helpers.simulate.traffic import PRESETS
-from dgsm_helpers.views.widgets.control import Shown
-
-if TYPE_CHECKING:
-    from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.traffic import PRESETS, Traffic
+from dgsm_helpers.views.widgets import Shown
 
 
 class TrafficChooser(Shown):

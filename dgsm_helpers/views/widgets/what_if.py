@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
 from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.load.ladder.capacity import CapacityResult
 from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
-from dgsm_helpers.views.widgets.control import Shown, slider
-
-if TYPE_CHECKING:
-    from dgsm_helpers.load.ladder.capacity import CapacityResult
-    from dgsm_helpers.planning.tuning import Tuning
+from dgsm_helpers.planning.tuning import Tuning
+from dgsm_helpers.views.widgets import Shown, slider
 
 
 class WhatIf(Shown):

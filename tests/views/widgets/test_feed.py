@@ -15,7 +15,7 @@ from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import CredentialsProblem, NotFound
 from dgsm_helpers.views.feed import OVERLAP, Feed
-from dgsm_helpers.views.picture import points
+from dgsm_helpers.views.live_state import points
 
 
 @pytest.fixture

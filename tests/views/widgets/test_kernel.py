@@ -16,7 +16,8 @@ SET_UP = """
 import threading, time
 from dgsm_helpers import open_workbook
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.views.widgets import Live, LoadControl
+from dgsm_helpers.views.widgets.live_view import Live
+from dgsm_helpers.views.widgets.load_control import LoadControl
 
 def threads(name):
     return sum(thread.name == name for thread in threading.enumerate())

@@ -110,7 +110,7 @@ def test_a_void_rung_says_why(view, measured):
 
 
 def test_the_figure_is_told_limit_and_origin(view, workbook, measured):
-    labels = figure_labels(workbook(), measured.result)
+    labels = figure_labels(workbook(), measured.result.criteria)
     assert (labels["limit_ms"], labels["limit_name"]) == (500, "p95 lag (strict)")
     assert "measured by this client" in labels["origin"]
     assert [p.streams for p in rung_points(measured.result.rungs)] == sorted(r.n for r in measured.result.rungs)

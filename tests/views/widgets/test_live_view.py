@@ -10,7 +10,8 @@ from kit.waiting import until
 from dgsm_helpers import local
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.views.widgets import Live, live_view
+from dgsm_helpers.views.widgets import live_view
+from dgsm_helpers.views.widgets.live_view import Live
 
 
 def shown(view):

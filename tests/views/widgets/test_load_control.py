@@ -9,7 +9,7 @@ import pytest
 
 from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.views.widgets import LoadControl
+from dgsm_helpers.views.widgets.load_control import LoadControl
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dgsm_helpers.errors import NotFound
+from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
@@ -31,7 +32,7 @@ def shown(widget):
 @pytest.fixture
 def sliders():
     traffic = preset("step", peak=20, horizon_s=3 * 3600.0, seed=1)
-    return PlanSliders(traffic, INSTANCE, ScalingModel(), target_value=8.0)
+    return PlanSliders(PlanStudy(traffic, INSTANCE, ScalingModel()))
 
 
 def test_a_moved_slider_is_simulated_at_once(sliders):
@@ -58,7 +59,7 @@ def test_the_picture_says_that_it_is_simulated_what_is_assumed_and_what_the_othe
 
 
 def test_what_cannot_be_simulated_is_shown_and_the_last_picture_stays():
-    sliders = PlanSliders(preset("step", peak=5, horizon_s=1000.0), INSTANCE, ScalingModel(), target_value=8.0)
+    sliders = PlanSliders(PlanStudy(preset("step", peak=5, horizon_s=1000.0), INSTANCE, ScalingModel()))
     sliders.scale_in_cooldown_s.value = 1800
     assert "no longer than the cooldown" in shown(sliders)
     assert "<svg" in shown(sliders)

@@ -19,7 +19,7 @@ from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures import timeline
 from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.figures.terminal import live_text
-from dgsm_helpers.views.widgets import Live
+from dgsm_helpers.views.widgets.live_view import Live
 
 
 def seen(wb):

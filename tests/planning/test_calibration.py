@@ -1,13 +1,20 @@
 """What a real endpoint shows becomes the model; what it does not show stays an assumption."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.aws.watch.observe import ScalingActivity
+from dgsm_helpers.planning.back_testing import compared
+from dgsm_helpers.planning.calibrating import calibrate
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.calibration import RecordedActivity, backtest, calibrate
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.scaling_plan import guide
+from dgsm_helpers.simulate.traffic import Traffic
 
 HIGH = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmHigh-1"
 LOW = "TargetTracking-endpoint/demo/variant/AllTraffic-AlarmLow-2"
@@ -26,7 +33,20 @@ def alarm(comparison, threshold, periods):
 
 def activity(start_s, end_s, capacity, *, status="Successful", name=HIGH):
     cause = f"monitor alarm {name} in state ALARM triggered policy p"
-    return RecordedActivity(start_s=start_s, end_s=end_s, capacity=capacity, cause=cause, status=status)
+    return ScalingActivity(
+        started=datetime.fromtimestamp(start_s, UTC),
+        ended=None if end_s is None else datetime.fromtimestamp(end_s, UTC),
+        duration_s=None if end_s is None else float(end_s - start_s),
+        status=status,
+        desired_instances=capacity,
+        trigger="alarm",
+        alarm_side="high" if name == HIGH else "low",
+        policy="p",
+        not_scaled_reasons=(),
+        description=f"Setting desired instance count to {capacity}.",
+        cause=cause,
+        message="",
+    )
 
 
 ALARMS = [alarm(">", 5.0, 4), alarm("<", 4.25, 60)]
@@ -108,11 +128,22 @@ def test_nothing_read_changes_nothing():
     assert result.read == ()
 
 
-def test_a_calibrated_model_reproduces_the_run_it_was_read_from(plan_of, held, exact):
+def test_a_calibrated_model_reproduces_the_run_it_was_read_from():
     """The hidden endpoint reacts in 50 s and starts in 300 s; what its activities show is enough to find that."""
-    traffic, plan = held(8, at_s=300.0), plan_of(5.0, initial_count=1)
-    hidden = exact.with_evidence("hidden", reaction_overhead_s=50.0, provision_cached_s=300.0)
-    truth = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=hidden))
+    streams, horizon_s = 8, 3600.0
+    traffic = Traffic(
+        name="held",
+        starts_s=np.full(streams, 300.0),
+        durations_s=np.full(streams, horizon_s),
+        horizon_s=horizon_s,
+    )
+    plan = replace(guide(target_value=5.0, max_capacity=10), initial_count=1)
+    exact = ScalingModel(provision_cached_spread=0.0, uncached_share=0.0)
+
+    def played(model):
+        return simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=model))
+
+    truth = played(exact.with_evidence("hidden", reaction_overhead_s=50.0, provision_cached_s=300.0))
     event = truth.events[0]
     seen = calibrate(
         exact,
@@ -120,19 +151,9 @@ def test_a_calibrated_model_reproduces_the_run_it_was_read_from(plan_of, held, e
         activities=[activity(event.at_s, event.completed_s, event.after)],
         into_alarm_s={HIGH: [event.alarm_s]},
     )
-    again = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=seen.model))
     recorded = list(zip(truth.times_s - 10, truth.serving, strict=True))
-    result = backtest(again, recorded)
-    assert result.equal_share == 1.0
-    assert (result.mean_error, result.bias) == (0.0, 0.0)
-    assert (
-        backtest(simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=exact)), recorded).equal_share
-        < 1.0
+    again, otherwise = (
+        compared(played(m), recorded, seen, datetime.fromtimestamp(0, UTC)) for m in (seen.model, exact)
     )
-
-
-@pytest.mark.parametrize("recorded", [[], [(0, 1), (0, 2)], [(500, 1)]])
-def test_a_record_that_cannot_be_compared_is_refused(plan_of, held, recorded):
-    run = simulate(held(3), plan_of(), Conditions(capacity=Capacity(knee=10)))
-    with pytest.raises(InvalidInput):
-        backtest(run, recorded)
+    assert (again.equal_share, again.mean_error, again.bias) == (1.0, 0.0, 0.0)
+    assert otherwise.equal_share < 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, NotFound, Throttled
-from dgsm_helpers.views.picture import activity_mark, drawn_alarm, error_sentence
+from dgsm_helpers.views.live_state import activity_mark, drawn_alarm, error_sentence
 
 NOW_S = 1_800_000_000.0
 NOW = datetime.fromtimestamp(NOW_S, UTC)
