@@ -15,7 +15,7 @@ from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import targets_for
-from dgsm_helpers.planning.comparing import PlanStudy, Played, other_statistic
+from dgsm_helpers.planning.comparing import PlanStudy, Played
 from dgsm_helpers.planning.frames import row_of, settings_of
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.session import Workbook
@@ -94,7 +94,7 @@ class Advice:
     def __str__(self) -> str:
         best, runner_up = self.recommendation.best, self.recommendation.runner_up
         study, statistic = self.study, self.study.model.statistic
-        other = other_statistic(study.model)
+        other = study.other_statistic
         lines = [
             f"Simulated: {study.traffic.name}, {study.traffic.summary}; seed {study.seed}.",
             str(study.instance),

@@ -50,22 +50,17 @@ def presets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...
         high = most_instances(traffic, target, min_capacity=low)
     at_target = guide(target_value=target, min_capacity=low, max_capacity=high)
     step_plan = step_in(target_value=target, min_capacity=low, max_capacity=high)
+    peak = at_target.bounds.clamp(_needed(traffic, target))
     plans = [
         replace(guide(), name="guide as printed (target 5, 1 to 4)"),
         replace(at_target, name=f"guide at the measured target {target:g}"),
         replace(step_plan, name="scale-in disabled, step-in when idle"),
-        _fixed(traffic, at_target),
+        # All instances that the busiest moment needs, always: what scaling is measured by.
+        replace(at_target, name=f"no scaling: always {peak}", bounds=Bounds(min_capacity=peak, max_capacity=peak)),
     ]
     if schedule := busy_schedule(traffic, at_target):
         plans.append(schedule)
     return tuple(replace(plan, instance_types=(limits.instance_type,)) for plan in plans)
-
-
-def _fixed(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan:
-    """``plan`` with all instances that the busiest moment needs at its target, always: what scaling is measured by."""
-    count = plan.bounds.clamp(_needed(traffic, plan.tracking.target_value))
-    bounds = Bounds(min_capacity=count, max_capacity=count)
-    return replace(plan, name=f"no scaling: always {count}", bounds=bounds)
 
 
 def _needed(traffic: Traffic, target_value: float) -> int:

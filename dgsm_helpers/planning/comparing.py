@@ -29,13 +29,6 @@ class Played(Outcome):
     other: Merits | None
 
 
-def other_statistic(model: ScalingModel) -> Literal["Average", "Maximum"] | None:
-    """The statistic to report beside the model's, None when it was read from the endpoint."""
-    if "statistic" in dict(model.evidence):
-        return None
-    return "Maximum" if model.statistic == "Average" else "Average"
-
-
 class PlanStudy:
     """Plans on one traffic; every one meets the same sessions and the same random numbers.
 
@@ -80,6 +73,13 @@ class PlanStudy:
         self._events = lay_out(traffic, self._conditions)
 
     @property
+    def other_statistic(self) -> Literal["Average", "Maximum"] | None:
+        """The statistic to report beside the model's, None when it was read from the endpoint."""
+        if "statistic" in dict(self.model.evidence):
+            return None
+        return "Maximum" if self.model.statistic == "Average" else "Average"
+
+    @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """Of every plan so far."""
         return (*self.played, *self.swept)
@@ -92,9 +92,9 @@ class PlanStudy:
         """
         run = simulate(self.traffic, plan, self._conditions, events=self._events)
         merits = merits_of(run, usd_per_hour=self._conditions.usd_per_hour)
-        other = other_statistic(self.model)
-        beside = self.merits(plan, replace(self.model, statistic=other)) if other else None
-        return Played(plan=plan, run=run, merits=merits, lag=lag_of(run), other=beside)
+        statistic = self.other_statistic
+        other = self.merits(plan, replace(self.model, statistic=statistic)) if statistic else None
+        return Played(plan=plan, run=run, merits=merits, lag=lag_of(run), other=other)
 
     def merits(self, plan: ScalingPlan, model: ScalingModel | None = None) -> Merits:
         """A plan's figures of merit; ``model``: another one, with the same stream limit."""

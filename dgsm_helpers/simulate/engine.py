@@ -130,7 +130,7 @@ class _Player:
         model = conditions.model
         self._plan, self._model, self._capacities, self._events = plan, model, capacities, events
         knees = {t: c.knee for t, c in capacities.items()}
-        self._fleet = VirtualFleet(events, routing=model.routing, knees=knees, reopen=model.reopen_cut_streams)
+        self._fleet = VirtualFleet(events, model, knees)
         count = _start_count(plan, events)
         for _ in range(count):
             self._fleet.add(plan.instance_types[0], 0.0)

@@ -57,12 +57,7 @@ class FormOutcome:
         }
 
 
-def compare_forms(
-    traffic: Traffic,
-    capacities: Mapping[str, int],
-    *,
-    max_capacity: int,
-) -> tuple[FormOutcome, ...]:
+def compare_forms(traffic: Traffic, capacities: Mapping[str, int], *, max_capacity: int) -> tuple[FormOutcome, ...]:
     """Play the traffic under every form and under the predefined metric, with least-outstanding routing.
 
     Args:

@@ -114,17 +114,7 @@ def scheduled_minimum(plan: ScalingPlan, *, minimum: int, from_s: float, to_s: f
     """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
 
     Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
-
-    Raises:
-        InvalidInput: a minimum above the plan's maximum, or times that are not in order within a day.
     """
-    if not 0 <= from_s < to_s <= DAY_S:
-        raise InvalidInput(f"A scheduled minimum must lie within a period of {DAY_S:g} s, not {from_s} to {to_s} s.")
-    if not plan.bounds.min_capacity <= minimum <= plan.bounds.max_capacity:
-        raise InvalidInput(
-            f"A scheduled minimum of {minimum} is outside the plan's {plan.bounds.min_capacity} to "
-            f"{plan.bounds.max_capacity} instances."
-        )
     settings = ((from_s, minimum, "peak-minimum"), (to_s, plan.bounds.min_capacity, "off-peak-minimum"))
     changes = (
         ScheduledChange(at_s=day * DAY_S + at_s, min_capacity=low, name=name)

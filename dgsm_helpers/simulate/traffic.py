@@ -153,13 +153,7 @@ def step(*, before: float, after: float, at_s: float, **sampling: Unpack[Samplin
 
 
 def ramp(*, before: float, after: float, start_s: float, end_s: float, **sampling: Unpack[Sampling]) -> Traffic:
-    """From ``before`` sessions at ``start_s`` to ``after`` at ``end_s`` in a straight line.
-
-    Raises:
-        InvalidInput: it ends before it starts.
-    """
-    if not start_s < end_s:
-        raise InvalidInput(f"A ramp must end after it starts, not from {start_s} s to {end_s} s.")
+    """From ``before`` sessions at ``start_s`` to ``after`` at the later ``end_s`` in a straight line."""
     return from_level("ramp", lambda t: np.interp(t, (start_s, end_s), (before, after)), **sampling)
 
 
@@ -173,13 +167,7 @@ def diurnal(*, low: float, high: float, peak_s: float = 14 * 3600.0, **sampling:
 
 
 def bursty(*, base: float, burst: float, every_s: float, burst_s: float, **sampling: Unpack[Sampling]) -> Traffic:
-    """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average.
-
-    Raises:
-        InvalidInput: bursts no time apart.
-    """
-    if not every_s > 0:
-        raise InvalidInput(f"Bursts must be more than {every_s} s apart.")
+    """``base`` sessions, and ``burst`` for ``burst_s`` at random moments that are ``every_s`` apart on average."""
     horizon_s = sampling.get("horizon_s", DAY_S)
     refuse_size("bursty", horizon_s=horizon_s, sessions=0)
     rng = generator(sampling.get("seed", 0), 1)

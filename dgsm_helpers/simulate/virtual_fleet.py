@@ -42,19 +42,18 @@ class VirtualFleet:
 
     Args:
         events: of the traffic.
-        routing: strategy for new streams.
+        model: says how new streams are routed, and whether a stream that is cut is opened again at once.
         knees: streams that an instance of each type sustains.
-        reopen: whether a stream that is cut is opened again at once.
 
     ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``streams`` how many
     streams are in progress, ``instance_s`` the seconds by type so far.
     """
 
-    def __init__(self, events: Events, *, routing: str, knees: Mapping[str, int], reopen: bool) -> None:
+    def __init__(self, events: Events, model: ScalingModel, knees: Mapping[str, int]) -> None:
         self._events = events
-        self._routing = routing
+        self._routing = model.routing
         self._knee_of = knees
-        self._reopen = reopen
+        self._reopen = model.reopen_cut_streams
         self._counts: list[int] = []
         self._peaks: list[int] = []
         self._knees: list[int] = []

@@ -158,13 +158,6 @@ def test_a_scheduled_minimum_spares_the_morning_its_overload():
     assert over[1] < over[0] / 2
 
 
-def test_wrong_schedules_are_refused():
-    with pytest.raises(InvalidInput, match="outside the plan"):
-        scheduled_minimum(guide(), minimum=9, from_s=0, to_s=60, horizon_s=86_400)
-    with pytest.raises(InvalidInput, match="within a period"):
-        scheduled_minimum(guide(), minimum=2, from_s=90, to_s=60, horizon_s=86_400)
-
-
 def test_the_guides_policy_is_the_guides():
     plan = guide()
     policy = plan.policies[0]

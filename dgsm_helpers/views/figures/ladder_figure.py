@@ -190,10 +190,11 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0,
 
 def ladder_html(state: LadderState) -> str:
     """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
+    footer = f"● passes, ✕ fails, ○ not decided; small dot: median lag, sign: p95. Source: {state.origin}"
     trouble = f'<div style="color:{palette.ALARM}">⚠ {escape(state.trouble)}</div>' if state.trouble else ""
     return (
         f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
-        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{escape(_footer(state))}</div>{trouble}</div>'
+        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{escape(footer)}</div>{trouble}</div>'
     )
 
 
@@ -279,7 +280,3 @@ def _progress(state: LadderState) -> str:
         f'<div style="width:{100 * share:.0f}%;height:8px;border-radius:4px;background:{palette.METRIC}"></div></div>'
         f"<span>{time}</span></div>"
     )
-
-
-def _footer(state: LadderState) -> str:
-    return f"● passes, ✕ fails, ○ not decided; small dot: median lag, sign: p95. Source: {state.origin}"

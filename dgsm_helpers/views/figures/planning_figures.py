@@ -92,22 +92,14 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
 
     Args:
         outcomes: as `planning.frames.swept` gives them, of plans with a target.
-
-    Raises:
-        InvalidInput: no plan has a target, or two plans have all settings in common.
     """
-    shown = outcomes[outcomes["target_value"].notna()]
-    if shown.empty:
-        raise InvalidInput("No plan of this sweep has a target to draw it by.", hint="Sweep target-tracking plans.")
-    varied = [name for name in _SETTINGS if shown[name].nunique(dropna=False) > 1]
+    varied = [name for name in _SETTINGS if outcomes[name].nunique(dropna=False) > 1]
     labels = [
         " · ".join(_SETTINGS[name](value) for name, value in zip(varied, row, strict=True)) or "guide's cooldowns"
-        for row in shown[varied].itertuples(index=False, name=None)
+        for row in outcomes[varied].itertuples(index=False, name=None)
     ]
-    grid = shown.assign(settings=labels)
-    if grid.duplicated(["settings", "target_value"]).any():
-        raise InvalidInput("Two plans of this sweep have the same settings.", hint="Draw one sweep at a time.")
-    money = shown["cost_usd"].notna().all()
+    grid = outcomes.assign(settings=labels)
+    money = outcomes["cost_usd"].notna().all()
     panels = (
         ("over_capacity_percent", "stream-time over capacity (%)", ".2f"),
         ("cost", "cost (US$)" if money else "cost (instance-hours)", ".0f"),
@@ -132,7 +124,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
         )
         figure.update_xaxes(title_text="TargetValue", type="category", row=1, col=column)
     height = 170 + 22 * grid["settings"].nunique()
-    title = f"{len(shown)} policies on this traffic"
+    title = f"{len(outcomes)} policies on this traffic"
     drawn = finished(figure, title=title, origin=f"simulated; {origin}", height=max(height, 260))
     # The labels of the rows are wide: a title that began where the cells do would run out of the picture.
     drawn.update_layout(margin={"l": 8, "t": 105}, title={"x": 0.01, "xref": "container"})

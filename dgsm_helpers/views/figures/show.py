@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import plotly
+import plotly.graph_objects as go
 import plotly.io as pio
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 SMALL = "plotly_mimetype"
 """Some 30 KB a figure."""

@@ -41,7 +41,7 @@ class TrafficChooser(Shown):
         self.peak.observe(lambda _: self._choose(self._by_name), names="value")
         self.upload.observe(lambda _: self._choose(self._uploaded), names="value")
         self.widget = ipywidgets.VBox([ipywidgets.HBox([self.shape, self.peak, self.upload]), self._text])
-        self._show()
+        self._text.value = self._sentence()
 
     def _choose(self, read: Any) -> None:
         try:
@@ -49,7 +49,7 @@ class TrafficChooser(Shown):
         except DgsmError as error:
             self._text.value = f"⚠ {escape(str(error))} It is still {self._sentence()}"
             return
-        self._show()
+        self._text.value = self._sentence()
 
     def _by_name(self) -> Traffic:
         source = self.shape.value
@@ -61,9 +61,6 @@ class TrafficChooser(Shown):
             return self.traffic
         file = self.upload.value[0]
         return traffic_from(bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed)
-
-    def _show(self) -> None:
-        self._text.value = self._sentence()
 
     def _sentence(self) -> str:
         name = escape(self.traffic.name)

@@ -99,13 +99,6 @@ def test_the_heat_map_labels_only_the_settings_that_differ(drawn):
     assert list(cost.z[0]) == [50.0, 20.0]
 
 
-def test_a_heat_map_without_targets_or_of_two_sweeps_is_refused(outcomes):
-    with pytest.raises(InvalidInput, match="No plan"):
-        planning_figures.sweep_heat_map(outcomes.assign(target_value=None), origin=ORIGIN)
-    with pytest.raises(InvalidInput, match="same settings"):
-        planning_figures.sweep_heat_map(pd.concat([outcomes, outcomes]), origin=ORIGIN)
-
-
 def test_the_front_tells_recommended_runner_up_and_what_cannot_be_applied(drawn):
     figure = drawn["front"]
     named = {trace.name: trace for trace in figure.data}
