@@ -182,7 +182,7 @@ def test_interrupting_a_waiting_cell_stops_the_view(view, monkeypatch):
         raise KeyboardInterrupt
 
     view.start()
-    monkeypatch.setattr(live_view.deployment, "status", interrupted)
+    monkeypatch.setattr(live_view.endpoint_state, "status", interrupted)
     with pytest.raises(KeyboardInterrupt):
         view.wait_until(running_instances=2)
     assert not view.running
