@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.account.deletion import delete
-from dgsm_helpers.aws.account.preflight import PoolChoice, without_zero_quota
+from dgsm_helpers.aws.account.quotas import PoolChoice, without_zero_quota
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state, invoke
 from dgsm_helpers.aws.endpoint.deployment import Deployment
 from dgsm_helpers.aws.endpoint.deployment_plan import plan

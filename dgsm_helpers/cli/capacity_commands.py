@@ -104,14 +104,14 @@ def _with_endpoint(wb: Workbook) -> Workbook:
     Raises:
         SpendNotConfirmed: it has to be deployed, and ``--confirm-spend`` was not given; the message states the price.
     """
-    from dgsm_helpers.aws.account import preflight
+    from dgsm_helpers.aws.account.quotas import without_zero_quota
     from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
     from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 
     state = endpoint_state.find(wb)
     if state is not None and state.status != "Failed":
         return replace(wb, model_package_arn=EndpointReading(wb).model_package_arn)
-    plan = deployment_plan.plan(wb, preflight.without_zero_quota(wb).kept)
+    plan = deployment_plan.plan(wb, without_zero_quota(wb).kept)
     say(f"There is no endpoint {wb.endpoint_name}: deploying one.\n{plan}")
     deployment.deploy(wb, plan, on_progress=endpoint_state.on_change(say))
     say(f"Endpoint {wb.endpoint_name} stays; `dgsm clean-up {wb.endpoint_name} --yes` removes it.")

@@ -120,8 +120,7 @@ def iam(open_workbook: Opener, notebook: str | None, every_notebook: bool, listi
 
     Such as: dgsm iam 03_tune --endpoint my-endpoint --where aws > policy.json
     """
-    from dgsm_helpers.aws.account.iam_actions import NOTEBOOK_CALLS
-    from dgsm_helpers.aws.account.iam_policies import policy_document
+    from dgsm_helpers.aws.account.permissions import NOTEBOOK_CALLS, policy_document
 
     if (notebook is None) != every_notebook:
         raise click.UsageError(f"Give --all or one notebook of {', '.join(NOTEBOOK_CALLS)}.")

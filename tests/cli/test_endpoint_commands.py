@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from dgsm_helpers.aws.account.iam_actions import NOTEBOOK_CALLS
-from dgsm_helpers.aws.account.iam_policies import policy_document
+from dgsm_helpers.aws.account.permissions import NOTEBOOK_CALLS, policy_document
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, YES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account import inventory
 from dgsm_helpers.aws.account.inventory import Inventory, Item, find, is_ours
@@ -14,9 +13,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.errors import NotReady
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 __all__ = ["Deleted", "Inventory", "Item", "delete", "find", "is_ours", "prove_empty"]
 

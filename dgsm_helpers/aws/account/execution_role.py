@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.errors import AccessDenied, InvalidInput, NotFound
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 def execution_role_arn(wb: Workbook) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.tables import Table
@@ -14,9 +13,7 @@ from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import logs, observe
 from dgsm_helpers.errors import DgsmError
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 SCALING_KINDS = frozenset({"scalable target", "scaling policy", "scheduled action"})
 _KINDS = {"EndpointConfig": "endpoint config", "Model": "model"}

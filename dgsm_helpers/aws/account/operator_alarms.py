@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.dashboard import dashboard_body
@@ -20,9 +20,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch.observe import alarm_states, described_alarms
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotReady
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,145 @@
-"""Whether the caller has the actions that each step of the workbook needs, as far as AWS will say."""
+"""What the caller must be allowed to do: a least-privilege IAM policy for each notebook, and what AWS denies now."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.account.iam_actions import ACTIONS, NOT_IN_FULL_ACCESS
-from dgsm_helpers.aws.account.preflight_report import Check
+from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
 from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.watch.logs import group_name
-from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.session import Workbook
 
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+_TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "iam_actions.toml").read_text(encoding="utf-8"))
+_ACTIONS = _TABLE["actions"]
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    step: tuple(action["name"] for action in _ACTIONS if action["step"] == step)
+    for step in dict.fromkeys(action["step"] for action in _ACTIONS if action["step"])
+}
+"""The actions of each step of the preflight."""
+
+NOT_IN_FULL_ACCESS = frozenset(action["name"] for action in _ACTIONS if not action.get("managed", True))
+"""What the managed policy ``AmazonSageMakerFullAccess`` does not allow."""
+
+NOTEBOOK_CALLS: Mapping[str, tuple[str, ...]] = {
+    notebook: tuple(sorted(action["name"] for action in _ACTIONS if notebook[:2] in action["notebooks"].split()))
+    for notebook in _TABLE["notebooks"]
+}
+"""The actions that each notebook calls when it runs alone on a fresh endpoint (the caller's identity aside)."""
+
+BEHIND: Mapping[str, list[str]] = _TABLE["behind"]
+"""What AWS checks beside an action that is called, or what the same step calls in some runs only."""
+
+_SLR_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 
 
-def ask(wb: Workbook, caller_arn: str) -> list[Check]:
-    """One answer per step; one for all where AWS would not say.
+def with_those_behind(actions: Iterable[str]) -> set[str]:
+    """The actions and what AWS checks beside them."""
+    called = set(actions)
+    return called | {other for action in called for other in BEHIND.get(action, ())}
 
-    AWS answers for the identity's own policies and boundary; policies of the organisation may still deny, so a yes is
-    only as good as that. The simulation itself must be allowed (``iam:SimulatePrincipalPolicy``), else all is unknown.
+
+def actions_of(notebook: str) -> tuple[str, ...]:
+    """All actions that a notebook needs, sorted.
+
+    Raises:
+        InvalidInput: there is no such notebook.
     """
-    if caller_arn.endswith(":root"):
-        return [Check("permissions", "yes", "the account's root user may do anything")]
-    try:
-        denied = _denied(wb, _principal(wb, caller_arn))
-    except DgsmError as error:
-        fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
-        return [Check("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
-    return [_answer(step, actions, denied) for step, actions in ACTIONS.items()]
+    if notebook not in NOTEBOOK_CALLS:
+        raise InvalidInput(f"There is no notebook {notebook!r}.", hint=f"Give one of {', '.join(NOTEBOOK_CALLS)}.")
+    sometimes = {action["name"] for action in _ACTIONS if notebook[:2] in action.get("sometimes", "").split()}
+    return tuple(sorted(with_those_behind({*NOTEBOOK_CALLS[notebook], *sometimes})))
 
 
-def _answer(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> Check:
-    missing = [action for action in actions if action in denied]
-    if not missing:
-        return Check(f"permissions: {step}", "yes", f"{len(actions)} actions allowed")
-    managed = "" if set(missing) <= NOT_IN_FULL_ACCESS else " (AmazonSageMakerFullAccess covers most of them)"
-    listed = ", ".join(missing)
-    return Check(f"permissions: {step}", "no", f"not allowed: {listed}", f"Allow {listed}{managed}.")
+def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:
+    """The IAM policy under which the notebook runs for the workbook's endpoint, narrowed to that endpoint's resources.
+
+    Raises:
+        InvalidInput: there is no such notebook.
+    """
+    actions = actions_of(notebook)
+    caller = call(wb, "sts", "GetCallerIdentity")
+    partition, account = caller["Arn"].split(":")[1], caller["Account"]
+    by_scope: dict[_Scope, list[str]] = {}
+    for action in actions:
+        by_scope.setdefault(_scope(wb, action, partition, account), []).append(action)
+    return {"Version": "2012-10-17", "Statement": [_statement(a, *scope) for scope, a in sorted(by_scope.items())]}
 
 
-def _principal(wb: Workbook, caller_arn: str) -> str:
-    """The ARN that can be simulated: a session's role instead of the session (which drops the role's path)."""
-    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::\d{12}:assumed-role/([^/]+)/.+", caller_arn)
-    return call(wb, "iam", "GetRole", RoleName=session[2])["Role"]["Arn"] if session else caller_arn
+# The resources of an action, and a condition's key and value where there is one.
+type _Scope = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def _denied(wb: Workbook, principal_arn: str) -> frozenset[str]:
+def _statement(actions: Iterable[str], resources: tuple[str, ...], condition: tuple[str, ...]) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    if condition:
+        key, value = condition
+        statement["Condition"] = {"StringEquals": {key: value}}
+    return statement
+
+
+def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
+    """What AWS can narrow an action to (Service Authorization Reference); "*" where it knows no resource for it."""
+    service, _, name = action.partition(":")
+    here = f"arn:{partition}:{service}:{wb.region}:{account}"
+    if service == "iam":
+        return _iam_scope(wb, name, partition, account)
+    if service == "logs" and name != "DescribeLogGroups":
+        return (f"{here}:log-group:{group_name(wb.endpoint_name)}*",), ()
+    if service == "application-autoscaling" and not name.startswith("Describe"):
+        # A target's ARN ends in an id that AWS makes up, so that only the namespace tells one from another.
+        condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")
+        return (f"{here}:scalable-target/*",), condition
+    if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarmHistory", "TagResource"):
+        stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb))
+        return tuple(f"{here}:alarm:{stem}*" for stem in stems), ()
+    if service == "cloudwatch" and name.endswith(("Dashboard", "DeleteDashboards")):
+        return (f"arn:{partition}:cloudwatch::{account}:dashboard/{dashboard_prefix(wb)}*",), ()
+    if service != "sagemaker" or name in ("ListEndpoints", "ListEndpointConfigs", "ListModels"):
+        return ("*",), ()
+    if name == "DescribeModelPackage":
+        return (wb.model_package_arn or "*",), ()
+    # SageMaker writes names in ARNs in lower case; the workbook's second endpoint of 01_deploy begins alike.
+    stem = name_stem(wb.endpoint_name).lower()
+    return tuple(f"{here}:{part}/{stem}*" for part in _parts(name)), ()
+
+
+def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> _Scope:
+    if name == "PassRole":
+        return (execution_role_arn(wb),), ("iam:PassedToService", "sagemaker.amazonaws.com")
+    if name == "CreateServiceLinkedRole":
+        role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*"
+        return (role,), ("iam:AWSServiceName", _SLR_SERVICE)
+    return ((execution_role_arn(wb),) if name == "GetRole" else ("*",)), ()
+
+
+def _parts(operation: str) -> tuple[str, ...]:
+    """The kinds of resource, as ARNs name them, that a SageMaker operation is checked on."""
+    if operation.endswith("Tags"):
+        return ("endpoint", "endpoint-config", "model")
+    if operation.endswith("EndpointConfig"):
+        return ("endpoint-config",)
+    if operation.endswith("Model"):
+        return ("model",)
+    return ("endpoint", "endpoint-config") if operation in ("CreateEndpoint", "UpdateEndpoint") else ("endpoint",)
+
+
+def denied_actions(wb: Workbook, caller_arn: str) -> frozenset[str]:
+    """Those of `ACTIONS` that the caller may not do, as far as AWS will say.
+
+    AWS answers for the identity's own policies and boundary; policies of the organisation may still deny.
+
+    Raises:
+        DgsmError: AWS would not say; the simulation itself must be allowed (``iam:SimulatePrincipalPolicy``).
+    """
+    principal_arn = _principal(wb, caller_arn)
     by_resource: dict[str, set[str]] = {}
     for action in {action for step in ACTIONS.values() for action in step}:
         by_resource.setdefault(_resource(wb, action, principal_arn), set()).add(action)
@@ -56,7 +148,7 @@ def _denied(wb: Workbook, principal_arn: str) -> frozenset[str]:
         {"ContextKeyName": key, "ContextKeyValues": [service], "ContextKeyType": "string"}
         for key, service in (
             ("iam:PassedToService", "sagemaker.amazonaws.com"),
-            ("iam:AWSServiceName", "sagemaker.application-autoscaling.amazonaws.com"),
+            ("iam:AWSServiceName", _SLR_SERVICE),
         )
     ]
     results = [
@@ -84,7 +176,7 @@ def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
     if action == "iam:PassRole":
         return execution_role_arn(wb)
     if action == "iam:CreateServiceLinkedRole":
-        folder = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+        folder = f"aws-service-role/{_SLR_SERVICE}"
         role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
         return f"arn:{partition}:iam::{account}:role/{folder}/{role}"
     if service == "logs":
@@ -96,3 +188,9 @@ def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
     if "EndpointConfig" in name:
         return f"{here}:endpoint-config/{wb.endpoint_name}"
     return f"{here}:model/{wb.endpoint_name}" if name.endswith("Model") else f"{here}:endpoint/{wb.endpoint_name}"
+
+
+def _principal(wb: Workbook, caller_arn: str) -> str:
+    """The ARN that can be simulated: a session's role instead of the session (which drops the role's path)."""
+    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::\d{12}:assumed-role/([^/]+)/.+", caller_arn)
+    return call(wb, "iam", "GetRole", RoleName=session[2])["Role"]["Arn"] if session else caller_arn

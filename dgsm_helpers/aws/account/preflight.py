@@ -8,28 +8,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from botocore.exceptions import UnknownRegionError
 from packaging.requirements import Requirement
 
 from dgsm_helpers.aws.account import permissions
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.account.preflight_report import Check, PreflightReport
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.tables import Table, mark
 from dgsm_helpers.errors import (
     AccessDenied,
     CredentialsProblem,
     DgsmError,
     InvalidInput,
     NotFound,
-    QuotaExceeded,
+    NotReady,
 )
 from dgsm_helpers.families import family_of, require_usable_arn
+from dgsm_helpers.session import Workbook
 
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+type CheckVerdict = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question and its answer; ``fix`` says what to do when the answer is not yes."""
+
+    name: str
+    verdict: CheckVerdict
+    detail: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class PreflightReport(Table):
+    """All answers. ``unknown`` does not stop a deployment: it means that AWS would not say."""
+
+    rows: tuple[Check, ...]
+
+    _columns = ("name", "verdict", "detail", "fix")
+
+    @property
+    def ok(self) -> bool:
+        """True when no answer is no."""
+        return all(row.verdict != "no" for row in self.rows)
+
+    def require(self) -> PreflightReport:
+        """This report, if nothing speaks against deploying.
+
+        Raises:
+            NotReady: naming every answer that is no, with what to do.
+        """
+        bad = [row for row in self.rows if row.verdict == "no"]
+        if bad:
+            raise NotReady(
+                "Not ready to deploy: " + "; ".join(f"{row.name}: {row.detail}" for row in bad) + ".",
+                hint=" ".join(row.fix for row in bad),
+            )
+        return self
+
+    def _caption(self) -> str:
+        counts = {v: sum(r.verdict == v for r in self.rows) for v in ("yes", "no", "unknown")}
+        return "Preflight: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        return [(r.name, mark(r.verdict), r.detail, r.fix if r.verdict != "yes" else "") for r in self.rows]
+
 
 CLIENTS = {
     "boto3": "InstancePools and MetricsConfig are unknown to older releases",
@@ -63,66 +109,21 @@ def _installed(name: str, reason: str, requirement: Requirement | None) -> Check
     return Check(name, "no", f"{version}, wanted {floor}: {reason}", f"pip install '{name}{floor}'")
 
 
-@dataclass(frozen=True)
-class PoolChoice:
-    """A pool without the types that the account may not run.
-
-    ``unknown`` types are kept: Service Quotas does not list them. ``note`` says in one sentence what was dropped.
-    """
-
-    kept: tuple[str, ...]
-    dropped: tuple[str, ...]
-    unknown: tuple[str, ...]
-    note: str
-
-    def __str__(self) -> str:
-        return self.note
-
-
-def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None) -> PoolChoice:
-    """The pool without its zero-quota types, in the same order; default: the family's recommended pool.
-
-    One such type fails the whole CreateEndpoint: capacity falls back to the next type, quota does not.
-
-    Raises:
-        QuotaExceeded: every type has a quota of zero.
-        AccessDenied: quotas may not be read.
-    """
-    types = tuple(instance_types or _default_pool(wb))
-    quotas = endpoint_quotas(wb, types, at_least=1)
-    dropped = tuple(t for t in types if quotas[t] == 0)
-    kept = tuple(t for t in types if t not in dropped)
-    unknown = tuple(t for t in types if quotas[t] is None)
-    if not kept:
-        raise QuotaExceeded(
-            f"Every type of the pool has a quota of 0 in {wb.region}: {', '.join(types)}.",
-            hint=f'Request "{quota_name(types[0])}" in Service Quotas, or choose other types.',
-        )
-    note = "Every type of the pool has quota."
-    if dropped:
-        note = f"Dropped {', '.join(dropped)}: quota 0 in {wb.region}, which would fail the whole deployment."
-    return PoolChoice(kept, dropped, unknown, note)
-
-
 def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> PreflightReport:
     """Ask everything that can be asked before deploying; nothing is changed and nothing bills.
 
     Args:
         instance_types: the pool to check quotas for; default: the pool Deepgram recommends for the listing's family.
     """
-    types = tuple(instance_types or _default_pool(wb))
+    types = tuple(instance_types or family_of(wb.model_package_arn or "").default_pool)
     caller, identity = _identity(wb)
     rows = [identity, _region(wb), _arn(wb)]
     if caller is None:
         names = ("subscription", "execution role", "quotas", "permissions")
         rows += [Check(name, "unknown", "not asked without an identity", "Sign in first.") for name in names]
     else:
-        rows += [_subscription(wb), _role(wb), *_quotas(wb, types), *permissions.ask(wb, caller)]
+        rows += [_subscription(wb), _role(wb), *_quotas(wb, types), *permission_checks(wb, caller)]
     return PreflightReport((*rows, *installed_versions()))
-
-
-def _default_pool(wb: Workbook) -> tuple[str, ...]:
-    return family_of(wb.model_package_arn or "").default_pool
 
 
 def _identity(wb: Workbook) -> tuple[str | None, Check]:
@@ -223,3 +224,25 @@ def _quotas(wb: Workbook, types: tuple[str, ...]) -> list[Check]:
         else:
             rows.append(Check(name, "yes", f"{value} instances"))
     return rows
+
+
+def permission_checks(wb: Workbook, caller_arn: str) -> list[Check]:
+    """Whether the caller has the actions that each step needs: one answer per step, or one where AWS would not say."""
+    if caller_arn.endswith(":root"):
+        return [Check("permissions", "yes", "the account's root user may do anything")]
+    try:
+        denied = permissions.denied_actions(wb, caller_arn)
+    except DgsmError as error:
+        fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
+        return [Check("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
+    return [_permission_check(step, actions, denied) for step, actions in permissions.ACTIONS.items()]
+
+
+def _permission_check(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> Check:
+    missing = [action for action in actions if action in denied]
+    if not missing:
+        return Check(f"permissions: {step}", "yes", f"{len(actions)} actions allowed")
+    is_outside = set(missing) <= permissions.NOT_IN_FULL_ACCESS
+    managed = "" if is_outside else " (AmazonSageMakerFullAccess covers most of them)"
+    listed = ", ".join(missing)
+    return Check(f"permissions: {step}", "no", f"not allowed: {listed}", f"Allow {listed}{managed}.")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.calls import pages
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
-
+from dgsm_helpers.errors import QuotaExceeded
+from dgsm_helpers.families import family_of
+from dgsm_helpers.session import Workbook
 
 KEPT = timedelta(hours=1)
 """How long a reading may be used again, in the workbook's time."""
@@ -60,3 +59,42 @@ def _read_quotas(wb: Workbook, instance_types: Sequence[str]) -> dict[str, int |
         if not missing:
             break
     return quotas
+
+
+@dataclass(frozen=True)
+class PoolChoice:
+    """A pool without the types that the account may not run; ``note`` says in one sentence what was dropped.
+
+    Types that Service Quotas does not list are kept.
+    """
+
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    note: str
+
+    def __str__(self) -> str:
+        return self.note
+
+
+def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None) -> PoolChoice:
+    """The pool without its zero-quota types, in the same order; default: the family's recommended pool.
+
+    One such type fails the whole CreateEndpoint: capacity falls back to the next type, quota does not.
+
+    Raises:
+        QuotaExceeded: every type has a quota of zero.
+        AccessDenied: quotas may not be read.
+    """
+    types = tuple(instance_types or family_of(wb.model_package_arn or "").default_pool)
+    quotas = endpoint_quotas(wb, types, at_least=1)
+    dropped = tuple(t for t in types if quotas[t] == 0)
+    kept = tuple(t for t in types if t not in dropped)
+    if not kept:
+        raise QuotaExceeded(
+            f"Every type of the pool has a quota of 0 in {wb.region}: {', '.join(types)}.",
+            hint=f'Request "{quota_name(types[0])}" in Service Quotas, or choose other types.',
+        )
+    note = "Every type of the pool has quota."
+    if dropped:
+        note = f"Dropped {', '.join(dropped)}: quota 0 in {wb.region}, which would fail the whole deployment."
+    return PoolChoice(kept, dropped, note)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.watch.metrics import (
@@ -16,9 +16,7 @@ from dgsm_helpers.aws.watch.metrics import (
     UTILISATION_NAMESPACE,
     variant_dimensions,
 )
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 CAPACITY_SHARE = 0.85
 """The manual says 80–90 % of measured capacity."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.tables import Table, html_table
 from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
@@ -16,9 +15,7 @@ from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES
 from dgsm_helpers.aws.doctor.gather import gather
 from dgsm_helpers.aws.doctor.policy_rules import POLICY_RULES
 from dgsm_helpers.aws.doctor.snapshot import Expected, Rule, RuleVerdict, Snapshot, unknown
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 __all__ = ["RULES", "Diagnosis", "Expected", "Finding", "RuleVerdict", "diagnose", "examine"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
@@ -22,9 +22,7 @@ from dgsm_helpers.aws.scaling.scaling_state import read_alarms, read_policy, rea
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, ERROR_METRICS, MINUTE_S, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity, read_activities
 from dgsm_helpers.errors import AccessDenied, InvalidInput, NotFound
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 WINDOW = timedelta(days=3)
 _SAMPLES_PER_MINUTE = 6

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from dgsm_helpers.aws.account.iam_actions import with_those_behind
+from dgsm_helpers.aws.account.permissions import with_those_behind
 from dgsm_helpers.aws.export.setup_export import plain
 from dgsm_helpers.aws.export.template_values import TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup

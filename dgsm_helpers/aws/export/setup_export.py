@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.export import boto3_script, cloudformation, shell_script, terraform
 from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text, parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 SCHEMA = 1
 

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.watch.logs import Known, Pattern, explain, group_name
 from dgsm_helpers.errors import InvalidInput, NotFound
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 __all__ = ["Known", "LogLine", "Tail", "explain", "instances", "tail"]
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgsm_helpers.session import Workbook
 
 INVOCATION_NAMESPACE = "AWS/SageMaker"
 UTILISATION_NAMESPACE = "/aws/sagemaker/Endpoints"

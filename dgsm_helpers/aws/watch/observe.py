@@ -15,11 +15,10 @@ from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, read_alarms
 from dgsm_helpers.aws.watch.metrics import Metrics, metrics
+from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgsm_helpers.session import Workbook
 
 __all__ = [
     "Metrics",

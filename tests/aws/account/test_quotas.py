@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 from kit.call_counter import counted_calls
 
-from dgsm_helpers.aws.account import preflight
-from dgsm_helpers.aws.account.quotas import KEPT, endpoint_quotas
+from dgsm_helpers.aws.account.quotas import KEPT, endpoint_quotas, without_zero_quota
 from dgsm_helpers.errors import QuotaExceeded
 
 TYPES = ("ml.g6.2xlarge", "ml.g5.2xlarge")
@@ -37,9 +36,9 @@ def test_a_quota_that_was_raised_is_seen_by_the_refusal_that_rests_on_it(workboo
     wb = workbook()
     operator.quota(wb, TYPES[0], 0)
     with pytest.raises(QuotaExceeded):
-        preflight.without_zero_quota(wb, TYPES[:1])
+        without_zero_quota(wb, TYPES[:1])
     operator.quota(wb, TYPES[0], 3)
-    assert preflight.without_zero_quota(wb, TYPES[:1]).kept == TYPES[:1]
+    assert without_zero_quota(wb, TYPES[:1]).kept == TYPES[:1]
     assert endpoint_quotas(wb, TYPES[:1], at_least=4) == {TYPES[0]: 3}
 
 
