@@ -25,7 +25,8 @@ from dgsm_helpers.aws.doctor import examine as doctor
 from dgsm_helpers.aws.doctor.snapshot import Expected
 from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.aws.watch import observe as observing
-from dgsm_helpers.aws.watch.container_logs import tail as log_tail
+from dgsm_helpers.aws.watch.logs import tail as log_tail
+from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.file_load import FileLoad
 from dgsm_helpers.load.transport.recordings import bundled_recording
@@ -103,7 +104,7 @@ def observe(wb: Workbook, began: datetime) -> Observation:
     Raises:
         NotFound: there is no such endpoint.
     """
-    metrics = observing.metrics(wb, began)
+    metrics = read_metrics(wb, began)
     activities = observing.activities(wb)
     return Observation(
         began=began,

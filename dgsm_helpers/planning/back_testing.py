@@ -11,7 +11,7 @@ import pandas as pd
 
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import finest_period_s
+from dgsm_helpers.aws.watch.metrics import finest_period_s, read_metrics
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, Calibration, read_model
@@ -67,7 +67,7 @@ def recorded_traffic(
     """
     end = end or wb.now() - timedelta(seconds=2 * METRIC_EVERY_S)
     start = start or wb.now() - TEN_SECOND_DATA + timedelta(seconds=60)
-    recorded = observe.metrics(wb, start, end, period_s=finest_period_s(wb.now() - start))
+    recorded = read_metrics(wb, start, end, period_s=finest_period_s(wb.now() - start))
     frame = recorded.concurrency
     # One sample per instance and interval: their sum is the variant's concurrency, averaged over a longer period.
     total = frame["concurrency_mean_streams"] * frame["samples_count"] / (recorded.period_s / METRIC_EVERY_S)

@@ -18,7 +18,6 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.alarm_history import times_in_alarm
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity
 from dgsm_helpers.planning.sources import METRIC_EVERY_S
@@ -58,7 +57,7 @@ def read_model(wb: Workbook) -> Calibration:
         source=source,
         alarms=recorded_alarms(alarms),
         activities=observe.read_activities(wb),
-        into_alarm_s=times_in_alarm(wb, [alarm.name for alarm in alarms]),
+        into_alarm_s=observe.times_in_alarm(wb, [alarm.name for alarm in alarms]),
         least_streams=_least_streams(wb, state.created),
     )
 

@@ -13,7 +13,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import Workbook, open_workbook
 from kit.waiting import AT_MOST_S, until
@@ -75,11 +75,11 @@ def set_desired(wb: Workbook, instances: int) -> None:
     )
 
 
-def streams_seen(wb: Workbook, count: float, since: datetime) -> observe.Metrics:
+def streams_seen(wb: Workbook, count: float, since: datetime) -> Metrics:
     """CloudWatch's metrics since then, once it has seen so many streams on one instance."""
 
-    def looked() -> observe.Metrics | None:
-        metrics = observe.metrics(wb, start=since)
+    def looked() -> Metrics | None:
+        metrics = read_metrics(wb, start=since)
         return metrics if metrics.concurrency["concurrency_max_streams"].max() >= count else None
 
     return until(looked, f"CloudWatch has seen {count:g} streams on one instance of {wb.resource_id}")
@@ -91,7 +91,7 @@ def let_beats_pass(wb: Workbook, seconds: float) -> None:
     end = begin + timedelta(seconds=seconds)
 
     def looked() -> bool:
-        seen = observe.metrics(wb, start=begin - timedelta(seconds=60)).concurrency.dropna()
+        seen = read_metrics(wb, start=begin - timedelta(seconds=60)).concurrency.dropna()
         return not seen.empty and seen.index[-1] >= end
 
     until(looked, f"{seconds:g} s of metrics of {wb.resource_id}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from dgsm_helpers.aws.account.permissions import with_those_behind
 from dgsm_helpers.aws.export.setup_export import plain
-from dgsm_helpers.aws.export.template_values import TemplateRef, Text, parametrised
+from dgsm_helpers.aws.export.template_values import parametrised, reference
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 from dgsm_helpers.errors import InvalidInput
@@ -140,7 +140,7 @@ def _schedule(minute: int, step: SetupCall, days: str, timezone: str) -> dict[st
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
             "Arn": f"arn:aws:scheduler:::aws-sdk:{_SDK_NAMES[step.service]}:{operation}",
-            "RoleArn": plain(Text((TemplateRef(SCHEDULER_ROLE),))),
+            "RoleArn": plain(reference(SCHEDULER_ROLE)),
             "Input": json.dumps(plain(step.request)),
         },
     }

@@ -251,7 +251,7 @@ def warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tupl
     """What to know before an update to ``types``: live streams that would be cut, quota for a second fleet."""
     warned = []
     variant = state.variant(wb.variant_name)
-    means = metrics.metrics(wb, last_s=_STREAMS_WITHIN_S).concurrency["concurrency_mean_streams"].dropna()
+    means = metrics.read_metrics(wb, last_s=_STREAMS_WITHIN_S).concurrency["concurrency_mean_streams"].dropna()
     streams = float(means.iloc[-1]) * variant.running if len(means) else 0.0
     if streams:
         warned.append(

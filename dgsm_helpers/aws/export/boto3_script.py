@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
+from dgsm_helpers.aws.export.template_values import Template, has_parameters, nested, only_parameter, written
 
 _NAMES = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling"}
 _INDENT = "    "
@@ -20,7 +20,7 @@ def script(template: Template) -> str:
     clients = [f'{_NAMES[service]} = boto3.client("{service}", region_name=AWS_REGION)' for service in services]
     blocks = ["\n".join(_head(template)), "\n".join(clients)]
     for step in template.steps:
-        arguments = [f"{_INDENT}{key}={_literal(value, 1)},\n" for key, value in step.request.items()]
+        arguments = [f"{_INDENT}{key}={nested(value, _scalar, _INDENT)},\n" for key, value in step.request.items()]
         blocks.append(f"{_NAMES[step.service]}.{xform_name(step.operation)}(\n{''.join(arguments)})")
         if step.operation == "CreateEndpoint":
             every = 'WaiterConfig={"Delay": 10, "MaxAttempts": 360}'
@@ -40,29 +40,19 @@ def _head(template: Template) -> Iterator[str]:
         yield f"{name} = {reader}  # {parameter.about}"
 
 
-def _literal(value: Any, depth: int) -> str:
-    if isinstance(value, Text):
-        return _string(value)
-    inner, outer = _INDENT * (depth + 1), _INDENT * depth
-    if isinstance(value, Mapping):
-        items = "".join(f"{inner}{_quoted(key)}: {_literal(item, depth + 1)},\n" for key, item in value.items())
-        return f"{{\n{items}{outer}}}"
-    if isinstance(value, list):
-        items = "".join(f"{inner}{_literal(item, depth + 1)},\n" for item in value)
-        return f"[\n{items}{outer}]"
-    return _quoted(value) if isinstance(value, str) else repr(value)
-
-
-def _string(text: Text) -> str:
-    if text.only_parameter:
-        return text.only_parameter.upper()
-    written = "".join(
-        f"{{{part.name.upper()}}}"
-        if isinstance(part, TemplateRef)
-        else _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}")
-        for part in text.parts
+def _scalar(value: Any) -> str:
+    if not isinstance(value, str):
+        return repr(value)
+    if name := only_parameter(value):
+        return name.upper()
+    if not has_parameters(value):
+        return _quoted(value)
+    text = written(
+        value,
+        parameter=lambda name: f"{{{name.upper()}}}",
+        literal=lambda part: _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}"),
     )
-    return f'f"{written}"'
+    return f'f"{text}"'
 
 
 def _quoted(text: str) -> str:

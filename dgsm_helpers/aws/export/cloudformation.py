@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
+from dgsm_helpers.aws.export.template_values import Template, has_parameters, only_parameter, strings_replaced, written
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 
@@ -32,7 +32,7 @@ def template(given: Template) -> str:
         },
         "Resources": {**hosting(given.steps), **_scaling(given.steps)},
     }
-    return json.dumps(content, indent=2, default=_function) + "\n"
+    return json.dumps(strings_replaced(content, _function), indent=2) + "\n"
 
 
 def camel(name: str) -> str:
@@ -43,7 +43,7 @@ def camel(name: str) -> str:
 def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     """The resources of models, endpoint config and endpoint."""
     resources: dict[str, Any] = {}
-    models: dict[Any, str] = {}
+    models: dict[str, str] = {}
     for step in steps:
         request = dict(step.request)
         if step.operation == "CreateModel":
@@ -61,7 +61,7 @@ def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     return resources
 
 
-def _variant(variant: Mapping[str, Any], models: Mapping[Any, str]) -> dict[str, Any]:
+def _variant(variant: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
     named = dict(variant)
     if "ModelName" in named:
         named["ModelName"] = _model(models[named["ModelName"]])
@@ -81,7 +81,7 @@ def _model(name: str) -> dict[str, Any]:
 
 def _scaling(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     resources: dict[str, Any] = {}
-    targets: dict[Any, str] = {}
+    targets: dict[str, str] = {}
     for step in steps:
         request = dict(step.request)
         if step.operation == "RegisterScalableTarget":
@@ -108,8 +108,9 @@ def _scaling(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     return resources
 
 
-def _function(text: Text) -> dict[str, str]:
-    if text.only_parameter:
-        return {"Ref": camel(text.only_parameter)}
-    parts = (f"${{{camel(p.name)}}}" if isinstance(p, TemplateRef) else p.replace("${", "${!") for p in text.parts)
-    return {"Fn::Sub": "".join(parts)}
+def _function(text: str) -> str | dict[str, str]:
+    if name := only_parameter(text):
+        return {"Ref": camel(name)}
+    if not has_parameters(text):
+        return text
+    return {"Fn::Sub": written(text, lambda name: f"${{{camel(name)}}}", lambda part: part.replace("${", "${!"))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgsm_helpers.aws.export import boto3_script, cloudformation, shell_script, terraform
-from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text, parametrised
+from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, parametrised, strings_replaced, written
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import Workbook
@@ -58,11 +58,7 @@ def _json(template: Template) -> str:
 
 def plain(value: Any) -> Any:
     """A request with its parameters as ``${name}``."""
-    if isinstance(value, Text):
-        return "".join(f"${{{part.name}}}" if isinstance(part, TemplateRef) else part for part in value.parts)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+    return strings_replaced(value, lambda text: written(text, lambda name: f"${{{name}}}"))
 
 
 FORMATS: Mapping[str, Callable[[Template], str]] = {

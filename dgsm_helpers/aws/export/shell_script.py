@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, TemplateRef, Text
+from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, has_parameters, written
 from dgsm_helpers.aws.scaling.policy import POLICY_FILE
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
@@ -76,27 +76,16 @@ def _by_options(step: SetupCall, request: Mapping[str, Any]) -> str:
 
 def _document(value: Any) -> str:
     """JSON within a here-document, where the shell puts the parameters in."""
-    return _escaped(_marked(value, indent=2), r"[\\$`]")
+    return _escaped(json.dumps(value, indent=2, ensure_ascii=False), r"[\\$`]")
 
 
 def _argument(value: Any) -> str:
-    text = _with_marks(value) if isinstance(value, Text) else value
-    text = str(text) if isinstance(text, (str, int, float)) else _marked(text)
-    return f'"{_escaped(text, _SPECIAL)}"' if _MARK.search(text) else shlex.quote(text)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f'"{_escaped(text, _SPECIAL)}"' if has_parameters(text) else shlex.quote(text)
 
 
 _SPECIAL = r'[\\$`"]'
-_MARK = re.compile("\ue000(.*?)\ue001")
-"""Where a parameter stands while the text around it is escaped: private-use characters, which no name of AWS's has."""
-
-
-def _marked(value: Any, *, indent: int | None = None) -> str:
-    return json.dumps(value, indent=indent, default=_with_marks, ensure_ascii=False)
-
-
-def _with_marks(text: Text) -> str:
-    return "".join(f"\ue000{part.name.upper()}\ue001" if isinstance(part, TemplateRef) else part for part in text.parts)
 
 
 def _escaped(text: str, special: str) -> str:
-    return _MARK.sub(r"${\1}", re.sub(special, lambda found: "\\" + found[0], text))
+    return written(text, lambda name: f"${{{name.upper()}}}", lambda part: re.sub(special, r"\\\g<0>", part))

@@ -1,14 +1,16 @@
 """What may not stand in an export as it is: values of one account, secrets, and the endpoint's own name.
 
-They become parameters. A string that holds some is a `Text`, which each format writes in its own way.
+They become parameters. Where a string holds some it is marked (`reference`), and each format writes it in its own way.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from botocore import xform_name
 
 from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 
@@ -20,26 +22,56 @@ _NAMED = {
 }
 
 
-@dataclass(frozen=True)
-class TemplateRef:
-    """A place where a parameter's value goes."""
-
-    name: str
+_MARK = re.compile("\ue000([^\ue001]*)\ue001")
+"""Where a parameter's value goes in a string: private-use characters, which no name of AWS's has."""
 
 
-@dataclass(frozen=True)
-class Text:
-    """A string with parameters in it."""
+def reference(name: str) -> str:
+    """A string that is the parameter's value and nothing else."""
+    return f"\ue000{name}\ue001"
 
-    parts: tuple[str | TemplateRef, ...]
 
-    @property
-    def only_parameter(self) -> str | None:
-        """The name of the parameter that is the whole string; None where there is more to it."""
-        match self.parts:
-            case (TemplateRef(name),):
-                return name
-        return None
+def only_parameter(text: str) -> str | None:
+    """The name of the parameter that is the whole string; None where there is more to it, or none in it."""
+    whole = _MARK.fullmatch(text)
+    return whole[1] if whole else None
+
+
+def has_parameters(text: str) -> bool:
+    """Whether parameters are in the string."""
+    return bool(_MARK.search(text))
+
+
+def written(text: str, parameter: Callable[[str], str], literal: Callable[[str], str] = str) -> str:
+    """The string with its parameters (by name) and what stands between them written in a format's own way."""
+    return "".join(parameter(part) if i % 2 else literal(part) for i, part in enumerate(_MARK.split(text)))
+
+
+def nested(
+    value: Any, scalar: Callable[[Any], str], indent: str, *, depth: int = 1, colon: str = ": ", comma: str = ","
+) -> str:
+    """Mappings and lists as a literal over several lines; ``scalar`` writes keys and what is neither of the two."""
+
+    def inside(item: Any) -> str:
+        return nested(item, scalar, indent, depth=depth + 1, colon=colon, comma=comma)
+
+    inner, outer = indent * (depth + 1), indent * depth
+    if isinstance(value, Mapping):
+        items = "".join(f"{inner}{scalar(key)}{colon}{inside(item)}{comma}\n" for key, item in value.items())
+        return f"{{\n{items}{outer}}}"
+    if isinstance(value, list):
+        items = "".join(f"{inner}{inside(item)},\n" for item in value)
+        return f"[\n{items}{outer}]"
+    return scalar(value)
+
+
+def strings_replaced(value: Any, replacement: Callable[[str], Any]) -> Any:
+    """The same tree with something else for each of its strings, keys aside."""
+    if isinstance(value, Mapping):
+        return {key: strings_replaced(item, replacement) for key, item in value.items()}
+    if isinstance(value, list):
+        return [strings_replaced(item, replacement) for item in value]
+    return replacement(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -81,7 +113,7 @@ class _Values:
         self.parameters: dict[str, TemplateParameter] = {}
 
     def replaced(self, value: Any, key: str = "", within: Mapping[str, Any] | None = None) -> Any:
-        """The same tree with `Text` where a parameter goes; ``key`` and ``within`` say where the value stands."""
+        """The same tree with a reference where a parameter goes; ``key`` and ``within`` say where the value stands."""
         if isinstance(value, Mapping):
             if key == "Environment":
                 return {name: self._variable(name, text) for name, text in value.items()}
@@ -90,7 +122,7 @@ class _Values:
             return [self.replaced(item, key, within) for item in value]
         return self._text(value, key, within or {}) if isinstance(value, str) else value
 
-    def _variable(self, name: str, text: str) -> str | Text:
+    def _variable(self, name: str, text: str) -> str:
         secret = bool(_SECRET.search(f"{name}={text}"))
         if not secret and not _OF_AN_ACCOUNT.search(text):
             return text
@@ -98,14 +130,14 @@ class _Values:
         about = f"value of the container's environment variable {name}"
         return self._parameter(text, f"environment_{name.lower()}", about, secret=secret)
 
-    def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str | Text:
+    def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str:
         if key in _NAMED:
             return self._parameter(text, *_NAMED[key])
         if _OF_AN_ACCOUNT.search(text) or key == "KmsKeyId":
-            return self._parameter(text, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower(), f"the value of {key}")
+            return self._parameter(text, xform_name(key), f"the value of {key}")
         return self._with_name(text, key, within)
 
-    def _with_name(self, text: str, key: str, within: Mapping[str, Any]) -> str | Text:
+    def _with_name(self, text: str, key: str, within: Mapping[str, Any]) -> str:
         name = self._endpoint_name
         here = {
             "EndpointName": text == name,
@@ -120,13 +152,12 @@ class _Values:
             return text
         # Not at its first occurrence: an endpoint may be called "endpoint".
         before = "endpoint/" if key == "ResourceId" else ""
-        after = text[len(before) + len(name) :]
-        return Text(tuple(part for part in (before, TemplateRef("endpoint_name"), after) if part))
+        return before + reference("endpoint_name") + text[len(before) + len(name) :]
 
-    def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> Text:
+    def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> str:
         known = next((p for p in self.parameters.values() if p.value == value), None)
         if known is None:
             taken = sum(other == name or other.startswith(f"{name}_") for other in self.parameters)
             unique = f"{name}_{taken + 1}" if name in self.parameters else name
             known = self.parameters[unique] = TemplateParameter(unique, about, secret=secret, value=value)
-        return Text((TemplateRef(known.name),))
+        return reference(known.name)

@@ -8,12 +8,13 @@ timeout (hashicorp/terraform-provider-aws issue 48469, open in autumn 2026).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from botocore import xform_name
+
 from dgsm_helpers.aws.export.cloudformation import hosting
-from dgsm_helpers.aws.export.template_values import Template, TemplateRef, Text
+from dgsm_helpers.aws.export.template_values import Template, nested, only_parameter, written
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 _INDENT = "  "
@@ -42,7 +43,7 @@ def configuration(given: Template) -> str:
     """The configuration as HCL."""
     blocks = [_head(given), *(_variable(p.name, p.about, p.default, p.secret) for p in given.parameters)]
     blocks.append(_stack(given))
-    targets: dict[Any, str] = {}
+    targets: dict[str, str] = {}
     counts: dict[str, int] = {}
     for step in given.steps:
         if step.operation in _TYPES:
@@ -95,7 +96,7 @@ def _stack(given: Template) -> str:
     )
 
 
-def _arguments(step: SetupCall, targets: Mapping[Any, str]) -> Iterator[str]:
+def _arguments(step: SetupCall, targets: Mapping[str, str]) -> Iterator[str]:
     request = dict(step.request)
     label = targets[request["ResourceId"]]
     if step.operation == "RegisterScalableTarget":
@@ -126,29 +127,20 @@ def _body(content: Mapping[str, Any], depth: int) -> Iterator[str]:
                 yield from _body(item, depth + 1)
                 yield f"{pad}}}\n"
         else:
-            yield f"{pad}{_RENAMED.get(key) or snake(key)} = {_value(value, depth)}\n"
-
-
-def snake(name: str) -> str:
-    """``MinCapacity`` as ``min_capacity``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+            yield f"{pad}{_RENAMED.get(key) or xform_name(key)} = {_value(value, depth)}\n"
 
 
 def _value(value: Any, depth: int) -> str:
-    inner, outer = _INDENT * (depth + 1), _INDENT * depth
-    if isinstance(value, Text):
-        if value.only_parameter:
-            return f"var.{value.only_parameter}"
-        parts = (f"${{var.{p.name}}}" if isinstance(p, TemplateRef) else _quoted(p)[1:-1] for p in value.parts)
-        return f'"{"".join(parts)}"'
-    if isinstance(value, Mapping):
-        items = "".join(f"{inner}{_quoted(key)} = {_value(item, depth + 1)}\n" for key, item in value.items())
-        return f"{{\n{items}{outer}}}"
-    if isinstance(value, list):
-        items = "".join(f"{inner}{_value(item, depth + 1)},\n" for item in value)
-        return f"[\n{items}{outer}]"
-    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+    return nested(value, _scalar, _INDENT, depth=depth, colon=" = ", comma="")
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")
+def _scalar(value: Any) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if name := only_parameter(value):
+        return f"var.{name}"
+    return f'"{written(value, lambda name: f"${{var.{name}}}", _escaped)}"'
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text)[1:-1].replace("${", "$${").replace("%{", "%%{")

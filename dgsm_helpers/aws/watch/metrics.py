@@ -104,7 +104,7 @@ def finest_period_s(age: timedelta) -> int:
     return next((period_s for limit, period_s in _RETENTION if age <= limit), _LONGEST_PERIOD_S)
 
 
-def metrics(
+def read_metrics(
     wb: Workbook,
     start: datetime | None = None,
     end: datetime | None = None,

@@ -14,27 +14,12 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, read_alarms
-from dgsm_helpers.aws.watch.metrics import Metrics, metrics
 from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Metrics",
-    "ScalingActivity",
-    "activities",
-    "activity_frame",
-    "alarm_states",
-    "alarms",
-    "described_alarms",
-    "history",
-    "instances",
-    "metrics",
-    "read_activities",
-    "since_created",
-    "story",
-]
+_MOST_CHANGES = 1000
 
 
 @dataclass(frozen=True)
@@ -78,6 +63,24 @@ def alarms(wb: Workbook) -> pd.DataFrame:
     """
     frame = _table(AlarmState, alarm_states(wb))
     return frame.drop(columns="metric").rename(columns={"threshold": "threshold_streams"})
+
+
+def times_in_alarm(wb: Workbook, alarm_names: Iterable[str]) -> dict[str, tuple[float, ...]]:
+    """When each alarm went into ALARM, in Unix seconds, ascending; of its newest 1,000 changes of state."""
+
+    def rows(name: str) -> Iterable[Mapping[str, Any]]:
+        changes = {"AlarmName": name, "HistoryItemType": "StateUpdate"}
+        return islice(pages(wb, "cloudwatch", "DescribeAlarmHistory", "AlarmHistoryItems", **changes), _MOST_CHANGES)
+
+    return {name: alarm_times(rows(name)) for name in alarm_names}
+
+
+def alarm_times(rows: Iterable[Mapping[str, Any]]) -> tuple[float, ...]:
+    """When an alarm went into ALARM, in Unix seconds, ascending, from DescribeAlarmHistory's ``AlarmHistoryItems``."""
+    changes = (row for row in rows if row.get("HistoryItemType") == "StateUpdate")
+    return tuple(
+        sorted(row["Timestamp"].timestamp() for row in changes if row.get("HistorySummary", "").endswith("to ALARM"))
+    )
 
 
 def read_activities(wb: Workbook, *, limit: int | None = None) -> tuple[ScalingActivity, ...]:

@@ -64,7 +64,7 @@ def usage(wb: Workbook, capacity_by_type: Mapping[str, float]) -> PoolUsage:
         capacity_by_type: streams that one instance of each type sustains (``weighted.capacities``).
     """
     counts = endpoint_state.status(wb).variant(wb.variant_name).instances_by_type
-    recent = metrics.metrics(wb, last_s=_WITHIN_S, frames=("concurrency", "by_type"))
+    recent = metrics.read_metrics(wb, last_s=_WITHIN_S, frames=("concurrency", "by_type"))
     rows = []
     for instance_type, capacity in capacity_by_type.items():
         count = counts.get(instance_type, 0)

@@ -40,7 +40,7 @@ def timeline(
     a mark (hollow: decided against) whose cause shows under the pointer.
 
     Args:
-        concurrency: ``concurrency_{min,mean,max}_streams`` by time (``observe.metrics(wb).concurrency``).
+        concurrency: ``concurrency_{min,mean,max}_streams`` by time (``read_metrics(wb).concurrency``).
         instances: ``desired_instances`` and ``running_instances`` by time (``observe.instances(wb)``).
         activities: ``started``, ``description``, ``cause``, ``status``, ``not_scaled_reasons``
             (``observe.activities(wb)``).
@@ -61,7 +61,7 @@ def timeline(
 
 
 def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
-    """p50 and p99 of FirstChunkLatency in ms, one sample per stream (``observe.metrics(wb).traffic``)."""
+    """p50 and p99 of FirstChunkLatency in ms, one sample per stream (``read_metrics(wb).traffic``)."""
     shown = traffic.dropna(subset=["first_chunk_p50_ms"])
     figure = go.Figure()
     for column, name, dash in (("first_chunk_p50_ms", "p50", "solid"), ("first_chunk_p99_ms", "p99", "dot")):

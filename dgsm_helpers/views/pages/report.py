@@ -13,6 +13,7 @@ from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
 
@@ -55,7 +56,7 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
         place=wb.place_in_full,
         snapshot=snapshot,
         diagnosis=examine.diagnose(snapshot),
-        metrics=observe.metrics(wb, start=start, frames=("concurrency",)),
+        metrics=read_metrics(wb, start=start, frames=("concurrency",)),
         running=observe.history(frame, snapshot.endpoint, variant, snapshot.variant.initial_count, now=now),
         activities=frame,
         policy_alarms=tuple(s for s in states if not s.name.startswith(operator_prefix)),

@@ -24,7 +24,7 @@ from dgsm_helpers.aws.core.tables import html_table
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.snapshot import Snapshot
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
-from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import Metrics
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
@@ -43,7 +43,7 @@ class ReportData:
     place: str
     snapshot: Snapshot
     diagnosis: examine.Diagnosis
-    metrics: observe.Metrics
+    metrics: Metrics
     running: pd.DataFrame
     activities: pd.DataFrame
     policy_alarms: tuple[AlarmState, ...]

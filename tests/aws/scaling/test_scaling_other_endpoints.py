@@ -15,6 +15,7 @@ from dgsm_helpers.aws.export.setup_export import export
 from dgsm_helpers.aws.scaling import registration, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.errors import UnsupportedFeature
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.recordings import bundled_recording
@@ -63,7 +64,7 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
         load.set(8)
         load.wait_open()
         endpoints.running(green, 3)
-        metrics = {wb.variant_name: observe.metrics(wb, start=begin) for wb in (blue, green)}
+        metrics = {wb.variant_name: read_metrics(wb, start=begin) for wb in (blue, green)}
     seen = {name: found.concurrency["concurrency_max_streams"].max() for name, found in metrics.items()}
     # On a busy machine the fleet grows before the last of them has opened: no instance need ever have had all.
     assert seen["Blue"] == 0
@@ -88,7 +89,7 @@ def test_endpoint_that_takes_files_only_is_scaled_by_its_files(workbook):
     assert all(invoke.transcript_of(answer) for answer in answers)
 
     def counted():
-        found = observe.metrics(wb, start=begin)
+        found = read_metrics(wb, start=begin)
         return found if found.traffic["invocations_count"].sum() >= 24 else None
 
     metrics = until(counted, "every file is counted")

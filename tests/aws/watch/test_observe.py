@@ -11,6 +11,7 @@ from kit.waiting import until
 
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
 from dgsm_helpers.load.transport.background_load import Load
 
 STREAMS = 12
@@ -21,7 +22,7 @@ class Watched:
     """What was seen of an endpoint that 12 streams had to themselves, and then of its scaling out to a target of 5."""
 
     policy_name: str
-    before: observe.Metrics
+    before: Metrics
     alarms: pd.DataFrame
     activities: pd.DataFrame
     instances: pd.DataFrame
@@ -37,7 +38,7 @@ def watched(deployed):
         load.wait_open()
         # The policy comes when one instance has been seen with all of them: a busy machine opens them slowly.
         endpoints.streams_seen(deployed, STREAMS, begin)
-        before = until(lambda: whole(observe.metrics(deployed, start=begin)), "metrics by type and by minute")
+        before = until(lambda: whole(read_metrics(deployed, start=begin)), "metrics by type and by minute")
         registration.apply(deployed)
         until(lambda: "Successful" in set(observe.activities(deployed)["status"]), "a scale-out has succeeded")
         endpoints.running(deployed, 3)
@@ -106,4 +107,4 @@ def test_instances_went_from_one_to_three(watched):
 
 def test_a_window_may_begin_at_a_time_that_aws_answered_in_the_machines_zone(deployed):
     created = deployed.client("sagemaker").describe_endpoint(EndpointName=deployed.endpoint_name)["CreationTime"]
-    assert str(observe.metrics(deployed, start=created).concurrency.index.tz) == "UTC"
+    assert str(read_metrics(deployed, start=created).concurrency.index.tz) == "UTC"

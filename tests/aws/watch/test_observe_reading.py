@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, SeriesQuery, finest_period_s, read
+from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, SeriesQuery, finest_period_s, read, read_metrics
 from dgsm_helpers.errors import InvalidInput
 
 START = datetime(2026, 11, 24, 11, 45, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_window_becomes_frames_with_gaps_and_units(scripted):
         _result("m17", points),
     ]
     s.answers("cloudwatch", "get_metric_data", {"MetricDataResults": results})
-    found = observe.metrics(s.wb)
+    found = read_metrics(s.wb)
     assert found.period_s == 10
     assert len(found.concurrency) == 90
     assert found.concurrency["concurrency_max_streams"].tolist()[:2] == pytest.approx([float("nan"), 3.0], nan_ok=True)
@@ -111,7 +111,7 @@ def test_window_becomes_frames_with_gaps_and_units(scripted):
 )
 def test_windows_that_cannot_be_answered_are_refused(scripted, window, text):
     with pytest.raises(InvalidInput, match=text):
-        observe.metrics(scripted().wb, **window)
+        read_metrics(scripted().wb, **window)
 
 
 def _activity(minute: int, **given):
@@ -209,3 +209,22 @@ def test_activities_of_a_deleted_endpoint_of_the_same_name_made_none_of_its_inst
     frame = observe.instances(s.wb)
     assert frame["desired_instances"].tolist() == [1, 2, 2]
     assert frame["running_instances"].tolist() == [1, 1, 1]
+
+
+def change(second, summary, kind="StateUpdate"):
+    return {
+        "AlarmName": "high",
+        "Timestamp": datetime.fromtimestamp(second, UTC),
+        "HistoryItemType": kind,
+        "HistorySummary": summary,
+    }
+
+
+def test_alarm_history_tells_when_an_alarm_went_off():
+    rows = [
+        change(30, "Alarm updated from OK to ALARM"),
+        change(20, "Alarm updated from ALARM to OK"),
+        change(10, "Alarm updated from INSUFFICIENT_DATA to ALARM"),
+        change(40, "Successfully executed action x to ALARM", kind="Action"),
+    ]
+    assert observe.alarm_times(rows) == (10.0, 30.0)

@@ -12,7 +12,7 @@ from kit.waiting import until
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.errors import CredentialsProblem, NotFound
 from dgsm_helpers.views.feed import OVERLAP, Feed
 from dgsm_helpers.views.live_state import points
@@ -102,7 +102,7 @@ def test_what_is_kept_equals_what_cloudwatch_answers_at_once(scaling_endpoint):
     *_, former = feed.states()
     while (state := feed.state()).concurrency[-1][0] < former.concurrency[-1][0] + 60:
         pass
-    whole = observe.metrics(scaling_endpoint, start=former.now - timedelta(seconds=900), end=former.now)
+    whole = read_metrics(scaling_endpoint, start=former.now - timedelta(seconds=900), end=former.now)
     frame = whole.concurrency.dropna()
     expected = {time.timestamp(): row["concurrency_mean_streams"] for time, row in frame.iterrows()}
     assert expected

@@ -13,6 +13,7 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan, invoke
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
+from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.views.feed import Feed
@@ -91,7 +92,7 @@ def test_an_endpoint_that_takes_files_shows_the_latency_of_whole_files(workbook)
     assert state.latency_of == "whole files" and state.latency[-1][1] > 0
     assert "whole files, ms" in live_html(state) and "whole files  p50" in live_text(state)
     assert max(p[3] for p in state.concurrency) > 0
-    metrics = observe.metrics(wb, last_s=1800)
+    metrics = read_metrics(wb, last_s=1800)
     timeline.timeline(
         metrics.concurrency, observe.instances(wb), observe.activities(wb), target_value=5, origin="this test"
     )

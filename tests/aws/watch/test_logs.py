@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from dgsm_helpers.aws.watch import container_logs
-from dgsm_helpers.aws.watch.logs import PATTERNS, Known, explain
+from dgsm_helpers.aws.watch.logs import PATTERNS, Known, explain, tail
 from dgsm_helpers.errors import InvalidInput, NotFound
 
 LONG_AGO_S = 1e7
@@ -34,50 +33,50 @@ def written(workbook):
 
 
 def test_all_instances_are_read_together_in_order_of_time(written):
-    tail = container_logs.tail(written, last_s=LONG_AGO_S)
-    assert [line.instance for line in tail.lines] == ["i-a", "i-b"] * 3
-    assert tail.instances == ("i-a", "i-b")
+    newest = tail(written, last_s=LONG_AGO_S)
+    assert [line.instance for line in newest.lines] == ["i-a", "i-b"] * 3
+    assert newest.instances == ("i-a", "i-b")
 
 
 def test_only_the_newest_lines_are_kept(written):
-    tail = container_logs.tail(written, last_s=LONG_AGO_S, lines=2)
-    assert [line.message for line in tail.lines] == ["ERROR something odd", "WARNING DEEPGRAM_ENGINE_01 skipped"]
+    newest = tail(written, last_s=LONG_AGO_S, lines=2)
+    assert [line.message for line in newest.lines] == ["ERROR something odd", "WARNING DEEPGRAM_ENGINE_01 skipped"]
 
 
 def test_one_instance_is_read_alone(written):
-    tail = container_logs.tail(written, instance="i-b", last_s=LONG_AGO_S, lines=2)
-    assert [line.message.split()[0] for line in tail.lines] == ["panicked", "WARNING"]
+    newest = tail(written, instance="i-b", last_s=LONG_AGO_S, lines=2)
+    assert [line.message.split()[0] for line in newest.lines] == ["panicked", "WARNING"]
 
 
 def test_known_lines_are_explained_with_what_to_do(written):
-    tail = container_logs.tail(written, last_s=LONG_AGO_S)
-    assert [line.pattern.meaning for line in tail.problems] == [
+    newest = tail(written, last_s=LONG_AGO_S)
+    assert [line.pattern.meaning for line in newest.problems] == [
         "the engine crashed",
         "the container logged an error",
     ]
-    assert "1 × the engine crashed. Send the lines" in str(tail)
-    assert "still starting" in tail._repr_html_()
+    assert "1 × the engine crashed. Send the lines" in str(newest)
+    assert "still starting" in newest._repr_html_()
 
 
 def test_lines_are_searched_for(written):
-    tail = container_logs.tail(written, last_s=LONG_AGO_S, containing="ready")
-    assert [line.message for line in tail.lines] == ["Deepgram Engine is ready"]
+    newest = tail(written, last_s=LONG_AGO_S, containing="ready")
+    assert [line.message for line in newest.lines] == ["Deepgram Engine is ready"]
 
 
 def test_an_unknown_instance_is_answered_with_those_there_are(written):
     with pytest.raises(NotFound, match="i-a"):
-        container_logs.tail(written, instance="i-z")
+        tail(written, instance="i-z")
 
 
 def test_no_log_group_means_that_no_container_started(workbook):
     with pytest.raises(NotFound, match="first container starts"):
-        container_logs.tail(workbook(endpoint_name="never-made"))
+        tail(workbook(endpoint_name="never-made"))
 
 
 @pytest.mark.parametrize("lines", [0, 10_001])
 def test_a_count_out_of_range_is_refused(written, lines):
     with pytest.raises(InvalidInput):
-        container_logs.tail(written, lines=lines)
+        tail(written, lines=lines)
 
 
 def test_every_page_of_one_instance_is_read_until_the_token_repeats(scripted):
@@ -91,8 +90,8 @@ def test_every_page_of_one_instance_is_read_until_the_token_repeats(scripted):
 
     for times, token in (((5, 6), "b1"), ((3, 4), "b2"), ((), "b2")):
         script.answers("logs", "get_log_events", page(times, token))
-    tail = container_logs.tail(script.wb, instance="i-a", last_s=60)
-    assert [line.message for line in tail.lines] == ["line 3", "line 4", "line 5", "line 6"]
+    newest = tail(script.wb, instance="i-a", last_s=60)
+    assert [line.message for line in newest.lines] == ["line 3", "line 4", "line 5", "line 6"]
 
 
 def test_every_page_of_all_instances_is_read(scripted):
@@ -100,7 +99,7 @@ def test_every_page_of_all_instances_is_read(scripted):
     event = {"logStreamName": "AllTraffic/i-a", "message": "x"}
     script.answers("logs", "filter_log_events", {"events": [{**event, "timestamp": 1}], "nextToken": "t"})
     script.answers("logs", "filter_log_events", {"events": [{**event, "timestamp": 2}]})
-    assert len(container_logs.tail(script.wb).lines) == 2
+    assert len(tail(script.wb).lines) == 2
 
 
 @pytest.mark.parametrize(
