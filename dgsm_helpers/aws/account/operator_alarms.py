@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgsm_helpers import state as evidence
-from dgsm_helpers.aws.account.dashboard import dashboard_body
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
-from dgsm_helpers.aws.account.recommended_alarms import AccountAlarm, gpus_of, recommended
+from dgsm_helpers.aws.account.recommended import AccountAlarm, dashboard_body, gpus_of, recommended
 from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
@@ -160,9 +159,7 @@ def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     # An alarm's ARN differs from another's in its name only.
     policy_alarms = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]
     body = dashboard_body(
-        endpoint_name=wb.endpoint_name,
-        variant_name=wb.variant_name,
-        region=wb.region,
+        wb,
         target_value=min(targets, default=None),
         knee=knee,
         alarm_arns=sorted(own) + policy_alarms,

@@ -10,7 +10,7 @@ from typing import Any
 
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
-from dgsm_helpers.aws.account.recommended_alarms import alarm_names
+from dgsm_helpers.aws.account.recommended import alarm_names
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.money import prices_of
 from dgsm_helpers.aws.doctor.snapshot import Expected, PolicyAlarm, Snapshot, TrafficSnapshot

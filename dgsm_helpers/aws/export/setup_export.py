@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgsm_helpers.aws.export import boto3_script, cloudformation, shell_script, terraform
+from dgsm_helpers.aws.export import cloudformation, scripts, terraform
 from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, parametrised, strings_replaced, written
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.errors import InvalidInput
@@ -62,8 +62,8 @@ def plain(value: Any) -> Any:
 
 
 FORMATS: Mapping[str, Callable[[Template], str]] = {
-    "cli": shell_script.script,
-    "boto3": boto3_script.script,
+    "cli": scripts.shell_script,
+    "boto3": scripts.python_script,
     "cloudformation": cloudformation.template,
     "terraform": terraform.configuration,
     "json": _json,

@@ -18,7 +18,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from dgsm_helpers.aws.account.recommended_alarms import threshold_text
+from dgsm_helpers.aws.account.recommended import threshold_text
 from dgsm_helpers.aws.core.money import cost_so_far
 from dgsm_helpers.aws.core.tables import html_table
 from dgsm_helpers.aws.doctor import examine

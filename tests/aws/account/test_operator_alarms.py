@@ -8,7 +8,7 @@ import pytest
 from kit.doctor_snapshots import evidence
 
 from dgsm_helpers.aws.account import deletion, operator_alarms
-from dgsm_helpers.aws.account.recommended_alarms import gpus_of, recommended
+from dgsm_helpers.aws.account.recommended import gpus_of, recommended
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe

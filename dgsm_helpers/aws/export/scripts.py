@@ -1,4 +1,7 @@
-"""An export as a shell script of AWS CLI commands, the scaling part in the guide's own form."""
+"""An export as a script of calls: AWS CLI commands, the scaling part in the guide's own form, or Python with boto3.
+
+Parameters come from the environment.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,27 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.template_values import Template, TemplateParameter, has_parameters, written
+from dgsm_helpers.aws.export.template_values import (
+    Template,
+    TemplateParameter,
+    has_parameters,
+    nested,
+    only_parameter,
+    written,
+)
 from dgsm_helpers.aws.scaling.policy import POLICY_FILE
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
+_CLIENTS = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling"}
+_INDENT = "    "
+_SPECIAL = r'[\\$`"]'
+"""Characters that the shell reads within double quotes."""
 _CONFIGURATIONS = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")
 
 
-def script(template: Template) -> str:
-    """A POSIX shell script; parameters come from the environment, the policy goes by way of scaling-policy.json."""
-    blocks = ["\n".join(_head(template))]
+def shell_script(template: Template) -> str:
+    """A POSIX shell script; the policy goes by way of scaling-policy.json."""
+    blocks = ["\n".join(_shell_head(template))]
     policies = 0
     for step in template.steps:
         if step.operation == "PutScalingPolicy":
@@ -36,7 +50,7 @@ def script(template: Template) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _head(template: Template) -> Iterator[str]:
+def _shell_head(template: Template) -> Iterator[str]:
     yield "#!/bin/sh"
     yield f"# Makes the endpoint {template.endpoint_name} again, with its scaling. Written by `dgsm export`."
     yield "# Parameters are environment variables:"
@@ -84,8 +98,51 @@ def _argument(value: Any) -> str:
     return f'"{_escaped(text, _SPECIAL)}"' if has_parameters(text) else shlex.quote(text)
 
 
-_SPECIAL = r'[\\$`"]'
-
-
 def _escaped(text: str, special: str) -> str:
     return written(text, lambda name: f"${{{name.upper()}}}", lambda part: re.sub(special, r"\\\g<0>", part))
+
+
+def python_script(template: Template) -> str:
+    """A Python script of boto3 calls."""
+    services = dict.fromkeys(step.service for step in template.steps)
+    clients = [f'{_CLIENTS[service]} = boto3.client("{service}", region_name=AWS_REGION)' for service in services]
+    blocks = ["\n".join(_python_head(template)), "\n".join(clients)]
+    for step in template.steps:
+        arguments = [f"{_INDENT}{key}={nested(value, _scalar, _INDENT)},\n" for key, value in step.request.items()]
+        blocks.append(f"{_CLIENTS[step.service]}.{xform_name(step.operation)}(\n{''.join(arguments)})")
+        if step.operation == "CreateEndpoint":
+            every = 'WaiterConfig={"Delay": 10, "MaxAttempts": 360}'
+            blocks.append(f'sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT_NAME, {every})')
+    return "\n\n".join(blocks) + "\n"
+
+
+def _python_head(template: Template) -> Iterator[str]:
+    yield f'"""Makes the endpoint {template.endpoint_name} again, with its scaling. Written by `dgsm export`."""\n'
+    yield from (f"# {note}" for note in template.notes)
+    yield "import os\n\nimport boto3\n"
+    yield f'AWS_REGION = os.environ.get("AWS_REGION", "{template.region}")'
+    for parameter in template.parameters:
+        name = parameter.name.upper()
+        default = parameter.default
+        reader = f'os.environ["{name}"]' if default is None else f'os.environ.get("{name}", "{default}")'
+        yield f"{name} = {reader}  # {parameter.about}"
+
+
+def _scalar(value: Any) -> str:
+    if not isinstance(value, str):
+        return repr(value)
+    if name := only_parameter(value):
+        return name.upper()
+    if not has_parameters(value):
+        return _quoted(value)
+    text = written(
+        value,
+        parameter=lambda name: f"{{{name.upper()}}}",
+        literal=lambda part: _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}"),
+    )
+    return f'f"{text}"'
+
+
+def _quoted(text: str) -> str:
+    # JSON's escapes are Python's too, and its quotes are those that formatters want.
+    return json.dumps(text, ensure_ascii=False)

@@ -1,21 +1,19 @@
-"""The alarms that Deepgram's manual recommends for an endpoint, as values with the numbers of this one. Pure.
+"""The alarms and the dashboard that Deepgram's manual recommends, as values with the numbers of this endpoint. Pure.
 
 Source: Deepgram, observability-sagemaker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from importlib.resources import files
+from typing import Any
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
-from dgsm_helpers.aws.watch.metrics import (
-    CONCURRENCY,
-    INVOCATION_NAMESPACE,
-    UTILISATION_NAMESPACE,
-    variant_dimensions,
-)
+from dgsm_helpers.aws.watch.metrics import variant_dimensions
 from dgsm_helpers.session import Workbook
 
 CAPACITY_SHARE = 0.85
@@ -32,40 +30,10 @@ _LEAST_FIRST_CHUNK_MS = 1000.0
 _GPUS = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
 """GPUs by size, of the g5, g6 and g6e types; the smaller sizes and 16xlarge have one."""
 
-
-class _Rule(NamedTuple):
-    namespace: str
-    metric: str
-    statistic: str
-    period_s: int
-    periods: int
-    comparison: str
-    missing_data: str
-
-    def to_request(self) -> dict[str, Any]:
-        kind = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
-        return {
-            "Namespace": self.namespace,
-            "MetricName": self.metric,
-            kind: self.statistic,
-            "Period": self.period_s,
-            "EvaluationPeriods": self.periods,
-            "DatapointsToAlarm": self.periods,
-            "ComparisonOperator": self.comparison,
-            "TreatMissingData": self.missing_data,
-        }
-
-
-_ABOVE, _AT_LEAST = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
-_RULES = {
-    # Its metric is there while an instance serves, so that its absence is a state of its own.
-    "concurrency-near-capacity": _Rule(INVOCATION_NAMESPACE, CONCURRENCY, "Maximum", 60, 3, _AT_LEAST, "missing"),
-    "errors-5xx": _Rule(INVOCATION_NAMESPACE, "Invocation5XXErrors", "Sum", 300, 2, _AT_LEAST, "notBreaching"),
-    # Its metric has one sample per stream: minutes without new streams are normal.
-    "first-chunk-p99": _Rule(INVOCATION_NAMESPACE, "FirstChunkLatency", "p99", 60, 3, _ABOVE, "notBreaching"),
-    "gpu-utilisation": _Rule(UTILISATION_NAMESPACE, "GPUUtilization", "Average", 300, 3, _AT_LEAST, "missing"),
-}
-"""What does not depend on the endpoint, by the end of the alarm's name."""
+_TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "recommended_monitoring.toml").read_text(encoding="utf-8"))
+_ALARMS: Mapping[str, Mapping[str, Any]] = _TABLE["alarms"]
+_WIDTH, _HEIGHT = 12, 6
+"""Of a graph in the dashboard, whose whole width is 24."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +62,7 @@ class AccountAlarm:
 
 def alarm_names(wb: Workbook) -> tuple[str, ...]:
     """The names of the recommended alarms of the workbook's endpoint."""
-    return tuple(f"{alarm_prefix(wb)}{short}" for short in _RULES)
+    return tuple(f"{alarm_prefix(wb)}{short}" for short in _ALARMS)
 
 
 def recommended(
@@ -149,11 +117,38 @@ def recommended(
             "Dimensions": dimensions,
             "AlarmActions": actions,
             "OKActions": actions,
-            **_RULES[short].to_request(),
+            **_ALARMS[short],
             "Threshold": threshold,
         }
         alarms.append(AccountAlarm(request, why))
     return tuple(alarms)
+
+
+def dashboard_body(wb: Workbook, *, target_value: float | None, knee: int, alarm_arns: Sequence[str]) -> str:
+    """DashboardBody: concurrency against target and capacity, latency, errors, utilisation, and the alarms' states.
+
+    Args:
+        target_value, knee: lines in the concurrency graph; None leaves the target out.
+        alarm_arns: alarms whose states are shown.
+    """
+    dimensions = [text for pair in variant_dimensions(wb) for text in pair]
+    levels = [("TargetValue", target_value), ("measured capacity of one instance", knee)]
+    annotations = [{"label": label, "value": value} for label, value in levels if value is not None]
+    widgets: list[dict[str, Any]] = []
+    for number, graph in enumerate(_TABLE["graphs"]):
+        metrics = [
+            [graph["namespace"], metric, *dimensions, {"stat": stat, "period": 60, "label": label}]
+            for metric, stat, label in graph["lines"]
+        ]
+        properties = {"title": graph["title"], "region": wb.region, "view": "timeSeries", "metrics": metrics}
+        place = {"x": _WIDTH * (number % 2), "y": _HEIGHT * (number // 2), "width": _WIDTH, "height": _HEIGHT}
+        widgets.append({"type": "metric", **place, "properties": {**properties, **graph.get("properties", {})}})
+    widgets[0]["properties"]["annotations"] = {"horizontal": annotations}
+    if alarm_arns:
+        states = {"title": "Alarms", "alarms": list(alarm_arns)}
+        below = _HEIGHT * ((len(widgets) + 1) // 2)
+        widgets.append({"type": "alarm", "x": 0, "y": below, "width": 24, "height": 3, "properties": states})
+    return json.dumps({"widgets": widgets}, sort_keys=True)
 
 
 def threshold_text(metric: str, threshold: float) -> str:
