@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from dgsm_helpers.aws.core.money import fleet_usd_per_hour
@@ -215,21 +216,6 @@ class Rule:
     needs: tuple[str, ...] = ()
 
 
-def ok(evidence: str) -> RuleAnswer:
-    """All is well."""
-    return RuleAnswer(RuleVerdict.OK, evidence)
-
-
-def unknown(evidence: str, fix: str) -> RuleAnswer:
-    """It cannot be told; ``fix`` says how it could."""
-    return RuleAnswer(RuleVerdict.UNKNOWN, evidence, fix)
-
-
-def warn(evidence: str, fix: str) -> RuleAnswer:
-    """Better changed."""
-    return RuleAnswer(RuleVerdict.WARN, evidence, fix)
-
-
-def stop(evidence: str, fix: str) -> RuleAnswer:
-    """To be changed now."""
-    return RuleAnswer(RuleVerdict.STOP, evidence, fix)
+ok = partial(RuleAnswer, RuleVerdict.OK)
+unknown, warn, stop = (partial(RuleAnswer, v) for v in (RuleVerdict.UNKNOWN, RuleVerdict.WARN, RuleVerdict.STOP))
+"""The answers by their verdict: each takes the values it rests on and what to do, ``ok`` the values alone."""

@@ -13,6 +13,9 @@ from typing import Any
 from dgsm_helpers.aws.export.template_values import Template, has_parameters, only_parameter, strings_replaced, written
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
+TARGET_KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+"""How a call names its scalable target."""
+
 
 def template(given: Template) -> str:
     """The template as JSON."""
@@ -40,6 +43,11 @@ def camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
+def numbered(name: str, number: int, separator: str = "") -> str:
+    """The name of the first, the name with its number of every later one."""
+    return name if number == 1 else f"{name}{separator}{number}"
+
+
 def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     """The resources of models, endpoint config and endpoint."""
     resources: dict[str, Any] = {}
@@ -47,7 +55,7 @@ def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     for step in steps:
         request = dict(step.request)
         if step.operation == "CreateModel":
-            name = models[request.pop("ModelName")] = f"Model{len(models) + 1}" if models else "Model"
+            name = models[request.pop("ModelName")] = numbered("Model", len(models) + 1)
             resources[name] = {"Type": "AWS::SageMaker::Model", "Properties": request}
         elif step.operation == "CreateEndpointConfig":
             del request["EndpointConfigName"]
@@ -82,29 +90,25 @@ def _model(name: str) -> dict[str, Any]:
 def _scaling(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     targets: dict[str, str] = {}
+    policies = 0
     for step in steps:
         request = dict(step.request)
         if step.operation == "RegisterScalableTarget":
-            name = targets[request["ResourceId"]] = f"Target{len(targets) + 1}" if targets else "Target"
+            name = targets[request["ResourceId"]] = numbered("Target", len(targets) + 1)
             if "Tags" in request:
                 request["Tags"] = [{"Key": key, "Value": value} for key, value in request["Tags"].items()]
-            resources[name] = {
-                "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
-                "DependsOn": "Endpoint",
-                "Properties": request,
-            }
-        elif step.operation == "PutScalingPolicy":
-            on = {"ScalingTargetId": {"Ref": targets[request["ResourceId"]]}}
-            for key in ("ServiceNamespace", "ResourceId", "ScalableDimension"):
-                del request[key]
-            number = sum(r["Type"].endswith("ScalingPolicy") for r in resources.values()) + 1
-            name = "Policy" if number == 1 else f"Policy{number}"
-            resources[name] = {"Type": "AWS::ApplicationAutoScaling::ScalingPolicy", "Properties": {**request, **on}}
-        elif step.operation == "PutScheduledAction":
-            properties = resources[targets[request["ResourceId"]]]["Properties"]
-            for key in ("ServiceNamespace", "ResourceId", "ScalableDimension"):
-                del request[key]
-            properties.setdefault("ScheduledActions", []).append(request)
+            target = {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "DependsOn": "Endpoint"}
+            resources[name] = {**target, "Properties": request}
+        elif step.operation in ("PutScalingPolicy", "PutScheduledAction"):
+            name = targets[request["ResourceId"]]
+            own = {key: value for key, value in request.items() if key not in TARGET_KEYS}
+            if step.operation == "PutScheduledAction":
+                resources[name]["Properties"].setdefault("ScheduledActions", []).append(own)
+            else:
+                policies += 1
+                properties = {**own, "ScalingTargetId": {"Ref": name}}
+                policy = {"Type": "AWS::ApplicationAutoScaling::ScalingPolicy", "Properties": properties}
+                resources[numbered("Policy", policies)] = policy
     return resources
 
 

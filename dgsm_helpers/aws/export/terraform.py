@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.export.cloudformation import hosting
+from dgsm_helpers.aws.export.cloudformation import TARGET_KEYS, hosting, numbered
 from dgsm_helpers.aws.export.template_values import Template, nested, only_parameter, written
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
@@ -49,7 +49,7 @@ def configuration(given: Template) -> str:
         if step.operation in _TYPES:
             kind, name = _TYPES[step.operation]
             counts[name] = counts.get(name, 0) + 1
-            label = name if counts[name] == 1 else f"{name}_{counts[name]}"
+            label = numbered(name, counts[name], "_")
             if step.operation == "RegisterScalableTarget":
                 targets[step.request["ResourceId"]] = label
             lines = [*_arguments(step, targets)]
@@ -103,12 +103,9 @@ def _arguments(step: SetupCall, targets: Mapping[str, str]) -> Iterator[str]:
         yield from _body(request, 1)
         yield f"{_INDENT}depends_on = [aws_cloudformation_stack.endpoint]\n"
         return
-    for key, attribute in (
-        ("ServiceNamespace", "service_namespace"),
-        ("ResourceId", "resource_id"),
-        ("ScalableDimension", "scalable_dimension"),
-    ):
+    for key in TARGET_KEYS:
         del request[key]
+        attribute = xform_name(key)
         yield f"{_INDENT}{attribute} = aws_appautoscaling_target.{label}.{attribute}\n"
     yield from _body(request, 1)
 

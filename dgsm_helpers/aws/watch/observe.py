@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CHANGES = 1000
+_TRIGGERS = {"monitor alarm": "alarm", "scheduled action": "schedule", "capacity was set": "bounds"}
+"""What made an activity begin, by words of its cause."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _activity(raw: Mapping[str, Any]) -> ScalingActivity:
         duration_s=None if ended is None else (ended - raw["StartTime"]).total_seconds(),
         status=raw["StatusCode"],
         desired_instances=int(count[1]) if count else None,
-        trigger=_trigger(cause),
+        trigger=next((trigger for words, trigger in _TRIGGERS.items() if words in cause.lower()), ""),
         alarm_side=side[1].lower() if side else "",
         policy=alarm[2] if alarm else "",
         not_scaled_reasons=tuple(reason["Code"] for reason in raw.get("NotScaledReasons") or ()),
@@ -222,14 +224,3 @@ def _activity(raw: Mapping[str, Any]) -> ScalingActivity:
         cause=cause,
         message=raw.get("StatusMessage", ""),
     )
-
-
-def _trigger(cause: str) -> str:
-    for pattern, trigger in (
-        ("monitor alarm", "alarm"),
-        ("scheduled action", "schedule"),
-        ("capacity was set", "bounds"),
-    ):
-        if pattern in cause.lower():
-            return trigger
-    return ""
