@@ -175,13 +175,13 @@ def test_the_endpoints_metrics_are_there_and_listed_once(boto, endpoint, client)
     dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
 
     def invocations() -> float:
-        now = datetime.now(UTC) + timedelta(days=1)
+        now = datetime.now(UTC)  # local time is ahead of it, by days in a long run
         points = cloudwatch.get_metric_statistics(
             Namespace="AWS/SageMaker",
             MetricName="Invocations",
             Dimensions=dimensions[::-1],
-            StartTime=now - timedelta(days=2),
-            EndTime=now,
+            StartTime=now - timedelta(days=1),
+            EndTime=now + timedelta(days=50),
             Period=3600,
             Statistics=["Sum"],
         )["Datapoints"]

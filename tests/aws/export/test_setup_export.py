@@ -326,15 +326,15 @@ def _alarms(wb):
 
 def test_export_leaves_out_a_scheduled_action_that_is_over_and_says_so(unusual):
     on = {**ON_VARIANT, "ResourceId": "endpoint/endpoint/variant/Blue"}
-    soon = f"at({unusual.now() + timedelta(hours=10):%Y-%m-%dT%H:%M:%S})"
-    tomorrow_s = (unusual.now() + timedelta(days=1)).timestamp()
-    tomorrow = replace(unusual, now_s=lambda: tomorrow_s)
+    soon = f"at({unusual.now() + timedelta(days=10):%Y-%m-%dT%H:%M:%S})"
+    later_s = (unusual.now() + timedelta(days=11)).timestamp()
+    later = replace(unusual, now_s=lambda: later_s)
     autoscaling = unusual.client("application-autoscaling")
     autoscaling.put_scheduled_action(
         **on, ScheduledActionName="once", Schedule=soon, ScalableTargetAction={"MaxCapacity": 2}
     )
     assert soon in export(unusual, "cli").text
-    made = export(tomorrow, "cli")
+    made = export(later, "cli")
     assert "--scheduled-action-name once" not in made.text
     assert any(note.startswith(f"Scheduled action once, {soon}, is over") for note in made.notes)
     autoscaling.delete_scheduled_action(**on, ScheduledActionName="once")

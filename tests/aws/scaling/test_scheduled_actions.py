@@ -26,7 +26,7 @@ def test_scheduled_actions_are_listed_and_say_when_they_fire_first(registered):
     scheduled_actions.put(
         registered, "night", "cron(0 22 * * ? *)", min_capacity=1, max_capacity=2, timezone="Europe/Berlin"
     )
-    soon = registered.now() + timedelta(hours=10)
+    soon = registered.now() + timedelta(days=10)
     launch = scheduled_actions.put(registered, "launch", f"at({soon:%Y-%m-%dT%H:%M:%S})", min_capacity=3)
     assert launch.next_at == soon.replace(microsecond=0)
     found = scheduled_actions.listed(registered)
