@@ -4,8 +4,6 @@
 `register`, `tune`, `monitor`, `plan`, `mixed`, `cleanup`. Everything is loaded when it is first used.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 
 __version__ = "0.2.0"

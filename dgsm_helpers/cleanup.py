@@ -6,8 +6,6 @@ Idle hours: `pause` records the whole set-up and deletes the endpoint, `resume` 
 same as EventBridge schedules that need no workbook.
 """
 
-from __future__ import annotations
-
 from dgsm_helpers.aws.account.deletion import delete, prove_empty
 from dgsm_helpers.aws.account.inventory import find
 from dgsm_helpers.aws.endpoint.pause import pause_endpoint as pause

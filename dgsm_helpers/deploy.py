@@ -21,9 +21,10 @@ from dgsm_helpers.aws.endpoint.deployment import Deployment
 from dgsm_helpers.aws.endpoint.deployment_plan import plan
 from dgsm_helpers.aws.endpoint.update import roll_back
 from dgsm_helpers.aws.endpoint.update import update_endpoint as update
-from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
+from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
 from dgsm_helpers.load.transport.trace import lag_samples, word_error_rate
+from dgsm_helpers.rules.sample import Recording
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -26,8 +26,6 @@ One ``except DgsmError`` catches them all. Each message says what happened, whic
 ``hint`` holds that last part alone, for tables and for exit messages.
 """
 
-from __future__ import annotations
-
 
 class DgsmError(Exception):
     """Base of all errors of this package.

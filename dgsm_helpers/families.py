@@ -3,8 +3,6 @@
 Source: Deepgram's "Deploy Deepgram on Amazon SageMaker" (default pools, types never to use), autumn 2026.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ and puts the chosen one into the account.
 `back_test` plays a period again that the endpoint recorded, and compares.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import Executor
 
 import pandas as pd

@@ -3,8 +3,6 @@
 The instance only: the software price of a Marketplace listing is not in the Price List.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -9,8 +9,6 @@ it, `cli_commands` prints the same as the AWS CLI takes it.
 bounds at set hours; `remove` takes target and policy away.
 """
 
-from __future__ import annotations
-
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.registration import apply, register, remove, verify
 from dgsm_helpers.aws.scaling.scalable_target import resume_scaling as resume

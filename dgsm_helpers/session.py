@@ -4,8 +4,6 @@ Everything that differs between the user's AWS account and the embedded AWS is d
 opened. No other module asks where it is.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ Each listing is a model package with a model package ARN of the shape AWS Market
 engine.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 ACCOUNT_ID = "123456789012"

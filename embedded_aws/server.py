@@ -5,8 +5,6 @@ listens, and ends on SIGTERM. Three things run in it: the control plane's HTTP s
 heartbeat (a thread), and the runtime's TLS server (an asyncio loop on the main thread).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

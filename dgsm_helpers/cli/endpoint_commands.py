@@ -1,7 +1,5 @@
 """The verbs that look at an endpoint (doctor, watch, report, export, iam) or change it (update, clean-up)."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import asdict

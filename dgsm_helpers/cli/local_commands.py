@@ -1,7 +1,5 @@
 """``dgsm local``: start, stop and look at the embedded AWS, point a shell at it, and let something go wrong in it."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

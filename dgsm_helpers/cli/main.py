@@ -4,8 +4,6 @@ Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothin
 confirmation. A verb returns its own, and imports what it needs when it runs, so that help comes at once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

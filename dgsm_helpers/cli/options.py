@@ -1,7 +1,5 @@
 """What the verbs of ``dgsm`` share: exit codes, options, and a workbook on the endpoint that was named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import cleandoc

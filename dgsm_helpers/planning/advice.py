@@ -1,7 +1,5 @@
 """Planning in one call: the presets and, if asked, some hundred policies on given traffic; which to take and why."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor

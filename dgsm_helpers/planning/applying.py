@@ -1,7 +1,5 @@
 """A plan and the account: the one that AWS holds, and the chosen one put in: bounds, policy, scheduled actions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime

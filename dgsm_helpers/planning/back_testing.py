@@ -1,7 +1,5 @@
 """A period that a real endpoint recorded, played again: how well does the simulator know that endpoint?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Plans worth comparing for given traffic and a measured instance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil

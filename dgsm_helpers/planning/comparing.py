@@ -1,7 +1,5 @@
 """What plans lead to on the same traffic, side by side, and which one to take."""
 
-from __future__ import annotations
-
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -1,7 +1,5 @@
 """Simulated runs as data frames, for tables and for `views.figures.planning_figures`; units are in the column names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What one instance carries: from the newest measurement, or as the user says. Never a default."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Traffic by name or from a file: a shape, a CSV of calls, or concurrency as CSV or as the AWS CLI prints it."""
 
-from __future__ import annotations
-
 import codecs
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """A tuning before and after: what it will do and cost, and what came of it."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@ activity log pasted in public. ``activity`` gives the texts when a decision is m
 change has ended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

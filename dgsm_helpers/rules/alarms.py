@@ -8,8 +8,6 @@ premature transitions to alarm state". Every row of the two tables there is a te
   table has INSUFFICIENT_DATA, which is used here.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

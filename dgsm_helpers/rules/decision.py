@@ -1,7 +1,5 @@
 """What a scaling decision is made from and what it yields: alarms as read, what is remembered, the decision itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal

@@ -3,8 +3,6 @@
 The embedded AWS's live fleet and the simulator in virtual time both follow these functions; randomness is handed in.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence

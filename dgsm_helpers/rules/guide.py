@@ -1,7 +1,5 @@
 """What Deepgram's guide (auto-scaling-sagemaker-streaming) recommends, and how long scaling was seen to take."""
 
-from __future__ import annotations
-
 POLICY_NAME = "deepgram-streaming-concurrency-policy"
 
 GUIDE_LOW, GUIDE_HIGH = 0.70, 0.80

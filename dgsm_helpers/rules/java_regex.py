@@ -5,8 +5,6 @@ POSIX classes), ``\d \w \s`` are ASCII, characters beyond the basic plane are wr
 after a class escape is itself. What Python cannot express even then is not checked: ``compiled`` returns None for it.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import unicodedata

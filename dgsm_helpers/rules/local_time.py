@@ -3,8 +3,6 @@
 Metrics, alarms, cooldowns and provisioning follow it; streams always follow the wall.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -9,8 +9,6 @@ Source of the wording: AWS's ``ValidationException`` texts (``1 validation error
 satisfy constraint: …``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal

@@ -5,8 +5,6 @@ Eleven seconds of public-domain speech (``data/jfk.wav``: 16 kHz, mono, 16-bit) 
 words.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import wave

@@ -5,8 +5,6 @@ fields (minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the
 wildcards `, - * / L W #`.
 """
 
-from __future__ import annotations
-
 import calendar
 import re
 from collections.abc import Callable

@@ -26,8 +26,6 @@ Example, one policy whose AlarmHigh went into ALARM 30 s ago with 7, 7 and 8 str
 entered its state.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence

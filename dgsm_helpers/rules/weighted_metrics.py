@@ -8,8 +8,6 @@ Sources of the two published forms: SageMaker developer guide, "Heterogeneous en
 blog of 4 May 2026 (mean of ratios).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

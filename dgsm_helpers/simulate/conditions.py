@@ -3,8 +3,6 @@
 A capacity is the knee and the lag at each rung: never a default, never extrapolated.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

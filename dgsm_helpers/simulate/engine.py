@@ -5,8 +5,6 @@ policies decide (`rules.target_tracking`). The same seed gives the same run; two
 differ in nothing but what the plans do.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Mapping

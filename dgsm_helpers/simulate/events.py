@@ -1,7 +1,5 @@
 """Sessions cut into streams and laid out as one sequence of events, once for all runs over the same traffic."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

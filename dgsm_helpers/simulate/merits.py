@@ -3,8 +3,6 @@
 And how long scaling out took, end to end, with the high-resolution metric against a one-minute one.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ A beat's samples are: the most streams of each slot (-1: not serving), the slots
 how many instances publish one, and the largest. They are single arguments because there are thousands of beats a day.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping, Sequence
 

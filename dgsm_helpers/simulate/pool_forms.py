@@ -4,8 +4,6 @@ The predefined metric, sized for the weakest type, stands beside them: it reacts
 price of treating every instance as the weakest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

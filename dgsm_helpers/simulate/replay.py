@@ -4,8 +4,6 @@ A series says how many streams there were, not how long each lasted; sessions ar
 equals the series at every point, with an exponential duration as far as the series lets them live.
 """
 
-from __future__ import annotations
-
 import csv
 import heapq
 import io

@@ -5,8 +5,6 @@ Sources of the plans: the guide (target 5, cooldowns 300 in and 60 out, 1 to 4 i
 minimum for the day).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

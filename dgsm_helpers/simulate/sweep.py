@@ -5,8 +5,6 @@ All plans see the same sessions and the same random numbers, so that differences
 ``Client.get_executor()``).
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence

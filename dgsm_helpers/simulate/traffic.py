@@ -7,8 +7,6 @@ arrivals as in an M/M/infinity queue: ``expected arrivals = growth of the level 
 Times are seconds from the start of the traffic. Only recorded traffic knows a date, in ``begin_s``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict, Unpack

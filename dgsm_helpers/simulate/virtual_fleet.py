@@ -7,8 +7,6 @@ on unchanged.
 One change of capacity at a time on a virtual fleet: instances being started, instances being removed.
 """
 
-from __future__ import annotations
-
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,6 @@ and the price of each instance type. The first picture is therefore made by two 
 has the endpoint, its metrics and its alarms, the other the rest (a third, where several instance types run).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What the live view shows, however it is drawn (`live_svg`, `terminal`), and how AWS's answers become that. Pure."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -11,8 +11,6 @@ plain. Source: AWS's Transcribe streaming guide (event stream encoding) and the 
 which the tests compare with.
 """
 
-from __future__ import annotations
-
 import json
 import struct
 from collections.abc import Mapping

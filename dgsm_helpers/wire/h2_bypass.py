@@ -6,8 +6,6 @@ and what is sent is taken from ``h2``'s own windows, which it means to write alo
 seen with h2 4.2 to 4.4; ``tests/wire/test_h2_bypass.py`` fails when a release keeps its windows otherwise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from struct import Struct
 from typing import cast

@@ -5,8 +5,6 @@ beginning with the request's own. Source: AWS's General Reference ("Create a sig
 streaming guide (``AWS4-HMAC-SHA256-PAYLOAD``); the tests compare with botocore's and ``aws-sdk-signers``'s signatures.
 """
 
-from __future__ import annotations
-
 import hmac
 import time
 from binascii import hexlify

@@ -1,7 +1,5 @@
 """The whole workbook in one go on the embedded AWS, and one page that shows the results."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ draws the figures, and an HTML widget becomes the picture it last showed. Jupyte
 that it trusts, and removes SVG from the HTML of others. They get an image instead.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ papermill does the running. It only warns about a parameter that the notebook do
 both are refused before anything is run.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ When something scales is decided in ``beat``. Moto's own makes no alarms, fires 
 nothing of it is used.
 """
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -4,8 +4,6 @@ The decision is that of ``rules.target_tracking``, the same pure functions that 
 is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoint, UpdateEndpointWeightsAndCapacities.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from dgsm_helpers.errors import InvalidInput

@@ -1,7 +1,5 @@
 """Between Application Auto Scaling and CloudWatch: a policy as the rules of scaling read it, and its alarms."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Application Auto Scaling's operations on what a scalable target is told: scaling policies and scheduled actions."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What Application Auto Scaling keeps, as its Describe operations show it, and its refusals."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

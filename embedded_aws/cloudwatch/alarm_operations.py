@@ -1,7 +1,5 @@
 """CloudWatch's operations on alarms: requests checked as CloudWatch checks them, and alarms as the API shows them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 When a state changes is decided by ``rules.alarms.evaluate``, the same function that the planner uses.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import deque

@@ -1,7 +1,5 @@
 """CloudWatch of the embedded AWS: one region's, with its operations on dashboards."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -13,8 +13,6 @@ syntax and functions", "Using IF expressions"), also where they surprise:
 - The result must be a series or an array of series, never a number.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from bisect import bisect_left, bisect_right

@@ -4,8 +4,6 @@ Supported are ``PROP('…')`` and FIRST, LAST, MIN, MAX, AVG, SUM of the series;
 Source: CloudWatch user guide, "Use dynamic labels".
 """
 
-from __future__ import annotations
-
 import re
 
 from embedded_aws.cloudwatch.evaluation import Series, reduction

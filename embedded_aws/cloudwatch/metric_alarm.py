@@ -3,8 +3,6 @@
 The words are those of alarm notifications that were made public.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

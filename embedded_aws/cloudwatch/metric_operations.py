@@ -3,8 +3,6 @@
 Parameters are as boto3 takes them (times as aware datetimes) and have passed botocore's service model.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Sequence

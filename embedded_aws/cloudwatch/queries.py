@@ -1,7 +1,5 @@
 """Metric data queries: metrics and expressions over them, as GetMetricData and alarms on metric math ask for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor

@@ -1,7 +1,5 @@
 """The older codes with which CloudWatch refuses, beside the ValidationError that ``AwsRefusal`` is without a code."""
 
-from __future__ import annotations
-
 from embedded_aws.gateway.refusal import AwsRefusal
 
 

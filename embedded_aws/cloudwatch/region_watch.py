@@ -1,7 +1,5 @@
 """What CloudWatch keeps of a region."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

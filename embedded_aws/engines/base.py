@@ -4,8 +4,6 @@ An ``Engine`` stands for a listing, an ``EngineInstance`` for one of its contain
 thread; ``new_instance``, ``busy_share`` and ``close`` may be called from any thread.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 

@@ -3,8 +3,6 @@
 Whatever else it hears it answers with the sample's words from the start, and says so in the model's name.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from functools import cache
 

@@ -5,8 +5,6 @@ pointer, so the reach past it stands here. Seen with moonshine-voice 0.1.0; a te
 fails when a release keeps its handles otherwise.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The server's side of a speech worker: starts the process, asks it, hands its results to the streams' listeners."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

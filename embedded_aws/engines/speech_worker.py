@@ -6,8 +6,6 @@ starts it. Frames pass on its standard input and output::
     frame = u8 kind | u32 stream | u32 length | body
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -4,8 +4,6 @@ One change at a time: the fleet begins it, the ``advance`` that sees it finished
 DescribeEndpoint's. Named assumptions: see ``FleetSettings``.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ time, requests follow the wall. How a change proceeds once it has begun is ``lif
 under one lock.
 """
 
-from __future__ import annotations
-
 import random
 import threading
 from collections.abc import Mapping, Sequence

@@ -9,8 +9,6 @@ leave open is a named assumption here:
 - GPUUtilization and CPUUtilization are the share of its time in which an instance's engine was busy; no GPU is here.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

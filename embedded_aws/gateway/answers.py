@@ -1,7 +1,5 @@
 """AWS's answers on the wire: results and errors in the protocol of the call."""
 
-from __future__ import annotations
-
 import base64
 import json
 import uuid

@@ -1,7 +1,5 @@
 """Which AWS call an HTTP request is: service, operation, region, parameters, whatever the protocol."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

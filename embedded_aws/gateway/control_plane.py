@@ -1,7 +1,5 @@
 """The control plane put together: what answers SageMaker, Service Quotas and the Price List, and its administration."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

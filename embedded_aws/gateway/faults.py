@@ -3,8 +3,6 @@
 One registry for the whole embedded AWS. A fault stays until it is cleared or has struck ``count`` times.
 """
 
-from __future__ import annotations
-
 import itertools
 import threading
 from collections.abc import Mapping

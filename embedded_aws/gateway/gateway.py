@@ -4,8 +4,6 @@ It recognises the AWS call, lets faults strike, refuses what AWS's service model
 answers it: a responder of ours, or moto for what needs no more than moto gives (IAM, STS, Logs, SNS and the like).
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging

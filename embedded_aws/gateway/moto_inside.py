@@ -5,8 +5,6 @@ AWS's protocols. ``SEEN_WITH`` is the version that this file was written against
 ``tests/embedded_aws/gateway/test_moto_inside.py`` says so when another one is installed and behaves differently.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Lists a page at a time; a token says where the next page starts, in a form that callers cannot mistake for more."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Sequence

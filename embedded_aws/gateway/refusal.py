@@ -1,7 +1,5 @@
 """The errors with which AWS answers a call, and the text of a denial."""
 
-from __future__ import annotations
-
 
 class AwsRefusal(Exception):
     """What AWS answers instead of a result; ``code`` is the JSON protocols' name of the error."""

@@ -1,7 +1,5 @@
 """What each of the embedded AWS's own services is made of: its regions, and in each the operations over one state."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any

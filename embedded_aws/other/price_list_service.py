@@ -5,8 +5,6 @@ file of 2026-08. They are secondary copies of AWS's list, for us-east-1 only; ot
 than a wrong one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Service Quotas of the embedded AWS: ``<type> for endpoint usage`` of every type, editable for tests and exercises."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import uuid

@@ -3,8 +3,6 @@
 Raw linear16, linear32 (32-bit float), mulaw and alaw, or WAV with 8- to 32-bit PCM, float, mulaw or alaw.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass

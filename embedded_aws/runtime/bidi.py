@@ -4,8 +4,6 @@ Clients wait for the response headers before they send audio, so the request is 
 arrive. A failure in a stream's middle is told in-stream: clients take a reset or a dropped connection for a clean end.
 """
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from collections.abc import Callable

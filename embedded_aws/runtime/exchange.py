@@ -1,7 +1,5 @@
 """Requests and responses between the two HTTP versions and what answers them."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What SageMaker's front asks before a request reaches a container: signature, permission, endpoint, instance."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

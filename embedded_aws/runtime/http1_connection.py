@@ -1,7 +1,5 @@
 """One HTTP/1.1 connection: one request after the other, chunked bodies and ``Expect: 100-continue`` included."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

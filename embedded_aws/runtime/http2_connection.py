@@ -5,8 +5,6 @@ is given back by WINDOW_UPDATE frames of our own. Every other frame, the last DA
 ``h2``'s.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """One ``InvokeEndpoint``: a whole file in, Deepgram's pre-recorded document out."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import uuid

@@ -4,8 +4,6 @@ Parameters are those of deepgram-sdk 7 for ``listen.v1``. Known ones that change
 are accepted, as the local recognisers have no such feature; unknown ones are refused, as Deepgram's container does.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

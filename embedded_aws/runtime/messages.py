@@ -3,8 +3,6 @@
 Built here and nowhere else; the tests parse each of them with the SDK's own types.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

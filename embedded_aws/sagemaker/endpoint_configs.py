@@ -1,7 +1,5 @@
 """Endpoint configurations: kept as they were made, and read as the fleet's variants."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

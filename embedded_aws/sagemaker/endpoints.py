@@ -1,7 +1,5 @@
 """Endpoints: AWS's refusals in front of the live fleet, and the fleet as DescribeEndpoint shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Model packages of the local listings, and models made from them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from embedded_aws.gateway.refusal import AwsRefusal

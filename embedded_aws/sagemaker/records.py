@@ -1,7 +1,5 @@
 """What SageMaker's control plane remembers of a region, and the words in which it refuses."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Moto answers the operations that are not here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Finding what the workbook made, deleting it in the right order, and proving that nothing bills any more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The role that SageMaker assumes for the endpoint."""
 
-from __future__ import annotations
-
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.errors import AccessDenied, InvalidInput, NotFound
 from dgsm_helpers.session import Workbook

@@ -1,7 +1,5 @@
 """Everything in the account that belongs to the workbook's endpoint, listed and not touched."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

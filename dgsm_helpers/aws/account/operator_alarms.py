@@ -4,8 +4,6 @@ Thresholds follow from measured capacity. Names begin with the prefixes that cle
 workbook's tags.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

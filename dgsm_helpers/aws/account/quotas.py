@@ -1,7 +1,5 @@
 """SageMaker's quotas for endpoints, by instance type."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

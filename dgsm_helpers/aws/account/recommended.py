@@ -3,8 +3,6 @@
 Source: Deepgram, observability-sagemaker.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ botocore raises one class per transport problem and one generic ``ClientError`` 
 get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operation, request id and a next step.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Interrupts that must not leave an endpoint half changed. In threads other than the main one there are none."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

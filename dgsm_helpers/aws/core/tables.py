@@ -1,7 +1,5 @@
 """Plain text and HTML tables for results shown in a notebook, readable on light and on dark pages."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape

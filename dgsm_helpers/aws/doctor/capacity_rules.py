@@ -1,7 +1,5 @@
 """Rules that hold target, bounds and cooldowns against measured capacity and the traffic seen."""
 
-from __future__ import annotations
-
 from math import ceil
 
 from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn

@@ -1,7 +1,5 @@
 """Rules about the endpoint itself: its state, its instances, what it publishes and what it costs."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn

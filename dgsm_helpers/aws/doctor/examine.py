@@ -3,8 +3,6 @@
 Each rule is a pure function of one snapshot (``*_rules``); reading it takes about ten calls (``gather``).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime

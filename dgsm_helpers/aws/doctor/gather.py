@@ -1,7 +1,5 @@
 """Reading what the doctor judges, in few calls: each part once, a part that may not be read noted and left out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Rules about the registration, the policy and the alarms that AWS keeps for it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -3,8 +3,6 @@
 The doctor's vocabulary: a verdict, what a rule answers, and a rule with its source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

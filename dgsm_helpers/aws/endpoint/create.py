@@ -1,7 +1,5 @@
 """Making the resources of a deployment: repeated while SageMaker catches up, undone on failure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

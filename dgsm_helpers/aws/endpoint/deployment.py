@@ -1,7 +1,5 @@
 """Deploying the endpoint and waiting until it is in service."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NoReturn
 

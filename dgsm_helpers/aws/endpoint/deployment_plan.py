@@ -1,7 +1,5 @@
 """What will be deployed, written down before anything is made: requests, names and price."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The one reader of endpoint configs, and how a config differs from a deployment plan."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """One look at the workbook's endpoint: state, config, scalable target, policies and alarms, each asked for once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

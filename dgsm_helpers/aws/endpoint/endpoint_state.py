@@ -1,7 +1,5 @@
 """The endpoint as it is now, and waiting for it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

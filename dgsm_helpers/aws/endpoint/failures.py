@@ -4,8 +4,6 @@ Source: the failure table of Deepgram's deployment manual (``data/deployment_fai
 decide stays ``unknown``.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One file in, one transcript out: the synchronous request of a Deepgram endpoint."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

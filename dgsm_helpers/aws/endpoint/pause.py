@@ -5,8 +5,6 @@ policies and scheduled actions. Models and endpoint config cost nothing and stay
 made again too.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any

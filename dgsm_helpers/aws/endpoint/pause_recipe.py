@@ -4,8 +4,6 @@ Its universal targets call any AWS operation with a fixed request, so the recipe
 off, endpoint deleted; endpoint made, and scaling on again once it has had the time to come up.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

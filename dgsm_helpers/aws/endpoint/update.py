@@ -4,8 +4,6 @@ Application Auto Scaling must not change an endpoint that is being updated, and 
 types of a registered variant (SageMaker guide, "Update or delete endpoints that use automatic scaling").
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Models and endpoint config get names from CloudFormation: with names of their ow
 change of them is a replacement.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

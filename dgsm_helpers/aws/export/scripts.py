@@ -3,8 +3,6 @@
 Parameters come from the environment.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The whole set-up as a user's own pipeline wants it: AWS CLI, boto3, CloudFormation, Terraform, or plain JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 They become parameters. Where a string holds some it is marked (`reference`), and each format writes it in its own way.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ it: the provider's endpoint configuration knows neither instance pools nor metri
 timeout (hashicorp/terraform-provider-aws issue 48469, open in autumn 2026).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ Suspending scaling leaves ``UpdateEndpointWeightsAndCapacities`` free, so the va
 target's minimum is lowered to 1 where it is above: AWS does not say whether suspended scaling still enforces it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace

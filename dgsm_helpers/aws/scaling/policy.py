@@ -1,7 +1,5 @@
 """The target-tracking policy of the guide, as a value and as the guide's AWS CLI commands."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Putting a measured TargetValue into the policy, and nothing else.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What Application Auto Scaling holds for the workbook's variant, and suspending it for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

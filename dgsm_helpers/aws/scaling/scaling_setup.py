@@ -1,7 +1,5 @@
 """The whole set-up of an endpoint, read back from AWS as the calls that make it again, and its scaling put back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -4,8 +4,6 @@ A scheduled action changes the scalable target's minimum and maximum, never the 
 within the new bounds. Instances need minutes to start, so a minimum has to rise before it is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ The forms are the two that AWS publishes and three that survive an empty pool or
 fleet can be tried beforehand in ``rules.weighted_metrics``. All react by the minute, the predefined metric every 10 s.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 SageMaker writes one stream per instance, ``VARIANT/INSTANCE-ID``, into the endpoint's log group.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """How much of a mixed fleet's capacity is in use, type by type."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

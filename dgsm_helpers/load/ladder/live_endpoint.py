@@ -1,7 +1,5 @@
 """The live endpoint as the search sees it: ``measure(n, hold_s)`` over a crew of client processes."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

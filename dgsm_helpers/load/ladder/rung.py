@@ -1,7 +1,5 @@
 """A rung of the ladder: N streams held on one instance, once or several times, and what that proves."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

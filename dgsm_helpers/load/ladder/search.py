@@ -6,8 +6,6 @@ inconclusive rung shows the way at most; only PASS and FAIL become ends of the a
 How long a search will take, before it is started: what it has to prove, in instance-minutes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 can be pickled.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

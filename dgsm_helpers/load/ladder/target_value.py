@@ -5,8 +5,6 @@ takes effect only after detection and provisioning; until then the running insta
 instances, knee ``K`` and ``growth`` streams per second over ``lag`` seconds, ``n * (K - target) >= growth * lag``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput

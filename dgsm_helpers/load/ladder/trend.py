@@ -1,7 +1,5 @@
 """Is the lag growing? Robust slopes with their uncertainty, for many streams at once (Theil-Sen)."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import lru_cache

@@ -5,8 +5,6 @@ streams held on one instance) passes when enough streams do, judged by exact bin
 few streams prove little; in between it is inconclusive, and an inconclusive rung proves nothing either way.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ They stand apart from `background_load.Load`, so that the thread does not keep a
 any more ends.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import threading

@@ -5,8 +5,6 @@ both directions, because they are all the traffic there is: one each way per str
 windows are still h2's.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import deque

@@ -1,7 +1,5 @@
 """One stream of the lean transport: its signed request and frames, and what comes back."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Iterable, Iterator

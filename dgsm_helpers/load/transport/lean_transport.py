@@ -5,8 +5,6 @@ are shared, one pacer serves all streams of a process, and what is due at one mo
 its bytes to those of AWS's client.
 """
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import time

@@ -1,7 +1,5 @@
 """Writes a `StreamTrace` down while the stream runs; both transports drive it."""
 
-from __future__ import annotations
-
 import json
 import time
 from array import array

@@ -3,8 +3,6 @@
 Everything is linear16 (16-bit little-endian PCM, mono), which is what the streams of this package announce.
 """
 
-from __future__ import annotations
-
 import glob
 import io
 import wave

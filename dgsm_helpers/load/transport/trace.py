@@ -7,8 +7,6 @@ the *schedule*, not from when a chunk really left, so a client that falls behind
 an interim result that never came counts (see `lag_samples`), so a server that answers rarely cannot either.
 """
 
-from __future__ import annotations
-
 import re
 from array import array
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Text and grid take the page's own colour (``currentColor``), so the view is righ
 asking which it is; the series' colours are those of `palette`. Nothing is fetched and no script runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape

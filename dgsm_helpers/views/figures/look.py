@@ -1,7 +1,5 @@
 """The look that all still figures share."""
 
-from __future__ import annotations
-
 import plotly.graph_objects as go
 
 from dgsm_helpers.views.figures import palette

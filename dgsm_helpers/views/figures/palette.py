@@ -4,8 +4,6 @@ Shades of the Okabe-Ito set, darkened or lightened until each has a contrast of 
 against JupyterLab's dark background. Series also differ by dash or by a label: colour is never the only sign.
 """
 
-from __future__ import annotations
-
 METRIC = "#2F8FD0"
 TARGET = "#C97700"
 INSTANCES = "#009E73"

@@ -1,7 +1,5 @@
 """What a plan does to a day, as SVG in HTML for sliders: streams against what the instances sustain."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape

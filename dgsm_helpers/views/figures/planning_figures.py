@@ -4,8 +4,6 @@ Every figure says that it is simulated, and under which assumptions: ``origin``,
 below its title with "simulated" before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 

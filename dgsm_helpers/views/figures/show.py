@@ -5,8 +5,6 @@ or newer is installed beside the *server*; and plotly 6.0, which SageMaker Distr
 whole of plotly.js (4.6 MB) into the notebook with each figure, and cannot do with less.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 

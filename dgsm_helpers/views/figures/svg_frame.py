@@ -3,8 +3,6 @@
 Text and grid take the page's own colour (``currentColor``), so that they are right on light and on dark pages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape

@@ -1,7 +1,5 @@
 """The live view for a terminal: a pure function from the same numbers as the SVG to lines of text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import isfinite
 from textwrap import wrap

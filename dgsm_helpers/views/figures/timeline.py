@@ -4,8 +4,6 @@ The frames are those of `aws.watch.observe` (UTC times, units in the column name
 numbers come from: ``origin`` is printed below its title.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any

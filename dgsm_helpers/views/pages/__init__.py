@@ -3,8 +3,6 @@
 Stand-alone HTML in the browser's light or dark; nothing is fetched.
 """
 
-from __future__ import annotations
-
 from html import escape
 
 _PAGE = """<!doctype html>

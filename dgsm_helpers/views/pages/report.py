@@ -3,8 +3,6 @@
 Everything is asked once (:func:`gather`); the page (``report_page``) is a pure function of the answers.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 It carries plotly.js inside and asks for nothing from anywhere.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Watching an endpoint outside a notebook: in a terminal, or on a page that a browser keeps open."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

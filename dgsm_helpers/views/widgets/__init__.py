@@ -1,7 +1,5 @@
 """Thin ipywidgets over figures and aws, and what they share: how a notebook shows them, sliders that call back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The capacity ladder while it is measured, below a notebook cell."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Buttons and a slider that add and drop streams while the endpoint is watched."""
 
-from __future__ import annotations
-
 import threading
 
 import ipywidgets

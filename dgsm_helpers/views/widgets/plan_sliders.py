@@ -1,7 +1,5 @@
 """Sliders over a scaling plan: every move simulates the whole traffic again, at once."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 from typing import Any

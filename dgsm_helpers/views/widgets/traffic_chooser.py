@@ -1,7 +1,5 @@
 """Choosing the traffic to plan for: a shape and its height, or a file of one's own."""
 
-from __future__ import annotations
-
 from html import escape
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sliders that judge a measurement again under another SLO and headroom, without measuring again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from html import escape
