@@ -14,8 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded_aws import cloudwatch
-from embedded_aws.cloudwatch import Alarm, MetricStat
+from dgsm_helpers.rules.alarms import AlarmSpec
+from embedded_aws.cloudwatch.metric_alarm import MetricAlarm
+from embedded_aws.cloudwatch.queries import MetricStat
+from embedded_aws.cloudwatch.region_watch import RegionWatch
 
 ALARMS = 10
 BEATS = 95
@@ -39,15 +41,14 @@ class SteppedClock:
 def evaluations_ms() -> list[float]:
     """Milliseconds of each of ``RUNS`` evaluations."""
     clock = SteppedClock()
-    cloudwatch.install(clock)
-    here = cloudwatch.cloudwatch_for("us-east-1")
+    here = RegionWatch("us-east-1", clock.now_s)
     for number in range(ALARMS):
-        alarm = {"threshold": 4.5, "comparison": "<", "evaluation_periods": 90}
-        here.alarms.put(Alarm(name=f"low{number}", metric=METRIC, **alarm))
+        spec = AlarmSpec(threshold=4.5, comparison="<", period_s=10, evaluation_periods=90, datapoints_to_alarm=90)
+        here.alarms.put(MetricAlarm(name=f"low{number}", spec=spec, metric=METRIC))
     spent = []
     for beat in range(BEATS + RUNS):
         given = {"timestamp_s": clock.time_s, "values": [4 + beat % 2], "resolution_s": 10}
-        here.store.put("AWS/SageMaker", METRIC.metric, DIMENSIONS, **given)
+        here.store.put("AWS/SageMaker", METRIC.name, DIMENSIONS, **given)
         clock.time_s += 10
         began = time.perf_counter()
         here.alarms.evaluate(clock.time_s)
