@@ -181,9 +181,10 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
 def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     """List what the workbook made for an endpoint, and delete it."""
     from dgsm_helpers.aws.account import deletion
+    from dgsm_helpers.aws.account.inventory import find
 
     wb = open_workbook()
-    inventory = deletion.find(wb)
+    inventory = find(wb)
     answer: dict[str, Any] = {"found": [asdict(item) for item in inventory.items], "removed": [], "billable": []}
     code = YES
     if inventory.items and confirmed:

@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dgsm_helpers.aws.account import inventory
-from dgsm_helpers.aws.account.inventory import Inventory, Item, find, is_ours
+from dgsm_helpers.aws.account.inventory import SCALING_KINDS, Inventory, Item, find
 from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.watch.observe import alarm_states
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
-
-__all__ = ["Deleted", "Inventory", "Item", "delete", "find", "is_ours", "prove_empty"]
 
 _DELETE_TIMEOUT_S = 3600.0
 _DELETE_ATTEMPTS = 3
@@ -73,7 +71,7 @@ def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
 
 def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
     """Delete one after the other, yielding each in words as it goes."""
-    if any(item.kind in inventory.SCALING_KINDS for item in mine):
+    if any(item.kind in SCALING_KINDS for item in mine):
         yield from registration.remove(wb)
     if any(item.kind == "endpoint" for item in mine):
         yield from _delete_endpoint(wb, on_progress)
@@ -82,7 +80,7 @@ def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) 
             if call_or_none(wb, "sagemaker", operation, **{key: name}) is not None:
                 yield f"{kind} {name}"
     # A policy's alarms go with it; those that are still there belong to no policy any more.
-    left_alarms = {*inventory.policy_alarms(wb)} & {*_names(mine, "policy alarm")}
+    left_alarms = {alarm.name for alarm in alarm_states(wb)} & {*_names(mine, "policy alarm")}
     for name in (*sorted(left_alarms), *_names(mine, "alarm")):
         if call_or_none(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]) is not None:
             yield f"alarm {name}"

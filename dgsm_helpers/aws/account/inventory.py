@@ -88,11 +88,6 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
     return Inventory(wb.endpoint_name, tuple(items), tuple(notes))
 
 
-def policy_alarms(wb: Workbook) -> tuple[str, ...]:
-    """Names of the alarms that target tracking made for the variant and that exist now."""
-    return tuple(alarm.name for alarm in observe.alarm_states(wb))
-
-
 def _tagged_arns(wb: Workbook) -> tuple[frozenset[str], list[str]]:
     """ARNs carrying the workbook's tag whatever their name; the search needs a permission that is often missing."""
     filters = [{"Key": tag["Key"], "Values": [tag["Value"]]} for tag in wb.tags]
@@ -123,8 +118,8 @@ def _scaling(wb: Workbook, *, ours: bool) -> Iterator[Item]:
     if target is not None:
         bounds = f"{target.min_capacity} to {target.max_capacity} instances"
         yield Item("scalable target", wb.resource_id, target.arn, by, ours, False, on or bounds)
-    for name in policy_alarms(wb):
-        yield Item("policy alarm", name, "", by, ours, True, on or "goes with its policy")
+    for alarm in observe.alarm_states(wb):
+        yield Item("policy alarm", alarm.name, "", by, ours, True, on or "goes with its policy")
 
 
 def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]) -> Iterator[Item]:

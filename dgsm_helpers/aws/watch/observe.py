@@ -69,20 +69,13 @@ def alarms(wb: Workbook) -> pd.DataFrame:
 
 def times_in_alarm(wb: Workbook, alarm_names: Iterable[str]) -> dict[str, tuple[float, ...]]:
     """When each alarm went into ALARM, in Unix seconds, ascending; of its newest 1,000 changes of state."""
-
-    def rows(name: str) -> Iterable[Mapping[str, Any]]:
-        changes = {"AlarmName": name, "HistoryItemType": "StateUpdate"}
-        return islice(pages(wb, "cloudwatch", "DescribeAlarmHistory", "AlarmHistoryItems", **changes), _MOST_CHANGES)
-
-    return {name: alarm_times(rows(name)) for name in alarm_names}
-
-
-def alarm_times(rows: Iterable[Mapping[str, Any]]) -> tuple[float, ...]:
-    """When an alarm went into ALARM, in Unix seconds, ascending, from DescribeAlarmHistory's ``AlarmHistoryItems``."""
-    changes = (row for row in rows if row.get("HistoryItemType") == "StateUpdate")
-    return tuple(
-        sorted(row["Timestamp"].timestamp() for row in changes if row.get("HistorySummary", "").endswith("to ALARM"))
-    )
+    times = {}
+    for name in alarm_names:
+        request = {"AlarmName": name, "HistoryItemType": "StateUpdate"}
+        changes = islice(pages(wb, "cloudwatch", "DescribeAlarmHistory", "AlarmHistoryItems", **request), _MOST_CHANGES)
+        into_alarm = (row for row in changes if row.get("HistorySummary", "").endswith("to ALARM"))
+        times[name] = tuple(sorted(row["Timestamp"].timestamp() for row in into_alarm))
+    return times
 
 
 def read_activities(wb: Workbook, *, limit: int | None = None) -> tuple[ScalingActivity, ...]:

@@ -34,7 +34,7 @@ def everything(workbook):
 
 
 def test_everything_is_found_and_nothing_touched(everything):
-    found = deletion.find(everything)
+    found = inventory.find(everything)
     assert [item.kind for item in found.items] == [
         "scaling policy",
         "scalable target",
@@ -64,16 +64,16 @@ def test_everything_goes_in_order_and_the_second_time_nothing(everything):
     assert kinds == ["policy", "scalable target", "endpoint", "endpoint config", "model", "alarm", "dashboard"]
     assert seen[-1].status == "gone"
     assert deletion.prove_empty(wb) == ()
-    assert deletion.find(wb).items == ()
+    assert inventory.find(wb).items == ()
     assert deletion.delete(wb).removed == ()
 
 
 def test_older_configs_go_too(workbook):
     wb = endpoints.deployed(workbook())
     update.update_endpoint(wb, deployment_plan.plan(wb, download_timeout_s=1800))
-    assert sum(item.kind == "endpoint config" for item in deletion.find(wb).items) == 2
+    assert sum(item.kind == "endpoint config" for item in inventory.find(wb).items) == 2
     deletion.delete(wb)
-    assert deletion.find(wb).items == ()
+    assert inventory.find(wb).items == ()
 
 
 def test_neighbours_with_a_longer_name_are_not_touched(workbook):
@@ -83,7 +83,7 @@ def test_neighbours_with_a_longer_name_are_not_touched(workbook):
     deployment.deploy(other, deployment_plan.plan(other))
     deletion.delete(wb)
     assert endpoint_state.status(other).status == "InService"
-    assert len(deletion.find(other).items) == 3
+    assert len(inventory.find(other).items) == 3
     deletion.delete(other)
 
 
@@ -103,7 +103,7 @@ def foreign(workbook):
 def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
     wb, _ = foreign
     registration.register(wb)
-    found = deletion.find(wb)
+    found = inventory.find(wb)
     assert {item.kind for item in found.items} == {"scalable target", "endpoint", "endpoint config", "model"}
     assert not any(item.ours for item in found.items)
     gone = deletion.delete(wb)
@@ -115,10 +115,10 @@ def test_untagged_endpoint_is_left_alone_with_its_scaling(foreign):
 
 def test_untagged_resources_go_when_named(foreign):
     wb, plan = foreign
-    found = deletion.find(wb, also=[wb.endpoint_name, plan.config_name, plan.model_name])
+    found = inventory.find(wb, also=[wb.endpoint_name, plan.config_name, plan.model_name])
     assert all(item.ours for item in found.items)
     deletion.delete(wb, found)
-    assert deletion.find(wb).items == ()
+    assert inventory.find(wb).items == ()
 
 
 def test_endpoint_still_creating_is_waited_for(workbook, operator):
@@ -133,7 +133,7 @@ def test_endpoint_still_creating_is_waited_for(workbook, operator):
 
     deletion.delete(wb, on_progress=let_it_start)
     assert seen[0] == "Creating"
-    assert deletion.find(wb).items == ()
+    assert inventory.find(wb).items == ()
 
 
 def test_what_cannot_be_read_proves_nothing(workbook, operator):
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_proves_nothing(workbook, operator):
 
 def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
     operator.fault("denied", service="resourcegroupstaggingapi", operation="*")
-    found = deletion.find(workbook())
+    found = inventory.find(workbook())
     assert "account-wide search by tag failed" in found.notes[0]
 
 
@@ -162,7 +162,7 @@ def test_tagged_resources_of_any_name_are_found(workbook):
     wb = workbook()
     plan = deployment_plan.plan(wb)
     wb.client("sagemaker").create_model(**{**plan.model_request(), "ModelName": f"renamed-{id(wb)}"})
-    found = deletion.find(wb)
+    found = inventory.find(wb)
     assert [(item.kind, item.found_by) for item in found.items] == [("model", "tag")]
     deletion.delete(wb)
-    assert deletion.find(wb).items == ()
+    assert inventory.find(wb).items == ()

@@ -7,7 +7,7 @@ import json
 import pytest
 from kit.doctor_snapshots import evidence
 
-from dgsm_helpers.aws.account import deletion, operator_alarms
+from dgsm_helpers.aws.account import inventory, operator_alarms
 from dgsm_helpers.aws.account.recommended import gpus_of, recommended
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
@@ -144,7 +144,7 @@ def test_removal_is_complete_and_may_be_repeated(watched):
 
 def test_clean_up_finds_them(watched):
     put = operator_alarms.put(watched, knee=10)
-    found = {item.name for item in deletion.find(watched).items if item.kind in ("alarm", "dashboard")}
+    found = {item.name for item in inventory.find(watched).items if item.kind in ("alarm", "dashboard")}
     assert found == set(put.created)
 
 

@@ -11,6 +11,7 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, pause
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
@@ -40,7 +41,7 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     back = pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before  # the one-off action is over
     assert registration.verify(scaled, min_capacity=1, max_capacity=3).ok
-    assert deletion.is_ours(scaled, back.state.arn)
+    assert is_ours(scaled, back.state.arn)
     assert back.took_s > 60
     assert 0 < back.saved_usd <= paused.saved_usd(scaled.now())
     assert paused.saved_usd(paused.paused_at + timedelta(hours=2)) == pytest.approx(2 * paused.usd_per_hour)

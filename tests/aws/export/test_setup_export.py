@@ -18,6 +18,7 @@ from kit.command_line import run_line
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup
@@ -305,9 +306,7 @@ def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere,
     wb = open_workbook("local", home=home, endpoint_name=either.endpoint_name)
     assert scaling_setup.read(wb) == scaling_setup.read(either)
     assert endpoint_state.status(wb).status == "InService"
-    assert deletion.is_ours(wb, endpoint_state.status(wb).arn) == deletion.is_ours(
-        either, endpoint_state.status(either).arn
-    )
+    assert is_ours(wb, endpoint_state.status(wb).arn) == is_ours(either, endpoint_state.status(either).arn)
     assert _alarms(wb) == _alarms(either)
     assert len(_alarms(wb)) == 4
     if to == "cli" and either.endpoint_name == "dg-export":

@@ -211,20 +211,12 @@ def test_activities_of_a_deleted_endpoint_of_the_same_name_made_none_of_its_inst
     assert frame["running_instances"].tolist() == [1, 1, 1]
 
 
-def change(second, summary, kind="StateUpdate"):
-    return {
-        "AlarmName": "high",
-        "Timestamp": datetime.fromtimestamp(second, UTC),
-        "HistoryItemType": kind,
-        "HistorySummary": summary,
-    }
-
-
-def test_alarm_history_tells_when_an_alarm_went_off():
+def test_the_alarm_history_says_when_an_alarm_went_off(scripted):
+    script = scripted()
+    summaries = {30: "from OK to ALARM", 20: "from ALARM to OK", 10: "from INSUFFICIENT_DATA to ALARM"}
     rows = [
-        change(30, "Alarm updated from OK to ALARM"),
-        change(20, "Alarm updated from ALARM to OK"),
-        change(10, "Alarm updated from INSUFFICIENT_DATA to ALARM"),
-        change(40, "Successfully executed action x to ALARM", kind="Action"),
+        {"Timestamp": datetime.fromtimestamp(second, UTC), "HistorySummary": f"Alarm updated {summary}"}
+        for second, summary in summaries.items()
     ]
-    assert observe.alarm_times(rows) == (10.0, 30.0)
+    script.answers("cloudwatch", "describe_alarm_history", {"AlarmHistoryItems": rows})
+    assert observe.times_in_alarm(script.wb, ["high"]) == {"high": (10.0, 30.0)}
