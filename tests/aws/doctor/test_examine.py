@@ -323,18 +323,20 @@ def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
         load.wait_open()
         said = {
             "max-covers-peak": "need 2 instances",
-            "min-covers-bursts": "9 streams more",
+            "min-covers-bursts": "streams more within",
             "errors-lately": "MidStreamErrors 1",
             "cooldowns": "",  # streams of ten minutes and more, and a cooldown of five
         }
 
-        def missing():
+        def told_of_all():
+            """Each once: on a busy machine the error is over an hour old before the streams last ten minutes."""
             diagnosis = examine(busy)
-            found = {rule: (diagnosis[rule].verdict, diagnosis[rule].evidence) for rule in said}
-            left = {rule: f for rule, f in found.items() if f[0] is not WARN or said[rule] not in f[1]}
-            return left or None
+            for rule, text in list(said.items()):
+                if diagnosis[rule].verdict is WARN and text in diagnosis[rule].evidence:
+                    del said[rule]
+            return not said
 
-        waiting.until(lambda: missing() is None, f"traffic shows {said}", every_s=0.5)
+        waiting.until(told_of_all, "traffic shows all of this", every_s=0.5)
         waiting.until(lambda: "up to 9 streams" in examine(days_later(busy))["idle"].evidence, "9 streams were seen")
 
 

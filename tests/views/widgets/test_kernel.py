@@ -51,9 +51,16 @@ class Kernel:
         return message["header"]["msg_id"]
 
     def reply(self, message_id):
-        """The answer to a request."""
+        """The answer to a request, once the kernel is idle again: it answers before it can be interrupted as idle."""
+        answer = self._message(self.client.get_shell_msg, message_id)
+        while self._message(self.client.get_iopub_msg, message_id).get("execution_state") != "idle":
+            pass
+        return answer
+
+    def _message(self, take, message_id):
+        """The content of the next message of a channel that belongs to a request."""
         while True:
-            found = self.client.get_shell_msg(timeout=240)
+            found = take(timeout=240)
             if found["parent_header"].get("msg_id") == message_id:
                 return found["content"]
 
