@@ -58,7 +58,7 @@ test: setup
 
 # Again and again while other processes keep every processor busy; stops at the first failure.
 test-loaded: setup
-	$(BIN)/python tests/kit/busy.py $(or $(TIMES),5) $(MAKE) test
+	$(BIN)/python tests/kit/busy.py $(or $(TIMES),5) $(MAKE) --no-print-directory test
 
 test-slow: setup
 	$(PYTEST) -m slow
