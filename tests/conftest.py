@@ -25,7 +25,7 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 
-LONG_S = 900
+LONG_S = 1800
 """A test that is allowed this long takes minutes."""
 WORKERS = 4
 AFTER = 20
@@ -92,8 +92,8 @@ def hasty_retries(monkeypatch):
 
 
 @pytest.fixture
-def operator(embedded):
-    """Sets faults and quotas of the embedded AWS for one test."""
+def operator(embedded, workbook):
+    """Sets faults and quotas of the embedded AWS for one test; undone before the workbooks' endpoints are deleted."""
     made = Operator(embedded.info)
     yield made
     made.undo()
@@ -115,9 +115,7 @@ def workbook(embedded, request):
 
     yield make
     for wb in opened:
-        sagemaker = wb.client("sagemaker")
-        if any(e["EndpointName"] == wb.endpoint_name for e in sagemaker.list_endpoints(MaxResults=100)["Endpoints"]):
-            sagemaker.delete_endpoint(EndpointName=wb.endpoint_name)
+        endpoints.deleted(wb)
 
 
 @pytest.fixture

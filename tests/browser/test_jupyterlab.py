@@ -172,7 +172,7 @@ def answers(url):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set, request):
     need_browser()
     page = request.getfixturevalue("page")

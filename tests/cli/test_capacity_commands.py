@@ -53,7 +53,7 @@ def scaled(embedded):
         yield wb
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
     run = start(embedded.env, "tune", place.endpoint_name, "--max-streams", "4", "--json", "--apply")
     out, err = run.communicate(timeout=840)
@@ -135,7 +135,7 @@ def measured_or_busy(returncode, err):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path):
     env = {**{k: v for k, v in embedded.env.items() if not k.startswith("AWS_")}, "DGSM_HOME": str(tmp_path)}
     dgsm = f"{sys.executable} -m dgsm_helpers.cli.main"

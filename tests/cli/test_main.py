@@ -47,7 +47,7 @@ def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
 
 def test_help_imports_nothing_that_takes_long():
     code = "import sys; from dgsm_helpers.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("Usage: dgsm")
     assert not HEAVY & set(answer.stderr.split())
 

@@ -30,7 +30,6 @@ def local_env(embedded) -> dict[str, str]:
         env={**clean, "PATH": here, "DGSM_HOME": str(embedded.home)},
         capture_output=True,
         text=True,
-        timeout=120,
         check=True,
     )
     return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
@@ -135,7 +134,6 @@ def run_script(local_env) -> Callable[..., dict]:
             env={**local_env, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=180,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from kit.client_setup import SAMPLE_WAV
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.rules.sample import bundled_sample
@@ -68,7 +68,6 @@ def shell(local_env, tmp_path) -> Callable[[str], dict | list | str]:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=180,
             check=False,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
@@ -107,7 +106,7 @@ def test_the_guides_commands_as_printed_end_in_a_scale_out(shell, local_env, wor
 
     with Load(workbook(endpoint_name=NAME)) as load:
         load.set(8)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         activity = until(lambda: _scaled_out(shell(DESCRIBE_ACTIVITIES)), "a scale-out has succeeded")
     assert activity["Description"] == "Setting desired instance count to 2."
     assert activity["StatusMessage"] == (

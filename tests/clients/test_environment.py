@@ -41,7 +41,6 @@ def test_what_a_shell_holds_of_elsewhere_does_no_harm(embedded, local_env, endpo
         env={**clean, **LEFTOVERS[leftover]},
         capture_output=True,
         text=True,
-        timeout=180,
         check=False,
     )
     assert done.stdout.strip() == "AllTraffic", done.stderr[-1500:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
@@ -87,7 +87,7 @@ def test_a_crash_cuts_the_streams_which_come_back_when_the_instance_is_replaced(
     wb = endpoint
     with Load(wb) as load:
         load.set(3)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         fault("crash", endpoint=wb.endpoint_name)
         until(lambda: load.snapshot().failed >= 3, "the streams are cut")
         until(lambda: load.snapshot().open == 3, "they come back")
@@ -124,7 +124,7 @@ def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, endpoint):
     wb.sleep(60)
     with Load(wb) as load:
         load.set(8)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         wb.sleep(300)
         assert observe.activities(wb).empty
         assert set(observe.alarms(wb)["state"]) <= {"INSUFFICIENT_DATA", "OK"}

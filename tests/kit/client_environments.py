@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import pytest
 
-INSTALL_TIMEOUT_S = 420.0
+INSTALL_TIMEOUT_S = 900.0
 
 
 class NotInstalled(Exception):

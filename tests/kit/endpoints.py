@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
@@ -42,6 +44,23 @@ def scaled_endpoint(home: Path, name: str, low: int = 1, high: int = 4) -> Itera
     wb = scaled(open_workbook("local", home=home, endpoint_name=name), low, high)
     yield wb
     deletion.delete(wb)
+
+
+def deleted(wb: Workbook) -> None:
+    """Delete the workbook's endpoint where it has one, once no change of it is in progress."""
+    sagemaker = wb.client("sagemaker")
+
+    def refused_no_more() -> bool:
+        try:
+            sagemaker.delete_endpoint(EndpointName=wb.endpoint_name)
+        except ClientError as error:
+            if "in-progress" in str(error):
+                return False
+            if "Could not find endpoint" not in str(error):
+                raise
+        return True
+
+    until(refused_no_more, f"the endpoint {wb.endpoint_name} can be deleted")
 
 
 def settled(wb: Workbook) -> endpoint_state.EndpointState:

@@ -28,7 +28,7 @@ STUDIO = {
 """SageMaker Distribution 4.4.1 (build_artifacts/v4/v4.4/v4.4.1/cpu.env.out), where it matters to a notebook's page."""
 
 # The first test that needs the Studio set waits until it is installed.
-SETS = ("current", pytest.param("studio", marks=[pytest.mark.slow, pytest.mark.timeout(1500)]))
+SETS = ("current", pytest.param("studio", marks=[pytest.mark.slow, pytest.mark.timeout(3000)]))
 
 
 def python_of(name: str, request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:

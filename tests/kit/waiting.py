@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-AT_MOST_S = 120.0
+AT_MOST_S = 300.0
 """An end for what hangs, far beyond what a busy machine needs."""
 
 

@@ -16,7 +16,7 @@ from dgsm_helpers.workbook.run_notebooks import run_notebook
 TUNE = Path(__file__).resolve().parents[2] / "notebooks" / "03_tune.ipynb"
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path):
     deployment.deploy(on_embedded, deployment_plan.plan(on_embedded))
     registration.register(on_embedded, 1, 2)

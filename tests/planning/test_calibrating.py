@@ -10,7 +10,7 @@ import pytest
 from kit import endpoints
 from kit.command_line import run_line
 from kit.machine import in_real_time
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
@@ -51,7 +51,7 @@ def scaled(embedded):
     endpoints.let_beats_pass(wb, 60)
     with Load(wb, session_s=1700) as load:
         load.set(STREAMS)
-        load.wait_open(timeout_s=120)
+        load.wait_open(timeout_s=AT_MOST_S)
         begin = wb.now()
         endpoints.running(wb, 3)
         until(lambda: wb.now() > begin + timedelta(seconds=900), "a quarter of an hour")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from kit.machine import in_real_time
 from kit.scaling_bench import START_S, Bench
+from kit.waiting import AT_MOST_S
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
@@ -108,7 +109,7 @@ def test_the_running_embedded_aws_scales_as_planned_under_real_streams(unhurried
     wb.sleep(120)
     with Load(wb, session_s=1700) as load:
         load.set(13)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         began = wb.now()
         wb.sleep(1500)
         load.set(0)

@@ -83,7 +83,7 @@ def test_a_folder_without_notebooks_is_refused_before_anything_starts(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_the_whole_demo_passes_and_leaves_nothing(tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     monkeypatch.setenv("DGSM_HOME", str(home))

@@ -155,7 +155,7 @@ def fast(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NOTEBOOK_CALLS)
 def test_policy_is_neither_more_nor_less_than_what_the_notebook_calls(fast, name):
     # Clean-up has something to clean up: what the one before it left.

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from kit import endpoints, waiting
 from kit.doctor_snapshots import evidence
+from kit.waiting import AT_MOST_S
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
@@ -320,7 +321,7 @@ def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
     operator.fault("mid-stream-error", endpoint=busy.endpoint_name)
     with Load(busy) as load:
         load.set(9)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         said = {
             "max-covers-peak": "need 2 instances",
             "min-covers-bursts": "streams more within",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kit import endpoints
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
@@ -90,7 +90,7 @@ def test_update_warns_of_live_streams_and_of_quota_for_two_fleets(scaled, operat
     types = ("ml.g6.2xlarge", "ml.g5.2xlarge")
     with Load(scaled) as load:
         load.set(3)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         state = endpoint_state.status(scaled)
         said = until(lambda: live(3, update.warnings(scaled, state, types)), "three live streams are warned of")
     assert "About 3 streams are live" in said[0]

@@ -202,7 +202,6 @@ def test_printed_commands_do_the_same_as_the_calls(deployed, embedded, tmp_path)
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
         )
         assert done.returncode == 0, done.stderr
     assert isinstance(json.loads(done.stdout)["ScalingActivities"], list)

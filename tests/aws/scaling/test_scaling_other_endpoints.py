@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from kit import endpoints
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment_plan, endpoint_state, invoke, pause
@@ -27,7 +27,7 @@ def test_custom_variant_name_is_registered_loaded_and_watched_like_the_guides(wo
     with Load(wb) as load:
         begin = wb.now()
         load.set(4)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         metrics = endpoints.streams_seen(wb, 4, begin)
         assert metrics.concurrency["concurrency_max_streams"].max() == 4
         registration.apply(wb, ScalingPolicy(target_value=2))
@@ -62,7 +62,7 @@ def test_two_variants_are_registered_and_watched_each_for_itself(workbook):
     with Load(green) as load:
         begin = green.now()
         load.set(8)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         endpoints.running(green, 3)
         metrics = {wb.variant_name: read_metrics(wb, start=begin) for wb in (blue, green)}
     seen = {name: found.concurrency["concurrency_max_streams"].max() for name, found in metrics.items()}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import endpoints
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.weighted_policy import (
@@ -201,7 +201,7 @@ def test_mixed_capacities_are_read_from_text():
 def test_mixed_forms_read_live_streams_as_computed_by_hand(deployed):
     with Load(deployed) as load:
         load.set(4)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         policies = {form: weighted_policy(deployed, form, capacity_by_type=POOL) for form in FORMS}
         expected = {
             "weighted-streams": 4 / 3,
@@ -227,7 +227,7 @@ def test_mixed_fleet_grows_until_its_capacity_is_within_the_share_and_falls_back
     registration.register(wb, 1, 4)
     with Load(wb) as load:
         load.set(12)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
 
         def seen():
             found = usage(wb, by_type)
@@ -244,7 +244,7 @@ def test_mixed_fleet_grows_until_its_capacity_is_within_the_share_and_falls_back
     assert f"{fallback} instances, {after.share:.0%} of the capacity in use" in str(after)
     with pytest.raises(NotReady, match="at most 10%"), Load(wb) as load:
         load.set(12)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         until(seen, "twelve streams are seen again")
         wait_within(wb, by_type, 0.1, timeout_s=10)
     registration.remove(wb)

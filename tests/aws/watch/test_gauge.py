@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.transport.background_load import Load
@@ -17,7 +17,7 @@ def held(deployed):
     count = gauge(deployed, settle_s=0.5)
     with Load(deployed) as load:
         load.set(3)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         begin = time.time()
         until(lambda: count(begin, time.time()) == 3.0, "three streams are counted")
         end = time.time()

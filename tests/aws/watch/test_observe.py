@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 from kit import endpoints
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
@@ -35,7 +35,7 @@ def watched(deployed):
     with Load(deployed) as load:
         begin = deployed.now()
         load.set(STREAMS)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         # The policy comes when one instance has been seen with all of them: a busy machine opens them slowly.
         endpoints.streams_seen(deployed, STREAMS, begin)
         before = until(lambda: whole(read_metrics(deployed, start=begin)), "metrics by type and by minute")

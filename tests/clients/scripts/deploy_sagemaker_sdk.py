@@ -10,7 +10,7 @@ from pathlib import Path
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model
 from sagemaker.core.shapes import ContainerDefinition, InstancePool, MetricsConfig, ProductionVariant
 
-WAIT = {"poll": 1, "timeout": 120}
+WAIT = {"poll": 1, "timeout": 600}
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def aws(plane, tmp_path):
 
     def run(*words):
         command = [str(AWS), *words, "--output", "json"]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         return done.returncode, json.loads(done.stdout or "null") if done.returncode == 0 else done.stderr
 
     return run
@@ -94,12 +94,12 @@ def test_the_sdks_resources_accept_every_answer(plane):
     endpoint = resources.Endpoint.create(endpoint_name="e", endpoint_config_name="c", **common)
     assert endpoint.endpoint_status == "Creating"
     plane.fleet.settle()
-    endpoint.wait_for_status("InService", poll=1, timeout=10)
+    endpoint.wait_for_status("InService", poll=1, timeout=300)
     assert endpoint.production_variants[0].instance_pools[0].current_instance_count == 1
     assert [e.endpoint_name for e in resources.Endpoint.get_all(**common)] == ["e"]
     endpoint.delete()
     plane.fleet.settle()
-    endpoint.wait_for_delete(poll=1, timeout=10)
+    endpoint.wait_for_delete(poll=1, timeout=300)
     config.delete()
     model.delete()
     assert list(resources.Model.get_all(**common)) == []

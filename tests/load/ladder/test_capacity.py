@@ -154,7 +154,7 @@ def measured(wb):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 45.0, 4), (4, 32.0, 12), (4, 9.9, 40)])
 def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, service_ms, knee):
     assert int(lanes * 100 / service_ms) == knee

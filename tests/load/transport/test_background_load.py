@@ -7,7 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
@@ -40,10 +40,10 @@ def carriers():
 def test_the_number_of_held_streams_follows_the_calls(peer):
     with Load(workbook(peer)) as load:
         load.set(4)
-        load.wait_open(timeout_s=120)
+        load.wait_open(timeout_s=AT_MOST_S)
         streams(peer, 4)
         load.set(6)
-        load.wait_open(timeout_s=120)
+        load.wait_open(timeout_s=AT_MOST_S)
         streams(peer, 6)
         load.set(1)
         assert load.wanted == 1
@@ -57,7 +57,7 @@ def test_the_number_of_held_streams_follows_the_calls(peer):
 def test_above_fifty_streams_the_lean_transport_carries_new_sessions(peer):
     with Load(workbook(peer)) as load:
         load.set(53)
-        load.wait_open(timeout_s=120)
+        load.wait_open(timeout_s=AT_MOST_S)
     carried = [t.transport for t in load.traces]
     assert len(carried) == 53 and "lean" in carried
     assert all(t.ok for t in load.traces)
@@ -83,7 +83,7 @@ def test_a_load_that_nobody_refers_to_ends_its_streams_cleanly(peer):
     peer.frames.clear()
     load = Load(workbook(peer))
     load.set(3)
-    load.wait_open(timeout_s=120)
+    load.wait_open(timeout_s=AT_MOST_S)
     assert len(carriers()) == 1
     del load
     gc.collect()
@@ -95,7 +95,7 @@ def test_a_load_that_nobody_refers_to_ends_its_streams_cleanly(peer):
 def test_a_load_that_is_still_referred_to_streams_on(peer):
     load = Load(workbook(peer))
     load.set(1)
-    load.wait_open(timeout_s=120)
+    load.wait_open(timeout_s=AT_MOST_S)
     kept = [load]
     del load
     gc.collect()

@@ -6,7 +6,7 @@ import gc
 import threading
 
 import pytest
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.errors import InvalidInput
@@ -45,7 +45,7 @@ def test_streams_and_files_are_held_side_by_side(endpoint):
     with Load(endpoint) as streams, files_of(endpoint, file_s=2.0) as files:
         streams.set(2)
         files.set(1)
-        streams.wait_open(timeout_s=120)
+        streams.wait_open(timeout_s=AT_MOST_S)
         until(lambda: files.traces, "a file is answered")
         files.set(0)
         assert [t.ok for t in streams.stop()] == [True, True]

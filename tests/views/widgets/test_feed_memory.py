@@ -126,7 +126,7 @@ def offline(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_memory_is_flat_over_two_thousand_refreshes(offline):
     wb, clock = offline
     feed, this = Feed(wb, window_s=WINDOW_S), psutil.Process()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from kit.waiting import until
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import NotReady
@@ -162,7 +162,7 @@ def test_streams_are_seen_with_their_number_and_latency(view, scaling_endpoint):
     with Load(scaling_endpoint) as load:
         watched = Live(scaling_endpoint, load=load)
         load.set(2)
-        load.wait_open()
+        load.wait_open(timeout_s=AT_MOST_S)
         until(lambda: load.snapshot().lag_p95_ms is not None, "a lag has been measured")
         watched.once()
         assert "2 of 2 streams open, transcript latency p95" in shown(watched)
