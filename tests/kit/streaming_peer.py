@@ -45,7 +45,6 @@ class Peer:
 
     url: str
     ca_bundle: str
-    frames: list[bytes] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
     streams: list[dict] = field(default_factory=list)
     open_streams: int = 0
@@ -120,6 +119,7 @@ class _Connection(asyncio.Protocol):
             "headers": headers,
             "signed": signed,
             "raw": b"",
+            "frames": [],
             "decoder": eventstream.Decoder(),
             "verify": sigv4.FrameVerifier(signed),
             "chunks": 0,
@@ -136,7 +136,7 @@ class _Connection(asyncio.Protocol):
             inner = stream["verify"].open(message)
             if inner is None:
                 continue
-            self.peer.frames.append(inner.payload)
+            stream["frames"].append(inner.payload)
             if inner.headers.get("DataType") == "UTF8":
                 self.close_stream(sid, stream)
             else:
