@@ -41,7 +41,7 @@ def view(scaling_endpoint):
     made = Live(scaling_endpoint, every_s=0.1, window_s=1800)
     yield made
     made.stop()
-    assert not refreshers()
+    until(lambda: not refreshers(), "its loop has ended")
 
 
 def test_once_shows_endpoint_instances_alarms_and_origin_without_a_loop(view):
@@ -62,7 +62,8 @@ def test_start_does_not_wait_for_aws_and_refreshes_until_stopped(view, silent_aw
     first = until(lambda: view.state, "the first picture")
     until(lambda: view.state is not first, "the next picture")
     view.stop()
-    assert not view.running and not refreshers()
+    assert not view.running
+    until(lambda: not refreshers(), "its loop has ended")
 
 
 def test_running_the_cell_again_leaves_one_loop(view, scaling_endpoint):
@@ -136,7 +137,8 @@ def test_a_loop_that_ends_in_trouble_promises_no_next_try(view, embedded):
     local.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
     try:
         until(lambda: "Next try in 0.1 s" in shown(view), "the next try is promised")
-        view.stop()
+        view.stop()  # waits ten seconds at most
+        until(lambda: not refreshers(), "the loop has ended")
         assert "ExpiredTokenException" in shown(view) and "Next try" not in shown(view)
     finally:
         local.admin(embedded.info, "DELETE", "faults")
