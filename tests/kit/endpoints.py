@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.session import Workbook, open_workbook
 from kit.waiting import AT_MOST_S, until
 
@@ -48,16 +47,12 @@ def scaled_endpoint(home: Path, name: str, low: int = 1, high: int = 4) -> Itera
 
 def deleted(wb: Workbook) -> None:
     """Delete the workbook's endpoint where it has one, once no change of it is in progress."""
-    sagemaker = wb.client("sagemaker")
 
     def refused_no_more() -> bool:
         try:
-            sagemaker.delete_endpoint(EndpointName=wb.endpoint_name)
-        except ClientError as error:
-            if "in-progress" in str(error):
-                return False
-            if "Could not find endpoint" not in str(error):
-                raise
+            call_or_none(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
+        except NotReady:
+            return False
         return True
 
     until(refused_no_more, f"the endpoint {wb.endpoint_name} can be deleted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -324,7 +325,7 @@ def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
         load.wait_open(timeout_s=AT_MOST_S)
         said = {
             "max-covers-peak": "need 2 instances",
-            "min-covers-bursts": "streams more within",
+            "min-covers-bursts": "[4-9] streams more within",
             "errors-lately": "MidStreamErrors 1",
             "cooldowns": "",  # streams of ten minutes and more, and a cooldown of five
         }
@@ -333,7 +334,7 @@ def test_what_traffic_shows_is_judged_without_being_told(busy, operator):
             """Each once: on a busy machine the error is over an hour old before the streams last ten minutes."""
             diagnosis = examine(busy)
             for rule, text in list(said.items()):
-                if diagnosis[rule].verdict is WARN and text in diagnosis[rule].evidence:
+                if diagnosis[rule].verdict is WARN and re.search(text, diagnosis[rule].evidence):
                     del said[rule]
             return not said
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from kit.stepped_plane import PACKAGE, ROLE
+from kit.waiting import AT_MOST_S
 
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.prices import Price
@@ -94,12 +95,12 @@ def test_the_sdks_resources_accept_every_answer(plane):
     endpoint = resources.Endpoint.create(endpoint_name="e", endpoint_config_name="c", **common)
     assert endpoint.endpoint_status == "Creating"
     plane.fleet.settle()
-    endpoint.wait_for_status("InService", poll=1, timeout=300)
+    endpoint.wait_for_status("InService", poll=1, timeout=AT_MOST_S)
     assert endpoint.production_variants[0].instance_pools[0].current_instance_count == 1
     assert [e.endpoint_name for e in resources.Endpoint.get_all(**common)] == ["e"]
     endpoint.delete()
     plane.fleet.settle()
-    endpoint.wait_for_delete(poll=1, timeout=300)
+    endpoint.wait_for_delete(poll=1, timeout=AT_MOST_S)
     config.delete()
     model.delete()
     assert list(resources.Model.get_all(**common)) == []
