@@ -179,24 +179,26 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
 @click.option("--yes", "confirmed", is_flag=True, help="delete what is listed; without it the list is all you get")
 @json_option
 def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
-    """List what the workbook made for an endpoint, and delete it."""
+    """List what the workbook made for an endpoint, and delete it.
+
+    Exit code 1 when something of the endpoint bills on, such as an endpoint that somebody else made.
+    """
     from dgsm_helpers.aws.account import deletion
     from dgsm_helpers.aws.account.inventory import find
 
     wb = open_workbook()
-    inventory = find(wb)
-    answer: dict[str, Any] = {"found": [asdict(item) for item in inventory.items], "removed": [], "billable": []}
-    code = YES
-    if inventory.items and confirmed:
+    left = inventory = find(wb)
+    answer: dict[str, Any] = {"region": wb.region, "found": [asdict(item) for item in inventory.items], "removed": []}
+    text = str(inventory) if inventory.items else f"Nothing is left of {wb.endpoint_name}."
+    ours = [item for item in inventory.items if item.ours]
+    if ours and confirmed:
         deleted = deletion.delete(wb, inventory)
-        billable = deletion.prove_empty(wb)
-        answer |= {"removed": list(deleted.removed), "billable": [asdict(item) for item in billable]}
-        names = ", ".join(item.name for item in billable)
-        text = f"{deleted}\n{f'Still billable: {names}' if billable else 'Nothing billable is left.'}"
-        code = NO if billable else YES
-    elif inventory.items:
-        text, code = f"{inventory}\nSay --yes to delete these.", NEEDS_CONFIRMATION
+        answer["removed"] = list(deleted.removed)
+        text, left = str(deleted), find(wb)
+    answer |= {"billable": [asdict(item) for item in left.billing], "other_endpoints": left.others}
+    if ours and not confirmed:
+        text, code = f"{text}\nSay --yes to delete what is ours.", NEEDS_CONFIRMATION
     else:
-        text = f"Nothing is left of {wb.endpoint_name}."
+        text, code = f"{text}\n{left.bill()}", NO if left.billing else YES
     click.echo(json.dumps(answer, default=str) if as_json else text)
     return code

@@ -110,7 +110,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
     target = scalable_target.require_target(wb)
     policies = []
     for policy in scalable_target.policies(wb):
-        if policy.policy_type != "TargetTrackingScaling":
+        if not policy.tracks:
             raise InvalidInput(
                 f"Policy {policy.name!r} is of type {policy.policy_type}; only target tracking can be read back.",
                 hint="Plan it with rules.policies.StepScaling and its alarm.",

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
@@ -46,10 +46,10 @@ def read_model(wb: Workbook) -> Calibration:
     Raises:
         NotFound: there is no endpoint.
     """
-    state = endpoint_state.status(wb)
+    endpoint = EndpointReading(wb)
     model = ScalingModel()
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
-    if routing := read_endpoint_config(wb, state.config_name).variant(wb.variant_name).routing:
+    if routing := endpoint.configured.routing:
         model = model.with_evidence(source, routing=routing)
     alarms = observe.alarm_states(wb)
     return calibrate(
@@ -58,7 +58,7 @@ def read_model(wb: Workbook) -> Calibration:
         alarms=recorded_alarms(alarms),
         activities=observe.read_activities(wb),
         into_alarm_s=observe.times_in_alarm(wb, [alarm.name for alarm in alarms]),
-        least_streams=_least_streams(wb, state.created),
+        least_streams=_least_streams(wb, endpoint.state.created),
     )
 
 

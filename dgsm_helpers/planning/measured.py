@@ -8,7 +8,7 @@ from typing import Any
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.families import family_of
 from dgsm_helpers.prices import Price
@@ -105,6 +105,5 @@ def _doubts(wb: Workbook, fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _preferred_type(wb: Workbook) -> str:
-    state = endpoint_state.find(wb)
-    types = read_endpoint_config(wb, state.config_name).variant(wb.variant_name).instance_types if state else ()
+    types = EndpointReading(wb).instance_types if endpoint_state.find(wb) else ()
     return (types or family_of(wb.model_package_arn or "").default_pool)[0]

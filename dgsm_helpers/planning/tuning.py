@@ -7,7 +7,6 @@ import pandas as pd
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.endpoint.endpoint_state import in_service
 from dgsm_helpers.load.ladder.capacity import CapacityResult, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.search import expected_minutes
@@ -112,7 +111,7 @@ def plan_tuning(wb: Workbook, *, effort: str | None = None, criteria: str = "str
     search = known_choice("effort", effort or default_effort(wb), EFFORTS)
     known_choice("criteria", criteria, PRESETS)
     endpoint = EndpointReading(wb)
-    in_service(endpoint.state)
+    endpoint.ready()
     types = endpoint.running_types
     forecasts = tuple((knee, InstanceCost.of(wb, types, expected_minutes(search, knee))) for knee in KNEES)
     return TuningPlan(wb.endpoint_name, search.name, criteria, search.confidence, search.pass_share, forecasts)

@@ -40,7 +40,7 @@ class PolicySignals:
 
 
 Signals = Mapping[str, PolicySignals]
-"""By policy name."""
+"""By the policies' keys: the name, and for one of several alarms of a step-scaling policy the alarm's beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ Metric = Literal["high-resolution", "one-minute", "metric-math"]
 ROUNDING = 1e-9
 """A quotient this little above a whole number is that number: 3 x 7.5 / 7.5 must not ask for 4."""
 
+Aggregation = Literal["Average", "Minimum", "Maximum"]
 Adjustment = Literal["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"]
 
 
@@ -62,6 +63,11 @@ class TargetTracking:
             disable_scale_in=configuration.get("DisableScaleIn", False),
         )
 
+    @property
+    def key(self) -> str:
+        """By which `decision.Signals` holds its alarms."""
+        return self.name
+
     def __post_init__(self) -> None:
         if not 0 < self.target_value < math.inf:
             raise InvalidInput(
@@ -89,9 +95,11 @@ class StepAdjustment:
 
 @dataclass(frozen=True, kw_only=True)
 class StepScaling:
-    """A step-scaling policy with the alarm that the user makes for it.
+    """A step-scaling policy with an alarm that the user makes for it; with several alarms it is several of these.
 
-    ``min_adjustment_magnitude`` applies to ``PercentChangeInCapacity`` alone, as on AWS.
+    ``min_adjustment_magnitude`` applies to ``PercentChangeInCapacity`` alone, as on AWS. ``aggregation`` is the
+    MetricAggregationType: what is taken of the datapoints that the alarm was judged on. ``alarm_name`` tells those of
+    several alarms apart.
 
     Raises:
         InvalidInput: there are no steps, or the cooldown is negative.
@@ -99,6 +107,8 @@ class StepScaling:
 
     name: str
     alarm: AlarmSpec
+    alarm_name: str = ""
+    aggregation: Aggregation = "Average"
     steps: tuple[StepAdjustment, ...]
     adjustment_type: Adjustment = "ChangeInCapacity"
     cooldown_s: float = 300.0
@@ -108,6 +118,17 @@ class StepScaling:
         if not self.steps:
             raise InvalidInput(f"Step-scaling policy {self.name!r} has no steps.", hint="Give at least one Step.")
         _not_negative(self.name, "cooldown_s", self.cooldown_s)
+
+    @property
+    def key(self) -> str:
+        """By which `decision.Signals` holds its alarm."""
+        return f"{self.name} by {self.alarm_name}" if self.alarm_name else self.name
+
+    def aggregated(self, datapoints: tuple[float, ...]) -> float:
+        """The metric that the steps are compared with (AAS guide, "Step scaling policies", metric aggregation)."""
+        if self.aggregation == "Average":
+            return sum(datapoints) / len(datapoints)
+        return min(datapoints) if self.aggregation == "Minimum" else max(datapoints)
 
     def capacity_for(self, metric: float, running: int) -> int | None:
         """The capacity after the step whose interval holds ``metric - threshold``; None when none does.

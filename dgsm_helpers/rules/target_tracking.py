@@ -60,17 +60,17 @@ def decide(
 
     Args:
         state: as the last decision left it, after `observe_endpoint`.
-        signals: alarms by policy name; policies without an entry are ignored.
+        signals: alarms by the policies' keys; policies without an entry are ignored.
         policies: of the scalable target.
         bounds: capacity limits and suspended directions.
         model: assumptions.
         now_s: time, in the same seconds as the alarms'.
     """
-    known = [p for p in policies if p.name in signals]
+    known = [p for p in policies if p.key in signals]
     due = {
         reading.name
         for policy in known
-        for reading in _alarms(signals[policy.name])
+        for reading in _alarms(signals[policy.key])
         if _is_due(reading, state.invoked, model, now_s)
     }
     if not due:
@@ -191,7 +191,7 @@ def _wishes(
         return _Wish(_tracked_capacity(policy, metric, state, model), policy.name, reading.name, cooldown_s)
 
     for policy in policies:
-        signal = signals[policy.name]
+        signal = signals[policy.key]
         if isinstance(policy, StepScaling):
             wish = _step_wish(policy, signal.high, state) if signal.high.triggers else None
             if wish and wish.capacity > state.running:
@@ -228,7 +228,7 @@ def _tracked_capacity(policy: TargetTracking, metric: float, state: State, model
 
 
 def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:
-    capacity = policy.capacity_for(reading.metric, state.running)
+    capacity = policy.capacity_for(policy.aggregated(reading.datapoints), state.running)
     return None if capacity is None else _Wish(capacity, policy.name, reading.name, policy.cooldown_s)
 
 

@@ -16,7 +16,8 @@ import pandas as pd  # in the cell's thread: in another it takes a notebook for 
 
 from dgsm_helpers.aws.core.money import cost_so_far, price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, config_in_use
+from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
@@ -29,7 +30,7 @@ from dgsm_helpers.aws.watch.metrics import (
     read,
     variant_query,
 )
-from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput
+from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput, UnsupportedFeature
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import Workbook
@@ -135,6 +136,7 @@ class Feed:
     def _read_look(self, before: _Look | None) -> _Look:
         """The endpoint and its metrics, or neither: a later failure leaves what is shown as it was."""
         endpoint, now = endpoint_state.status(self.wb), self.wb.now()
+        kind_of(endpoint, self.wb.variant_name, self._config).require_supported()
         variant = endpoint.variant(self.wb.variant_name)
         start = now - self.window
         if self.period_s < 60:
@@ -160,7 +162,7 @@ class Feed:
         asks: dict[str, Callable[[], object]] = {_ALARMS: self._read_alarms, _ACTIVITIES: self._read_activities}
         name = look.endpoint.config_name
         if self._config is None or self._config.name != name:
-            asks[f"config {name}"] = partial(self._read_config, name)
+            asks[f"config {name}"] = partial(self._read_config, look)
         # A price that could not be read is asked for again, in its turn.
         unknown = [t for t, _ in self._types(look) if t not in self._prices or self._prices[t].amount_usd is None]
         asks |= {f"price {t}": partial(self._read_price, t) for t in unknown}
@@ -176,6 +178,8 @@ class Feed:
         try:
             reader()
             self._troubles.pop(ask, None)
+        except UnsupportedFeature:
+            raise
         except DgsmError as error:
             self._troubles[ask] = error_sentence(error)
 
@@ -185,8 +189,9 @@ class Feed:
     def _read_activities(self) -> None:
         self._activities = observe.activities(self.wb, limit=NEWEST_ACTIVITIES)
 
-    def _read_config(self, name: str) -> None:
-        self._config = read_endpoint_config(self.wb, name)
+    def _read_config(self, look: _Look) -> None:
+        self._config = config_in_use(self.wb, look.endpoint)
+        kind_of(look.endpoint, self.wb.variant_name, self._config).require_supported()
 
     def _read_price(self, instance_type: str) -> None:
         self._prices[instance_type] = price_per_hour(self.wb, instance_type)

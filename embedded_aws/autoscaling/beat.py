@@ -4,6 +4,7 @@ The decision is that of ``rules.target_tracking``, the same pure functions that 
 is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoint, UpdateEndpointWeightsAndCapacities.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dgsm_helpers.errors import InvalidInput
@@ -118,21 +119,23 @@ class _Turn:
         policies: list[Policy] = []
         signals: dict[str, PolicySignals] = {}
         for record in self.scaling.policies.values():
-            if record.resource_id == self.target.resource_id and (reading := self._reading(record)):
-                policy, signals[record.name] = reading
-                policies.append(policy)
+            if record.resource_id == self.target.resource_id:
+                for policy, signal in self._readings(record):
+                    policies.append(policy)
+                    signals[policy.key] = signal
         return decide(self.memory.state, signals, policies, self.target.bounds, self.scaling.model, now_s=self.now_s)
 
-    def _reading(self, policy: PolicyRecord) -> tuple[Policy, PolicySignals] | None:
-        """The policy and its alarms as they are now; None when an alarm it needs is missing."""
+    def _readings(self, policy: PolicyRecord) -> Iterator[tuple[Policy, PolicySignals]]:
+        """The policy and its alarms as they are now, a step-scaling one for each; none when its alarm is missing."""
         alarms = self.scaling.alarms
         if not isinstance(policy.rule, TargetTracking):
-            status = acting_on(policy, alarms.describe())
-            return (policy.rule(alarm=status.alarm.spec), PolicySignals(high=_as_reading(status))) if status else None
+            for status in acting_on(policy, alarms.describe()):
+                rule = policy.rule(alarm=status.alarm.spec, alarm_name=status.alarm.name)
+                yield rule, PolicySignals(high=_as_reading(status))
+            return
         high, low = (alarms.get(name) for name in policy.alarms)
-        if high is None:
-            return None
-        return policy.rule, PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
+        if high is not None:
+            yield policy.rule, PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
 
     def _carry_out(self, decision: Decision) -> None:
         memory, scaling = self.memory, self.scaling

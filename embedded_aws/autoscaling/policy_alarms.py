@@ -28,7 +28,8 @@ def split_resource(resource_id: str) -> tuple[str, str]:
 def read_rule(name: str, kind: str, config: Mapping[str, Any]) -> TargetTracking | Callable[..., StepScaling]:
     """A policy's configuration as the rules of scaling read it.
 
-    A step-scaling policy still lacks the user's alarm: it is made by calling the answer with ``alarm=AlarmSpec(…)``.
+    A step-scaling policy still lacks the user's alarm: it is made by calling the answer with ``alarm=AlarmSpec(…)`` and
+    ``alarm_name=``.
     """
     if kind == "StepScaling":
         steps = tuple(
@@ -45,6 +46,7 @@ def read_rule(name: str, kind: str, config: Mapping[str, Any]) -> TargetTracking
             steps=steps,
             adjustment_type=config.get("AdjustmentType", "ChangeInCapacity"),
             cooldown_s=config.get("Cooldown", DEFAULT_COOLDOWN_S),
+            aggregation=config.get("MetricAggregationType", "Average"),
             min_adjustment_magnitude=config.get("MinAdjustmentMagnitude", 1),
         )
     return TargetTracking.from_configuration(name, config)
@@ -55,9 +57,22 @@ def _is_high_resolution(config: Mapping[str, Any]) -> bool:
     return predefined.endswith("HighResolution")
 
 
-def acting_on(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> AlarmStatus | None:
-    """The alarm whose actions name the policy, with its actions enabled: what triggers a step-scaling policy."""
-    return next((a for a in alarms if a.actions_enabled and policy.arn in a.alarm.alarm_actions), None)
+def naming(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> list[AlarmStatus]:
+    """The alarms whose actions hold the policy's ARN: what DescribeScalingPolicies lists of a step-scaling policy."""
+    return [
+        a
+        for a in alarms
+        if policy.arn in (*a.alarm.alarm_actions, *a.alarm.ok_actions, *a.alarm.insufficient_data_actions)
+    ]
+
+
+def acting_on(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> list[AlarmStatus]:
+    """The alarms that trigger a step-scaling policy when they go into ALARM, their actions enabled.
+
+    All that are breached are evaluated (AAS guide, "Step scaling policies"). A policy among the actions of OK or
+    INSUFFICIENT_DATA is not carried out: AWS does not say on which value its steps would be judged.
+    """
+    return [a for a in alarms if a.actions_enabled and policy.arn in a.alarm.alarm_actions]
 
 
 def alarms_of(policy: PolicyRecord, model: ScalingModel) -> list[MetricAlarm]:

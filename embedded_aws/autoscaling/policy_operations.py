@@ -2,16 +2,29 @@
 
 import uuid
 from collections.abc import Mapping
+from itertools import pairwise
+from math import inf
 from typing import Any
 
-from embedded_aws.autoscaling.policy_alarms import read_rule
+from embedded_aws.autoscaling.policy_alarms import naming, read_rule
 from embedded_aws.autoscaling.region_scaling import ScalingOperations, missing, one_at_a_time, page_of
-from embedded_aws.autoscaling.scaling_records import DIMENSION, NAMESPACE, PolicyRecord, ScheduledActionRecord
+from embedded_aws.autoscaling.scaling_records import (
+    DIMENSION,
+    NAMESPACE,
+    PolicyRecord,
+    ScheduledActionRecord,
+    alarm_rows,
+)
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
 from embedded_aws.listings import ACCOUNT_ID
 
 PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
+
+POLICIES_A_PAGE = 10
+"""Most policies of one answer, and how many without MaxResults (API reference, DescribeScalingPolicies)."""
+MOST_STEPS = 20
+"""Step adjustments of a policy (Application Auto Scaling's quotas)."""
 
 
 class PolicyOperations(ScalingOperations):
@@ -30,7 +43,9 @@ class PolicyOperations(ScalingOperations):
             raise AwsRefusal("PolicyType and its configuration are required: TargetTrackingScaling or StepScaling")
         if former and former.kind != kind:
             raise AwsRefusal("The type of an existing scaling policy cannot be changed; delete it first")
-        if kind == "TargetTrackingScaling":
+        if kind == "StepScaling":
+            _check_steps(config)
+        else:
             _check_target_tracking(config)
             self._refuse_second_policy(target.resource_id, name, config)
         new_arn = (
@@ -47,7 +62,7 @@ class PolicyOperations(ScalingOperations):
             created_s=former.created_s if former else state.clock.now_s(),
         )
         state.keep_policy(policy)
-        return {"PolicyARN": policy.arn, "Alarms": policy.alarm_rows(state.region)}
+        return {"PolicyARN": policy.arn, "Alarms": alarm_rows(state.region, policy.alarms)}
 
     @one_at_a_time
     def delete_scaling_policy(self, p: Params) -> dict[str, Any]:
@@ -64,9 +79,20 @@ class PolicyOperations(ScalingOperations):
 
     @one_at_a_time
     def describe_scaling_policies(self, p: Params) -> dict[str, Any]:
-        """Policies by name or resource."""
+        """Policies by name or resource, a step-scaling one with the alarms that somebody made for it.
+
+        AWS CLI's example of describe-scaling-policies shows these; they are looked up, as they come and go.
+        """
         policies = self.listed(p, self.state.policies, names="PolicyNames")
-        return page_of([policy.row(self.state.region) for policy in policies], p, "ScalingPolicies")
+        everyone = self.state.alarms.describe()
+        rows = [
+            policy.row(
+                self.state.region,
+                [a.alarm.name for a in naming(policy, everyone)] if policy.kind == "StepScaling" else policy.alarms,
+            )
+            for policy in policies
+        ]
+        return page_of(rows, p, "ScalingPolicies", most=POLICIES_A_PAGE)
 
     @one_at_a_time
     def get_predictive_scaling_forecast(self, p: Params) -> dict[str, Any]:
@@ -120,13 +146,18 @@ class PolicyOperations(ScalingOperations):
         return page_of([action.row() for action in actions], p, "ScheduledActions")
 
     def _refuse_second_policy(self, resource_id: str, name: str, config: Mapping[str, Any]) -> None:
-        metric = _predefined(config)
+        metric = _metric_of(config)
         for other in self.state.policies.values():
-            same = metric and _predefined(other.config) == metric
-            if same and other.resource_id == resource_id and other.name != name:
+            if _metric_of(other.config) == metric and other.resource_id == resource_id and other.name != name:
                 raise AwsRefusal(
-                    f"Only one TargetTrackingScaling policy for a given metric specification is allowed: {metric}"
+                    f"Only one TargetTrackingScaling policy for a given metric specification is allowed: "
+                    f"{_predefined(config) or 'a customized metric'}"
                 )
+
+
+def _metric_of(config: Mapping[str, Any]) -> tuple[str, Any]:
+    """What tells the metric of a target-tracking policy from another's (AAS guide: "each uses a different metric")."""
+    return _predefined(config), config.get("CustomizedMetricSpecification")
 
 
 def _predefined(config: Mapping[str, Any]) -> str:
@@ -156,3 +187,37 @@ def _check_target_tracking(config: Mapping[str, Any]) -> None:
             raise AwsRefusal("The Ids of the metrics list must be unique")
     elif not (custom.get("MetricName") and custom.get("Namespace") and custom.get("Statistic")):
         raise AwsRefusal("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")
+
+
+def _check_steps(config: Mapping[str, Any]) -> None:
+    """Refuse a step-scaling configuration that AWS refuses (API reference, StepAdjustment; StepScalingPolicy…)."""
+    steps = config.get("StepAdjustments") or ()
+    if not config.get("AdjustmentType"):
+        raise AwsRefusal("AdjustmentType is required for a step scaling policy")
+    if not steps:
+        raise AwsRefusal("A step scaling policy needs at least one StepAdjustment")
+    if len(steps) > MOST_STEPS:
+        raise AwsRefusal(f"A step scaling policy has at most {MOST_STEPS} StepAdjustments, not {len(steps)}")
+    bounds = [(s.get("MetricIntervalLowerBound"), s.get("MetricIntervalUpperBound")) for s in steps]
+    if (None, None) in bounds:
+        raise AwsRefusal("Both lower and upper bounds of a step adjustment cannot be left unspecified")
+    ends = sorted((-inf if low is None else low, inf if high is None else high) for low, high in bounds)
+    if any(low >= high for low, high in ends):
+        raise AwsRefusal("The upper bound of a step adjustment must be greater than its lower bound")
+    for (_, end), (begin, _) in pairwise(ends):
+        if begin != end:
+            raise AwsRefusal(
+                f"The StepAdjustments must not {'overlap' if begin < end else 'leave a gap'}: {end}, {begin}"
+            )
+    if ends[0][0] != -inf and ends[0][0] < 0:
+        raise AwsRefusal(
+            "There must be a StepAdjustment with an unspecified lower bound when one StepAdjustment has a negative "
+            "lower bound"
+        )
+    if ends[-1][1] != inf and ends[-1][1] > 0:
+        raise AwsRefusal(
+            "There must be a StepAdjustment with an unspecified upper bound when one StepAdjustment has a positive "
+            "upper bound"
+        )
+    if config["AdjustmentType"] == "ExactCapacity" and any(s["ScalingAdjustment"] < 0 for s in steps):
+        raise AwsRefusal("ScalingAdjustment must not be negative with the adjustment type ExactCapacity")

@@ -158,14 +158,14 @@ def missing(message: str, code: str = "ObjectNotFoundException") -> AwsRefusal:
     return AwsRefusal(message, code)
 
 
-def page_of(rows: list[dict[str, Any]], p: Params, result: str) -> dict[str, Any]:
+def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
     """The page that a request asks for, as ``{result: rows, "NextToken": …}``.
 
     Raises:
         AwsRefusal: the token is none of ours, or MaxResults is out of range.
     """
-    size = p.get("MaxResults", _PAGE)
-    if not 1 <= size <= _PAGE:
-        raise AwsRefusal(f"MaxResults must be between 1 and {_PAGE}, not {size}")
+    size = p.get("MaxResults", most)
+    if not 1 <= size <= most:
+        raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")
     refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
     return one_page(rows, result=result, token=p.get("NextToken"), size=size, refusal=refusal)

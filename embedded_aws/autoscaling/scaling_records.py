@@ -1,7 +1,7 @@
 """What Application Auto Scaling keeps, as its Describe operations show it, and its refusals."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,22 +76,23 @@ class PolicyRecord:
     created_s: float
     alarms: list[str] = field(default_factory=list)
 
-    def alarm_rows(self, region: str) -> list[dict[str, str]]:
-        """Its alarms with their ARNs."""
-        prefix = f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:"
-        return [{"AlarmName": name, "AlarmARN": prefix + name} for name in self.alarms]
-
-    def row(self, region: str) -> dict[str, Any]:
-        """As DescribeScalingPolicies shows it."""
+    def row(self, region: str, alarms: Iterable[str]) -> dict[str, Any]:
+        """As DescribeScalingPolicies shows it, with the names of its alarms."""
         return {
             "PolicyARN": self.arn,
             "PolicyName": self.name,
             **_key(self.resource_id),
             "PolicyType": self.kind,
             f"{self.kind}PolicyConfiguration": self.config,
-            "Alarms": self.alarm_rows(region),
+            "Alarms": alarm_rows(region, alarms),
             "CreationTime": moment(self.created_s),
         }
+
+
+def alarm_rows(region: str, names: Iterable[str]) -> list[dict[str, str]]:
+    """A policy's alarms with their ARNs."""
+    prefix = f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:"
+    return [{"AlarmName": name, "AlarmARN": prefix + name} for name in names]
 
 
 @dataclass

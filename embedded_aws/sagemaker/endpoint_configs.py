@@ -73,6 +73,9 @@ class ConfigOperations(Operations[RegionState]):
     def _check_variant(self, index: int, variant: Mapping[str, Any]) -> None:
         if "ServerlessConfig" in variant:
             raise AwsRefusal("ServerlessConfig is not supported with AWS Marketplace model packages.")
+        if "ManagedInstanceScaling" in variant and variant.get("ModelName"):
+            # AWS's words (terraform-provider-aws #45926).
+            raise AwsRefusal("ManagedInstanceScaling is only supported for inference component endpoints.")
         for member in ("ModelName", "InitialInstanceCount"):
             if variant.get(member) is None:
                 raise AwsRefusal(

@@ -58,6 +58,8 @@ class EndpointOperations(Operations[RegionState]):
         _check_deployment(p.get("DeploymentConfig"))
         state = self.state
         endpoint, view = self._changeable(p)
+        # SageMaker looks the former one up, too, and then says that it is gone (terraform-provider-aws #40048).
+        state.find("endpoint-config", view.config_name)
         config = state.find("endpoint-config", p["EndpointConfigName"])
         specs = specs_of(state, config)
         self._check_registered(endpoint, view, specs)
@@ -70,6 +72,7 @@ class EndpointOperations(Operations[RegionState]):
             endpoint.configs[config.name], endpoint.specs[config.name] = config, specs
             with _busy_as_refusal(endpoint):
                 state.fleet.update(state.region, endpoint.name, config.name, specs, counts)
+            endpoint.last_deployment = p.get("DeploymentConfig", {})
         return {"EndpointArn": endpoint.arn}
 
     def update_endpoint_weights_and_capacities(self, p: Params) -> dict[str, Any]:
@@ -121,6 +124,8 @@ class EndpointOperations(Operations[RegionState]):
             "ProductionVariants": [_variant_row(v, _variant_request(request, v.name)) for v in view.variants],
             "MetricsConfig": request["MetricsConfig"],
         }
+        if endpoint.last_deployment:
+            answer["LastDeploymentConfig"] = endpoint.last_deployment
         if view.failure_reason:
             answer["FailureReason"] = view.failure_reason[:1024]
         if request.get("DataCaptureConfig"):

@@ -51,10 +51,14 @@ class Resource:
 
 @dataclass
 class EndpointRecord(Resource):
-    """An endpoint, with the configurations it has been given and their specs: a deleted one goes on serving."""
+    """An endpoint, with the configurations it has been given and their specs: a deleted one goes on serving.
+
+    ``last_deployment`` is the DeploymentConfig of its newest update.
+    """
 
     configs: dict[str, Resource] = field(default_factory=dict)
     specs: dict[str, tuple[VariantSpec, ...]] = field(default_factory=dict)
+    last_deployment: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RegionState:

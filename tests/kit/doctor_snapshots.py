@@ -9,6 +9,7 @@ from typing import Any
 from dgsm_helpers.aws.doctor.snapshot import PolicyAlarm, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
 from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
+from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Suspension, Target
@@ -89,6 +90,7 @@ def healthy(**changed: Any) -> Snapshot:
         "now": NOW,
         "region": "us-east-1",
         "resource_id": "endpoint/dg/variant/AllTraffic",
+        "kind": EndpointKind("dg", "AllTraffic", Hosting.REAL_TIME),
         "model_package_arn": PACKAGE,
         "endpoint": endpoint(),
         "variant": ConfiguredVariant(

@@ -61,12 +61,12 @@ def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgr
 
 
 def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
-    """Read everything back: what still bills of what the workbook made. Nothing, when it is empty.
+    """Read everything back: what of the endpoint still bills, whoever made it. Nothing, when it is empty.
 
     Raises:
         DgsmError: something could not be read, which proves nothing.
     """
-    return tuple(item for item in find(wb, also=also).items if item.ours and item.bills)
+    return find(wb, also=also).billing
 
 
 def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:

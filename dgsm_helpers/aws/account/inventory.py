@@ -8,13 +8,19 @@ from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import logs, observe
-from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.errors import AccessDenied, DgsmError
 from dgsm_helpers.session import Workbook
 
 SCALING_KINDS = frozenset({"scalable target", "scaling policy", "scheduled action"})
 _KINDS = {"EndpointConfig": "endpoint config", "Model": "model"}
+_DELETING = {
+    "endpoint": "sagemaker delete-endpoint --endpoint-name",
+    "alarm": "cloudwatch delete-alarms --alarm-names",
+}
+"""How that which others made, and which bills by itself, is deleted by hand."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,38 @@ class Item:
 
 @dataclass(frozen=True)
 class Inventory(Table):
-    """What was found, in the order in which it is deleted; ``notes`` say what could not be searched."""
+    """What was found, in the order in which it is deleted; ``notes`` say what could not be searched.
+
+    ``others`` are the region's other endpoints, whoever made them, that bill.
+    """
 
     endpoint_name: str
+    region: str
     items: tuple[Item, ...]
+    others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     _columns = ("kind", "name", "clean-up", "bills", "found by", "detail")
+
+    @property
+    def billing(self) -> tuple[Item, ...]:
+        """What of the endpoint bills, whoever made it."""
+        return tuple(item for item in self.items if item.bills)
+
+    def bill(self) -> str:
+        """In words: what bills, what to do about what others made, and what was not looked at."""
+        lines = []
+        for item in self.billing:
+            whose = "" if item.ours else ", not made by this workbook: delete it where it was made"
+            command = _DELETING.get(item.kind, "") if not item.ours else ""
+            by_hand = f" (aws {command} {item.name} --region {self.region})" if command else ""
+            lines.append(f"Still bills in {self.region}: {item.kind} {item.name}, {item.detail}{whose}{by_hand}.")
+        if not lines:
+            lines.append(f"Nothing of {self.endpoint_name} bills in {self.region}.")
+        if self.others:
+            lines.append(f"Other endpoints bill there: {', '.join(self.others)}.")
+        lines.append("Not looked at: other regions, notebook instances and Studio apps, logs and storage.")
+        return "\n".join(lines)
 
     def _caption(self) -> str:
         ours = sum(item.ours for item in self.items)
@@ -79,13 +110,32 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
     items = [*_scaling(wb, ours=state is None or endpoint_ours)]
     if state is not None:
         found_by = _found_by(state.name, also, endpoint_ours)
-        detail = f"{state.status}, {state.running} of {state.desired} instances"
-        items.append(Item("endpoint", state.name, state.arn, found_by, endpoint_ours, state.status != "Failed", detail))
+        detail, bills = _what_runs(state)
+        items.append(Item("endpoint", state.name, state.arn, found_by, endpoint_ours, bills, detail))
     items += _named(wb, "EndpointConfig", also, tagged)
     items += _named(wb, "Model", also, tagged)
     items += _alarms_and_dashboards(wb)
+    items += _alarms_by_action(wb, also, {item.name for item in items})
     notes += _log_group_note(wb)
-    return Inventory(wb.endpoint_name, tuple(items), tuple(notes))
+    try:
+        listed = pages(wb, "sagemaker", "ListEndpoints", "Endpoints")
+        alive = [e["EndpointName"] for e in listed if e["EndpointStatus"] not in ("Failed", "Deleting")]
+    except AccessDenied as error:
+        alive = []
+        notes.append(f"The region's other endpoints could not be listed, and may bill ({error.message}).")
+    others = tuple(sorted({*alive} - {wb.endpoint_name}))
+    return Inventory(wb.endpoint_name, wb.region, tuple(items), others, tuple(notes))
+
+
+def _what_runs(state: EndpointState) -> tuple[str, bool]:
+    """What the endpoint runs, in words, and whether it bills while nobody calls it."""
+    serverless = [v.serverless for v in state.variants if v.serverless]
+    if serverless and len(serverless) == len(state.variants):
+        held = sum(config.get("ProvisionedConcurrency", 0) for config in serverless)
+        text = f"{held} held ready" if held else "billed by request alone"
+        return f"{state.status}, serverless, {text}", held > 0 and state.status != "Failed"
+    shadows = f" and {len(state.shadows)} shadow variant" + "s" * (len(state.shadows) > 1) if state.shadows else ""
+    return f"{state.status}, {state.running} of {state.desired} instances{shadows}", state.status != "Failed"
 
 
 def _tagged_arns(wb: Workbook) -> tuple[frozenset[str], list[str]]:
@@ -147,6 +197,19 @@ def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
     listed = pages(wb, "cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=dashboard_prefix(wb))
     for entry in listed:
         yield Item("dashboard", entry["DashboardName"], entry.get("DashboardArn", ""), "name", True, True)
+
+
+def _alarms_by_action(wb: Workbook, also: Sequence[str], known: set[str]) -> Iterator[Item]:
+    """Alarms that somebody made to trigger a step-scaling policy of the endpoint; they outlive policy and endpoint."""
+    here = f"arn:{wb.client('cloudwatch').meta.partition}:autoscaling:{wb.region}:"
+    part = f":resource/sagemaker/endpoint/{wb.endpoint_name}/variant/"
+    for alarm in pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", ActionPrefix=here):
+        actions = (*alarm["AlarmActions"], *alarm["OKActions"], *alarm["InsufficientDataActions"])
+        policies = [action.rpartition("/")[2] for action in actions if part in action]
+        name = alarm["AlarmName"]
+        if policies and name not in known:
+            detail = f"triggers policy {', '.join(policies)}"
+            yield Item("alarm", name, alarm["AlarmArn"], "its action", name in also, True, detail)
 
 
 def _log_group_note(wb: Workbook) -> list[str]:

@@ -152,7 +152,7 @@ def _dashboard_name(wb: Workbook) -> str:
 
 def _put_dashboard(wb: Workbook, knee: int) -> tuple[str, str]:
     name = _dashboard_name(wb)
-    targets = [float(p.configuration["TargetValue"]) for p in scalable_target.policies(wb) if p.configuration]
+    targets = [float(p.configuration["TargetValue"]) for p in scalable_target.policies(wb) if p.tracks]
     own = [alarm["AlarmArn"] for alarm in _held(wb).values()]
     # An alarm's ARN differs from another's in its name only.
     policy_alarms = [f"{own[0].partition(':alarm:')[0]}:alarm:{alarm.name}" for alarm in alarm_states(wb)]

@@ -7,6 +7,7 @@ from dgsm_helpers.rules.guide import GUIDE_HIGH
 
 _LONG_SCALE_OUT_COOLDOWN_S = 300
 _MEASURE = "Measure it: 03_tune, or dgsm tune."
+_REGISTER = "register.register(wb), register.apply(wb, policy)"
 _NO_TARGET = "no target-tracking policy on concurrent requests"
 _GUIDE = "Deepgram, auto-scaling-sagemaker-streaming"
 
@@ -62,7 +63,7 @@ def target_at_least_one(s: Snapshot) -> RuleAnswer:
 def max_covers_peak(s: Snapshot) -> RuleAnswer:
     """The maximum is enough for the most streams at once."""
     if s.target is None or s.target_value is None:
-        return unknown("no target with a policy to compare with", "register.register(wb), register.apply(wb, policy)")
+        return unknown("the variant is not registered" if s.target is None else _NO_TARGET, _REGISTER)
     peak, seen = _peak(s)
     if peak is None:
         return unknown(f"{_unseen(s)} and no peak given", "Give Expected(peak_streams=…) or --peak-streams.")
@@ -85,7 +86,7 @@ def max_covers_peak(s: Snapshot) -> RuleAnswer:
 def min_covers_bursts(s: Snapshot) -> RuleAnswer:
     """The minimum takes what arrives until new instances serve."""
     if s.target is None or s.target_value is None:
-        return unknown("no target with a policy to compare with", "register.register(wb), register.apply(wb, policy)")
+        return unknown("the variant is not registered" if s.target is None else _NO_TARGET, _REGISTER)
     lag_s, per_min = s.reaction_s, s.expected.growth_per_min
     grown = s.traffic.growth(lag_s) if per_min is None else per_min / 60 * lag_s
     if per_min is None and not s.traffic.streams:
@@ -167,11 +168,23 @@ def _peak(s: Snapshot) -> tuple[float | None, str]:
 
 
 CAPACITY_RULES: tuple[Rule, ...] = (
-    Rule("evidence-fits", evidence_fits, "measured capacity holds for its model, type and region only", ("evidence",)),
+    Rule(
+        "evidence-fits",
+        evidence_fits,
+        "measured capacity holds for its model, type and region only",
+        ("evidence", "config", "model"),
+    ),
     Rule("target-below-knee", target_below_knee, f"{_GUIDE}: 70–80 % of the measured limit", ("policies",)),
     Rule("target-at-least-one", target_at_least_one, f"{_GUIDE}: TargetValue is in requests", ("policies",)),
-    Rule("max-covers-peak", max_covers_peak, "AWS, DescribeScalingActivities: AlreadyAtMaxCapacity", ("target",)),
-    Rule("min-covers-bursts", min_covers_bursts, "n × (knee − target) ≥ growth × reaction time", ("target",)),
+    Rule(
+        "max-covers-peak",
+        max_covers_peak,
+        "AWS, DescribeScalingActivities: AlreadyAtMaxCapacity",
+        ("target", "policies"),
+    ),
+    Rule(
+        "min-covers-bursts", min_covers_bursts, "n × (knee − target) ≥ growth × reaction time", ("target", "policies")
+    ),
     Rule("bounds-hold-running", bounds_hold_running, "AWS, RegisterScalableTarget", ("target",)),
     Rule("bounds-leave-room", bounds_leave_room, "AWS, RegisterScalableTarget", ("target",)),
     Rule("cooldowns", cooldowns, f"{_GUIDE}: cooldowns", ("policies",)),

@@ -4,12 +4,35 @@ from datetime import timedelta
 
 from dgsm_helpers.aws.doctor.snapshot import Rule, RuleAnswer, Snapshot, ok, stop, unknown, warn
 from dgsm_helpers.aws.endpoint.deployment_plan import INFERENCE_AMI
+from dgsm_helpers.aws.endpoint.endpoint_kind import ELSEWHERE
 from dgsm_helpers.families import family_of
 
 IDLE_AFTER = timedelta(days=2)
 _LOST = "SageMaker replaces what was lost; monitor.log_tail(wb) says why, if the container wrote it."
 _DEPLOY_PAGE = "Deepgram, deploy-amazon-sagemaker"
 _AWS_POOLS = "AWS, SageMaker instance pools"
+
+
+def endpoint_kind(s: Snapshot) -> RuleAnswer:
+    """It is of a kind that these rules know, whole, and nothing else takes part."""
+    if not s.kind.supported:
+        return stop(s.kind.refusal, ELSEWHERE)
+    if s.gone:
+        return stop(*s.gone)
+    if "config" in s.unread:
+        return unknown(f"its config could not be read: {s.unread['config']}", "Make it readable.")
+    others = [f"variant {name}" for name in s.kind.beside] + [f"shadow variant {name}" for name in s.kind.shadows]
+    if others:
+        return unknown(
+            f"{s.kind.hosting}; beside {s.kind.variant_name} it has {', '.join(others)}, at which nobody looked here",
+            "Give --variant (variant_name=) to look at another; a shadow variant bills, and takes copies of requests.",
+        )
+    if s.endpoint.captures_to:
+        return warn(
+            f"{s.kind.hosting}; data capture stores what callers send and hear in {s.endpoint.captures_to}",
+            "Fine when it is meant; else make an endpoint config without DataCaptureConfig.",
+        )
+    return ok(str(s.kind.hosting))
 
 
 def endpoint_in_service(s: Snapshot) -> RuleAnswer:
@@ -161,15 +184,18 @@ def idle(s: Snapshot) -> RuleAnswer:
     )
 
 
+KIND_RULE = Rule("endpoint-kind", endpoint_kind, "AWS, DescribeEndpoint and DescribeEndpointConfig")
+"""Whether the other rules can be asked."""
+
 ENDPOINT_RULES: tuple[Rule, ...] = (
-    Rule("endpoint-in-service", endpoint_in_service, "AWS, DescribeEndpoint"),
+    Rule("endpoint-in-service", endpoint_in_service, "AWS, DescribeEndpoint", ("instances",)),
     Rule("errors-lately", errors_lately, "Deepgram, observability-sagemaker", ("metrics",)),
     Rule("metric-present", metric_present, "AWS, target tracking: insufficient data means no scaling", ("metrics",)),
     Rule("network-isolation", network_isolation, _DEPLOY_PAGE, ("model",)),
-    Rule("inference-ami", inference_ami, _DEPLOY_PAGE),
-    Rule("enhanced-metrics", enhanced_metrics, "Deepgram, enhanced-metrics-sagemaker"),
-    Rule("routing", routing, f"{_AWS_POOLS} (recommend LEAST_OUTSTANDING_REQUESTS)"),
-    Rule("fallback-types", fallback_types, _DEPLOY_PAGE, ("model",)),
-    Rule("quota", quota, f"{_DEPLOY_PAGE}: quota does not fall back", ("quotas", "target")),
+    Rule("inference-ami", inference_ami, _DEPLOY_PAGE, ("config",)),
+    Rule("enhanced-metrics", enhanced_metrics, "Deepgram, enhanced-metrics-sagemaker", ("config",)),
+    Rule("routing", routing, f"{_AWS_POOLS} (recommend LEAST_OUTSTANDING_REQUESTS)", ("config",)),
+    Rule("fallback-types", fallback_types, _DEPLOY_PAGE, ("model", "config")),
+    Rule("quota", quota, f"{_DEPLOY_PAGE}: quota does not fall back", ("quotas", "target", "config")),
     Rule("idle", idle, "AWS, SageMaker pricing: instances bill while the endpoint exists", ("metrics",)),
 )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dgsm_helpers.aws.core.tables import Table, html_table
 from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
-from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES
+from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES, KIND_RULE
 from dgsm_helpers.aws.doctor.gather import gather
 from dgsm_helpers.aws.doctor.policy_rules import POLICY_RULES
 from dgsm_helpers.aws.doctor.snapshot import Expected, Rule, RuleVerdict, Snapshot, unknown
@@ -17,7 +17,7 @@ from dgsm_helpers.session import Workbook
 
 __all__ = ["RULES", "Diagnosis", "Expected", "Finding", "RuleVerdict", "diagnose", "examine"]
 
-RULES: tuple[Rule, ...] = (*CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
+RULES: tuple[Rule, ...] = (KIND_RULE, *CAPACITY_RULES, *POLICY_RULES, *ENDPOINT_RULES)
 
 _MARKS = {RuleVerdict.OK: "✓", RuleVerdict.UNKNOWN: "?", RuleVerdict.WARN: "!", RuleVerdict.STOP: "✗"}
 
@@ -124,5 +124,9 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
 
 def _finding(rule: Rule, snapshot: Snapshot) -> Finding:
     missing = [snapshot.unread[part] for part in rule.needs if part in snapshot.unread]
-    judged = unknown(f"could not be read: {missing[0]}", "Make it readable.") if missing else rule.judge(snapshot)
+    passed_over = [snapshot.unjudged[part] for part in rule.needs if part in snapshot.unjudged]
+    if passed_over:
+        judged = unknown(f"not looked at: {passed_over[0]}", f"See the rule {KIND_RULE.name}.")
+    else:
+        judged = unknown(f"could not be read: {missing[0]}", "Make it readable.") if missing else rule.judge(snapshot)
     return Finding(rule.name, judged.verdict, judged.evidence, judged.fix, rule.source)

@@ -9,13 +9,15 @@ from typing import Any
 from dgsm_helpers import state as evidence
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.account.recommended import alarm_names
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.core.money import prices_of
-from dgsm_helpers.aws.doctor.snapshot import Expected, PolicyAlarm, Snapshot, TrafficSnapshot
-from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.doctor.snapshot import PARTS, Expected, PolicyAlarm, Snapshot, TrafficSnapshot
+from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant, EndpointConfig
+from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, kind_of
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
 from dgsm_helpers.aws.scaling.scaling_state import read_alarms, read_policy, read_target
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, ERROR_METRICS, MINUTE_S, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity, read_activities
@@ -25,8 +27,6 @@ from dgsm_helpers.session import Workbook
 WINDOW = timedelta(days=3)
 _SAMPLES_PER_MINUTE = 6
 _NEWEST_ACTIVITIES = 200
-_ALARMS_A_CALL = 100
-"""Names in one DescribeAlarms call (CloudWatch's limit)."""
 
 
 def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActivity] | None = None) -> Snapshot:
@@ -41,26 +41,38 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
         DgsmError: a call that says nothing about the endpoint (throttled, expired credentials) failed.
     """
     unread: dict[str, str] = {}
+    unjudged: dict[str, str] = {}
+    gone: list[tuple[str, str]] = []
 
     def read_or_default[T](part: str, reader: Callable[[], T], default: T) -> T:
         try:
             return reader()
         except (AccessDenied, NotFound, InvalidInput) as error:
-            unread[part] = error.message
+            if isinstance(error, NotFound) and part in ("config", "model"):
+                gone.append((error.message, error.hint))
+                unjudged[part] = f"the {part} was deleted"
+            else:
+                unread[part] = error.message
             return default
 
     def of_endpoint(part: str, operation: str, key: str) -> list[Mapping[str, Any]]:
         default: list[Mapping[str, Any]] = []
         return read_or_default(part, lambda: _of_endpoint(wb, operation, key), default)
 
-    state = endpoint_state.status(wb)
-    state.variant(wb.variant_name)
-    config = read_endpoint_config(wb, state.config_name)
-    variant = config.variant(wb.variant_name)
-    no_model: dict[str, Any] = {}
-    model = read_or_default(
-        "model", lambda: call(wb, "sagemaker", "DescribeModel", ModelName=variant.model_name), no_model
-    )
+    endpoint = EndpointReading(wb)
+    state, kind = endpoint.state, kind_of(endpoint.state, wb.variant_name)
+    config: EndpointConfig | None = None
+    model: Mapping[str, Any] = {}
+    if kind.supported and (config := read_or_default("config", lambda: endpoint.config, config)):
+        kind = endpoint.kind
+    if not kind.supported:
+        return _unjudged(wb, state, kind)
+    variant = config.variant(wb.variant_name) if config else ConfiguredVariant(wb.variant_name)
+    if config:
+        model = read_or_default("model", lambda: endpoint.model, model)
+    else:
+        for reasons in (unread, unjudged):
+            reasons.update({"model": reasons["config"]} if "config" in reasons else {})
     targets = of_endpoint("target", "DescribeScalableTargets", "ScalableTargets")
     policies = of_endpoint("policies", "DescribeScalingPolicies", "ScalingPolicies")
     if activities is None:
@@ -69,15 +81,20 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
         activities = read_or_default("activities", newest, nothing)
     lately = [activity for activity in activities if activity.started >= wb.now() - WINDOW]
     succeeded = [activity for activity in lately if activity.status == "Successful"]
+    no_actions: list[Mapping[str, Any]] = []
+    scheduled = read_or_default("schedule", lambda: _scheduled(wb), no_actions)
     policy_alarms = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms") or ()]
     return Snapshot(
         now=wb.now(),
         region=wb.region,
         resource_id=wb.resource_id,
-        model_package_arn=(model.get("PrimaryContainer") or {}).get("ModelPackageName", ""),
+        kind=kind,
+        gone=gone[0] if gone else None,
+        scheduled=tuple(action["ScheduledActionName"] for action in scheduled),
+        model_package_arn=(endpoint.model_package_arn or "") if model else "",
         endpoint=state,
         variant=variant,
-        enhanced_metrics=config.enhanced_metrics,
+        enhanced_metrics=config is not None and config.enhanced_metrics,
         network_isolated=bool(model.get("EnableNetworkIsolation")) if model else None,
         target=next((read_target(t) for t in targets if t["ResourceId"] == wb.resource_id), None),
         policies=tuple(read_policy(p) for p in policies if p["ResourceId"] == wb.resource_id),
@@ -98,7 +115,33 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
         prices=dict(prices_of(wb, [name for name, count in state.instances_by_type.items() if count])),
         expected=expected,
         unread=unread,
+        unjudged=unjudged,
     )
+
+
+def _unjudged(wb: Workbook, state: EndpointState, kind: EndpointKind) -> Snapshot:
+    """An endpoint of a kind that no rule knows: nothing more is read of it."""
+    return Snapshot(
+        now=wb.now(),
+        region=wb.region,
+        resource_id=wb.resource_id,
+        kind=kind,
+        model_package_arn="",
+        endpoint=state,
+        variant=ConfiguredVariant(wb.variant_name),
+        enhanced_metrics=False,
+        network_isolated=None,
+        target=None,
+        policies=(),
+        elsewhere=(),
+        traffic=TrafficSnapshot(WINDOW),
+        unjudged=dict.fromkeys(PARTS, f"the variant is {kind.hosting}"),
+    )
+
+
+def _scheduled(wb: Workbook) -> list[Mapping[str, Any]]:
+    on = {"ServiceNamespace": NAMESPACE, "ResourceId": wb.resource_id}
+    return list(pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on))
 
 
 def _of_endpoint(wb: Workbook, operation: str, key: str) -> list[Mapping[str, Any]]:
@@ -108,13 +151,6 @@ def _of_endpoint(wb: Workbook, operation: str, key: str) -> list[Mapping[str, An
 
 
 def _alarms(wb: Workbook, names: Sequence[str]) -> dict[str, PolicyAlarm]:
-    raw = [
-        alarm
-        for first in range(0, len(names), _ALARMS_A_CALL)
-        for alarm in pages(
-            wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNames=names[first : first + _ALARMS_A_CALL]
-        )
-    ]
     return {
         alarm["AlarmName"]: PolicyAlarm(
             state=read_alarms([alarm])[0],
@@ -124,7 +160,7 @@ def _alarms(wb: Workbook, names: Sequence[str]) -> dict[str, PolicyAlarm]:
             dimensions={d["Name"]: d["Value"] for d in alarm.get("Dimensions") or ()},
             namespace=alarm.get("Namespace", ""),
         )
-        for alarm in raw
+        for alarm in described_alarms(wb, names)
     }
 
 

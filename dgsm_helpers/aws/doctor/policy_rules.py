@@ -42,6 +42,12 @@ def policy_applied(s: Snapshot) -> RuleAnswer:
     """Something decides when to scale."""
     if s.policies:
         return ok(", ".join(f"{p.name} ({p.policy_type})" for p in s.policies))
+    if s.scheduled:
+        return warn(
+            f"no scaling policy, only scheduled actions ({', '.join(s.scheduled)}): the count follows the clock, "
+            "not the load",
+            "Fine when it is meant; else register.apply(wb, policy).",
+        )
     return stop(f"{s.resource_id} has no scaling policy", "register.apply(wb, policy)")
 
 
@@ -63,7 +69,7 @@ def policy_on_this_variant(s: Snapshot) -> RuleAnswer:
 def policy_metric(s: Snapshot) -> RuleAnswer:
     """The policy follows open streams, every ten seconds."""
     if not s.tracking:
-        return unknown("there is no target-tracking policy", "register.apply(wb, policy)")
+        return _step_metric(s)
     metrics = {p.name: predefined_metric(p) for p in s.tracking}
     if PREDEFINED_METRIC in metrics.values():
         return ok(PREDEFINED_METRIC)
@@ -76,6 +82,25 @@ def policy_metric(s: Snapshot) -> RuleAnswer:
         "a customized metric: AWS evaluates it per minute, so it reacts in minutes instead of tens of seconds",
         f"Fine for a mixed fleet; else use {PREDEFINED_METRIC}.",
     )
+
+
+def _step_metric(s: Snapshot) -> RuleAnswer:
+    """What the step-scaling policies follow: their alarms say."""
+    followed = [alarm for policy in s.stepping for alarm in s.triggers_of(policy)]
+    if not followed:
+        return unknown("there is no target-tracking policy, and no alarm of another", "See the rule alarms-exist.")
+    for alarm in followed:
+        if alarm.metric == CONCURRENCY:
+            every_s = alarm.state.period_s or 60
+            text = f"{alarm.state.name} follows {CONCURRENCY} every {every_s} s"
+            return ok(text) if every_s < 60 else warn(text, "With a period of 10 s it reacts minutes earlier.")
+    metrics = " and ".join(dict.fromkeys(alarm.metric or "an expression" for alarm in followed))
+    if all(alarm.metric in ("InvocationsPerInstance", "Invocations") for alarm in followed):
+        return stop(
+            f"{metrics} counts a stream once, when it opens: minutes of open streams are invisible to it",
+            f"Let the alarm watch {CONCURRENCY}, or apply target tracking: register.apply(wb, policy).",
+        )
+    return warn(f"the alarms follow {metrics}, not {CONCURRENCY}", f"Streams that are open are {CONCURRENCY} alone.")
 
 
 def not_suspended(s: Snapshot) -> RuleAnswer:
@@ -96,19 +121,34 @@ def not_suspended(s: Snapshot) -> RuleAnswer:
 
 def scale_in_allowed(s: Snapshot) -> RuleAnswer:
     """What was added is taken away again."""
+    if not s.policies:
+        return unknown(f"{s.resource_id} has no scaling policy", "register.apply(wb, policy)")
     held = [p.name for p in s.tracking if p.configuration.get("DisableScaleIn")]
+    shrinking = [p.name for p in s.policies if p.shrinks and (p.tracks or s.triggers_of(p))]
+    if shrinking:
+        by = f"{', '.join(shrinking)} {'scale' if len(shrinking) > 1 else 'scales'} in"
+        return ok(by + (f" ({', '.join(held)} does not)" if held else ""))
     if held:
         return warn(
             f"DisableScaleIn on {', '.join(held)}: instances stay, and bill, once they were added",
             "Apply the policy without it, unless something else scales in.",
         )
-    return ok("the policy scales in")
+    return warn(
+        "nothing scales in: no alarm triggers a policy that takes instances away, so that they stay, and bill",
+        "Make one that does, or let target tracking do both: register.apply(wb, policy).",
+    )
 
 
 def alarms_exist(s: Snapshot) -> RuleAnswer:
     """The alarms that the policies name are there."""
-    if not s.tracking:
-        return unknown("there is no target-tracking policy", "register.apply(wb, policy)")
+    if not s.policies:
+        return unknown(f"{s.resource_id} has no scaling policy", "register.apply(wb, policy)")
+    if untriggered := [p.name for p in s.stepping if not s.triggers_of(p)]:
+        return stop(
+            f"nothing triggers {' and '.join(untriggered)}: a step-scaling policy acts only by an alarm that has its "
+            "ARN among its alarm actions, and these enabled",
+            "Make that alarm, or let target tracking make its own: register.apply(wb, policy).",
+        )
     problems: list[str] = []
     existing = [alarm.state for alarm in s.alarms.values()]
     for policy in s.tracking:
@@ -117,12 +157,18 @@ def alarms_exist(s: Snapshot) -> RuleAnswer:
             problems.append(f"{' and '.join(sides)} alarm of {policy.name}")
     if problems:
         return stop(f"missing: {', '.join(problems)}", _APPLY)
-    return ok(", ".join(str(alarm.state) for _, alarm in _used(s)))
+    own = [f"{alarm.state.name} ({alarm.state.state})" for p in s.stepping for alarm in s.triggers_of(p)]
+    return ok(", ".join([*(str(alarm.state) for _, alarm in _used(s)), *own]))
 
 
 def alarms_untouched(s: Snapshot) -> RuleAnswer:
     """Nobody edited them: AWS's document says never to."""
     if not any(_used(s)):
+        if any(map(s.alarms_of, s.stepping)):
+            return unknown(
+                "the alarms of step-scaling policies are their owner's: there is nothing to compare them with",
+                "Look at metric, threshold and datapoints yourself.",
+            )
         return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
     edits = [edit for policy, alarm in _used(s) for edit in _edits(s, policy, alarm)]
     dead = [text for text, fatal in edits if fatal]
@@ -135,18 +181,36 @@ def alarms_untouched(s: Snapshot) -> RuleAnswer:
 
 def alarms_have_data(s: Snapshot) -> RuleAnswer:
     """They can see the metric."""
-    if not any(_used(s)):
+    seen = [(policy, alarm.state) for policy in s.policies for alarm in s.alarms_of(policy)]
+    if not seen:
         return unknown("the variant's policies have no alarms", "See the rule alarms-exist.")
-    blind = [alarm.state for _, alarm in _used(s) if alarm.state.state == "INSUFFICIENT_DATA"]
+    blind = [(policy, state) for policy, state in seen if state.state == "INSUFFICIENT_DATA"]
     if not blind:
         return ok("no alarm is in INSUFFICIENT_DATA")
-    sides = " and ".join(alarm.side for alarm in blind)
-    text = f"the {sides} alarm is in INSUFFICIENT_DATA: no scaling on {'its' if len(blind) == 1 else 'either'} side"
-    updated = max((alarm.updated for alarm in blind if alarm.updated), default=None)
+    blind_ones = [policy for policy in s.policies if any(policy is other for other, _ in blind)]
+    # One that sees some of its metric may still be settling; one that sees nothing never has any.
+    sightless = [policy for policy in blind_ones if all((policy, a.state) in blind for a in s.alarms_of(policy))]
+    silent = [policy.name for policy in sightless or blind_ones]
+    growing = [(policy, state) for policy, state in seen if policy.grows and state.side != "low"]
+    grows = [policy.name for policy, state in growing if (policy, state) not in blind]
+    sides = list(dict.fromkeys(state.side or state.name for _, state in blind))
+    text = f"the {' and '.join(sides)} alarm is in INSUFFICIENT_DATA: no scaling on "
+    text += "its side" if len(sides) == 1 else "either side"
+    fix = "See the rule metric-present; an alarm watching another metric or name never gets data."
+    if len(s.policies) > 1:
+        text = f"the alarms of {' and '.join(silent)} are in INSUFFICIENT_DATA"
+        if grows:
+            text += f"; {' and '.join(dict.fromkeys(grows))} still scales out"
+        lows = [p for p, state in blind if p.tracks and p.shrinks and state.side == "low"]
+        if held := [p.name for p in lows if p.name in silent]:
+            text += f", but scale-in is held by {' and '.join(held)}: AWS scales in when every such policy agrees"
+            fix = (
+                f"Delete what never has data (DeleteScalingPolicy of {', '.join(held)}), or see that its metric comes."
+            )
+    updated = max((state.updated for _, state in blind if state.updated), default=None)
     if updated is not None and s.now - updated < _SETTLING:
         return warn(f"{text} (since {updated:%H:%M:%S} UTC, it may still be settling)", "Run this again in minutes.")
-    fix = "See the rule metric-present; an alarm watching another metric or name never gets data."
-    return stop(text, fix) if any(alarm.side == "high" for alarm in blind) else warn(text, fix)
+    return warn(text, fix) if grows else stop(text, fix)
 
 
 def activities_succeed(s: Snapshot) -> RuleAnswer:
@@ -221,9 +285,9 @@ POLICY_RULES: tuple[Rule, ...] = (
     Rule("registered", registered, f"{_AAS}: scalable targets", ("target",)),
     Rule("policy-applied", policy_applied, _TRACKING, ("policies",)),
     Rule("policy-on-this-variant", policy_on_this_variant, f"{_AAS}: resource ids", ("target", "policies")),
-    Rule("policy-metric", policy_metric, f"{_TRACKING}; high-resolution metrics of SageMaker", ("policies",)),
+    Rule("policy-metric", policy_metric, f"{_TRACKING}; high-resolution metrics of SageMaker", ("policies", "alarms")),
     Rule("not-suspended", not_suspended, f"{_AAS}: suspending and resuming", ("target",)),
-    Rule("scale-in-allowed", scale_in_allowed, _TRACKING, ("policies",)),
+    Rule("scale-in-allowed", scale_in_allowed, _TRACKING, ("policies", "alarms")),
     Rule("alarms-exist", alarms_exist, _EDIT_SOURCE, ("policies", "alarms")),
     Rule("alarms-untouched", alarms_untouched, _EDIT_SOURCE, ("policies", "alarms")),
     Rule("alarms-have-data", alarms_have_data, f"{_TRACKING}: insufficient data", ("policies", "alarms")),

@@ -12,11 +12,27 @@ from typing import Any, NamedTuple
 
 from dgsm_helpers.aws.core.money import fleet_usd_per_hour
 from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
+from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.guide import DETECTION_S, PROVISIONING_S
+
+PARTS = (
+    "instances",
+    "config",
+    "model",
+    "target",
+    "policies",
+    "schedule",
+    "activities",
+    "alarms",
+    "metrics",
+    "quotas",
+    "evidence",
+)
+"""What a snapshot is read in; ``instances`` are those that DescribeEndpoint counts."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +98,16 @@ class TrafficSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Everything the rules judge. ``unread`` names the parts that could not be read, with the reason.
+    """Everything the rules judge.
+
+    Of the `PARTS`, ``unread`` names those that could not be read, with the reason, and ``unjudged`` those at which
+    nobody looked, because of what the rule endpoint-kind says.
 
     Attributes:
+        kind: of the workbook's variant; of one that is not supported nothing else is looked at.
+        gone: what of the endpoint was deleted, its config or model, and what to do; None when both are there.
         target, policies: of the workbook's variant.
+        scheduled: names of its scheduled actions.
         elsewhere: resource ids of this endpoint's other variants that carry a target or a policy.
         alarms: by name, those that the endpoint's policies name, and those made for its operators.
         at_max: times within the traffic's window when AWS did not scale out because the maximum was reached.
@@ -100,6 +122,7 @@ class Snapshot:
     now: datetime
     region: str
     resource_id: str
+    kind: EndpointKind
     model_package_arn: str
     endpoint: EndpointState
     variant: ConfiguredVariant
@@ -108,7 +131,9 @@ class Snapshot:
     target: Target | None
     policies: tuple[PolicyState, ...]
     elsewhere: tuple[str, ...]
-    alarms: Mapping[str, PolicyAlarm]
+    gone: tuple[str, str] | None = None
+    scheduled: tuple[str, ...] = ()
+    alarms: Mapping[str, PolicyAlarm] = field(default_factory=dict)
     traffic: TrafficSnapshot
     at_max: tuple[datetime, ...] = ()
     provisioning_s: tuple[float, ...] = ()
@@ -119,6 +144,7 @@ class Snapshot:
     prices: Mapping[str, Price] = field(default_factory=dict)
     expected: Expected = Expected()
     unread: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> int:
@@ -137,7 +163,20 @@ class Snapshot:
     @property
     def tracking(self) -> tuple[PolicyState, ...]:
         """The variant's target-tracking policies."""
-        return tuple(p for p in self.policies if p.policy_type == "TargetTrackingScaling")
+        return tuple(p for p in self.policies if p.tracks)
+
+    @property
+    def stepping(self) -> tuple[PolicyState, ...]:
+        """The variant's step-scaling policies, whose alarms their owner makes."""
+        return tuple(p for p in self.policies if not p.tracks)
+
+    def alarms_of(self, policy: PolicyState) -> tuple[PolicyAlarm, ...]:
+        """The alarms that the policy names, as far as they exist."""
+        return tuple(self.alarms[name] for name in policy.alarm_names if name in self.alarms)
+
+    def triggers_of(self, policy: PolicyState) -> tuple[PolicyAlarm, ...]:
+        """Those of its alarms that act on it when they go into ALARM."""
+        return tuple(a for a in self.alarms_of(policy) if a.actions_enabled and policy.arn in a.actions)
 
     @property
     def concurrency_policies(self) -> tuple[PolicyState, ...]:

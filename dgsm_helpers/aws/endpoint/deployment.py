@@ -63,7 +63,7 @@ def deploy(
         refuse_zero_quota(wb, plan)
         create.make(wb, plan, lambda: create.create(wb, "Endpoint", plan.endpoint_request()))
     else:
-        differing = differences(wb, plan, existing.config_name)
+        differing = differences(wb, plan, existing)
         if differing:
             raise InvalidInput(
                 f"Endpoint {plan.endpoint_name!r} exists with another configuration: {'; '.join(differing)}.",

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant, EndpointConfig, read_endpoint_config
-from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
+from dgsm_helpers.aws.endpoint.endpoint_config import (
+    ConfiguredVariant,
+    EndpointConfig,
+    config_in_use,
+    model_in_use,
+)
+from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, kind_of
+from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState, in_service
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.scaling.scaling_state import AlarmState, PolicyState, Target
+from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import Workbook
 
 
@@ -42,13 +48,55 @@ class EndpointReading:
         return self.state.variant(self.wb.variant_name)
 
     @cached_property
+    def kind(self) -> EndpointKind:
+        """What kind of endpoint this is, as far as can be read.
+
+        Raises:
+            NotFound: there is no such endpoint or variant.
+        """
+        kind = kind_of(self.state, self.wb.variant_name)
+        try:
+            return kind_of(self.state, self.wb.variant_name, self.config) if kind.supported else kind
+        except NotFound:
+            return kind
+
+    def ready(self) -> EndpointState:
+        """The endpoint's state, once a step may change it: a kind that is supported, its config there, ``InService``.
+
+        Raises:
+            NotFound: there is no such endpoint or variant, or its config was deleted.
+            UnsupportedFeature: it is of a kind that the steps do not work on.
+            NotReady: it is not ``InService``.
+        """
+        self.require_known()
+        return in_service(self.state)
+
+    def require_known(self) -> None:
+        """Go on only with an endpoint that a step can work on, whatever its status.
+
+        Raises:
+            NotFound, UnsupportedFeature: as :meth:`ready`.
+        """
+        self.kind.require_supported()
+        _ = self.config
+
+    @cached_property
     def config(self) -> EndpointConfig:
-        """The endpoint config in use."""
-        return read_endpoint_config(self.wb, self.state.config_name)
+        """The endpoint config in use.
+
+        Raises:
+            NotFound: there is no such endpoint, or its config was deleted.
+        """
+        return config_in_use(self.wb, self.state)
 
     @property
     def configured(self) -> ConfiguredVariant:
-        """The workbook's variant as the endpoint config states it."""
+        """The workbook's variant as the endpoint config states it.
+
+        Raises:
+            NotFound, UnsupportedFeature: as :meth:`ready`.
+        """
+        self.require_known()
         return self.config.variant(self.wb.variant_name)
 
     @property
@@ -69,7 +117,7 @@ class EndpointReading:
             NotFound: the model was deleted.
         """
         name = self.configured.model_name
-        return call(self.wb, "sagemaker", "DescribeModel", ModelName=name) if name else {}
+        return model_in_use(self.wb, name) if name else {}
 
     @property
     def container(self) -> Mapping[str, Any]:

@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
-from dgsm_helpers.aws.endpoint.deployment_plan import ASYNC_REFUSAL
 from dgsm_helpers.aws.watch import logs
-from dgsm_helpers.errors import NotFound, NotReady, Throttled, UnsupportedFeature
+from dgsm_helpers.errors import NotFound, NotReady, Throttled
 from dgsm_helpers.session import Workbook
 
 POLL_S = 10.0
@@ -20,7 +19,11 @@ MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "De
 
 @dataclass(frozen=True)
 class VariantState:
-    """One production variant; ``status`` holds SageMaker's VariantStatus values with their messages."""
+    """One production or shadow variant; ``status`` holds SageMaker's VariantStatus values with their messages.
+
+    ``serverless`` is its CurrentServerlessConfig, empty for a variant on instances; ``managed_scaling`` says that
+    SageMaker scales its instances itself.
+    """
 
     name: str
     running: int
@@ -28,6 +31,8 @@ class VariantState:
     weight: float | None
     instances_by_type: Mapping[str, int]
     status: tuple[str, ...]
+    serverless: Mapping[str, int] = field(default_factory=dict)
+    managed_scaling: bool = False
 
     @property
     def running_types(self) -> tuple[str, ...]:
@@ -37,7 +42,11 @@ class VariantState:
 
 @dataclass(frozen=True)
 class EndpointState(Table):
-    """What DescribeEndpoint says. ``running`` and ``desired`` count instances over all variants."""
+    """What DescribeEndpoint says. ``running`` and ``desired`` count instances over all production variants.
+
+    ``captures_to`` is where data capture stores what is sent and answered, empty while it is off; ``last_deployment``
+    the DeploymentConfig of the newest update, empty when SageMaker names none.
+    """
 
     name: str
     arn: str
@@ -48,6 +57,9 @@ class EndpointState(Table):
     created: datetime | None
     modified: datetime | None
     asynchronous: bool = False
+    shadows: tuple[VariantState, ...] = ()
+    captures_to: str = ""
+    last_deployment: Mapping[str, Any] = field(default_factory=dict)
 
     _columns = ("variant", "running", "desired", "by type", "variant status", "endpoint config")
 
@@ -167,24 +179,12 @@ def in_service(state: EndpointState) -> EndpointState:
 
     Raises:
         NotReady: its status is another one.
-        UnsupportedFeature: it is asynchronous.
     """
-    require_real_time(state)
     if state.status != "InService":
         wait = "Wait until it is InService" if state.status in MOVING else "Delete it and deploy again"
         reason = f" ({state.failure_reason})" if state.failure_reason else ""
         raise NotReady(f"Endpoint {state.name!r} is {state.status}{reason}, not InService.", hint=f"{wait}.")
     return state
-
-
-def require_real_time(state: EndpointState) -> None:
-    """Refuse an asynchronous endpoint, in the manual's words.
-
-    Raises:
-        UnsupportedFeature: it is one.
-    """
-    if state.asynchronous:
-        raise UnsupportedFeature(f"Endpoint {state.name!r} is asynchronous. {ASYNC_REFUSAL}")
 
 
 def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) -> EndpointState | None:
@@ -223,6 +223,7 @@ def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) ->
 def _state(answer: Mapping[str, Any]) -> EndpointState:
     # While an endpoint is created, its variants are only in the summary of what is being deployed.
     deployed = answer if answer.get("ProductionVariants") else answer.get("PendingDeploymentSummary") or {}
+    capture = answer.get("DataCaptureConfig") or {}
     return EndpointState(
         name=answer["EndpointName"],
         arn=answer["EndpointArn"],
@@ -233,6 +234,9 @@ def _state(answer: Mapping[str, Any]) -> EndpointState:
         created=answer.get("CreationTime"),
         modified=answer.get("LastModifiedTime"),
         asynchronous=bool(answer.get("AsyncInferenceConfig")),
+        shadows=tuple(map(_variant, deployed.get("ShadowProductionVariants") or ())),
+        captures_to=capture.get("DestinationS3Uri", "") if capture.get("EnableCapture") else "",
+        last_deployment=answer.get("LastDeploymentConfig") or {},
     )
 
 
@@ -252,6 +256,8 @@ def _variant(raw: Mapping[str, Any]) -> VariantState:
         weight=raw.get("CurrentWeight"),
         instances_by_type=pools,
         status=tuple(statuses),
+        serverless=raw.get("CurrentServerlessConfig") or raw.get("DesiredServerlessConfig") or {},
+        managed_scaling="ManagedInstanceScaling" in raw,
     )
 
 

@@ -13,7 +13,8 @@ from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of, total_usd, usd_per_hour
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_config import config_in_use
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
@@ -88,7 +89,7 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
     Raises:
         NotFound: there is no such endpoint.
         NotReady: it is paused already, or it is not ``InService``.
-        UnsupportedFeature: it is asynchronous.
+        UnsupportedFeature: it is of a kind that has no instances of its own.
     """
     record, came_up_in_s = _read_pauses(wb)
     if record is not None and endpoint_state.find(wb) is None:
@@ -96,7 +97,7 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
             f"Endpoint {wb.endpoint_name!r} has been paused since {record.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
         )
-    state = endpoint_state.in_service(endpoint_state.status(wb))
+    state = EndpointReading(wb).ready()
     setup = scaling_setup.read(wb)
     price = _usd_per_hour(wb, state)
     paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, came_up_in_s)
@@ -187,7 +188,7 @@ def paused(wb: Workbook) -> Paused:
 
 def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
     """What runs now costs, type by type; None when a price is unknown."""
-    config = read_endpoint_config(wb, state.config_name)
+    config = config_in_use(wb, state)
     # SageMaker counts by type for pools only.
     return total_usd(
         fleet_usd_per_hour(dict(prices_of(wb, variant.running_types)), variant.instances_by_type)
@@ -231,5 +232,6 @@ def _read_pauses(wb: Workbook) -> tuple[Paused | None, float | None]:
 def _paused(content: dict[str, Any]) -> Paused:
     made = content["setup"]
     steps = tuple(SetupCall(**step) for step in made["steps"])
-    setup = Setup(made["endpoint_name"], made["region"], steps, tuple(made["notes"]))
+    alarms = tuple(SetupCall(**step) for step in made.get("alarms", ()))
+    setup = Setup(made["endpoint_name"], made["region"], steps, tuple(made["notes"]), alarms)
     return Paused(**{**content, "paused_at": datetime.fromisoformat(content["paused_at"]), "setup": setup})

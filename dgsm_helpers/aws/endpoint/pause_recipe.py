@@ -13,7 +13,7 @@ from dgsm_helpers.aws.export.setup_export import plain
 from dgsm_helpers.aws.export.template_values import parametrised, reference
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.schedules import parse_schedule
 from dgsm_helpers.session import Workbook
@@ -69,8 +69,17 @@ def recipe(
     Raises:
         InvalidInput: a time, day or zone cannot be read, the steps would run past midnight, or the pause is too short.
         NotFound: there is no such endpoint.
+        UnsupportedFeature: it has step-scaling policies with alarms, or is of a kind without instances of its own.
     """
-    template = parametrised(scaling_setup.read(wb))
+    setup = scaling_setup.read(wb)
+    if setup.alarms:
+        names = ", ".join(alarm.request["AlarmName"] for alarm in setup.alarms)
+        raise UnsupportedFeature(
+            f"The alarms {names} trigger step-scaling policies, which get another ARN whenever they are made again: a "
+            "fixed request cannot tell the alarms.",
+            hint="cleanup.pause(wb) and cleanup.resume(wb) do.",
+        )
+    template = parametrised(setup)
     pause_min, resume_min = _minute(pause_at), _minute(resume_at)
     paused_min = (resume_min - pause_min) % _DAY_MIN
     if paused_min < _LEAST_PAUSE_MIN:

@@ -4,9 +4,10 @@ Application Auto Scaling must not change an endpoint that is being updated, and 
 types of a registered variant (SageMaker guide, "Update or delete endpoints that use automatic scaling").
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
@@ -15,12 +16,12 @@ from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
-from dgsm_helpers.aws.endpoint.endpoint_config import differences, read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_config import beyond_plans, differences, read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.watch import metrics
-from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady
+from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady, UnsupportedFeature
 from dgsm_helpers.session import Workbook
 
 _STREAMS_WITHIN_S = 120.0
@@ -87,7 +88,7 @@ def plan_change(
     unchanged_single = not instance_types and len(types) == 1
     package_arn = model_package_arn or endpoint.model_package_arn
     return deployment_plan.plan(
-        replace(wb, model_package_arn=package_arn, role_arn=endpoint.model["ExecutionRoleArn"]),
+        replace(wb, model_package_arn=package_arn, role_arn=endpoint.model.get("ExecutionRoleArn")),
         types,
         initial_count=endpoint.configured.initial_count or 1,
         single_type_reason=single_type_reason or ("the endpoint has no other." if unchanged_single else ""),
@@ -117,13 +118,20 @@ def update_endpoint(
         NotReady: it is ``Updating`` or otherwise not ``InService``; nothing was changed.
         DeployFailed: SageMaker went back to the former config; scaling is on again.
         InvalidInput: the endpoint has variants that the plan would remove, or the plan is for another endpoint.
+        UnsupportedFeature: it has what no plan states (data capture, shadow variants, …), or is of another kind.
         SpendNotConfirmed, QuotaExceeded: see ``deploy.deploy``; nothing was changed.
     """
     deployment.require_same_endpoint(wb, plan)
     state = _changeable(wb)
     _require_variants(state, "The plan", (plan.variant_name,))
-    if not differences(wb, plan, state.config_name):
+    if not differences(wb, plan, state):
         return Updated(state, None, (), (), 0.0)
+    if lost := beyond_plans(wb, plan.variant_name, state):
+        raise UnsupportedFeature(
+            f"Endpoint {state.name!r} has {', '.join(lost)}: no plan states that, so that the update would end it.",
+            hint="Make an endpoint config that has all of it, and give its name to deploy.roll_back (dgsm update "
+            "--roll-back), which only changes over.",
+        )
     _require_spend(wb, state, f"Updating {wb.endpoint_name}", plan.instance_types)
     deployment.refuse_zero_quota(wb, plan)
 
@@ -157,7 +165,7 @@ def roll_back(
     if state.config_name == config_name:
         return Updated(state, None, (), (), 0.0)
     config = read_endpoint_config(wb, config_name)
-    names = tuple(variant.name for variant in config.variants)
+    names = tuple(variant.name for variant in (*config.variants, *config.shadows))
     _require_variants(state, f"Endpoint config {config_name!r}", names)
     instance_types = config.variant(wb.variant_name).instance_types
     _require_spend(wb, state, f"Rolling {wb.endpoint_name} back", instance_types)
@@ -203,17 +211,17 @@ def _start(wb: Workbook, config_name: str) -> None:
 
 def _changeable(wb: Workbook) -> EndpointState:
     """The endpoint, once SageMaker takes a change of it."""
-    state = endpoint_state.status(wb)
-    if state.status in MOVING:
+    endpoint = EndpointReading(wb)
+    if endpoint.state.status in MOVING:
         raise NotReady(
-            f"Endpoint {state.name!r} is {state.status}: SageMaker takes one change at a time.",
+            f"Endpoint {endpoint.state.name!r} is {endpoint.state.status}: SageMaker takes one change at a time.",
             hint="Wait until it is InService, then repeat; nothing was changed.",
         )
-    return endpoint_state.in_service(state)
+    return endpoint.ready()
 
 
 def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -> None:
-    lost = [variant.name for variant in state.variants if variant.name not in names]
+    lost = [variant.name for variant in (*state.variants, *state.shadows) if variant.name not in names]
     if lost:
         raise InvalidInput(
             f"{what} has the variants {', '.join(names)}, and endpoint {state.name!r} has {', '.join(lost)} beside: an "
@@ -256,6 +264,11 @@ def warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tupl
             f"About {streams:.0f} streams are live: they are cut when the old fleet goes (SageMaker moves none). "
             "Clients that reconnect lose a moment; update in a quiet hour otherwise."
         )
+    if _in_steps(state.last_deployment):
+        warned.append(
+            "Its last update went in steps (canary, linear or rolling); this one changes all instances at once, as AWS "
+            "demands of Marketplace models."
+        )
     try:
         quotas = endpoint_quotas(wb, types)
     except DgsmError:
@@ -269,3 +282,9 @@ def warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tupl
                 "refuses the update, or it falls back to the next type."
             )
     return tuple(warned)
+
+
+def _in_steps(deployment: Mapping[str, Any]) -> bool:
+    """Whether a DeploymentConfig shifts traffic or replaces instances a part at a time."""
+    routing = (deployment.get("BlueGreenUpdatePolicy") or {}).get("TrafficRoutingConfiguration") or {}
+    return "RollingUpdatePolicy" in deployment or routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE"

@@ -209,14 +209,16 @@ def one_instance(
         say: told in a sentence each what is changed and put back.
 
     Raises:
-        NotFound, NotReady: no such endpoint or variant, it is not InService, or it is being measured already.
+        NotFound, NotReady: no such endpoint or variant, its config was deleted, it is not InService, or it is being
+            measured already.
+        UnsupportedFeature: it is of a kind that has no instances of its own.
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         MeasurementInvalid: it cannot be pinned to one instance, or somebody changed it meanwhile (on leaving; what is
             theirs stays).
         NotReady: on leaving, it could not be put back; says what it was.
     """
     endpoint = EndpointReading(wb)
-    endpoint_state.in_service(endpoint.state)
+    endpoint.ready()
     require_spend(wb, f"Measuring {wb.resource_id} on one instance", endpoint.running_types, 1)
     with termination_raises(), journal(wb) as record:
         now = Former.of(wb, endpoint.state, endpoint.target)

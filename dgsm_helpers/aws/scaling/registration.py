@@ -12,7 +12,6 @@ from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.endpoint.endpoint_state import in_service
 from dgsm_helpers.aws.scaling import scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import (
@@ -69,9 +68,10 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     what ``confirm_spend`` is asked for.
 
     Raises:
-        UnsupportedFeature: min 0 (real-time endpoints cannot scale to zero), or an asynchronous endpoint.
+        UnsupportedFeature: min 0 (real-time endpoints cannot scale to zero), or an endpoint of a kind that has no
+            instances of its own to scale.
         InvalidInput: min above max.
-        NotFound, NotReady: no such endpoint or variant, or it is not ``InService``.
+        NotFound, NotReady: no such endpoint or variant, its config was deleted, or it is not ``InService``.
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
     if min_capacity < 1:
@@ -79,7 +79,7 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     if min_capacity > max_capacity:
         raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
     endpoint = EndpointReading(wb)
-    in_service(endpoint.state)
+    endpoint.ready()
     running = endpoint.variant.running
     require_spend(wb, f"Scaling {wb.resource_id} up to {max_capacity} instances", endpoint.instance_types, max_capacity)
     # Tags are taken at the first registration only; Application Auto Scaling has calls of its own to change them.

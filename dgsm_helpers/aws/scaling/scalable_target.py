@@ -1,7 +1,9 @@
 """What Application Auto Scaling holds for the workbook's variant, and suspending it for a while."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import batched
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
@@ -38,10 +40,13 @@ def policies(wb: Workbook) -> tuple[PolicyState, ...]:
 
 def policy_alarms(wb: Workbook, policies: Sequence[PolicyState]) -> tuple[AlarmState, ...]:
     """The alarms that the policies name and that exist, the high ones first."""
-    names = [name for policy in policies for name in policy.alarm_names]
-    if not names:
-        return ()
-    return read_alarms(pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNames=names))
+    return read_alarms(described_alarms(wb, [name for policy in policies for name in policy.alarm_names]))
+
+
+def described_alarms(wb: Workbook, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Those of the alarms that exist, as DescribeAlarms shows them, in calls of 100 names (its limit)."""
+    for some in batched(names, 100):
+        yield from pages(wb, "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNames=list(some))
 
 
 def not_registered(wb: Workbook) -> NotFound:

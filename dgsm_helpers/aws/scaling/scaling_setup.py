@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
-from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
+from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
 from dgsm_helpers.aws.scaling.scheduled_actions import may_fire
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
+
+_ACTION_KINDS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
 @dataclass(frozen=True)
@@ -31,44 +33,59 @@ class Setup:
 
     Nothing of it is of the moment: instance counts are those the endpoint config starts with. Bounds are those that
     hold now, which a scheduled action may have set.
+
+    ``alarms`` are the calls (PutMetricAlarm) of the alarms that trigger its step-scaling policies. Somebody made them
+    apart from it, and they stay when it goes; but a policy made again has another ARN, which they have to be given:
+    where it goes, their actions hold the policy's `policy_mark`.
     """
 
     endpoint_name: str
     region: str
     steps: tuple[SetupCall, ...]
     notes: tuple[str, ...] = ()
+    alarms: tuple[SetupCall, ...] = ()
 
     def of(self, operation: str) -> tuple[Mapping[str, Any], ...]:
         """The requests of one operation."""
         return tuple(step.request for step in self.steps if step.operation == operation)
 
 
+def policy_mark(policy: Mapping[str, Any]) -> str:
+    """What stands for the ARN of a policy (a PutScalingPolicy request) among the actions of ``Setup.alarms``."""
+    return f"policy:{policy['ResourceId']}:{policy['PolicyName']}"
+
+
 def read(wb: Workbook) -> Setup:
     """The workbook's endpoint with all its variants: models, config, endpoint, targets, policies, scheduled actions.
 
     Raises:
-        NotFound: there is no such endpoint.
+        NotFound: there is no such endpoint, or its config or model was deleted.
         NotReady: it failed, so that there is nothing worth repeating, or it is being deleted.
-        UnsupportedFeature: it is asynchronous.
+        UnsupportedFeature: it is of a kind that has no instances of its own.
     """
-    state = endpoint_state.status(wb)
-    endpoint_state.require_real_time(state)
+    endpoint = EndpointReading(wb)
+    endpoint.require_known()
+    state, config = endpoint.state, endpoint.config
     if state.status in ("Failed", "Deleting"):
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
         )
-    config = read_endpoint_config(wb, state.config_name)
-    names = dict.fromkeys(name for variant in config.variants for name in variant.model_names)
-    models = [call(wb, "sagemaker", "DescribeModel", ModelName=name) for name in names]
+    models = [model_in_use(wb, name) for name in config.model_names]
     steps = [
         *(_made(wb, "CreateModel", model, model["ModelArn"]) for model in models),
         _made(wb, "CreateEndpointConfig", config.described, config.arn),
         _made(wb, "CreateEndpoint", {"EndpointName": state.name, "EndpointConfigName": state.config_name}, state.arn),
     ]
     notes: list[str] = []
+    alarms: dict[str, SetupCall] = {}
+    if state.last_deployment:
+        notes.append(
+            "The deployment configuration of its last update "
+            f"({', '.join(state.last_deployment)}) belongs to that update, not to the endpoint, and is left out."
+        )
     for variant in config.variants:
-        steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant.name}", notes)
-    return Setup(state.name, wb.region, tuple(steps), tuple(notes))
+        steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant.name}", notes, alarms)
+    return Setup(state.name, wb.region, tuple(steps), tuple(notes), tuple(alarms.values()))
 
 
 def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> SetupCall:
@@ -76,8 +93,11 @@ def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) 
     return _call_of(wb, "sagemaker", operation, {**described, "Tags": tags})
 
 
-def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[SetupCall]:
-    """The variant's target, policies and scheduled actions; nothing when it is not registered."""
+def _scaling(wb: Workbook, resource_id: str, notes: list[str], alarms: dict[str, SetupCall]) -> Iterator[SetupCall]:
+    """The variant's target, policies and scheduled actions; nothing when it is not registered.
+
+    What is left out goes to ``notes``, the alarms of step-scaling policies to ``alarms`` by name.
+    """
     on = {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id}
     of_variant = {"ServiceNamespace": NAMESPACE, "ResourceIds": [resource_id]}
     for target in pages(wb, SERVICE, "DescribeScalableTargets", "ScalableTargets", **of_variant):
@@ -89,16 +109,26 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str]) -> Iterator[Setup
     for policy in pages(wb, SERVICE, "DescribeScalingPolicies", "ScalingPolicies", **on):
         yield _call_of(wb, SERVICE, "PutScalingPolicy", policy)
         if policy["PolicyType"] == "StepScaling":
-            notes.append(
-                f"Policy {policy['PolicyName']} is a step-scaling policy: the alarms that trigger it are your own, and "
-                "are not part of this set-up."
-            )
+            names = [alarm["AlarmName"] for alarm in policy.get("Alarms") or ()]
+            for alarm in described_alarms(wb, names):
+                known = alarms.get(alarm["AlarmName"]) or _call_of(wb, "cloudwatch", "PutMetricAlarm", alarm)
+                marked = _actions_renamed(known.request, {policy["PolicyARN"]: policy_mark(policy)})
+                alarms[alarm["AlarmName"]] = replace(known, request=marked)
+            trigger = f"the alarms that trigger it ({', '.join(names)}) are your own, and are not part of this set-up"
+            step_policy = f"Policy {policy['PolicyName']} is a step-scaling policy"
+            notes.append(f"{step_policy}: {trigger if names else 'no alarm triggers it'}.")
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
         if not may_fire(action, wb.now()):
             over = f"Scheduled action {action['ScheduledActionName']}, {action['Schedule']}, is over and left out"
             notes.append(f"{over}: AWS refuses one that never fires.")
             continue
         yield _call_of(wb, SERVICE, "PutScheduledAction", action)
+
+
+def _actions_renamed(alarm: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A PutMetricAlarm request in whose actions each of ``names`` stands as what it is mapped to."""
+    renamed = {kind: [names.get(a, a) for a in alarm[kind]] for kind in _ACTION_KINDS if kind in alarm}
+    return {**alarm, **renamed}
 
 
 def _target_tags(wb: Workbook, target: Mapping[str, Any]) -> dict[str, str]:
@@ -132,7 +162,8 @@ def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
 def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
 
-    May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them.
+    May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them. The alarms of
+    step-scaling policies are given the ARNs that the policies have now.
 
     Returns:
         What the endpoint has again, in words.
@@ -142,9 +173,13 @@ def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
         if scalable_target.target(_of(wb, request)) is None:
             call(wb, SERVICE, "RegisterScalableTarget", **request)
         done.append(f"{request['ResourceId']} ({request['MinCapacity']} to {request['MaxCapacity']} instances)")
+    arns = {}
     for request in setup.of("PutScalingPolicy"):
-        call(wb, SERVICE, "PutScalingPolicy", **request)
+        arns[policy_mark(request)] = call(wb, SERVICE, "PutScalingPolicy", **request)["PolicyARN"]
         done.append(f"policy {request['PolicyName']}")
+    for alarm in setup.alarms:
+        call(wb, alarm.service, alarm.operation, **_actions_renamed(alarm.request, arns))
+        done.append(f"alarm {alarm.request['AlarmName']}")
     for request in map(_with_times, setup.of("PutScheduledAction")):
         if may_fire(request, wb.now()):
             call(wb, SERVICE, "PutScheduledAction", **request)

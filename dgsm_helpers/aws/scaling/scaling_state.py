@@ -45,7 +45,7 @@ class Target:
 
 @dataclass(frozen=True)
 class PolicyState:
-    """A policy as AWS holds it; ``configuration`` is its target-tracking configuration (empty for other types)."""
+    """A policy as AWS holds it; ``configuration`` is that of its type, target tracking or step scaling."""
 
     name: str
     arn: str
@@ -53,6 +53,34 @@ class PolicyState:
     configuration: Mapping[str, Any]
     alarm_names: tuple[str, ...]
     created: datetime | None = None
+
+    @property
+    def tracks(self) -> bool:
+        """Whether it is a target-tracking policy."""
+        return self.policy_type == "TargetTrackingScaling"
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether it can take instances away."""
+        if self.tracks:
+            return not self.configuration.get("DisableScaleIn")
+        exact = self.configuration.get("AdjustmentType") == "ExactCapacity"
+        return any(exact or step["ScalingAdjustment"] < 0 for step in self.configuration.get("StepAdjustments") or ())
+
+    @property
+    def grows(self) -> bool:
+        """Whether it can add instances."""
+        exact = self.configuration.get("AdjustmentType") == "ExactCapacity"
+        steps = self.configuration.get("StepAdjustments") or ()
+        return self.tracks or any(exact or step["ScalingAdjustment"] > 0 for step in steps)
+
+    def __str__(self) -> str:
+        held = self.configuration
+        if self.tracks:
+            cooldowns = f"cooldowns out {held.get('ScaleOutCooldown')} s, in {held.get('ScaleInCooldown')} s"
+            return f"target {held.get('TargetValue')}, {cooldowns}"
+        steps = ", ".join(f"{step['ScalingAdjustment']:+d}" for step in held.get("StepAdjustments") or ())
+        return f"{self.policy_type}: {held.get('AdjustmentType', '')} {steps}".rstrip()
 
     def missing_alarms(self, alarms: Iterable[AlarmState]) -> tuple[str, ...]:
         """Names of the policy's alarms that are not among ``alarms``."""
@@ -144,18 +172,10 @@ class ScalingState(Table):
                 ("target", self.resource_id, f"{self.target.min_capacity} to {self.target.max_capacity} instances")
             )
         for policy in self.policies:
-            rows.append(("policy", policy.name, _numbers(policy)))
+            rows.append(("policy", policy.name, str(policy)))
         # The random end of an alarm's name tells a reader nothing; `alarms` holds the whole name.
         rows += [("alarm", re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", alarm.name), str(alarm)) for alarm in self.alarms]
         return rows
-
-
-def _numbers(policy: PolicyState) -> str:
-    held = policy.configuration
-    if not held:
-        return policy.policy_type
-    cooldowns = f"cooldowns out {held.get('ScaleOutCooldown')} s, in {held.get('ScaleInCooldown')} s"
-    return f"target {held.get('TargetValue')}, {cooldowns}"
 
 
 def read_target(raw: Mapping[str, Any]) -> Target:
@@ -176,7 +196,7 @@ def read_policy(raw: Mapping[str, Any]) -> PolicyState:
         name=raw["PolicyName"],
         arn=raw["PolicyARN"],
         policy_type=raw["PolicyType"],
-        configuration=raw.get("TargetTrackingScalingPolicyConfiguration") or {},
+        configuration=raw.get(f"{raw['PolicyType']}PolicyConfiguration") or {},
         alarm_names=tuple(alarm["AlarmName"] for alarm in raw.get("Alarms") or ()),
         created=raw.get("CreationTime"),
     )
@@ -252,7 +272,7 @@ def _policy_problems(policies: tuple[PolicyState, ...], expected: ScalingPolicy 
 def _alarm_problems(policies: tuple[PolicyState, ...], alarms: tuple[AlarmState, ...]) -> list[str]:
     problems = []
     for policy in policies:
-        if policy.policy_type != "TargetTrackingScaling":
+        if not policy.tracks:
             continue
         missing = policy.missing_alarms(alarms)
         problems += [f"Alarm {name} is missing: register.apply(wb, policy) makes it again." for name in missing]

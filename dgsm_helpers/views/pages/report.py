@@ -38,10 +38,12 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
     """Ask once for everything that the page shows.
 
     Raises:
-        NotFound: no such endpoint or variant. Others as AWS answers.
+        NotFound: no such endpoint or variant.
+        UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
     """
     activities = observe.read_activities(wb)
     snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
+    snapshot.kind.require_supported()
     types = snapshot.variant.instance_types
     prices = tuple((name, snapshot.prices.get(name) or price_per_hour(wb, name)) for name in types)
     now = wb.now()

@@ -111,8 +111,8 @@ def _configuration(data: ReportData) -> str:
         numbers = (
             f"TargetValue {held['TargetValue']:g}, cooldowns out {held.get('ScaleOutCooldown', 300)} s and in "
             f"{held.get('ScaleInCooldown', 300)} s"
-            if held
-            else policy.policy_type
+            if policy.tracks
+            else str(policy)
         )
         rows.append((f"Policy {policy.name}", numbers))
     return html_table("As AWS holds it", ("setting", "value"), rows)

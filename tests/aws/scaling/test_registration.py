@@ -160,7 +160,7 @@ def in_service(s):
         "EndpointConfigName": "c",
         "EndpointConfigArn": arn,
         "CreationTime": now,
-        "ProductionVariants": [{"VariantName": "AllTraffic", "InstanceType": "ml.g6.2xlarge"}],
+        "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.g6.2xlarge"}],
     }
     s.answers("sagemaker", "describe_endpoint_config", config)
 
