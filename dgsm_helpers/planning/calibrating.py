@@ -51,7 +51,7 @@ def read_model(wb: Workbook) -> Calibration:
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
     if routing := endpoint.configured.routing:
         model = model.with_evidence(source, routing=routing)
-    alarms = observe.alarm_states(wb)
+    alarms = _of_one_policy(observe.alarm_states(wb))
     return calibrate(
         model,
         source=source,
@@ -60,6 +60,13 @@ def read_model(wb: Workbook) -> Calibration:
         into_alarm_s=observe.times_in_alarm(wb, [alarm.name for alarm in alarms]),
         least_streams=_least_streams(wb, endpoint.state.created),
     )
+
+
+def _of_one_policy(alarms: Sequence[AlarmState]) -> list[AlarmState]:
+    """The alarms of the policy on concurrency; where there is none, those on the same metric as the first."""
+    metrics = [alarm.metric for alarm in alarms]
+    followed = CONCURRENCY if CONCURRENCY in metrics else next(iter(metrics), "")
+    return [alarm for alarm in alarms if alarm.metric == followed]
 
 
 def model_for(wb: Workbook) -> Calibration:

@@ -60,10 +60,12 @@ class Inventory(Table):
         """In words: what bills, what to do about what others made, and what was not looked at."""
         lines = []
         for item in self.billing:
-            whose = "" if item.ours else ", not made by this workbook: delete it where it was made"
-            command = _DELETING.get(item.kind, "") if not item.ours else ""
-            by_hand = f" (aws {command} {item.name} --region {self.region})" if command else ""
-            lines.append(f"Still bills in {self.region}: {item.kind} {item.name}, {item.detail}{whose}{by_hand}.")
+            text = f"Still bills in {self.region}: {item.kind} {item.name}"
+            text += f", {item.detail}" if item.detail else ""
+            if not item.ours and item.kind in _DELETING:
+                by_hand = f"aws {_DELETING[item.kind]} {item.name} --region {self.region}"
+                text += f"; this workbook did not make it: delete it where it was made, or by {by_hand}"
+            lines.append(f"{text}.")
         if not lines:
             lines.append(f"Nothing of {self.endpoint_name} bills in {self.region}.")
         if self.others:

@@ -23,7 +23,7 @@ from dgsm_helpers.aws.scaling.scalable_target import (
     triple,
 )
 from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState
-from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady, UnsupportedFeature
+from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, NotReady, UnsupportedFeature
 from dgsm_helpers.session import Workbook
 
 
@@ -104,15 +104,18 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
         NotFound: the variant is not registered.
     """
     policy = policy or ScalingPolicy(name=wb.policy_name)
-    answer = call_or_none(
-        wb,
-        SERVICE,
-        "PutScalingPolicy",
-        **triple(wb),
-        PolicyName=policy.name,
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration=policy.to_request(),
-    )
+    request = {
+        "PolicyName": policy.name,
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": policy.to_request(),
+    }
+    try:
+        answer = call_or_none(wb, SERVICE, "PutScalingPolicy", **triple(wb), **request)
+    except AwsCallFailed as error:
+        in_the_way = [p for p in policies(wb) if _follows(p, policy) or (p.name == policy.name and not p.tracks)]
+        if in_the_way:
+            raise _in_the_way(in_the_way[0], policy) from error
+        raise
     if answer is None:
         raise not_registered(wb)
     return AppliedPolicy(policy.name, answer["PolicyARN"], tuple(a["AlarmName"] for a in answer.get("Alarms", ())))
@@ -183,6 +186,35 @@ def _bound_warnings(
     return tuple(warnings)
 
 
+def _follows(held: PolicyState, policy: ScalingPolicy) -> bool:
+    """Whether a policy of another name follows the same metric."""
+    metric = policy.to_request().get("PredefinedMetricSpecification")
+    other = held.configuration.get("PredefinedMetricSpecification")
+    return held.name != policy.name and metric is not None and other == metric
+
+
+def _in_the_way(held: PolicyState, policy: ScalingPolicy) -> InvalidInput:
+    """The error that a policy which somebody else made takes the place of ``policy``."""
+    if held.tracks:
+        what = "follows the same metric, and AWS takes one policy for each"
+        hint = f'Give ScalingPolicy(name="{held.name}")'
+    else:
+        what, hint = f"is a {held.policy_type} policy, whose type cannot change", "Give the policy another name"
+    return InvalidInput(
+        f"Policy {policy.name!r} cannot be applied: policy {held.name!r} of the variant {what}.",
+        hint=f"{hint}, or delete the other one first.",
+    )
+
+
+def _former(wb: Workbook, held: tuple[PolicyState, ...]) -> PolicyState | None:
+    """The policy whose TargetValue is to be set: the workbook's, else whichever follows concurrent requests."""
+    guide = ScalingPolicy(name=wb.policy_name)
+    named = next((one for one in held if one.name == wb.policy_name), None)
+    if named is not None and not named.tracks:
+        raise _in_the_way(named, guide)
+    return named or next((one for one in held if _follows(one, guide)), None)
+
+
 @dataclass(frozen=True)
 class Retargeted:
     """The policy with its new TargetValue, as AWS took it; ``former_value`` is None where there was no policy."""
@@ -200,9 +232,11 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     """Set the TargetValue of the workbook's policy, keep its cooldowns, and verify.
 
     A variant that is not registered is registered with the guide's bounds (1 to 4); a missing policy gets the guide's
-    other values.
+    other values. Where a policy of another name follows concurrent requests, that one is changed: AWS takes one for
+    each metric.
 
     Raises:
+        InvalidInput: the policy of the workbook's name is no target-tracking policy.
         NotReady: an alarm of the policy is missing afterwards, or scaling is suspended; the message says what.
         SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
     """
@@ -210,9 +244,9 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     if endpoint.target is None:
         register(wb)
         endpoint = EndpointReading(wb)
-    former = next((one for one in endpoint.policies if one.name == wb.policy_name), None)
+    former = _former(wb, endpoint.policies)
     held = former.configuration if former else {}
-    guide = ScalingPolicy(target_value=target_value, name=wb.policy_name)
+    guide = ScalingPolicy(target_value=target_value, name=former.name if former else wb.policy_name)
     policy = replace(
         guide,
         scale_in_cooldown_s=held.get("ScaleInCooldown", guide.scale_in_cooldown_s),

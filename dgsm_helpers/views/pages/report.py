@@ -10,6 +10,7 @@ from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.session import Workbook
@@ -41,9 +42,9 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
         NotFound: no such endpoint or variant.
         UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
     """
+    EndpointReading(wb).kind.require_supported()
     activities = observe.read_activities(wb)
     snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
-    snapshot.kind.require_supported()
     types = snapshot.variant.instance_types
     prices = tuple((name, snapshot.prices.get(name) or price_per_hour(wb, name)) for name in types)
     now = wb.now()

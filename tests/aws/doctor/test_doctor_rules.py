@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from kit.doctor_snapshots import NOW, alarm, alarms, endpoint, evidence, healthy, policy, streams, target
+from kit.doctor_snapshots import NOW, POLICY_ARN, alarm, alarms, endpoint, evidence, healthy, policy, streams, target
 
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, diagnose
-from dgsm_helpers.aws.doctor.snapshot import Snapshot, TrafficSnapshot
+from dgsm_helpers.aws.doctor.snapshot import PARTS, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
+from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
+from dgsm_helpers.aws.scaling.scaling_state import PolicyState
 
 GOOD = healthy()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
@@ -38,7 +40,47 @@ UNREAD = TrafficSnapshot(timedelta(days=3))
 YOUNG = endpoint(created=NOW - timedelta(seconds=90))
 IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
 
+SERVERLESS = EndpointKind("dg", "AllTraffic", Hosting.SERVERLESS, "4096 MB, at most 5 at once")
+
+
+def stepped(*changes: int, named: bool = True, **of_alarm) -> Snapshot:
+    """Scaled by one step policy of these adjustments, and by the alarm of somebody else's that it names."""
+    steps = [{"MetricIntervalLowerBound": float(n), "ScalingAdjustment": change} for n, change in enumerate(changes)]
+    one = alarm("high", 7.0, **of_alarm)
+    one = replace(one, state=replace(one.state, name="mine", side=""))
+    config = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps}
+    held = PolicyState("out", POLICY_ARN, "StepScaling", config, ("mine",) if named else ())
+    return healthy(policies=(held,), alarms=alarms(one) if named else {})
+
+
+def silent(**of_others) -> Snapshot:
+    """Beside the healthy policy one that never has data."""
+    other = replace(policy(**INVOCATIONS), name="silent", arn="arn:silent", alarm_names=("h", "l"))
+    blind = {name: replace(a, actions=("arn:silent",)) for name, a in (("h", HIGH), ("l", LOW))}
+    blind = {n: replace(a, state=replace(a.state, name=n, state="INSUFFICIENT_DATA")) for n, a in blind.items()}
+    return healthy(policies=(policy(), other), alarms={**GOOD.alarms, **blind}, **of_others)
+
+
 BROKEN = (
+    ("endpoint-kind", STOP, healthy(kind=SERVERLESS), r"serverless \(4096 MB"),
+    ("endpoint-kind", STOP, healthy(gone=("The config was deleted.", "Make it again.")), "was deleted"),
+    ("endpoint-kind", UNKNOWN, healthy(kind=replace(GOOD.kind, beside=("B",))), "variant B"),
+    ("endpoint-kind", UNKNOWN, healthy(kind=replace(GOOD.kind, shadows=("S",))), "shadow variant S"),
+    ("endpoint-kind", UNKNOWN, healthy(unread={"config": "refused"}), "refused"),
+    ("endpoint-kind", WARN, healthy(endpoint=replace(endpoint(), captures_to="s3://b")), "s3://b"),
+    ("policy-applied", WARN, healthy(policies=(), scheduled=("night",)), "only scheduled actions"),
+    ("policy-metric", UNKNOWN, stepped(1, named=False), "no alarm"),
+    ("policy-metric", STOP, stepped(1, metric="Invocations"), "counts a stream once"),
+    ("policy-metric", WARN, stepped(1, metric="CPUUtilization"), "CPUUtilization"),
+    ("policy-metric", WARN, stepped(1, period_s=60), "every 60 s"),
+    ("scale-in-allowed", WARN, stepped(1), "nothing scales in"),
+    ("scale-in-allowed", UNKNOWN, healthy(policies=()), "no scaling policy"),
+    ("alarms-exist", STOP, stepped(1, named=False), "nothing triggers out"),
+    ("alarms-exist", STOP, stepped(1, actions=()), "nothing triggers out"),
+    ("alarms-exist", STOP, stepped(1, actions_enabled=False), "nothing triggers out"),
+    ("alarms-untouched", UNKNOWN, stepped(1), "owner's"),
+    ("alarms-have-data", STOP, stepped(1, state="INSUFFICIENT_DATA"), "mine alarm"),
+    ("alarms-have-data", WARN, silent(), "deepgram still scales out, but scale-in is held by silent"),
     ("evidence-fits", UNKNOWN, healthy(evidence=None), "measured"),
     ("evidence-fits", WARN, healthy(evidence=evidence(instance_type="ml.g6e.4xlarge")), "not in the pool"),
     ("evidence-fits", WARN, healthy(evidence=evidence(region="eu-west-1")), "eu-west-1"),
@@ -125,6 +167,20 @@ def test_what_is_wrong_is_found_with_its_value_and_a_fix(rule, verdict, snapshot
     assert finding.verdict is verdict, finding
     assert re.search(said, finding.evidence), finding.evidence
     assert finding.fix and finding.source
+
+
+def test_a_foreign_step_policy_with_its_alarm_on_streams_is_in_order():
+    found = diagnose(stepped(1, -1))
+    rules = ("policy-applied", "policy-metric", "scale-in-allowed", "alarms-exist", "alarms-have-data")
+    assert {found[rule].verdict for rule in rules} == {RuleVerdict.OK}
+
+
+def test_no_rule_judges_a_foreign_kind_at_which_nobody_looked():
+    unseen = healthy(kind=SERVERLESS, unjudged=dict.fromkeys(PARTS, "the variant is serverless"))
+    found = {f.rule: f for f in diagnose(unseen).findings}
+    assert found.pop("endpoint-kind").verdict is STOP
+    assert {f.verdict for f in found.values()} == {UNKNOWN}
+    assert {part for rule in RULES for part in rule.needs} == set(PARTS) - {"schedule"}
 
 
 def test_nothing_is_wrong_with_a_healthy_endpoint():

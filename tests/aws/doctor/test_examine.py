@@ -400,7 +400,7 @@ def careless(embedded):
     sagemaker.delete_endpoint(EndpointName="dg-careless")
 
 
-@breaks("registered", "policy-on-this-variant")
+@breaks("registered", "policy-on-this-variant", "endpoint-kind")
 def test_an_endpoint_made_carelessly_is_told_all_of_it(careless):
     diagnosis = examine(careless)
     found = {f.rule: f.verdict for f in diagnosis.findings}
@@ -412,6 +412,7 @@ def test_an_endpoint_made_carelessly_is_told_all_of_it(careless):
         "routing": WARN,
         "enhanced-metrics": WARN,
         "evidence-fits": UNKNOWN,
+        "endpoint-kind": UNKNOWN,
     }
     assert {rule: found[rule] for rule in expected} == expected
 

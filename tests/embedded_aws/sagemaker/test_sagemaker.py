@@ -420,3 +420,37 @@ def test_more_tags_than_aws_takes_are_refused(plane):
             client.add_tags(ResourceArn=f"{ARN}:model/m", Tags=tags)
         else:
             assert "at most 50 tags" in refusal(client.add_tags, ResourceArn=f"{ARN}:model/m", Tags=tags)
+
+
+# Endpoints as other tools make and leave them
+
+
+def test_managed_scaling_beside_a_model_is_refused_in_awss_words(plane):
+    plane.make_model()
+    managed = {"ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}}
+    assert "only supported for inference component endpoints" in refusal(plane.make_config, variant=managed)
+
+
+def test_a_foreign_endpoint_whose_config_was_deleted_is_updated_only_once_it_is_there_again(plane):
+    client = plane.in_service()
+    plane.make_config("next")
+    client.delete_endpoint_config(EndpointConfigName="c")
+    said = refusal(client.update_endpoint, EndpointName="e", EndpointConfigName="next")
+    assert said.endswith(
+        'Could not find endpoint configuration "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c".'
+    )
+    plane.make_config("c")
+    client.update_endpoint(EndpointName="e", EndpointConfigName="next")
+    plane.fleet.settle()
+    assert client.describe_endpoint(EndpointName="e")["EndpointConfigName"] == "next"
+
+
+def test_the_deployment_configuration_of_the_last_update_is_shown(plane):
+    client = plane.in_service()
+    plane.make_config("next")
+    assert "LastDeploymentConfig" not in client.describe_endpoint(EndpointName="e")
+    routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}
+    how = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
+    client.update_endpoint(EndpointName="e", EndpointConfigName="next", DeploymentConfig=how)
+    plane.fleet.settle()
+    assert client.describe_endpoint(EndpointName="e")["LastDeploymentConfig"] == how
