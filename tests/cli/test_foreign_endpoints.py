@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 from kit.described_endpoints import BUCKET, GONE, SUPPORTED, UNSUPPORTED, described_account
@@ -40,8 +41,10 @@ def findings(answer):
     return {f["rule"]: f for f in json.loads(answer.stdout)["findings"]}
 
 
-@pytest.mark.parametrize("name", UNSUPPORTED)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [*product(VERBS, SAID), *(("tune", name) for name in UNSUPPORTED if name not in SAID)],
+)
 def test_a_foreign_kind_is_refused_at_once_by_what_it_is(account, on_aws, verb, name):
     answer = on_aws(verb, name, *VERBS[verb])
     assert answer.exit_code == FAILED

@@ -173,7 +173,7 @@ def described_account() -> Iterator[Account]:
             members = ("EndpointName", "EndpointArn", "EndpointStatus", *_TIMES)
             return {"Endpoints": [{member: row[member] for member in members} for row in rows]}
         if operation.startswith("List"):
-            return {model.operation_model(operation).output_shape.required_members[0]: []}
+            return {member: [] for member in model.operation_model(operation).output_shape.required_members}
         account.sent.append(operation)
         return f"{operation} would have changed something."
 

@@ -29,12 +29,14 @@ _SAMPLES_PER_MINUTE = 6
 _NEWEST_ACTIVITIES = 200
 
 
-def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActivity] | None = None) -> Snapshot:
+def gather(
+    wb: Workbook, expected: Expected, *, activities: Callable[[], Sequence[ScalingActivity]] | None = None
+) -> Snapshot:
     """Read the endpoint's configuration, scaling, alarms, last days, quotas, price and measured capacity.
 
     Args:
         expected: what the caller knows about the traffic.
-        activities: the variant's activities, newest first, where they are at hand; default: the newest 200 are read.
+        activities: reads the variant's activities, newest first; default: the newest 200.
 
     Raises:
         NotFound: no such endpoint or variant.
@@ -75,11 +77,11 @@ def gather(wb: Workbook, expected: Expected, *, activities: Sequence[ScalingActi
             reasons.update({"model": reasons["config"]} if "config" in reasons else {})
     targets = of_endpoint("target", "DescribeScalableTargets", "ScalableTargets")
     policies = of_endpoint("policies", "DescribeScalingPolicies", "ScalingPolicies")
-    if activities is None:
-        nothing: tuple[ScalingActivity, ...] = ()
-        newest = partial(read_activities, wb, limit=_NEWEST_ACTIVITIES)
-        activities = read_or_default("activities", newest, nothing)
-    lately = [activity for activity in activities if activity.started >= wb.now() - WINDOW]
+    nothing: Sequence[ScalingActivity] = ()
+    newest = read_or_default(
+        "activities", activities or partial(read_activities, wb, limit=_NEWEST_ACTIVITIES), nothing
+    )
+    lately = [activity for activity in newest if activity.started >= wb.now() - WINDOW]
     succeeded = [activity for activity in lately if activity.status == "Successful"]
     no_actions: list[Mapping[str, Any]] = []
     scheduled = read_or_default("schedule", lambda: _scheduled(wb), no_actions)

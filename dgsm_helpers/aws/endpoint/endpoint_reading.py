@@ -49,14 +49,17 @@ class EndpointReading:
 
     @cached_property
     def kind(self) -> EndpointKind:
-        """What kind of endpoint this is, as far as can be read.
+        """What kind of endpoint this is for the workbook's variant, as far as can be read.
 
         Raises:
             NotFound: there is no such endpoint or variant.
         """
-        kind = kind_of(self.state, self.wb.variant_name)
+        return self._kind(self.wb.variant_name)
+
+    def _kind(self, variant_name: str) -> EndpointKind:
+        kind = kind_of(self.state, variant_name)
         try:
-            return kind_of(self.state, self.wb.variant_name, self.config) if kind.supported else kind
+            return kind_of(self.state, variant_name, self.config) if kind.supported else kind
         except NotFound:
             return kind
 
@@ -64,8 +67,8 @@ class EndpointReading:
         """The endpoint's state, once a step may change it: a kind that is supported, its config there, ``InService``.
 
         Raises:
-            NotFound: there is no such endpoint or variant, or its config was deleted.
-            UnsupportedFeature: it is of a kind that the steps do not work on.
+            NotFound: there is no such endpoint, or its config was deleted.
+            UnsupportedFeature: a variant is of a kind that the steps do not work on.
             NotReady: it is not ``InService``.
         """
         self.require_known()
@@ -77,7 +80,8 @@ class EndpointReading:
         Raises:
             NotFound, UnsupportedFeature: as :meth:`ready`.
         """
-        self.kind.require_supported()
+        for variant in self.state.variants:
+            self._kind(variant.name).require_supported()
         _ = self.config
 
     @cached_property

@@ -4,13 +4,13 @@ Everything is asked once (:func:`gather`); the page (``report_page``) is a pure 
 """
 
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
-from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.session import Workbook
@@ -42,14 +42,14 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
         NotFound: no such endpoint or variant.
         UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
     """
-    EndpointReading(wb).kind.require_supported()
-    activities = observe.read_activities(wb)
+    activities = cache(partial(observe.read_activities, wb))
     snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
+    snapshot.kind.require_supported()
     types = snapshot.variant.instance_types
     prices = tuple((name, snapshot.prices.get(name) or price_per_hour(wb, name)) for name in types)
     now = wb.now()
     start = max(now - timedelta(seconds=last_s), snapshot.endpoint.created or now - timedelta(days=365))
-    frame = observe.activity_frame(activities)
+    frame = observe.activity_frame(activities())
     variant = snapshot.endpoint.variant(wb.variant_name)
     states = sorted((a.state for a in snapshot.alarms.values()), key=lambda state: (state.side, state.name))
     operator_prefix = alarm_prefix(wb)

@@ -50,6 +50,7 @@ LOOKS = {
     "GetResources",
     "ListDashboards",
     "ListEndpointConfigs",
+    "ListEndpoints",
     "ListMetrics",
     "ListModels",
     "ListServiceQuotas",

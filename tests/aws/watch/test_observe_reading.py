@@ -182,7 +182,7 @@ CONFIG = {
     "EndpointConfigName": "c",
     "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
     "CreationTime": START,
-    "ProductionVariants": [{"VariantName": "AllTraffic", "InitialInstanceCount": 1}],
+    "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "m", "InitialInstanceCount": 1}],
 }
 
 
