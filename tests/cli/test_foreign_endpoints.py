@@ -97,6 +97,7 @@ def test_the_live_view_of_a_foreign_endpoint_without_its_config_says_so_beside_t
     ("name", "verdict", "said"),
     [
         ("plain", "OK", "real-time"),
+        ("pool", "OK", "real-time"),
         ("rolling", "OK", "real-time"),
         ("shadow", "UNKNOWN", "shadow variant canary"),
         ("several", "UNKNOWN", "variant second"),
@@ -119,13 +120,21 @@ def test_an_export_of_a_foreign_endpoint_has_every_model_that_it_names(on_aws, n
     }
     (config,) = requests["CreateEndpointConfig"]
     variants = (*config["ProductionVariants"], *config.get("ShadowProductionVariants", ()))
-    assert {v["ModelName"] for v in variants} == {m["ModelName"] for m in requests["CreateModel"]}
+    pools = [pool for v in variants for pool in v.get("InstancePools", ())]
+    named = {v["ModelName"] for v in variants} | {p["ModelNameOverride"] for p in pools if "ModelNameOverride" in p}
+    assert named == {m["ModelName"] for m in requests["CreateModel"]}
     assert ("deployment configuration" in answer.stderr) == (name == "rolling")
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("shadow", "canary"), ("several", "second"), ("captured", "DataCaptureConfig of its endpoint config")],
+    [
+        ("shadow", "canary"),
+        ("several", "second"),
+        ("pool", "models of single instance types (m, m2)"),
+        ("pipeline", "the 2 containers of its model"),
+        ("captured", "DataCaptureConfig of its endpoint config"),
+    ],
 )
 def test_an_update_refuses_to_end_what_no_plan_states_of_a_foreign_endpoint(account, on_aws, name, said):
     answer = on_aws("update", name, *VERBS["update"])

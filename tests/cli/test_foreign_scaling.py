@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from kit import endpoints
@@ -10,7 +11,7 @@ from kit.waiting import until
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.examine import RuleVerdict, examine
-from dgsm_helpers.aws.endpoint import endpoint_state, pause_recipe
+from dgsm_helpers.aws.endpoint import endpoint_state, pause_recipe, update
 from dgsm_helpers.aws.scaling import registration, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import policies, triple
@@ -175,6 +176,22 @@ def test_an_update_gives_the_foreign_alarm_the_policys_new_arn(run, foreign, ala
     assert policy.alarm_names == (name,)
     (described,) = foreign.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     assert (described["AlarmActions"], described["OKActions"]) == ([policy.arn, topic], [topic])
+
+
+def test_an_update_after_one_in_steps_says_that_this_one_is_not(foreign):
+    state = endpoint_state.status(foreign)
+    routing = {"Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 60}
+    how = {
+        "canary": {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}},
+        "rolling": {"RollingUpdatePolicy": {}},
+        "at once": {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {**routing, "Type": "ALL_AT_ONCE"}}},
+        "none": {},
+    }
+    told = {
+        name: any("went in steps" in w for w in update.warnings(foreign, replace(state, last_deployment=last), ()))
+        for name, last in how.items()
+    }
+    assert told == {"canary": True, "rolling": True, "at once": False, "none": False}
 
 
 def test_a_set_up_holds_the_foreign_alarms_and_a_fixed_schedule_cannot_tell_them_the_new_arn(foreign, alarm):

@@ -97,6 +97,11 @@ GONE = {
 _ROLLING = {
     "RollingUpdatePolicy": {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 60}
 }
+_RUNNING = [{"InstanceType": "ml.g6.2xlarge", "CurrentInstanceCount": 1}]
+_POOLS = [
+    {"InstanceType": "ml.g6.2xlarge", "Priority": 1},
+    {"InstanceType": "ml.g5.2xlarge", "Priority": 2, "ModelNameOverride": "m2"},
+]
 SUPPORTED = {
     "plain": Described(),
     "shadow": Described(
@@ -126,6 +131,11 @@ SUPPORTED = {
             }
         },
     ),
+    "pool": Described(
+        {"ProductionVariants": [_variant(LIVE, InstancePools=_RUNNING)]},
+        {"ProductionVariants": [_variant(MADE, ("InstanceType",), InstancePools=_POOLS)]},
+    ),
+    "pipeline": Described({}, {"ProductionVariants": [_variant(MADE, ModelName="two-containers")]}),
     "rolling": Described({"LastDeploymentConfig": _ROLLING}),
 }
 """Endpoints that the steps work on, with what other tools add to them."""
@@ -140,6 +150,13 @@ MODELS = {
         "PrimaryContainer": {"ModelPackageName": f"{PACKAGE}/{version}"},
     }
     for version, name in enumerate(("m", "m2"), 1)
+}
+_TWO = [{"ModelPackageName": f"{PACKAGE}/1"}, {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/after:1"}]
+MODELS["two-containers"] = {
+    **{key: value for key, value in MODELS["m"].items() if key != "PrimaryContainer"},
+    "ModelName": "two-containers",
+    "ModelArn": f"{HERE}:model/two-containers",
+    "Containers": _TWO,
 }
 
 

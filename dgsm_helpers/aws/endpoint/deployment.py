@@ -9,6 +9,7 @@ from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import create, endpoint_state, failures
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import differences
+from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotReady, QuotaExceeded
@@ -49,6 +50,7 @@ def deploy(
     Raises:
         SpendNotConfirmed: it would start billing, and the workbook was opened without ``confirm_spend=True``.
         InvalidInput: the endpoint exists with another configuration; the message lists the differences.
+        UnsupportedFeature: it exists and is serverless or asynchronous.
         QuotaExceeded: a type of the pool has no quota.
         DeployFailed: the package, the role or the container does not work; ``kind`` says which.
         NotReady: still not ``InService`` after ``timeout_s``, or being updated by someone else.
@@ -63,6 +65,8 @@ def deploy(
         refuse_zero_quota(wb, plan)
         create.make(wb, plan, lambda: create.create(wb, "Endpoint", plan.endpoint_request()))
     else:
+        for variant in existing.variants:
+            kind_of(existing, variant.name).require_supported()
         differing = differences(wb, plan, existing)
         if differing:
             raise InvalidInput(

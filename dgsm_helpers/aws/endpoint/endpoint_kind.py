@@ -29,8 +29,8 @@ _WHY = {
     ),
     Hosting.ASYNCHRONOUS: ASYNC_REFUSAL,
     Hosting.COMPONENTS: (
-        "models are copies on its instances, which SageMaker scales itself; Application Auto Scaling scales the copies "
-        "(sagemaker:inference-component:DesiredCopyCount), not the variant."
+        "models are copies on its instances; Application Auto Scaling scales the copies "
+        "(sagemaker:inference-component:DesiredCopyCount), and SageMaker the instances (ManagedInstanceScaling)."
     ),
 }
 ELSEWHERE = "Go on where it was made, or deploy a real-time endpoint under another name (01_deploy) and use that."
