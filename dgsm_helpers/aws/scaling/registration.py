@@ -102,6 +102,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
 
     Raises:
         NotFound: the variant is not registered.
+        InvalidInput: a policy that somebody else made is in the way; says which.
     """
     policy = policy or ScalingPolicy(name=wb.policy_name)
     request = {
@@ -112,6 +113,8 @@ def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
     try:
         answer = call_or_none(wb, SERVICE, "PutScalingPolicy", **triple(wb), **request)
     except AwsCallFailed as error:
+        if type(error) is not AwsCallFailed:  # refused for what the identity may do, or how often
+            raise
         in_the_way = [p for p in policies(wb) if _follows(p, policy) or (p.name == policy.name and not p.tracks)]
         if in_the_way:
             raise _in_the_way(in_the_way[0], policy) from error
