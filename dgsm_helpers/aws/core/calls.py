@@ -14,6 +14,7 @@ from typing import Any
 import botocore.exceptions as boto
 from botocore import xform_name
 
+from dgsm_helpers.aws.core import denials
 from dgsm_helpers.errors import (
     AccessDenied,
     AwsCallFailed,
@@ -147,8 +148,9 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
         return CredentialsProblem(
             what, hint="AWS does not know these credentials: check the profile and the machine's clock.", **about
         )
-    if kind == "denied":
-        return AccessDenied(what, hint=f"Allow {_denied_action(text, service, operation)} for this identity.", **about)
+    if kind == "denied" or "not authorized to perform" in text:
+        action = f"{IAM_PREFIX.get(service, service)}:{operation}"
+        return AccessDenied(what, hint=denials.next_step(text, action), **about)
     if kind == "throttled":
         return Throttled(what, hint="AWS still throttles after botocore's retries: wait a minute and rerun.", **about)
     if kind == "quota":
@@ -164,12 +166,6 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
         "This is AWS's side: repeat in a minute." if status >= 500 else "Look the code up in the operation's reference."
     )
     return AwsCallFailed(what, hint=hint, **about)
-
-
-def _denied_action(text: str, service: str, operation: str) -> str:
-    """The IAM action that AWS says is missing, or the one that belongs to the call."""
-    named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", text)
-    return named[1] if named else f"{IAM_PREFIX.get(service, service)}:{operation}"
 
 
 IAM_PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
