@@ -1,12 +1,10 @@
-"""What differs between the families of Deepgram's models, and model package ARNs: the family, the form, the region.
+"""What differs between the families of Deepgram's models.
 
 Source: Deepgram's "Deploy Deepgram on Amazon SageMaker" (default pools, types never to use), autumn 2026.
 """
 
 import re
 from dataclasses import dataclass
-
-from dgsm_helpers.errors import InvalidInput
 
 _SINGLE_GPU_SIZES = frozenset({"xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge"})
 
@@ -46,30 +44,3 @@ def family_of(model_package_arn: str) -> Family:
     if "flux" in words:
         return FLUX_TTS if "tts" in words else FLUX
     return SPEECH_TO_TEXT
-
-
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]{9,16}):(?P<account>\d{12}):model-package/"
-    r"(?P<name>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})(/(?P<version>\d{1,9}))?"
-)
-
-
-def require_usable_arn(arn: str | None, region: str) -> str:
-    """The model package ARN, once it is well formed and of the workbook's ``region``.
-
-    Raises:
-        InvalidInput: none was given, it is not a model package ARN, or it belongs to another region (Deepgram's manual
-            calls that the commonest mistake; SageMaker would only say that the package does not exist).
-    """
-    subscribe = "Copy it from the Marketplace subscription (Configure > CLI or API) for your region."
-    if not arn:
-        raise InvalidInput("No model package ARN was given.", hint=f"Pass listing=. {subscribe}")
-    match = _ARN.fullmatch(arn)
-    if not match:
-        raise InvalidInput(f"{arn!r} is not a model package ARN.", hint=subscribe)
-    if match["region"] != region:
-        raise InvalidInput(
-            f"The model package ARN is of region {match['region']} and the workbook of {region}: {arn}",
-            hint=f"Open the workbook with region={match['region']!r}, or copy the ARN for {region}.",
-        )
-    return arn

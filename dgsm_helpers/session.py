@@ -198,7 +198,8 @@ def _open_aws(
     return make(
         **AWS,
         region=session.region_name,
-        model_package_arn=listing if listing.startswith("arn:") else None,
+        # What is no ARN is kept: whoever needs one says what it is instead.
+        model_package_arn=None if listing == "metered" else listing,
         role_arn=role_arn,
         clients=Clients(session),
         stream_url=f"https://runtime.sagemaker.{session.region_name}.amazonaws.com:{STREAM_PORT}",

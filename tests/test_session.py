@@ -83,3 +83,9 @@ def test_an_account_without_a_region_is_refused(monkeypatch, tmp_path):
 def test_an_unknown_listing_is_refused_with_those_there_are(embedded):
     with pytest.raises(InvalidInput, match="metered, speech"):
         open_workbook("local", home=embedded.home, listing="music")
+
+
+def test_case_of_a_listing_that_is_no_arn_is_kept_until_somebody_needs_one(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert open_workbook("aws", listing="prodview-abc123").model_package_arn == "prodview-abc123"
+    assert open_workbook("aws").model_package_arn is None

@@ -1,8 +1,7 @@
-"""What the caller must be allowed to do: a least-privilege IAM policy for each notebook, and what AWS denies now."""
+"""What the caller must be allowed to do: a least-privilege IAM policy for each notebook."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -10,10 +9,11 @@ from typing import Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.watch.logs import group_name
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.package_arn import require_usable_arn
 from dgsm_helpers.session import Workbook
 
 _TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "iam_actions.toml").read_text(encoding="utf-8"))
@@ -37,7 +37,8 @@ NOTEBOOK_CALLS: Mapping[str, tuple[str, ...]] = {
 BEHIND: Mapping[str, list[str]] = _TABLE["behind"]
 """What AWS checks beside an action that is called, or what the same step calls in some runs only."""
 
-_SLR_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+SLR_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+"""The service whose own role changes the instance count."""
 
 
 def with_those_behind(actions: Iterable[str]) -> set[str]:
@@ -62,19 +63,19 @@ def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:
     """The IAM policy under which the notebook runs for the workbook's endpoint, narrowed to that endpoint's resources.
 
     Raises:
-        InvalidInput: there is no such notebook.
+        InvalidInput: there is no such notebook, or the workbook's listing is no model package ARN.
     """
     actions = actions_of(notebook)
     caller = call(wb, "sts", "GetCallerIdentity")
     partition, account = caller["Arn"].split(":")[1], caller["Account"]
-    by_scope: dict[_Scope, list[str]] = {}
+    by_scope: dict[Scope, list[str]] = {}
     for action in actions:
-        by_scope.setdefault(_scope(wb, action, partition, account), []).append(action)
-    return {"Version": "2012-10-17", "Statement": [_statement(a, *scope) for scope, a in sorted(by_scope.items())]}
+        by_scope.setdefault(scope(wb, action, partition, account), []).append(action)
+    return {"Version": "2012-10-17", "Statement": [_statement(a, *on) for on, a in sorted(by_scope.items())]}
 
 
 # The resources of an action, and a condition's key and value where there is one.
-type _Scope = tuple[tuple[str, ...], tuple[str, ...]]
+type Scope = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _statement(actions: Iterable[str], resources: tuple[str, ...], condition: tuple[str, ...]) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def _statement(actions: Iterable[str], resources: tuple[str, ...], condition: tu
     return statement
 
 
-def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
+def scope(wb: Workbook, action: str, partition: str, account: str) -> Scope:
     """What AWS can narrow an action to (Service Authorization Reference); "*" where it knows no resource for it."""
     service, _, name = action.partition(":")
     here = f"arn:{partition}:{service}:{wb.region}:{account}"
@@ -105,22 +106,22 @@ def _scope(wb: Workbook, action: str, partition: str, account: str) -> _Scope:
     if service != "sagemaker" or name in ("ListEndpoints", "ListEndpointConfigs", "ListModels"):
         return ("*",), ()
     if name == "DescribeModelPackage":
-        return (wb.model_package_arn or "*",), ()
+        return (require_usable_arn(wb.model_package_arn, wb.region) if wb.model_package_arn else "*",), ()
     # SageMaker writes names in ARNs in lower case; the workbook's second endpoint of 01_deploy begins alike.
     stem = name_stem(wb.endpoint_name).lower()
-    return tuple(f"{here}:{part}/{stem}*" for part in _parts(name)), ()
+    return tuple(f"{here}:{part}/{stem}*" for part in parts(name)), ()
 
 
-def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> _Scope:
+def _iam_scope(wb: Workbook, name: str, partition: str, account: str) -> Scope:
     if name == "PassRole":
         return (execution_role_arn(wb),), ("iam:PassedToService", "sagemaker.amazonaws.com")
     if name == "CreateServiceLinkedRole":
-        role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SLR_SERVICE}/*"
-        return (role,), ("iam:AWSServiceName", _SLR_SERVICE)
+        role = f"arn:{partition}:iam::{account}:role/aws-service-role/{SLR_SERVICE}/*"
+        return (role,), ("iam:AWSServiceName", SLR_SERVICE)
     return ((execution_role_arn(wb),) if name == "GetRole" else ("*",)), ()
 
 
-def _parts(operation: str) -> tuple[str, ...]:
+def parts(operation: str) -> tuple[str, ...]:
     """The kinds of resource, as ARNs name them, that a SageMaker operation is checked on."""
     if operation.endswith("Tags"):
         return ("endpoint", "endpoint-config", "model")
@@ -129,68 +130,3 @@ def _parts(operation: str) -> tuple[str, ...]:
     if operation.endswith("Model"):
         return ("model",)
     return ("endpoint", "endpoint-config") if operation in ("CreateEndpoint", "UpdateEndpoint") else ("endpoint",)
-
-
-def denied_actions(wb: Workbook, caller_arn: str) -> frozenset[str]:
-    """Those of `ACTIONS` that the caller may not do, as far as AWS will say.
-
-    AWS answers for the identity's own policies and boundary; policies of the organisation may still deny.
-
-    Raises:
-        DgsmError: AWS would not say; the simulation itself must be allowed (``iam:SimulatePrincipalPolicy``).
-    """
-    principal_arn = _principal(wb, caller_arn)
-    by_resource: dict[str, set[str]] = {}
-    for action in {action for step in ACTIONS.values() for action in step}:
-        by_resource.setdefault(_resource(wb, action, principal_arn), set()).add(action)
-    # PassRole and the service-linked role are usually allowed for one service only; without this they read as denied.
-    context = [
-        {"ContextKeyName": key, "ContextKeyValues": [service], "ContextKeyType": "string"}
-        for key, service in (
-            ("iam:PassedToService", "sagemaker.amazonaws.com"),
-            ("iam:AWSServiceName", _SLR_SERVICE),
-        )
-    ]
-    results = [
-        result
-        for resource, actions in sorted(by_resource.items())
-        for result in pages(
-            wb,
-            "iam",
-            "SimulatePrincipalPolicy",
-            "EvaluationResults",
-            PolicySourceArn=principal_arn,
-            ActionNames=sorted(actions),
-            ResourceArns=[resource],
-            ContextEntries=context,
-        )
-    ]
-    return frozenset(r["EvalActionName"] for r in results if r["EvalDecision"] != "allowed")
-
-
-def _resource(wb: Workbook, action: str, principal_arn: str) -> str:
-    """The resource the action would touch: a policy scoped to it reads as denied when "*" is asked for instead."""
-    service, name = action.split(":")
-    partition, account = principal_arn.split(":")[1], principal_arn.split(":")[4]
-    here = f"arn:{partition}:{service}:{wb.region}:{account}"
-    if action == "iam:PassRole":
-        return execution_role_arn(wb)
-    if action == "iam:CreateServiceLinkedRole":
-        folder = f"aws-service-role/{_SLR_SERVICE}"
-        role = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-        return f"arn:{partition}:iam::{account}:role/{folder}/{role}"
-    if service == "logs":
-        return f"{here}:log-group:{group_name(wb.endpoint_name)}:*"
-    if service != "sagemaker" or name.startswith("List"):
-        return "*"
-    if "ModelPackage" in name:
-        return wb.model_package_arn or "*"
-    if "EndpointConfig" in name:
-        return f"{here}:endpoint-config/{wb.endpoint_name}"
-    return f"{here}:model/{wb.endpoint_name}" if name.endswith("Model") else f"{here}:endpoint/{wb.endpoint_name}"
-
-
-def _principal(wb: Workbook, caller_arn: str) -> str:
-    """The ARN that can be simulated: a session's role instead of the session (which drops the role's path)."""
-    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::\d{12}:assumed-role/([^/]+)/.+", caller_arn)
-    return call(wb, "iam", "GetRole", RoleName=session[2])["Role"]["Arn"] if session else caller_arn

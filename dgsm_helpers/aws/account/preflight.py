@@ -5,7 +5,7 @@ Whether the installed AWS clients are recent enough, by the floors this package 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
@@ -13,20 +13,21 @@ from typing import Literal
 from botocore.exceptions import UnknownRegionError
 from packaging.requirements import Requirement
 
-from dgsm_helpers.aws.account import permissions
-from dgsm_helpers.aws.account.execution_role import execution_role_arn
+from dgsm_helpers.aws.account import permissions, simulation
+from dgsm_helpers.aws.account.execution_role import execution_role_arn, role_name, trusts_sagemaker
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.denials import Denial
 from dgsm_helpers.aws.core.tables import Table, mark
 from dgsm_helpers.errors import (
-    AccessDenied,
     CredentialsProblem,
     DgsmError,
     InvalidInput,
     NotFound,
     NotReady,
 )
-from dgsm_helpers.families import family_of, require_usable_arn
+from dgsm_helpers.families import family_of
+from dgsm_helpers.rules.package_arn import LISTINGS_URL, SUBSCRIPTIONS_URL, require_usable_arn
 from dgsm_helpers.session import Workbook
 
 type CheckVerdict = Literal["yes", "no", "unknown"]
@@ -122,7 +123,7 @@ def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> Prefligh
         names = ("subscription", "execution role", "quotas", "permissions")
         rows += [Check(name, "unknown", "not asked without an identity", "Sign in first.") for name in names]
     else:
-        rows += [_subscription(wb), _role(wb), *_quotas(wb, types), *permission_checks(wb, caller)]
+        rows += [_subscription(wb), _role(wb), *_quotas(wb, types), *permission_checks(wb, caller, types)]
     return PreflightReport((*rows, *installed_versions()))
 
 
@@ -155,7 +156,8 @@ def _arn(wb: Workbook) -> Check:
 
 
 def _subscription(wb: Workbook) -> Check:
-    name, subscribe = "subscription", "Subscribe to the listing in AWS Marketplace, then copy the ARN for this region."
+    name = "subscription"
+    subscribe = f"Subscribe: {LISTINGS_URL} ; then copy the ARN for this region: {SUBSCRIPTIONS_URL}"
     try:
         arn = require_usable_arn(wb.model_package_arn, wb.region)
     except InvalidInput:
@@ -176,36 +178,23 @@ def _subscription(wb: Workbook) -> Check:
 
 def _role(wb: Workbook) -> Check:
     name = "execution role"
-    give = 'Pass role_arn="arn:aws:iam::<account>:role/<name>" to open_workbook().'
     try:
         arn = execution_role_arn(wb)
-    except (InvalidInput, NotFound) as error:
-        return Check(name, "no", error.message, give)
-    except DgsmError as error:
-        return Check(name, "unknown", error.message, give)
-    try:
-        role = call(wb, "iam", "GetRole", RoleName=arn.rpartition("/")[2])["Role"]
+        role = call(wb, "iam", "GetRole", RoleName=role_name(arn))["Role"]
+    except InvalidInput as error:
+        return Check(name, "no", error.message, error.hint)
     except NotFound:
-        return Check(name, "no", f"{arn} does not exist", f"Create it, trusting sagemaker.amazonaws.com. {give}")
-    except AccessDenied as error:
-        return Check(name, "unknown", f"{arn} may not be read", error.hint)
+        fix = "`dgsm role create --yes` makes one; then pass its ARN as role_arn= to open_workbook()."
+        return Check(name, "no", f"{arn} does not exist", fix)
     except DgsmError as error:
         return Check(name, "unknown", error.message, error.hint)
-    if not _trusts_sagemaker(role.get("AssumeRolePolicyDocument") or {}):
-        fix = "Let sagemaker.amazonaws.com assume it (sts:AssumeRole in the role's trust policy)."
+    if not trusts_sagemaker(role.get("AssumeRolePolicyDocument") or {}):
+        fix = (
+            "Let sagemaker.amazonaws.com assume it (sts:AssumeRole in the role's trust policy), or pass another as "
+            "role_arn= ; `dgsm role create --yes` makes one."
+        )
         return Check(name, "no", f"{arn} does not trust sagemaker.amazonaws.com", fix)
     return Check(name, "yes", f"{arn} trusts sagemaker.amazonaws.com")
-
-
-def _trusts_sagemaker(document: dict) -> bool:
-    statements = document.get("Statement", [])
-    for statement in [statements] if isinstance(statements, dict) else statements:
-        principal = statement.get("Principal", {})
-        services = principal if isinstance(principal, str) else principal.get("Service", [])
-        services = [services] if isinstance(services, str) else services
-        if statement.get("Effect") == "Allow" and ({"sagemaker.amazonaws.com", "*"} & set(services)):
-            return True
-    return False
 
 
 def _quotas(wb: Workbook, types: tuple[str, ...]) -> list[Check]:
@@ -226,23 +215,29 @@ def _quotas(wb: Workbook, types: tuple[str, ...]) -> list[Check]:
     return rows
 
 
-def permission_checks(wb: Workbook, caller_arn: str) -> list[Check]:
+def permission_checks(wb: Workbook, caller_arn: str, instance_types: Sequence[str]) -> list[Check]:
     """Whether the caller has the actions that each step needs: one answer per step, or one where AWS would not say."""
     if caller_arn.endswith(":root"):
         return [Check("permissions", "yes", "the account's root user may do anything")]
     try:
-        denied = permissions.denied_actions(wb, caller_arn)
+        denied = simulation.denied_actions(wb, caller_arn, instance_types)
     except DgsmError as error:
         fix = "Allow iam:SimulatePrincipalPolicy, or go on: a missing action is named when it is first refused."
         return [Check("permissions", "unknown", f"AWS would not say: {error.message}", fix)]
     return [_permission_check(step, actions, denied) for step, actions in permissions.ACTIONS.items()]
 
 
-def _permission_check(step: str, actions: tuple[str, ...], denied: frozenset[str]) -> Check:
+def _permission_check(step: str, actions: tuple[str, ...], denied: Mapping[str, Denial]) -> Check:
     missing = [action for action in actions if action in denied]
     if not missing:
         return Check(f"permissions: {step}", "yes", f"{len(actions)} actions allowed")
-    is_outside = set(missing) <= permissions.NOT_IN_FULL_ACCESS
-    managed = "" if is_outside else " (AmazonSageMakerFullAccess covers most of them)"
-    listed = ", ".join(missing)
-    return Check(f"permissions: {step}", "no", f"not allowed: {listed}", f"Allow {listed}{managed}.")
+    by_policy: dict[tuple[str, bool], list[str]] = {}
+    for action in missing:
+        by_policy.setdefault((denied[action].kind, denied[action].explicit), []).append(action)
+    steps = [
+        Denial(", ".join(those), kind=kind, explicit=explicit).next_step
+        for (kind, explicit), those in by_policy.items()
+    ]
+    if ("identity-based", False) in by_policy and set(missing) - permissions.NOT_IN_FULL_ACCESS:
+        steps.append("AmazonSageMakerFullAccess covers most of what an identity needs.")
+    return Check(f"permissions: {step}", "no", f"not allowed: {', '.join(missing)}", " ".join(steps))

@@ -10,9 +10,10 @@ from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.core import money
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
-from dgsm_helpers.families import family_of, require_usable_arn
+from dgsm_helpers.families import family_of
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.package_arn import require_usable_arn
 from dgsm_helpers.session import Workbook
 
 INFERENCE_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"

@@ -168,3 +168,9 @@ def test_policy_is_neither_more_nor_less_than_what_the_notebook_calls(fast, name
     called = actions_called_by(name, fast, endpoint_name=endpoint) - ALWAYS_ALLOWED
     assert called <= set(actions_of(name)), "less than it calls"
     assert set(NOTEBOOK_CALLS[name]) <= called, "more than it calls"
+
+
+def test_case_of_a_listing_that_is_no_arn_is_refused_by_the_policy(workbook):
+    wb = replace(workbook(), model_package_arn="prodview-abc123")
+    with pytest.raises(InvalidInput, match="'prodview-abc123' is no model package ARN"):
+        policy_document(wb, "00_start_here")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from botocore.awsrequest import AWSResponse
 
 from dgsm_helpers.aws.account import preflight
-from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.preflight import Check, PreflightReport
 from dgsm_helpers.aws.account.quotas import without_zero_quota
 from dgsm_helpers.errors import NotReady, QuotaExceeded
-
-USER = "arn:aws:iam::123456789012:user/someone"
 
 
 def row(report, name):
@@ -105,39 +101,6 @@ def test_role_that_does_not_exist_or_trusts_another_service_is_a_no(workbook):
     arn = missing.client("iam").create_role(RoleName="ForMachines", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     found = row(preflight.check(workbook(role_arn=arn)), "execution role")
     assert (found.verdict, "does not trust" in found.detail) == ("no", True)
-
-
-def test_permissions_are_simulated_on_the_resources_themselves(scripted):
-    s = scripted()
-    asked: list[dict] = []
-
-    def answer(params, **_):
-        """Stands for IAM: every action allowed but two, one page per question."""
-        asked.append(params)
-
-    def decide(**_):
-        denied = {"iam:PassRole", "sagemaker:CreateEndpoint"}
-        results = [
-            {"EvalActionName": action, "EvalDecision": "implicitDeny" if action in denied else "allowed"}
-            for action in asked[-1]["ActionNames"]
-        ]
-        return AWSResponse("", 200, {}, None), {"EvaluationResults": results, "IsTruncated": False}
-
-    events = s.wb.client("iam").meta.events
-    events.register("provide-client-params.iam.SimulatePrincipalPolicy", answer)
-    events.register("before-call.iam.SimulatePrincipalPolicy", decide)
-    rows = {answer.name: (answer.verdict, answer.fix) for answer in preflight.permission_checks(s.wb, USER)}
-    assert rows["permissions: deploy"] == (
-        "no",
-        "Allow sagemaker:CreateEndpoint, iam:PassRole (AmazonSageMakerFullAccess covers most of them).",
-    )
-    assert rows["permissions: scaling"][0] == "yes"
-    on = {action: params["ResourceArns"][0] for params in asked for action in params["ActionNames"]}
-    assert on["iam:PassRole"] == execution_role_arn(s.wb)
-    assert on["sagemaker:CreateEndpoint"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint/dg"
-    assert on["sagemaker:CreateEndpointConfig"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/dg"
-    assert on["sagemaker:CreateModel"] == "arn:aws:sagemaker:us-east-1:123456789012:model/dg"
-    assert on["cloudwatch:DescribeAlarms"] == "*"
 
 
 def test_report_is_escaped_and_readable_as_text_and_table():
