@@ -1,8 +1,9 @@
 """SageMaker's quotas for endpoints, by instance type."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.errors import QuotaExceeded
@@ -42,21 +43,26 @@ def endpoint_quotas(
     }
     is_enough = at_least is not None and all(value is None or value >= at_least for value in recent.values())
     if not is_enough or set(instance_types) - set(recent):
-        recent = _read_quotas(wb, instance_types)
+        found = find_quotas(wb, instance_types)
+        recent = {name: int(found[name]["Value"]) if name in found else None for name in instance_types}
         readings.update((name, (wb.now(), value)) for name, value in recent.items())
     return {name: recent[name] for name in instance_types}
 
 
-def _read_quotas(wb: Workbook, instance_types: Sequence[str]) -> dict[str, int | None]:
+def find_quotas(wb: Workbook, instance_types: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Service Quotas' own row of each type that it lists; read to the page where the last one is found.
+
+    Raises: as `endpoint_quotas`.
+    """
     missing = {quota_name(instance_type): instance_type for instance_type in instance_types}
-    quotas: dict[str, int | None] = dict.fromkeys(instance_types)
+    found: dict[str, Mapping[str, Any]] = {}
     for quota in pages(wb, "service-quotas", "ListServiceQuotas", "Quotas", ServiceCode="sagemaker"):
         instance_type = missing.pop(quota.get("QuotaName", ""), None)
         if instance_type is not None:
-            quotas[instance_type] = int(quota["Value"])
+            found[instance_type] = quota
         if not missing:
             break
-    return quotas
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""The verbs that bring an account from nothing to deployable: role, quota."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES, Opener, json_option, place_options, say
+
+yes_option = click.option("--yes", "confirmed", is_flag=True, help="do it; without it you are told what would be done")
+
+
+@click.group(no_args_is_help=True)
+def role() -> None:
+    """The execution role that SageMaker assumes for endpoints."""
+
+
+@role.command("create")
+@click.argument("name", default="deepgram-sagemaker-execution")
+@yes_option
+@json_option
+@place_options
+def role_create(open_workbook: Opener, name: str, confirmed: bool, as_json: bool) -> int:
+    """Make an execution role with the permissions an endpoint needs, and no more.
+
+    A role of that name that does already is taken as it is; one that differs is left alone, and you are told in what.
+
+    Such as: dgsm role create --where aws --yes
+    """
+    from dgsm_helpers.aws.account import role_creation
+
+    wb = open_workbook()
+    if not confirmed:
+        say(f"{role_creation.described(wb, name)}\nSay --yes to make it.")
+        return NEEDS_CONFIRMATION
+    made = role_creation.create_role(wb, name)
+    click.echo(json.dumps(asdict(made)) if as_json else made)
+    return YES
+
+
+@click.command()
+@click.argument("instance_types", nargs=-1, metavar="[TYPE]...")
+@click.option("--request", "wanted", type=click.IntRange(min=1), metavar="N", help="ask AWS for N instances of each")
+@yes_option
+@json_option
+@place_options
+def quota(
+    open_workbook: Opener, instance_types: tuple[str, ...], wanted: int | None, confirmed: bool, as_json: bool
+) -> int:
+    """Show how many instances of each TYPE may run behind endpoints, with open requests for more, or ask for more.
+
+    TYPE defaults to Deepgram's pool for speech-to-text. Exit code 1 when a type has no quota.
+
+    Such as: dgsm quota ml.g6.2xlarge ml.g5.2xlarge --where aws --request 4 --yes
+    """
+    from dgsm_helpers.aws.account.quota_requests import read_quotas, request_increase
+    from dgsm_helpers.families import SPEECH_TO_TEXT
+
+    wb = open_workbook()
+    found = read_quotas(wb, instance_types or SPEECH_TO_TEXT.default_pool)
+    code = YES if found.ok else NO
+    if wanted is not None:
+        short = found.below(wanted)
+        if short and not confirmed:
+            names = ", ".join(row.instance_type for row in short)
+            say(f"{found}\nSay --yes to ask AWS for {wanted} instances of {names} in {found.region}.")
+            return NEEDS_CONFIRMATION
+        found = request_increase(wb, found, wanted)
+        code = YES
+    click.echo(json.dumps(asdict(found)) if as_json else found)
+    return code
