@@ -8,7 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dgsm_helpers.aws.export.template_values import Template, has_parameters, only_parameter, strings_replaced, written
+from dgsm_helpers.aws.export.template_values import (
+    Template,
+    only_parameter,
+    parameters_in,
+    policy_number,
+    strings_replaced,
+    written,
+)
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 TARGET_KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
@@ -31,7 +38,7 @@ def template(given: Template) -> str:
             }
             for p in given.parameters
         },
-        "Resources": {**hosting(given.steps), **_scaling(given.steps)},
+        "Resources": {**hosting(given.steps), **_scaling(given.steps), **_alarms(given.steps)},
     }
     return json.dumps(strings_replaced(content, _function), indent=2) + "\n"
 
@@ -57,7 +64,9 @@ def hosting(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
             resources[name] = {"Type": "AWS::SageMaker::Model", "Properties": request}
         elif step.operation == "CreateEndpointConfig":
             del request["EndpointConfigName"]
-            request["ProductionVariants"] = [_variant(v, models) for v in request["ProductionVariants"]]
+            for kind in ("ProductionVariants", "ShadowProductionVariants"):
+                if kind in request:
+                    request[kind] = [_variant(v, models) for v in request[kind]]
             resources["EndpointConfig"] = {"Type": "AWS::SageMaker::EndpointConfig", "Properties": request}
         elif step.operation == "CreateEndpoint":
             request["EndpointConfigName"] = {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}
@@ -110,9 +119,23 @@ def _scaling(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
     return resources
 
 
+def _alarms(steps: tuple[SetupCall, ...]) -> dict[str, Any]:
+    requests = [step.request for step in steps if step.operation == "PutMetricAlarm"]
+    return {
+        numbered("Alarm", number): {"Type": "AWS::CloudWatch::Alarm", "Properties": request}
+        for number, request in enumerate(requests, start=1)
+    }
+
+
 def _function(text: str) -> str | dict[str, str]:
     if name := only_parameter(text):
-        return {"Ref": camel(name)}
-    if not has_parameters(text):
+        return {"Ref": _logical_id(name)}
+    if not parameters_in(text):
         return text
-    return {"Fn::Sub": written(text, lambda name: f"${{{camel(name)}}}", lambda part: part.replace("${", "${!"))}
+    return {"Fn::Sub": written(text, lambda name: f"${{{_logical_id(name)}}}", lambda p: p.replace("${", "${!"))}
+
+
+def _logical_id(name: str) -> str:
+    """The parameter's name in a template; that of the policy where the name stands for the ARN of one."""
+    number = policy_number(name)
+    return camel(name) if number is None else numbered("Policy", number)

@@ -46,6 +46,7 @@ def _json(template: Template) -> str:
     content = {
         "schema": SCHEMA,
         "region": template.region,
+        "notes": template.notes,
         "parameters": {p.name: {"about": p.about, "default": p.default} for p in template.parameters},
         "calls": [
             {"service": s.service, "operation": s.operation, "request": plain(s.request)} for s in template.steps

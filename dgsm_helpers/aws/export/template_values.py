@@ -6,11 +6,12 @@ They become parameters. Where a string holds some it is marked (`reference`), an
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall, policy_mark
 
 _SECRET = re.compile(r"key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:|\b\d{12}\b|^s3://|^(subnet|sg|vpc)-[0-9a-f]+$")
@@ -18,7 +19,7 @@ _NAMED = {
     "ModelPackageName": ("model_package_arn", "the listing's model package ARN of your region"),
     "ExecutionRoleArn": ("role_arn", "execution role that SageMaker assumes for the endpoint"),
 }
-
+_POLICY_ARN = re.compile(r"policy_arn_(\d+)")
 
 _MARK = re.compile("\ue000([^\ue001]*)\ue001")
 """Where a parameter's value goes in a string: private-use characters, which no name of AWS's has."""
@@ -35,9 +36,29 @@ def only_parameter(text: str) -> str | None:
     return whole[1] if whole else None
 
 
-def has_parameters(text: str) -> bool:
-    """Whether parameters are in the string."""
-    return bool(_MARK.search(text))
+def parameters_in(value: Any) -> set[str]:
+    """The names of the parameters in a tree's strings, or in a string."""
+    if isinstance(value, Mapping):
+        return set().union(*map(parameters_in, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(parameters_in, value))
+    return set(_MARK.findall(value)) if isinstance(value, str) else set()
+
+
+def policy_arn(number: int) -> str:
+    """The name that stands for the ARN of the set-up's policy of that number, which AWS gives when it is made."""
+    return f"policy_arn_{number}"
+
+
+def policy_number(name: str) -> int | None:
+    """The number of the policy whose ARN the name stands for (`policy_arn`); None for a parameter."""
+    found = _POLICY_ARN.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def comment_lines(text: str) -> list[str]:
+    """The text as lines of comments of a script or of Terraform."""
+    return [f"# {line}" for line in text.splitlines()]
 
 
 def written(text: str, parameter: Callable[[str], str], literal: Callable[[str], str] = str) -> str:
@@ -98,16 +119,28 @@ class Template:
 
 
 def parametrised(setup: Setup) -> Template:
-    """The set-up with a parameter for every value of the account, every secret, and the endpoint's name."""
-    values = _Values(setup.endpoint_name)
-    steps = tuple(SetupCall(s.service, s.operation, values.replaced(s.request)) for s in setup.steps)
+    """The set-up with a parameter for every value of the account, every secret, and the endpoint's name.
+
+    The ARNs of policies that alarms act on stand as `policy_arn`.
+    """
+    policies = enumerate(setup.of("PutScalingPolicy"), start=1)
+    values = _Values(setup.endpoint_name, {policy_mark(request): policy_arn(number) for number, request in policies})
+    steps = tuple(SetupCall(s.service, s.operation, values.replaced(s.request)) for s in (*setup.steps, *setup.alarms))
     name = TemplateParameter("endpoint_name", "name of the endpoint", setup.endpoint_name, value=setup.endpoint_name)
-    return Template(setup.endpoint_name, setup.region, steps, (name, *values.parameters.values()), setup.notes)
+    names = (alarm.request["AlarmName"] for alarm in setup.alarms)
+    kept = tuple(
+        f"Alarm {alarm} keeps its name: where there is one of that name already, it is overwritten."
+        for alarm in names
+        if not values.position(alarm)
+    )
+    parameters = (name, *values.parameters.values())
+    return Template(setup.endpoint_name, setup.region, steps, parameters, (*setup.notes, *kept))
 
 
 class _Values:
-    def __init__(self, endpoint_name: str) -> None:
+    def __init__(self, endpoint_name: str, policy_arns: Mapping[str, str]) -> None:
         self._endpoint_name = endpoint_name
+        self._policy_arns = policy_arns
         self.parameters: dict[str, TemplateParameter] = {}
 
     def replaced(self, value: Any, key: str = "", within: Mapping[str, Any] | None = None) -> Any:
@@ -115,6 +148,8 @@ class _Values:
         if isinstance(value, Mapping):
             if key == "Environment":
                 return {name: self._variable(name, text) for name, text in value.items()}
+            if key == "Tags":
+                return {name: self._tag(name, text) for name, text in value.items()}
             return {name: self.replaced(item, name, value) for name, item in value.items()}
         if isinstance(value, list):
             return [self.replaced(item, key, within) for item in value]
@@ -126,9 +161,16 @@ class _Values:
             return text
         # Named apart: a container's PATH is not that of the script's shell.
         about = f"value of the container's environment variable {name}"
-        return self._parameter(text, f"environment_{name.lower()}", about, secret=secret)
+        return self._parameter(text, f"environment_{name}", about, secret=secret)
+
+    def _tag(self, name: str, text: str) -> str:
+        if name == "dgsm:endpoint" and text == self._endpoint_name:
+            return reference("endpoint_name")
+        return self._parameter(text, f"tag_{name}", f"value of the tag {name}") if _OF_AN_ACCOUNT.search(text) else text
 
     def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str:
+        if text in self._policy_arns:
+            return reference(self._policy_arns[text])
         if key in _NAMED:
             return self._parameter(text, *_NAMED[key])
         if _OF_AN_ACCOUNT.search(text) or key == "KmsKeyId":
@@ -137,13 +179,14 @@ class _Values:
 
     def _with_name(self, text: str, key: str, within: Mapping[str, Any]) -> str:
         name = self._endpoint_name
+        if key == "AlarmName" and (found := self.position(text)):
+            return text[: found.start()] + reference("endpoint_name") + text[found.end() :]
         here = {
             "EndpointName": text == name,
             "EndpointConfigName": text.startswith(name),
             "ModelName": text.startswith(name),
             "ModelNameOverride": text.startswith(name),
             "ResourceId": True,
-            "dgsm:endpoint": text == name,
             "Value": text == name and (within.get("Name") or within.get("Key")) in ("EndpointName", "dgsm:endpoint"),
         }
         if not here.get(key):
@@ -152,10 +195,20 @@ class _Values:
         before = "endpoint/" if key == "ResourceId" else ""
         return before + reference("endpoint_name") + text[len(before) + len(name) :]
 
+    def position(self, text: str) -> re.Match[str] | None:
+        """Where the endpoint's name stands in a text, as a word of its own."""
+        return re.search(rf"(?<![a-zA-Z0-9-]){re.escape(self._endpoint_name)}(?![a-zA-Z0-9-])", text)
+
     def _parameter(self, value: str, name: str, about: str, *, secret: bool = False) -> str:
         known = next((p for p in self.parameters.values() if p.value == value), None)
         if known is None:
-            taken = sum(other == name or other.startswith(f"{name}_") for other in self.parameters)
-            unique = f"{name}_{taken + 1}" if name in self.parameters else name
+            unique = self._unique(name)
             known = self.parameters[unique] = TemplateParameter(unique, about, secret=secret, value=value)
         return reference(known.name)
+
+    def _unique(self, name: str) -> str:
+        """The name as every format can write it, and unlike the others in each: CloudFormation has no underscores."""
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        taken = {other.replace("_", "") for other in (*self.parameters, "endpoint_name")}
+        candidates = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+        return next(candidate for candidate in candidates if candidate.replace("_", "") not in taken)

@@ -6,19 +6,32 @@ timeout (hashicorp/terraform-provider-aws issue 48469, open in autumn 2026).
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore import xform_name
 
 from dgsm_helpers.aws.export.cloudformation import TARGET_KEYS, hosting, numbered
-from dgsm_helpers.aws.export.template_values import Template, nested, only_parameter, written
+from dgsm_helpers.aws.export.template_values import (
+    Template,
+    comment_lines,
+    nested,
+    only_parameter,
+    policy_number,
+    written,
+)
 from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 _INDENT = "  "
 _PROVIDER = "5.64"
 """The first with every argument used here: ``suspended_state`` (the provider's changelog)."""
-_LISTS_OF_BLOCKS = {"Metrics": "metrics", "Dimensions": "dimensions", "StepAdjustments": "step_adjustment"}
+_LISTS_OF_BLOCKS = {
+    "Metrics": "metrics",
+    "Dimensions": "dimensions",
+    "StepAdjustments": "step_adjustment",
+    "MetricQueries": "metric_query",
+}
 _BLOCKS = {
     "TargetTrackingScalingPolicyConfiguration": "target_tracking_scaling_policy_configuration",
     "StepScalingPolicyConfiguration": "step_scaling_policy_configuration",
@@ -33,8 +46,13 @@ _TYPES = {
     "RegisterScalableTarget": ("aws_appautoscaling_target", "target"),
     "PutScalingPolicy": ("aws_appautoscaling_policy", "policy"),
     "PutScheduledAction": ("aws_appautoscaling_scheduled_action", "schedule"),
+    "PutMetricAlarm": ("aws_cloudwatch_metric_alarm", "alarm"),
 }
-_RENAMED = {"PolicyName": "name", "ScheduledActionName": "name"}
+_RENAMED = {
+    "PolicyName": "name",
+    "ScheduledActionName": "name",
+    "EvaluateLowSampleCountPercentile": "evaluate_low_sample_count_percentiles",
+}
 
 
 def configuration(given: Template) -> str:
@@ -57,7 +75,7 @@ def configuration(given: Template) -> str:
 
 def _head(given: Template) -> str:
     lines = [f"# Endpoint {given.endpoint_name} with its scaling. Written by `dgsm export`."]
-    lines += [f"# {note}" for note in given.notes]
+    lines += [line for note in given.notes for line in comment_lines(note)]
     lines += [
         "terraform {",
         "  required_providers {",
@@ -84,7 +102,8 @@ def _stack(given: Template) -> str:
         "# The provider's own endpoint configuration has no instance pools yet\n"
         "# (hashicorp/terraform-provider-aws issue 48469), so CloudFormation makes this part.\n"
         'resource "aws_cloudformation_stack" "endpoint" {\n'
-        '  name = "${var.endpoint_name}-hosting"\n'
+        # A stack's name begins with a letter, and an endpoint's may begin with a digit.
+        '  name = "hosting-${var.endpoint_name}"\n'
         f"  template_body = jsonencode({_value(body, 1)})\n"
         "  timeouts {\n"
         '    create = "60m"\n'
@@ -95,6 +114,9 @@ def _stack(given: Template) -> str:
 
 
 def _arguments(step: SetupCall, targets: Mapping[str, str]) -> Iterator[str]:
+    if step.operation == "PutMetricAlarm":
+        yield from _body(_alarm(step.request), 1)
+        return
     request = dict(step.request)
     label = targets[request["ResourceId"]]
     if step.operation == "RegisterScalableTarget":
@@ -106,6 +128,32 @@ def _arguments(step: SetupCall, targets: Mapping[str, str]) -> Iterator[str]:
         attribute = xform_name(key)
         yield f"{_INDENT}{attribute} = aws_appautoscaling_target.{label}.{attribute}\n"
     yield from _body(request, 1)
+
+
+def _alarm(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A PutMetricAlarm request in the shape of the provider's alarm: dimensions and tags are maps there."""
+    alarm = {key: value for key, value in request.items() if key not in ("Dimensions", "Tags", "Metrics")}
+    if "Dimensions" in request:
+        alarm["dimensions"] = _by_name(request["Dimensions"], "Name")
+    if "Tags" in request:
+        alarm["tags"] = _by_name(request["Tags"], "Key")
+    if "Metrics" in request:
+        alarm["MetricQueries"] = [_metric_query(query) for query in request["Metrics"]]
+    return alarm
+
+
+def _metric_query(query: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in query.items() if key != "MetricStat"}
+    if "MetricStat" in query:
+        stat = {key: value for key, value in query["MetricStat"].items() if key != "Metric"}
+        metric = dict(query["MetricStat"]["Metric"])
+        dimensions = metric.pop("Dimensions", None)
+        plain["Metric"] = {**metric, **stat, **({"dimensions": _by_name(dimensions, "Name")} if dimensions else {})}
+    return plain
+
+
+def _by_name(pairs: list[Mapping[str, str]], key: str) -> dict[str, str]:
+    return {pair[key]: pair["Value"] for pair in pairs}
 
 
 def _body(content: Mapping[str, Any], depth: int) -> Iterator[str]:
@@ -133,9 +181,23 @@ def _scalar(value: Any) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
     if name := only_parameter(value):
-        return f"var.{name}"
-    return f'"{written(value, lambda name: f"${{var.{name}}}", _escaped)}"'
+        return _expression(name)
+    return f'"{written(value, lambda name: f"${{{_expression(name)}}}", _escaped)}"'
+
+
+def _expression(name: str) -> str:
+    """A parameter; the ARN of a policy where the name stands for one."""
+    number = policy_number(name)
+    return f"var.{name}" if number is None else f"aws_appautoscaling_policy.{numbered('policy', number, '_')}.arn"
+
+
+_ESCAPES = {"b": r"\u0008", "f": r"\u000c"}
+"""What HCL writes for JSON's escapes that it does not know."""
 
 
 def _escaped(text: str) -> str:
-    return json.dumps(text)[1:-1].replace("${", "$${").replace("%{", "%%{")
+    quoted = re.sub(
+        r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), json.dumps(text, ensure_ascii=False)[1:-1]
+    )
+    # Before a brace, a parameter's too, these begin a template or double as its escape.
+    return re.sub(r"[$%](?=\{|\Z)", lambda found: rf"\u{ord(found[0]):04x}", quoted)

@@ -6,10 +6,15 @@ import json
 import os
 import re
 import subprocess
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall, policy_mark
 
 
 def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
@@ -34,32 +39,156 @@ def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
     assert "s3cr3t" not in repr(template)
 
 
-def test_exported_scripts_keep_special_characters_as_they_are(tmp_path):
-    greeting = "say \"$HOME\" `x` \\ {y} ${z} %{w} 'ü'"
-    request = {"ModelName": "dg-1", "PrimaryContainer": {"Environment": {"GREETING": greeting}}}
-    template = parametrised(Setup("dg", "us-east-1", (SetupCall("sagemaker", "CreateModel", request),)))
-    aws = tmp_path / "aws"
-    aws.write_text('#!/bin/sh\nwhile [ "$1" != --cli-input-json ]; do shift; done\nprintf %s "$2"\n')
-    aws.chmod(0o755)
-    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": "elsewhere"}
-    done = subprocess.run(
-        ["sh"], input=FORMATS["cli"](template), env=env, capture_output=True, text=True, check=True, timeout=20
+SHELLS = {"bash": ["bash"], "bash --posix": ["bash", "--posix"], "dash": ["dash"]}
+RECORDER = """#!/bin/sh
+exec 3>> "$RECORD"
+for word; do printf '%s\\0' "$word" >&3; done
+case "$*" in *file:///dev/stdin*) printf '%s\\0' --input >&3; cat >&3; printf '\\0' >&3 ;; esac
+printf '%s\\0' --end-- >&3
+case "$*" in *PolicyARN*) echo arn:aws:autoscaling:of-the-policy ;; esac
+"""
+"""Stands for the AWS CLI: keeps the words that it is called with, and its input."""
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Co"], exclude_characters="\x00"), min_size=1)
+ON = {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/dg/variant/All", "ScalableDimension": "d"}
+
+
+def set_up(text, secret):
+    """A set-up with texts wherever AWS takes any."""
+    model = {
+        "ModelName": "dg-1",
+        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/x",
+        "PrimaryContainer": {"Environment": {"GREETING": text, "DB_PWD": secret}},
+        "Tags": [{"Key": "team", "Value": text}],
+    }
+    steps = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"ScalingAdjustment": 1}]}
+    policy = {**ON, "PolicyName": text, "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": steps}
+    alarm = {
+        "AlarmName": f"{text} of dg",
+        "AlarmDescription": text,
+        "AlarmActions": [policy_mark(policy), "arn:aws:sns:us-east-1:123456789012:pager"],
+        "Dimensions": [{"Name": "EndpointName", "Value": "dg"}],
+    }
+    return Setup(
+        "dg",
+        "us-east-1",
+        (
+            SetupCall("sagemaker", "CreateModel", model),
+            SetupCall("application-autoscaling", "RegisterScalableTarget", {**ON, "Tags": {"team": text}}),
+            SetupCall("application-autoscaling", "PutScalingPolicy", policy),
+        ),
+        notes=(f"Left out: {text}",),
+        alarms=(SetupCall("cloudwatch", "PutMetricAlarm", alarm),),
     )
-    assert json.loads(done.stdout)["PrimaryContainer"]["Environment"]["GREETING"] == greeting
+
+
+def as_made(setup):
+    """The requests of a set-up, the policy's ARN where its mark stands."""
+    alarm = dict(setup.alarms[0].request)
+    alarm["AlarmActions"] = ["arn:aws:autoscaling:of-the-policy", *alarm["AlarmActions"][1:]]
+    return [*(step.request for step in setup.steps), alarm]
+
+
+def calls_recorded(words):
+    """What the stand-in was called with, as requests."""
+    requests = []
+    for call in words.split("--end--\0")[:-1]:
+        _, operation, *options = call.removesuffix("\0").split("\0")
+        given = {}
+        options = [part for option in options for part in (option.split("=", 1) if option[:2] == "--" else [option])]
+        for name, value in zip(options[::2], options[1::2], strict=True):
+            given[name.removeprefix("--")] = value
+        requests.append((operation, given))
+    return requests
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@settings(max_examples=30)
+@given(text=TEXTS, secret=TEXTS)
+@example(text="it's \"$HOME\" `x` \\ {y} ${z} $(id) !! ~ *\n  'ü'\nJSON\n\n", secret="\\\"'$`\t\r\x01\n")
+@example(text="-x", secret="\n")
+def test_case_of_any_text_runs_in_every_shell_as_it_is(tmp_path_factory, shell, text, secret):
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "aws").write_text(RECORDER)
+    (folder / "aws").chmod(0o755)
+    setup = set_up(text, f"token {secret}")
+    template = parametrised(setup)
+    given = {p.name.upper(): p.value for p in template.parameters if p.default is None}
+    env = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "RECORD": str(folder / "record"), **given}
+    script = FORMATS["cli"](template)
+    done = subprocess.run(
+        SHELLS[shell], input=script.encode(), env=env, cwd=folder, capture_output=True, check=False, timeout=20
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    calls = calls_recorded((folder / "record").read_bytes().decode())
+    model, target, policy, alarm = as_made(setup)
+    assert [operation for operation, _ in calls] == [
+        "create-model",
+        "register-scalable-target",
+        "put-scaling-policy",
+        "put-metric-alarm",
+    ]
+    assert json.loads(calls[0][1]["input"]) == model
+    assert json.loads(calls[1][1]["tags"]) == target["Tags"]
+    assert calls[1][1]["resource-id"] == ON["ResourceId"]
+    assert calls[2][1]["policy-name"] == text
+    assert json.loads((folder / "scaling-policy.json").read_text()) == policy["StepScalingPolicyConfiguration"]
+    assert json.loads(calls[3][1]["input"]) == alarm
+
+
+@given(text=TEXTS, secret=TEXTS)
+@example(text='""" \\ {y} ${z} %{w} \'ü\'\n\f\x85\u2028', secret='"\\')
+def test_case_of_any_text_runs_in_python_as_it_is(text, secret):
+    setup = set_up(text, f"token {secret}")
+    template = parametrised(setup)
     calls = []
 
     class Boto3:
         def client(self, *_, **__):
             return self
 
-        def create_model(self, **request):
-            calls.append(request)
+        def __getattr__(self, operation):
+            def call(**request):
+                calls.append(request)
+                return {"PolicyARN": "arn:aws:autoscaling:of-the-policy"}
 
-    code = FORMATS["boto3"](template).replace("import boto3", "")
-    exec(compile(code, "script", "exec"), {"boto3": Boto3()})
-    assert calls[0]["PrimaryContainer"]["Environment"]["GREETING"] == greeting
-    assert calls[0]["ModelName"] == "dg-1"
-    assert json.dumps(greeting)[1:-1].replace("${", "$${").replace("%{", "%%{") in FORMATS["terraform"](template)
+            return call
+
+    code = FORMATS["boto3"](template).replace("import os\n\nimport boto3\n", "")
+    given = {p.name.upper(): p.value for p in template.parameters if p.default is None}
+    exec(compile(code, "script", "exec"), {"boto3": Boto3(), "os": SimpleNamespace(environ=given)})
+    assert calls == as_made(setup)
+
+
+@given(text=TEXTS)
+@example(text='"$HOME" ${z} %{w} \\b \b\f %')
+def test_case_of_any_text_is_written_for_terraform_and_cloudformation(text):
+    template = parametrised(set_up(text, "token"))
+    resources = json.loads(FORMATS["cloudformation"](template))["Resources"]
+    assert resources["Model"]["Properties"]["PrimaryContainer"]["Environment"]["GREETING"] == text
+    assert resources["Alarm"]["Properties"]["AlarmActions"][0] == {"Ref": "Policy"}
+    lines = FORMATS["terraform"](template).splitlines()
+    assert not [line for line in lines if line.startswith("Left out")]
+    assert any("aws_appautoscaling_policy.policy.arn" in line for line in lines)
+
+
+@pytest.mark.parametrize("missing", ["ROLE_ARN", "ALARM_ACTIONS"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_case_of_a_parameter_that_is_not_set_ends_the_script_before_any_call(tmp_path, shell, missing):
+    template = parametrised(set_up("text", "token"))
+    given = {p.name.upper(): p.value for p in template.parameters if p.name.upper() != missing}
+    done = subprocess.run(
+        SHELLS[shell],
+        input=FORMATS["cli"](template),
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{missing} is not set: ")
 
 
 def test_export_of_a_containers_variables_does_not_touch_the_scripts_own():
