@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PRICE_LIST_REGION = "us-east-1"
 """AWS serves its price list in a few regions only, this one among them."""
+_OF_ONE_REGION = {"pricing": PRICE_LIST_REGION, "marketplace-agreement": "us-east-1"}
+"""Services that answer for all regions from one."""
 
 _SIGN_IN = "Sign in first (for example `aws sso login`, or run in Studio with an execution role)."
 
@@ -39,7 +41,7 @@ class Clients:
         if service not in self._by_service:
             # botocore's pool of ten connections would silently serialise a load test (reference aws.md 6.1).
             config = Config(max_pool_connections=100, retries={"mode": "standard", "max_attempts": 5}, read_timeout=70)
-            region = PRICE_LIST_REGION if service == "pricing" else None
+            region = _OF_ONE_REGION.get(service)
             self._by_service[service] = self.session.client(service, region_name=region, config=config)
         return self._by_service[service]
 

@@ -1,4 +1,4 @@
-"""The verbs that bring an account from nothing to deployable: role, quota."""
+"""The verbs that bring an account from nothing to deployable: listing, role, quota."""
 
 import json
 from dataclasses import asdict
@@ -8,6 +8,25 @@ import click
 from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES, Opener, json_option, place_options, say
 
 yes_option = click.option("--yes", "confirmed", is_flag=True, help="do it; without it you are told what would be done")
+
+
+@click.command()
+@click.argument("arn", default="metered", metavar="[ARN]")
+@json_option
+@place_options
+def listing(open_workbook: Opener, arn: str, as_json: bool) -> int:
+    """Look for the model package to deploy in a region, and whether this account is subscribed to it.
+
+    ARN may be the package's in another region. Without a usable package you are told where to subscribe, and where the
+    console shows the ARN; exit code 1.
+
+    Such as: dgsm listing arn:aws:sagemaker:us-east-1:865070037744:model-package/… --where aws --region eu-west-1
+    """
+    from dgsm_helpers.aws.account.package_search import search_packages
+
+    found = search_packages(open_workbook(listing=arn))
+    click.echo(json.dumps(asdict(found)) if as_json else found)
+    return YES if found.ok else NO
 
 
 @click.group(no_args_is_help=True)

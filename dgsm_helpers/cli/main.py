@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from dgsm_helpers import local as process
-from dgsm_helpers.cli.account_commands import quota, role
+from dgsm_helpers.cli.account_commands import listing, quota, role
 from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.local_commands import local
@@ -74,7 +74,7 @@ class Verbs(click.Group):
 
 @click.group(
     cls=Verbs,
-    commands=(demo, run, local, doctor, tune, plan, watch, report, export, update, iam, role, quota, clean_up),
+    commands=(demo, run, local, doctor, tune, plan, watch, report, export, update, iam, listing, role, quota, clean_up),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog='Completion in bash: eval "$(_DGSM_COMPLETE=bash_source dgsm)"; also zsh_source, fish_source.',
 )

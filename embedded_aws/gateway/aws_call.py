@@ -33,6 +33,7 @@ _BY_TARGET_PREFIX = {
     "ServiceQuotasV20190624": "service-quotas",
     "AWSPriceListService": "pricing",
     "Logs_20140328": "logs",
+    "AWSMPCommerceService_v20200301": "marketplace-agreement",
     "ResourceGroupsTaggingAPI_20170126": "resourcegroupstaggingapi",
 }
 

@@ -12,6 +12,7 @@ from embedded_aws.gateway.faults import Faults, kinds_to_json
 from embedded_aws.gateway.gateway import AdminRoute, Responder
 from embedded_aws.gateway.regions import Regions
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.other.marketplace_service import Agreements
 from embedded_aws.other.price_list_service import Pricing
 from embedded_aws.other.service_quotas import Quotas, ServiceQuotas
 from embedded_aws.sagemaker.records import RegionState
@@ -50,11 +51,12 @@ class ControlPlane:
     @property
     def responders(self) -> dict[str, Responder]:
         """What answers these services, for ``Gateway``."""
-        pricing = Pricing()
+        pricing, agreements = Pricing(), Agreements()
         return {
             "sagemaker": self.sagemaker,
             "service-quotas": lambda region: ServiceQuotas(region, self.quotas),
             "pricing": lambda _: pricing,
+            "marketplace-agreement": lambda _: agreements,
             "resourcegroupstaggingapi": lambda region: TaggedResources(self.sagemaker(region).state),
         }
 

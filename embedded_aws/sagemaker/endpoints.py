@@ -49,6 +49,7 @@ class EndpointOperations(Operations[RegionState]):
                 tags=tags_of(p),
                 configs={config.name: config},
                 specs={config.name: specs},
+                last_deployment=p.get("DeploymentConfig", {}),
             )
             state.add(endpoint)
         return {"EndpointArn": arn}

@@ -53,7 +53,7 @@ class Resource:
 class EndpointRecord(Resource):
     """An endpoint, with the configurations it has been given and their specs: a deleted one goes on serving.
 
-    ``last_deployment`` is the DeploymentConfig of its newest update.
+    ``last_deployment`` is the DeploymentConfig of its newest update, or of its making.
     """
 
     configs: dict[str, Resource] = field(default_factory=dict)

@@ -44,3 +44,18 @@ def test_case_of_a_quota_of_no_type_is_a_failed_call(run):
     answer = run("quota", "ml.g9.huge", "--request", "2", "--yes")
     assert (answer.exit_code, "ml.g9.huge" in answer.stderr) == (FAILED, True)
     assert run("quota", "ml.g9.huge").exit_code == NO
+
+
+def test_listing_finds_what_may_be_deployed_and_says_no_where_nothing_may(run):
+    found = run("listing", "--json")
+    assert found.exit_code == YES
+    assert [row["usable"] for row in json.loads(found.stdout)["rows"]] == [True, True]
+    other = "arn:aws:sagemaker:us-east-1:123456789012:model-package/other/1"
+    answer = run("listing", other, "--json")
+    assert [row["usable"] for row in json.loads(answer.stdout)["rows"] if row["arn"] == other] == [False]
+
+
+def test_case_of_a_listing_of_another_region_is_a_failed_call_that_says_which(run):
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/deepgram-stt-metered/1"
+    answer = run("listing", arn)
+    assert (answer.exit_code, "of region eu-west-1" in answer.stderr) == (FAILED, True)

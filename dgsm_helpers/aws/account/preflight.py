@@ -157,7 +157,7 @@ def _arn(wb: Workbook) -> Check:
 
 def _subscription(wb: Workbook) -> Check:
     name = "subscription"
-    subscribe = f"Subscribe: {LISTINGS_URL} ; then copy the ARN for this region: {SUBSCRIPTIONS_URL}"
+    subscribe = f"Subscribe: {LISTINGS_URL} ; the ARN for this region: {SUBSCRIPTIONS_URL} ; check: `dgsm listing ARN`."
     try:
         arn = require_usable_arn(wb.model_package_arn, wb.region)
     except InvalidInput:
@@ -204,12 +204,13 @@ def _quotas(wb: Workbook, types: tuple[str, ...]) -> list[Check]:
         return [Check(f"quota {t}", "unknown", error.message, error.hint) for t in types]
     rows = []
     for instance_type, value in quotas.items():
-        name, request = f"quota {instance_type}", f'Request "{quota_name(instance_type)}" in Service Quotas'
+        name = f"quota {instance_type}"
         if value is None:
             rows.append(Check(name, "unknown", "Service Quotas does not list it", "Check the type's name."))
         elif value == 0:
             detail = "0 instances; one such type fails the whole deployment"
-            rows.append(Check(name, "no", detail, f"Drop {instance_type} from the pool, or: {request}."))
+            request = f'ask for "{quota_name(instance_type)}": `dgsm quota {instance_type} --request N`'
+            rows.append(Check(name, "no", detail, f"Drop {instance_type} from the pool, or {request}."))
         else:
             rows.append(Check(name, "yes", f"{value} instances"))
     return rows

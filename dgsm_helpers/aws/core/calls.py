@@ -168,7 +168,12 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
     return AwsCallFailed(what, hint=hint, **about)
 
 
-IAM_PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
+IAM_PREFIX = {
+    "sagemaker-runtime": "sagemaker",
+    "service-quotas": "servicequotas",
+    "resourcegroupstaggingapi": "tag",
+    "marketplace-agreement": "aws-marketplace",
+}
 """IAM's prefix of a service where boto3 has another name for it."""
 
 

@@ -6,7 +6,8 @@ Parameters come from the environment. The shell script is POSIX's: it runs in da
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from botocore import xform_name
@@ -104,8 +105,7 @@ def _policy(step: SetupCall, file: str, arn: str) -> Iterator[str]:
 
 def _by_document(step: SetupCall) -> str:
     command = f'aws {step.service} {xform_name(step.operation, "-")} --region "$AWS_REGION"'
-    # By way of a file, and not as an argument: shells differ in what they see in a here-document within "$(…)".
-    return f"{command} --cli-input-json file:///dev/stdin <<JSON\n{_document(step.request)}\nJSON"
+    return f"{command} --cli-input-json {_json_argument(step.request, indent=2)}"
 
 
 def _by_options(step: SetupCall, request: Mapping[str, Any]) -> str:
@@ -122,28 +122,28 @@ def _option(key: str, value: Any) -> str:
 
 def _document(value: Any) -> str:
     """JSON within a here-document, where the shell puts the parameters in."""
-    return _escaped(json.dumps(value, indent=2, ensure_ascii=False), r"[\\$`]", _within_json)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return written(text, lambda name: f'$(json "${name.upper()}")', lambda part: re.sub(r"[\\$`]", r"\\\g<0>", part))
+
+
+def _json_argument(value: Any, indent: int | None = None) -> str:
+    """JSON as one word, in single quotes, which end for each parameter.
+
+    Not a here-document within "$(…)": in there shells differ in what an apostrophe or a parenthesis is.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    quoted = written(text, lambda name: f"""'"$(json "${name.upper()}")"'""", lambda part: part.replace("'", r"'\''"))
+    return f"'{quoted}'"
 
 
 def _argument(value: Any) -> str:
-    is_text = isinstance(value, str)
-    text = value if is_text else json.dumps(value, ensure_ascii=False)
-    if not parameters_in(text):
-        return shlex.quote(text)
+    if not isinstance(value, str):
+        return _json_argument(value) if isinstance(value, (Mapping, list)) else json.dumps(value)
+    if not parameters_in(value):
+        return shlex.quote(value)
     # The shell reads these characters within double quotes.
-    return f'"{_escaped(text, r"[\\$`\"]", _variable if is_text else _within_json)}"'
-
-
-def _variable(name: str) -> str:
-    return f"${{{name.upper()}}}"
-
-
-def _within_json(name: str) -> str:
-    return f'$(json "${name.upper()}")'
-
-
-def _escaped(text: str, special: str, parameter: Callable[[str], str]) -> str:
-    return written(text, parameter, lambda part: re.sub(special, r"\\\g<0>", part))
+    literal = partial(re.sub, r'[\\$`"]', r"\\\g<0>")
+    return f'"{written(value, lambda name: f"${{{name.upper()}}}", literal)}"'
 
 
 def python_script(template: Template) -> str:

@@ -152,6 +152,8 @@ class _Values:
                 return {name: self._tag(name, text) for name, text in value.items()}
             return {name: self.replaced(item, name, value) for name, item in value.items()}
         if isinstance(value, list):
+            if key == "Tags":
+                return [{**tag, "Value": self._tag(tag["Key"], tag["Value"])} for tag in value]
             return [self.replaced(item, key, within) for item in value]
         return self._text(value, key, within or {}) if isinstance(value, str) else value
 
@@ -187,7 +189,7 @@ class _Values:
             "ModelName": text.startswith(name),
             "ModelNameOverride": text.startswith(name),
             "ResourceId": True,
-            "Value": text == name and (within.get("Name") or within.get("Key")) in ("EndpointName", "dgsm:endpoint"),
+            "Value": text == name and within.get("Name") == "EndpointName",
         }
         if not here.get(key):
             return text

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
-from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
-from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_config import config_in_use, model_in_use
+from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
@@ -63,26 +64,30 @@ def read(wb: Workbook) -> Setup:
         NotReady: it failed, so that there is nothing worth repeating, or it is being deleted.
         UnsupportedFeature: it is of a kind that has no instances of its own.
     """
-    endpoint = EndpointReading(wb)
-    endpoint.require_known()
-    state, config = endpoint.state, endpoint.config
+    state = endpoint_state.status(wb)
+    config = config_in_use(wb, state)
+    for name in (variant.name for variant in state.variants):
+        kind_of(state, name, config).require_supported()
     if state.status in ("Failed", "Deleting"):
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
         )
     models = [model_in_use(wb, name) for name in config.model_names]
+    endpoint_request = {
+        "EndpointName": state.name,
+        "EndpointConfigName": state.config_name,
+        "DeploymentConfig": state.last_deployment,
+    }
     steps = [
         *(_made(wb, "CreateModel", model, model["ModelArn"]) for model in models),
         _made(wb, "CreateEndpointConfig", config.described, config.arn),
-        _made(wb, "CreateEndpoint", {"EndpointName": state.name, "EndpointConfigName": state.config_name}, state.arn),
+        _made(wb, "CreateEndpoint", endpoint_request, state.arn),
     ]
     notes: list[str] = []
     alarms: dict[str, SetupCall] = {}
-    if state.last_deployment:
-        notes.append(
-            "The deployment configuration of its last update "
-            f"({', '.join(state.last_deployment)}) belongs to that update, not to the endpoint, and is left out."
-        )
+    if guards := state.last_deployment.get("AutoRollbackConfiguration", {}).get("Alarms"):
+        names = ", ".join(alarm["AlarmName"] for alarm in guards)
+        notes.append(f"The alarms that roll an update back ({names}) are your own, and are not part of this set-up.")
     for variant in config.variants:
         steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant.name}", notes, alarms)
     return Setup(state.name, wb.region, tuple(steps), tuple(notes), tuple(alarms.values()))
@@ -114,9 +119,8 @@ def _scaling(wb: Workbook, resource_id: str, notes: list[str], alarms: dict[str,
                 known = alarms.get(alarm["AlarmName"]) or _call_of(wb, "cloudwatch", "PutMetricAlarm", alarm)
                 marked = _actions_renamed(known.request, {policy["PolicyARN"]: policy_mark(policy)})
                 alarms[alarm["AlarmName"]] = replace(known, request=marked)
-            trigger = f"the alarms that trigger it ({', '.join(names)}) are your own, and are not part of this set-up"
-            step_policy = f"Policy {policy['PolicyName']} is a step-scaling policy"
-            notes.append(f"{step_policy}: {trigger if names else 'no alarm triggers it'}.")
+            if not names:
+                notes.append(f"Policy {policy['PolicyName']} is a step-scaling policy: no alarm triggers it.")
     for action in pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on):
         if not may_fire(action, wb.now()):
             over = f"Scheduled action {action['ScheduledActionName']}, {action['Schedule']}, is over and left out"

@@ -32,7 +32,12 @@ from dgsm_helpers.aws.core.calls import IAM_PREFIX
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import open_workbook
 
-PREFIX = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
+PREFIX = {
+    "sagemaker-runtime": "sagemaker",
+    "service-quotas": "servicequotas",
+    "resourcegroupstaggingapi": "tag",
+    "marketplace-agreement": "aws-marketplace",
+}
 NEEDS_NO_LISTING = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
 LISTED = {action for step in ACTIONS.values() for action in step}
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}

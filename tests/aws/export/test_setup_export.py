@@ -76,6 +76,24 @@ FILES = {
         "Statistic": "Sum",
     },
 }
+METRIC = {key: FILES["CustomizedMetricSpecification"][key] for key in ("Namespace", "MetricName", "Dimensions")}
+FILES_METRIC = {**METRIC, "Statistic": "Sum", "Period": 60}
+ALARM = {
+    "AlarmName": "files wait at endpoint",
+    "AlarmDescription": "it's $HOME & `more`",
+    "EvaluationPeriods": 2,
+    "Threshold": 20.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+}
+TOPIC = "arn:aws:sns:us-east-1:123456789012:pager"
+ALL_AT_ONCE = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
+        "TerminationWaitInSeconds": 60,
+    }
+}
+SHELLS = {"bash": ["bash"], "bash --posix": ["bash", "--posix"], "dash": ["dash"]}
 
 
 @pytest.fixture(scope="module")
@@ -153,15 +171,28 @@ def unusual(embedded):
             },
         ],
     )
-    sagemaker.create_endpoint(EndpointName="endpoint", EndpointConfigName="own-config", Tags=tags)
+    sagemaker.create_endpoint(
+        EndpointName="endpoint", EndpointConfigName="own-config", Tags=tags, DeploymentConfig=ALL_AT_ONCE
+    )
     endpoints.settled(wb)
     autoscaling = wb.client("application-autoscaling")
     for variant in ("Blue", "Green-2"):
         on = {**ON_VARIANT, "ResourceId": f"endpoint/endpoint/variant/{variant}"}
         autoscaling.register_scalable_target(**on, MinCapacity=1, MaxCapacity=2, Tags={"team": "speech"})
-        autoscaling.put_scaling_policy(
+        steps = autoscaling.put_scaling_policy(
             **on, PolicyName=f"steps of {variant}", PolicyType="StepScaling", StepScalingPolicyConfiguration=STEPS
         )
+        if variant == "Blue":
+            cloudwatch = wb.client("cloudwatch")
+            cloudwatch.put_metric_alarm(**ALARM, AlarmActions=[steps["PolicyARN"]], **FILES_METRIC)
+            cloudwatch.put_metric_alarm(
+                **{**ALARM, "AlarmName": "many files", "Threshold": 50.0},
+                AlarmActions=[steps["PolicyARN"], TOPIC],
+                Metrics=[
+                    {"Id": "files", "MetricStat": {"Metric": METRIC, "Period": 60, "Stat": "Sum"}, "ReturnData": False},
+                    {"Id": "a", "Expression": "FILL(files, 0)", "Label": "files", "ReturnData": True},
+                ],
+            )
         autoscaling.put_scaling_policy(
             **on, PolicyName="files", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=FILES
         )
@@ -170,6 +201,7 @@ def unusual(embedded):
         )
     yield wb
     sagemaker.delete_endpoint(EndpointName="endpoint")
+    wb.client("cloudwatch").delete_alarms(AlarmNames=[ALARM["AlarmName"], "many files"])
 
 
 @pytest.fixture(params=["scaled", "unusual"])
@@ -203,9 +235,13 @@ def test_export_of_an_unusual_endpoint_has_a_parameter_for_each_value_of_the_acc
         "kms_key_id",
         "kms_key_id_2",
         "destination_s3_uri",
-        "value",
+        "tag_owner",
+        "alarm_actions",
     }
-    assert sum("step-scaling policy" in note for note in made.notes) == 2
+    assert made.notes == (
+        "Policy steps of Green-2 is a step-scaling policy: no alarm triggers it.",
+        "Alarm many files keeps its name: where there is one of that name already, it is overwritten.",
+    )
     assert "Green-2" in made.text
 
 
@@ -234,6 +270,15 @@ def test_export_to_cloudformation_has_a_resource_for_each_part(scaled, unusual):
         "Fn::Sub": "endpoint/${EndpointName}/variant/Green-2"
     }
     assert len(other["Metadata"]["Notes"]) == 2
+    assert other["Resources"]["Endpoint"]["Properties"]["DeploymentConfig"] == ALL_AT_ONCE
+    alarms = [r["Properties"] for r in other["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    acted_on = {"Ref": next(name for name, r in other["Resources"].items() if _is_steps_of_blue(r))}
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[acted_on], [acted_on, {"Ref": "AlarmActions"}]]
+    assert alarms[0]["AlarmName"] == {"Fn::Sub": "files wait at ${EndpointName}"}
+
+
+def _is_steps_of_blue(resource):
+    return resource["Properties"].get("PolicyName") == "steps of Blue"
 
 
 def test_export_to_terraform_parses(either):
@@ -254,6 +299,19 @@ def test_export_to_terraform_holds_the_scaling(scaled):
     text = json.dumps(found)
     assert "FILL(a,0)/20" in text
     assert "InstancePools" in text
+
+
+def test_export_to_terraform_has_the_alarms_of_step_policies(unusual):
+    found = hcl2.loads(export(unusual, "terraform").text)
+    alarms = [
+        block['"aws_cloudwatch_metric_alarm"']
+        for block in found["resource"]
+        if '"aws_cloudwatch_metric_alarm"' in block
+    ]
+    one, other = (next(iter(alarm.values())) for alarm in alarms)
+    assert "aws_appautoscaling_policy.policy" in one["alarm_actions"][0]
+    assert one["dimensions"] == {'"EndpointName"': "${var.endpoint_name}", '"VariantName"': '"Blue"'}
+    assert len(other["metric_query"]) == 2
 
 
 def test_export_to_json_lists_the_calls_in_order(scaled):
@@ -282,15 +340,18 @@ def elsewhere(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("to", "which"),
+    ("by", "which"),
     [
-        ("cli", "scaled"),
-        ("boto3", "scaled"),
-        ("boto3", "unusual"),
-        pytest.param("cli", "unusual", marks=pytest.mark.slow),
+        ("bash", "scaled"),
+        ("bash --posix", "scaled"),
+        ("dash", "scaled"),
+        ("python", "scaled"),
+        ("python", "unusual"),
+        pytest.param("dash", "unusual", marks=pytest.mark.slow),
     ],
 )
-def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere, tmp_path, to, which):
+def test_case_of_an_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere, tmp_path, by, which):
+    to = "boto3" if by == "python" else "cli"
     home, info = elsewhere[to]
     either = request.getfixturevalue(which)
     made = export(either, to)
@@ -300,7 +361,7 @@ def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere,
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     given = {p.name.upper(): p.value for p in made.parameters if p.default is None}
     env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | info.env() | given | {"PATH": path}
-    command = ["sh", script] if to == "cli" else [sys.executable, script]
+    command = [*SHELLS.get(by, [sys.executable]), script]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     wb = open_workbook("local", home=home, endpoint_name=either.endpoint_name)
@@ -312,6 +373,8 @@ def test_exported_script_makes_the_same_again_on_a_fresh_aws(request, elsewhere,
     if to == "cli" and either.endpoint_name == "dg-export":
         policy = json.loads((tmp_path / "scaling-policy.json").read_text())
         assert policy == ScalingPolicy(target_value=7.5, disable_scale_in=True).to_request()
+        # The next shell makes it again.
+        deletion.delete(wb)
 
 
 def _alarms(wb):

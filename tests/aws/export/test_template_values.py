@@ -43,11 +43,10 @@ SHELLS = {"bash": ["bash"], "bash --posix": ["bash", "--posix"], "dash": ["dash"
 RECORDER = """#!/bin/sh
 exec 3>> "$RECORD"
 for word; do printf '%s\\0' "$word" >&3; done
-case "$*" in *file:///dev/stdin*) printf '%s\\0' --input >&3; cat >&3; printf '\\0' >&3 ;; esac
 printf '%s\\0' --end-- >&3
 case "$*" in *PolicyARN*) echo arn:aws:autoscaling:of-the-policy ;; esac
 """
-"""Stands for the AWS CLI: keeps the words that it is called with, and its input."""
+"""Stands for the AWS CLI: keeps the words that it is called with."""
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Co"], exclude_characters="\x00"), min_size=1)
 ON = {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/dg/variant/All", "ScalableDimension": "d"}
@@ -128,12 +127,12 @@ def test_case_of_any_text_runs_in_every_shell_as_it_is(tmp_path_factory, shell, 
         "put-scaling-policy",
         "put-metric-alarm",
     ]
-    assert json.loads(calls[0][1]["input"]) == model
+    assert json.loads(calls[0][1]["cli-input-json"]) == model
     assert json.loads(calls[1][1]["tags"]) == target["Tags"]
     assert calls[1][1]["resource-id"] == ON["ResourceId"]
     assert calls[2][1]["policy-name"] == text
     assert json.loads((folder / "scaling-policy.json").read_text()) == policy["StepScalingPolicyConfiguration"]
-    assert json.loads(calls[3][1]["input"]) == alarm
+    assert json.loads(calls[3][1]["cli-input-json"]) == alarm
 
 
 @given(text=TEXTS, secret=TEXTS)
