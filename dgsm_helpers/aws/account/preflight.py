@@ -188,6 +188,10 @@ def _role(wb: Workbook) -> Check:
         return Check(name, "no", f"{arn} does not exist", fix)
     except DgsmError as error:
         return Check(name, "unknown", error.message, error.hint)
+    if role["Arn"] != arn:
+        # Another account's, or with another path: SageMaker takes a role by its whole ARN, of its own account only.
+        fix = "Pass that one as role_arn= to open_workbook(), or the ARN of another role of this account."
+        return Check(name, "no", f"{arn} does not exist; the role of that name here is {role['Arn']}", fix)
     if not trusts_sagemaker(role.get("AssumeRolePolicyDocument") or {}):
         fix = (
             "Let sagemaker.amazonaws.com assume it (sts:AssumeRole in the role's trust policy), or pass another as "

@@ -84,12 +84,18 @@ def _names_made(wb: Workbook, instance_types: Sequence[str]) -> Mapping[str, str
 
 
 def _touched(wb: Workbook, action: str, principal_arn: str, names: Mapping[str, str]) -> list[str]:
-    """The resources that the action would touch: a policy narrowed to them denies every other, "*" too."""
+    """The resources that the action would touch: a policy narrowed to them denies every other, "*" too.
+
+    None where there is no execution role yet, which has a line of its own in the preflight.
+    """
     service, _, operation = action.partition(":")
     if operation == "DescribeModelPackage":
         return [wb.model_package_arn or "*"]
     _, partition, _, _, account, _ = principal_arn.split(":", 5)
-    patterns, _ = permissions.scope(wb, action, partition, account)
+    try:
+        patterns, _ = permissions.scope(wb, action, partition, account)
+    except DgsmError:
+        return []
     if patterns == ("*",):
         return ["*"]
     if service == "sagemaker":

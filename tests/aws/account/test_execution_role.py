@@ -56,6 +56,17 @@ def test_case_of_the_preflight_in_an_sso_role_says_no_and_does_not_ask_for_a_tru
 
 
 @pytest.mark.parametrize(
+    "given", ["arn:aws:iam::999999999999:role/service-role/Deepgram", f"arn:aws:iam::{ACCOUNT}:role/Deepgram"]
+)
+def test_case_of_a_role_of_another_account_or_path_is_not_taken_for_its_namesake(scripted, given):
+    s = scripted(role_arn=given)
+    here = f"arn:aws:iam::{ACCOUNT}:role/service-role/Deepgram"
+    s.answers("iam", "get_role", role_row("Deepgram", here), {"RoleName": "Deepgram"})
+    found = preflight._role(s.wb)
+    assert (found.verdict, here in found.detail) == ("no", True)
+
+
+@pytest.mark.parametrize(
     "arn",
     [
         f"arn:aws:iam::{ACCOUNT}:role/Deepgram",

@@ -78,6 +78,16 @@ def test_permissions_that_are_missing_are_named_by_step(asked):
     assert rows["permissions: scaling"][0] == "yes"
 
 
+def test_case_of_a_caller_in_an_sso_role_is_asked_about_everything_but_the_role_there_is_not(asked):
+    name = "AWSReservedSSO_Admin_0123456789abcdef"
+    wb = asked(lambda _: {"EvalDecision": "allowed"})
+    wb = replace(wb, role_arn=f"arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/{name}")
+    rows = preflight.permission_checks(wb, USER, POOL)
+    assert {row.verdict for row in rows} == {"yes"}
+    assert asked_of(asked.requests, "iam:PassRole") == []
+    assert f"{HERE}:endpoint/myendpoint" in asked_of(asked.requests, "sagemaker:CreateEndpoint")
+
+
 def test_case_of_an_organisation_or_a_boundary_that_denies_is_told_by_the_preflight(asked):
     answers = {
         "sagemaker:CreateModel": {
