@@ -39,6 +39,9 @@ _MISSING_TEXT = re.compile(
 )
 """AWS's words for what is not there (SageMaker says so with a ValidationException)."""
 
+NOT_ASSUMED = re.compile(r"could not assume role|cannot assume role|unable to assume", re.IGNORECASE)
+"""AWS's words for an execution role that SageMaker may not assume, or not yet."""
+
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -159,6 +162,9 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
         return NotFound(what, hint="Check the name and the region.")
     if kind == "busy" or "in-progress" in text:
         return NotReady(what, hint="Wait until the endpoint is InService again, then repeat.")
+    if NOT_ASSUMED.search(text):
+        hint = "Its trust policy must let sagemaker.amazonaws.com assume it; `dgsm role create` makes a role that does."
+        return AwsCallFailed(what, hint=hint, **about)
     if kind == "invalid value":
         return AwsCallFailed(what, hint="Correct the value AWS names and repeat the call.", **about)
     status = meta.get("HTTPStatusCode", 0)

@@ -1,10 +1,9 @@
 """Making the resources of a deployment: repeated while SageMaker catches up, undone on failure."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dgsm_helpers.aws.core.calls import call, call_or_none
+from dgsm_helpers.aws.core.calls import NOT_ASSUMED, call, call_or_none
 from dgsm_helpers.aws.endpoint import endpoint_state, failures
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.errors import (
@@ -75,7 +74,7 @@ def create(wb: Workbook, kind: str, request: Mapping[str, Any]) -> None:
 
 def _may_pass(error: DgsmError, kind: str) -> bool:
     """Whether the refusal may pass by itself: a role or a config made moments ago."""
-    if re.search(r"could not assume role|cannot assume role|unable to assume", error.message, re.IGNORECASE):
+    if NOT_ASSUMED.search(error.message):
         return True
     return isinstance(error, NotFound) and kind != "Model"
 

@@ -110,3 +110,15 @@ def test_pages_are_read_to_the_end(scripted):
         s.wb, "application-autoscaling", "DescribeScalingPolicies", "ScalingPolicies", ServiceNamespace="sagemaker"
     )
     assert list(found) == []
+
+
+def test_case_of_a_role_that_sagemaker_may_not_assume_says_what_its_trust_policy_must_hold(scripted):
+    s = scripted()
+    text = (
+        "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists and allows "
+        "principal 'sagemaker.amazonaws.com' to assume the role."
+    )
+    s.refuses("sagemaker", "create_model", "ValidationException", text)
+    with pytest.raises(errors.AwsCallFailed) as caught:
+        call(s.wb, "sagemaker", "CreateModel", ModelName="dg")
+    assert "dgsm role create" in caught.value.hint
