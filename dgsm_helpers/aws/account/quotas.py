@@ -96,7 +96,7 @@ def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None
     if not kept:
         raise QuotaExceeded(
             f"Every type of the pool has a quota of 0 in {wb.region}: {', '.join(types)}.",
-            hint=f'Request "{quota_name(types[0])}" in Service Quotas, or choose other types.',
+            hint=f'Request "{quota_name(types[0])}" (`dgsm quota {types[0]} --request N`), or choose other types.',
         )
     note = "Every type of the pool has quota."
     if dropped:

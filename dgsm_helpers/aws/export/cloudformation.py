@@ -6,6 +6,7 @@ change of them is a replacement.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dgsm_helpers.aws.export.template_values import (
@@ -20,6 +21,38 @@ from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
 
 TARGET_KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 """How a call names its scalable target."""
+
+
+UNKNOWN = frozenset(
+    {
+        "AcceleratorPartitionLayouts",
+        "AcceleratorType",
+        "AdditionalModelDataSources",
+        "ContainerMetricsConfig",
+        "CrossRegionTrafficConfig",
+        "ETag",
+        "ManifestEtag",
+        "ManifestS3Uri",
+    }
+)
+"""What SageMaker takes and CloudFormation's resources do not (its schemas, autumn 2026)."""
+
+
+def expressible(given: Template) -> Template:
+    """The set-up without what CloudFormation does not know, and a note for each."""
+    left_out: dict[str, None] = {}
+
+    def known(value: Any, operation: str) -> Any:
+        if isinstance(value, Mapping):
+            left_out.update({f"{key} of {operation}": None for key in value if key in UNKNOWN})
+            # What a user calls a variable or a tag may be spelt alike.
+            kept = {key: item for key, item in value.items() if key not in UNKNOWN}
+            return {k: v if k in ("Environment", "Tags") else known(v, operation) for k, v in kept.items()}
+        return [known(item, operation) for item in value] if isinstance(value, list) else value
+
+    steps = tuple(replace(step, request=known(step.request, step.operation)) for step in given.steps)
+    notes = (f"CloudFormation does not know {name}: it is left out." for name in left_out)
+    return replace(given, steps=steps, notes=(*given.notes, *notes))
 
 
 def template(given: Template) -> str:

@@ -39,6 +39,8 @@ def export(wb: Workbook, to: str) -> Export:
     if to not in FORMATS:
         raise InvalidInput(f"There is no export to {to!r}.", hint=f"Give one of {', '.join(FORMATS)}.")
     template = parametrised(scaling_setup.read(wb))
+    if to in _BY_CLOUDFORMATION:
+        template = cloudformation.expressible(template)
     return Export(FORMATS[to](template), template.parameters, template.notes)
 
 
@@ -68,3 +70,4 @@ FORMATS: Mapping[str, Callable[[Template], str]] = {
     "json": _json,
 }
 """Formats by name."""
+_BY_CLOUDFORMATION = ("cloudformation", "terraform")

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import hcl2
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from dgsm_helpers.aws.export.cloudformation import UNKNOWN, expressible
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
+from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
 
 HERE = "arn:aws:sagemaker:us-east-1:123456789012"
 AT = "2026-01-01T00:00:00Z"
@@ -109,3 +112,35 @@ def test_foreign_endpoint_with_a_shadow_variant_passes_the_linters(shadow):
     done = subprocess.run([lint], input=text, capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout) == (0, "")
     assert hcl2.loads(FORMATS["terraform"](shadow))["resource"]
+
+
+def members_without_a_property(shape, schema, node):
+    """Members of a request for which a CloudFormation resource has no property."""
+    while "$ref" in node:
+        node = schema["definitions"][node["$ref"].rpartition("/")[2]]
+    if shape.type_name == "list" and "items" in node:
+        return members_without_a_property(shape.member, schema, node["items"])
+    if shape.type_name != "structure":
+        return set()
+    known = node.get("properties", {})
+    inside = (members_without_a_property(m, schema, known[n]) for n, m in shape.members.items() if n in known)
+    return set(shape.members) - set(known) | set().union(*inside)
+
+
+def test_case_of_what_cloudformation_does_not_know_is_what_its_schemas_lack(scripted):
+    client = scripted().wb.client("sagemaker")
+    lacking = set()
+    for kind in ("Model", "EndpointConfig", "Endpoint"):
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::SageMaker::{kind}").schema
+        request = client.meta.service_model.operation_model(f"Create{kind}").input_shape
+        lacking |= members_without_a_property(request, schema, schema)
+    assert lacking <= UNKNOWN
+
+
+def test_foreign_endpoint_with_what_cloudformation_does_not_know_leaves_it_out_and_says_so():
+    variant = {**MADE, "VariantName": "AllTraffic", "ModelName": "m", "AcceleratorType": "ml.eia2.medium"}
+    config = {"EndpointConfigName": "c", "ProductionVariants": [variant], "Tags": [{"Key": "ETag", "Value": "x"}]}
+    template = expressible(parametrised(Setup("dg", "r", (SetupCall("sagemaker", "CreateEndpointConfig", config),))))
+    assert template.notes == ("CloudFormation does not know AcceleratorType of CreateEndpointConfig: it is left out.",)
+    assert "AcceleratorType" not in template.steps[0].request["ProductionVariants"][0]
+    assert template.steps[0].request["Tags"] == config["Tags"]
