@@ -35,7 +35,23 @@ def test_every_verb_explains_itself(words, tmp_path):
 
 
 def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
-    names = ["demo", "run", "local", "doctor", "tune", "plan", "watch", "report", "export", "update", "iam", "clean-up"]
+    names = [
+        "demo",
+        "run",
+        "local",
+        "doctor",
+        "tune",
+        "plan",
+        "watch",
+        "report",
+        "export",
+        "update",
+        "iam",
+        "listing",
+        "role",
+        "quota",
+        "clean-up",
+    ]
     assert list(dgsm.commands) == names
     listed = [
         line.split()[0]

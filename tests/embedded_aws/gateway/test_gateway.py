@@ -121,7 +121,7 @@ def test_the_region_is_the_one_the_request_was_signed_for(plane):
     [
         ("sagemaker", lambda c: c.list_hubs(), "UnknownOperationException"),
         ("iam", lambda c: c.simulate_principal_policy(PolicySourceArn="a" * 20, ActionNames=["a:b"]), "InvalidAction"),
-        ("marketplace-agreement", lambda c: c.search_agreements(), "UnknownOperationException"),
+        ("marketplace-agreement", lambda c: c.describe_agreement(agreementId="a"), "UnknownOperationException"),
         ("marketplace-catalog", lambda c: c.list_entities(Catalog="a", EntityType="b"), "UnknownOperationException"),
     ],
 )
