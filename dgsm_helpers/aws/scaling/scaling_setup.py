@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
-from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import config_in_use, model_in_use
-from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
+from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
@@ -64,10 +63,9 @@ def read(wb: Workbook) -> Setup:
         NotReady: it failed, so that there is nothing worth repeating, or it is being deleted.
         UnsupportedFeature: it is of a kind that has no instances of its own.
     """
-    state = endpoint_state.status(wb)
-    config = config_in_use(wb, state)
-    for name in (variant.name for variant in state.variants):
-        kind_of(state, name, config).require_supported()
+    endpoint = EndpointReading(wb)
+    endpoint.require_known()
+    state, config = endpoint.state, endpoint.config
     if state.status in ("Failed", "Deleting"):
         raise NotReady(
             f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
