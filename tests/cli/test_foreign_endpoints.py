@@ -123,7 +123,8 @@ def test_an_export_of_a_foreign_endpoint_has_every_model_that_it_names(on_aws, n
     pools = [pool for v in variants for pool in v.get("InstancePools", ())]
     named = {v["ModelName"] for v in variants} | {p["ModelNameOverride"] for p in pools if "ModelNameOverride" in p}
     assert named == {m["ModelName"] for m in requests["CreateModel"]}
-    assert ("deployment configuration" in answer.stderr) == (name == "rolling")
+    (endpoint,) = (c["request"] for c in calls if c["operation"] == "CreateEndpoint")
+    assert ("DeploymentConfig" in endpoint) == (name == "rolling")
 
 
 @pytest.mark.parametrize(
