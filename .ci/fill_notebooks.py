@@ -1,11 +1,13 @@
-"""Run notebooks from nothing, in order, and store their outputs in the committed files: ``make notebooks``.
+"""Run notebooks, each from nothing, and store their outputs in the committed files: ``make notebooks``.
 
-An embedded AWS of its own is started for the run and stopped afterwards. Only outputs and execution counts change; what
+An embedded AWS of its own is started for each and stopped afterwards, and the user's settings have no say: a notebook
+reads what those before it left, and a fresh run is what the committed outputs are compared with. Only outputs and execution counts change; what
 names the machine, the moment or papermill is left out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from pathlib import Path
 import nbformat
 
 from dgsm_helpers import local
+from dgsm_helpers.settings import settings_file
 from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,13 +45,13 @@ def fill(notebook: Path, folder: Path) -> None:
 def main() -> None:
     """Fill the notebooks named on the command line, or all."""
     notebooks = [Path(name).resolve() for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["DGSM_HOME"] = folder
-        try:
-            for notebook in notebooks:
+    for notebook in notebooks:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), settings_file.left_out():
+            os.environ["DGSM_HOME"] = folder
+            try:
                 fill(notebook, Path(folder) / "executed")
-        finally:
-            local.down(Path(folder))
+            finally:
+                local.down(Path(folder))
 
 
 if __name__ == "__main__":

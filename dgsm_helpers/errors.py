@@ -9,7 +9,9 @@
     │   └── UnsupportedFeature    AWS or Deepgram does not offer it (asynchronous endpoints, scale to zero)
     ├── NotFound                  what was named does not exist (endpoint, listing, evidence, trace)
     ├── NotReady                  it exists but is in the wrong state (not InService, Updating, not measured)
-    ├── SpendNotConfirmed         the call would start billing and confirm_spend is False
+    ├── NotConfirmed              the call needs the user's consent
+    │   ├── SpendNotConfirmed     it would start billing and confirm_spend is False
+    │   └── DeletionNotConfirmed  it would delete from the user's account and confirm_delete is False
     ├── DeployFailed              an endpoint ended in Failed; says which kind and the next step
     ├── AwsCallFailed             AWS answered with an error; keeps code, operation and request id
     │   ├── AccessDenied          the identity may not do this; names the missing action
@@ -26,6 +28,9 @@ One ``except DgsmError`` catches them all. Each message says what happened, whic
 ``hint`` holds that last part alone, for tables and for exit messages.
 """
 
+import linecache
+import sys
+
 
 class DgsmError(Exception):
     """Base of all errors of this package.
@@ -33,12 +38,36 @@ class DgsmError(Exception):
     Args:
         message: what happened, with the offending value in it.
         hint: what to do next, one sentence; part of ``str(error)``.
+
+    In a notebook it shows as these, and the line of the notebook that met it, instead of a traceback.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows in place of the traceback, which ``%xmode Verbose`` and ``%tb`` bring back."""
+        ipython = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if ipython is not None else None
+        if shell is not None and shell.InteractiveTB.mode != "Context":
+            whole: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, self.__traceback__)
+            return whole
+        lines = [f"{type(self).__name__}: {self.message}"]
+        lines += [f"Next: {self.hint}"] if self.hint else []
+        lines += [f"Note: {note}" for note in getattr(self, "__notes__", ())]
+        lines += [f"Line: {line}"] if (line := self._line_of_the_notebook()) else []
+        return [*lines, "(The whole traceback: run %xmode Verbose, then %tb.)"]
+
+    def _line_of_the_notebook(self) -> str:
+        """The innermost line of a cell on the way to the error, "" when there is none."""
+        line, trace = "", self.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_globals.get("__name__") == "__main__":
+                line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno).strip() or line
+            trace = trace.tb_next
+        return line
 
 
 class InvalidInput(DgsmError, ValueError):
@@ -69,8 +98,16 @@ class NotReady(DgsmError):
     """It exists, but its state does not allow the call yet."""
 
 
-class SpendNotConfirmed(DgsmError):
+class NotConfirmed(DgsmError):
+    """The call needs the user's consent, which is given each time and never kept."""
+
+
+class SpendNotConfirmed(NotConfirmed):
     """The call would start billing; it states the price and needs ``confirm_spend=True``."""
+
+
+class DeletionNotConfirmed(NotConfirmed):
+    """The call would delete from the user's account; it says what and needs ``confirm_delete=True``."""
 
 
 class DeployFailed(DgsmError):

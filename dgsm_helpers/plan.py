@@ -20,6 +20,7 @@ from dgsm_helpers.planning.back_testing import Replayed, back_test
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import Measured, measured
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Recommendation, recommend
 from dgsm_helpers.simulate.traffic import Traffic
@@ -57,20 +58,35 @@ class Study(PlanStudy):
         traffic: the calls.
         instance: what one instance carries, and its price.
         seed: of all that is random.
+        min_capacity, max_capacity: bounds of the policies. None: those registered for the endpoint, else the settings',
+            else from 1 to what the traffic needs.
 
     Attributes:
         model: the scaling model, as far as it could be read; `assumptions` is its table.
         presets: the policies worth comparing; `compare` plays them.
     """
 
-    def __init__(self, wb: Workbook, traffic: Traffic, instance: Measured, *, seed: int = 0) -> None:
-        super().__init__(traffic, instance, calibrating.model_for(wb).model, seed=seed)
+    def __init__(
+        self,
+        wb: Workbook,
+        traffic: Traffic,
+        instance: Measured,
+        *,
+        seed: int = 0,
+        min_capacity: int | None = None,
+        max_capacity: int | None = None,
+    ) -> None:
+        bounds = applying.bounds_for(wb, min_capacity, max_capacity)
+        super().__init__(traffic, instance, calibrating.model_for(wb).model, seed=seed, **bounds)
         self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
         self._wb = wb
 
     def compare(self) -> pd.DataFrame:
-        """Play the presets: one column per policy, one row per figure of merit."""
-        self.play_presets()
+        """Play what is applied to the endpoint, if anything is, and the presets.
+
+        One column per policy, one row per figure of merit.
+        """
+        self.play_presets(*applying.applied_plans(self._wb, self.traffic, self.instance.instance_type))
         return frames.comparison(self.played).T.round(2)
 
     def policies_figure(self) -> go.Figure:
@@ -123,11 +139,16 @@ class Study(PlanStudy):
         """What a plan is in the account's terms: bounds, policy, scheduled actions."""
         return applying.settings_for(plan, midnight_utc_s=self.traffic.midnight_utc_s)
 
-    def apply(self, plan: ScalingPlan) -> ScalingState:
+    def apply(self, plan: ScalingPlan, *, confirmed: bool = True) -> ScalingState | None:
         """Put a plan into the account and read it back.
+
+        Args:
+            plan: one that can be applied.
+            confirmed: False to change nothing, which returns None; whatever is not a bool is refused.
 
         Raises:
             SpendNotConfirmed: it allows more instances, and the workbook was opened without ``confirm_spend=True``.
             NotFound, NotReady: there is no endpoint, or it is not ``InService``.
         """
-        return applying.apply_settings(self._wb, self.settings(plan))
+        require_type(bool, confirmed=confirmed)
+        return applying.apply_settings(self._wb, self.settings(plan)) if confirmed else None

@@ -17,11 +17,14 @@ import boto3
 
 from dgsm_helpers import local
 from dgsm_helpers.clients import Clients, EmbeddedSession
-from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
+from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.settings import settings_file
+from dgsm_helpers.settings.parameters import as_declared, notebook_parameters, require_type
 from dgsm_helpers.wire.sigv4 import Credentials
 
+DEFAULT_ENDPOINT = "deepgram-demo"
 STREAM_PORT = 8443
 """Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
 
@@ -44,7 +47,9 @@ class Workbook:
         endpoint_name, variant_name: the endpoint and production variant this workbook works on.
         model_package_arn: the listing's model package ARN, or None when none was given.
         role_arn: the execution role that was given for the endpoint, or None (`aws.account.execution_role` finds one).
+        settings: what was chosen, by the keys of `settings.settings_file`; ``""`` or missing where nothing was.
         confirm_spend: True when the user agreed to calls that start billing.
+        confirm_delete: True when the user agreed to deleting from the account.
         home: state folder (``$DGSM_HOME``): measured capacity with its evidence, nothing that AWS can be asked for.
         clients: makes the boto3 clients, which reach the right place.
         stream_url: base URL of the runtime's HTTP/2 streams.
@@ -64,12 +69,17 @@ class Workbook:
     variant_name: str
     model_package_arn: str | None
     role_arn: str | None
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     confirm_spend: bool
+    confirm_delete: bool = False
     home: Path
     clients: Clients = field(repr=False)
     stream_url: str
     ca_bundle: str | None
     readings: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        require_type(bool, confirm_spend=self.confirm_spend, confirm_delete=self.confirm_delete)
 
     @property
     def key(self) -> str:
@@ -80,6 +90,16 @@ class Workbook:
     def resource_id(self) -> str:
         """Application Auto Scaling's name of the variant: ``endpoint/NAME/variant/VARIANT``."""
         return f"endpoint/{self.endpoint_name}/variant/{self.variant_name}"
+
+    @property
+    def listing(self) -> str:
+        """What was asked for: a model package ARN, or the embedded AWS's name for one."""
+        return str(self.settings.get("listing", ""))
+
+    @property
+    def bounds(self) -> tuple[int | None, int | None]:
+        """The fewest and the most instances that the settings ask for, None where they do not."""
+        return self.settings.get("bounds.min"), self.settings.get("bounds.max")
 
     @property
     def policy_name(self) -> str:
@@ -134,12 +154,32 @@ class Workbook:
         Raises:
             SpendNotConfirmed: it would start billing and ``confirm_spend`` is False; the message states the price.
         """
-        if self.bills and not self.confirm_spend:
+        if self.bills and self.confirm_spend is not True:
             price = "an unknown price" if usd_per_hour is None else f"${usd_per_hour:.2f} per hour"
             raise SpendNotConfirmed(
                 f"{purchase} costs {price}, plus the Marketplace software fee, until it is deleted.",
                 hint="Set confirm_spend=True to go ahead.",
             )
+
+    def require_delete(self, what: str) -> None:
+        """Stop unless the user agreed to delete ``what`` (the subject of a sentence) from the account.
+
+        Raises:
+            DeletionNotConfirmed: the place is the user's account and ``confirm_delete`` is False.
+        """
+        if self.bills and self.confirm_delete is not True:
+            raise DeletionNotConfirmed(
+                f"{what} would be deleted from your account, in {self.region}.",
+                hint="Set confirm_delete=True to go ahead.",
+            )
+
+    def write_settings(self) -> Path:
+        """Write ``dgsm.toml`` in the working folder, from which every notebook and ``dgsm`` read this place.
+
+        Raises:
+            InvalidInput: there is one with other settings; it stays as it is.
+        """
+        return settings_file.write({**self.settings, "region": self.region})
 
     def state_path(self, name: str) -> Path:
         """A file of the workbook's own state; its folder exists."""
@@ -149,44 +189,73 @@ class Workbook:
 
 
 def open_workbook(
-    where: str = "local",
+    where: str | None = None,
     *,
     region: str | None = None,
-    endpoint_name: str = "deepgram-demo",
+    endpoint_name: str | None = None,
     variant_name: str = "AllTraffic",
-    listing: str = "metered",
-    confirm_spend: bool = False,
+    listing: str | None = None,
+    confirm_spend: bool | None = None,
+    confirm_delete: bool | None = None,
     role_arn: str | None = None,
     profile: str | None = None,
     home: str | Path | None = None,
 ) -> Workbook:
     """Open the workbook on the embedded AWS (started when it does not run) or on the user's account.
 
+    What is not given here, or given as an empty text, is the parameter of that name of the notebook that runs this,
+    else the setting (`settings.settings_file`: ``DGSM_*``, then ``dgsm.toml``), else the default. In a notebook all its
+    parameters are put into their declared types first, so that a text ``"False"`` never counts as yes.
+
     Args:
-        where: ``local`` or ``aws``.
+        where: ``local`` (default) or ``aws``.
         region: AWS region; default: the environment's, us-east-1 on the embedded AWS.
-        endpoint_name: endpoint to work on.
+        endpoint_name: endpoint to work on; default ``deepgram-demo``.
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
-        listing: a model package ARN; on the embedded AWS also ``metered`` or ``speech``; on aws "metered" means none
-            given.
-        confirm_spend: True to allow calls that start billing.
+        listing: a model package ARN; on the embedded AWS also ``metered`` (default) or ``speech``; on aws "metered"
+            means none given.
+        confirm_spend: True to allow calls that start billing. No setting stands for it.
+        confirm_delete: True to allow deleting from the user's account. No setting stands for it.
         role_arn: execution role for the endpoint.
         profile: profile of the AWS configuration, for ``aws`` only.
         home: state folder; default ``$DGSM_HOME`` or ``~/.dgsm``.
 
     Raises:
-        InvalidInput: a value cannot be right.
+        InvalidInput: a value cannot be right, or is not of its type.
         LocalStartFailed: the embedded AWS did not come up.
     """
+    here, kept = notebook_parameters(), settings_file.read()
+
+    def chosen(name: str, given: str | None, key: str, default: str = "") -> str:
+        return str(as_declared(name, given, "str | None") or here.get(name) or kept.get(key) or default)
+
+    def agreed(name: str, given: bool | None) -> Any:
+        return here.get(name, False) if given is None else given
+
+    settings = {
+        **kept,
+        "where": chosen("where", where, "where", "local"),
+        "region": chosen("region", region, "region"),
+        "endpoint": chosen("endpoint_name", endpoint_name, "endpoint", DEFAULT_ENDPOINT),
+        "listing": chosen("listing", listing, "listing", "metered"),
+        "role": chosen("role_arn", role_arn, "role"),
+    }
     folder = local.home_folder(home)
     make = partial(
-        Workbook, endpoint_name=endpoint_name, variant_name=variant_name, confirm_spend=confirm_spend, home=folder
+        Workbook,
+        endpoint_name=settings["endpoint"],
+        variant_name=variant_name,
+        settings=settings,
+        confirm_spend=agreed("confirm_spend", confirm_spend),
+        confirm_delete=agreed("confirm_delete", confirm_delete),
+        home=folder,
     )
-    if where == "local":
-        return _open_local(make, folder, listing, region, role_arn)
-    if where == "aws":
-        return _open_aws(make, listing, region, role_arn, profile)
-    raise InvalidInput(f"where is {where!r}.", hint='Give "local" or "aws".')
+    place = (settings["listing"], settings["region"] or None, settings["role"] or None)
+    if settings["where"] == "local":
+        return _open_local(make, folder, *place)
+    if settings["where"] == "aws":
+        return _open_aws(make, *place, profile)
+    raise InvalidInput(f"where is {settings['where']!r}.", hint='Give "local" or "aws".')
 
 
 def _open_aws(

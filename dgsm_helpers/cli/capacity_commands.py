@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
+from dgsm_helpers.cli.options import NO, SETTINGS, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ _TOLERATED_SHARE = 0.001
     default="strict",
     help="what a stream has to keep to: p95 lag 500 ms without growth, or Deepgram's average of 400 ms",
 )
-@click.option(
-    "--listing", default="metered", metavar="NAME|ARN", help="what to deploy without an endpoint (metered, speech)"
-)
+@click.option("--listing", metavar="NAME|ARN", help=f"what to deploy without an endpoint (metered, speech); {SETTINGS}")
 @click.option("--role-arn", help="execution role for that deployment")
 @click.option("--max-streams", default=1000, help="never hold more")
 @click.option("--headroom", default=0.8, help="share of the knee to use")
@@ -148,8 +146,8 @@ def _rung_printer() -> Callable[[Rung], None]:
 @click.option("--stream-seconds", type=float, help="mean length of a stream, where the traffic does not tell (300)")
 @click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
-@click.option("--min", "low", default=1, help="fewest instances")
-@click.option("--max", "high", type=int, help="most instances (default: as many as the traffic needs)")
+@click.option("--min", "low", type=int, help="fewest instances (default: the endpoint's, else 1)")
+@click.option("--max", "high", type=int, help="most instances (default: the endpoint's, else what the traffic needs)")
 @click.option("--sweep", is_flag=True, help="also simulate a grid of some hundred policies")
 @click.option("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
 @click.option("--seed", default=0, help="of what is random")

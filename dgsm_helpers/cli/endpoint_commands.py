@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from dgsm_helpers.cli.options import (
-    DEFAULT_ENDPOINT,
     NEEDS_CONFIRMATION,
     NO,
     PATH,
+    SETTINGS,
     YES,
     Opener,
     confirm_spend_option,
@@ -109,11 +109,13 @@ def export(open_workbook: Opener, form: str, out: Path | None) -> None:
 @click.command()
 @click.argument("notebook", required=False)
 @click.option("--all", "every_notebook", is_flag=True, help="a policy for each notebook, in one JSON object by name")
-@click.option("--endpoint", default=DEFAULT_ENDPOINT, metavar="NAME", help="endpoint name")
-@click.option("--listing", default="metered", metavar="NAME|ARN", help="model package that the policy is narrowed to")
+@click.option("--endpoint", metavar="NAME", help=f"endpoint name; {SETTINGS}")
+@click.option("--listing", metavar="NAME|ARN", help=f"model package that the policy is narrowed to; {SETTINGS}")
 @click.option("--role-arn", help="execution role that may be passed (default: the caller's own role)")
 @place_options
-def iam(open_workbook: Opener, notebook: str | None, every_notebook: bool, listing: str, role_arn: str | None) -> None:
+def iam(
+    open_workbook: Opener, notebook: str | None, every_notebook: bool, listing: str | None, role_arn: str | None
+) -> None:
     """Print the IAM policy under which NOTEBOOK runs for an endpoint: what it calls, and no more.
 
     Such as: dgsm iam 03_tune --endpoint my-endpoint --where aws > policy.json
@@ -155,7 +157,7 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
 
     if bool(listing or instance_types) == bool(roll_back):
         raise click.UsageError("Give --listing or --instance-type, or else --roll-back.")
-    wb = open_workbook(listing=listing or "metered", confirm_spend=confirm_spend)
+    wb = open_workbook(listing=listing, confirm_spend=confirm_spend)
     if roll_back:
         updated = step.roll_back(wb, roll_back, on_progress=on_change(say), on_warning=say)
     else:
@@ -186,7 +188,7 @@ def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     from dgsm_helpers.aws.account import deletion
     from dgsm_helpers.aws.account.inventory import find
 
-    wb = open_workbook()
+    wb = open_workbook(confirm_delete=confirmed)
     left = inventory = find(wb)
     answer: dict[str, Any] = {"region": wb.region, "found": [asdict(item) for item in inventory.items], "removed": []}
     text = str(inventory) if inventory.items else f"Nothing is left of {wb.endpoint_name}."

@@ -17,7 +17,7 @@ from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
-from dgsm_helpers.errors import DgsmError, SpendNotConfirmed
+from dgsm_helpers.errors import DgsmError, NotConfirmed
 
 
 @click.command()
@@ -38,17 +38,34 @@ def demo(out: Path) -> int:
 
 @click.command()
 @click.argument("notebooks", nargs=-1, required=True, type=PATH, metavar="NOTEBOOK...")
-@click.option("-p", "parameters", type=(str, str), multiple=True, metavar="NAME VALUE", help="set a parameter")
+@click.option("-p", "given", type=(str, str), multiple=True, metavar="NAME VALUE", help="set a parameter")
+@click.option(
+    "-r", "raw", type=(str, str), multiple=True, metavar="NAME TEXT", help="the same, without inferring a type"
+)
+@click.option("-f", "files", type=PATH, multiple=True, metavar="FILE", help="set those in a YAML or JSON file")
+@click.option("-y", "texts", multiple=True, metavar="YAML", help="set those in a text of YAML")
 @click.option("--out", type=PATH, default="out", help="folder of the executed notebooks")
 @click.option("--timeout", type=float, default=2700, help="seconds a cell may take")
-def run(notebooks: tuple[Path, ...], parameters: tuple[tuple[str, str], ...], out: Path, timeout: float) -> int:
-    """Run notebooks in order, with parameters.
+def run(
+    *,
+    notebooks: tuple[Path, ...],
+    given: tuple[tuple[str, str], ...],
+    raw: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    texts: tuple[str, ...],
+    out: Path,
+    timeout: float,
+) -> int:
+    """Run notebooks in order, with parameters, in this interpreter and in the working folder.
+
+    Parameters are given as papermill takes them; each is checked against the type that its notebook declares.
 
     Such as: dgsm run notebooks/01_deploy.ipynb -p endpoint_name my-endpoint
     """
-    from dgsm_helpers.workbook.run_notebooks import run_notebooks
+    from dgsm_helpers.workbook.run_notebooks import CommandLineText, read_parameters, run_notebooks
 
-    return YES if run_notebooks(notebooks, dict(parameters), out, timeout) else NO
+    parameters = read_parameters(files, texts) | {name: CommandLineText(text) for name, text in given} | dict(raw)
+    return YES if run_notebooks(notebooks, parameters, out, timeout) else NO
 
 
 class Verbs(click.Group):
@@ -68,7 +85,7 @@ class Verbs(click.Group):
         except (DgsmError, OSError, KeyboardInterrupt) as error:
             text = "interrupted" if isinstance(error, KeyboardInterrupt) else error
             say("\n".join([f"dgsm: {text}", *getattr(error, "__notes__", ())]))
-            code = NEEDS_CONFIRMATION if isinstance(error, SpendNotConfirmed) else FAILED
+            code = NEEDS_CONFIRMATION if isinstance(error, NotConfirmed) else FAILED
         ctx.exit(code)
 
 

@@ -15,7 +15,8 @@ type Opener = Callable[..., Workbook]
 """`open_workbook`, for the place and endpoint that were named."""
 
 YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
-DEFAULT_ENDPOINT = "deepgram-demo"
+SETTINGS = "dgsm.toml, DGSM_*"
+"""Where a value comes from that is not given (`settings.settings_file`)."""
 PATH = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
@@ -25,8 +26,10 @@ confirm_spend_option = click.option("--confirm-spend", is_flag=True, help="agree
 def place_options(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Adds the options of where an endpoint is. The command's first argument is `open_workbook` for that place."""
 
-    @click.option("--where", type=click.Choice(("local", "aws")), default="local", help="embedded AWS or your account")
-    @click.option("--region", help="AWS region")
+    @click.option(
+        "--where", type=click.Choice(("local", "aws")), help=f"embedded AWS (default) or your account; {SETTINGS}"
+    )
+    @click.option("--region", help=f"AWS region; {SETTINGS}")
     @click.option("--profile", help="profile of your AWS configuration")
     @click.option("--variant", default="AllTraffic", help="production variant")
     @wraps(command)
@@ -42,9 +45,10 @@ def place_options(command: Callable[..., int | None]) -> Callable[..., int | Non
 def endpoint_place(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Adds ENDPOINT and the `place_options`."""
     command.__doc__ = (
-        f"{cleandoc(command.__doc__ or '')}\n\nENDPOINT is an endpoint's name (default: {DEFAULT_ENDPOINT})."
+        f"{cleandoc(command.__doc__ or '')}\n\nENDPOINT is an endpoint's name (default: that of {SETTINGS}, else "
+        "deepgram-demo)."
     )
-    return click.argument("endpoint", default=DEFAULT_ENDPOINT)(place_options(command))
+    return click.argument("endpoint", required=False)(place_options(command))
 
 
 def say(text: object) -> None:

@@ -4,20 +4,18 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.planning.applying import active_plan
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.applying import applied_plans, bounds_for
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import targets_for
 from dgsm_helpers.planning.comparing import PlanStudy, Played
 from dgsm_helpers.planning.frames import row_of, settings_of
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.simulate.engine import check_playable
 from dgsm_helpers.simulate.merits import Merits, MetricComparison
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome, Progress, Recommendation, recommend
@@ -122,7 +120,7 @@ def advise(
     traffic: Traffic,
     instance: Measured,
     *,
-    min_capacity: int = 1,
+    min_capacity: int | None = None,
     max_capacity: int | None = None,
     full_sweep: bool = False,
     seed: int = 0,
@@ -136,7 +134,8 @@ def advise(
     that is applied to it is compared as well.
 
     Args:
-        traffic, instance, min_capacity, max_capacity, seed: as `PlanStudy` takes them.
+        traffic, instance, seed: as `PlanStudy` takes them.
+        min_capacity, max_capacity: bounds of the plans; default: the endpoint's (`applying.bounds_for`).
         full_sweep: also simulate the grid (`candidates.grid_for`).
         notes: to be kept with the result.
         executor, progress: as in `simulate.sweep.sweep`.
@@ -154,8 +153,9 @@ def advise(
         notes.append(f"There is no endpoint {wb.endpoint_name} to read: rules are assumed, routing as deployed here.")
     else:
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
-        applied = _applied(wb, traffic, instance, notes)
-    study = PlanStudy(traffic, instance, model, seed=seed, min_capacity=min_capacity, max_capacity=max_capacity)
+        applied = applied_plans(wb, traffic, instance.instance_type, notes)
+    bounds = bounds_for(wb, min_capacity, max_capacity)
+    study = PlanStudy(traffic, instance, model, seed=seed, **bounds)
     study.play_presets(*applied)
     if full_sweep:
         study.sweep_grid(executor, progress)
@@ -177,22 +177,6 @@ def advise(
         rerouted=rerouted,
         notes=tuple(notes),
     )
-
-
-def _applied(wb: Workbook, traffic: Traffic, instance: Measured, notes: list[str]) -> tuple[ScalingPlan, ...]:
-    """The plan that the endpoint has now, if it has one that can be played, over the hours that the traffic has."""
-    begin = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    if traffic.begin_s is not None:
-        begin = datetime.fromtimestamp(traffic.begin_s, UTC)
-    try:
-        plan = active_plan(wb, begin=begin, horizon_s=traffic.horizon_s)
-        check_playable(traffic, plan)
-    except (NotFound, NotReady):
-        return ()
-    except InvalidInput as error:
-        notes.append(f"The applied policies are not compared: {error}")
-        return ()
-    return (replace(plan, instance_types=(instance.instance_type,)),)
 
 
 def _table_row(item: Played) -> tuple[object, ...]:

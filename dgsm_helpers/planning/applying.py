@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
-from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
 from dgsm_helpers.rules.schedules import parse_schedule
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.simulate.engine import check_playable
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.traffic import DAY_S
+from dgsm_helpers.simulate.traffic import DAY_S, Traffic
 
 SCHEDULED_NAMES = ("peak-minimum", "off-peak-minimum")
 """Names of the scheduled actions that `simulate.scaling_plan.scheduled_minimum` makes."""
@@ -74,6 +75,38 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
     )
 
 
+def bounds_for(wb: Workbook, min_capacity: int | None = None, max_capacity: int | None = None) -> dict[str, int | None]:
+    """Bounds to plan within, for `PlanStudy`: those given, else those registered, else the settings'.
+
+    None without any.
+    """
+    there = scalable_target.target(wb)
+    low, high = (there.min_capacity, there.max_capacity) if there else wb.bounds
+    return {"min_capacity": min_capacity or low, "max_capacity": max_capacity or high}
+
+
+def applied_plans(
+    wb: Workbook, traffic: Traffic, instance_type: str, notes: list[str] | None = None
+) -> tuple[ScalingPlan, ...]:
+    """The plan that the endpoint has now, if it has one that can be played, over the hours that the traffic has.
+
+    ``notes`` are told why a plan that is there cannot.
+    """
+    begin = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    if traffic.begin_s is not None:
+        begin = datetime.fromtimestamp(traffic.begin_s, UTC)
+    try:
+        plan = active_plan(wb, begin=begin, horizon_s=traffic.horizon_s)
+        check_playable(traffic, plan)
+    except (NotFound, NotReady):
+        return ()
+    except InvalidInput as error:
+        if notes is not None:
+            notes.append(f"The applied policies are not compared: {error}")
+        return ()
+    return (replace(plan, instance_types=(instance_type,)),)
+
+
 def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
 
@@ -82,16 +115,17 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
         NotFound, NotReady: no endpoint, or it is not ``InService``.
     """
     registration.register(wb, settings.min_capacity, settings.max_capacity)
-    registration.apply(wb, settings.policy)
+    # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
+    followed = registration.verify(wb).followed
+    policy = replace(settings.policy, name=followed.name) if followed else settings.policy
+    registration.apply(wb, policy)
     for name in SCHEDULED_NAMES:
         # One that an earlier plan left would go on raising the minimum under this one.
         if name not in {change.name for change in settings.daily}:
             scheduled_actions.remove(wb, name)
     for change in settings.daily:
         scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
-    return registration.verify(
-        wb, settings.policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity
-    )
+    return registration.verify(wb, policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)
 
 
 def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_count: int | None = None) -> ScalingPlan:

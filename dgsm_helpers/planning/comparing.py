@@ -35,7 +35,7 @@ class PlanStudy:
         instance: what one carries, and its price.
         model: how AWS is taken to scale.
         seed: of start-up times and routing.
-        min_capacity, max_capacity: bounds of the plans; the maximum follows from the traffic unless given.
+        min_capacity, max_capacity: bounds of the plans; from 1, and the maximum follows from the traffic unless given.
 
     Attributes:
         presets: the plans worth comparing.
@@ -53,7 +53,7 @@ class PlanStudy:
         model: ScalingModel,
         *,
         seed: int = 0,
-        min_capacity: int = 1,
+        min_capacity: int | None = None,
         max_capacity: int | None = None,
     ) -> None:
         self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
@@ -61,7 +61,7 @@ class PlanStudy:
         self.limits = FleetLimits(
             knee=instance.knee,
             instance_type=instance.instance_type,
-            min_capacity=min_capacity,
+            min_capacity=min_capacity or 1,
             max_capacity=max_capacity,
         )
         self.presets = presets_for(traffic, self.limits)

@@ -10,6 +10,7 @@ from typing import Any
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.session import Workbook, open_workbook
+from dgsm_helpers.settings import settings_file
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
 from dgsm_helpers.workbook.run_notebooks import NotebookOutcome, run_notebook
 
@@ -47,6 +48,12 @@ def run_demo(*, out: Path = Path("out"), notebooks_dir: Path | None = None) -> i
     began = time.monotonic()
     folder = notebooks_dir or Path(__file__).resolve().parents[2] / "notebooks"
     paths = [folder / f"{name}.ipynb" for name in NOTEBOOKS]
+    with settings_file.left_out():
+        return _run_demo(paths, out, began)
+
+
+def _run_demo(paths: Sequence[Path], out: Path, began: float) -> int:
+    folder = paths[0].parent
     if missing := [path.name for path in paths if not path.is_file()]:
         raise NotFound(f"{folder} has no {', '.join(missing)}.", hint="Run the demo from a clone of the repository.")
     wb = open_workbook("local", endpoint_name=ENDPOINT_NAME)

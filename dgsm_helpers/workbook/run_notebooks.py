@@ -1,9 +1,11 @@
 """Run notebooks with parameters, as ``dgsm run`` and ``dgsm demo`` do.
 
 papermill does the running. It only warns about a parameter that the notebook does not have, and it ignores types. Here
-both are refused before anything is run.
+both are refused before anything is run. And whichever kernel a notebook names, it runs in this interpreter.
 """
 
+import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, UnknownParameter
+from dgsm_helpers.settings.parameters import as_declared, inferred
 
 VALUES_MIME = "application/vnd.dgsm.values+json"
 
-_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+class CommandLineText(str):
+    """A value of ``-p``: where the notebook declares no type for it, it is inferred as papermill does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotebookParameter:
-    """A declared parameter: its ``type`` (str, int, float or bool), its default as source text, and its help."""
+    """A declared parameter: its ``type`` (``None`` without an annotation), its default as source text, and its help."""
 
     name: str
     type: str
@@ -73,16 +78,60 @@ def parameters_of(notebook: Path) -> dict[str, NotebookParameter]:
     """
     import papermill
 
-    if not notebook.is_file():
-        raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
-    try:
-        declared = papermill.inspect_notebook(notebook)
-    except Exception as error:  # papermill lets every reader's own errors through
-        raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
+    declared = papermill.inspect_notebook(_read(notebook))
     return {
         name: NotebookParameter(name=name, type=p["inferred_type_name"], default=p["default"], help=p["help"])
         for name, p in declared.items()
     }
+
+
+def _read(notebook: Path) -> Any:
+    """The notebook, its kernel replaced by the one that every Jupyter has.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidInput: it is not a notebook, or not of Python.
+    """
+    import nbformat
+
+    if not notebook.is_file():
+        raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
+    try:
+        content = nbformat.read(notebook, as_version=4)
+    except Exception as error:  # nbformat lets every reader's own errors through
+        raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
+    metadata = content.metadata
+    stated = [metadata.get("language_info", {}).get("name"), metadata.get("kernelspec", {}).get("language")]
+    if others := [language for language in stated if language and language.lower() not in ("python", "ipython")]:
+        raise InvalidInput(f"{notebook} is a notebook of {others[0]}.", hint="Give one of Python.")
+    metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata["language_info"] = {**metadata.get("language_info", {}), "name": "python"}
+    return content
+
+
+def read_parameters(files: Sequence[Path] = (), texts: Sequence[str] = ()) -> dict[str, Any]:
+    """Parameters out of YAML or JSON: of files, and then of texts such as ``"{max_capacity: 3}"``; the last one counts.
+
+    Raises:
+        InvalidInput: it cannot be read, or maps no names to values.
+    """
+    import yaml
+    from papermill.iorw import NoDatesSafeLoader
+
+    values: dict[str, Any] = {}
+    for source in (*files, *texts):
+        try:
+            text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+            content = yaml.load(text, Loader=NoDatesSafeLoader) or {}
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            problem = " ".join(str(error).split())
+            raise InvalidInput(f"Parameters cannot be read from {str(source)!r}: {problem}.") from error
+        if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+            raise InvalidInput(
+                f"{str(source)!r} maps no names to values.", hint='Write "name: value", a line for each.'
+            )
+        values |= content
+    return values
 
 
 def check_parameters(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +159,9 @@ def run_notebook(
     *,
     progress_bar: bool = True,
 ) -> NotebookOutcome:
-    """Run one notebook from top to bottom in a kernel of its own, in the notebook's folder.
+    """Run one notebook from top to bottom in a kernel of its own, in the working folder, as papermill does.
+
+    So a path in a parameter is what it is to the caller.
 
     Args:
         notebook: the .ipynb file; it is not changed.
@@ -124,6 +175,7 @@ def run_notebook(
 
     Raises:
         UnknownParameter, InvalidInput, NotFound: before anything is run.
+        NotReady: no notebook can run in this interpreter.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -131,6 +183,8 @@ def run_notebook(
 
     notebook = Path(notebook)
     values = check_parameters(notebook, parameters or {})
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(output_dir)):
+        raise InvalidInput(f"{output_dir} is no folder of this machine.", hint="Give a folder, and copy it from there.")
     output_dir.mkdir(parents=True, exist_ok=True)
     output = output_dir / notebook.name
     if output.resolve() == notebook.resolve():
@@ -139,10 +193,10 @@ def run_notebook(
     failed_cell, error = None, ""
     execute = partial(
         papermill.execute_notebook,
-        notebook.resolve(),
+        _read(notebook),
         output.resolve(),
         values,
-        cwd=notebook.resolve().parent,
+        kernel_manager_class=_this_interpreter(),
         execution_timeout=int(timeout_s),
         # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
         extra_arguments=["--log-level=ERROR"],
@@ -165,6 +219,28 @@ def run_notebook(
         error=error,
         values=_finish(output),
     )
+
+
+def _this_interpreter() -> Any:
+    """A class of kernel managers whose kernels are this very interpreter, whatever kernels are installed.
+
+    Raises:
+        NotReady: it has no ipykernel.
+    """
+    try:
+        from ipykernel.kernelspec import get_kernel_dict
+    except ImportError as error:
+        raise NotReady(
+            f"{sys.executable} cannot run notebooks: it has no ipykernel.",
+            hint="Install it with: pip install ipykernel",
+        ) from error
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
+
+    class ThisInterpreter(AsyncKernelManager):
+        kernel_spec = KernelSpec(**get_kernel_dict())
+
+    return ThisInterpreter
 
 
 def _with_second_start(execute: Callable[[], object]) -> None:
@@ -233,28 +309,7 @@ def _finish(executed: Path) -> dict[str, Any]:
 
 
 def _converted(notebook: Path, parameter: NotebookParameter, value: Any) -> Any:
-    try:
-        match parameter.type:
-            case "bool":
-                return _bool(value)
-            case "int" if not isinstance(value, bool) and float(value) == int(float(value)):
-                return int(float(value))
-            case "float" if not isinstance(value, bool):
-                return float(value)
-            case "str" if isinstance(value, str):
-                return value
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InvalidInput(
-        f"{notebook.name}: {parameter.name}={value!r} is not of type {parameter.type}.",
-        hint=f"{parameter.help or 'See the first cell'} (default {parameter.default}).",
-    )
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).lower()
-    if text not in _TRUE + _FALSE:
-        raise ValueError(value)
-    return text in _TRUE
+    if parameter.type == "None":
+        return inferred(value) if isinstance(value, CommandLineText) else value
+    hint = f"{parameter.help or 'See the first cell'} (default {parameter.default})."
+    return as_declared(f"{notebook.name}: {parameter.name}", value, parameter.type, hint=hint)

@@ -12,7 +12,7 @@ MODULES = sorted(path for package in PACKAGES for path in ROOT.glob(f"{package}/
 STEPS = frozenset({"start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup"})
 
 GROUND = frozenset({"errors", "wire", "rules"})
-BASE = GROUND | {"families", "prices", "state", "kernel", "local", "clients", "session"}
+BASE = GROUND | {"families", "prices", "state", "kernel", "local", "clients", "session", "settings"}
 ROOMS = frozenset({"simulate", "aws", "load", "planning", "views", "workbook"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -23,6 +23,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "prices": GROUND,
     "state": GROUND | {"session"},
     "kernel": GROUND,
+    "settings": GROUND,
     "local": GROUND,
     "clients": GROUND | {"local"},
     "session": BASE - {"state"},

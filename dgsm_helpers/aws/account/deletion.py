@@ -12,6 +12,7 @@ from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch.observe import alarm_states
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
 
 _DELETE_TIMEOUT_S = 3600.0
 _DELETE_ATTEMPTS = 3
@@ -28,7 +29,7 @@ class Deleted(Table):
     _columns = ("removed",)
 
     def _caption(self) -> str:
-        return f"Removed {len(self.removed)} things in {self.took_s:.0f} s" if self.removed else "Nothing to remove"
+        return f"Removed {len(self.removed)} things in {self.took_s:.0f} s" if self.removed else "Nothing was removed"
 
     def _rows(self) -> list[tuple[str]]:
         return [(text,) for text in self.removed]
@@ -37,7 +38,13 @@ class Deleted(Table):
         return [f"Left alone: {item.kind} {item.name} ({item.detail})." for item in self.kept]
 
 
-def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgress | None = None) -> Deleted:
+def delete(
+    wb: Workbook,
+    found: Inventory | None = None,
+    *,
+    confirmed: bool = True,
+    on_progress: OnProgress | None = None,
+) -> Deleted:
     """Delete what :func:`find` listed as the workbook's, in the order AWS needs; nothing happens the second time.
 
     Policies and scalable target first, then the endpoint (which ends the billing), then, once it is gone, its configs
@@ -45,13 +52,23 @@ def delete(wb: Workbook, found: Inventory | None = None, *, on_progress: OnProgr
 
     Args:
         found: what to delete; default: what ``find(wb)`` lists now.
+        confirmed: False to delete nothing and leave all of it alone; whatever is not a bool is refused.
         on_progress: called while the endpoint is being deleted.
+
+    Raises:
+        DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
     """
+    require_type(bool, confirmed=confirmed)
     started = wb.now()
     found = found or find(wb)
+    if not confirmed:
+        return Deleted((), found.items, 0.0)
+    mine = [item for item in found.items if item.ours]
+    if mine:
+        wb.require_delete(f"{len(mine)} things of endpoint {wb.endpoint_name}")
     removed: list[str] = []
     try:
-        for text in _delete(wb, [item for item in found.items if item.ours], on_progress):
+        for text in _delete(wb, mine, on_progress):
             removed.append(text)
     except BaseException as error:
         error.add_note(f"Removed before that: {', '.join(removed) or 'nothing'}. Run the cell again for the rest.")
@@ -72,7 +89,7 @@ def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
 def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
     """Delete one after the other, yielding each in words as it goes."""
     if any(item.kind in SCALING_KINDS for item in mine):
-        yield from registration.remove(wb)
+        yield from registration.unregister(wb)
     if any(item.kind == "endpoint" for item in mine):
         yield from _delete_endpoint(wb, on_progress)
     for kind, operation, key in _DELETIONS:

@@ -100,8 +100,13 @@ def put(
 
 
 def remove(wb: Workbook) -> tuple[str, ...]:
-    """Delete the workbook's alarms and dashboard of this endpoint; () the second time. The policy's own stay."""
+    """Delete the workbook's alarms and dashboard of this endpoint; () the second time. The policy's own stay.
+
+    Raises:
+        DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
+    """
     names = sorted(_held(wb))
+    wb.require_delete(f"{len(names)} alarms and the dashboard of endpoint {wb.endpoint_name}")
     if names:
         call(wb, "cloudwatch", "DeleteAlarms", AlarmNames=names)
     name = _dashboard_name(wb)

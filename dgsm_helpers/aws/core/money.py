@@ -83,7 +83,7 @@ def require_spend(wb: Workbook, what: str, instance_types: Iterable[str], instan
     Raises:
         SpendNotConfirmed: it would start billing and ``confirm_spend`` is False; the message states the price.
     """
-    if wb.bills and not wb.confirm_spend:
+    if wb.bills and wb.confirm_spend is not True:
         wb.require_spend(what, usd_per_hour(prices_of(wb, instance_types), instances))
 
 

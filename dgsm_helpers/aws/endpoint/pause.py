@@ -90,6 +90,7 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
         NotFound: there is no such endpoint.
         NotReady: it is paused already, or it is not ``InService``.
         UnsupportedFeature: it is of a kind that has no instances of its own.
+        DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
     """
     record, came_up_in_s = _read_pauses(wb)
     if record is not None and endpoint_state.find(wb) is None:
@@ -98,6 +99,7 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
             hint="cleanup.resume(wb) makes it again.",
         )
     state = EndpointReading(wb).ready()
+    wb.require_delete(f"Endpoint {wb.endpoint_name} and its scaling, which cleanup.resume(wb) makes again,")
     setup = scaling_setup.read(wb)
     price = _usd_per_hour(wb, state)
     paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, came_up_in_s)

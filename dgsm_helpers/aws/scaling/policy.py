@@ -11,6 +11,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
 
 PREDEFINED_METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 POLICY_FILE = "scaling-policy.json"
@@ -30,7 +31,7 @@ class ScalingPolicy(Table):
         name: the policy's name.
 
     Raises:
-        InvalidInput: a target that is not above zero, or a negative cooldown.
+        InvalidInput: a target that is not above zero, a negative cooldown, or another type.
     """
 
     target_value: float = 5.0
@@ -42,6 +43,9 @@ class ScalingPolicy(Table):
     _columns = ("setting", "value")
 
     def __post_init__(self) -> None:
+        require_type(float, target_value=self.target_value)
+        require_type(int, scale_in_cooldown_s=self.scale_in_cooldown_s, scale_out_cooldown_s=self.scale_out_cooldown_s)
+        require_type(bool, disable_scale_in=self.disable_scale_in)
         if not 0 < self.target_value < float("inf"):
             raise InvalidInput(
                 f"target_value is {self.target_value}.", hint="Give concurrent requests per instance, above 0."

@@ -3,8 +3,9 @@
 Putting a measured TargetValue into the policy, and nothing else.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, overload
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
@@ -22,9 +23,13 @@ from dgsm_helpers.aws.scaling.scalable_target import (
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState
+from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState, metric_of
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, NotReady, UnsupportedFeature
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
+
+GUIDE_BOUNDS = (1, 4)
+"""Fewest and most instances in the guide's example."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +66,30 @@ class AppliedPolicy:
         return f"Policy {self.name} is applied; its alarms: {', '.join(self.alarm_names) or 'none named by AWS'}."
 
 
-def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Registration:
+def register(wb: Workbook, min_capacity: int | None = None, max_capacity: int | None = None) -> Registration:
     """Register the variant with Application Auto Scaling, or change its bounds.
 
-    The current capacity is pulled into the bounds at once, and the policy may later go up to ``max_capacity``; that is
-    what ``confirm_spend`` is asked for.
+    A bound that is not given stays as it is; on a variant that is not registered it is the settings', else the guide's
+    (1 to 4). The current capacity is pulled into the bounds at once, and the policy may later go up to
+    ``max_capacity``; that is what ``confirm_spend`` is asked for.
 
     Raises:
         UnsupportedFeature: min 0 (real-time endpoints cannot scale to zero), or an endpoint of a kind that has no
             instances of its own to scale.
-        InvalidInput: min above max.
+        InvalidInput: min above max, or not whole numbers.
         NotFound, NotReady: no such endpoint or variant, its config was deleted, or it is not ``InService``.
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
-    if min_capacity < 1:
-        raise UnsupportedFeature(f"min_capacity is {min_capacity}. {ZERO_REFUSAL}", hint="Give 1 or more.")
-    if min_capacity > max_capacity:
-        raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
+    _check_bounds(1 if min_capacity is None else min_capacity, max_capacity)
     endpoint = EndpointReading(wb)
     endpoint.ready()
     running = endpoint.variant.running
+    if min_capacity is None:
+        min_capacity = endpoint.target.min_capacity if endpoint.target else wb.bounds[0] or GUIDE_BOUNDS[0]
+    if max_capacity is None:
+        guides = max(GUIDE_BOUNDS[1], min_capacity)
+        max_capacity = endpoint.target.max_capacity if endpoint.target else wb.bounds[1] or guides
+    _check_bounds(min_capacity, max_capacity)
     require_spend(wb, f"Scaling {wb.resource_id} up to {max_capacity} instances", endpoint.instance_types, max_capacity)
     # Tags are taken at the first registration only; Application Auto Scaling has calls of its own to change them.
     created = endpoint.target is None
@@ -97,31 +106,66 @@ def register(wb: Workbook, min_capacity: int = 1, max_capacity: int = 4) -> Regi
     return Registration(wb.resource_id, min_capacity, max_capacity, created, warnings)
 
 
-def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy:
+@overload
+def apply(wb: Workbook, policy: ScalingPolicy | None = None) -> AppliedPolicy: ...
+@overload
+def apply(wb: Workbook, policy: ScalingState) -> ScalingState: ...
+def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> AppliedPolicy | ScalingState:
     """Put the policy on the registered variant, or change it; default: the guide's. AWS makes or changes its alarms.
+
+    Given a `ScalingState`, which `verify` read earlier, bounds and policies become again what they were then.
 
     Raises:
         NotFound: the variant is not registered.
         InvalidInput: a policy that somebody else made is in the way; says which.
     """
+    if isinstance(policy, ScalingState):
+        return _put_back(wb, policy)
     policy = policy or ScalingPolicy(name=wb.policy_name)
-    request = {
-        "PolicyName": policy.name,
-        "PolicyType": "TargetTrackingScaling",
-        "TargetTrackingScalingPolicyConfiguration": policy.to_request(),
-    }
+    return _put(wb, policy.name, policy.to_request())
+
+
+def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPolicy:
     try:
-        answer = call_or_none(wb, SERVICE, "PutScalingPolicy", **triple(wb), **request)
+        answer = call_or_none(
+            wb,
+            SERVICE,
+            "PutScalingPolicy",
+            **triple(wb),
+            PolicyName=name,
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=configuration,
+        )
     except AwsCallFailed as error:
         if type(error) is not AwsCallFailed:  # refused for what the identity may do, or how often
             raise
-        in_the_way = [p for p in policies(wb) if _follows(p, policy) or (p.name == policy.name and not p.tracks)]
-        if in_the_way:
-            raise _in_the_way(in_the_way[0], policy) from error
+        for held in policies(wb):
+            same_metric = held.name != name and held.metric is not None and held.metric == metric_of(configuration)
+            if same_metric or (held.name == name and not held.tracks):
+                raise _in_the_way(held, name) from error
         raise
     if answer is None:
         raise not_registered(wb)
-    return AppliedPolicy(policy.name, answer["PolicyARN"], tuple(a["AlarmName"] for a in answer.get("Alarms", ())))
+    return AppliedPolicy(name, answer["PolicyARN"], tuple(a["AlarmName"] for a in answer.get("Alarms", ())))
+
+
+def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
+    """Bounds and target-tracking policies as they were; policies that came since go, and so does a new target."""
+    now = {policy.name: policy for policy in policies(wb)}
+    then = {policy.name: policy for policy in before.policies}
+    for name in now.keys() - then.keys():
+        _delete(wb, "DeleteScalingPolicy", PolicyName=name)
+    if before.target is None:
+        _delete(wb, "DeregisterScalableTarget")
+        return verify(wb)
+    low, high = before.target.min_capacity, before.target.max_capacity
+    there = target(wb)
+    if there is None or (there.min_capacity, there.max_capacity) != (low, high):
+        register(wb, low, high)
+    for name, policy in then.items():
+        if policy.tracks and (name not in now or now[name].configuration != policy.configuration):
+            _put(wb, name, policy.configuration)
+    return verify(wb, min_capacity=low, max_capacity=high)
 
 
 def verify(
@@ -153,7 +197,17 @@ def remove(wb: Workbook) -> tuple[str, ...]:
 
     Returns:
         What was removed, in words; empty the second time.
+
+    Raises:
+        DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
     """
+    if target(wb) is not None:
+        wb.require_delete(f"The scalable target, policies and scheduled actions of {wb.resource_id}")
+    return unregister(wb)
+
+
+def unregister(wb: Workbook) -> tuple[str, ...]:
+    """`remove` for a step that has been agreed to, or that registers the variant again."""
     actions = scheduled_actions.listed(wb)
     removed = [f"scheduled action {a.name}" for a in actions if scheduled_actions.remove(wb, a.name)]
     for policy in policies(wb):
@@ -162,6 +216,14 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     if target(wb) is not None and _delete(wb, "DeregisterScalableTarget"):
         removed.append(f"scalable target {wb.resource_id}")
     return tuple(removed)
+
+
+def _check_bounds(min_capacity: int, max_capacity: int | None) -> None:
+    require_type(int, min_capacity=min_capacity, max_capacity=min_capacity if max_capacity is None else max_capacity)
+    if min_capacity < 1:
+        raise UnsupportedFeature(f"min_capacity is {min_capacity}. {ZERO_REFUSAL}", hint="Give 1 or more.")
+    if max_capacity is not None and min_capacity > max_capacity:
+        raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
 
 
 def _delete(wb: Workbook, operation: str, **params: Any) -> bool:
@@ -189,33 +251,17 @@ def _bound_warnings(
     return tuple(warnings)
 
 
-def _follows(held: PolicyState, policy: ScalingPolicy) -> bool:
-    """Whether a policy of another name follows the same metric."""
-    metric = policy.to_request().get("PredefinedMetricSpecification")
-    other = held.configuration.get("PredefinedMetricSpecification")
-    return held.name != policy.name and metric is not None and other == metric
-
-
-def _in_the_way(held: PolicyState, policy: ScalingPolicy) -> InvalidInput:
-    """The error that a policy which somebody else made takes the place of ``policy``."""
+def _in_the_way(held: PolicyState, name: str) -> InvalidInput:
+    """The error that a policy which somebody else made takes the place of the one of that name."""
     if held.tracks:
         what = "follows the same metric, and AWS takes one policy for each"
         hint = f'Give ScalingPolicy(name="{held.name}")'
     else:
         what, hint = f"is a {held.policy_type} policy, whose type cannot change", "Give the policy another name"
     return InvalidInput(
-        f"Policy {policy.name!r} cannot be applied: policy {held.name!r} of the variant {what}.",
+        f"Policy {name!r} cannot be applied: policy {held.name!r} of the variant {what}.",
         hint=f"{hint}, or delete the other one first.",
     )
-
-
-def _former(wb: Workbook, held: tuple[PolicyState, ...]) -> PolicyState | None:
-    """The policy whose TargetValue is to be set: the workbook's, else whichever follows concurrent requests."""
-    guide = ScalingPolicy(name=wb.policy_name)
-    named = next((one for one in held if one.name == wb.policy_name), None)
-    if named is not None and not named.tracks:
-        raise _in_the_way(named, guide)
-    return named or next((one for one in held if _follows(one, guide)), None)
 
 
 @dataclass(frozen=True)
@@ -232,30 +278,28 @@ class Retargeted:
 
 
 def retarget(wb: Workbook, target_value: float) -> Retargeted:
-    """Set the TargetValue of the workbook's policy, keep its cooldowns, and verify.
+    """Set the TargetValue of the policy that is there, keep its cooldowns, and verify.
 
-    A variant that is not registered is registered with the guide's bounds (1 to 4); a missing policy gets the guide's
-    other values. Where a policy of another name follows concurrent requests, that one is changed: AWS takes one for
-    each metric.
+    A variant that is not registered is registered with the bounds of the settings or the guide's (1 to 4); a missing
+    policy gets the guide's other values. Where a policy of another name follows concurrent requests, that one is
+    changed: AWS takes one for each metric.
 
     Raises:
         InvalidInput: the policy of the workbook's name is no target-tracking policy.
-        NotReady: an alarm of the policy is missing afterwards, or scaling is suspended; the message says what.
+        NotReady: the policy follows a metric of its own, an alarm of it is missing afterwards, or scaling is
+            suspended; the message says what.
         SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
     """
     endpoint = EndpointReading(wb)
     if endpoint.target is None:
         register(wb)
         endpoint = EndpointReading(wb)
-    former = _former(wb, endpoint.policies)
-    held = former.configuration if former else {}
-    guide = ScalingPolicy(target_value=target_value, name=former.name if former else wb.policy_name)
-    policy = replace(
-        guide,
-        scale_in_cooldown_s=held.get("ScaleInCooldown", guide.scale_in_cooldown_s),
-        scale_out_cooldown_s=held.get("ScaleOutCooldown", guide.scale_out_cooldown_s),
-        disable_scale_in=held.get("DisableScaleIn", False),
-    )
+    named = wb.policy_name
+    for one in endpoint.policies:
+        if one.name == named and not one.tracks:
+            raise _in_the_way(one, named)
+    held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=named)
+    policy, former = held.policy(target_value=target_value), held.followed
     applied = apply(wb, policy)
     # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
     taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
@@ -266,4 +310,4 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
         raise NotReady(
             f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."
         )
-    return Retargeted(policy, held.get("TargetValue"), state)
+    return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)

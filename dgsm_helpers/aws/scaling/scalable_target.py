@@ -18,6 +18,7 @@ from dgsm_helpers.aws.scaling.scaling_state import (
 )
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
 
 SERVICE = "application-autoscaling"
 
@@ -91,6 +92,7 @@ def suspended(
     Raises:
         NotFound: the variant is not registered.
     """
+    require_type(bool, scale_in=scale_in, scale_out=scale_out, scheduled=scheduled)
     before = require_target(wb).suspension
     within = Suspension(
         scale_in=before.scale_in or scale_in,

@@ -158,7 +158,7 @@ def _fitting(shape: Any, value: Any) -> Any:
 def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
     targets = setup.of("RegisterScalableTarget")
-    return tuple(what for target in targets for what in registration.remove(_of(wb, target)))
+    return tuple(what for target in targets for what in registration.unregister(_of(wb, target)))
 
 
 def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.tables import Table
-from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC, ScalingPolicy
+from dgsm_helpers.errors import NotReady
+from dgsm_helpers.rules.guide import POLICY_NAME
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class PolicyState:
     def tracks(self) -> bool:
         """Whether it is a target-tracking policy."""
         return self.policy_type == "TargetTrackingScaling"
+
+    @property
+    def metric(self) -> Mapping[str, Any] | None:
+        """AWS's own metric that it follows; None for others."""
+        return metric_of(self.configuration)
 
     @property
     def shrinks(self) -> bool:
@@ -159,6 +166,45 @@ class ScalingState(Table):
         """True when everything is there and as asked for."""
         return not self.problems
 
+    @property
+    def followed(self) -> PolicyState | None:
+        """The target-tracking policy that scales; None where there is none, or several to choose from.
+
+        The guide's by its name, else the one that follows concurrent requests, else the only one.
+        """
+        tracking = [policy for policy in self.policies if policy.tracks]
+        named = [policy for policy in tracking if policy.name == POLICY_NAME]
+        streams = [policy for policy in tracking if policy.metric == metric_of(ScalingPolicy().to_request())]
+        return next(iter(named or streams or (tracking if len(tracking) == 1 else ())), None)
+
+    def policy(self, **changes: float | None) -> ScalingPolicy:
+        """The target-tracking policy that is there, with changes; the guide's where there is none.
+
+        Args:
+            changes: settings of `ScalingPolicy`, such as ``target_value``; None leaves one as it is.
+
+        Raises:
+            NotReady: it follows a metric of its own, for which a target in streams means nothing.
+        """
+        held, guide = self.followed, ScalingPolicy()
+        wanted: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if held is None:
+            return replace(guide, **wanted)
+        configuration = held.configuration
+        if held.metric != metric_of(guide.to_request()):
+            raise NotReady(
+                f"Policy {held.name} follows a metric of its own and not {PREDEFINED_METRIC}.",
+                hint="Put the guide's policy in its place first: register.apply(wb).",
+            )
+        as_it_is = {
+            "target_value": configuration["TargetValue"],
+            "scale_in_cooldown_s": configuration.get("ScaleInCooldown", guide.scale_in_cooldown_s),
+            "scale_out_cooldown_s": configuration.get("ScaleOutCooldown", guide.scale_out_cooldown_s),
+            "disable_scale_in": configuration.get("DisableScaleIn", False),
+            "name": held.name,
+        }
+        return ScalingPolicy(**{**as_it_is, **wanted})
+
     def _caption(self) -> str:
         return f"Scaling of {self.resource_id}: {'as it should be' if self.ok else 'not as it should be'}"
 
@@ -176,6 +222,11 @@ class ScalingState(Table):
         # The random end of an alarm's name tells a reader nothing; `alarms` holds the whole name.
         rows += [("alarm", re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", alarm.name), str(alarm)) for alarm in self.alarms]
         return rows
+
+
+def metric_of(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The predefined metric of a target-tracking configuration; None for a metric of its own."""
+    return configuration.get("PredefinedMetricSpecification")
 
 
 def read_target(raw: Mapping[str, Any]) -> Target:

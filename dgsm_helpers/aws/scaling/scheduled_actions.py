@@ -17,6 +17,7 @@ from dgsm_helpers.aws.scaling.scalable_target import SERVICE, require_target, tr
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.schedules import next_firing
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.settings.parameters import require_type
 
 _FORMS = 'Forms: "cron(0 7 ? * MON-FRI *)", "rate(12 hours)", "at(2026-12-24T18:00:00)"; the last field is the year.'
 
@@ -65,6 +66,8 @@ def put(
         NotFound: the variant is not registered, or the endpoint is gone.
         SpendNotConfirmed: a higher minimum or maximum needs ``confirm_spend=True``.
     """
+    given = {"min_capacity": min_capacity, "max_capacity": max_capacity}
+    require_type(int, **{bound: value for bound, value in given.items() if value is not None})
     target = require_target(wb)
     for limit, moment in (("start", start), ("end", end)):
         if moment is not None and moment.tzinfo is None:

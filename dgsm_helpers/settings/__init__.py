@@ -1,0 +1,1 @@
+"""What the user gives: settings that hold everywhere, and the parameters of a notebook."""
