@@ -1,8 +1,8 @@
 """Run notebooks, each from nothing, and store their outputs in the committed files: ``make notebooks``.
 
 An embedded AWS of its own is started for each and stopped afterwards, and the user's settings have no say: a notebook
-reads what those before it left, and a fresh run is what the committed outputs are compared with. Only outputs and execution counts change; what
-names the machine, the moment or papermill is left out.
+reads what those before it left, and the committed outputs are compared with a fresh run. Only outputs and execution
+counts change; what names the machine, the moment or papermill is left out.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Embedded:
     def env(self) -> dict[str, str]:
         """A whole environment for a client process: this one's without AWS settings, plus `dgsm local env`'s."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DGSM_"))}
-        return {**clean, **self.info.env(), "DGSM_HOME": str(self.home)}
+        return {**clean, **self.info.env(), "DGSM_HOME": str(self.home), "DGSM_SETTINGS": os.devnull}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,6 +68,8 @@ def _no_real_account(tmp_path_factory):
     os.environ["AWS_CONFIG_FILE"] = str(nowhere / "config")
     os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(nowhere / "credentials")
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    # Nor settings that lie in a folder above the tests.
+    os.environ["DGSM_SETTINGS"] = os.devnull
     os.environ["DGSM_HOME"] = str(tmp_path_factory.mktemp("home"))
     # A shell's background job starts with Ctrl-C ignored, and so would every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,6 +9,7 @@ import ast
 import math
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def as_declared(name: str, value: Any, annotation: str, *, hint: str = "") -> An
     kinds = _alternatives(annotation)
     if not set(kinds) <= {*_CONVERSIONS, "None"}:
         return value
-    if any(type(value).__name__ == kind for kind in kinds if kind != "float") or ("None" in kinds and value is None):
+    if any(type(value) is _EXACT.get(kind) for kind in kinds):
         return value
     for kind in kinds:
         try:
@@ -156,7 +157,12 @@ def _bool(value: Any) -> bool:
 def _int(value: Any) -> int:
     if isinstance(value, bool):
         return _no(value)
-    number = int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return int(value)
+    number = float(value)
     return int(number) if number == int(number) else _no(value)
 
 
@@ -173,6 +179,8 @@ def _no(value: object) -> Any:
     raise ValueError(value)
 
 
+# A float may be none that is finite, so that it is always looked at.
+_EXACT: Mapping[str, type] = {"bool": bool, "int": int, "str": str, "None": type(None)}
 _CONVERSIONS = {"bool": _bool, "int": _int, "float": _float, "str": _str}
 
 

@@ -69,9 +69,15 @@ def test_the_headings_are_those_of_the_skeleton_in_order(path):
 def test_the_first_code_cell_holds_typed_and_commented_parameters(path):
     assert code(path)[0].metadata.tags == ["parameters"]
     parameters = parameters_of(path)
-    assert parameters["where"].default == '"local"'
+    assert {parameters[name].default for name in ("where", "region", "endpoint_name")} == {'""'}, "the settings count"
     assert all(p.type in ("str", "int", "float", "bool") and p.help for p in parameters.values()), parameters
-    assert parameters.get("confirm_spend") is None or parameters["confirm_spend"].default == "False"
+    assert {p.default for p in parameters.values() if p.name.startswith("confirm_")} == {"False"}
+
+
+@every_notebook
+def test_a_workbook_is_opened_with_what_was_set_once(path):
+    opened = re.findall(r"^wb = open_workbook\((.*)\)$", "\n".join(cell.source for cell in code(path)), re.MULTILINE)
+    assert opened == [""]
 
 
 @every_notebook

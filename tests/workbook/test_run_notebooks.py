@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
 from dgsm_helpers.workbook.run_notebooks import (
+    CommandLineText,
     _with_second_start,
     check_parameters,
     parameters_of,
+    read_parameters,
     run_notebook,
     run_notebooks,
 )
@@ -47,7 +51,8 @@ def test_text_from_a_command_line_is_converted_to_the_declared_types(typed):
         ("share", "half"),
         ("share", None),
         ("really", "perhaps"),
-        ("really", 2),
+        ("really", "yes"),
+        ("really", 1),
         ("name", 7),
         ("count", "inf"),
     ],
@@ -73,7 +78,7 @@ def test_what_is_no_notebook_is_refused(tmp_path, name, error):
 
 def test_a_run_gives_back_what_the_notebook_glued_and_leaves_the_notebook_alone(typed, tmp_path):
     before = typed.read_bytes()
-    outcome = run_notebook(typed, {"count": "3", "really": "yes"}, tmp_path / "out", progress_bar=False)
+    outcome = run_notebook(typed, {"count": "3", "really": "True"}, tmp_path / "out", progress_bar=False)
     assert outcome.ok
     assert outcome.values == {"name": "x", "count": 3, "share": 0.5, "really": True}
     assert outcome.output == tmp_path / "out" / "typed.ipynb"
@@ -81,10 +86,102 @@ def test_a_run_gives_back_what_the_notebook_glued_and_leaves_the_notebook_alone(
     assert "ran in" in str(outcome)
 
 
-def test_a_notebook_runs_in_its_own_folder(write_notebook, tmp_path):
-    notebook = write_notebook("where.ipynb", "x: int = 1  # unused", "from pathlib import Path\nPath('here').touch()")
+def test_a_path_in_a_parameter_is_the_callers(write_notebook, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "project"
+    elsewhere.mkdir()
+    (elsewhere / "traffic.json").write_text("[]")
+    monkeypatch.chdir(elsewhere)
+    cell = "from pathlib import Path\nassert Path(traffic).read_text() == '[]'\nPath('made').touch()"
+    notebook = write_notebook("where.ipynb", 'traffic: str = ""  # a file', cell)
+    outcome = run_notebook(notebook, {"traffic": "traffic.json"}, tmp_path / "out", progress_bar=False)
+    assert outcome.ok, str(outcome)
+    assert (elsewhere / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"kernelspec": {"name": "conda-env-base-py", "display_name": "conda", "language": "python"}},
+        {"kernelspec": {"name": "conda_pytorch_p310", "display_name": "conda"}},
+        {"kernelspec": {"name": "", "display_name": ""}},
+        {"language_info": {"name": "python"}},
+        {"language_info": {"name": "ipython"}, "kernelspec": {"name": "python2", "display_name": "Python 2"}},
+        {},
+    ],
+    ids=str,
+)
+def test_whatever_kernel_it_names_a_notebook_runs_in_this_interpreter(write_notebook, tmp_path, metadata):
+    cell = "import sys\nfrom dgsm_helpers import glue\nglue(count=count, interpreter=sys.executable)"
+    notebook = write_notebook("foreign.ipynb", "count: int = 1  # how many", cell)
+    content = json.loads(notebook.read_text())
+    notebook.write_text(json.dumps({**content, "metadata": metadata}))
+    assert parameters_of(notebook)["count"].type == "int"
+    outcome = run_notebook(notebook, {"count": "2"}, tmp_path / "out", progress_bar=False)
+    assert outcome.ok, str(outcome)
+    assert outcome.values == {"count": 2, "interpreter": sys.executable}
+
+
+def test_a_kernel_of_that_name_that_is_another_interpreter_does_not_count(write_notebook, tmp_path, monkeypatch):
+    spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    notebook = write_notebook("foreign.ipynb", "count: int = 1  # how many", "count")
     assert run_notebook(notebook, {}, tmp_path / "out", progress_bar=False).ok
-    assert (notebook.parent / "here").exists()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}},
+        {"language_info": {"name": "julia"}, "kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    ],
+)
+def test_a_notebook_of_another_language_is_refused(write_notebook, tmp_path, metadata):
+    notebook = write_notebook("other.ipynb", "count: int = 1  # how many")
+    notebook.write_text(json.dumps({**json.loads(notebook.read_text()), "metadata": metadata}))
+    with pytest.raises(InvalidInput, match=r"is a notebook of (R|julia)"):
+        run_notebook(notebook, {}, tmp_path / "out")
+
+
+def test_an_output_that_is_no_folder_of_this_machine_is_refused(typed):
+    with pytest.raises(InvalidInput, match="is no folder of this machine"):
+        run_notebook(typed, {}, Path("s3://bucket/out"))
+    assert not Path("s3:").exists()
+
+
+UNTYPED = "x = 0.5\nflag = False\nname = 'a'\ncount = 1  # type: int how many"
+
+
+def test_a_parameter_without_a_type_is_inferred_from_a_command_line(write_notebook):
+    notebook = write_notebook("untyped.ipynb", UNTYPED)
+    text = {name: CommandLineText(value) for name, value in {"x": "0.7", "flag": "False", "name": "b"}.items()}
+    assert check_parameters(notebook, {**text, "count": "3"}) == {"x": 0.7, "flag": False, "name": "b", "count": 3}
+    assert check_parameters(notebook, {"x": "0.7", "flag": [1]}) == {"x": "0.7", "flag": [1]}
+
+
+def test_parameters_come_from_yaml_and_json_files_and_then_from_text(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: x\ncount: 3\nreally: no\nday: 2026-11-29\n")
+    (tmp_path / "b.json").write_text('{"count": 4}')
+    read = read_parameters([tmp_path / "a.yaml", tmp_path / "b.json"], ["{share: 0.25}", "name: y", ""])
+    assert read == {"name": "y", "count": 4, "really": False, "day": "2026-11-29", "share": 0.25}
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{a: ", "just a text", "1: x", "\tx: 1", "a: *b"])
+def test_what_is_no_yaml_of_parameters_is_refused(tmp_path, text):
+    with pytest.raises(InvalidInput):
+        read_parameters(texts=[text])
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InvalidInput, match=r"p\.yaml"):
+        read_parameters([tmp_path / "p.yaml"])
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", ".", "latin.yaml"])
+def test_a_file_of_parameters_that_cannot_be_read_is_refused(tmp_path, name):
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xe9")
+    with pytest.raises(InvalidInput, match="Parameters cannot be read"):
+        read_parameters([tmp_path / name])
 
 
 def test_a_failing_cell_is_an_outcome_with_its_number_and_error(write_notebook, tmp_path):
