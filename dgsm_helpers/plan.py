@@ -82,11 +82,13 @@ class Study(PlanStudy):
         self._wb = wb
 
     def compare(self) -> pd.DataFrame:
-        """Play what is applied to the endpoint, if anything is, and the presets.
+        """Play the presets: one column per policy, one row per figure of merit.
 
-        One column per policy, one row per figure of merit.
+        What is applied to the endpoint, if anything is, takes the place of the guide's policy as printed.
         """
-        self.play_presets(*applying.applied_plans(self._wb, self.traffic, self.instance.instance_type))
+        if applied := applying.applied_plans(self._wb, self.traffic, self.instance.instance_type):
+            self.presets = (*applied, *self.presets[1:])
+        self.play_presets()
         return frames.comparison(self.played).T.round(2)
 
     def policies_figure(self) -> go.Figure:

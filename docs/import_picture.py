@@ -37,7 +37,7 @@ def drawn_room(module: str) -> str:
     room = room_of(module)
     if room in STEPS or room == "top":
         return "steps"
-    return GROUND_ROOM if room in GROUND else "session" if room == "clients" else room
+    return GROUND_ROOM if room in GROUND else "session" if room in ("clients", "settings") else room
 
 
 def room_imports() -> dict[str, set[str]]:

@@ -62,7 +62,8 @@ def run(
 
     Such as: dgsm run notebooks/01_deploy.ipynb -p endpoint_name my-endpoint
     """
-    from dgsm_helpers.workbook.run_notebooks import CommandLineText, read_parameters, run_notebooks
+    from dgsm_helpers.workbook.notebook_inputs import CommandLineText, read_parameters
+    from dgsm_helpers.workbook.run_notebooks import run_notebooks
 
     parameters = read_parameters(files, texts) | {name: CommandLineText(text) for name, text in given} | dict(raw)
     return YES if run_notebooks(notebooks, parameters, out, timeout) else NO

@@ -1,7 +1,7 @@
 """Run notebooks with parameters, as ``dgsm run`` and ``dgsm demo`` do.
 
-papermill does the running. It only warns about a parameter that the notebook does not have, and it ignores types. Here
-both are refused before anything is run. And whichever kernel a notebook names, it runs in this interpreter.
+papermill does the running, after the parameters were checked (`notebook_inputs`). Whichever kernel a notebook names, it
+runs in this interpreter.
 """
 
 import re
@@ -13,24 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, UnknownParameter
-from dgsm_helpers.settings.parameters import as_declared, inferred
+from dgsm_helpers.errors import InvalidInput, NotReady, UnknownParameter
+from dgsm_helpers.workbook.notebook_inputs import check_parameters, parameters_of, read_notebook
 
 VALUES_MIME = "application/vnd.dgsm.values+json"
-
-
-class CommandLineText(str):
-    """A value of ``-p``: where the notebook declares no type for it, it is inferred as papermill does."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotebookParameter:
-    """A declared parameter: its ``type`` (``None`` without an annotation), its default as source text, and its help."""
-
-    name: str
-    type: str
-    default: str
-    help: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,88 +53,6 @@ def glue(**values: Any) -> None:
 
     text = "\n".join(f"{name}: {value}" for name, value in values.items())
     display({VALUES_MIME: values, "text/plain": text}, raw=True)
-
-
-def parameters_of(notebook: Path) -> dict[str, NotebookParameter]:
-    """The parameters a notebook declares in its cell tagged ``parameters``.
-
-    Raises:
-        NotFound: there is no such file.
-        InvalidInput: it is not a notebook.
-    """
-    import papermill
-
-    declared = papermill.inspect_notebook(_read(notebook))
-    return {
-        name: NotebookParameter(name=name, type=p["inferred_type_name"], default=p["default"], help=p["help"])
-        for name, p in declared.items()
-    }
-
-
-def _read(notebook: Path) -> Any:
-    """The notebook, its kernel replaced by the one that every Jupyter has.
-
-    Raises:
-        NotFound: there is no such file.
-        InvalidInput: it is not a notebook, or not of Python.
-    """
-    import nbformat
-
-    if not notebook.is_file():
-        raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
-    try:
-        content = nbformat.read(notebook, as_version=4)
-    except Exception as error:  # nbformat lets every reader's own errors through
-        raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
-    metadata = content.metadata
-    stated = [metadata.get("language_info", {}).get("name"), metadata.get("kernelspec", {}).get("language")]
-    if others := [language for language in stated if language and language.lower() not in ("python", "ipython")]:
-        raise InvalidInput(f"{notebook} is a notebook of {others[0]}.", hint="Give one of Python.")
-    metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata["language_info"] = {**metadata.get("language_info", {}), "name": "python"}
-    return content
-
-
-def read_parameters(files: Sequence[Path] = (), texts: Sequence[str] = ()) -> dict[str, Any]:
-    """Parameters out of YAML or JSON: of files, and then of texts such as ``"{max_capacity: 3}"``; the last one counts.
-
-    Raises:
-        InvalidInput: it cannot be read, or maps no names to values.
-    """
-    import yaml
-    from papermill.iorw import NoDatesSafeLoader
-
-    values: dict[str, Any] = {}
-    for source in (*files, *texts):
-        try:
-            text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
-            content = yaml.load(text, Loader=NoDatesSafeLoader) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            problem = " ".join(str(error).split())
-            raise InvalidInput(f"Parameters cannot be read from {str(source)!r}: {problem}.") from error
-        if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-            raise InvalidInput(
-                f"{str(source)!r} maps no names to values.", hint='Write "name: value", a line for each.'
-            )
-        values |= content
-    return values
-
-
-def check_parameters(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in the types that the notebook declares; text, as from a command line, is converted.
-
-    Raises:
-        UnknownParameter: the notebook has no such parameter; the message names those it has.
-        InvalidInput: a value is not of the declared type.
-    """
-    known = parameters_of(notebook)
-    for name in values:
-        if name not in known:
-            raise UnknownParameter(
-                f"{notebook.name} has no parameter {name!r}.",
-                hint=f"It has: {', '.join(f'{p.name} ({p.type})' for p in known.values()) or 'none'}.",
-            )
-    return {name: _converted(notebook, known[name], value) for name, value in values.items()}
 
 
 def run_notebook(
@@ -193,7 +97,7 @@ def run_notebook(
     failed_cell, error = None, ""
     execute = partial(
         papermill.execute_notebook,
-        _read(notebook),
+        read_notebook(notebook),
         output.resolve(),
         values,
         kernel_manager_class=_this_interpreter(),
@@ -306,10 +210,3 @@ def _finish(executed: Path) -> dict[str, Any]:
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     values = (output.get("data", {}).get(VALUES_MIME, {}) for output in outputs)
     return {name: value for glued in values for name, value in glued.items()}
-
-
-def _converted(notebook: Path, parameter: NotebookParameter, value: Any) -> Any:
-    if parameter.type == "None":
-        return inferred(value) if isinstance(value, CommandLineText) else value
-    hint = f"{parameter.help or 'See the first cell'} (default {parameter.default})."
-    return as_declared(f"{notebook.name}: {parameter.name}", value, parameter.type, hint=hint)

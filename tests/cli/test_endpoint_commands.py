@@ -123,3 +123,10 @@ def test_iam_narrows_passing_a_role_to_the_one_given(run):
 def test_iam_without_one_known_notebook_names_those_there_are(run, words):
     answer = run("iam", *words)
     assert (answer.exit_code, "05_plan" in answer.stderr) == (FAILED, True)
+
+
+def test_clean_up_of_an_account_deletes_only_when_confirmed(run, deployed, billing):
+    assert run("clean-up", deployed.endpoint_name).exit_code == NEEDS_CONFIRMATION
+    assert endpoint_state.status(deployed).status == "InService"
+    assert run("clean-up", deployed.endpoint_name, "--yes").exit_code == YES
+    assert endpoint_state.find(deployed) is None

@@ -9,7 +9,7 @@ from statistics import median
 import nbformat
 import pytest
 
-from dgsm_helpers.workbook.run_notebooks import parameters_of
+from dgsm_helpers.workbook.notebook_inputs import parameters_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 COMMITTED = sorted(FOLDER.glob("*.ipynb"))

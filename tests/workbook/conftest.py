@@ -8,6 +8,12 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+PARAMETERS = """name: str = "x"  # a name
+count: int = 1  # how many
+share: float = 0.5  # of the whole
+really: bool = False  # sure?
+"""
+GLUE = "from dgsm_helpers.workbook.run_notebooks import glue\nglue(name=name, count=count, share=share, really=really)"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -24,3 +30,9 @@ def write_notebook(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def typed(write_notebook):
+    """A notebook of one parameter of each type, which it gives out again."""
+    return write_notebook("typed.ipynb", PARAMETERS, GLUE)
