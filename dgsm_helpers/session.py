@@ -157,7 +157,7 @@ class Workbook:
         if self.bills and self.confirm_spend is not True:
             price = "an unknown price" if usd_per_hour is None else f"${usd_per_hour:.2f} per hour"
             raise SpendNotConfirmed(
-                f"{purchase} costs {price}, plus the Marketplace software fee, until it is deleted.",
+                f"{purchase} costs {price}, plus the Marketplace software fee, as long as it runs.",
                 hint="Set confirm_spend=True to go ahead.",
             )
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from dgsm_helpers.clients import Clients
-from dgsm_helpers.errors import InvalidInput, SpendNotConfirmed
+from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
 from dgsm_helpers.session import AWS, Workbook, open_workbook
 
 
@@ -89,3 +89,25 @@ def test_case_of_a_listing_that_is_no_arn_is_kept_until_somebody_needs_one(monke
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert open_workbook("aws", listing="prodview-abc123").model_package_arn == "prodview-abc123"
     assert open_workbook("aws").model_package_arn is None
+
+
+@pytest.mark.parametrize("consent", ["False", "True", 1, None])
+def test_consent_that_is_no_bool_is_refused_in_every_place(embedded, consent):
+    for name in ("confirm_spend", "confirm_delete"):
+        with pytest.raises(InvalidInput, match=f"{name}="):
+            replace(open_workbook("local", home=embedded.home), **{name: consent})
+    if consent is not None:
+        with pytest.raises(InvalidInput, match="confirm_spend="):
+            open_workbook("local", home=embedded.home, confirm_spend=consent)
+
+
+def test_deleting_needs_consent_only_in_the_users_account(wb):
+    with pytest.raises(DeletionNotConfirmed, match=r"Endpoint dg would be deleted from your account, in eu-west-1"):
+        wb.require_delete("Endpoint dg")
+    replace(wb, confirm_delete=True).require_delete("Endpoint dg")
+    replace(wb, bills=False).require_delete("Endpoint dg")
+
+
+def test_a_text_where_a_name_belongs_is_a_name(embedded):
+    with pytest.raises(InvalidInput, match="region=7 is not of type str"):
+        open_workbook("local", home=embedded.home, region=7)

@@ -51,6 +51,11 @@ def dearest(prices: Prices) -> tuple[str, Price]:
     return max(prices, key=lambda pair: float("inf") if pair[1].amount_usd is None else pair[1].amount_usd)
 
 
+def named_dearest(prices: Prices) -> str:
+    """The type that a price is stated for, in words: any of a pool may be the one that runs."""
+    return f"of {dearest(prices)[0]}{f', the dearest of {len(prices)} types' if len(prices) > 1 else ''}"
+
+
 def usd_per_hour(prices: Prices, instances: int) -> float | None:
     """What ``instances`` of the dearest type cost an hour; None when a price is unknown."""
     amount_usd = dearest(prices)[1].amount_usd
@@ -84,7 +89,8 @@ def require_spend(wb: Workbook, what: str, instance_types: Iterable[str], instan
         SpendNotConfirmed: it would start billing and ``confirm_spend`` is False; the message states the price.
     """
     if wb.bills and wb.confirm_spend is not True:
-        wb.require_spend(what, usd_per_hour(prices_of(wb, instance_types), instances))
+        prices = prices_of(wb, instance_types)
+        wb.require_spend(f"{what} ({named_dearest(prices)})", usd_per_hour(prices, instances))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import NoReturn
 from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.money import named_dearest
 from dgsm_helpers.aws.endpoint import create, endpoint_state, failures
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import differences
@@ -60,7 +61,7 @@ def deploy(
     existing = _existing(wb, wait_s, on_progress)
     if existing is None:
         wb.require_spend(
-            f"Endpoint {plan.endpoint_name} ({plan.initial_count} × {plan.prices[0][0]})", plan.usd_per_hour
+            f"Endpoint {plan.endpoint_name} ({plan.initial_count} {named_dearest(plan.prices)})", plan.usd_per_hour
         )
         refuse_zero_quota(wb, plan)
         create.make(wb, plan, lambda: create.create(wb, "Endpoint", plan.endpoint_request()))
