@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.weighted_policy import weighted_policy
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.applying import bounds_for
 
@@ -16,6 +19,12 @@ from dgsm_helpers.planning.applying import bounds_for
 def unscaled(endpoint):
     yield endpoint
     registration.unregister(endpoint)
+    settle(endpoint)
+
+
+def settle(wb):
+    """Bounds that pull instances up or down are a change, which takes its time."""
+    endpoint_state.settle(wb, timeout_s=3600, on_progress=None)
 
 
 def bounds(wb):
@@ -31,9 +40,11 @@ def test_a_new_target_gets_the_settings_bounds_and_else_the_guides(unscaled):
     registration.register(with_settings(unscaled, bounds_min=2, bounds_max=3))
     assert bounds(unscaled) == (2, 3)
     registration.unregister(unscaled)
-    registration.register(with_settings(unscaled, bounds_min=6))
-    assert bounds(unscaled) == (6, 6)
+    settle(unscaled)
+    registration.register(with_settings(unscaled, bounds_max=2))
+    assert bounds(unscaled) == (1, 2)
     registration.unregister(unscaled)
+    settle(unscaled)
     registration.register(unscaled)
     assert bounds(unscaled) == (1, 4)
 
@@ -78,9 +89,11 @@ def test_what_was_found_is_put_back(unscaled):
     registration.register(unscaled, 1, 3)
     registration.apply(unscaled, ScalingPolicy(target_value=8.0))
     found = registration.verify(unscaled)
-    registration.register(unscaled, 2, 5)
+    registration.register(unscaled, 1, 5)
     registration.apply(unscaled, ScalingPolicy(target_value=2.0, scale_in_cooldown_s=1))
-    registration.apply(unscaled, ScalingPolicy(name="another"))
+    by_type = dict.fromkeys(EndpointReading(unscaled).instance_types, 10)
+    weighted = weighted_policy(unscaled, "max-of-ratios", capacity_by_type=by_type)
+    registration.apply(unscaled, replace(weighted, name="another"))
     back = registration.apply(unscaled, found)
     assert back.ok, back.problems
     assert (back.target, [p.configuration for p in back.policies]) == (
