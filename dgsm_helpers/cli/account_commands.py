@@ -11,10 +11,10 @@ yes_option = click.option("--yes", "confirmed", is_flag=True, help="do it; witho
 
 
 @click.command()
-@click.argument("arn", default="metered", metavar="[ARN]")
+@click.argument("arn", required=False)
 @json_option
 @place_options
-def listing(open_workbook: Opener, arn: str, as_json: bool) -> int:
+def listing(open_workbook: Opener, arn: str | None, as_json: bool) -> int:
     """Look for the model package to deploy in a region, and whether this account is subscribed to it.
 
     ARN may be the package's in another region. Without a usable package you are told where to subscribe, and where the

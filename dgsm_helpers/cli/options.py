@@ -33,7 +33,7 @@ def place_options(command: Callable[..., int | None]) -> Callable[..., int | Non
     @click.option("--profile", help="profile of your AWS configuration")
     @click.option("--variant", default="AllTraffic", help="production variant")
     @wraps(command)
-    def with_place(*, endpoint=DEFAULT_ENDPOINT, where, region, profile, variant, **rest) -> int | None:
+    def with_place(*, endpoint=None, where, region, profile, variant, **rest) -> int | None:
         from dgsm_helpers.session import open_workbook
 
         there = partial(open_workbook, where, region=region, profile=profile)
