@@ -1,32 +1,56 @@
-"""The boto3 session of a workbook: the clients it makes, its credentials, and how it reaches the embedded AWS.
+"""The boto3 session of a workbook: its clients, credentials and stream route, of an account or the embedded AWS.
 
 The one module that reaches into boto3 (``Session._session``, seen with 1.44) and botocore (``Session._credentials``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import ssl
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError
+from botocore.utils import get_environ_proxies
 
-from dgsm_helpers.errors import CredentialsProblem
+from dgsm_helpers.errors import CredentialsProblem, InvalidInput
+from dgsm_helpers.places.aws_configuration import configuration_read, keys_read, profile_of, sign_in
+from dgsm_helpers.rules.request_checks import model_loader
 from dgsm_helpers.wire.sigv4 import Credentials
 
 if TYPE_CHECKING:
-    from dgsm_helpers.local import ServerInfo
+    from dgsm_helpers.places.server_info import ServerInfo
+
+STREAM_PORT = 8443
+"""Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
 
 PRICE_LIST_REGION = "us-east-1"
 """AWS serves its price list in a few regions only, this one among them."""
 _OF_ONE_REGION = {"pricing": PRICE_LIST_REGION, "marketplace-agreement": "us-east-1"}
 """Services that answer for all regions from one."""
 
-_SIGN_IN = "Sign in first (for example `aws sso login`, or run in Studio with an execution role)."
+FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
+"""botocore's settings of files, with their variables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamRoute:
+    """Where streams go, and how.
+
+    Attributes:
+        url: the runtime's base address, port included.
+        ca_bundle: file of certificate authorities to trust, None for the system's.
+        proxy_url: HTTP proxy to ask for a tunnel, None for none. It may hold a password.
+    """
+
+    url: str
+    ca_bundle: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
 
 
 class Clients:
@@ -37,27 +61,40 @@ class Clients:
         self._by_service: dict[str, Any] = {}
 
     def get(self, service: str) -> Any:
-        """The client of ``service``."""
+        """The client of ``service``. Keys are read before each call, so that what is wrong with them is told as such.
+
+        Raises: as `make`.
+        """
         if service not in self._by_service:
             # botocore's pool of ten connections would silently serialise a load test (reference aws.md 6.1).
             config = Config(max_pool_connections=100, retries={"mode": "standard", "max_attempts": 5}, read_timeout=70)
-            region = _OF_ONE_REGION.get(service)
-            self._by_service[service] = self.session.client(service, region_name=region, config=config)
+            self._by_service[service] = self.make(service, config)
+        self.credentials()
         return self._by_service[service]
+
+    def make(self, service: str, config: Config) -> Any:
+        """A client of ``service`` with settings of its own.
+
+        Raises:
+            InvalidInput: the AWS configuration cannot be used.
+            CredentialsProblem: there are no keys, or they cannot be refreshed.
+        """
+        self.credentials()
+        return self.session.client(service, region_name=_OF_ONE_REGION.get(service), config=config)
 
     def credentials(self) -> Credentials:
         """The session's credentials as they are now.
 
         Raises:
             CredentialsProblem: there are none, or they cannot be refreshed.
+            AwsCallFailed: what gives them out cannot be reached.
         """
-        try:
+        core = self.session._session
+        with keys_read(core):
             source = self.session.get_credentials()
             frozen = source.get_frozen_credentials() if source else None
-        except BotoCoreError as error:
-            raise CredentialsProblem(f"AWS credentials cannot be read: {error}.", hint=_SIGN_IN) from error
-        if frozen is None or not frozen.access_key:
-            raise CredentialsProblem("No AWS credentials were found.", hint=_SIGN_IN)
+        if frozen is None or not frozen.access_key or not frozen.secret_key:
+            raise CredentialsProblem(f"No AWS credentials were found for {profile_of(core)}.", hint=sign_in(core))
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def renew_credentials(self) -> None:
@@ -71,9 +108,66 @@ class Clients:
         if cached is not None and (cached.method == "explicit" or isinstance(cached, RefreshableCredentials)):
             return
         core._credentials = None
-        with contextlib.suppress(BotoCoreError):  # the next call says it
-            core.get_credentials()
         self._by_service.clear()
+
+
+class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
+    """A boto3 session of the user's account: ``profile`` and ``region`` where given, else as the environment says.
+
+    ``AWS_REGION`` counts before ``AWS_DEFAULT_REGION`` and the profile's region, as in the AWS CLI version 2 and every
+    other SDK; boto3 knows the second only. A variable that is set to nothing counts as not set.
+
+    Raises:
+        InvalidInput: no region, no such profile, or a configuration file that cannot be read.
+    """
+
+    def __init__(self, region: str | None, profile: str | None) -> None:
+        # A default, not a choice: beside AWS_PROFILE, keys of the environment come first; beside a profile given, they
+        # do not count (botocore, create_credential_resolver).
+        of_shell = _environment("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+        core = botocore.session.Session(
+            {"profile": (None, None, of_shell, None), "region": ("region", None, None, None)}
+        )
+        if profile:
+            core.set_config_variable("profile", profile)
+        region = region or _environment("AWS_REGION", "AWS_DEFAULT_REGION")
+        with configuration_read(core):
+            super().__init__(botocore_session=core, region_name=region)
+            if self.region_name:
+                return
+        raise InvalidInput(
+            f"No AWS region is set, neither in the environment nor for {profile_of(core)}.",
+            hint='Pass region="us-east-1" (--region us-east-1) or set AWS_REGION.',
+        )
+
+    def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        """A client of ``service_name``, as boto3 makes it.
+
+        Raises:
+            InvalidInput: the configuration cannot be used, its certificate authorities included.
+        """
+        with configuration_read(self._session):
+            if bundle := _ca_bundle(self._session):
+                _require_authorities(bundle)
+            return super().client(service_name, *args, **kwargs)
+
+    def stream_route(self) -> StreamRoute:
+        """Where streams go: where botocore sends ``InvokeEndpoint``, on port 8443 unless one is given.
+
+        That settles partition, FIPS, dual stack, endpoint URLs (environment, ``services`` of the profile), certificate
+        authorities and proxies; ``NO_PROXY`` is asked for the address with its port.
+
+        Raises:
+            InvalidInput: the configuration leads nowhere.
+        """
+        with configuration_read(self._session):
+            # Keys are of no use for an address: none are looked for.
+            runtime = super().client("sagemaker-runtime", aws_access_key_id="none", aws_secret_access_key="none")
+            parts = urlsplit(runtime.meta.endpoint_url)
+            port = "" if parts.port else f":{STREAM_PORT}"
+            url = f"{parts.scheme}://{parts.netloc.rstrip(':')}{port}{parts.path.rstrip('/')}"
+            bundle = _ca_bundle(self._session)
+        return StreamRoute(url=url, ca_bundle=bundle, proxy_url=_proxy_url(url))
 
 
 class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
@@ -81,10 +175,12 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
 
     def __init__(self, info: ServerInfo, region: str) -> None:
         env = info.env()
-        # Neither a profile of the shell nor the user's configuration file has a say, not even a missing one.
-        core = botocore.session.Session(
-            {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-        )
+        # Every setting of botocore is at its default: no variable, profile or file of the user's has a say.
+        defaults = BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+        settings = {name: (None, None, default, cast) for name, (_, _, default, cast) in defaults}
+        settings |= {name: (None, None, env[variable], None) for name, variable in FILES.items()}
+        core = botocore.session.Session(settings)
+        core.register_component("data_loader", model_loader())
         super().__init__(
             aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
@@ -103,3 +199,39 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
         direct = Config(proxies={})
         kwargs["config"] = kwargs["config"].merge(direct) if kwargs.get("config") else direct
         return super().client(service_name, *args, **kwargs)
+
+
+def _environment(*names: str) -> str | None:
+    """The first of these variables that says something."""
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
+def _ca_bundle(core: botocore.session.Session) -> str | None:
+    return core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+
+
+def _require_authorities(bundle: str) -> None:
+    """Without this a missing file comes out of the first call as an error of the network."""
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except OSError as error:
+        raise InvalidInput(
+            f"The certificate authorities {bundle!r} cannot be read: {error}.",
+            hint="Correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or the profile's ca_bundle: a PEM file, by its full path.",
+        ) from error
+
+
+def _proxy_url(url: str) -> str | None:
+    """The proxy that the environment names for ``url``, with its scheme."""
+    named: str | None = get_environ_proxies(url).get("https")
+    if not named:
+        return None
+    proxy = named if "://" in named else f"http://{named.removeprefix('//')}"
+    try:
+        is_address = urlsplit(proxy).hostname and urlsplit(proxy).port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # Without its text, which may hold a password.
+        raise InvalidInput("HTTPS_PROXY is no address of a proxy.", hint="Write it as http://host:port.")
+    return proxy

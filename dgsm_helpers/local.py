@@ -18,14 +18,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
-
-SCHEMA_VERSION = 1
-"""Of ``server.json``; a file of another version counts as no file."""
+from dgsm_helpers.places.server_info import ServerInfo
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
@@ -37,81 +34,22 @@ EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
 """What the embedded AWS imports besides the helpers' own libraries: the extra ``local``."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerInfo:
-    """How to reach a running embedded AWS: what the server writes to ``server.json``.
-
-    ``listings`` maps a listing's name to its model package ARN in ``region``. ``origin_s`` is the Unix time at which
-    local time and wall time were equal.
-    """
-
-    pid: int
-    token: str
-    region: str
-    control_url: str
-    runtime_url: str
-    ca_file: str
-    ca_bundle: str
-    speed: float
-    origin_s: float
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    execution_role_arn: str
-    listings: Mapping[str, str]
-    engines: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, file: Path) -> ServerInfo | None:
-        """What the file says; None when there is none, or none of this `SCHEMA_VERSION`."""
-        try:
-            state = json.loads(file.read_text())
-            if state["schema_version"] != SCHEMA_VERSION:
-                return None
-            return cls(**{f.name: state[f.name] for f in fields(cls)})
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-    def env(self) -> dict[str, str]:
-        """Environment variables that point any client at it."""
-        return {
-            "AWS_ENDPOINT_URL": self.control_url,
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.runtime_url,
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": self.runtime_url,
-            "DGSM_STREAM_URL": self.runtime_url,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_CA_BUNDLE": self.ca_bundle,
-            "SSL_CERT_FILE": self.ca_bundle,
-            "NODE_EXTRA_CA_CERTS": self.ca_file,
-            **_proxy_exceptions(),
-        }
-
-    def status(self) -> dict[str, Any]:
-        """What ``dgsm local status --json`` prints."""
-        return {
-            "pid": self.pid,
-            "urls": {"control": self.control_url, "runtime": self.runtime_url, "stream": self.runtime_url},
-            "region": self.region,
-            "speed": self.speed,
-            "execution_role_arn": self.execution_role_arn,
-            "listings": [{"name": name, "model_package_arn": arn} for name, arn in self.listings.items()],
-            "engines": dict(self.engines),
-            "ca_bundle": self.ca_bundle,
-        }
-
-
-def _proxy_exceptions() -> dict[str, str]:
-    """What the shell excepts from its proxies, and this machine: clients read either spelling."""
-    hosts = [host for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if host]
-    value = ",".join(hosts if "127.0.0.1" in hosts else [*hosts, "127.0.0.1"])
-    return {"NO_PROXY": value, "no_proxy": value}
+def _without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """For the server, which uses boto3's data and calls nobody: the user's AWS settings cannot but hinder it."""
+    rest = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    return {**rest, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
 def home_folder(home: str | Path | None = None) -> Path:
-    """``home`` where it is given, else ``$DGSM_HOME``, else ``~/.dgsm``."""
-    return Path(home or os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
+    """``home`` where it is given, else ``$DGSM_HOME``, else ``~/.dgsm``.
+
+    Raises:
+        InvalidInput: it is the home of a user that there is not.
+    """
+    try:
+        return Path(home or os.environ.get("DGSM_HOME") or Path.home() / ".dgsm").expanduser()
+    except RuntimeError as error:  # no such user, or no home at all
+        raise InvalidInput(f"There is no state folder: {error}", hint="Set DGSM_HOME to a folder.") from error
 
 
 def state_folder(home: Path) -> Path:
@@ -124,7 +62,7 @@ def find(home: Path) -> ServerInfo | None:
     info = ServerInfo.read(state_folder(home) / "server.json")
     try:
         return info if info and admin(info, "GET", "status")["token"] == info.token else None
-    except (LocalNotRunning, KeyError):
+    except (LocalNotRunning, InvalidInput, KeyError, TypeError):  # the last three: something else answers there
         return None
 
 
@@ -165,7 +103,13 @@ def up(
         command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=folder
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                cwd=folder,
+                env=_without_aws(os.environ),
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -229,6 +173,7 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
         LocalNotRunning: nothing answers.
         InvalidInput: it answered that the request is wrong.
     """
+    import http.client
     import urllib.request  # here, for it would slow `dgsm --help` down
 
     data = None if body is None else json.dumps(body).encode()
@@ -239,11 +184,18 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
         with direct.open(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
-        raise InvalidInput(json.loads(error.read() or b"{}").get("message", str(error))) from error
-    except OSError as error:
+        refusal = error
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the last two: something else answers there
         raise LocalNotRunning(
             f"The embedded AWS does not answer at {info.control_url}.", hint="Start it: `dgsm local up`."
         ) from error
+    try:
+        reason = json.loads(refusal.read() or b"{}").get("message", str(refusal))
+    except (ValueError, AttributeError):
+        raise LocalNotRunning(
+            f"Something else answers at {info.control_url}.", hint="Start it: `dgsm local up`."
+        ) from refusal
+    raise InvalidInput(reason) from refusal
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ Everything that differs between the user's AWS account and the embedded AWS is d
 opened. No other module asks where it is.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,19 +15,16 @@ from typing import Any
 import boto3
 
 from dgsm_helpers import local
-from dgsm_helpers.clients import Clients, EmbeddedSession
+from dgsm_helpers.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.rules.names import require_name, require_region
 from dgsm_helpers.settings import settings_file
 from dgsm_helpers.settings.parameters import as_declared, notebook_parameters, require_type
 from dgsm_helpers.wire.sigv4 import Credentials
 
 DEFAULT_ENDPOINT = "deepgram-demo"
-STREAM_PORT = 8443
-"""Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
-
-
 AWS: Mapping[str, Any] = {"where": "aws", "place": "AWS", "place_in_full": "AWS", "bills": True}
 """What a `Workbook` on the user's account says of its place."""
 
@@ -54,6 +50,7 @@ class Workbook:
         clients: makes the boto3 clients, which reach the right place.
         stream_url: base URL of the runtime's HTTP/2 streams.
         ca_bundle: file of certificate authorities to trust, None for the system's.
+        proxy_url: HTTP proxy that streams ask for a tunnel, None for none.
         readings: what was read from AWS and may be used again for some minutes, by the name its reader gives it.
     """
 
@@ -76,6 +73,7 @@ class Workbook:
     clients: Clients = field(repr=False)
     stream_url: str
     ca_bundle: str | None
+    proxy_url: str | None = field(default=None, repr=False)
     readings: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -221,7 +219,7 @@ def open_workbook(
         home: state folder; default ``$DGSM_HOME`` or ``~/.dgsm``.
 
     Raises:
-        InvalidInput: a value cannot be right, or is not of its type.
+        InvalidInput: a value cannot be right, is not of its type, or the AWS configuration cannot be used.
         LocalStartFailed: the embedded AWS did not come up.
     """
     here, kept = notebook_parameters(), settings_file.read()
@@ -240,6 +238,8 @@ def open_workbook(
         "listing": chosen("listing", listing, "listing", "metered"),
         "role": chosen("role_arn", role_arn, "role"),
     }
+    require_name("endpoint", settings["endpoint"])
+    require_name("variant", variant_name)
     folder = local.home_folder(home)
     make = partial(
         Workbook,
@@ -261,9 +261,9 @@ def open_workbook(
 def _open_aws(
     make: Callable[..., Workbook], listing: str, region: str | None, role_arn: str | None, profile: str | None
 ) -> Workbook:
-    session = boto3.Session(region_name=region, profile_name=profile)
-    if not session.region_name:
-        raise InvalidInput("No AWS region is set.", hint='Pass region="us-east-1" or set AWS_REGION.')
+    session = AccountSession(region, profile)
+    require_region(session.region_name)
+    route = session.stream_route()
     return make(
         **AWS,
         region=session.region_name,
@@ -271,14 +271,16 @@ def _open_aws(
         model_package_arn=None if listing == "metered" else listing,
         role_arn=role_arn,
         clients=Clients(session),
-        stream_url=f"https://runtime.sagemaker.{session.region_name}.amazonaws.com:{STREAM_PORT}",
-        ca_bundle=os.environ.get("AWS_CA_BUNDLE"),
+        stream_url=route.url,
+        ca_bundle=route.ca_bundle,
+        proxy_url=route.proxy_url,
     )
 
 
 def _open_local(
     make: Callable[..., Workbook], home: Path, listing: str, region: str | None, role_arn: str | None
 ) -> Workbook:
+    require_region(region or "us-east-1")
     info = local.find(home) or local.up(home)
     local_time = LocalTime(speed=info.speed, origin_s=info.origin_s)
     region = region or info.region

@@ -37,7 +37,8 @@ def drawn_room(module: str) -> str:
     room = room_of(module)
     if room in STEPS or room == "top":
         return "steps"
-    return GROUND_ROOM if room in GROUND else "session" if room in ("clients", "settings") else room
+    drawn_with = {"clients": "session", "settings": "session", "places": "local"}
+    return GROUND_ROOM if room in GROUND else drawn_with.get(room, room)
 
 
 def room_imports() -> dict[str, set[str]]:

@@ -49,7 +49,7 @@ from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
 SCHEMA_VERSION = 1
-"""Of ``server.json``: how a client finds the server. `dgsm_helpers.local.ServerInfo` reads it."""
+"""Of ``server.json``: how a client finds the server. `dgsm_helpers.places.server_info` reads it."""
 
 HOST = "127.0.0.1"
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443

@@ -15,6 +15,7 @@ from kit import endpoints
 from kit.endpoints import Operator
 
 from dgsm_helpers import local
+from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
 
 SPEED = 120.0
@@ -49,7 +50,7 @@ class Embedded:
     """The embedded AWS of this test run: its state folder, how to reach it, and the environment of `dgsm local env`."""
 
     home: Path
-    info: local.ServerInfo
+    info: ServerInfo
 
     @property
     def env(self) -> dict[str, str]:

@@ -16,9 +16,10 @@ from packaging.requirements import Requirement
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
+from dgsm_helpers.places.server_info import ServerInfo
 
 
-def ports(info: local.ServerInfo) -> list[int]:
+def ports(info: ServerInfo) -> list[int]:
     return [int(url.rsplit(":", 1)[1]) for url in (info.control_url, info.runtime_url)]
 
 

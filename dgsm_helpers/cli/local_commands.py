@@ -11,7 +11,7 @@ import click
 from dgsm_helpers import local as process
 from dgsm_helpers.cli.options import NO, YES, json_option, say
 from dgsm_helpers.errors import DgsmError, LocalNotRunning
-from dgsm_helpers.local import ServerInfo
+from dgsm_helpers.places.server_info import ServerInfo
 
 
 @click.group()
@@ -71,8 +71,8 @@ def env() -> int:
     if (info := _find()) is None:
         say("dgsm: the embedded AWS is not running; start it: dgsm local up")
         return NO
-    # Left from a real account, they would be sent with the local key pair, or ask for a profile's own settings.
-    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE")
+    # Left from a real account, they would lead elsewhere, or be sent with the local key pair.
+    click.echo(f"unset {' '.join(info.left_over())}")
     for name, value in info.env().items():
         click.echo(f"export {name}={shlex.quote(value)}")
     return YES

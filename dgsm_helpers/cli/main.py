@@ -4,9 +4,11 @@ Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothin
 confirmation. A verb returns its own, and imports what it needs when it runs, so that help comes at once.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -69,6 +71,15 @@ def run(
     return YES if run_notebooks(notebooks, parameters, out, timeout) else NO
 
 
+UNFORESEEN = "unforeseen"
+"""What an error is called that nothing of ours raised on purpose."""
+
+
+def _print_nothing_more() -> None:
+    """Python flushes once more at exit: into nothing, then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Verbs(click.Group):
     """All verbs, in the order of the work. What a verb raises becomes a line and an exit code."""
 
@@ -78,15 +89,28 @@ class Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> None:
         try:
             code = super().invoke(ctx) or YES
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:
-            # The reader has seen enough (`dgsm plan … | head`). Python flushes once more at exit: into nothing, then.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader has seen enough (`dgsm plan … | head`).
+            _print_nothing_more()
             code = YES
         except (DgsmError, OSError, KeyboardInterrupt) as error:
             text = "interrupted" if isinstance(error, KeyboardInterrupt) else error
             say("\n".join([f"dgsm: {text}", *getattr(error, "__notes__", ())]))
             code = NEEDS_CONFIRMATION if isinstance(error, NotConfirmed) else FAILED
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                _print_nothing_more()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("DGSM_TRACEBACK"):
+                raise
+            say(
+                f"dgsm: {UNFORESEEN} {type(error).__name__}: {error}. This is a fault of dgsm's: please report it, "
+                "with what DGSM_TRACEBACK=1 shows."
+            )
+            code = FAILED
         ctx.exit(code)
 
 
@@ -106,6 +130,10 @@ def dgsm() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # In an old locale a character that cannot be shown must not end the command.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         dgsm.main(argv, prog_name="dgsm")
     except SystemExit as end:

@@ -15,8 +15,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-import botocore.session
 from botocore.exceptions import UnknownServiceError
+from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 from dgsm_helpers.errors import InvalidInput, InvalidRequest
@@ -74,7 +74,7 @@ def service_model(service: str) -> ServiceModel:
         InvalidInput: botocore knows no such service.
     """
     try:
-        return _botocore_session().get_service_model(service)
+        return ServiceModel(_shared_loader().load_service_model(service, "service-2"), service_name=service)
     except UnknownServiceError as error:
         raise InvalidInput(
             f"botocore knows no service {service!r}.", hint="Use boto3's name, such as sagemaker."
@@ -86,9 +86,14 @@ def enum_values(service: str, shape_name: str) -> tuple[str, ...]:
     return tuple(service_model(service).shape_for(shape_name).enum)
 
 
+def model_loader() -> Loader:
+    """Finds the service models that came with botocore; no configuration, variable or folder of the user's is asked."""
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+
+
 @lru_cache(maxsize=1)
-def _botocore_session() -> botocore.session.Session:
-    return botocore.session.Session()
+def _shared_loader() -> Loader:
+    return model_loader()
 
 
 def _check(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:

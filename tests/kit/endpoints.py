@@ -16,6 +16,7 @@ from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
 from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
 from kit.waiting import AT_MOST_S, until
 
@@ -126,7 +127,7 @@ def schedule_soon(wb: Workbook, name: str, *, in_s: float = 120.0, **bounds: int
 class Operator:
     """What an operator may do to the embedded AWS; undone after the test."""
 
-    def __init__(self, info: local.ServerInfo) -> None:
+    def __init__(self, info: ServerInfo) -> None:
         self._info = info
         self._quotas: list[dict[str, Any]] = []
 

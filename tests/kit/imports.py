@@ -12,7 +12,7 @@ MODULES = sorted(path for package in PACKAGES for path in ROOT.glob(f"{package}/
 STEPS = frozenset({"start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup"})
 
 GROUND = frozenset({"errors", "wire", "rules"})
-BASE = GROUND | {"families", "prices", "state", "kernel", "local", "clients", "session", "settings"}
+BASE = GROUND | {"families", "prices", "state", "kernel", "places", "local", "clients", "session", "settings"}
 ROOMS = frozenset({"simulate", "aws", "load", "planning", "views", "workbook"})
 
 ALLOWED: dict[str, frozenset[str]] = {
@@ -24,8 +24,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "state": GROUND | {"session"},
     "kernel": GROUND,
     "settings": GROUND,
-    "local": GROUND,
-    "clients": GROUND | {"local"},
+    "places": GROUND,
+    "local": GROUND | {"places"},
+    "clients": GROUND | {"places"},
     "session": BASE - {"state"},
     "simulate": GROUND,
     "aws": BASE,

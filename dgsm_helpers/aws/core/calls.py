@@ -6,13 +6,14 @@ get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operatio
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
 import botocore.exceptions as boto
 from botocore import xform_name
+from botocore.parsers import ResponseParserError
 
 from dgsm_helpers.aws.core import denials
 from dgsm_helpers.errors import (
@@ -20,13 +21,13 @@ from dgsm_helpers.errors import (
     AwsCallFailed,
     CredentialsProblem,
     DgsmError,
-    InvalidInput,
     InvalidRequest,
     NotFound,
     NotReady,
     QuotaExceeded,
     Throttled,
 )
+from dgsm_helpers.places.aws_configuration import NO_ANSWER, no_answer
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.session import Workbook
 
@@ -48,9 +49,10 @@ _NO_CREDENTIALS = (
     boto.CredentialRetrievalError,
     boto.TokenRetrievalError,
     boto.SSOError,
-    boto.ProfileNotFound,
+    boto.LoginError,
     boto.NoAuthTokenError,
 )
+"""What may still go wrong with keys when a call is signed: `Clients.get` has read them a moment before."""
 
 
 def call(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
@@ -67,7 +69,9 @@ def call(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[s
     """
     request_checks.validate(service, operation, params)
     with translated(service, operation):
-        return getattr(wb.client(service), xform_name(operation))(**params)
+        answer = getattr(wb.client(service), xform_name(operation))(**params)
+    _require_aws(answer.get("ResponseMetadata", {}), service, operation)
+    return answer
 
 
 def call_or_none(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any] | None:
@@ -102,6 +106,7 @@ def pages(wb: Workbook, service: str, operation: str, key: str, /, **params: Any
     request_checks.validate(service, operation, params)
     with translated(service, operation):
         for page in wb.client(service).get_paginator(xform_name(operation)).paginate(**params):
+            _require_aws(page.get("ResponseMetadata", {}), service, operation)
             yield from page.get(key, ())
 
 
@@ -110,7 +115,7 @@ def translated(service: str, operation: str) -> Iterator[None]:
     """Within it, botocore's exceptions leave as this package's errors (the original is their ``__cause__``)."""
     try:
         yield
-    except (boto.BotoCoreError, boto.ClientError) as error:
+    except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
         raise translate(error, service=service, operation=operation) from error
 
 
@@ -122,19 +127,42 @@ def translate(error: Exception, *, service: str, operation: str) -> DgsmError:
     about = {"operation": operation, "code": type(error).__name__}
     if isinstance(error, boto.ParamValidationError):
         return InvalidRequest(f"{what} cannot be sent: {error}", hint="Correct the value named; nothing was sent.")
-    if isinstance(error, boto.NoRegionError):
-        return InvalidInput(f"{what} needs a region.", hint="Pass region= to open_workbook() or set AWS_REGION.")
+    if isinstance(error, ResponseParserError):
+        return _no_aws(what, operation)
     if isinstance(error, _NO_CREDENTIALS):
         return CredentialsProblem(
             f"{what} could not be signed: {error}.",
             hint="Sign in (aws sso login, aws configure, or the notebook's execution role) and run the cell again.",
             **about,
         )
+    if isinstance(error, NO_ANSWER):
+        return no_answer(error, what, operation)
     return AwsCallFailed(
-        f"{what} got no answer: {error}",
-        hint="Check the network, the region and any proxy or VPC endpoint, then run the cell again.",
-        **about,
+        f"{what} could not be made: {error}", hint="Check the profile and the AWS_… variables of this shell.", **about
     )
+
+
+def _require_aws(answered: Mapping[str, Any], service: str, operation: str) -> None:
+    """botocore takes a page of text for an empty answer.
+
+    Raises:
+        AwsCallFailed: the answer is such a page, so it is not AWS that answers.
+    """
+    kind = answered.get("HTTPHeaders", {}).get("content-type", "")
+    if kind.startswith("text/") and "xml" not in kind:
+        raise _no_aws(f"{service}:{operation}", operation)
+
+
+def _no_aws(what: str, operation: str) -> AwsCallFailed:
+    return AwsCallFailed(
+        f"{what} was answered with a page of text, so it is not AWS that answers.",
+        hint="Check the endpoint URL (AWS_ENDPOINT_URL…, the profile's `services`), the proxy, the network's sign-in.",
+        operation=operation,
+    )
+
+
+_AWS_IN_TROUBLE = (500, 502, 503, 504)
+"""With these AWS's own front door may answer with a page."""
 
 
 def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError:
@@ -143,7 +171,10 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
     code, text = str(body.get("Code", "")), str(body.get("Message", "")).strip() or "no message"
     meta = error.response.get("ResponseMetadata", {})
     about = {"code": code, "operation": operation, "request_id": str(meta.get("RequestId", ""))}
-    what = f"{service}:{operation} was refused ({code}): {text}"
+    if meta.get("HTTPStatusCode", 0) not in _AWS_IN_TROUBLE:
+        _require_aws(meta, service, operation)
+    # Keys may be given out by a call of botocore's own.
+    what = f"{'sts' if operation.startswith('AssumeRole') else service}:{operation} was refused ({code}): {text}"
     kind = _KIND_BY_CODE.get(code)
     if kind == "expired":
         return CredentialsProblem(what, hint="The credentials expired: sign in again and rerun the cell.", **about)

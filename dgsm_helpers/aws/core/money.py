@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from dgsm_helpers.aws.core.calls import translated
+from dgsm_helpers.aws.core.calls import pages
+from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.prices import SOURCE, Price, price_of, price_request, unknown_price
 from dgsm_helpers.session import Workbook
 
@@ -29,13 +28,12 @@ def price_per_hour(wb: Workbook, instance_type: str) -> Price:
     Raises:
         CredentialsProblem, AwsCallFailed: no request can be made at all.
     """
-    with translated("pricing", "GetProducts"):
-        client = wb.client("pricing")
+    wb.client("pricing")
     try:
-        pages = client.get_paginator("get_products").paginate(**price_request(wb.region, instance_type))
-        offers = [json.loads(text) for page in pages for text in page["PriceList"]]
-    except (ClientError, BotoCoreError) as error:
-        return unknown_price(f"{SOURCE} could not be read: {error}")
+        products = pages(wb, "pricing", "GetProducts", "PriceList", **price_request(wb.region, instance_type))
+        offers = [json.loads(text) for text in products]
+    except DgsmError as error:
+        return unknown_price(f"{SOURCE} could not be read: {error.message}")
     return price_of(offers, wb.region, instance_type)
 
 

@@ -73,7 +73,7 @@ def file_sender(wb: Workbook, audio: bytes, *, path: str = "v1/listen", **query:
     """
     request = {**_request(wb, audio, path, "audio/wav", query), "TargetVariant": wb.variant_name}
     once = Config(read_timeout=90, connect_timeout=10, retries={"total_max_attempts": 1}, max_pool_connections=200)
-    client = wb.session.client("sagemaker-runtime", region_name=wb.region, config=once)
+    client = wb.clients.make("sagemaker-runtime", once)
 
     def send() -> None:
         with translated("sagemaker-runtime", "InvokeEndpoint"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.load.transport.http2_sdk import target_settings, trusting_transport
+from dgsm_helpers.load.transport.http2_sdk import target_settings, target_transport
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def redirect_deepgram_sagemaker(wb: Workbook) -> None:
 
     async def resolve(**settings: Any) -> Any:
         target = StreamTarget.of(wb)
-        return await original.resolve(**{**settings, **target_settings(target, trusting_transport(target.ca_bundle))})
+        transport = target_transport(target.ca_bundle, target.proxy)
+        return await original.resolve(**{**settings, **target_settings(target, transport)})
 
     setattr(transport, REBOUND_CLASS, SimpleNamespace(resolve=resolve, original=original))

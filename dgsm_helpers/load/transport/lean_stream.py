@@ -50,7 +50,7 @@ class LeanStream:
 
     def open(self, connection: Http2Client, target: StreamTarget, options: ListenOptions) -> None:
         """Send the signed request."""
-        path = f"/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
+        path = f"{target.path}/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
         headers = {
             "host": f"{target.host}:{target.port}",
             "content-type": eventstream.CONTENT_TYPE,

@@ -86,8 +86,11 @@ class LeanTransport:
             for connection in self._connections:
                 if connection.usable and connection.open_streams < STREAMS_PER_CONNECTION:
                     return connection
+            # In a thread: the look-up of the name and the proxy's answer are waited for.
+            connected = await asyncio.to_thread(self._target.connect, self._patience.open_s)
+            connected.setblocking(False)
             _, connection = await asyncio.get_running_loop().create_connection(
-                Http2Client, self._target.host, self._target.port, ssl=self._tls, server_hostname=self._target.host
+                Http2Client, sock=connected, ssl=self._tls, server_hostname=self._target.host
             )
             await connection.ready()
             self._connections.append(connection)

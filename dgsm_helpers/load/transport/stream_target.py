@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
 from dgsm_helpers.wire.sigv4 import Credentials
@@ -76,11 +78,47 @@ class ListenOptions:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels (CONNECT); ``user`` and ``password`` are "" where it asks for none."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> Proxy:
+        """The proxy of an address, which may hold a name and a password.
+
+        Raises:
+            InvalidInput: it is spoken to in another way than HTTP.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "http":
+            raise InvalidInput(
+                f"Streams cannot use the proxy {parts.scheme}://{parts.hostname}, only http:// ones.",
+                hint="Give its http:// address in HTTPS_PROXY, or except the runtime's host in NO_PROXY.",
+            )
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(host=parts.hostname or "", port=parts.port or 80, user=user, password=password)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the request for a tunnel carries."""
+        if not self.user:
+            return {}
+        return {"Proxy-Authorization": f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"}
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
 class StreamTarget:
     """An endpoint's variant with everything a client process needs to open streams on it.
 
     ``url`` is the runtime's base address, port included (AWS streams on 8443: without it a client hangs);
-    ``ca_bundle`` a PEM file to trust instead of the system's roots.
+    ``ca_bundle`` a PEM file to trust instead of the system's roots; ``proxy_url`` an HTTP proxy to ask for a tunnel.
     """
 
     url: str
@@ -88,6 +126,7 @@ class StreamTarget:
     endpoint_name: str
     variant_name: str | None = None
     ca_bundle: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
     credentials: Credentials = field(default=Credentials("", ""), repr=False)
 
     @classmethod
@@ -103,6 +142,7 @@ class StreamTarget:
             endpoint_name=wb.endpoint_name,
             variant_name=wb.variant_name,
             ca_bundle=wb.ca_bundle,
+            proxy_url=wb.proxy_url,
             credentials=wb.credentials(),
         )
 
@@ -115,6 +155,32 @@ class StreamTarget:
     def port(self) -> int:
         """The runtime's port."""
         return urlsplit(self.url).port or 443
+
+    @property
+    def path(self) -> str:
+        """What stands before an operation's own path, "" as a rule."""
+        return urlsplit(self.url).path.rstrip("/")
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy, taken apart."""
+        return Proxy.of(self.proxy_url) if self.proxy_url else None
+
+    def connect(self, timeout_s: float) -> socket.socket:
+        """A TCP connection to the host, through the proxy where there is one.
+
+        Raises:
+            OSError: it did not come about; the proxy's refusal is one too.
+        """
+        if (proxy := self.proxy) is None:
+            return socket.create_connection((self.host, self.port), timeout=timeout_s)
+        connection = HTTPConnection(proxy.host, proxy.port, timeout=timeout_s)
+        connection.set_tunnel(self.host, self.port, headers=proxy.headers)
+        try:
+            connection.connect()
+        except HTTPException as error:
+            raise OSError(f"{proxy} does not answer as a proxy: {error}") from error
+        return connection.sock
 
     def tls_context(self) -> ssl.SSLContext:
         """A client context that trusts ``ca_bundle`` (or the system) and offers HTTP/2."""
@@ -138,27 +204,37 @@ def check_reachable(target: StreamTarget, *, timeout_s: float = 5.0) -> None:
         raise InvalidInput(f"The stream address {target.url!r} is not https.", hint="Streams need HTTP/2 over TLS.")
     if not target.credentials:
         raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
-    address = f"{target.host}:{target.port}"
+    address, proxy = f"{target.host}:{target.port}", target.proxy
+    through = f" through the proxy {proxy}" if proxy else ""
+    try:
+        context = target.tls_context()
+    except OSError as error:
+        raise StreamFailed(
+            f"The certificate authorities {target.ca_bundle!r} cannot be read: {error}.",
+            hint="Correct AWS_CA_BUNDLE, or the profile's ca_bundle: a PEM file, by its full path.",
+        ) from error
     try:
         with (
-            socket.create_connection((target.host, target.port), timeout=timeout_s) as connection,
-            target.tls_context().wrap_socket(connection, server_hostname=target.host) as secured,
+            target.connect(timeout_s) as connection,
+            context.wrap_socket(connection, server_hostname=target.host) as secured,
         ):
             protocol = secured.selected_alpn_protocol()
     except ssl.SSLCertVerificationError as error:
         raise StreamFailed(
             f"The certificate of {address} is not trusted: {error.verify_message}.",
-            hint="Point SSL_CERT_FILE (or the workbook's ca_bundle) at its authority; behind a proxy, the proxy's.",
+            hint="Point AWS_CA_BUNDLE (or the profile's ca_bundle) at its authority; behind a proxy, the proxy's.",
         ) from error
-    except FileNotFoundError as error:
-        raise StreamFailed(f"The CA bundle {target.ca_bundle} does not exist.", hint="Check AWS_CA_BUNDLE.") from error
     except (OSError, ssl.SSLError) as error:
         raise StreamFailed(
-            f"No TLS connection to {address} within {timeout_s:g} s: {error}.",
-            hint="Check network, VPC endpoint and port 8443; on the embedded AWS, `dgsm local up`.",
+            f"No TLS connection to {address}{through} within {timeout_s:g} s: {error}.",
+            hint=f"Let the proxy open tunnels (CONNECT) to port {target.port}, or except the host in NO_PROXY."
+            if proxy
+            else f"Check network, VPC endpoint and port {target.port}; on the embedded AWS, `dgsm local up`.",
         ) from error
     if protocol != "h2":
         raise StreamFailed(
-            f"{address} does not speak HTTP/2 (ALPN chose {protocol!r}).",
-            hint="Streaming needs the runtime's port 8443.",
+            f"{address} does not speak HTTP/2{through} (ALPN chose {protocol!r}).",
+            hint="A proxy that looks into TLS has to pass HTTP/2 on, or except the host in NO_PROXY."
+            if proxy
+            else "Streaming needs the runtime's port 8443.",
         )

@@ -76,18 +76,18 @@ def test_a_request_outside_the_model_is_not_sent(scripted):
 def test_missing_credentials_are_a_credentials_problem(scripted, monkeypatch):
     session = boto3.Session(region_name="us-east-1")
     s = scripted(session=session)
-    with pytest.raises(errors.CredentialsProblem, match="could not be signed"):
+    with pytest.raises(errors.CredentialsProblem, match="No AWS credentials were found for profile 'default'"):
         call(s.wb, "sts", "GetCallerIdentity")
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (boto.NoRegionError(), errors.InvalidInput),
         (boto.ParamValidationError(report="Unknown parameter"), errors.InvalidRequest),
         (boto.EndpointConnectionError(endpoint_url="https://x"), errors.AwsCallFailed),
         (boto.ReadTimeoutError(endpoint_url="https://x"), errors.AwsCallFailed),
-        (boto.ProfileNotFound(profile="p"), errors.CredentialsProblem),
+        (boto.CredentialRetrievalError(provider="p", error_msg="e"), errors.CredentialsProblem),
+        (boto.InvalidRetryModeError(provided_retry_mode="x", valid_modes="y"), errors.AwsCallFailed),
     ],
 )
 def test_problems_before_an_answer_are_translated_too(error, kind):

@@ -23,6 +23,7 @@ def workbook(peer, endpoint_name="good"):
         endpoint_name=endpoint_name,
         variant_name="AllTraffic",
         ca_bundle=target.ca_bundle,
+        proxy_url=None,
         credentials=lambda: target.credentials,
     )
 

@@ -12,15 +12,15 @@ from dgsm_helpers.load.transport import deepgram_sdk, http2_sdk
 
 @pytest.mark.parametrize("name", http2_sdk.PRIVATE_ATTRIBUTES)
 def test_the_http2_sdks_transport_still_has_the_attributes_that_are_set_on_it(name):
-    transport = http2_sdk.trusting_transport(None)
+    transport = http2_sdk.target_transport(None)
     assert hasattr(transport, name), (
         f"smithy-http {version('smithy-http')} has no {name}: see load/transport/http2_sdk.py"
     )
 
 
 def test_a_copied_transport_still_trusts_the_bundle(peer):
-    transport = deepcopy(http2_sdk.trusting_transport(peer.ca_bundle))
-    assert type(transport).__name__ == "TrustingTransport"
+    transport = deepcopy(http2_sdk.target_transport(peer.ca_bundle))
+    assert type(transport).__name__ == "TargetTransport"
 
 
 def test_deepgrams_package_still_builds_its_configuration_from_the_class_that_is_replaced():
