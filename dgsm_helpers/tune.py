@@ -24,7 +24,7 @@ from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.target_value import derive_target
-from dgsm_helpers.load.transport.recordings import read_wavs
+from dgsm_helpers.load.transport.recordings import read_recordings
 from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.planning.tuning import Tuning, default_effort
 from dgsm_helpers.planning.tuning import plan_tuning as plan
@@ -79,7 +79,7 @@ def tune(
         max_streams: never hold more.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
         instances, growth_per_min: for the time-based rule: how many run when growth sets in, and new streams a minute.
-        audio: your own recordings: a WAV file, a folder of them or a pattern, streamed in turn; empty: the bundled one.
+        audio: your own recordings: a file, a folder of them or a pattern, streamed in turn; empty: the bundled one.
             Capacity depends on what is said and how, so an endpoint for real callers wants their kind of audio.
         query: features beyond the defaults, as a query string of Deepgram's ``/v1/listen``; they cost capacity.
         crew: client processes elsewhere; this machine's by default.
@@ -94,7 +94,7 @@ def tune(
     search_effort = known_choice("effort", effort or default_effort(wb), EFFORTS)
     derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
     derive(1)  # refuses bad values now
-    spec = LoadSpec(recordings=read_wavs(audio) if audio else (), options=ListenOptions.parse(query))
+    spec = LoadSpec(recordings=read_recordings(audio) if audio else (), options=ListenOptions.parse(query))
     with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:
 
         def measured(rung: Rung) -> None:

@@ -49,8 +49,8 @@ _TOLERATED_SHARE = 0.001
 @click.option("--instances", default=1, help="instances when the growth sets in")
 @click.option(
     "--audio",
-    metavar="WAV",
-    help="stream these instead of the bundled sample: a mono 16-bit WAV file, a folder of them, or 'calls/*.wav'",
+    metavar="FILES",
+    help="stream these instead of the bundled sample: an audio file, a folder of them, or 'calls/*.wav'",
 )
 @click.option("--query", default="", help="what the model is asked for, as in 'model=nova-3&diarize=true'")
 @click.option("--cluster", metavar="ADDRESS", help="hold the streams from a Dask cluster (extra `cluster`)")
@@ -68,11 +68,11 @@ def tune(
     from dgsm_helpers import tune as step
     from dgsm_helpers.aws.endpoint.endpoint_state import on_change
     from dgsm_helpers.load.ladder.crew import cluster_crew
-    from dgsm_helpers.load.transport.recordings import read_wavs
+    from dgsm_helpers.load.transport.recordings import read_recordings
     from dgsm_helpers.load.transport.stream_target import ListenOptions
 
     if audio:
-        read_wavs(audio)  # refused before an endpoint is deployed for it
+        read_recordings(audio)  # refused before an endpoint is deployed for it
     ListenOptions.parse(query)
     wb = _with_endpoint(open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend))
     say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"]))
@@ -138,8 +138,16 @@ def _rung_printer() -> Callable[[Rung], None]:
     "--traffic",
     required=True,
     metavar="FILE|PRESET",
-    help="constant, step, ramp, diurnal or bursty; `recorded`: the endpoint's own last hours; a CSV of calls "
-    "(start,duration_s) or of concurrency (time,streams); the JSON of aws cloudwatch get-metric-data",
+    help="constant, step, ramp, diurnal or bursty; `recorded`: the endpoint's own last hours; calls as Asterisk, "
+    "Amazon Connect, Genesys Cloud or Twilio export them, or any CSV (start,duration_s); concurrency as CloudWatch's "
+    "console or aws cloudwatch get-metric-data give it, or any CSV (time,streams)",
+)
+@click.option(
+    "--columns",
+    default="",
+    metavar="LIST",
+    help="what a CSV's columns are called, and how its times are meant: "
+    "'start=Begin,duration_s=Talk,zone=Europe/Berlin,dates=day-first'",
 )
 @click.option("--peak", type=float, help=f"streams at a preset's height (default: {_PEAK_IN_KNEES} x the knee)")
 @click.option("--hours", type=float, help="length of a preset (default: 24)")
@@ -187,7 +195,9 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
     return YES if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else NO
 
 
-def _read_traffic(wb: Workbook, *, traffic, knee, peak, hours, stream_seconds, seed) -> tuple[Traffic, list[str]]:
+def _read_traffic(
+    wb: Workbook, *, traffic, columns, knee, peak, hours, stream_seconds, seed
+) -> tuple[Traffic, list[str]]:
     """The traffic, and what of it had to be assumed."""
     from dgsm_helpers.planning.back_testing import back_test, recorded_traffic
     from dgsm_helpers.planning.sources import STREAM_S, load_traffic
@@ -209,7 +219,8 @@ def _read_traffic(wb: Workbook, *, traffic, knee, peak, hours, stream_seconds, s
         peak = float(_PEAK_IN_KNEES * knee)
         notes.append(f"No --peak was given: {peak:g} streams, {_PEAK_IN_KNEES} x the knee.")
     horizon_s = None if hours is None else hours * 3600
-    return load_traffic(traffic, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed), notes
+    read = load_traffic(traffic, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed, columns=columns)
+    return read, [*notes, *read.notes]
 
 
 def _print_progress(done: int, total: int) -> None:

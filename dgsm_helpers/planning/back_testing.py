@@ -13,7 +13,8 @@ from dgsm_helpers.aws.watch.metrics import finest_period_s, read_metrics
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, Calibration, read_model
-from dgsm_helpers.planning.sources import METRIC_EVERY_S, STREAM_S
+from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
+from dgsm_helpers.planning.sources import STREAM_S
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import Run, simulate

@@ -20,7 +20,7 @@ from dgsm_helpers.aws.scaling.scaling_state import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity
-from dgsm_helpers.planning.sources import METRIC_EVERY_S
+from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
 from dgsm_helpers.rules.alarms import AlarmSpec, Comparison, TreatMissing
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
 from dgsm_helpers.rules.model import GRADES, Assumption, ScalingModel

@@ -1,19 +1,36 @@
-"""Traffic by name or from a file: a shape, a CSV of calls, or concurrency as CSV or as the AWS CLI prints it."""
+"""Traffic by name or from a file: a shape, call records, or concurrency as a CSV or as CloudWatch hands it out."""
 
-import codecs
-import dataclasses
-import json
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import yaml
 
 from dgsm_helpers.errors import InvalidInput, NotFound
-from dgsm_helpers.simulate.replay import Series, columns_of, moment_of, read_calls, read_series, replay, series_of
+from dgsm_helpers.planning.call_records import ASTERISK_COLUMNS, Columns, is_asterisk_row, traffic_of_calls
+from dgsm_helpers.planning.cells import moments, number
+from dgsm_helpers.planning.cloudwatch_exports import console_series, is_cloudwatch, series_of_answers
+from dgsm_helpers.planning.spreadsheets import (
+    RecordTable,
+    csv_rows,
+    decoded,
+    documents_of,
+    table_of,
+    table_of_records,
+)
+from dgsm_helpers.simulate.replay import Series, replay, series_of
 from dgsm_helpers.simulate.traffic import DAY_S, PRESETS, Traffic, preset
 
 STREAM_S = 300.0
 """Mean length of a stream where the traffic does not tell: five minutes, a call (assumption)."""
-METRIC_EVERY_S = 10
-"""Each instance publishes its concurrency so often (AWS: high-resolution metric)."""
+
+_YAML = re.compile(r"(---\s+)?(- )?(MetricDataResults|Messages|Datapoints|Label|NextToken):", re.ASCII)
+_CLI_TEXT = re.compile(r"METRICDATARESULTS|DATAPOINTS|-{20}", re.ASCII)
+_RECORDS = {"Contacts": "NextToken", "calls": "next_page_uri", "conversations": ""}
+"""Under which key an answer holds its records, and under which the address of the next page."""
 
 
 def load_traffic(
@@ -23,79 +40,123 @@ def load_traffic(
     horizon_s: float | None = None,
     mean_s: float = STREAM_S,
     seed: int = 0,
+    columns: str = "",
 ) -> Traffic:
     """Traffic to plan for.
 
     Args:
-        source: a shape (constant, step, ramp, diurnal, bursty) or a file. A CSV with the columns ``start`` and
-            ``duration_s`` (or ``end``) is calls; one with ``time`` and ``streams`` is the variant's concurrency; a JSON
-            file is what ``aws cloudwatch get-metric-data`` prints for the Sum of ConcurrentRequestsPerModel, in
-            whatever period.
+        source: a shape (constant, step, ramp, diurnal, bursty) or a file. Calls are read from the exports of Asterisk,
+            Amazon Connect, Genesys Cloud and Twilio, and from any CSV with the columns ``start`` and ``duration_s`` (or
+            ``end``). A CSV with ``time`` and ``streams`` is the variant's concurrency, as is what CloudWatch's console
+            downloads or ``aws cloudwatch get-metric-data`` prints for the Sum of ConcurrentRequestsPerModel, in
+            whatever period. Rows may be in any order.
         peak: streams at the height of a shape; needed for one.
         horizon_s: length of a shape, a day by default.
         mean_s: mean length of a stream, for shapes and series.
         seed: of what is random.
+        columns: what the columns of a CSV are called, and how its times are meant (`call_records.Columns`):
+            ``start=Begin,duration_s=Talk,zone=Europe/Berlin,dates=day-first``.
 
     Raises:
         NotFound: neither a shape nor a file.
-        InvalidInput: a shape without a peak, a peak or length for a file, or a file that is wrong; the line is named.
+        InvalidInput: a shape without a peak, a peak or length for a file, or a file that is wrong or not complete;
+            file, line, column and value are named.
     """
     if source in PRESETS:
         if peak is None or not peak > 0:
             raise InvalidInput(f"The shape {source!r} needs a peak above zero, not {peak}.", hint="Give peak (--peak).")
+        if columns:
+            raise InvalidInput(f"The shape {source!r} has no columns.", hint="Leave columns out, or give a file.")
         return preset(source, peak=peak, horizon_s=DAY_S if horizon_s is None else horizon_s, mean_s=mean_s, seed=seed)
-    path = Path(source)
-    if not path.is_file():
+    path = source if os.path.exists(source) else os.path.expanduser(source)
+    if not os.path.isfile(path):
         raise NotFound(f"There is no traffic {source!r}.", hint=f"Give one of {', '.join(PRESETS)}, or a file.")
+    name = os.path.basename(path)
     if peak is not None or horizon_s is not None:
-        raise InvalidInput(f"{path.name} has its own height and length.", hint="Leave out peak and length for a file.")
+        raise InvalidInput(f"{name} has its own height and length.", hint="Leave out peak and length for a file.")
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
     except OSError as error:
-        raise InvalidInput(f"{path.name} cannot be read: {error}.") from error
-    return traffic_from(content, name=path.name, mean_s=mean_s, seed=seed)
+        raise InvalidInput(f"{name} cannot be read: {error.strerror or error}.") from error
+    return traffic_from(content, name=name, mean_s=mean_s, seed=seed, columns=columns)
 
 
-def traffic_from(content: bytes, *, name: str, mean_s: float = STREAM_S, seed: int = 0) -> Traffic:
+def traffic_from(content: bytes, *, name: str, mean_s: float = STREAM_S, seed: int = 0, columns: str = "") -> Traffic:
     """Traffic from a file's content, as `load_traffic` reads it: for uploads.
 
     Raises:
-        InvalidInput: it is wrong; the line is named.
+        InvalidInput: it is wrong; file, line, column and value are named.
     """
-    text = _decoded(content, name)
-    if text.lstrip().startswith("{"):
-        return replay(_cloudwatch_series(text, name), mean_s=mean_s, seed=seed)
-    if "streams" in columns_of(text, name=name):
-        return replay(read_series(text, name=name), mean_s=mean_s, seed=seed)
-    return read_calls(text, name=name)
+    described = Columns.parse(columns)
+    text, notes = decoded(content, name)
+    found = _from_documents(text, name, described) or _from_rows(text, name, described, notes)
+    if isinstance(found, Traffic):
+        return found
+    series, assumed = found
+    return replace(replay(series, mean_s=mean_s, seed=seed), notes=(*notes, *assumed))
 
 
-def _decoded(content: bytes, name: str) -> str:
-    """UTF-8, or the UTF-16 into which PowerShell redirects what a command prints; without a byte-order mark."""
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{name} cannot be read as text: {error}.", hint="Give a CSV or JSON file.") from error
+def _from_documents(text: str, name: str, described: Columns) -> Traffic | tuple[Series, list[str]] | None:
+    """What JSON or YAML holds; None when the text is neither."""
+    begin = text.lstrip()
+    if _CLI_TEXT.match(begin):
+        raise InvalidInput(f"{name} is a table for people to read.", hint="Ask the AWS CLI for --output json.")
+    if _YAML.match(begin):
+        try:
+            loaded = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise InvalidInput(f"{name} is no YAML: {error}.", hint="Ask the AWS CLI for --output json.") from error
+        documents = loaded if isinstance(loaded, list) else [loaded]
+    elif begin.startswith(("{", "[")):
+        documents = documents_of(text.strip(), name)
+    else:
+        return None
+    if documents and all(is_cloudwatch(document) for document in documents):
+        if described.named:
+            raise InvalidInput(f"{name} comes from CloudWatch and has no columns.", hint="Leave columns out.")
+        return series_of_answers(documents, name=name), []
+    return traffic_of_calls(_records(documents, name), columns=described)
 
 
-def _cloudwatch_series(text: str, name: str) -> Series:
-    try:
-        results = json.loads(text)["MetricDataResults"]
-        pairs = zip(results[0]["Timestamps"], results[0]["Values"], strict=True)
-        points = sorted((_moment(t), float(v)) for t, v in pairs)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+def _records(documents: list[object], name: str) -> RecordTable:
+    """The call records of an answer's pages, or of one document for each call."""
+    records: list[dict[str, object]] = []
+    for number_, document in enumerate(documents, start=1):
+        if not isinstance(document, Mapping):
+            raise InvalidInput(
+                f"{name} is not what `aws cloudwatch get-metric-data` or a telephone system prints: {document!r}.",
+                hint="Give one object for each call, or a CSV.",
+            )
+        key = next((key for key in _RECORDS if isinstance(document.get(key), list)), None)
+        if key is None:
+            records.append(dict(document))
+            continue
+        records += [dict(record) for record in document[key]]
+        if number_ == len(documents) and (document.get(_RECORDS[key]) or document.get("totalHits", 0) > len(records)):
+            raise InvalidInput(
+                f"{name} is not complete: after {len(records)} records it says that there are more.",
+                hint="Fetch the other pages too and append them to this file.",
+            )
+    if not any(records):
         raise InvalidInput(
-            f"{name} is not what `aws cloudwatch get-metric-data` prints: {type(error).__name__} {error}.",
-            hint="Give its JSON with one result, or a CSV.",
-        ) from error
-    if len(results) > 1:
-        raise InvalidInput(f"{name} has {len(results)} results, not one.", hint="Ask for one metric.")
-    series = series_of([t for t, _ in points], [v for _, v in points], name=name)
-    # The sum of a minute counts every stream six times, once for each time that its instance published.
-    samples = max(1.0, series.period_s / METRIC_EVERY_S)
-    return dataclasses.replace(series, values=tuple(value / samples for value in series.values))
+            f"{name} is not what `aws cloudwatch get-metric-data` prints, and holds no calls.", hint="Give a CSV."
+        )
+    return table_of_records(records, name)
 
 
-def _moment(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else moment_of(value)
+def _from_rows(text: str, name: str, described: Columns, notes: list[str]) -> Traffic | tuple[Series, list[str]]:
+    """What a CSV holds."""
+    rows = csv_rows(text, name)
+    reading = {"zone": described.zone, "order": described.order}
+    if rows and (found := console_series(rows, name=name, **reading)):
+        return found
+    headless = bool(rows) and is_asterisk_row(rows[0][1])
+    table = table_of(rows, name, header=ASTERISK_COLUMNS[: len(rows[0][1])] if headless else None)
+    streams = described.named.get("streams", "streams")
+    if described.system() or not table.find(streams):
+        return traffic_of_calls(table, columns=described, notes=notes)
+    time = described.named.get("time", "time")
+    times, assumed = moments(table.cells(time), **reading)
+    points = sorted(zip(times, map(number, table.cells(streams)), strict=True))
+    return series_of([at for at, _ in points], [value for _, value in points], name=name), assumed

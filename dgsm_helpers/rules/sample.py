@@ -33,14 +33,19 @@ class Word:
 class Recording:
     """A mono 16-bit recording.
 
-    ``pcm`` is raw linear16 without a header, ``sample_rate`` its rate in Hz, ``transcript`` what is said in it (None
-    when unknown: then no word error rate can be given), ``source`` where it comes from.
+    ``pcm`` is raw linear16 without a header (half a sample at its end is left out), ``sample_rate`` its rate in Hz,
+    ``transcript`` what is said in it (None when unknown: then no word error rate can be given), ``source`` where it
+    comes from.
     """
 
     pcm: bytes
     sample_rate: int
     transcript: str | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        # A loop over half a sample would swap the bytes of every second turn.
+        object.__setattr__(self, "pcm", self.pcm[: len(self.pcm) // BYTES_PER_SAMPLE * BYTES_PER_SAMPLE])
 
     @property
     def duration_s(self) -> float:

@@ -23,6 +23,9 @@ LONGEST_S = 92 * DAY_S
 MOST_SESSIONS = 2_000_000
 """More than this would not fit beside itself into the memory of a small notebook instance."""
 
+DATED_FROM_S = 1e9
+"""Seconds from here on (2001) are Unix times; smaller ones count from a begin of their own."""
+
 Level = Callable[[np.ndarray], np.ndarray]
 """Wanted concurrency by time (seconds, array in and out)."""
 
@@ -37,6 +40,7 @@ class Traffic:
         durations_s: length of each, above zero; a session may outlast the horizon.
         horizon_s: length of the period, at most `LONGEST_S`.
         begin_s: Unix time of the begin, None where no date is known (made traffic).
+        notes: what was left out or assumed when it was read, in sentences.
 
     Raises:
         InvalidInput: times negative or not ascending, durations not above zero, lengths that differ; too long, or
@@ -48,6 +52,7 @@ class Traffic:
     durations_s: np.ndarray
     horizon_s: float
     begin_s: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         starts, durations = np.asarray(self.starts_s, float), np.asarray(self.durations_s, float)

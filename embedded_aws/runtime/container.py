@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable
 from hashlib import sha256
 
+from dgsm_helpers.wire.samples import AudioUndecodable
 from embedded_aws.engines.base import EngineInstance, EngineStream, Recognised, StreamOptions
-from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
+from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape, created_now, schema_error
 

@@ -1,14 +1,17 @@
 """One ``InvokeEndpoint``: a whole file in, Deepgram's pre-recorded document out."""
 
 import asyncio
+import io
 import time
 import uuid
 from hashlib import sha256
 from typing import Any
 
 from dgsm_helpers.errors import LocalError
+from dgsm_helpers.wire.audio_files import read_audio
+from dgsm_helpers.wire.samples import AudioUndecodable
 from embedded_aws.engines.base import EngineInstance, Recognised
-from embedded_aws.runtime.audio_input import AudioUndecodable, Splitter
+from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.exchange import Refused, Request, Response, respond
 from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
 from embedded_aws.runtime.listen import ListenQuery, ListenRefused, parse_listen
@@ -42,7 +45,8 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
     path, _, query = request.headers.get("x-amzn-sagemaker-custom-attributes", "").partition("?")
     try:
         options = parse_listen(path, query, "file")
-        rate, channels = _decode(options, body)
+        # In a thread: minutes of compressed audio take a second, in which no stream of the server would be heard.
+        rate, channels = await asyncio.to_thread(_decode, options, body)
     except ListenRefused as refused:
         raise admitted.model_error(refused, request_id, "file") from refused
     engine = admitted.lease.instance.engine
@@ -55,16 +59,17 @@ async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body
 
 def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:
     """Sample rate and linear16 of each channel."""
-    splitter = Splitter(options.raw_format, separate=options.multichannel)
     try:
-        channels = splitter.feed(body)
-        if not channels:
-            raise AudioUndecodable("no audio")
+        if options.raw_format is None:
+            return read_audio(io.BytesIO(body), separate=options.multichannel)
+        splitter = Splitter(options.raw_format, separate=options.multichannel)
+        if channels := splitter.feed(body):
+            return splitter.sample_rate, channels
+        raise AudioUndecodable("no audio")
     except AudioUndecodable as error:
         raise ListenRefused(
             400, "Bad Request", f"Bad Request: failed to process audio: corrupt or unsupported data ({error})"
         ) from error
-    return splitter.sample_rate, channels
 
 
 async def _within(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from embedded_aws.runtime.audio_input import ENCODINGS, Format
+from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, RAW_ENCODINGS, Format
 
 PATH = "v1/listen"
 
@@ -71,7 +71,7 @@ class ListenQuery:
         """How raw samples lie in bytes; None when the audio says it itself."""
         if self.encoding is None or self.sample_rate is None:
             return None
-        return Format(self.sample_rate, self.channels, *ENCODINGS[self.encoding])
+        return Format(self.sample_rate, self.channels, RAW_ENCODINGS[self.encoding])
 
 
 def parse_listen(path: str, query: str, kind: str) -> ListenQuery:
@@ -91,9 +91,9 @@ def parse_listen(path: str, query: str, kind: str) -> ListenQuery:
     parameters = dict(pairs)
     flags = {name: _boolean(name, parameters.get(name, "false")) for name in _BOOLEANS}
     encoding = parameters.get("encoding")
-    if encoding is not None and encoding not in ENCODINGS:
-        raise _bad(f"Unsupported encoding: '{encoding}'. This container decodes {', '.join(ENCODINGS)}.")
-    rate = _whole(parameters, "sample_rate", 8000, 96000)
+    if encoding is not None and encoding not in RAW_ENCODINGS:
+        raise _bad(f"Unsupported encoding: '{encoding}'. This container decodes {', '.join(RAW_ENCODINGS)}.")
+    rate = _whole(parameters, "sample_rate", LOWEST_HZ, HIGHEST_HZ)
     if encoding and rate is None:
         raise _bad("sample_rate is required with encoding.")
     utterance_end_ms = _whole(parameters, "utterance_end_ms", _MIN_UTTERANCE_END_MS, 60_000)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from kit import endpoints
+from kit.audio_formats import LOSSY
 from kit.machine import could_not_measure
 
 from dgsm_helpers.aws.account import deletion
@@ -111,7 +112,7 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
         (("--headroom", "2"), "headroom"),
         (("--max-streams", "0"), "max_streams=0"),
         (("--instances", "0"), "instances=0"),
-        (("--audio", "no-such-folder/*.wav"), "no WAV file"),
+        (("--audio", "no-such-folder/*.wav"), "no audio file"),
         (("--query", "encoding=opus"), "sets encoding"),
         (("--variant", "Other"), "no variant 'Other'"),
     ],
@@ -119,6 +120,53 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
 def test_impossible_values_are_refused_and_leave_scaling_on(run, scaled, words, text):
     answer = run("tune", scaled.endpoint_name, *words)
     assert (answer.exit_code, text in answer.stderr) == (FAILED, True)
+    assert registration.verify(scaled).ok
+
+
+@pytest.fixture
+def telephone(embedded):
+    """An endpoint of its own: what was measured on it is nobody else's evidence."""
+    with endpoints.scaled_endpoint(embedded.home, "cli-tune-telephone") as wb:
+        yield wb
+
+
+@pytest.fixture
+def written(tmp_path, request):
+    """A file of a name and a content."""
+    name, content = request.param
+    (tmp_path / name).write_bytes(content)
+    return tmp_path / name
+
+
+@pytest.mark.timeout(900)
+def test_foreign_recordings_of_a_telephone_system_are_measured_at_their_own_rate(embedded, telephone, tmp_path):
+    for kind in ("mu-law at 8 kHz", "A-law at 8 kHz", "GSM in WAV", "AU of mu-law"):
+        suffix = "au" if "AU" in kind else "wav"
+        (tmp_path / f"call[{kind}].{suffix}").write_bytes(LOSSY[kind]())
+    words = ("tune", telephone.endpoint_name, "--audio", str(tmp_path), "--max-streams", "4", "--json")
+    measured = start(embedded.env, *words)
+    out, err = measured.communicate(timeout=840)
+    measured_or_busy(measured.returncode, err)
+    answer = json.loads(out)
+    assert answer["feasible_max"] == 4
+    fingerprint = json.loads(Path(answer["evidence"]).read_text())["fingerprint"]
+    assert "sample_rate=8000" in fingerprint["query"]
+    assert [heard["duration_s"] for heard in fingerprint["audio"]] == pytest.approx([11.0] * 4, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (("call.m4a", b"\0\0\0\x20ftypM4A "), "an MPEG-4 file (M4A, MP4, 3GP). Convert it: ffmpeg -i "),
+        (("call.ulaw", b"\xff\x7f" * 9000), "say what it holds: ffmpeg -f mulaw -ar 8000"),
+        (("call.wav", b"RIFF"), "ends in its header"),
+    ],
+    indirect=["written"],
+)
+def test_a_foreign_recording_that_cannot_be_streamed_is_refused_in_one_line(run, scaled, written, says):
+    answer = run("tune", scaled.endpoint_name, "--audio", str(written))
+    assert (answer.exit_code, says in answer.stderr) == (FAILED, True)
+    assert len(answer.stderr.strip().splitlines()) == 1
     assert registration.verify(scaled).ok
 
 

@@ -39,9 +39,9 @@ def scaled(wb: Workbook, low: int = 1, high: int = 4, policy: ScalingPolicy | No
 
 
 @contextmanager
-def scaled_endpoint(home: Path, name: str, low: int = 1, high: int = 4) -> Iterator[Workbook]:
+def scaled_endpoint(home: Path, name: str, low: int = 1, high: int = 4, **given: Any) -> Iterator[Workbook]:
     """A deployed endpoint with the guide's policy, for a module or a session; deleted afterwards."""
-    wb = scaled(open_workbook("local", home=home, endpoint_name=name), low, high)
+    wb = scaled(open_workbook("local", home=home, endpoint_name=name, **given), low, high)
     yield wb
     deletion.delete(wb)
 

@@ -11,6 +11,7 @@ import pytest
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.cli.main import main
+from dgsm_helpers.cli.options import FAILED, NO, YES
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.advice import advise
 from dgsm_helpers.planning.applying import apply_settings, settings_for
@@ -32,6 +33,29 @@ def shell(embedded, monkeypatch):
         return main(["plan", *words])
 
     return run
+
+
+def test_a_foreign_export_of_calls_is_planned_and_what_was_left_out_is_noted(shell, tmp_path, capsys):
+    path = tmp_path / "calls [2026].csv"
+    rows = "".join(f"Line {n};24.11.2026 {n // 60:02d}:{n % 60:02d}:00;{60 * (n % 9)}\n" for n in range(240))
+    path.write_bytes(f"Agent Jürgen;Beginn;Gespräch\n{rows}".encode("cp1252"))
+    named = ("--columns", "start=Beginn,duration_s=Gespräch,zone=Europe/Berlin")
+    words = ("nowhere", "--traffic", str(path), "--knee", "4", "--instance-type", "ml.g6.2xlarge")
+    assert shell(*words, *named) in (YES, NO)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "27 of 240 calls lasted no time: nobody answered, so they are left out." in told
+    assert "its letters were read as Windows-1252" in told
+    assert shell(*words) == FAILED
+    assert "has no column start; it has Agent Jürgen, Beginn, Gespräch" in " ".join(capsys.readouterr().err.split())
+
+
+def test_half_a_foreign_export_is_refused_and_says_how_to_get_the_rest(shell, tmp_path, capsys):
+    """Case: what ``--max-datapoints`` and ``--no-paginate`` leave out was planned in silence."""
+    result = {"Id": "m1", "Timestamps": [0, 60], "Values": [30.0, 30.0], "StatusCode": "PartialData"}
+    (tmp_path / "half.json").write_text(json.dumps({"MetricDataResults": [result], "NextToken": "eyJ0IjoxfQ=="}))
+    assert shell("nowhere", "--traffic", str(tmp_path / "half.json"), "--knee", "4") == FAILED
+    told = " ".join(capsys.readouterr().err.split())
+    assert "half.json is not complete" in told and "--no-paginate" in told
 
 
 def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(workbook, day):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
+import yaml
 
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.planning.sources import load_traffic, traffic_from
@@ -74,25 +76,121 @@ def test_the_sum_of_a_longer_period_counts_every_stream_once():
     assert traffic.midnight_utc_s == 36_000
 
 
+@pytest.mark.parametrize("dated", [False, True], ids=["times in quotes", "bare times"])
+def test_a_foreign_answer_as_yaml_is_read_like_json(dated):
+    document = json.loads(cloudwatch(StatusCode="Complete", Label="ConcurrentRequestsPerModel", Messages=[]))
+    if dated:
+        [result] = document["MetricDataResults"]
+        result["Timestamps"] = [datetime.fromisoformat(time) for time in result["Timestamps"]]
+    traffic = traffic_from(yaml.safe_dump(document).encode(), name="recorded", mean_s=3600)
+    assert [int(n) for n in traffic.concurrency(60.0)[:3]] == [2, 5, 3]
+
+
+@pytest.mark.parametrize("pages", ["one answer", "appended", "an array", "backwards"])
+def test_foreign_pages_of_one_metric_are_joined(pages):
+    first = {"Id": "m1", "Timestamps": stamps(0, 60), "Values": [12.0] * 60, "StatusCode": "PartialData"}
+    second = {"Id": "m1", "Timestamps": stamps(60, 120), "Values": [30.0] * 60, "StatusCode": "Complete"}
+    match pages:
+        case "one answer":
+            text = json.dumps({"MetricDataResults": [first, second], "Messages": []})
+        case "backwards":
+            later = [{**second, "StatusCode": "PartialData"}, {**first, "StatusCode": "Complete"}]
+            text = json.dumps({"MetricDataResults": later})
+        case _:
+            both = [{"MetricDataResults": [first], "NextToken": "x"}, {"MetricDataResults": [second]}]
+            text = "\n".join(map(json.dumps, both)) if pages == "appended" else json.dumps(both)
+    traffic = traffic_from(text.encode(), name="two pages", mean_s=1e9)
+    assert traffic.concurrency(60.0).tolist() == [2] * 60 + [5] * 60
+
+
+def stamps(first, after):
+    return [f"2026-11-24T{9 + minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(first, after)]
+
+
+def test_a_foreign_answer_of_get_metric_statistics_is_in_no_order():
+    points = [{"Timestamp": time, "Sum": 6.0 * n, "Unit": "None"} for n, time in enumerate(stamps(0, 5))]
+    content = json.dumps({"Label": "ConcurrentRequestsPerModel", "Datapoints": [*points[3:], *points[:3]]})
+    traffic = traffic_from(content.encode(), name="s", mean_s=3600)
+    assert traffic.concurrency(60.0).tolist() == [0, 1, 2, 3, 4]
+
+
+CONSOLE = """Id,m1
+StatusCode,Complete
+Messages,
+Full label,us-east-1:AWS/SageMaker EndpointName:dg VariantName:AllTraffic ConcurrentRequestsPerModel Sum 60
+Label,ConcurrentRequestsPerModel
+2026/11/24 10:02:00,18
+2026/11/24 10:00:00,12
+2026/11/24 10:01:00,30
+"""
+
+
+def test_a_foreign_download_of_cloudwatchs_console_is_read_and_its_zone_told():
+    traffic = traffic_from(CONSOLE.encode(), name="metrics.csv", mean_s=3600)
+    assert traffic.concurrency(60.0).tolist() == [2, 5, 3]
+    assert any("taken as UTC" in note for note in traffic.notes)
+    there = traffic_from(CONSOLE.encode(), name="metrics.csv", mean_s=3600, columns="zone=Asia/Tokyo")
+    assert (there.midnight_utc_s, there.notes) == (3600, ())
+
+
+def test_concurrency_in_any_order_and_with_names_of_ones_own():
+    rows = b"Zeit;Anrufe\n24.11.2026 10:02;3,0\n24.11.2026 10:00;2,0\n24.11.2026 10:01;5,0\n"
+    traffic = traffic_from(rows, name="s", mean_s=3600, columns="time=Zeit,streams=Anrufe,zone=UTC")
+    assert traffic.concurrency(60.0).tolist() == [2, 5, 3]
+
+
+def answer(**changed):
+    return cloudwatch(**changed).encode()
+
+
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("content", "says"),
     [
-        ("", "no column start"),
-        ("when,what\n1,2\n", "no column start"),
-        ("start,duration_s\n1,-5\n", "Line 2"),
-        ("start,duration_s\n9,5\n3,5\n", "before the line above"),
-        ("time,streams\n0,1\n60,2\n180,3\n", "gap of 120 s"),
-        ("{}", "get-metric-data"),
-        ("{not json", "get-metric-data"),
-        (cloudwatch(Values=[1.0]), "get-metric-data"),
-        (cloudwatch(Timestamps=["soon"] * 3), "get-metric-data"),
-        (json.dumps({"MetricDataResults": [{"Timestamps": [1, 2], "Values": [1, 2]}] * 2}), "2 results"),
-        (cloudwatch(Values=[-1.0, 5.0, 2.0]), "negative"),
+        (b"time,streams\n0,1\n60,2\n180,3\n", "gap of 120 s"),
+        (b"time,streams\n0,1\n0,2\n", "Point 2"),
+        (b"time,streams\n0,1\n", "at least two"),
+        (b"time,streams\n0,1\n60,-2\n", "Line 3 of mine: streams must not be -2"),
+        (b"time,streams\n0,1\n60,\n", "Line 3 of mine has no streams"),
+        (b"streams\n0\n", "no column time"),
+        (b"time,streams,streams\n0,1,1\n", "2 columns 'streams'"),
+        (b"{}", "get-metric-data"),
+        (b"{not json", "get-metric-data"),
+        (b"MetricDataResults:\n- [", "no YAML"),
+        (b"MetricDataResults: 5", "get-metric-data"),
+        (b"METRICDATARESULTS\tm1\tx\tComplete\n", "--output json"),
+        (b"-" * 60 + b"\n| GetMetricData |", "--output json"),
+        (answer(Values=[1.0]), "get-metric-data"),
+        (answer(Timestamps=["soon"] * 3), "Value 1 of mine: timestamp 'soon'"),
+        (answer(Values=[-1.0, 5.0, 2.0]), "negative"),
+        (answer(StatusCode="PartialData"), "not complete: after 3 values it says PartialData.*--max-datapoints"),
+        (answer(StatusCode="Forbidden"), "CloudWatch answered Forbidden"),
+        (json.dumps({**json.loads(cloudwatch()), "NextToken": "x"}).encode(), "a NextToken.*--starting-token"),
+        (json.dumps({"MetricDataResults": []}).encode(), "0 results"),
+        (
+            json.dumps({"MetricDataResults": [{"Id": i, "Timestamps": [], "Values": []} for i in "ab"]}).encode(),
+            "2 results, not one: a, b",
+        ),
+        (
+            json.dumps({"Datapoints": [{"Timestamp": stamps(0, 1)[0], "Average": 1.0}]}).encode(),
+            "Average .* not the Sum",
+        ),
+        (CONSOLE.replace("Sum 60", "Average 60").encode(), "the Average of ConcurrentRequestsPerModel, not the Sum"),
+        (CONSOLE.replace("Complete", "PartialData").encode(), "not complete"),
+        (CONSOLE.replace(",18", ",18,4").encode(), "2 metrics"),
+        (CONSOLE.replace(",18", ",").encode(), "Line 6 of mine has no value"),
     ],
 )
-def test_a_wrong_file_is_refused_with_what_is_wrong(text, says):
-    with pytest.raises(InvalidInput, match=says):
-        traffic_from(text.encode(), name="mine")
+def test_a_wrong_or_foreign_file_is_refused_with_what_is_wrong(content, says):
+    with pytest.raises(InvalidInput, match=f"(?s){says}"):
+        traffic_from(content, name="mine")
+
+
+@pytest.mark.parametrize("columns", ["start=a,duration_s=b", "time=a,streams=b"])
+def test_columns_are_refused_where_there_are_none(columns):
+    with pytest.raises(InvalidInput, match="no columns"):
+        traffic_from(cloudwatch().encode(), name="mine", columns=columns)
+    with pytest.raises(InvalidInput, match="no columns"):
+        load_traffic("diurnal", peak=10, columns=columns)
 
 
 def test_what_is_neither_shape_nor_file_is_not_found():
@@ -105,9 +203,3 @@ def test_a_file_cannot_be_given_a_height_or_a_length(tmp_path):
     for given in ({"peak": 10}, {"horizon_s": 60}):
         with pytest.raises(InvalidInput, match="own height"):
             load_traffic(str(tmp_path / "calls.csv"), **given)
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "calls.csv").write_bytes(b"start,duration_s,g\xe4st\n")
-    with pytest.raises(InvalidInput, match="cannot be read as text"):
-        load_traffic(str(tmp_path / "calls.csv"))

@@ -163,14 +163,14 @@ def find_capacity(
     spec = spec or LoadSpec()
     recordings = tuple(spec.recordings) or (bundled_recording(),)
     rate = common_rate(recordings)
-    spec = replace(spec, recordings=recordings, options=replace(spec.options, sample_rate=rate))
+    spec = replace(spec, recordings=recordings)
     target = StreamTarget.of(wb)
     own_crew = crew or Crew()
     try:
         live = LiveEndpoint(target, own_crew, spec, criteria=criteria, effort=effort, gauge=gauge)
         check_reachable(target)
         search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
-        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec))
+        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec, rate))
     finally:
         if crew is None:
             own_crew.close()
@@ -213,7 +213,7 @@ def _searched(
     return replace(result, evidence=path)
 
 
-def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dict[str, Any]:
+def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec, sample_rate: int) -> dict[str, Any]:
     """What a measurement is true for."""
     return {
         "model_package_arn": wb.model_package_arn,
@@ -221,7 +221,7 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dic
         "variant": wb.variant_name,
         "instance_type": instance_type,
         "region": wb.region,
-        "query": spec.options.query(),
+        "query": spec.options.query(sample_rate),
         "path": spec.options.path,
         "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in spec.recordings],
         "chunk_ms": spec.chunk_ms,

@@ -156,6 +156,7 @@ async def _one(
     phase = (number * GOLDEN % 1) * spec.chunk_ms / 1000
     return await transport.run(
         chunks(recording, chunk_ms=spec.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
+        sample_rate=recording.sample_rate,
         options=spec.options,
         chunk_ms=spec.chunk_ms,
         begin_in_s=OPEN_ALLOWANCE_S + phase,

@@ -86,7 +86,7 @@ class Load:
             )
         target = StreamTarget.of(wb)
         recording = recording or bundled_recording()
-        options = options or ListenOptions(sample_rate=recording.sample_rate)
+        options = options or ListenOptions()
         chunks(recording, chunk_ms=chunk_ms)  # refuses a bad chunk_ms here rather than in the background
         check_reachable(target)
         session = Session(recording=recording, options=options, chunk_ms=chunk_ms, session_s=session_s)

@@ -148,6 +148,7 @@ class HeldStreams:
                     offset_s=self._random.uniform(0, session.recording.duration_s),
                     duration_s=session.session_s,
                 ),
+                sample_rate=session.recording.sample_rate,
                 options=session.options,
                 chunk_ms=session.chunk_ms,
                 begin_in_s=self._random.uniform(0, session.chunk_ms / 1000),

@@ -34,6 +34,7 @@ class LeanStream:
         self._audio: Iterator[bytes] = iter(audio)
         self._next = next(self._audio, None)
         self._recorder, self._stop = recorder, stop or asyncio.Event()
+        self._sample_rate = sample_rate
         self._bytes_per_s = sample_rate * BYTES_PER_SAMPLE
         self._chunk_s = chunk_s
         self._sent_bytes = 0
@@ -55,7 +56,7 @@ class LeanStream:
             "host": f"{target.host}:{target.port}",
             "content-type": eventstream.CONTENT_TYPE,
             "x-amzn-sagemaker-model-invocation-path": options.path,
-            "x-amzn-sagemaker-model-query-string": options.query(),
+            "x-amzn-sagemaker-model-query-string": options.query(self._sample_rate),
         }
         if target.variant_name:
             headers["x-amzn-sagemaker-target-variant"] = target.variant_name

@@ -41,6 +41,7 @@ class LeanTransport:
         self,
         audio: Iterable[bytes],
         *,
+        sample_rate: int,
         options: ListenOptions | None = None,
         chunk_ms: int = 100,
         begin_in_s: float = 0.0,
@@ -51,7 +52,7 @@ class LeanTransport:
         options = options or ListenOptions()
         recorder = recorder or TraceRecorder(label="stream", transport=self.name)
         begin = recorder.now() + begin_in_s
-        stream = LeanStream(audio, recorder, stop, sample_rate=options.sample_rate, chunk_s=chunk_ms / 1000)
+        stream = LeanStream(audio, recorder, stop, sample_rate=sample_rate, chunk_s=chunk_ms / 1000)
         try:
             async with asyncio.timeout(self._patience.open_s):
                 connection = await self._connection()

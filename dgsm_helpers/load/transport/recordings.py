@@ -1,20 +1,49 @@
-"""Audio for load: one recording, cut into the chunks a live microphone would deliver.
+"""Audio for load: recordings, cut into the chunks a live microphone would deliver.
 
-Everything is linear16 (16-bit little-endian PCM, mono), which is what the streams of this package announce.
+Everything is linear16 (16-bit little-endian PCM, mono) at the recording's own rate, which is what the streams of this
+package announce.
 """
 
 import glob
 import io
-import wave
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE, Recording, bundled_sample
+from dgsm_helpers.wire.audio_files import MOST_BYTES, read_audio
+from dgsm_helpers.wire.samples import AudioUndecodable
 
 MIN_CHUNK_MS, MAX_CHUNK_MS = 20, 100
 """Deepgram's advice for chunks of live audio (measuring-streaming-latency)."""
+
+SHORTEST_S = 0.1
+SILENCE = 8
+"""No sample of silence is louder, A-law's (which has no zero) included."""
+
+AUDIO_SUFFIXES = frozenset(
+    """
+    .wav .wave .wav49 .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc
+    .m4a .mp4 .3gp .aac .amr .awb .webm .weba .mka .wma .spx
+    """.split()  # noqa: SIM905
+)
+"""What is taken of a folder. Kinds that are not decoded are among them: they are refused by name, not passed over."""
+
+RAW_SUFFIXES = {
+    **dict.fromkeys((".ulaw", ".ul", ".mulaw", ".pcmu"), "-f mulaw -ar 8000 -ac 1"),
+    **dict.fromkeys((".alaw", ".al", ".pcma"), "-f alaw -ar 8000 -ac 1"),
+    **dict.fromkeys((".raw", ".pcm", ".sln", ".s16"), "-f s16le -ar 8000 -ac 1"),
+    **dict.fromkeys((".sln16",), "-f s16le -ar 16000 -ac 1"),
+    **dict.fromkeys((".gsm",), "-f gsm -ar 8000"),
+    **dict.fromkeys((".g722",), "-f g722"),
+    **dict.fromkeys((".g729",), "-f g729"),
+}
+"""Files without a header, by what they are usually called, and ffmpeg's words for what they hold."""
 
 
 def bundled_recording() -> Recording:
@@ -22,51 +51,82 @@ def bundled_recording() -> Recording:
     return bundled_sample()
 
 
-def read_wav(wav: str | Path | bytes, *, transcript: str | None = None) -> Recording:
-    """A recording of the user's: a path or the bytes of a WAV file.
+def read_recording(source: str | Path | bytes, *, transcript: str | None = None) -> Recording:
+    """A recording of the user's: the path or the bytes of an audio file (`wire.audio_files`), mixed to one channel.
 
     Raises:
-        InvalidInput: not a WAV file, not mono, not 16-bit PCM, a rate outside 8-48 kHz, or shorter than 0.1 s.
+        InvalidInput: it cannot be read or decoded, its rate is outside 8-96 kHz, it is shorter than 0.1 s, too long,
+            or silent throughout; says the line that converts it.
     """
-    name = "WAV bytes" if isinstance(wav, bytes) else str(wav)
+    name = "The audio" if isinstance(source, bytes) else str(source)
     try:
-        with wave.open(io.BytesIO(wav) if isinstance(wav, bytes) else str(wav), "rb") as file:
-            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-            pcm = file.readframes(file.getnframes())
-    except (OSError, wave.Error, EOFError) as error:
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            rate, (pcm,) = read_audio(file)
+    except OSError as error:
+        raise InvalidInput(f"{name} cannot be read: {error.strerror or error}.") from error
+    except AudioUndecodable as error:
+        raise InvalidInput(f"{name} cannot be streamed: {error}.", hint=_conversion(name)) from error
+    recording = Recording(pcm=pcm, sample_rate=rate, transcript=transcript, source=name)
+    if recording.duration_s < SHORTEST_S:
+        raise InvalidInput(f"{name} cannot be streamed: it is shorter than {SHORTEST_S:g} s.", hint="Record more.")
+    if (samples := np.frombuffer(pcm, "<i2")).max() <= SILENCE and samples.min() >= -SILENCE:
         raise InvalidInput(
-            f"{name} could not be read as a WAV file: {error}.", hint="Give an uncompressed WAV."
-        ) from error
-    problems = []
-    if channels != 1:
-        problems.append(f"it has {channels} channels, not 1")
-    if width != BYTES_PER_SAMPLE:
-        problems.append(f"its samples have {width * 8} bits, not 16")
-    if not 8000 <= rate <= 48000:
-        problems.append(f"its rate is {rate} Hz, not within 8000-48000")
-    if len(pcm) < BYTES_PER_SAMPLE * channels * rate // 10:
-        problems.append("it is shorter than 0.1 s")
-    if problems:
-        raise InvalidInput(
-            f"{name} cannot be streamed: {'; '.join(problems)}.",
-            hint="Convert it: ffmpeg -i IN -ac 1 -ar 16000 -sample_fmt s16 OUT.wav",
+            f"{name} is silent throughout: a capacity measured on it would be too high.",
+            hint="Give a recording in which somebody speaks.",
         )
-    return Recording(pcm=pcm, sample_rate=rate, transcript=transcript, source=name)
+    return recording
 
 
-def read_wavs(pattern: str) -> tuple[Recording, ...]:
-    """The user's recordings: a WAV file, a folder of them, or a pattern such as ``calls/*.wav``; in order of names.
+def _conversion(name: str) -> str:
+    """The line that turns a file into one that is streamed, in a sentence."""
+    path = Path(name)
+    source, target = shlex.quote(name), shlex.quote(f"{path.with_suffix('')}-16k.wav")
+    raw = RAW_SUFFIXES.get(path.suffix.lower())
+    if raw:
+        return f"If it has no header, say what it holds: ffmpeg {raw} -i {source} {target}"
+    return f"Convert it: ffmpeg -i {source} -ac 1 -ar 16000 -c:a pcm_s16le {target}"
+
+
+def read_recordings(pattern: str) -> tuple[Recording, ...]:
+    """The user's recordings: an audio file, a folder of them, or a pattern such as ``calls/**/*.wav``, by name.
+
+    What exists is taken as it is called, whatever its name holds; ``~`` is the home folder. Of a folder, the audio
+    files that lie in it are taken, not those of folders within; in a pattern ``**`` stands for folders at any depth.
 
     Raises:
-        InvalidInput: nothing is there, one cannot be streamed (`read_wav`), or their rates differ.
+        InvalidInput: nothing is there, one cannot be streamed (`read_recording`), their rates differ, or they are too
+            much for the memory of a client process.
     """
-    folder = Path(pattern).is_dir()
-    paths = sorted(glob.glob(f"{glob.escape(pattern)}/*.[wW][aA][vV]" if folder else pattern))
+    given = pattern if os.path.exists(pattern) else os.path.expanduser(pattern)
+    try:
+        if os.path.isfile(given):
+            paths = [given]
+        elif os.path.isdir(given):
+            paths = [os.path.join(given, name) for name in os.listdir(given) if _is_audio(name)]
+        else:
+            paths = glob.glob(given, recursive=True)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{pattern!r} cannot be read: {error}.") from error
+    paths = [path for path in paths if os.path.isfile(path)]
     if not paths:
-        raise InvalidInput(f"There is no WAV file at {pattern!r}.", hint="Give a file, a folder, or calls/*.wav.")
-    recordings = tuple(read_wav(path) for path in paths)
+        raise InvalidInput(
+            f"There is no audio file at {pattern!r}.", hint="Give a file, a folder of recordings, or calls/*.wav."
+        )
+    recordings: list[Recording] = []
+    for path in sorted(paths):
+        recordings.append(read_recording(path))
+        if sum(len(recording.pcm) for recording in recordings) > MOST_BYTES:
+            raise InvalidInput(
+                f"The recordings at {pattern!r} are too long: {len(recordings)} of {len(paths)} are more than "
+                f"{MOST_BYTES >> 20} MB, which every client process would hold in its memory.",
+                hint="Give fewer, or cut them: ffmpeg -i IN -t 600 OUT.wav",
+            )
     common_rate(recordings)
-    return recordings
+    return tuple(recordings)
+
+
+def _is_audio(name: str) -> bool:
+    return Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
 
 
 def common_rate(recordings: Sequence[Recording]) -> int:
@@ -111,10 +171,16 @@ def chunks(
 
 def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float | None, loop: bool) -> Iterator[bytes]:
     rate, size = recording.sample_rate, len(recording.pcm)
-    step = rate * chunk_ms // 1000 * BYTES_PER_SAMPLE
-    begin = round(offset_s * rate) * BYTES_PER_SAMPLE
-    end = None if duration_s is None else begin + round(duration_s * rate) * BYTES_PER_SAMPLE
+    begin = round(offset_s * rate)
+    end = None if duration_s is None else begin + round(duration_s * rate)
     if not loop:
-        end = size if end is None else min(end, size)
-    for position in count(begin, step) if end is None else range(begin, end, step):
-        yield recording.part(position % size, step if end is None else min(step, end - position))
+        whole = size // BYTES_PER_SAMPLE
+        end = whole if end is None else min(end, whole)
+    for number in count():
+        # Counted from the beginning: at 11,025 Hz a chunk's length in samples is not whole, and must not drift.
+        first = begin + rate * chunk_ms * number // 1000
+        after = begin + rate * chunk_ms * (number + 1) // 1000
+        after = after if end is None else min(after, end)
+        if after <= first:
+            return
+        yield recording.part(first * BYTES_PER_SAMPLE % size, (after - first) * BYTES_PER_SAMPLE)

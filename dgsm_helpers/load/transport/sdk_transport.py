@@ -58,9 +58,8 @@ def stream_recording(
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
     audio = chunks(recording, duration_s=duration_s, loop=False)
-    options = options or ListenOptions(sample_rate=recording.sample_rate)
     check_reachable(target)
-    return run_blocking(SdkTransport(target).run(audio, options=options))
+    return run_blocking(SdkTransport(target).run(audio, sample_rate=recording.sample_rate, options=options))
 
 
 def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
@@ -138,6 +137,7 @@ class SdkTransport:
         self,
         audio: Iterable[bytes],
         *,
+        sample_rate: int,
         options: ListenOptions | None = None,
         chunk_ms: int = 100,
         begin_in_s: float = 0.0,
@@ -146,6 +146,7 @@ class SdkTransport:
     ) -> StreamTrace:
         """One session: open, send ``audio`` in real time, ``CloseStream``, read to the end.
 
+        ``audio`` is linear16 of ``sample_rate`` Hz, which is what the model is told and what the schedule is read from.
         The first chunk is due ``begin_in_s`` seconds from now, or when the server has accepted if that is later; every
         further chunk ``chunk_ms`` after the one before. ``stop`` ends the audio early, cleanly.
         """
@@ -153,14 +154,14 @@ class SdkTransport:
         recorder = recorder or TraceRecorder(label="stream", transport=self.name)
         begin = recorder.now() + begin_in_s
         client = await sdk_client(self._target)
-        ends = await self._open(client, options, recorder)
+        ends = await self._open(client, options, sample_rate, recorder)
         if ends is None:
             await _close(client)
             return recorder.trace()
         sender, receiver = ends
         due = max(begin, recorder.now())
         reading = asyncio.create_task(_read(receiver, recorder))
-        bytes_per_s = options.sample_rate * BYTES_PER_SAMPLE
+        bytes_per_s = sample_rate * BYTES_PER_SAMPLE
         sending = asyncio.create_task(
             _send(sender, audio, recorder, bytes_per_s=bytes_per_s, due_s=due, chunk_s=chunk_ms / 1000, stop=stop)
         )
@@ -178,7 +179,9 @@ class SdkTransport:
     async def close(self) -> None:
         """Nothing is shared between the streams, so nothing is left to close."""
 
-    async def _open(self, client: Any, options: ListenOptions, recorder: TraceRecorder) -> tuple[Any, Any] | None:
+    async def _open(
+        self, client: Any, options: ListenOptions, sample_rate: int, recorder: TraceRecorder
+    ) -> tuple[Any, Any] | None:
         """Both ends of an accepted stream; None when it was refused, which the recorder then knows."""
         from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
 
@@ -186,7 +189,7 @@ class SdkTransport:
             endpoint_name=self._target.endpoint_name,
             target_variant=self._target.variant_name,
             model_invocation_path=options.path,
-            model_query_string=options.query(),
+            model_query_string=options.query(sample_rate),
         )
         open_s = self._patience.open_s
         try:

@@ -29,12 +29,11 @@ class ListenOptions:
     """The model's query: what Deepgram's ``v1/listen`` is asked for.
 
     ``extra`` holds further query parameters as pairs; the encoding is always linear16 and interim results are always
-    on, because latency is read from them.
+    on, because latency is read from them. The sample rate is the audio's, so it is told with the audio.
     """
 
     model: str = "nova-3"
     language: str = "en"
-    sample_rate: int = 16000
     punctuate: bool = True
     path: str = "v1/listen"
     extra: tuple[tuple[str, str], ...] = ()
@@ -63,13 +62,13 @@ class ListenOptions:
             extra=tuple(pair for pair in pairs if pair[0] not in own),
         )
 
-    def query(self) -> str:
-        """As ``ModelQueryString`` takes it."""
+    def query(self, sample_rate: int) -> str:
+        """As ``ModelQueryString`` takes it, for audio of a rate in Hz."""
         base = [
             ("model", self.model),
             ("language", self.language),
             ("encoding", "linear16"),
-            ("sample_rate", str(self.sample_rate)),
+            ("sample_rate", str(sample_rate)),
             ("channels", "1"),
             ("interim_results", "true"),
             ("punctuate", str(self.punctuate).lower()),

@@ -19,20 +19,23 @@ class TrafficChooser(Shown):
         peak: streams at the height of a shape.
         mean_s: mean length of a stream, where the traffic does not tell.
         seed: of what is random.
+        columns: what a file's columns are called (`planning.call_records.Columns`).
 
     Raises:
         NotFound, InvalidInput: ``source`` cannot be read.
     """
 
-    def __init__(self, source: str, *, peak: float, mean_s: float = STREAM_S, seed: int = 0) -> None:
-        self._mean_s, self._seed = mean_s, seed
+    def __init__(self, source: str, *, peak: float, mean_s: float = STREAM_S, seed: int = 0, columns: str = "") -> None:
+        self._mean_s, self._seed, self._columns = mean_s, seed, columns
         is_shape = source in PRESETS
-        self.traffic: Traffic = load_traffic(source, peak=peak if is_shape else None, mean_s=mean_s, seed=seed)
+        self.traffic: Traffic = load_traffic(
+            source, peak=peak if is_shape else None, mean_s=mean_s, seed=seed, columns="" if is_shape else columns
+        )
         self.shape = ipywidgets.Dropdown(
             options=[*PRESETS] if is_shape else [source, *PRESETS], value=source, description="traffic"
         )
         self.peak = ipywidgets.BoundedFloatText(value=peak, min=1, max=100_000, step=1, description="peak")
-        self.upload = ipywidgets.FileUpload(accept=".csv,.json", description="CSV or JSON")
+        self.upload = ipywidgets.FileUpload(accept=".csv,.json,.jsonl,.yaml,.yml,.tsv,.txt", description="CSV or JSON")
         self._file = None if is_shape else source
         self._text = ipywidgets.HTML()
         self.shape.observe(lambda _: self._choose(self._by_name), names="value")
@@ -51,15 +54,19 @@ class TrafficChooser(Shown):
 
     def _by_name(self) -> Traffic:
         source = self.shape.value
-        peak = None if source == self._file else self.peak.value
-        return load_traffic(source, peak=peak, mean_s=self._mean_s, seed=self._seed)
+        if source == self._file:
+            return load_traffic(source, mean_s=self._mean_s, seed=self._seed, columns=self._columns)
+        return load_traffic(source, peak=self.peak.value, mean_s=self._mean_s, seed=self._seed)
 
     def _uploaded(self) -> Traffic:
         if not self.upload.value:
             return self.traffic
         file = self.upload.value[0]
-        return traffic_from(bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed)
+        return traffic_from(
+            bytes(file["content"]), name=file["name"], mean_s=self._mean_s, seed=self._seed, columns=self._columns
+        )
 
     def _sentence(self) -> str:
         name = escape(self.traffic.name)
-        return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again."
+        notes = "".join(f"<br>{escape(note)}" for note in self.traffic.notes)
+        return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again.{notes}"

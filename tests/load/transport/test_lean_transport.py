@@ -19,7 +19,10 @@ def sessions(peer, name="good", *, count=1, duration_s=1.0, transport=LeanTransp
         carrier = transport(peer.target(name), **given)
         try:
             return await asyncio.gather(
-                *(carrier.run(chunks(bundled_recording(), duration_s=duration_s)) for _ in range(count))
+                *(
+                    carrier.run(chunks(bundled_recording(), duration_s=duration_s), sample_rate=16000)
+                    for _ in range(count)
+                )
             )
         finally:
             await carrier.close()
@@ -110,7 +113,9 @@ def test_audio_waits_while_the_servers_window_is_shut(peer):
     async def run():
         carrier = LeanTransport(peer.target())
         try:
-            return await carrier.run(chunks(bundled_recording(), chunk_ms=100, duration_s=40), chunk_ms=1)
+            return await carrier.run(
+                chunks(bundled_recording(), chunk_ms=100, duration_s=40), sample_rate=16000, chunk_ms=1
+            )
         finally:
             await carrier.close()
 
@@ -128,7 +133,8 @@ def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
         carrier = LeanTransport(peer.target())
         try:
             return await asyncio.gather(
-                carrier.run(breaking()), carrier.run(chunks(bundled_recording(), duration_s=1.0))
+                carrier.run(breaking(), sample_rate=16000),
+                carrier.run(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000),
             )
         finally:
             await carrier.close()

@@ -18,7 +18,7 @@ from dgsm_helpers.wire.sigv4 import Credentials
 
 def session(peer, name="good", *, duration_s=1.0):
     audio = chunks(bundled_recording(), duration_s=duration_s)
-    return run_blocking(SdkTransport(peer.target(name)).run(audio))
+    return run_blocking(SdkTransport(peer.target(name)).run(audio, sample_rate=16000))
 
 
 def test_a_session_sends_the_audio_in_real_time_and_reads_to_the_end(peer):
@@ -73,7 +73,7 @@ def test_a_stopped_session_closes_cleanly(peer):
                     stop.set()
                 yield chunk
 
-        return await SdkTransport(peer.target()).run(endless(), stop=stop)
+        return await SdkTransport(peer.target()).run(endless(), sample_rate=16000, stop=stop)
 
     trace = run_blocking(run())
     assert trace.ending is Ending.CLEAN

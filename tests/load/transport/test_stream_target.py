@@ -13,7 +13,7 @@ from dgsm_helpers.load.transport.stream_target import ListenOptions
 def test_a_query_replaces_what_it_names_and_repeats_what_it_repeats():
     options = ListenOptions.parse("language=es&punctuate=false&keyterm=one&keyterm=two")
     assert (options.model, options.language, options.punctuate) == ("nova-3", "es", False)
-    assert parse_qsl(options.query())[-2:] == [("keyterm", "one"), ("keyterm", "two")]
+    assert parse_qsl(options.query(16000))[-2:] == [("keyterm", "one"), ("keyterm", "two")]
     assert ListenOptions.parse("") == ListenOptions()
 
 

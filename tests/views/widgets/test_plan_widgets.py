@@ -86,7 +86,7 @@ def test_an_uploaded_file_is_the_traffic():
     assert (chooser.traffic.name, chooser.traffic.sessions) == ("calls.csv", 2)
 
 
-@pytest.mark.parametrize("content", [b"start,duration_s\n9,5\n3,5\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"start,duration_s\n9,5\n3,-5\n", b"\xff\xfe\x00"])
 def test_a_wrong_upload_is_said_and_the_traffic_stays(content):
     chooser = TrafficChooser("diurnal", peak=20)
     before = chooser.traffic
@@ -94,6 +94,18 @@ def test_a_wrong_upload_is_said_and_the_traffic_stays(content):
     assert chooser.traffic is before
     assert "⚠" in shown(chooser)
     assert f"still <b>diurnal</b>: {before.sessions} sessions" in shown(chooser)
+
+
+def test_a_foreign_file_is_read_by_the_columns_named_and_what_was_left_out_is_shown(tmp_path):
+    path = tmp_path / "calls.csv"
+    path.write_text("Begin;Talk\n03/04/2026 09:00;60\n03/04/2026 09:05;0\n")
+    chooser = TrafficChooser(str(path), peak=20, columns="start=Begin,duration_s=Talk,dates=day-first")
+    assert chooser.traffic.sessions == 1
+    assert "1 of 2 calls lasted no time" in shown(chooser) and "taken as UTC" in shown(chooser)
+    chooser.shape.value = "step"
+    assert "lasted no time" not in shown(chooser)
+    upload(chooser, "more.csv", memoryview(b"Begin;Talk\n13/04/2026 09:00;60\n"))
+    assert chooser.traffic.name == "more.csv"
 
 
 def test_a_file_by_its_path_can_be_left_and_come_back_to(tmp_path):

@@ -1,0 +1,217 @@
+"""Call records as other systems export them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import traffic_files
+from kit.traffic_files import BEGIN, CALLS, FILES, conversations, csv, genesys, plain, stamp, twilio_api
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.sources import load_traffic, traffic_from
+
+EXPECTED = sorted(CALLS)
+
+
+def notes_of(content: bytes, **given_) -> str:
+    return " ".join(traffic_from(content, name="calls.csv", **given_).notes)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_foreign_export_of_three_calls_is_these_three_calls(kind):
+    traffic = traffic_from(FILES[kind], name="calls")
+    assert list(zip(traffic.starts_s, traffic.durations_s, strict=True)) == EXPECTED
+    assert traffic.begin_s == BEGIN.timestamp()
+    assert traffic.horizon_s == 960
+    # Two of them overlap from the second minute to the seventh.
+    assert traffic.concurrency(60.0).tolist() == [1, 1, *[2] * 5, *[1] * 2, 1, 0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("Master.csv", "1 of 4 records are calls that nobody answered (disposition), so it is left out."),
+        ("Connect's contact records", "1 of 6 records are no voice calls (Channel), so it is left out."),
+        ("Connect's contact records", "1 of 5 records came again (ContactId); the last of each counts."),
+        ("Connect's contact records", "1 of 4 calls have no end: they were not answered, or are still going on."),
+        ("Genesys' interactions", "1 of 4 records are no voice calls (Media Type), so it is left out."),
+        ("Genesys' interactions", "Dates are read month first: 11/24/2026 9:15 AM (Line 2 of calls.csv)"),
+        ("Twilio's call log", "2 of 5 records are calls that nobody answered (Status), so they are left out."),
+        ("zero durations", "1 of 4 calls lasted no time: nobody answered, so it is left out."),
+        ("cp1252", "calls.csv is not UTF-8; its letters were read as Windows-1252."),
+        ("plain, British", "Dates are read day first: 24/11/2026 09:15:00 (Line 2 of calls.csv)"),
+        ("plain with semicolons", "Times that name no zone are taken as UTC"),
+    ],
+)
+def test_what_is_left_out_or_assumed_of_a_foreign_export_is_told(kind, says):
+    assert says in notes_of(FILES[kind])
+
+
+def test_what_leaves_nothing_open_is_told_nothing_about():
+    assert traffic_from(plain(), name="calls.csv").notes == ()
+
+
+def test_columns_of_any_name_are_read_when_they_are_named():
+    rows = [(stamp(start, "%d/%m/%Y"), stamp(start, "%H:%M:%S"), length * 1000) for start, length in CALLS]
+    content = csv(("Tag", "Uhrzeit", "Dauer (ms)"), *rows, separator=";")
+    traffic = traffic_from(content, name="c", columns="start=Tag+Uhrzeit, duration_ms=Dauer (ms), zone=Europe/Berlin")
+    assert list(zip(traffic.starts_s, traffic.durations_s, strict=True)) == EXPECTED
+    assert traffic.begin_s == BEGIN.timestamp() - 3600
+    assert "UTC" not in " ".join(traffic.notes)
+
+
+def test_named_columns_win_over_those_of_a_known_system():
+    ringing = traffic_from(FILES["Asterisk's table"], name="c", columns="start=calldate,duration_s=duration")
+    assert ringing.sessions == 4 and ringing.durations_s.tolist() == [608.0, 20.0, 308.0, 68.0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("begin=Start", "known are start, duration_s"),
+        ("start", "says nothing known"),
+        ("start=", "says nothing known"),
+        ("start=a,start=b,duration_s=c", "says nothing known"),
+        ("start=when", "both their start and their length"),
+        ("duration_s=length", "both their start and their length"),
+        ("zone=Mars/Olympus", "no time zone 'Mars/Olympus'"),
+        ("zone=../../etc/passwd", "no time zone"),
+        ("start=start,duration_s=duration_s,dates=sideways", "no order of dates"),
+        ("start=began,duration_s=duration_s", "no column began; it has start, duration_s"),
+        ("start=start+began,duration_s=duration_s", "no column began; it has start, duration_s"),
+        ("start=start,duration_s=talk", "neither a column talk"),
+    ],
+)
+def test_impossible_columns_are_refused_in_words(columns, says):
+    with pytest.raises(InvalidInput, match=says):
+        traffic_from(plain(), name="calls.csv", columns=columns)
+
+
+def lines(*rows: str, header: str = "start,duration_s") -> bytes:
+    return "\n".join((header, *rows, "")).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no column start; it has nothing"),
+        (lines(), "no rows"),
+        (lines("1", header="start"), "neither a column duration_s nor duration_ms nor end"),
+        (lines("1,5", ",5"), r"Line 3 of c.csv has no start"),
+        (lines("1,"), "Line 2 of c.csv has no duration_s"),
+        (lines("1,5", "-3,5"), "Line 3 of c.csv: start must not be -3"),
+        (lines("9,0"), "no call that lasted any time"),
+        (lines("9,8", header="start,end"), "Line 2 of c.csv: end '8' is 1 s before the call's start"),
+        (lines("soon,5"), "start 'soon' is neither seconds nor a date and time"),
+        (lines("1,2026-11-24"), "Line 2 of c.csv: duration_s '2026-11-24' is no number"),
+        (lines("0,5,60"), "Line 2 of c.csv has more cells .* point"),
+        (lines("", "1,5", "", "-3,5"), "Line 5 of c.csv: start must not be -3"),
+        (lines("0,60000000"), "694.4 days.*milliseconds"),
+        (lines("1795514400000,60000"), "duration_s '60000' would be more than half a day.*duration_ms="),
+        (lines(f"0,{'5' * 200_000}"), "Line 2 of c.csv cannot be read"),
+        (lines("0,1e400"), "must not be 1e400"),
+        (lines("0,nan"), "no number"),
+        (lines("0,1_000"), "no number"),
+        (lines('0,"1,234"'), "a thousand or a fraction"),
+        (lines("0,5:30"), "minutes and seconds, or hours and minutes"),
+        (lines("0,90", header="start,duration"), "duration '90' has no unit.*duration_s=duration"),
+        (lines("9e14,5"), "no time in seconds or milliseconds"),
+        (lines("2026-11-24,5"), r"has no time of day.*start=start\+Time"),
+        (lines("03/04/2026 09:00,5", "05/04/2026 09:00,5"), "day first or its month.*dates=day-first"),
+        (lines("13/04/2026 09:00,5", "05/14/2026 09:00,5"), "Line 3 .* has its month first, but '13/04/2026 09:00'"),
+        (lines("31.02.2026 09:00,5"), "is no date, read day first"),
+        (lines("2026-11-24 25:00,5"), "no time of day"),
+        (lines("2026-11-24 13:00 PM,5"), "no time of day"),
+        (lines("2026-11-24 09:00 PST,5"), "the zone PST.*zone=America"),
+        (lines("24.11.26 09:00,5"), "neither seconds nor a date"),
+        (lines("1,2,5", header="start,Start,duration_s"), "2 columns 'start'.*Rename"),
+        (lines("1,2,5", header="start,duration_s,Duration S"), "2 columns 'duration_s'"),
+        (b"PK\x03\x04 xlsx", "spreadsheet's own file.*Save it as CSV"),
+        (b"\x1f\x8b gzip", "gunzip"),
+        (b"start,duration_s\n\0\0\0\0,5", "cannot be read as text"),
+        (csv(*genesys(clocks=True, whole="NO")), "Full Export Completed 'NO' says that the export is not complete"),
+        (json.dumps(twilio_api(next_page_uri="/2010?Page=1")).encode(), "not complete: after 4 records"),
+        (json.dumps(conversations(totalHits=9)).encode(), "not complete: after 3 records"),
+        (json.dumps({"Contacts": [{"Id": "1"}], "NextToken": "x"}).encode(), "not complete: after 1 records"),
+        (json.dumps([1, 2]).encode(), "telephone system prints: 1"),
+        (json.dumps({"Contacts": []}).encode(), "holds no calls"),
+        (b'{"Contacts": [{"Id": "1"}', "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_foreign_export_that_is_wrong_or_says_two_things_is_refused_by_file_line_column_and_value(content, says):
+    with pytest.raises(InvalidInput, match=f"(?s){says}"):
+        traffic_from(content, name="c.csv")
+
+
+def test_what_is_ambiguous_is_read_as_it_is_declared():
+    content = lines("03/04/2026 09:00,5", "05/04/2026 09:00,5")
+    starts = {
+        order: traffic_from(content, name="c", columns=f"dates={order}").starts_s.tolist()
+        for order in ("day-first", "month-first")
+    }
+    assert starts == {"day-first": [0.0, 2 * 86_400.0], "month-first": [0.0, 61 * 86_400.0]}
+    zoned = traffic_from(lines("2026-11-24 09:00 CET,5"), name="c", columns="zone=Europe/Berlin")
+    assert zoned.midnight_utc_s == 8 * 3600
+
+
+def test_a_declared_zone_has_its_summer_time():
+    summer = traffic_from(lines("2026-07-01 09:00,5"), name="c", columns="zone=Europe/Berlin")
+    winter = traffic_from(lines("2026-12-01 09:00,5"), name="c", columns="zone=Europe/Berlin")
+    assert (summer.midnight_utc_s, winter.midnight_utc_s) == (7 * 3600, 8 * 3600)
+    named = traffic_from(lines("2026-07-01T09:00:00+05:30,5"), name="c", columns="zone=Europe/Berlin")
+    assert named.midnight_utc_s == 3.5 * 3600
+
+
+PATTERNS = ("%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y %H:%M:%S", "%d %b %Y %H:%M:%S", "%Y/%m/%d %I:%M:%S %p")
+
+
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 4000)), min_size=1, max_size=30),
+    pattern=st.sampled_from(PATTERNS),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    quoted=st.booleans(),
+    clocks=st.booleans(),
+)
+def test_calls_in_any_order_and_spelling_keep_their_concurrency(calls, **spelling):
+    pattern, encoding, clocks = (spelling.pop(name) for name in ("pattern", "encoding", "clocks"))
+    rows = [(stamp(s, pattern), f"{n // 3600}:{n // 60 % 60:02d}:{n % 60:02d}" if clocks else n) for s, n in calls]
+    content = csv(("Agent", "Start", "Duration_S"), *(("é", *row) for row in rows), **spelling)
+    content = content.decode().encode(encoding)
+    answered = sorted((s, n) for s, n in calls if n)
+    if not answered:
+        with pytest.raises(InvalidInput, match="lasted any time"):
+            traffic_from(content, name="c")
+        return
+    traffic = traffic_from(content, name="c")
+    assert traffic.starts_s.tolist() == [s - answered[0][0] for s, _ in answered]
+    assert sorted(traffic.durations_s.tolist()) == sorted(n for _, n in answered)
+    assert ("left out" in " ".join(traffic.notes)) == (len(answered) < len(calls))
+    moment = np.random.default_rng(0).uniform(0, traffic.horizon_s)
+    alive = ((traffic.starts_s <= moment) & (traffic.starts_s + traffic.durations_s > moment)).sum()
+    assert alive == sum(s - answered[0][0] <= moment < s - answered[0][0] + n for s, n in answered)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"start,duration_s\n", b'{"MetricDataResults":', b"Label: x\n", b"["]),
+)
+def test_no_bytes_end_in_anything_but_traffic_or_a_refusal(content, begin):
+    try:
+        assert traffic_from(begin + content, name="noise").sessions
+    except InvalidInput:
+        pass
+
+
+@pytest.mark.parametrize("name", ["calls [2026].csv", "what?.csv", "~.csv", "diurnal.csv"])
+def test_a_file_of_the_users_environment_is_found_by_its_name(tmp_path, name, monkeypatch):
+    (tmp_path / name).write_bytes(traffic_files.plain())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for written in (name, str(tmp_path / name), f"~/{name}"):
+        assert load_traffic(written).sessions == 3
