@@ -37,7 +37,7 @@ from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_sh
 from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.session import Workbook, open_workbook
 

@@ -22,12 +22,14 @@ from dgsm_helpers import state
 from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.aws.account.operator_alarms import remove as remove_alarms
 from dgsm_helpers.aws.doctor import examine as doctor
+from dgsm_helpers.aws.doctor.data_path_findings import diagnose_path
 from dgsm_helpers.aws.doctor.snapshot import Expected
 from dgsm_helpers.aws.endpoint.invoke import file_sender
 from dgsm_helpers.aws.watch import observe as observing
 from dgsm_helpers.aws.watch.logs import tail as log_tail
 from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.data_path import follow
 from dgsm_helpers.load.transport.file_load import FileLoad
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.stream_target import ListenOptions
@@ -139,15 +141,22 @@ def examine(
     peak_streams: float | None = None,
     growth_per_min: float | None = None,
     stream_s: float | None = None,
+    data_path: bool = False,
 ) -> doctor.Diagnosis:
-    """What is wrong with the endpoint's configuration; changes nothing.
+    """What is wrong with the endpoint's configuration, or with the way to it; changes nothing.
 
     Args:
         wb: the workbook.
         peak_streams: the most streams at once that you expect; default: the most that CloudWatch saw.
         growth_per_min: new streams a minute, net, in the steepest rise; default: likewise.
         stream_s: how long a stream typically lasts; default: likewise.
+        data_path: look at the way of a stream instead, in at most ten seconds: name, port, proxy, certificate, HTTP/2,
+            credentials, then one stream with a fifth of a second of silence, which the listing may count as a second
+            of audio. `Load` and ``tune.tune`` look at the same before their first stream on AWS.
     """
+    if data_path:
+        path = follow(wb)
+        return diagnose_path(wb, path.steps, within_s=path.left_s)
     return doctor.examine(wb, Expected(peak_streams, growth_per_min, stream_s))
 
 

@@ -24,6 +24,7 @@ from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.target_value import derive_target
+from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.recordings import read_recordings
 from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.planning.tuning import Tuning, default_effort
@@ -88,6 +89,7 @@ def tune(
         say: told in sentences what is changed and put back.
 
     Raises:
+        StreamFailed, CredentialsProblem, AccessDenied: no stream can be opened from here; nothing was changed.
         NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `load.find_capacity`; evidence
             of what was measured is kept.
     """
@@ -95,6 +97,8 @@ def tune(
     derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
     derive(1)  # refuses bad values now
     spec = LoadSpec(recordings=read_recordings(audio) if audio else (), options=ListenOptions.parse(query))
+    if wb.confirm_spend:  # else nothing is measured, and no stream opened
+        require_open(wb)  # before scaling is touched
     with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:
 
         def measured(rung: Rung) -> None:

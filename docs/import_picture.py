@@ -23,7 +23,7 @@ ROWS = (
     ("planning",),
     ("simulate", "aws", "load"),
     ("session",),
-    ("local", "families", "prices", "state", "kernel"),
+    ("local", "families", "prices", "state", "kernel", "background"),
     ("errors, rules, wire",),
 )
 GROUND_ROOM = ROWS[-1][0]

@@ -30,15 +30,27 @@ FORMATS = ("cli", "boto3", "cloudformation", "terraform", "json")
 @click.option("--peak-streams", type=float, help="most streams at once that you expect")
 @click.option("--growth-per-min", type=float, help="new streams a minute in the steepest rise")
 @click.option("--stream-seconds", "stream_s", type=float, help="how long a stream typically lasts")
+@click.option("--data-path", is_flag=True, help="look at the way of a stream instead: what keeps it from the model")
 @json_option
-def doctor(open_workbook: Opener, *, as_json: bool, **expected: float | None) -> int:
+def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected: float | None) -> int:
     """Hold an endpoint's configuration against measured capacity and AWS's rules.
+
+    With --data-path: why no stream opens, in ten seconds; it sends one with a fifth of a second of silence.
 
     Exit code 1 when a finding says STOP.
     """
+    from dgsm_helpers.aws.doctor.data_path_findings import diagnose_path
     from dgsm_helpers.aws.doctor.examine import Expected, examine
+    from dgsm_helpers.load.transport.data_path import follow
 
-    diagnosis = examine(open_workbook(), Expected(**expected))
+    if data_path and any(value is not None for value in expected.values()):
+        raise click.UsageError("--data-path looks at the way of a stream, not at traffic: leave the other options out.")
+    wb = open_workbook()
+    if data_path:
+        path = follow(wb)
+        diagnosis = diagnose_path(wb, path.steps, within_s=path.left_s)
+    else:
+        diagnosis = examine(wb, Expected(**expected))
     click.echo(diagnosis.to_json() if as_json else diagnosis)
     return YES if diagnosis.ok else NO
 

@@ -14,7 +14,7 @@ from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.runtime.container import ContainerStream
-from embedded_aws.runtime.exchange import Exchange, Refused, Request
+from embedded_aws.runtime.exchange import Exchange, Refused, Request, http_date
 from embedded_aws.runtime.gate import Admitted, Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.listen import ListenRefused, parse_listen
@@ -73,6 +73,7 @@ class BidiExchange(Exchange):
                 (":status", "200"),
                 ("content-type", eventstream.CONTENT_TYPE),
                 ("x-amzn-requestid", request_id),
+                http_date(),
                 ("x-amzn-invoked-production-variant", self._lease.variant_name),
             ]
         )

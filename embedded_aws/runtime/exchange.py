@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,21 @@ def respond(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
         status,
         (
             ("x-amzn-requestid", str(uuid.uuid4())),
+            http_date(),
             *headers,
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
         ),
         body,
     )
+
+
+def http_date() -> tuple[str, str]:
+    """The header that says when an answer was made, which every server with a clock sends (RFC 9110, 6.6.1).
+
+    It is wall time, as signatures are dated by it too.
+    """
+    return "date", formatdate(usegmt=True)
 
 
 def merge_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -12,13 +12,25 @@ MODULES = sorted(path for package in PACKAGES for path in ROOT.glob(f"{package}/
 STEPS = frozenset({"start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup"})
 
 GROUND = frozenset({"errors", "wire", "rules"})
-BASE = GROUND | {"families", "prices", "state", "kernel", "places", "local", "clients", "session", "settings"}
+BASE = GROUND | {
+    "background",
+    "families",
+    "prices",
+    "state",
+    "kernel",
+    "places",
+    "local",
+    "clients",
+    "session",
+    "settings",
+}
 ROOMS = frozenset({"simulate", "aws", "load", "planning", "views", "workbook"})
 
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "wire": frozenset({"errors"}),
     "rules": frozenset({"errors"}),
+    "background": frozenset(),
     "families": GROUND,
     "prices": GROUND,
     "state": GROUND | {"session"},

@@ -6,10 +6,13 @@ import asyncio
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import h2.config
 import h2.connection
@@ -41,10 +44,15 @@ def results(start: float, duration: float, *, final: bool = False, text: str = "
 
 @dataclass
 class Peer:
-    """The endpoint's name picks the behaviour: good, refuse, mute, instream, drop, early, silent."""
+    """The endpoint's name picks the behaviour: good, refuse, mute, instream, drop, early, silent; or a refusal.
+
+    ``refusals`` holds (status, code, members of the body) by endpoint name. ``ahead_s`` is how far its clock is ahead.
+    """
 
     url: str
     ca_bundle: str
+    refusals: dict[str, tuple[int, str, dict]] = field(default_factory=dict)
+    ahead_s: float = 0.0
     requests: list[dict[str, str]] = field(default_factory=list)
     streams: list[dict] = field(default_factory=list)
     open_streams: int = 0
@@ -95,7 +103,7 @@ class _Connection(asyncio.Protocol):
 
     def request(self, sid, headers):
         self.peer.requests.append(headers)
-        name = headers[":path"].split("/")[2]
+        name = [*headers[":path"].split("/"), "", ""][2]
         if name == "mute":
             return
         if name == "refuse":
@@ -105,14 +113,22 @@ class _Connection(asyncio.Protocol):
             self.h2.send_headers(sid, [(":status", "424"), ("x-amzn-errortype", "ModelError")])
             self.h2.send_data(sid, body, end_stream=True)
             return
+        if name in self.peer.refusals:
+            self.refuse(sid, *self.peer.refusals[name])
+            return
         path, _, query = headers[":path"].partition("?")
-        signed = sigv4.verify_request(
-            method="POST",
-            path=path,
-            query=query,
-            headers={**headers, "host": headers.get("host", headers[":authority"])},
-            secret_for={"AKIDPEER": SECRET}.get,
-        )
+        try:
+            signed = sigv4.verify_request(
+                method=headers[":method"],
+                path=path,
+                query=query,
+                headers={**headers, "host": headers.get("host", headers[":authority"])},
+                secret_for={"AKIDPEER": SECRET}.get,
+                now_s=time.time() + self.peer.ahead_s,
+            )
+        except sigv4.SignatureRefused as error:
+            self.refuse(sid, error.status, error.code, {"message": error.message})
+            return
         self.peer.open_streams += 1
         self.streams[sid] = {
             "name": name,
@@ -125,7 +141,16 @@ class _Connection(asyncio.Protocol):
             "chunks": 0,
         }
         self.peer.streams.append(self.streams[sid])
-        self.h2.send_headers(sid, [(":status", "200"), ("content-type", eventstream.CONTENT_TYPE)])
+        self.h2.send_headers(sid, [(":status", "200"), ("content-type", eventstream.CONTENT_TYPE), self.date()])
+
+    def date(self):
+        return "date", formatdate(time.time() + self.peer.ahead_s, usegmt=True)
+
+    def refuse(self, sid, status, code, members):
+        body = json.dumps(members).encode()
+        length = ("content-length", str(len(body)))
+        self.h2.send_headers(sid, [(":status", str(status)), ("x-amzn-errortype", code), self.date(), length])
+        self.h2.send_data(sid, body, end_stream=True)
 
     def data(self, sid, data):
         stream = self.streams.get(sid)
@@ -177,13 +202,13 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Peer]:
-    """A peer on 127.0.0.1 with a certificate of its own authority."""
+def serve(folder: Path, **certificate: Any) -> Iterator[Peer]:
+    """A peer on 127.0.0.1 with a certificate of its own authority; ``certificate`` says what is special about it."""
     authority = trustme.CA()
     bundle = folder / "peer-ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", **certificate).configure_cert(context)
     context.set_alpn_protocols(["h2"])
     loop = asyncio.new_event_loop()
     peer = Peer(url="", ca_bundle=str(bundle))

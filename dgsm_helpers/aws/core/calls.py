@@ -4,11 +4,9 @@ botocore raises one class per transport problem and one generic ``ClientError`` 
 get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operation, request id and a next step.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any
 
 import botocore.exceptions as boto
@@ -29,11 +27,8 @@ from dgsm_helpers.errors import (
 )
 from dgsm_helpers.places.aws_configuration import NO_ANSWER, no_answer
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.error_codes import KIND_BY_CODE
 from dgsm_helpers.session import Workbook
-
-_CODES = json.loads((files("dgsm_helpers") / "data" / "aws_error_codes.json").read_text())
-_KIND_BY_CODE = {code: kind for kind, codes in _CODES["kinds"].items() for code in codes}
-"""What AWS's error codes mean for a caller."""
 
 _MISSING_TEXT = re.compile(
     r"could not find|does not exist|cannot find|not found|no scalable target|no scaling policy", re.IGNORECASE
@@ -175,7 +170,7 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
         _require_aws(meta, service, operation)
     # Keys may be given out by a call of botocore's own.
     what = f"{'sts' if operation.startswith('AssumeRole') else service}:{operation} was refused ({code}): {text}"
-    kind = _KIND_BY_CODE.get(code)
+    kind = KIND_BY_CODE.get(code)
     if kind == "expired":
         return CredentialsProblem(what, hint="The credentials expired: sign in again and rerun the cell.", **about)
     if kind == "bad credentials":

@@ -20,8 +20,9 @@ from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Rung, rung_of
 from dgsm_helpers.load.ladder.search import Bracket, Search, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
+from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
-from dgsm_helpers.load.transport.stream_target import StreamTarget, check_reachable
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.state import SCHEMA, keep_evidence
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def find_capacity(
     Raises:
         MeasurementInvalid: the client could not generate the load, every stream failed, or a single stream already
             breaks the criteria.
-        StreamFailed, CredentialsProblem, InvalidInput: nothing can be streamed from here.
+        StreamFailed, CredentialsProblem, AccessDenied, NotFound, InvalidInput: nothing can be streamed from here.
     """
     effort = known_choice("effort", effort, EFFORTS)
     criteria = known_choice("criteria", criteria, PRESETS)
@@ -168,7 +169,7 @@ def find_capacity(
     own_crew = crew or Crew()
     try:
         live = LiveEndpoint(target, own_crew, spec, criteria=criteria, effort=effort, gauge=gauge)
-        check_reachable(target)
+        require_open(wb)
         search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
         return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec, rate))
     finally:

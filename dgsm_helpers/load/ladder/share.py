@@ -25,7 +25,8 @@ from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_fa
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import SdkTransport, close_loop, stream_loop
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport
+from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import (
     StreamTrace,

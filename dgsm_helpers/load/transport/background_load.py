@@ -11,14 +11,10 @@ import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.kernel import end_when_run_again
+from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, Session
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
-from dgsm_helpers.load.transport.stream_target import (
-    MAX_SESSION_S,
-    ListenOptions,
-    StreamTarget,
-    check_reachable,
-)
+from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 
 if TYPE_CHECKING:
@@ -66,7 +62,7 @@ class Load:
         seed: of offsets and phases.
 
     Raises:
-        StreamFailed, CredentialsProblem: nothing can be streamed from here.
+        StreamFailed, CredentialsProblem, AccessDenied, NotFound: no stream can be opened from here (`require_open`).
         InvalidInput: session_s outside 1-1800.
     """
 
@@ -88,7 +84,7 @@ class Load:
         recording = recording or bundled_recording()
         options = options or ListenOptions()
         chunks(recording, chunk_ms=chunk_ms)  # refuses a bad chunk_ms here rather than in the background
-        check_reachable(target)
+        require_open(wb)
         session = Session(recording=recording, options=options, chunk_ms=chunk_ms, session_s=session_s)
         self._held = HeldStreams(target, session, seed=seed)
         self._end = weakref.finalize(self, self._held.end)

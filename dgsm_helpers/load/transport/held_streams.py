@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import Recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import SdkTransport, close_loop, stream_loop
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport
+from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 

@@ -52,6 +52,7 @@ class Http2Client(asyncio.Protocol):
         self._handlers: dict[int, StreamHandler] = {}
         self._out: list[bytes] = []
         self._held: dict[int, deque[bytes]] = {}
+        self._announced: set[int] = set()
         self._rest = b""
         self._received = 0
         self._transport: asyncio.Transport | None = None
@@ -95,6 +96,7 @@ class Http2Client(asyncio.Protocol):
         """Give a stream up."""
         if self._handlers.pop(stream_id, None) is not None:
             self._held.pop(stream_id, None)
+            self._announced.discard(stream_id)
             with contextlib.suppress(h2.exceptions.ProtocolError):
                 self._h2.reset_stream(stream_id, h2.errors.ErrorCodes.CANCEL)
             self._out.append(self._h2.data_to_send())
@@ -109,6 +111,11 @@ class Http2Client(asyncio.Protocol):
         """Close the connection; streams that are still open are lost."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection at once, without TLS's farewell."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: connected and TLS is up."""
@@ -129,7 +136,7 @@ class Http2Client(asyncio.Protocol):
             stop = at + h2_bypass.HEAD_BYTES + (high << 8 | low)
             if stop > end:
                 break
-            if kind == h2_bypass.DATA:
+            if kind == h2_bypass.DATA and stream_id & 0x7FFFFFFF not in self._announced:
                 self._on_data(stream_id & 0x7FFFFFFF, flags, data[at + h2_bypass.HEAD_BYTES : stop])
             else:
                 self._on_frame(data[at:stop])
@@ -167,15 +174,24 @@ class Http2Client(asyncio.Protocol):
         match event:
             case h2.events.ResponseReceived():
                 headers = dict(h2_bypass.text_headers(event))
+                if "content-length" in headers:
+                    # h2 holds such an answer to its length, so it must see its bytes: a refusal's, which are few.
+                    self._announced.add(event.stream_id)
                 if handler := self._handlers.get(event.stream_id):
                     handler.on_headers(int(headers[":status"]), headers)
+            case h2.events.DataReceived():
+                self._received += event.flow_controlled_length
+                if handler := self._handlers.get(event.stream_id):
+                    handler.on_data(event.data)
             case h2.events.StreamEnded():
+                self._announced.discard(event.stream_id)
                 if handler := self._handlers.pop(event.stream_id, None):
                     self._held.pop(event.stream_id, None)
                     with contextlib.suppress(h2.exceptions.ProtocolError):
                         self._h2.end_stream(event.stream_id)
                     handler.on_end()
             case h2.events.StreamReset():
+                self._announced.discard(event.stream_id)
                 if handler := self._handlers.pop(event.stream_id, None):
                     self._held.pop(event.stream_id, None)
                     handler.on_lost(f"Reset by the server (code {int(event.error_code)}).")
@@ -205,6 +221,7 @@ class Http2Client(asyncio.Protocol):
     def _lose(self, reason: str) -> None:
         if not self._settings_seen.done():
             self._settings_seen.set_exception(ConnectionError(reason))
+            self._settings_seen.exception()  # who does not wait for it need not hear of it
         handlers, self._handlers = self._handlers, {}
         self._held.clear()
         for handler in handlers.values():

@@ -8,8 +8,7 @@ from urllib.parse import quote
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
-from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending
 from dgsm_helpers.wire import eventstream, sigv4
 

@@ -2,7 +2,7 @@
 
 Chunks leave on an absolute schedule whatever the server does; after ``CloseStream`` the stream is read to its end. What
 goes wrong is written in the trace, not raised; only what makes streaming impossible from here (no credentials, an
-untrusted certificate, nothing listening) raises, before the client would hang on it (`stream_target.check_reachable`).
+untrusted certificate, nothing listening) raises, before the client would hang on it (`data_path.check_reachable`).
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import threading
-from collections.abc import Coroutine, Iterable
-from concurrent.futures import Future
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.load.transport.data_path import check_reachable
 from dgsm_helpers.load.transport.http2_sdk import sdk_client
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE, Recording, bundled_recording, chunks
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget, check_reachable
+from dgsm_helpers.load.transport.stream_loops import run_blocking
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
-
-CLOSE_STREAM = b'{"type":"CloseStream"}'
 
 
 @dataclass(frozen=True)
@@ -60,57 +58,6 @@ def stream_recording(
     audio = chunks(recording, duration_s=duration_s, loop=False)
     check_reachable(target)
     return run_blocking(SdkTransport(target).run(audio, sample_rate=recording.sample_rate, options=options))
-
-
-def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in a thread with its own event loop; an error or an interrupt reaches the caller."""
-    outcome: Future[T] = Future()
-    loop = stream_loop()
-    task = loop.create_task(work)
-
-    def run() -> None:
-        try:
-            outcome.set_result(loop.run_until_complete(task))
-        except BaseException as error:
-            outcome.set_exception(error)
-        finally:
-            close_loop(loop)
-
-    thread = threading.Thread(target=run, name="dgsm-stream", daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(timeout=5)
-        raise
-    return outcome.result()
-
-
-def stream_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop for streams: it keeps quiet about one harmless thing that AWS's client leaves behind.
-
-    When the server ends a stream first, as it does after every CloseStream, the native client complains from a task
-    that nobody awaits.
-    """
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if "AWS_ERROR_HTTP_STREAM_HAS_COMPLETED" not in str(context.get("exception")):
-            loop.default_exception_handler(context)
-
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(handle)
-    return loop
-
-
-def close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop that no longer runs, with whatever the native client left pending in it."""
-    pending = asyncio.all_tasks(loop)
-    for left in pending:
-        left.cancel()
-    if pending:
-        loop.run_until_complete(asyncio.wait(pending, timeout=2))
-    loop.close()
 
 
 async def wait_for_end(ended: asyncio.Future[None], recorder: TraceRecorder, silence_s: float) -> None:

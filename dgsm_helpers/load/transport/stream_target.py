@@ -1,4 +1,4 @@
-"""What a stream is pointed at, and the check that it can be opened at all.
+"""What a stream is pointed at, and what it asks for.
 
 A `StreamTarget` is a snapshot of a workbook that can be sent to another process or machine: one set of credentials is
 read once, so that a thousand streams do not ask the credential provider a thousand times.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import socket
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.wire.sigv4 import Credentials
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_SESSION_S = 1800.0
 """SageMaker ends a bidirectional stream after 30 minutes."""
+
+CLOSE_STREAM = b'{"type":"CloseStream"}'
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class StreamTarget:
         Raises:
             CredentialsProblem: there are none, or they cannot be refreshed.
         """
+        return replace(cls.unsigned(wb), credentials=wb.credentials())
+
+    @classmethod
+    def unsigned(cls, wb: Workbook) -> StreamTarget:
+        """The workbook's endpoint without credentials: where its streams go."""
         return cls(
             url=wb.stream_url,
             region=wb.region,
@@ -142,7 +149,6 @@ class StreamTarget:
             variant_name=wb.variant_name,
             ca_bundle=wb.ca_bundle,
             proxy_url=wb.proxy_url,
-            credentials=wb.credentials(),
         )
 
     @property
@@ -186,54 +192,3 @@ class StreamTarget:
         context = ssl.create_default_context(cafile=self.ca_bundle)
         context.set_alpn_protocols(["h2"])
         return context
-
-
-def check_reachable(target: StreamTarget, *, timeout_s: float = 5.0) -> None:
-    """Make sure that a stream can be opened: address, credentials, trusted certificate, HTTP/2.
-
-    AWS's HTTP/2 client says nothing for tens of seconds when the certificate is not trusted, and never returns when
-    credentials are missing, so both are asked first.
-
-    Raises:
-        InvalidInput: the address is not ``https://``.
-        CredentialsProblem: key or secret missing.
-        StreamFailed: nothing listens there, the certificate is not trusted, or HTTP/2 is not spoken.
-    """
-    if urlsplit(target.url).scheme != "https":
-        raise InvalidInput(f"The stream address {target.url!r} is not https.", hint="Streams need HTTP/2 over TLS.")
-    if not target.credentials:
-        raise CredentialsProblem("The stream has no credentials.", hint="Sign in (aws sso login) or set a profile.")
-    address, proxy = f"{target.host}:{target.port}", target.proxy
-    through = f" through the proxy {proxy}" if proxy else ""
-    try:
-        context = target.tls_context()
-    except OSError as error:
-        raise StreamFailed(
-            f"The certificate authorities {target.ca_bundle!r} cannot be read: {error}.",
-            hint="Correct AWS_CA_BUNDLE, or the profile's ca_bundle: a PEM file, by its full path.",
-        ) from error
-    try:
-        with (
-            target.connect(timeout_s) as connection,
-            context.wrap_socket(connection, server_hostname=target.host) as secured,
-        ):
-            protocol = secured.selected_alpn_protocol()
-    except ssl.SSLCertVerificationError as error:
-        raise StreamFailed(
-            f"The certificate of {address} is not trusted: {error.verify_message}.",
-            hint="Point AWS_CA_BUNDLE (or the profile's ca_bundle) at its authority; behind a proxy, the proxy's.",
-        ) from error
-    except (OSError, ssl.SSLError) as error:
-        raise StreamFailed(
-            f"No TLS connection to {address}{through} within {timeout_s:g} s: {error}.",
-            hint=f"Let the proxy open tunnels (CONNECT) to port {target.port}, or except the host in NO_PROXY."
-            if proxy
-            else f"Check network, VPC endpoint and port {target.port}; on the embedded AWS, `dgsm local up`.",
-        ) from error
-    if protocol != "h2":
-        raise StreamFailed(
-            f"{address} does not speak HTTP/2{through} (ALPN chose {protocol!r}).",
-            hint="A proxy that looks into TLS has to pass HTTP/2 on, or except the host in NO_PROXY."
-            if proxy
-            else "Streaming needs the runtime's port 8443.",
-        )

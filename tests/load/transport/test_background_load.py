@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from kit.waiting import AT_MOST_S, until
 
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM
 from dgsm_helpers.load.transport.trace import Ending
 
 
-def workbook(peer, endpoint_name="good"):
+def workbook(peer, endpoint_name="good", *, bills=False):
     target = peer.target(endpoint_name)
     return SimpleNamespace(
         stream_url=target.url,
@@ -24,6 +24,8 @@ def workbook(peer, endpoint_name="good"):
         variant_name="AllTraffic",
         ca_bundle=target.ca_bundle,
         proxy_url=None,
+        bills=bills,
+        readings={},
         credentials=lambda: target.credentials,
     )
 
@@ -118,3 +120,23 @@ def test_a_stopped_load_starts_no_streams(peer):
 def test_impossible_settings_are_refused_before_anything_runs(peer, bad):
     with pytest.raises(InvalidInput):
         Load(workbook(peer), **bad)
+
+
+def test_before_the_first_load_where_streams_cost_the_data_path_is_looked_at_once(peer):
+    wb = workbook(peer, bills=True)
+    peer.streams.clear()
+    for _ in range(2):
+        with Load(wb):
+            pass
+    (probe,) = peer.streams
+    assert (probe["name"], probe["chunks"]) == ("good", 2)
+
+
+def test_a_load_on_a_barred_data_path_begins_nothing_where_streams_cost(peer):
+    peer.refusals["gone"] = (400, "ValidationError", {"Message": "Endpoint gone of account 123456789012 not found."})
+    wb = workbook(peer, "gone", bills=True)
+    peer.streams.clear()
+    for _ in range(2):
+        with pytest.raises(NotFound, match="endpoint-name"):
+            Load(wb)
+    assert not peer.streams and not wb.readings

@@ -9,7 +9,9 @@ import pytest
 
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import CLOSE_STREAM, Patience, SdkTransport, run_blocking
+from dgsm_helpers.load.transport.sdk_transport import Patience, SdkTransport
+from dgsm_helpers.load.transport.stream_loops import run_blocking
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
 from dgsm_helpers.wire import eventstream, sigv4
 
@@ -91,6 +93,26 @@ def test_it_tells_endings_apart_as_awss_client_does(peer, name, ending, code):
     for trace in (ours, official):
         assert (trace.ending, trace.error.code) == (ending, code)
     assert (ours.opened_s is None) == (official.opened_s is None)
+
+
+def test_a_refusal_that_announces_its_length_is_read_and_leaves_the_connection_to_the_others(peer):
+    peer.refusals["denied"] = (403, "AccessDeniedException", {"Message": "not authorized"})
+
+    async def run():
+        carrier = LeanTransport(peer.target())
+        refused = LeanTransport(peer.target("denied"))
+        refused._connections = carrier._connections
+        try:
+            long = asyncio.create_task(carrier.run(chunks(bundled_recording(), duration_s=1.0)))
+            trace = await refused.run(chunks(bundled_recording(), duration_s=0.2))
+            return trace, await long
+        finally:
+            await carrier.close()
+            await refused.close()
+
+    refused, long = run_blocking(run())
+    assert (refused.ending, refused.error.code) == (Ending.REFUSED, "AccessDeniedException")
+    assert refused.error.message == "not authorized" and long.ok
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
+from dgsm_helpers.load.transport.data_path import check_reachable
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.sdk_transport import SdkTransport, run_blocking
-from dgsm_helpers.load.transport.stream_target import check_reachable
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport
+from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
 from dgsm_helpers.wire.sigv4 import Credentials
 

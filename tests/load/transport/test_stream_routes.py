@@ -11,10 +11,11 @@ from kit.broken_environments import everything_at_once
 from kit.tunnel_proxy import tunnel_proxy
 
 from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.load.transport.data_path import check_reachable
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport, run_blocking
-from dgsm_helpers.load.transport.stream_target import StreamTarget, check_reachable
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending
 from dgsm_helpers.session import open_workbook
 
