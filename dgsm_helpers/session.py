@@ -5,6 +5,7 @@ opened. No other module asks where it is.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -287,6 +288,8 @@ def _open_local(
     arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:
         raise InvalidInput(f"listing is {listing!r}.", hint=f"Give a model package ARN or one of {', '.join(arns)}.")
+    if note := info.engines.get(listing, {}).get("note"):
+        warnings.warn(note, stacklevel=3)
     return make(
         where="local",
         place="the embedded AWS",

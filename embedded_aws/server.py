@@ -35,7 +35,7 @@ from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alar
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.engines.base import Engine
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
-from embedded_aws.engines.speech import SpeechEngine
+from embedded_aws.engines.speech import engine_for_speech
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
@@ -62,7 +62,9 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = Clock.starting_now(settings["speed"])
     metered = MeteredSettings(**settings["metered"])
-    engines: dict[str, Engine] = {"metered": MeteredEngine(metered), "speech": SpeechEngine()}
+    metered_engine = MeteredEngine(metered)
+    speech_engine, speech_note = engine_for_speech(metered_engine)
+    engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine}
     faults = Faults()
     model = ScalingModel()
     fleet = Fleet(
@@ -121,7 +123,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "secret_access_key": SECRET_ACCESS_KEY,
         "execution_role_arn": plane.create_execution_role(),
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
-        "engines": {"metered": {**asdict(metered), "knee": metered.knee}},
+        "engines": {"metered": {**asdict(metered), "knee": metered.knee}, "speech": {"note": speech_note}},
     }
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
     heartbeat = Heartbeat(clock, beat)

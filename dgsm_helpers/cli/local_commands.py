@@ -101,6 +101,8 @@ def _print_status(info: ServerInfo, as_json: bool) -> None:
     if metered := status["engines"].get("metered"):
         rule = f"{metered['lanes']} lanes, {metered['service_ms']:g} ms per 100 ms of audio"
         click.echo(f"  capacity       metered: {rule}: {metered['knee']} streams per instance")
+    if note := status["engines"].get("speech", {}).get("note"):
+        click.echo(f"  speech         {note}")
     for endpoint in status["endpoints"]:
         click.echo(f"  endpoint       {endpoint['name']}: {endpoint['status']}, {endpoint['running']} running")
     click.echo('Point any client at it: eval "$(dgsm local env)"')

@@ -19,6 +19,7 @@ from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
+from dgsm_helpers.cli.studio_commands import studio
 from dgsm_helpers.errors import DgsmError, NotConfirmed
 
 
@@ -116,7 +117,24 @@ class Verbs(click.Group):
 
 @click.group(
     cls=Verbs,
-    commands=(demo, run, local, doctor, tune, plan, watch, report, export, update, iam, listing, role, quota, clean_up),
+    commands=(
+        demo,
+        run,
+        local,
+        doctor,
+        tune,
+        plan,
+        watch,
+        report,
+        export,
+        update,
+        iam,
+        listing,
+        role,
+        quota,
+        clean_up,
+        studio,
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog='Completion in bash: eval "$(_DGSM_COMPLETE=bash_source dgsm)"; also zsh_source, fish_source.',
 )

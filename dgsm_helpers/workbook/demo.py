@@ -112,7 +112,7 @@ def summary(
         SummaryRow(
             "Word error rate",
             value("wer_percent", "{} %"),
-            f"measured here with the listing {values.get('transcribed_by', 'speech')} against the exact transcript",
+            f"measured here against the exact transcript; heard by {values.get('transcribed_by', 'nothing')}",
         ),
         SummaryRow("Left behind", ", ".join(left_behind) or "nothing", "asked of the embedded AWS at the end"),
         SummaryRow("All of it took", f"{took_s:.0f} s", "measured here"),

@@ -3,7 +3,8 @@
 An instance computes on one processor: a worker process of its own, started when a stream needs it and ended when idle.
 So one instance leaves the other processors to whoever loads it, and scaling out adds capacity until the machine has no
 more; further instances share the workers there are. Word times are apportioned by letters within a recognised line; the
-model's name says that too. Source: reference stt.md.
+model's name says that too. Source: reference stt.md. Where the recogniser is not installed, `engine_for_speech` has the
+``metered`` engine stand in for it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import platform
 import threading
 import time
 from collections.abc import Sequence
 
 from dgsm_helpers.errors import LocalError
-from embedded_aws.engines.base import Listener, Recognised, StreamOptions
+from embedded_aws.engines.base import Engine, Listener, Recognised, StreamOptions
 from embedded_aws.engines.speech_process import MODEL, WorkerProcess
 from embedded_aws.engines.speech_worker import Ask
 
@@ -28,6 +30,18 @@ FILE_PIECE_S = 5
 
 MOST_WORKERS = 4
 """Worker processes at most, however many processors there are: each holds 200 MB."""
+
+
+def engine_for_speech(metered: Engine) -> tuple[Engine, str]:
+    """The engine of the ``speech`` listing, and a sentence about it: "" where the recogniser is installed."""
+    if importlib.util.find_spec("moonshine_voice"):
+        return SpeechEngine(), ""
+    machine = f"{platform.system()}, {platform.machine()}"
+    return metered, (
+        f"No recogniser is installed on this machine ({machine}), so the speech listing answers with the bundled "
+        "sample's known words; where there is a wheel (Linux, Windows, macOS 15 on Apple silicon), "
+        '`pip install "moonshine-voice==0.1.0"` and then `dgsm local down` bring one.'
+    )
 
 
 class Seat:
@@ -63,16 +77,7 @@ class SpeechEngine:
         self._lock = threading.Lock()
 
     def new_instance(self, instance_id: str) -> SpeechInstance:
-        """A container; it starts no process yet.
-
-        Raises:
-            LocalError: the recogniser is not installed.
-        """
-        if importlib.util.find_spec("moonshine_voice") is None:
-            raise LocalError(
-                "The speech listing needs the package moonshine-voice, which is not installed.",
-                hint='Install it with: pip install "moonshine-voice==0.1.0" (Linux on x86-64).',
-            )
+        """A container; it starts no process yet."""
         with self._lock:
             seat = min(self._seats, key=lambda s: len(s.instances))
             return SpeechInstance(seat)

@@ -63,14 +63,14 @@ def endpoint(embedded, monkeypatch):
 
 @pytest.fixture(params=SETS)
 def package_set(request):
-    """(name, interpreter, what its environment needs) of a package set."""
-    return request.param, *python_of(request.param, request)
+    """(name, interpreter) of a package set."""
+    return request.param, python_of(request.param, request)
 
 
 @pytest.fixture
 def lab(tmp_path, endpoint, package_set):
     """A JupyterLab of the package set whose folder holds one notebook; gives its address."""
-    _, python, env = package_set
+    _, python = package_set
     folder = tmp_path / "notebooks"
     folder.mkdir()
     cells = [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(CELLS)]
@@ -95,7 +95,7 @@ def lab(tmp_path, endpoint, package_set):
         "--LabApp.expose_app_in_browser=True",
     ]
     places = {"JUPYTER_CONFIG_DIR": "config", "IPYTHONDIR": "ipython", "JUPYTER_DATA_DIR": "data"}
-    env = os.environ | env | {name: str(tmp_path / folder_name) for name, folder_name in places.items()}
+    env = os.environ | {name: str(tmp_path / folder_name) for name, folder_name in places.items()}
     log = (tmp_path / "lab.log").open("wb")
     server = subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

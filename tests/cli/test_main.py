@@ -51,6 +51,7 @@ def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
         "role",
         "quota",
         "clean-up",
+        "studio",
     ]
     assert list(dgsm.commands) == names
     listed = [

@@ -23,17 +23,20 @@ class NotInstalled(Exception):
     """A client could not be installed, or what runs it is missing; the message says which and why."""
 
 
-def python_with(requirements: Sequence[str], folder: Path) -> Path:
+def python_with(requirements: Sequence[str], folder: Path, *, with_dependencies: bool = True) -> Path:
     """The interpreter of an environment that holds ``requirements`` and nothing of ours.
+
+    Args:
+        with_dependencies: also what they depend on.
 
     Raises:
         NotInstalled: no registry could be reached, or nothing there satisfies the requirements.
     """
     with _alone(folder):
-        return _python_with(requirements, folder)
+        return _python_with(requirements, folder, () if with_dependencies else ("--no-deps",))
 
 
-def _python_with(requirements: Sequence[str], folder: Path) -> Path:
+def _python_with(requirements: Sequence[str], folder: Path, how: Sequence[str]) -> Path:
     python = folder / "bin" / "python"
     asked = {"requirements": list(requirements), "python": sys.version}
     if _made(folder) == asked:
@@ -42,11 +45,11 @@ def _python_with(requirements: Sequence[str], folder: Path) -> Path:
     # A Python from uv or Debian may lack ensurepip; uv, where it is there, needs none.
     if uv := shutil.which("uv"):
         _run(requirements[0], uv, "venv", "-q", "--python", sys.executable, folder)
-        _run(requirements[0], uv, "pip", "install", "-q", "--python", python, *requirements)
+        _run(requirements[0], uv, "pip", "install", "-q", *how, "--python", python, *requirements)
     else:
         _run(requirements[0], sys.executable, "-m", "venv", folder)
         quiet = ("-q", "--disable-pip-version-check", "--no-compile")
-        _run(requirements[0], python, "-m", "pip", "install", *quiet, *requirements)
+        _run(requirements[0], python, "-m", "pip", "install", *quiet, *how, *requirements)
     (folder / "made.json").write_text(json.dumps(asked))
     return python
 

@@ -1,48 +1,68 @@
-"""The two package sets in which notebooks must work: this environment's, and that of SageMaker Studio's image 4.4."""
+"""The two package sets in which notebooks must work: this environment's, and SageMaker Studio's with our kernel in it.
+
+The Studio set is made as a user makes it: the image's own packages, and `dgsm studio setup` run in them.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from kit.client_environments import NotInstalled, or_skip, python_with
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STUDIO = {
-    "jupyterlab": "4.5.10",
-    "ipykernel": "7.3.0",
-    "ipython": "8.37.0",
-    "ipywidgets": "8.1.9",
-    "jupyterlab-widgets": "3.0.17",
-    "plotly": "6.0.1",
-    "papermill": "2.7.0",
-    "nbclient": "0.11.0",
-    "pandas": "2.3.3",
-    "numpy": "1.26.4",
-}
-"""SageMaker Distribution 4.4.1 (build_artifacts/v4/v4.4/v4.4.1/cpu.env.out), where it matters to a notebook's page."""
+STUDIO = Path(__file__).with_name("sagemaker_distribution_4.4.1.txt").read_text().split("\n")
+STUDIO_PINS = tuple(line for line in STUDIO if "==" in line and not line.startswith("#"))
+"""The image's packages that meet the project, JupyterLab and the AWS clients, ``name==version``."""
 
 # The first test that needs the Studio set waits until it is installed.
 SETS = ("current", pytest.param("studio", marks=[pytest.mark.slow, pytest.mark.timeout(3000)]))
 
 
-def python_of(name: str, request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
-    """The interpreter of a set, and what it needs in its environment besides; skips what cannot be installed.
+@dataclass(frozen=True)
+class StudioSpace:
+    """A space on the image: its Python, and the folders that outlive it."""
 
-    The Studio set is the image's packages and, as after ``pip install`` there, whatever else the project needs.
-    """
-    if name == "current":
-        return sys.executable, {}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    others = [text for text in project["dependencies"] if Requirement(text).name not in STUDIO]
-    wanted = [*(f"{package}=={version}" for package, version in STUDIO.items()), *others]
+    python: Path
+    home: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The space's environment; the kernel is in its home."""
+        places = {"DGSM_HOME": str(self.home), "JUPYTER_DATA_DIR": str(self.home / "jupyter")}
+        return os.environ | places
+
+    @property
+    def kernel(self) -> Path:
+        """The interpreter of the kernel."""
+        return self.home / "kernel" / "bin" / "python"
+
+    def dgsm(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """The command as it is run in a terminal of the space, from the clone."""
+        command = [str(self.python), "-m", "dgsm_helpers.cli.main", *words]
+        return subprocess.run(command, env=self.env | env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def studio_space(request: pytest.FixtureRequest) -> StudioSpace:
+    """A space whose kernel is ready; skips where the image's packages cannot be installed."""
+    folder = Path(request.config.cache.mkdir("front-ends"))
     try:
-        made = python_with(wanted, Path(request.config.cache.mkdir("front-ends")) / name)
+        # The image is what conda made of it, and not what pip would: cryptography stands beside an older cffi.
+        made = python_with(STUDIO_PINS, folder / "studio-image", with_dependencies=False)
     except NotInstalled as error:
         made = error
-    return str(or_skip(made)), {"PYTHONPATH": str(ROOT)}
+    space = StudioSpace(or_skip(made), folder / "studio-home")
+    done = space.dgsm("studio", "setup")
+    assert done.returncode == 0, done.stderr
+    return space
+
+
+def python_of(name: str, request: pytest.FixtureRequest) -> str:
+    """The interpreter of a set; skips what cannot be installed."""
+    return sys.executable if name == "current" else str(studio_space(request).kernel)

@@ -98,6 +98,12 @@ class StreamTrace:
         return self.ending is Ending.CLEAN
 
     @property
+    def model(self) -> str:
+        """The model that answered, by the name its container gives it; "" when the stream ended before that."""
+        infos = (self.metadata or {}).get("model_info", {})
+        return next((str(info["name"]) for info in infos.values()), "")
+
+    @property
     def transcript(self) -> str:
         """What was said: the final results in order."""
         return " ".join(r.transcript for r in self.results if r.is_final and r.transcript)

@@ -11,10 +11,10 @@ import psutil
 import pytest
 from kit.waiting import until, until_async
 
-from dgsm_helpers.errors import LocalError
 from dgsm_helpers.rules.sample import bundled_sample
 from embedded_aws.engines import speech
 from embedded_aws.engines.base import StreamOptions
+from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import SpeechEngine
 from embedded_aws.engines.speech_process import MODEL, words_of
 
@@ -241,6 +241,7 @@ def test_the_workers_end_with_the_event_loop_and_close_may_come_after_it():
 PARENT = """
 import asyncio
 from embedded_aws.engines.base import StreamOptions
+from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import SpeechEngine
 from dgsm_helpers.rules.sample import bundled_sample
 
@@ -276,10 +277,9 @@ def test_workers_die_with_their_parent_even_in_the_middle_of_work():
     until(lambda: gone(pid), "the worker has ended with its parent")
 
 
-def test_a_missing_package_is_said_when_an_instance_is_made(monkeypatch):
-    monkeypatch.setattr(speech.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(LocalError, match=r"moonshine-voice==0\.1\.0"):
-        SpeechEngine().new_instance("i-1")
+def test_where_the_recogniser_is_installed_it_is_the_engine_and_nothing_is_said():
+    engine, note = speech.engine_for_speech(MeteredEngine())
+    assert isinstance(engine, SpeechEngine) and note == ""
 
 
 def test_word_times_share_a_line_by_letters():

@@ -100,7 +100,7 @@ class Kernel:
 
 @pytest.fixture(scope="module", params=SETS)
 def shared_kernel(request, tmp_path_factory, scaling_endpoint, embedded):
-    python, env = python_of(request.param, request)
+    python = python_of(request.param, request)
     specs = tmp_path_factory.mktemp("kernels")
     (specs / "set").mkdir()
     command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -110,7 +110,7 @@ def shared_kernel(request, tmp_path_factory, scaling_endpoint, embedded):
         kernel_name="set", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False)
     )
     home = {"DGSM_HOME": str(embedded.home), "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython"))}
-    manager.start_kernel(env=os.environ | env | home)
+    manager.start_kernel(env=os.environ | home)
     try:
         made = Kernel(manager)
         made.run(SET_UP)
