@@ -16,9 +16,8 @@ from typing import Any
 import boto3
 
 from dgsm_helpers import local
-from dgsm_helpers.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
-from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.rules.local_time import LocalTime
 from dgsm_helpers.rules.names import require_name, require_region
 from dgsm_helpers.settings import settings_file
@@ -99,11 +98,6 @@ class Workbook:
     def bounds(self) -> tuple[int | None, int | None]:
         """The fewest and the most instances that the settings ask for, None where they do not."""
         return self.settings.get("bounds.min"), self.settings.get("bounds.max")
-
-    @property
-    def policy_name(self) -> str:
-        """Name of the target-tracking policy, the guide's."""
-        return POLICY_NAME
 
     @property
     def tags(self) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import pin
-from dgsm_helpers.aws.scaling.registration import retarget
+from dgsm_helpers.aws.scaling.retargeting import retarget
 from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS

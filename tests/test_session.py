@@ -7,8 +7,8 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from dgsm_helpers.clients import Clients
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
+from dgsm_helpers.places.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
 
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState
+from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity

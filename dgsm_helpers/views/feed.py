@@ -19,7 +19,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, config_in_use
 from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState
+from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,

@@ -9,7 +9,7 @@ from statistics import fmean
 from textwrap import shorten
 from typing import Any
 
-from dgsm_helpers.aws.scaling.scaling_state import AlarmState
+from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
 from dgsm_helpers.load.transport.background_load import Load

@@ -15,7 +15,7 @@ from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.clients import Clients
+from dgsm_helpers.places.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
 
 REGION = "us-east-1"

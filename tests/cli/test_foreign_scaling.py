@@ -12,12 +12,13 @@ from kit.waiting import until
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.examine import RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import endpoint_state, pause_recipe, update
-from dgsm_helpers.aws.scaling import registration, scaling_setup
+from dgsm_helpers.aws.scaling import registration, retargeting, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import policies, triple
 from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.planning.calibrating import read_model
+from dgsm_helpers.rules.guide import POLICY_NAME
 
 OK, WARN, STOP, UNKNOWN = RuleVerdict.OK, RuleVerdict.WARN, RuleVerdict.STOP, RuleVerdict.UNKNOWN
 OUT = {
@@ -150,7 +151,7 @@ def test_foreign_scheduled_actions_alone_are_not_taken_for_a_policy(foreign):
 
 def test_the_target_goes_to_the_foreign_policy_that_follows_streams_and_none_is_put_beside_it(foreign):
     two_policies(foreign)
-    retargeted = registration.retarget(foreign, 9.0)
+    retargeted = retargeting.retarget(foreign, 9.0)
     assert (retargeted.policy.name, retargeted.former_value) == ("tt", 7.0)
     assert {p.name: p.configuration["TargetValue"] for p in policies(foreign)} == {"tt": 9.0, "by-invocation": 70.0}
     with pytest.raises(InvalidInput, match=r"policy 'tt' of the variant follows the same metric.*name=\"tt\""):
@@ -158,8 +159,8 @@ def test_the_target_goes_to_the_foreign_policy_that_follows_streams_and_none_is_
 
 
 def test_a_foreign_step_policy_of_the_workbooks_name_is_in_the_way_and_said_to_be(foreign):
-    step_policy(foreign, foreign.policy_name)
-    for refused in (lambda: registration.retarget(foreign, 9.0), lambda: registration.apply(foreign)):
+    step_policy(foreign, POLICY_NAME)
+    for refused in (lambda: retargeting.retarget(foreign, 9.0), lambda: registration.apply(foreign)):
         with pytest.raises(InvalidInput, match="is a StepScaling policy"):
             refused()
 

@@ -20,7 +20,6 @@ BASE = GROUND | {
     "kernel",
     "places",
     "local",
-    "clients",
     "session",
     "settings",
 }
@@ -38,7 +37,6 @@ ALLOWED: dict[str, frozenset[str]] = {
     "settings": GROUND,
     "places": GROUND,
     "local": GROUND | {"places"},
-    "clients": GROUND | {"places"},
     "session": BASE - {"state"},
     "simulate": GROUND,
     "aws": BASE,

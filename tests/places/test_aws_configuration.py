@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.broken_environments import Broken
 
-from dgsm_helpers.clients import AccountSession, Clients
 from dgsm_helpers.errors import AwsCallFailed, CredentialsProblem, DgsmError, InvalidInput
 from dgsm_helpers.places.aws_configuration import configuration_read, keys_read
+from dgsm_helpers.places.clients import AccountSession, Clients
 
 SETTINGS = (
     "region",

@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import registration, retargeting
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.weighted_policy import weighted_policy
 from dgsm_helpers.errors import InvalidInput
@@ -81,7 +81,7 @@ def test_the_policy_that_is_there_is_changed_where_it_is_asked_for(unscaled):
     registration.apply(unscaled, held)
     assert registration.verify(unscaled).policy(target_value=None) == held
     assert registration.verify(unscaled).policy(target_value=6.0) == replace(held, target_value=6.0)
-    assert registration.retarget(unscaled, 7.0).policy == replace(held, target_value=7.0)
+    assert retargeting.retarget(unscaled, 7.0).policy == replace(held, target_value=7.0)
     assert [policy.name for policy in registration.verify(unscaled).policies] == ["made-elsewhere"]
 
 

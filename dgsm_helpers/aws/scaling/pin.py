@@ -18,7 +18,7 @@ from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnPr
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.scaling.pin_journal import ALL, Former, journal, left_over
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.scaling_state import Target
+from dgsm_helpers.aws.scaling.scaling_answers import Target
 from dgsm_helpers.errors import DgsmError, MeasurementInvalid, NotFound, NotReady
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
-from dgsm_helpers.aws.scaling.scaling_state import Suspension, Target
+from dgsm_helpers.aws.scaling.scaling_answers import Suspension, Target
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record

@@ -103,7 +103,7 @@ def cli_commands(
     resource = {"service-namespace": NAMESPACE, "resource-id": wb.resource_id}
     variant = {**resource, "scalable-dimension": DIMENSION}
     put = {
-        "policy-name": (policy or ScalingPolicy(name=wb.policy_name)).name,
+        "policy-name": (policy or ScalingPolicy()).name,
         **variant,
         "policy-type": "TargetTrackingScaling",
         "target-tracking-scaling-policy-configuration": f"file://{POLICY_FILE}",

@@ -19,12 +19,13 @@ from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
     not_registered,
     policies,
-    policy_alarms,
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_state import PolicyState, ScalingState, metric_of
-from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, NotReady, UnsupportedFeature
+from dgsm_helpers.aws.scaling.scaling_answers import PolicyState, metric_of
+from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature
+from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -121,7 +122,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     """
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
-    policy = policy or ScalingPolicy(name=wb.policy_name)
+    policy = policy or ScalingPolicy()
     return _put(wb, policy.name, policy.to_request())
 
 
@@ -142,7 +143,7 @@ def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPo
         for held in policies(wb):
             same_metric = held.name != name and held.metric is not None and held.metric == metric_of(configuration)
             if same_metric or (held.name == name and not held.tracks):
-                raise _in_the_way(held, name) from error
+                raise policy_in_the_way(held, name) from error
         raise
     if answer is None:
         raise not_registered(wb)
@@ -186,7 +187,7 @@ def verify(
         endpoint.target,
         endpoint.policies,
         endpoint.alarms,
-        expected=policy or wb.policy_name,
+        expected=policy or POLICY_NAME,
         min_capacity=min_capacity,
         max_capacity=max_capacity,
     )
@@ -251,7 +252,7 @@ def _bound_warnings(
     return tuple(warnings)
 
 
-def _in_the_way(held: PolicyState, name: str) -> InvalidInput:
+def policy_in_the_way(held: PolicyState, name: str) -> InvalidInput:
     """The error that a policy which somebody else made takes the place of the one of that name."""
     if held.tracks:
         what = "follows the same metric, and AWS takes one policy for each"
@@ -262,52 +263,3 @@ def _in_the_way(held: PolicyState, name: str) -> InvalidInput:
         f"Policy {name!r} cannot be applied: policy {held.name!r} of the variant {what}.",
         hint=f"{hint}, or delete the other one first.",
     )
-
-
-@dataclass(frozen=True)
-class Retargeted:
-    """The policy with its new TargetValue, as AWS took it; ``former_value`` is None where there was no policy."""
-
-    policy: ScalingPolicy
-    former_value: float | None
-    state: ScalingState
-
-    def __str__(self) -> str:
-        before = "new" if self.former_value is None else f"it was {self.former_value:g}"
-        return f"TargetValue of {self.policy.name} is {self.policy.target_value:g} ({before})."
-
-
-def retarget(wb: Workbook, target_value: float) -> Retargeted:
-    """Set the TargetValue of the policy that is there, keep its cooldowns, and verify.
-
-    A variant that is not registered is registered with the bounds of the settings or the guide's (1 to 4); a missing
-    policy gets the guide's other values. Where a policy of another name follows concurrent requests, that one is
-    changed: AWS takes one for each metric.
-
-    Raises:
-        InvalidInput: the policy of the workbook's name is no target-tracking policy.
-        NotReady: the policy follows a metric of its own, an alarm of it is missing afterwards, or scaling is
-            suspended; the message says what.
-        SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
-    """
-    endpoint = EndpointReading(wb)
-    if endpoint.target is None:
-        register(wb)
-        endpoint = EndpointReading(wb)
-    named = wb.policy_name
-    for one in endpoint.policies:
-        if one.name == named and not one.tracks:
-            raise _in_the_way(one, named)
-    held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=named)
-    policy, former = held.policy(target_value=target_value), held.followed
-    applied = apply(wb, policy)
-    # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
-    taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
-    held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
-    alarms = policy_alarms(wb, held_now)
-    state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
-    if not state.ok:
-        raise NotReady(
-            f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."
-        )
-    return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)

@@ -7,7 +7,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
-from dgsm_helpers.aws.scaling.scaling_state import (
+from dgsm_helpers.aws.scaling.scaling_answers import (
     AlarmState,
     PolicyState,
     Suspension,

@@ -14,7 +14,7 @@ from dgsm_helpers.aws.doctor.snapshot import PARTS, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
-from dgsm_helpers.aws.scaling.scaling_state import PolicyState
+from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
 
 GOOD = healthy()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}

@@ -6,7 +6,7 @@ from kit.call_counter import counted_calls
 
 from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import retargeting
 from dgsm_helpers.aws.scaling.pin import one_instance
 
 
@@ -34,7 +34,7 @@ def test_each_part_is_read_once_and_only_when_it_is_used(scaled):
 
 def test_retargeting_takes_four_calls(scaled):
     with counted_calls(scaled) as calls:
-        registration.retarget(scaled, 6.0)
+        retargeting.retarget(scaled, 6.0)
     assert calls.total() <= 4, calls
 
 

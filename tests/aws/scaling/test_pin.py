@@ -15,7 +15,7 @@ from dgsm_helpers.aws.core.money import InstanceCost, price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling import registration, scalable_target
-from dgsm_helpers.aws.scaling.scaling_state import Suspension
+from dgsm_helpers.aws.scaling.scaling_answers import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import open_workbook

@@ -7,8 +7,8 @@ import pytest
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.scaling.registration import retarget
-from dgsm_helpers.aws.scaling.scaling_state import Suspension
+from dgsm_helpers.aws.scaling.retargeting import retarget
+from dgsm_helpers.aws.scaling.scaling_answers import Suspension
 from dgsm_helpers.errors import InvalidInput, NotReady
 
 

@@ -13,6 +13,7 @@ from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.guide import POLICY_NAME
 
 STREAMS = 12
 
@@ -43,7 +44,7 @@ def watched(deployed):
         until(lambda: "Successful" in set(observe.activities(deployed)["status"]), "a scale-out has succeeded")
         endpoints.running(deployed, 3)
         yield Watched(
-            deployed.policy_name,
+            POLICY_NAME,
             before,
             observe.alarms(deployed),
             observe.activities(deployed),

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from dgsm_helpers.clients import Clients
+from dgsm_helpers.places.clients import Clients
 from dgsm_helpers.session import AWS, Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html

@@ -5,8 +5,8 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from dgsm_helpers.clients import Clients
 from dgsm_helpers.errors import CredentialsProblem
+from dgsm_helpers.places.clients import Clients
 
 
 def session(**keys):
@@ -15,8 +15,8 @@ def session(**keys):
 
 def test_boto3_still_keeps_credentials_where_renewing_them_expects_it():
     core = session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret")._session
-    assert hasattr(core, "_credentials"), "boto3 keeps its credentials elsewhere now: see dgsm_helpers/clients.py"
-    assert core._credentials.method == "explicit", "botocore names given keys differently: see dgsm_helpers/clients.py"
+    assert hasattr(core, "_credentials"), "boto3 keeps its credentials elsewhere now: see places/clients.py"
+    assert core._credentials.method == "explicit", "botocore names given keys differently: see places/clients.py"
 
 
 def test_a_client_is_made_once_and_prices_are_read_in_us_east_1():

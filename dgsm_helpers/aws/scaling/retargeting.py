@@ -1,0 +1,61 @@
+"""A new TargetValue for the policy that is there."""
+
+from dataclasses import dataclass
+
+from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register
+from dgsm_helpers.aws.scaling.scalable_target import policy_alarms
+from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
+from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.errors import NotReady
+from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.session import Workbook
+
+
+@dataclass(frozen=True)
+class Retargeted:
+    """The policy with its new TargetValue, as AWS took it; ``former_value`` is None where there was no policy."""
+
+    policy: ScalingPolicy
+    former_value: float | None
+    state: ScalingState
+
+    def __str__(self) -> str:
+        before = "new" if self.former_value is None else f"it was {self.former_value:g}"
+        return f"TargetValue of {self.policy.name} is {self.policy.target_value:g} ({before})."
+
+
+def retarget(wb: Workbook, target_value: float) -> Retargeted:
+    """Set the TargetValue of the policy that is there, keep its cooldowns, and verify.
+
+    A variant that is not registered is registered with the bounds of the settings or the guide's (1 to 4); a missing
+    policy gets the guide's other values. Where a policy of another name follows concurrent requests, that one is
+    changed: AWS takes one for each metric.
+
+    Raises:
+        InvalidInput: the policy of the workbook's name is no target-tracking policy.
+        NotReady: the policy follows a metric of its own, an alarm of it is missing afterwards, or scaling is
+            suspended; the message says what.
+        SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
+    """
+    endpoint = EndpointReading(wb)
+    if endpoint.target is None:
+        register(wb)
+        endpoint = EndpointReading(wb)
+    for one in endpoint.policies:
+        if one.name == POLICY_NAME and not one.tracks:
+            raise policy_in_the_way(one, POLICY_NAME)
+    held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=POLICY_NAME)
+    policy, former = held.policy(target_value=target_value), held.followed
+    applied = apply(wb, policy)
+    # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
+    taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
+    held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
+    alarms = policy_alarms(wb, held_now)
+    state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
+    if not state.ok:
+        raise NotReady(
+            f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."
+        )
+    return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)
