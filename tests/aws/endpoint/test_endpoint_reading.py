@@ -8,6 +8,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import retargeting
 from dgsm_helpers.aws.scaling.pin import one_instance
+from dgsm_helpers.rules.guide import POLICY_NAME
 
 
 def test_each_part_is_read_once_and_only_when_it_is_used(scaled):
@@ -19,7 +20,7 @@ def test_each_part_is_read_once_and_only_when_it_is_used(scaled):
             assert endpoint.running_types == ("ml.g6.2xlarge",)
             assert endpoint.instance_types[:2] == ("ml.g6.2xlarge", "ml.g6e.2xlarge")
             assert endpoint.target.max_capacity == 4
-            assert [policy.name for policy in endpoint.policies] == [scaled.policy_name]
+            assert [policy.name for policy in endpoint.policies] == [POLICY_NAME]
             assert [alarm.side for alarm in endpoint.alarms] == ["high", "low"]
             assert endpoint.model_package_arn == scaled.model_package_arn
     assert calls == {

@@ -93,7 +93,7 @@ def test_high_alarm_fired_and_its_geometry_is_readable(watched):
 def test_activity_says_which_alarm_and_policy_and_how_many(watched):
     activities = watched.activities
     out = activities[activities["desired_instances"] == 3].iloc[0]
-    assert (out["trigger"], out["alarm_side"], out["policy"]) == ("alarm", "high", watched.policy_name)
+    assert (out["trigger"], out["alarm_side"], out["policy"]) == ("alarm", "high", POLICY_NAME)
     assert out["status"] == "Successful"
     assert out["duration_s"] > 0
     assert "Setting desired instance count to 3." in watched.story
