@@ -57,18 +57,26 @@ def error(call: AwsCall, code: str, message: str, *, status: int | None = None) 
     status = status or _STATUS.get(code) or _modelled_status(call, code) or 400
     fault = "Receiver" if status >= 500 else "Sender"
     if call.protocol == "query":
-        response = Response(_xml_error(code, message, fault), status, content_type="text/xml")
+        response = Response(_xml_error(code, message, fault), status, content_type=media_type(call))
     elif call.protocol == "rest" and metadata.get("protocol") == "rest-xml":
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-        response = Response(text, status, content_type="application/xml")
+        response = Response(text, status, content_type=media_type(call))
     else:
-        version = metadata.get("jsonVersion", "1.1")
-        kind = "application/json" if call.protocol == "rest" else f"application/x-amz-json-{version}"
-        response = Response(json.dumps({"__type": code, "message": message}), status, content_type=kind)
+        response = Response(json.dumps({"__type": code, "message": message}), status, content_type=media_type(call))
         response.headers["x-amzn-ErrorType"] = code
         if compatible:
             response.headers["x-amzn-query-error"] = f"{code};{fault}"
     return _sent(call, response)
+
+
+def media_type(call: AwsCall) -> str:
+    """What AWS calls the content of an answer in the protocol that the client spoke."""
+    metadata = call.service_model.metadata
+    if call.protocol == "query":
+        return "text/xml"
+    if call.protocol == "rest":
+        return "application/xml" if metadata.get("protocol") == "rest-xml" else "application/json"
+    return f"application/x-amz-json-{metadata.get('jsonVersion', '1.1')}"
 
 
 def _sent(call: AwsCall, response: Response) -> Response:

@@ -164,6 +164,8 @@ class Gateway:
         response = Response(iterable, status, headers)
         if response.status_code in (404, 500, 501) and response.mimetype == "text/html":  # moto's page for "not here"
             return _unknown(call)
+        if call is not None and response.mimetype == "text/html":  # moto's default for every content
+            response.content_type = answers.media_type(call)
         return answers.as_cbor(call, response) if call is not None and call.protocol == "cbor" else response
 
     def _administer(self, request: Request) -> Response:

@@ -60,7 +60,9 @@ def search_packages(wb: Workbook) -> PackageSearch:
 
     Raises:
         InvalidInput: the workbook's listing is no model package ARN, and what it is.
+        CredentialsProblem: there are no keys, or they cannot be refreshed.
     """
+    wb.credentials()  # without any, nothing could be said of the account
     notes = []
     named: dict[str, str] = {}
     if wb.model_package_arn:

@@ -103,8 +103,8 @@ def test_a_refusal_that_announces_its_length_is_read_and_leaves_the_connection_t
         refused = LeanTransport(peer.target("denied"))
         refused._connections = carrier._connections
         try:
-            long = asyncio.create_task(carrier.run(chunks(bundled_recording(), duration_s=1.0)))
-            trace = await refused.run(chunks(bundled_recording(), duration_s=0.2))
+            long = asyncio.create_task(carrier.run(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000))
+            trace = await refused.run(chunks(bundled_recording(), duration_s=0.2), sample_rate=16000)
             return trace, await long
         finally:
             await carrier.close()
