@@ -49,8 +49,7 @@ def role_create(open_workbook: Opener, name: str, confirmed: bool, as_json: bool
     from dgsm_helpers.aws.account import role_creation
 
     wb = open_workbook()
-    wb.credentials()  # whoever has none is told before being asked to agree
-    if not confirmed:
+    if role_creation.find_role(wb, name) is None and not confirmed:
         say(f"{role_creation.described(wb, name)}\nSay --yes to make it.")
         return NEEDS_CONFIRMATION
     made = role_creation.create_role(wb, name)

@@ -82,7 +82,10 @@ def bounds_for(wb: Workbook, min_capacity: int | None = None, max_capacity: int 
     """
     there = scalable_target.target(wb)
     low, high = (there.min_capacity, there.max_capacity) if there else wb.bounds
-    return {"min_capacity": min_capacity or low, "max_capacity": max_capacity or high}
+    return {
+        "min_capacity": low if min_capacity is None else min_capacity,
+        "max_capacity": high if max_capacity is None else max_capacity,
+    }
 
 
 def applied_plans(

@@ -61,7 +61,7 @@ class PlanStudy:
         self.limits = FleetLimits(
             knee=instance.knee,
             instance_type=instance.instance_type,
-            min_capacity=min_capacity or 1,
+            min_capacity=1 if min_capacity is None else min_capacity,
             max_capacity=max_capacity,
         )
         self.presets = presets_for(traffic, self.limits)

@@ -15,15 +15,18 @@ def test_role_is_shown_before_it_is_made_and_made_with_a_yes(run, workbook):
     assert "dgsm-cli-role" not in {role["RoleName"] for role in iam.list_roles(MaxItems=1000)["Roles"]}
     made = run("role", "create", "dgsm-cli-role", "--yes", "--json")
     assert (made.exit_code, json.loads(made.stdout)["made"]) == (YES, True)
-    assert json.loads(run("role", "create", "dgsm-cli-role", "--yes", "--json").stdout)["made"] is False
+    for words in (("--yes",), ()):
+        there = run("role", "create", "dgsm-cli-role", "--json", *words)
+        assert (there.exit_code, json.loads(there.stdout)["made"]) == (YES, False)
 
 
 def test_case_of_a_role_that_differs_is_a_failed_call_that_says_in_what(run, workbook):
     trust = '{"Version":"2012-10-17","Statement":[]}'
     workbook().client("iam").create_role(RoleName="dgsm-cli-half", AssumeRolePolicyDocument=trust)
-    answer = run("role", "create", "dgsm-cli-half", "--yes")
-    assert answer.exit_code == FAILED
-    assert "does not let sagemaker.amazonaws.com assume it" in answer.stderr
+    for words in (("--yes",), ()):
+        answer = run("role", "create", "dgsm-cli-half", *words)
+        assert answer.exit_code == FAILED
+        assert "does not let sagemaker.amazonaws.com assume it" in answer.stderr
 
 
 def test_quota_of_zero_is_a_negative_answer_and_is_requested_with_a_yes(run, workbook, operator):

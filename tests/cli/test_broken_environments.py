@@ -115,6 +115,11 @@ def test_every_verb_fails_in_words_where_keys_are_broken(verb, name, tmp_path):
         assert verb in ("plan", "iam"), "it needs no call"
 
 
+def test_a_listing_that_aws_cannot_be_asked_about_is_no_listing_that_is_not_there(tmp_path):
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/deepgram/1"
+    require_a_failed_call(on_account(KEYS_BROKEN["missing-bundle"], tmp_path, "listing", arn))
+
+
 def test_a_failed_connection_is_still_said_to_be_one(tmp_path):
     fine = Broken(says=())
     answer = on_account(fine, tmp_path, "doctor", "e")
@@ -175,7 +180,7 @@ def test_an_environment_in_which_a_page_answers_for_aws_is_told_so(verb, portal,
 
 @pytest.mark.parametrize("verb", LINES)
 def test_no_verb_minds_a_broken_environment_on_the_embedded_aws(verb, embedded, tmp_path):
-    clean = run(embedded.home, {}, *LINES[verb])
+    clean = run(embedded.home, {"HOME": str(tmp_path)}, *LINES[verb])
     answer = run(embedded.home, everything_at_once(tmp_path), *LINES[verb])
     assert isinstance(answer.exception, SystemExit | None), answer.exception
     assert answer.exit_code == clean.exit_code

@@ -101,7 +101,9 @@ def test_deployment_needs_confirmed_spending(billing, run, place):
 def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, scaled):
     answer = run("tune", scaled.endpoint_name)
     assert answer.exit_code == NEEDS_CONFIRMATION
-    assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance costs $1.22 per hour" in answer.stderr
+    assert "Measuring endpoint/cli-tune-scaled/variant/AllTraffic on one instance (of ml.g6.2xlarge) costs $1.22" in (
+        answer.stderr
+    )
     assert "Forecast on one instance" in answer.stderr
     assert not scalable_target.target(scaled).suspension.scale_out
 

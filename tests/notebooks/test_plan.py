@@ -36,7 +36,7 @@ def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tm
 
 
 def test_a_file_that_is_wrong_stops_the_notebook_with_its_line(on_embedded, calls, tmp_path):
-    calls.write_text("start,duration_s\n9,5\n3,5\n")
+    calls.write_text("start,duration_s\n9,5\n3,five\n")
     outcome = run_notebook(PLAN, {"traffic": str(calls), "knee": 12}, tmp_path / "out", 840, progress_bar=False)
     assert not outcome.ok
     assert "Line 3" in outcome.error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.tables import Table
-from dgsm_helpers.errors import DgsmError, NotFound
+from dgsm_helpers.errors import AccessDenied, DgsmError, NotFound
 from dgsm_helpers.rules.package_arn import LISTINGS_URL, SUBSCRIPTIONS_URL, in_region, require_usable_arn
 from dgsm_helpers.session import Workbook
 
@@ -60,10 +60,10 @@ def search_packages(wb: Workbook) -> PackageSearch:
 
     Raises:
         InvalidInput: the workbook's listing is no model package ARN, and what it is.
-        CredentialsProblem: there are no keys, or they cannot be refreshed.
+        DgsmError: AWS could be asked for nothing of it, and the first reason.
     """
-    wb.credentials()  # without any, nothing could be said of the account
-    notes = []
+    unread: list[DgsmError] = []
+    notes: list[str] = []
     named: dict[str, str] = {}
     if wb.model_package_arn:
         other = in_region(wb.model_package_arn, wb.region)
@@ -73,12 +73,16 @@ def search_packages(wb: Workbook) -> PackageSearch:
         for row in pages(wb, "sagemaker", "ListModelPackages", "ModelPackageSummaryList"):
             named.setdefault(row["ModelPackageArn"], "SageMaker")
     except DgsmError as error:
+        unread.append(error)
         notes.append(f"SageMaker's list could not be read: {error}")
     subscriptions: tuple[str, ...] = ()
     try:
         subscriptions = _subscriptions(wb)
     except DgsmError as error:
+        unread.append(error)
         notes.append(f"Subscriptions could not be read: {error}")
+    if len(unread) == 2 and not named:
+        raise unread[0]
     rows = tuple(_looked_at(wb, arn, source) for arn, source in list(named.items())[:_MOST])
     if not any(row.usable for row in rows):
         notes += [f"Subscribe: {LISTINGS_URL}", f"The ARN of a subscription, under Configure: {SUBSCRIPTIONS_URL}"]
@@ -90,7 +94,7 @@ def _looked_at(wb: Workbook, arn: str, source: str) -> FoundPackage:
         answer = call(wb, "sagemaker", "DescribeModelPackage", ModelPackageName=arn)
     except NotFound:
         return FoundPackage(arn, source, False, f"not there: no subscription, or not offered in {wb.region}")
-    except DgsmError as error:
+    except AccessDenied as error:
         return FoundPackage(arn, source, False, error.message)
     status = answer.get("ModelPackageStatus", "Completed")
     return FoundPackage(arn, source, status == "Completed", status)

@@ -66,23 +66,33 @@ def described(wb: Workbook, name: str = ROLE_NAME) -> str:
     return f"Role {name} in {wb.place}:\n{json.dumps(content, indent=2)}"
 
 
+def find_role(wb: Workbook, name: str = ROLE_NAME) -> ExecutionRole | None:
+    """The role of that name, when it is there and does; None when there is none.
+
+    Raises:
+        InvalidInput: it is there and differs; the message says in what.
+        InvalidRequest: it is no name of a role.
+    """
+    found = call_or_none(wb, "iam", "GetRole", RoleName=name)
+    if found is None:
+        return None
+    if differing := list(_differing(wb, found["Role"])):
+        raise InvalidInput(
+            f"Role {found['Role']['Arn']} is there and {'; '.join(differing)}.",
+            hint="Mend that in IAM, delete the role, or give another name: what others made is not changed here.",
+        )
+    return ExecutionRole(found["Role"]["Arn"], made=False)
+
+
 def create_role(wb: Workbook, name: str = ROLE_NAME) -> ExecutionRole:
     """Make the role; one that is there and does is taken as it is.
 
     Raises:
-        InvalidInput: a role of that name is there and differs; the message says in what. Nothing is changed.
-        InvalidRequest: it is no name of a role.
+        InvalidInput, InvalidRequest: as `find_role`; nothing is changed.
         DgsmError: AWS's refusal; a role without its policy is not left behind.
     """
-    found = call_or_none(wb, "iam", "GetRole", RoleName=name)
-    if found is not None:
-        differing = list(_differing(wb, found["Role"]))
-        if differing:
-            raise InvalidInput(
-                f"Role {found['Role']['Arn']} is there and {'; '.join(differing)}.",
-                hint="Mend that in IAM, delete the role, or give another name: what others made is not changed here.",
-            )
-        return ExecutionRole(found["Role"]["Arn"], made=False)
+    if (found := find_role(wb, name)) is not None:
+        return found
     role = call(
         wb,
         "iam",
