@@ -90,7 +90,7 @@ def up(
     """
     if not 0.1 <= speed <= 600:
         raise InvalidInput(f"speed is {speed:g}.", hint="Give local seconds per wall second between 0.1 and 600.")
-    with _lock(home):
+    with locked(home):
         if running := find(home):
             _refuse_other_settings(running, speed, metered)
             return running
@@ -153,7 +153,7 @@ def _refuse_other_settings(info: ServerInfo, speed: float, metered: Mapping[str,
 
 def down(home: Path) -> bool:
     """Stop the embedded AWS and remove its state; True when one was running."""
-    with _lock(home):
+    with locked(home):
         info = find(home)
         if info:
             os.kill(info.pid, signal.SIGTERM)
@@ -199,10 +199,10 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
 
 
 @contextlib.contextmanager
-def _lock(home: Path) -> Iterator[None]:
-    """Only one ``up`` or ``down`` at a time for one ``home``. The folder itself is locked: no lock file stays."""
-    home.mkdir(parents=True, exist_ok=True)
-    handle = os.open(home, os.O_RDONLY)
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time that works in a folder, which is made. It is locked itself: no lock file stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -197,14 +197,13 @@ def open_workbook(
     """Open the workbook on the embedded AWS (started when it does not run) or on the user's account.
 
     What is not given here, or given as an empty text, is the parameter of that name of the notebook that runs this,
-    else the setting (`settings.settings_file`: ``DGSM_*``, then ``dgsm.toml``), else the default; only an empty
-    ``endpoint_name`` is refused, as a variable of the shell that is not set would name another endpoint. In a notebook
-    all its parameters are put into their declared types first, so that a text ``"False"`` never counts as yes.
+    else the setting (`settings.settings_file`: ``DGSM_*``, then ``dgsm.toml``), else the default. In a notebook all its
+    parameters are put into their declared types first, so that a text ``"False"`` never counts as yes.
 
     Args:
         where: ``local`` (default) or ``aws``.
         region: AWS region; default: the environment's, us-east-1 on the embedded AWS.
-        endpoint_name: endpoint to work on; default ``deepgram-demo``.
+        endpoint_name: endpoint to work on; default ``deepgram-demo``. Empty text is refused: a shell's unset variable.
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
         listing: a model package ARN; on the embedded AWS also ``metered`` (default) or ``speech``; on aws "metered"
             means none given.
@@ -234,7 +233,6 @@ def open_workbook(
         "listing": chosen("listing", listing, "listing", "metered"),
         "role": chosen("role_arn", role_arn, "role"),
     }
-    # Empty text among the parameters or settings means the default; an empty name that a call gives is a mistake.
     require_name("endpoint", settings["endpoint"] if endpoint_name is None else endpoint_name)
     require_name("variant", variant_name)
     folder = local.home_folder(home)

@@ -95,6 +95,21 @@ SERVICES = f"[profile svc]\nregion = us-east-1\nservices = local\n{KEYS}[service
             "https://runtime.sagemaker.us-east-1.amazonaws.com:8443",
         ),
         (SERVICES, {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://[::1]"}, "https://[::1]:8443"),
+        (
+            f"{SERVICES}sagemaker_runtime =\n  endpoint_url = https://other.example.com\n",
+            {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": VPC},
+            f"{VPC}:8443",
+        ),
+        (
+            f"{SERVICES}sagemaker_runtime_http2 =\n  endpoint_url = {VPC}\n",
+            {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://other.example.com"},
+            f"{VPC}:8443",
+        ),
+        (
+            SERVICES,
+            {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": VPC, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            "https://runtime.sagemaker.us-east-1.amazonaws.com:8443",
+        ),
     ],
 )
 def test_case_of_an_endpoint_url_streams_go_where_invoke_endpoint_goes(account, config, variables, url):

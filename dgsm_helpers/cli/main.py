@@ -7,6 +7,7 @@ confirmation. A verb returns its own, and imports what it needs when it runs, so
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -148,6 +149,7 @@ def dgsm() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    warnings.showwarning = lambda message, *_: say(f"Note: {message}")
     for stream in (sys.stdout, sys.stderr):
         # In an old locale a character that cannot be shown must not end the command.
         if isinstance(stream, TextIOWrapper):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -122,6 +123,12 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
     """
 
     def __init__(self, region: str | None, profile: str | None) -> None:
+        if os.environ.get("DGSM_STREAM_URL"):
+            warnings.warn(
+                "This shell holds the variables of `dgsm local env`: what is done on aws reaches the embedded AWS, "
+                "not your account.",
+                stacklevel=4,
+            )
         # A default, not a choice: beside AWS_PROFILE, keys of the environment come first; beside a profile given, they
         # do not count (botocore, create_credential_resolver).
         of_shell = _environment("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
@@ -154,6 +161,9 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
     def stream_route(self) -> StreamRoute:
         """Where streams go: where botocore sends ``InvokeEndpoint``, on port 8443 unless one is given.
 
+        An endpoint URL for AWS's HTTP/2 client alone (``AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2``, or
+        ``sagemaker_runtime_http2`` among the profile's ``services``) counts before the runtime's.
+
         That settles partition, FIPS, dual stack, endpoint URLs (environment, ``services`` of the profile), certificate
         authorities and proxies; ``NO_PROXY`` is asked for the address with its port.
 
@@ -162,7 +172,8 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
         """
         with configuration_read(self._session):
             # Keys are of no use for an address: none are looked for.
-            runtime = super().client("sagemaker-runtime", aws_access_key_id="none", aws_secret_access_key="none")
+            no_keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+            runtime = super().client("sagemaker-runtime", endpoint_url=_url_of_streams(self._session), **no_keys)
             parts = urlsplit(runtime.meta.endpoint_url)
             port = "" if parts.port else f":{STREAM_PORT}"
             url = f"{parts.scheme}://{parts.netloc.rstrip(':')}{port}{parts.path.rstrip('/')}"
@@ -204,6 +215,15 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
 def _environment(*names: str) -> str | None:
     """The first of these variables that says something."""
     return next(filter(None, map(os.environ.get, names)), None)
+
+
+def _url_of_streams(core: botocore.session.Session) -> str | None:
+    """The endpoint URL that is given for AWS's HTTP/2 client, a service that botocore does not know."""
+    if core.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    services = core.full_config.get("services", {}).get(core.get_scoped_config().get("services"), {})
+    of_profile: str | None = services.get("sagemaker_runtime_http2", {}).get("endpoint_url")
+    return _environment("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2") or of_profile
 
 
 def _ca_bundle(core: botocore.session.Session) -> str | None:

@@ -5,22 +5,19 @@ environment under ``$DGSM_HOME`` that sees the image's packages and adds what th
 whatever pip thinks of its packages: where one does not do, the kernel alone gets another version.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
 
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.local import home_folder
+from dgsm_helpers.local import home_folder, locked
 
 KERNEL, DISPLAY_NAME = "dgsm", "Deepgram (dgsm)"
 DEFAULT_KERNEL = "python3"
@@ -69,8 +66,7 @@ def set_up() -> StudioKernel:
     """
     _require_project()
     folder = (home_folder() / "kernel").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with locked(folder):  # a space's start and an impatient user
         made = _read(folder)
         is_inside = Path(sys.prefix).resolve() == folder.resolve()  # `dgsm` of the kernel brings itself up to date
         base = str(Path(sys.base_prefix, "bin", "python3"))
@@ -177,17 +173,6 @@ def _read(folder: Path) -> dict:
         return json.loads((folder / "made.json").read_text())
     except (OSError, ValueError):
         return {}
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One set-up at a time: the one of the space's start and that of an impatient user."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _run(purpose: str, *command: str | Path) -> str:

@@ -116,6 +116,8 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
         (("--instances", "0"), "instances=0"),
         (("--audio", "no-such-folder/*.wav"), "no audio file"),
         (("--query", "encoding=opus"), "sets encoding"),
+        (("--query", "model=flux-general-en"), "v1/listen does not serve the model 'flux-general-en'"),
+        (("--query", "model=aura-2-thalia-en"), "'aura-2-thalia-en'"),
         (("--variant", "Other"), "no variant 'Other'"),
     ],
 )

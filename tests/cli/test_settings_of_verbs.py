@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,13 @@ def test_a_verb_without_an_endpoint_works_on_that_of_the_settings(run, settings)
     assert "never-made" in run("doctor").stderr
     assert "Nothing is left of never-made." in run("clean-up").stdout
     assert "also-never" in run("doctor", "also-never").stderr
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("clean-up", "--yes"), ("export",)], ids=" ".join)
+def test_a_name_that_is_empty_stands_for_no_other_endpoint(run, words):
+    answer = run(*words, "")
+    assert (answer.exit_code, answer.stdout) == (FAILED, "")
+    assert "'' cannot be the name of the endpoint" in answer.stderr
 
 
 def test_a_variable_counts_before_the_file_and_an_option_before_both(run, settings, monkeypatch):
@@ -101,3 +110,10 @@ def test_planning_stays_within_the_bounds_of_the_settings(run, settings):
     planned = run("plan", "--traffic", "constant", "--knee", "10", "--peak", "15", "--hours", "2", "--json")
     bounds = json.loads(planned.stdout)["recommended"]["settings"]
     assert 2 <= bounds["min_capacity"] <= bounds["max_capacity"] <= 3, bounds
+
+
+def test_a_shell_that_points_at_the_embedded_aws_is_told_so_before_its_answers_are_taken_for_the_accounts(embedded):
+    words = [sys.executable, "-m", "dgsm_helpers.cli.main", "clean-up", "never-made", "--where", "aws"]
+    there = subprocess.run(words, env=embedded.env, capture_output=True, text=True, check=True)
+    assert there.stderr.startswith("Note: This shell holds the variables of `dgsm local env`")
+    assert there.stdout.startswith("Nothing is left of never-made.")

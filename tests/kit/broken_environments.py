@@ -73,6 +73,9 @@ CONFIGURATION = {
     "endpoint-with-bad-port": Broken(
         says=("AWS_ENDPOINT_URL",), env={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://vpce.example.com:none"}
     ),
+    "http2-endpoint-without-scheme": Broken(
+        says=("vpce.example.com",), env={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": "vpce.example.com"}
+    ),
     "sso-without-its-session": Broken(
         says=("work", "gone"), profile="sso_session = gone\nsso_account_id = 1\nsso_role_name = Admin\n"
     ),

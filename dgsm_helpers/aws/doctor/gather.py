@@ -83,8 +83,7 @@ def gather(
     )
     lately = [activity for activity in newest if activity.started >= wb.now() - WINDOW]
     succeeded = [activity for activity in lately if activity.status == "Successful"]
-    no_actions: list[Mapping[str, Any]] = []
-    scheduled = read_or_default("schedule", lambda: _scheduled(wb), no_actions)
+    own = tuple(read_policy(policy) for policy in policies if policy["ResourceId"] == wb.resource_id)
     policy_alarms = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms") or ()]
     return Snapshot(
         now=wb.now(),
@@ -92,14 +91,15 @@ def gather(
         resource_id=wb.resource_id,
         kind=kind,
         gone=gone[0] if gone else None,
-        scheduled=tuple(action["ScheduledActionName"] for action in scheduled),
+        # Beside a policy nothing is judged by them.
+        scheduled=() if own else read_or_default("schedule", lambda: _scheduled(wb), ()),
         model_package_arn=(endpoint.model_package_arn or "") if model else "",
         endpoint=state,
         variant=variant,
         enhanced_metrics=config is not None and config.enhanced_metrics,
         network_isolated=bool(model.get("EnableNetworkIsolation")) if model else None,
         target=next((read_target(t) for t in targets if t["ResourceId"] == wb.resource_id), None),
-        policies=tuple(read_policy(p) for p in policies if p["ResourceId"] == wb.resource_id),
+        policies=own,
         elsewhere=tuple(sorted({r["ResourceId"] for r in (*targets, *policies)} - {wb.resource_id})),
         alarms=read_or_default("alarms", lambda: _alarms(wb, [*policy_alarms, *alarm_names(wb)]), {}),
         traffic=read_or_default("metrics", lambda: _traffic(wb), TrafficSnapshot(WINDOW)),
@@ -141,9 +141,10 @@ def _unjudged(wb: Workbook, state: EndpointState, kind: EndpointKind) -> Snapsho
     )
 
 
-def _scheduled(wb: Workbook) -> list[Mapping[str, Any]]:
+def _scheduled(wb: Workbook) -> tuple[str, ...]:
     on = {"ServiceNamespace": NAMESPACE, "ResourceId": wb.resource_id}
-    return list(pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on))
+    described = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **on)
+    return tuple(action["ScheduledActionName"] for action in described)
 
 
 def _of_endpoint(wb: Workbook, operation: str, key: str) -> list[Mapping[str, Any]]:

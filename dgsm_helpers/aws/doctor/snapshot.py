@@ -107,7 +107,7 @@ class Snapshot:
         kind: of the workbook's variant; of one that is not supported nothing else is looked at.
         gone: what of the endpoint was deleted, its config or model, and what to do; None when both are there.
         target, policies: of the workbook's variant.
-        scheduled: names of its scheduled actions.
+        scheduled: names of its scheduled actions, where it has no policy.
         elsewhere: resource ids of this endpoint's other variants that carry a target or a policy.
         alarms: by name, those that the endpoint's policies name, and those made for its operators.
         at_max: times within the traffic's window when AWS did not scale out because the maximum was reached.

@@ -63,6 +63,16 @@ class EndpointReading:
         except NotFound:
             return kind
 
+    def ready_as_it_is(self) -> EndpointState:
+        """As :meth:`ready` for a step that changes nothing of the endpoint's: what DescribeEndpoint says is enough.
+
+        Raises:
+            NotFound, UnsupportedFeature, NotReady: as :meth:`ready`, apart from the config.
+        """
+        for variant in self.state.variants:
+            kind_of(self.state, variant.name).require_supported()
+        return in_service(self.state)
+
     def ready(self) -> EndpointState:
         """The endpoint's state, once a step may change it: a kind that is supported, its config there, ``InService``.
 

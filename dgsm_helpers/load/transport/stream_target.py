@@ -14,7 +14,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.families import SPEECH_TO_TEXT, family_of
 from dgsm_helpers.wire.sigv4 import Credentials
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ListenOptions:
         Raises:
             InvalidInput: no query string, or it sets what measuring has to set itself (encoding, rate, channels,
                 interim results).
+            UnsupportedFeature: a model of another family than Nova's, which speaks another protocol.
         """
         try:
             pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
@@ -55,6 +57,10 @@ class ListenOptions:
         values = dict(pairs)
         if fixed := sorted(values.keys() & {"encoding", "sample_rate", "channels", "interim_results"}):
             raise InvalidInput(f"{query!r} sets {', '.join(fixed)}.", hint="The audio and the measurement decide that.")
+        if family_of(values.get("model", cls.model)) is not SPEECH_TO_TEXT:
+            raise UnsupportedFeature(
+                f"{cls.path} does not serve the model {values['model']!r}.", hint="Only Nova's models can be measured."
+            )
         own = {"model", "language", "punctuate"}
         return cls(
             model=values.get("model", cls.model),
