@@ -40,7 +40,11 @@ def make(wb: Workbook, plan: DeploymentPlan, start: Callable[[], object]) -> Mad
             name = request[f"{kind}Name"]
             if not exists(wb, kind, name):
                 made.append((kind, name))
-                create(wb, kind, request)
+                try:
+                    create(wb, kind, request)
+                except AccessDenied:
+                    made.pop()  # refused before anything was made, and so would be its removal
+                    raise
         start()
     except BaseException as error:
         raised = _reclassified(error)

@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
-from dgsm_helpers.errors import DeployFailed, InvalidInput, NotFound, QuotaExceeded
+from dgsm_helpers.errors import AccessDenied, DeployFailed, InvalidInput, NotFound, QuotaExceeded
 
 
 def names(wb, operation, key, field):
@@ -165,6 +165,15 @@ def test_denied_step_leaves_nothing(workbook, operator, operation):
     with pytest.raises(Exception, match=f"Allow sagemaker:{operation}"):
         deployment.deploy(wb, deployment_plan.plan(wb))
     assert everything(wb) == set()
+
+
+def test_a_model_that_was_denied_is_not_said_to_be_left_behind(workbook, operator):
+    for operation in ("CreateModel", "DeleteModel"):
+        operator.fault("denied", service="sagemaker", operation=operation)
+    wb = workbook()
+    with pytest.raises(AccessDenied, match="Allow sagemaker:CreateModel") as caught:
+        deployment.deploy(wb, deployment_plan.plan(wb))
+    assert not getattr(caught.value, "__notes__", ())
 
 
 def test_environment_the_listing_does_not_allow_is_named(workbook):

@@ -260,13 +260,6 @@ def test_spending_has_to_be_confirmed_before_anything_changes(scripted):
         ],
     }
     s.answers("sagemaker", "describe_endpoint", described)
-    config = {
-        "EndpointConfigName": "c",
-        "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
-        "CreationTime": now,
-        "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "m"}],
-    }
-    s.answers("sagemaker", "describe_endpoint_config", config)
     s.prices(1.5)
     with pytest.raises(SpendNotConfirmed, match=r"\$1\.50 per hour"), measuring.one_instance(s.wb):
         pytest.fail("it costs")
