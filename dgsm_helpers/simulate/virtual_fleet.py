@@ -124,11 +124,12 @@ class VirtualFleet:
                 self._over -= excess
                 self._affected -= left
             self._counts[slot] = _AWAY
-            lost = self._streams_on(slot, now_s)
-            self._cut += len(lost)
-            self.streams -= len(lost)
-            for stream in lost:
+            held = self._streams_on(slot, now_s)
+            self.streams -= len(held)
+            for stream in held:
                 self._slot_of[stream] = -1
+            lost = [stream for stream in held if self._events.ends_s[stream] > now_s]
+            self._cut += len(lost)
             if self._reopen:
                 self._play(lost, [now_s] * len(lost))
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
@@ -151,7 +152,8 @@ class VirtualFleet:
     def _streams_on(self, slot: int, now_s: float) -> list[int]:
         starts_s, ends_s = self._events.starts_s, self._events.ends_s
         first, begun = bisect_left(starts_s, now_s - self._events.longest_s), bisect_right(starts_s, now_s)
-        return [s for s in range(first, begun) if self._slot_of[s] == slot and ends_s[s] > now_s]
+        # Those that end at this very moment are still on it: their ends have not been played.
+        return [s for s in range(first, begun) if self._slot_of[s] == slot and ends_s[s] >= now_s]
 
     def _settle(self, now_s: float) -> None:
         self._over_s += self._over * (now_s - self._settled_s)
