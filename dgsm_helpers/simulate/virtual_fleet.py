@@ -142,10 +142,12 @@ class VirtualFleet:
     def _grow(self) -> None:
         """Twice as many slots."""
         slots, order, peaks = self.arrays.slots, self.arrays.order, self.arrays.peaks
+        wider = np.full((peaks.shape[0], 2 * peaks.shape[1]), -1, np.int32)
+        wider[:, : peaks.shape[1]] = peaks
         self.arrays = self.arrays._replace(
             slots=np.concatenate((slots, np.zeros_like(slots))),
             order=np.concatenate((order, np.zeros_like(order))),
-            peaks=np.concatenate((peaks, np.full_like(peaks, -1)), axis=1),
+            peaks=wider,
         )
 
     def _reorder(self) -> None:
