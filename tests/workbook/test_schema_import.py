@@ -14,9 +14,13 @@ pytestmark = pytest.mark.skipif(
 
 PARAMETERS = "from dgsm_helpers.workbook.notebook_inputs import parameters_of; parameters_of(notebook)"
 READ = "from dgsm_helpers.workbook.notebook_inputs import read_notebook; read_notebook(notebook)"
-RUN = "from dgsm_helpers.workbook.run_notebooks import run_notebook; assert run_notebook(notebook, progress_bar=False).ok"
+RUN = (
+    "from dgsm_helpers.workbook.run_notebooks import run_notebook; assert run_notebook(notebook, progress_bar=False).ok"
+)
 PAGE = "from dgsm_helpers.workbook.notebook_page import write_html; write_html(notebook, notebook.with_suffix('.html'))"
-SDK = "from dgsm_helpers.workbook.schema_import import import_without_grammar as f; f(); import sagemaker.core.resources"
+SDK = (
+    "from dgsm_helpers.workbook.schema_import import import_without_grammar as f; f(); import sagemaker.core.resources"
+)
 
 
 def loaded_after(code: str, notebook, folder) -> set[str]:
