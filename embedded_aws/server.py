@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import trustme
+from botocore.loaders import Loader
 from werkzeug.serving import make_server
 
 from dgsm_helpers.errors import InvalidInput
@@ -161,8 +161,9 @@ def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:
     redirected by name resolution alone. AWS's HTTP/2 client speaks over TLS only, hence TLS on this machine at all.
     """
     authority = trustme.CA(organization_name="dgsm_helpers embedded AWS")
-    regions = boto3.Session().get_available_regions("sagemaker")
-    names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in regions]
+    # Not a session's list, for which all endpoints of all services are read: 24 MB.
+    partitions = {partition["id"]: partition for partition in Loader().load_data("partitions")["partitions"]}
+    names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in partitions["aws"]["regions"]]
     authority.cert_pem.write_to_path(ca_file)
     system = Path(ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile)
     roots = system.read_bytes() if system.is_file() else b""
