@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,11 @@ def test_machine_code_is_kept_for_the_next_process():
     simulate(*random_case(1))
     assert beat_loop.run.stats.cache_path
     assert len(beat_loop.run.signatures) == 1, "each form of arguments costs seconds to compile"
+
+
+def test_numba_is_imported_only_when_something_is_simulated():
+    script = (
+        "import sys, dgsm_helpers.plan, dgsm_helpers.mixed, dgsm_helpers.simulate.sweep\n"
+        "assert not {'numba', 'scipy.stats'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
