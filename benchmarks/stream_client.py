@@ -8,7 +8,7 @@ streams per client core. Then the lean transport holds ``--total`` streams, from
 same machine, and the answers must come in real time, too. When that does not hold, it goes down by tenths to what does,
 and shows what takes the machine: each process's share, and the functions in which the server spends its own. What
 others take of the machine is printed, since it decides how far the figures can be trusted. The last line is JSON. The
-claims: eight times the streams per core of AWS's client, and 450 streams in all on two cores, with answers within 20 ms.
+claims: eight times the streams per core of AWS's client, and 450 streams in all on two cores, answered within 20 ms.
 """
 
 from __future__ import annotations
