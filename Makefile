@@ -3,8 +3,10 @@
 
 VENV   := .venv
 BIN    := $(VENV)/bin
+DEMO_STAMP  := $(VENV)/.set-up-demo
 STAMP  := $(VENV)/.set-up
-EXTRAS := local,notebooks,speech,cluster,test,dev,docs
+DEMO_EXTRAS := local,notebooks,speech
+EXTRAS := $(DEMO_EXTRAS),cluster,test,dev,docs
 PYTEST := $(BIN)/python -m pytest --color=no
 SPREAD := --dist worksteal
 STRICT := $(wildcard dgsm_helpers/*.py) dgsm_helpers/rules dgsm_helpers/wire
@@ -25,32 +27,41 @@ help:
 	@echo "make docs       guides and API pages in out/site"
 	@echo "make notebooks  run all notebooks and store their outputs"
 	@echo "make lab        JupyterLab in notebooks/"
-	@echo "make setup      only set up $(VENV)"
+	@echo "make setup      only set up $(VENV), with everything"
 	@echo "make clean      stop the embedded AWS, remove $(VENV) and what was generated"
 
 setup: $(STAMP)
 
-# Done again only when pyproject.toml changes. The stamp is written last, so an interrupted set-up is resumed. pip compiles
-# 13,000 files one after the other; compileall does it on all cores (what it cannot compile are templates, not modules).
-$(STAMP): pyproject.toml
-	@set -e; \
-	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
-	    python=$$(PYTHON="$(PYTHON)" sh .ci/find-python); \
-	    echo "Python: $$python"; \
-	    rm -rf $(VENV); \
-	    if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$python" $(VENV); \
-	    else "$$python" -m venv $(VENV); fi; \
-	fi; \
-	echo "Installing dgsm-helpers[$(EXTRAS)] into $(VENV)"; \
-	if command -v uv >/dev/null 2>&1; then \
-	    uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[$(EXTRAS)]"; \
-	else \
-	    $(BIN)/python -m pip install --quiet --no-compile -e ".[$(EXTRAS)]"; \
-	    $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true; \
-	fi
+# Done again only when pyproject.toml changes. What only tests need is a third of everything, so a demo does without. The
+# stamp is written last, so an interrupted set-up is resumed. pip compiles 13,000 files one after the other; compileall
+# does it on all cores (what it cannot compile are templates, not modules).
+define INSTALL
+@set -e; \
+if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+    python=$$(PYTHON="$(PYTHON)" sh .ci/find-python); \
+    echo "Python: $$python"; \
+    rm -rf $(VENV); \
+    if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$python" $(VENV); \
+    else "$$python" -m venv $(VENV); fi; \
+fi; \
+echo "Installing dgsm-helpers[$(1)] into $(VENV)"; \
+if command -v uv >/dev/null 2>&1; then \
+    uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[$(1)]"; \
+else \
+    $(BIN)/python -m pip install --quiet --no-compile -e ".[$(1)]"; \
+    $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true; \
+fi
+endef
+
+$(DEMO_STAMP): pyproject.toml
+	$(call INSTALL,$(DEMO_EXTRAS))
 	@touch $@
 
-demo: setup
+$(STAMP): pyproject.toml
+	$(call INSTALL,$(EXTRAS))
+	@touch $(DEMO_STAMP) $@
+
+demo: $(DEMO_STAMP)
 	$(BIN)/dgsm demo
 
 test: setup
@@ -82,7 +93,7 @@ docs: setup
 notebooks: setup
 	$(BIN)/python .ci/fill_notebooks.py
 
-lab: setup
+lab: $(DEMO_STAMP)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 clean:

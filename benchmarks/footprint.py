@@ -28,6 +28,9 @@ DEPLOYMENTS = 3
 
 MOST_S = {"import_dgsm_helpers": 0.05, "open_workbook_local": 0.7, "deploy_imports": 1.0, "dgsm_help": 0.15}
 """What each may take at most, the interpreter's own start included."""
+MOST_UP_S, MOST_IDLE_MB = 1.0, 110.0
+"""Of the embedded AWS: until its first answer, and at rest."""
+STARTS = 3
 
 OPEN = "from dgsm_helpers import open_workbook; wb = open_workbook('local')"
 DEPLOY = f"{OPEN}; from dgsm_helpers import deploy; deploy.deploy(wb, deploy.plan(wb)); deploy.delete(wb)"
@@ -78,9 +81,13 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        start = time.perf_counter()
-        info = local.up(home)
-        up_s = time.perf_counter() - start
+        starts = []
+        for _ in range(STARTS):
+            local.down(home)
+            start = time.perf_counter()
+            info = local.up(home)
+            starts.append(time.perf_counter() - start)
+        up_s = min(starts)
         try:
             server = psutil.Process(info.pid)
             family = [server, *server.children(recursive=True)]
@@ -100,7 +107,8 @@ def main() -> None:
 
     result = {
         "times": times,
-        "kept": {name: times[name]["min_s"] <= most_s for name, most_s in MOST_S.items()},
+        "kept": {name: times[name]["min_s"] <= most_s for name, most_s in MOST_S.items()}
+        | {"up_s": up_s <= MOST_UP_S, "idle_memory_mb": memory_mb <= MOST_IDLE_MB},
         "import_ratio_to_boto3": round(own("import_dgsm_helpers") / own("import_boto3"), 3),
         "up_s": round(up_s, 2),
         "down_s": round(down_s, 2),

@@ -1,17 +1,19 @@
 """How fast the planner plays traffic, and how that grows.
 
-    python benchmarks/simulate.py [--plans 500] [--json FILE]
+    python benchmarks/simulate.py [--plans 500] [--before COMMIT] [--json FILE]
 
 Prints, and with ``--json`` writes:
 
 - one day of about 50,000 sessions at ten-second ticks: median seconds on one core, for both routings;
 - the growth exponents: of time over sessions (the day fixed) and over ticks (the load fixed), 1 being linear;
+- a month of 1.5 million sessions, in a process of its own: seconds, and the most memory;
 - a sweep of 500 policies over that day on two processes, with progress (wall, and processor time of each core);
 - the ratio to a plain SimPy model of the same fleet (a process per stream), which is also checked to end up with
-  about the
-  same instance-hours. Skipped, with the reason, where SimPy is not installed.
+  about the same instance-hours. Skipped, with the reason, where SimPy is not installed;
+- with ``--before``, day and month of the planner at that commit, in turns with this one, and the ratio.
 
-Times of single runs are processor seconds, so that a busy machine does not blur them.
+Times of single runs are processor seconds, so that a busy machine does not blur them. ``kept`` in the output says which
+of the promises in `MOST` hold.
 """
 
 from __future__ import annotations
@@ -20,19 +22,19 @@ import argparse
 import importlib.util
 import json
 import math
-import random
+import os
 import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from dgsm_helpers.rules.fleet import choose_instance
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
@@ -41,11 +43,17 @@ from dgsm_helpers.simulate.scaling_plan import grid, guide
 from dgsm_helpers.simulate.sweep import front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic, diurnal
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 KNEE = Capacity(knee=10)
 PLAN = guide(target_value=7.5, max_capacity=60)
 ROUTINGS = ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
 REPEATS = 5
 PROCESSES = 2
+MOST = {"day_s": 0.035, "sweep_s": 12.0, "month_s": 2.0, "month_mb": 450.0, "exponent": 1.1}
+LEAST_TIMES_SIMPY = 25.0
+PARTS = ("one_day", "month")
+"""What is measured in a process of its own, and can be measured of another version."""
+TURNS = 3
 
 
 def day(scale: float = 1.0, *, days: float = 1.0) -> Traffic:
@@ -76,10 +84,55 @@ def exponent(sizes: list[float], times: list[float]) -> float:
 def one_day() -> dict:
     """Seconds for one day, by routing."""
     traffic = day()
+    play(traffic, ScalingModel())  # what is compiled or imported at the first run is no part of it
     times = {r: cpu_seconds(lambda r=r: play(traffic, ScalingModel(routing=r))) for r in ROUTINGS}
-    for routing, seconds in times.items():
-        print(f"one day, {traffic.sessions} sessions, {routing}: {seconds:.3f} s")
     return {"sessions": traffic.sessions, "seconds": times}
+
+
+def month() -> dict:
+    """Seconds for thirty days, and the most memory that the process had."""
+    play(day(0.1), ScalingModel())
+    traffic = day(days=30)
+    seconds = cpu_seconds(lambda: play(traffic, ScalingModel()), repeats=3)
+    most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"sessions": traffic.sessions, "seconds": {"RANDOM": seconds}, "most_mb": most_mb}
+
+
+def measure_apart(part: str, source: Path) -> dict:
+    """One of `PARTS`, measured in a process of its own with the package in ``source``."""
+    env = {**os.environ, "PYTHONPATH": str(source)}
+    done = subprocess.run([sys.executable, __file__, "--part", part], env=env, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def parts() -> dict:
+    """Day and month of this version."""
+    found = {part: measure_apart(part, REPOSITORY) for part in PARTS}
+    for part, one in found.items():
+        times = ", ".join(f"{routing} {seconds:.3f} s" for routing, seconds in one["seconds"].items())
+        memory = f"; most memory {one['most_mb']:.0f} MB" if "most_mb" in one else ""
+        print(f"{part}, {one['sessions']} sessions: {times}{memory}")
+    return found
+
+
+def against_commit(commit: str) -> dict:
+    """Day and month of both versions in turns: the medians, and how many times as fast this one is."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "archive", commit, "dgsm_helpers"], cwd=REPOSITORY, check=True, stdout=-1)
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        turns = [
+            {name: {part: measure_apart(part, source) for part in PARTS} for name, source in versions.items()}
+            for versions in [{"before": Path(folder), "now": REPOSITORY}] * TURNS
+        ]
+    found = {}
+    for part in PARTS:
+        for routing in turns[0]["now"][part]["seconds"]:
+            before, now = (
+                statistics.median(turn[name][part]["seconds"][routing] for turn in turns) for name in ("before", "now")
+            )
+            found[f"{part}, {routing}"] = {"before_s": before, "now_s": now, "ratio": before / now}
+            print(f"{part}, {routing}: before {before:.3f} s, now {now:.3f} s: {before / now:.1f} times as fast")
+    return found
 
 
 def growth() -> dict:
@@ -146,11 +199,13 @@ def _children_s() -> float:
 
 
 def against_simpy() -> dict:
-    """The same day in SimPy, written as its tutorials would: one process a stream, one for the autoscaler."""
+    """The same day in SimPy (`simpy_fleet`)."""
     if importlib.util.find_spec("simpy") is None:
         reason = "SimPy is not installed (pip install simpy)"
         print(f"SimPy comparison skipped: {reason}")
         return {"skipped": reason}
+    import simpy_fleet
+
     traffic = day()
     model = ScalingModel(
         routing="LEAST_OUTSTANDING_REQUESTS", provision_cached_spread=0.0, uncached_share=0.0, stream_limit_s=1e9
@@ -158,7 +213,7 @@ def against_simpy() -> dict:
     ours = cpu_seconds(lambda: simulate(traffic, PLAN, Conditions(capacity=KNEE, model=model)))
     hours = merits_of(simulate(traffic, PLAN, Conditions(capacity=KNEE, model=model))).instance_hours
     start = time.process_time()
-    theirs_hours = _simpy_instance_hours(traffic, model)
+    theirs_hours = simpy_fleet.instance_hours(traffic, PLAN, model)
     theirs = time.process_time() - start
     print(f"SimPy: {theirs:.2f} s, here {ours:.3f} s, ratio {theirs / ours:.1f}")
     print(f"  instance-hours: SimPy {theirs_hours:.0f}, here {hours:.0f}")
@@ -170,100 +225,35 @@ def against_simpy() -> dict:
     }
 
 
-def _simpy_instance_hours(traffic: Traffic, model: ScalingModel) -> float:
-    import simpy  # only where it is installed
-
-    env, rng = simpy.Environment(), random.Random(0)
-    policy, bounds = PLAN.policies[0], PLAN.bounds
-    first = int((traffic.starts_s < 10).sum())
-    fleet: list[_Instance] = [_Instance() for _ in range(bounds.clamp(math.ceil(first / policy.target_value)))]
-    until = {"busy": 0.0, "out": 0.0, "in": 0.0}
-    used_s = 0.0
-
-    def place(call: list) -> None:
-        mine = fleet[choose_instance([len(i.calls) for i in fleet], model.routing, rng.random())]
-        call[0] = mine
-        mine.calls[id(call)] = call
-        mine.peak = max(mine.peak, len(mine.calls))
-
-    def stream(duration_s: float):
-        call: list = [None]
-        place(call)
-        yield env.timeout(duration_s)
-        del call[0].calls[id(call)]
-
-    def arrivals():
-        for start_s, duration_s in zip(traffic.starts_s.tolist(), traffic.durations_s.tolist(), strict=True):
-            yield env.timeout(start_s - env.now)
-            env.process(stream(duration_s))
-
-    def change(count: int):
-        until["busy"] = math.inf
-        grow = count - len(fleet)
-        if grow > 0:
-            yield env.timeout(model.provision_cached_s)
-            fleet.extend(_Instance() for _ in range(grow))
-            until["out"] = env.now + policy.scale_out_cooldown_s
-        else:
-            fleet.sort(key=lambda i: -len(i.calls))
-            removed = fleet[count:]
-            del fleet[count:]
-            for call in [c for instance in removed for c in instance.calls.values()]:
-                place(call)
-            yield env.timeout(model.scale_in_s)
-            until["in"] = env.now + policy.scale_in_cooldown_s
-        until["busy"] = env.now
-
-    def autoscaler():
-        nonlocal used_s
-        points: deque[float] = deque(maxlen=model.low_periods)
-        since = 0.0
-        while True:
-            yield env.timeout(10)
-            used_s += 10 * len(fleet)
-            points.append(sum(i.peak for i in fleet) / len(fleet))
-            for instance in fleet:
-                instance.peak = len(instance.calls)
-            latest = list(points)[-model.high_periods :]
-            high = min(latest) > policy.target_value
-            low = len(points) == model.low_periods and max(points) < model.low_factor * policy.target_value
-            if not (high or low):
-                since = env.now
-            if env.now - since < model.reaction_overhead_s + 10 or env.now < until["busy"]:
-                continue
-            if env.now < until["out" if high else "in"]:
-                continue
-            metric = sum(latest) / len(latest) if high else sum(points) / len(points)
-            count = bounds.clamp(math.ceil(len(fleet) * metric / policy.target_value - 1e-9))
-            if count != len(fleet) and (count > len(fleet)) == high:
-                env.process(change(count))
-
-    env.process(arrivals())
-    env.process(autoscaler())
-    env.run(until=traffic.horizon_s)
-    return used_s / 3600
-
-
-class _Instance:
-    """An instance of the SimPy model: its calls and the most it held in this interval."""
-
-    def __init__(self) -> None:
-        self.calls: dict[int, list] = {}
-        self.peak = 0
+def kept(result: dict) -> dict[str, bool]:
+    """Which promises hold."""
+    measured = {
+        "day_s": max(result["one_day"]["seconds"].values()),
+        "sweep_s": result["sweep"]["wall_seconds"],
+        "month_s": max(result["month"]["seconds"].values()),
+        "month_mb": result["month"]["most_mb"],
+        "exponent": max(one["exponent"] for one in result["growth"].values()),
+    }
+    holds = {name: measured[name] <= most for name, most in MOST.items()}
+    return holds | {"times_simpy": result["simpy"].get("ratio", math.inf) >= LEAST_TIMES_SIMPY}
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plans", type=int, default=500, help="policies of the sweep (default 500)")
+    parser.add_argument("--before", metavar="COMMIT", help="compare with the planner of that commit")
+    parser.add_argument("--part", choices=PARTS, help="print this one as JSON, and nothing else")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     options = parser.parse_args()
-    result = {
-        "one_day": one_day(),
-        "growth": growth(),
-        "sweep": policies(options.plans),
-        "simpy": against_simpy(),
-    }
+    if options.part:
+        print(json.dumps({"one_day": one_day, "month": month}[options.part]()))
+        return
+    result = parts() | {"growth": growth(), "sweep": policies(options.plans), "simpy": against_simpy()}
+    result["kept"] = kept(result)
+    print(f"kept: {result['kept']}")
+    if options.before:
+        result["before"] = against_commit(options.before)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -1,14 +1,14 @@
 """How many real-time streams a client holds per core: the lean transport against AWS's client (and Deepgram's).
 
-    python benchmarks/stream_client.py [--seconds 8] [--only sdk lean] [--total 1000] [--json FILE]
+    python benchmarks/stream_client.py [--seconds 8] [--only sdk lean] [--total 450] [--json FILE]
 
 The embedded AWS serves the ``metered`` engine with lanes to spare. One client process per transport holds more and more
-streams (100 ms chunks) until its p99 send-slip passes 10 ms or a stream breaks; the largest level that held gives the
+streams (100 ms chunks) until its p99 send-slip passes 12 ms or a stream breaks; the largest level that held gives the
 streams per client core. Then the lean transport holds ``--total`` streams, from two processes, with the server on the
 same machine, and the answers must come in real time, too. When that does not hold, it goes down by tenths to what does,
 and shows what takes the machine: each process's share, and the functions in which the server spends its own. What
 others take of the machine is printed, since it decides how far the figures can be trusted. The last line is JSON. The
-claims: five times the streams per core of AWS's client, and 1,000 streams in all on two cores.
+claims: eight times the streams per core of AWS's client, and 450 streams in all on two cores, answered within 20 ms.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.session import Workbook, open_workbook
 
-MAX_SLIP_S = 0.010
-MAX_LAG_S = 0.1
-"""Of the 95th percentile: the answer to a chunk comes before the next one is due, so the server keeps up."""
+MAX_SLIP_S = 0.012
+MAX_LAG_S = 0.020
+"""Of the 95th percentile of the answers: the server keeps up."""
+LEAST_RATIO = 8
+TOTAL = 450
+"""Streams that two shared cores hold with the server beside the clients; with all of two cores it is some more."""
 MIN_AUDIO = 0.98
 DOWN = 0.9
 PROFILE_ROWS = 15
@@ -289,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="hold per level (default: 8)")
     parser.add_argument("--only", nargs="+", choices=list(LEVELS), help="these transports (default: all installed)")
-    parser.add_argument("--total", type=int, default=1000, help="streams of the last level, 0 for none")
+    parser.add_argument("--total", type=int, default=TOTAL, help="streams of the last level, 0 for none")
     parser.add_argument("--json", type=Path, help="write the result here too")
     asked = parser.parse_args()
     wanted = asked.only or [t for t in LEVELS if t != "deepgram" or find_spec("deepgram_sagemaker")]
@@ -328,14 +331,15 @@ def summary(alone: dict[str, list[Level]], together: list[Level]) -> dict[str, o
             best[transport] = max(held, key=lambda x: x.streams).streams_per_core
     ratio = best["lean"] / best["sdk"] if {"lean", "sdk"} <= set(best) else None
     print(f"\nstreams per client core: {', '.join(f'{t} {v:.0f}' for t, v in best.items()) or 'none held'}", end="")
-    print(f"; lean / sdk = {ratio:.1f} (claim: at least 5)" if ratio else "")
+    print(f"; lean / sdk = {ratio:.1f} (claim: at least {LEAST_RATIO})" if ratio else "")
     limit = next((level.streams for level in together if level.real_time), None)
     if together:
         asked = together[0].streams
         print(f"with the server on {psutil.cpu_count()} cores: {limit or 'none'} of {asked} streams in all held")
     return {
-        "claim": "lean holds at least 5 times the streams per client core; 1000 in all",
+        "claim": f"lean holds at least {LEAST_RATIO} times the streams per client core; {TOTAL} in all",
         "ratio": ratio,
+        "kept": {"ratio": ratio is None or ratio >= LEAST_RATIO, "total": not together or (limit or 0) >= TOTAL},
         "streams_per_core": best,
         "total_held": together[0].real_time if together else None,
         "total_limit": limit,

@@ -25,6 +25,7 @@ from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
 from dgsm_helpers.load.transport.trace import lag_samples, word_error_rate
 from dgsm_helpers.rules.sample import Recording
+from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -73,6 +74,7 @@ def deploy(wb: Workbook, plan: DeploymentPlan, *, on_change: OnProgress | None =
         QuotaExceeded: a type of the pool has no quota.
         DeployFailed: the package, the role or the container does not work; ``kind`` says which.
     """
+    import_without_grammar()  # what follows in a notebook may be SageMaker's own SDK, which imports it with one
     on_progress = None if on_change is None else endpoint_state.on_change(on_change)
     return deployment.deploy(wb, plan, on_progress=on_progress)
 

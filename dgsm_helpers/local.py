@@ -29,6 +29,8 @@ DEFAULT_SPEED = 30.0
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 60.0
+"""Local seconds after which it is looked at anew whether time can be moved on."""
 
 EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
 """What the embedded AWS imports besides the helpers' own libraries: the extra ``local``."""
@@ -164,6 +166,21 @@ def down(home: Path) -> bool:
                 os.kill(info.pid, signal.SIGKILL)
         shutil.rmtree(state_folder(home), ignore_errors=True)
         return info is not None
+
+
+def wait(info: ServerInfo, wall_s: float) -> None:
+    """Wait until as much local time has passed as usually does in ``wall_s`` wall seconds.
+
+    It is moved on at once, and goes with the wall's only while a request is in flight.
+
+    Raises:
+        LocalNotRunning: nothing answers.
+    """
+    left_s = wall_s * info.speed
+    while left_s > 0:
+        step_s = min(left_s, _LOOK_EVERY_S)
+        time.sleep(admin(info, "POST", "advance", {"seconds": step_s})["left_s"] / info.speed)
+        left_s -= step_s
 
 
 def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:

@@ -1,4 +1,8 @@
-"""Local time: the clock, read from the wall, and its beat every ten local seconds, whatever the speed."""
+"""Local time: the clock, and its beat every ten local seconds, whatever the speed.
+
+It runs with the wall's time. While no request is in flight it can also be moved on, beat by beat: all that happens at
+a beat then happens in its order, only sooner for whoever waits.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.wire.moved_time import MovedTime
 
 BEAT_S = 10
 MAX_BEHIND_S = 600
@@ -22,14 +27,20 @@ _log = logging.getLogger(__name__)
 class Clock(LocalTime):
     """Local time now."""
 
+    moved: MovedTime = field(default_factory=MovedTime, repr=False, compare=False)
+
     @classmethod
-    def starting_now(cls, speed: float) -> Clock:
+    def starting_now(cls, speed: float, moved: MovedTime | None = None) -> Clock:
         """A clock whose local time equals wall time at this moment."""
-        return cls(speed=speed, origin_s=time.time())
+        return cls(speed=speed, origin_s=time.time(), moved=moved or MovedTime())
 
     def now_s(self) -> float:
         """Local time in Unix seconds."""
-        return self.local_s(time.time())
+        return self.local_s(time.time()) + self.moved.seconds
+
+    def move_to(self, at_s: float) -> None:
+        """Let it be ``at_s`` now, if it is not that late yet."""
+        self.moved.add(max(0.0, at_s - self.now_s()))
 
     def now(self) -> datetime:
         """Local time as an aware UTC datetime."""
@@ -42,11 +53,23 @@ def moment(at_s: float) -> datetime:
 
 
 class Heartbeat:
-    """Calls each of ``steps`` with every multiple of ten local seconds, in order, one beat at a time."""
+    """Calls each of ``steps`` with every multiple of ten local seconds, in order, one beat at a time.
 
-    def __init__(self, clock: Clock, steps: Sequence[Callable[[float], object]]) -> None:
+    Args:
+        clock: local time.
+        steps: what happens at each beat.
+        held: whether time must go with the wall's now, because a request is in flight.
+    """
+
+    def __init__(
+        self, clock: Clock, steps: Sequence[Callable[[float], object]], *, held: Callable[[], bool] = lambda: False
+    ) -> None:
         self._clock = clock
         self._steps = steps
+        self._held = held
+        self._lock = threading.Lock()
+        self._next_s = (clock.now_s() // BEAT_S + 1) * BEAT_S
+        self._failing: dict[int, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -59,17 +82,35 @@ class Heartbeat:
         self._stopping.set()
         self._thread.join(timeout=5)
 
+    def advance(self, seconds: float) -> float:
+        """Move local time on by ``seconds``, beat by beat, as far as no request is in flight.
+
+        Returns:
+            Local seconds that are left to wait for.
+        """
+        goal_s = self._clock.now_s() + seconds
+        with self._lock:
+            while not self._held() and not self._stopping.is_set():
+                self._clock.move_to(min(goal_s, self._next_s))
+                if self._next_s > goal_s:
+                    break
+                self._beat()
+        return max(0.0, goal_s - self._clock.now_s())
+
     def _run(self) -> None:
-        failing: dict[int, str] = {}
-        next_s = (self._clock.now_s() // BEAT_S + 1) * BEAT_S
-        while not self._stopping.wait(max(0.0, self._clock.wall_delay_s(next_s - self._clock.now_s()))):
-            for index, step in enumerate(self._steps):
-                try:
-                    step(next_s)
-                    failing.pop(index, None)
-                except Exception as error:  # a failing step must not stop local time for the others
-                    if failing.get(index) != repr(error):  # nor fill the log with one and the same failure
-                        _log.exception("a step of the beat at %s failed", next_s)
-                    failing[index] = repr(error)
-            behind_s = self._clock.now_s() - next_s
-            next_s += BEAT_S if behind_s < MAX_BEHIND_S else behind_s // BEAT_S * BEAT_S
+        while not self._stopping.wait(max(0.0, self._clock.wall_delay_s(self._next_s - self._clock.now_s()))):
+            with self._lock:
+                if self._clock.now_s() >= self._next_s:  # or it has been moved on meanwhile
+                    self._beat()
+
+    def _beat(self) -> None:
+        for index, step in enumerate(self._steps):
+            try:
+                step(self._next_s)
+                self._failing.pop(index, None)
+            except Exception as error:  # a failing step must not stop local time for the others
+                if self._failing.get(index) != repr(error):  # nor fill the log with one and the same failure
+                    _log.exception("a step of the beat at %s failed", self._next_s)
+                self._failing[index] = repr(error)
+        behind_s = self._clock.now_s() - self._next_s
+        self._next_s += BEAT_S if behind_s < MAX_BEHIND_S else behind_s // BEAT_S * BEAT_S

@@ -21,12 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import trustme
+from botocore.loaders import Loader
 from werkzeug.serving import make_server
 
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.fleet import start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.wire.moved_time import MovedTime
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
 from embedded_aws.autoscaling.region_scaling import RegionScaling
@@ -51,6 +53,9 @@ from embedded_aws.runtime.runtime_server import RuntimeServer
 SCHEMA_VERSION = 1
 """Of ``server.json``: how a client finds the server. `dgsm_helpers.places.server_info` reads it."""
 
+MOST_AT_ONCE_S = 86_400.0
+"""What one request may move local time on by; a day is a second's work."""
+
 HOST = "127.0.0.1"
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
@@ -60,7 +65,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     """Run until SIGTERM. ``settings``: speed, metered (lanes, service_ms), region, seed."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    clock = Clock.starting_now(settings["speed"])
+    moved_time_file = folder / "moved_time"
+    clock = Clock.starting_now(settings["speed"], MovedTime.create(moved_time_file))
     metered = MeteredSettings(**settings["metered"])
     metered_engine = MeteredEngine(metered)
     speech_engine, speech_note = engine_for_speech(metered_engine)
@@ -95,13 +101,22 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     vitals = Vitals(fleet, lambda region: cloudwatch(region).state.store, faults.metrics_delay_s)
     token = secrets.token_hex(16)
 
+    beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
+    heartbeat = Heartbeat(clock, beat, held=lambda: fleet.in_flight() > 0)
+
+    def advance(body: object) -> dict[str, float]:
+        seconds = body.get("seconds") if isinstance(body, dict) else None
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_AT_ONCE_S:
+            raise InvalidInput(f"Local time cannot be moved on by {seconds!r}: give 0 to {MOST_AT_ONCE_S:g} seconds.")
+        return {"left_s": heartbeat.advance(seconds)}
+
     def status(_: object) -> dict[str, Any]:
         return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
 
     gateway = Gateway(
         responders={**plane.responders, "cloudwatch": cloudwatch, "application-autoscaling": autoscaling},
         faults=faults,
-        admin=plane.admin_routes | {("GET", "status"): status},
+        admin=plane.admin_routes | {("GET", "status"): status, ("POST", "advance"): advance},
         default_region=settings["region"],
     )
     control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
@@ -119,14 +134,13 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "ca_bundle": str(ca_bundle),
         "speed": clock.speed,
         "origin_s": clock.origin_s,
+        "moved_time_file": str(moved_time_file),
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
         "execution_role_arn": plane.create_execution_role(),
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
         "engines": {"metered": {**asdict(metered), "knee": metered.knee}, "speech": {"note": speech_note}},
     }
-    beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
-    heartbeat = Heartbeat(clock, beat)
     runtime = RuntimeServer(fleet=fleet, faults=faults)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
@@ -147,8 +161,9 @@ def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:
     redirected by name resolution alone. AWS's HTTP/2 client speaks over TLS only, hence TLS on this machine at all.
     """
     authority = trustme.CA(organization_name="dgsm_helpers embedded AWS")
-    regions = boto3.Session().get_available_regions("sagemaker")
-    names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in regions]
+    # Not a session's list, for which all endpoints of all services are read: 24 MB.
+    partitions = {partition["id"]: partition for partition in Loader().load_data("partitions")["partitions"]}
+    names = [f"runtime.sagemaker.{region}.amazonaws.com" for region in partitions["aws"]["regions"]]
     authority.cert_pem.write_to_path(ca_file)
     system = Path(ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile)
     roots = system.read_bytes() if system.is_file() else b""

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from packaging.requirements import Requirement
 from dgsm_helpers import local
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
 from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.session import open_workbook
 
 
 def ports(info: ServerInfo) -> list[int]:
@@ -129,3 +131,20 @@ def test_a_state_file_of_another_schema_counts_as_none(home):
 def test_the_secret_key_is_not_printed(home):
     info = local.up(home)
     assert info.secret_access_key not in repr(info)
+
+
+def test_waiting_moves_local_time_on_for_everyone_while_no_request_is_in_flight(home):
+    info = local.up(home, speed=0.1)  # with the wall's time a minute would take ten
+    one, other = (open_workbook("local", home=home, endpoint_name=name) for name in ("one", "other"))
+    began, seen = one.now(), other.now()
+    one.sleep(1000)
+    assert 999.9 < (one.now() - began).total_seconds() < 1060
+    assert 999.9 < (other.now() - seen).total_seconds() < 1060
+    told = datetime.fromisoformat(local.admin(info, "GET", "status")["now"])
+    assert abs((told - one.now()).total_seconds()) < 60
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"seconds": "9"}, {"seconds": -1}, {"seconds": 1e9}, {"seconds": None}])
+def test_time_is_moved_by_seconds_alone(embedded, body):
+    with pytest.raises(InvalidInput, match="cannot be moved on by"):
+        local.admin(embedded.info, "POST", "advance", body)

@@ -45,7 +45,7 @@ class ServerInfo:
     """How to reach a running embedded AWS: what the server writes to ``server.json``.
 
     ``listings`` maps a listing's name to its model package ARN in ``region``. ``origin_s`` is the Unix time at which
-    local time and wall time were equal.
+    local time and wall time were equal; ``moved_time_file`` says by how much local time was moved on since.
     """
 
     pid: int
@@ -57,6 +57,7 @@ class ServerInfo:
     ca_bundle: str
     speed: float
     origin_s: float
+    moved_time_file: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
     execution_role_arn: str

@@ -17,8 +17,9 @@ from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
 from dgsm_helpers.planning.sources import STREAM_S
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.engine import Run, simulate
+from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.replay import replay, series_of
+from dgsm_helpers.simulate.runs import Run
 from dgsm_helpers.simulate.traffic import Traffic
 
 

@@ -8,8 +8,10 @@ from dgsm_helpers.planning.calibrating import Assumptions
 from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate.engine import Run, lay_out, simulate
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.merits import Lag, Merits, MetricComparison, compare_metrics, lag_of, merits_of
+from dgsm_helpers.simulate.runs import Run
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome, Progress, sweep
 from dgsm_helpers.simulate.traffic import Traffic, step

@@ -1,6 +1,6 @@
 """Sessions cut into streams and laid out as one sequence of events, once for all runs over the same traffic."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,24 +8,24 @@ from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.traffic import STEP_S, Traffic, generator
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Events:
+class Events(NamedTuple):
     """Begins and ends of streams in order of time.
 
-    ``codes`` holds the stream's index for a begin and its bitwise complement for an end; ends come first at the same
-    moment. ``bounds[k]`` is the first event at or after tick k; ticks are ``tick_s`` apart. ``draws`` is one uniform
-    random number a stream, for routing: the same stream draws the same number whatever the policy.
+    ``starts_s`` and ``ends_s`` are of each stream. ``codes`` holds the stream's index for a begin and its bitwise
+    complement for an end, ``times_s`` when it is; ends come first at the same moment. ``bounds[k]`` is the first event
+    at or after tick k; ticks are ``tick_s`` apart. ``draws`` is one uniform random number a stream, for routing: the
+    same stream draws the same number whatever the policy.
     """
 
     tick_s: float
     ticks: int
-    starts_s: list[float]
-    ends_s: list[float]
     longest_s: float
-    times_s: list[float]
-    codes: list[int]
-    bounds: list[int]
-    draws: list[float]
+    starts_s: np.ndarray
+    ends_s: np.ndarray
+    times_s: np.ndarray
+    codes: np.ndarray
+    bounds: np.ndarray
+    draws: np.ndarray
 
 
 def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
@@ -33,32 +33,39 @@ def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
 
     A session longer than the limit opens the next stream as one ends.
     """
-    stream_limit_s = conditions.model.stream_limit_s
-    # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
-    durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
-    pieces = np.maximum(1, np.ceil(durations / stream_limit_s - 1e-9)).astype(int)
-    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    starts = np.repeat(traffic.starts_s, pieces) + number * stream_limit_s
-    ends = np.minimum(starts + stream_limit_s, np.repeat(traffic.starts_s + durations, pieces))
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], ends[order]
-    inside = starts < traffic.horizon_s
-    starts, ends = starts[inside], ends[inside]
-    index = np.arange(starts.size)
-    ending = ends < traffic.horizon_s
-    times = np.concatenate((ends[ending], starts))
-    codes = np.concatenate((~index[ending], index))
-    order = np.argsort(times, kind="stable")
-    times = times[order]
+    starts, ends = _streams(traffic, conditions.model.stream_limit_s)
+    # Begins are in order already; the ends are put in order, and each in its place among the begins.
+    ending = np.flatnonzero(ends < traffic.horizon_s).astype(np.int32)
+    ending = ending[np.argsort(ends[ending], kind="stable")]
+    ended_s = ends[ending]
+    places = np.arange(ending.size) + np.searchsorted(starts, ended_s, "left")
+    begins = np.ones(starts.size + ending.size, bool)
+    begins[places] = False
+    codes, times = np.empty(begins.size, np.int32), np.empty(begins.size)
+    codes[places], times[places] = ~ending, ended_s
+    codes[begins], times[begins] = np.arange(starts.size, dtype=np.int32), starts
     ticks = int(np.ceil(traffic.horizon_s / STEP_S - 1e-9))
     return Events(
         tick_s=STEP_S,
         ticks=ticks,
-        starts_s=starts.tolist(),
-        ends_s=ends.tolist(),
         longest_s=float((ends - starts).max(initial=0.0)),
-        times_s=times.tolist(),
-        codes=codes[order].tolist(),
-        bounds=np.searchsorted(times, np.arange(ticks + 1) * STEP_S, "left").tolist(),
-        draws=generator(conditions.seed, 2).random(starts.size).tolist(),
+        starts_s=starts,
+        ends_s=ends,
+        times_s=times,
+        codes=codes,
+        bounds=np.searchsorted(times, np.arange(ticks + 1) * STEP_S, "left"),
+        draws=generator(conditions.seed, 2).random(starts.size),
     )
+
+
+def _streams(traffic: Traffic, limit_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Begin and end of every stream that begins within the horizon, in order of the begins."""
+    # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
+    durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
+    pieces = np.maximum(1, np.ceil(durations / limit_s - 1e-9)).astype(int)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = np.repeat(traffic.starts_s, pieces) + number * limit_s
+    ends = np.minimum(starts + limit_s, np.repeat(traffic.starts_s + durations, pieces))
+    order = np.argsort(starts, kind="stable")
+    order = order[starts[order] < traffic.horizon_s]
+    return starts[order], ends[order]

@@ -12,12 +12,15 @@ import numpy as np
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.policies import Metric, TargetTracking
 from dgsm_helpers.simulate.conditions import Conditions
-from dgsm_helpers.simulate.engine import Run, simulate
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.runs import Run
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
 
 FLOOR_PERCENT = 0.01
 """Stands for a zero factor in `speedup`, which is undefined there: a hundredth of a percent."""
+_BEATS_AT_ONCE = 8640
+"""A day: tables of a month of instances would not fit beside each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,16 +149,16 @@ def lag_of(run: Run) -> Lag:
     capacity = run.capacities[run.plan.instance_types[0]]
     if any(other != capacity for other in run.capacities.values()):
         raise UnsupportedFeature("Lag is worked out for fleets of one capacity only; the types of this plan differ.")
-    peaks = run.instances()
-    streams = np.maximum(peaks, 0)
-    table = capacity.lag_ms(np.arange(streams.max(initial=0) + 1))
-    lag = table[streams]
-    held = np.bincount(streams.ravel(), weights=streams.ravel(), minlength=table.size)
+    table = capacity.lag_ms(np.arange(run.peaks.max(initial=0) + 1))
+    held, over_time = np.zeros(table.size), np.empty(len(run.peaks))
+    for first in range(0, len(run.peaks), _BEATS_AT_ONCE):
+        streams = np.maximum(run.peaks[first : first + _BEATS_AT_ONCE], 0)
+        held += np.bincount(streams.ravel(), weights=streams.ravel(), minlength=table.size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            felt = np.where(streams > 0, table[streams] * streams, 0.0).sum(axis=1) / streams.sum(axis=1)
+        over_time[first : first + _BEATS_AT_ONCE] = felt
     known = ~np.isnan(table)
     ranked = np.where(known, table, np.inf if capacity.rungs else np.nan)
-    totals = streams.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        over_time = np.where(streams > 0, lag * streams, 0.0).sum(axis=1) / totals
     return Lag(
         p95_ms=_weighted(ranked, held, 0.95),
         unmeasured_share=_share(float(held[~known].sum()), float(held.sum())),

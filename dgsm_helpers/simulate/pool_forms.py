@@ -12,8 +12,10 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.rules.weighted_metrics import FORMS, form_named
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
-from dgsm_helpers.simulate.engine import Run, lay_out, simulate
+from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.merits import Merits, merits_of
+from dgsm_helpers.simulate.runs import Run
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic, step
 

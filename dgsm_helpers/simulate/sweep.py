@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.simulate.conditions import Conditions
-from dgsm_helpers.simulate.engine import check_playable, lay_out, simulate
+from dgsm_helpers.simulate.engine import check_playable, simulate
+from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.merits import Merits, merits_of
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic

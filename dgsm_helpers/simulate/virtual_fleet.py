@@ -1,38 +1,22 @@
-"""The streams on a fleet in virtual time: who holds what, the peaks that are published, what is beyond the knee.
+"""A fleet in virtual time: its instances in slots, for `beat_loop` to play streams on, and how it changes.
 
-Each instance has a slot. A slot that takes no new streams (draining, or free for the next instance) has ``_AWAY``
-added to its count and knee, so that least-outstanding routing passes over it and the accounting of its streams goes
-on unchanged.
-
-One change of capacity at a time on a virtual fleet: instances being started, instances being removed.
+One change of capacity at a time: instances being started, instances being removed.
 """
 
+import math
 import random
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from dgsm_helpers.rules.fleet import RANDOM, choose_instance, place, removal_order, start_delay_s
+import numpy as np
+
+from dgsm_helpers.rules.fleet import RANDOM, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate import beat_loop
 from dgsm_helpers.simulate.events import Events
+from dgsm_helpers.simulate.runs import Tally
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
-_AWAY = 1 << 40
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """Sums over a run.
-
-    ``over_capacity_s`` are the stream-seconds in excess of the knees, ``affected_s`` those of every stream on an
-    instance beyond its knee.
-    """
-
-    over_capacity_s: float
-    affected_s: float
-    opened: int
-    opened_above_knee: int
-    cut: int
+_FIRST_SLOTS = 8
 
 
 class VirtualFleet:
@@ -41,161 +25,135 @@ class VirtualFleet:
     Args:
         events: of the traffic.
         model: says how new streams are routed, and whether a stream that is cut is opened again at once.
-        knees: streams that an instance of each type sustains.
+        knees: streams that an instance of each type sustains, by the plan's order of types.
 
-    ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``streams`` how many
-    streams are in progress, ``instance_s`` the seconds by type so far.
+    ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``instance_s`` the
+    seconds by type so far; ``arrays`` are what `beat_loop` works on.
     """
 
     def __init__(self, events: Events, model: ScalingModel, knees: Mapping[str, int]) -> None:
         self._events = events
-        self._routing = model.routing
-        self._knee_of = knees
+        self._knees = knees
+        self._rank = {instance_type: rank for rank, instance_type in enumerate(knees)}
         self._reopen = model.reopen_cut_streams
-        self._counts: list[int] = []
-        self._peaks: list[int] = []
-        self._knees: list[int] = []
         self._since_s: list[float] = []
-        self._slot_of = [-1] * len(events.draws)
         self._free: list[int] = []
-        self._by_age = True
-        self._over = self._affected = 0
-        self._settled_s = 0.0
+        self._cut = 0
         self.types: list[str] = []
         self.serving: list[int] = []
-        self.streams = 0
-        self._over_s = self._affected_s = 0.0
-        self._opened = self._opened_above = self._cut = 0
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
+        self.arrays = beat_loop.Fleet(
+            events=events,
+            at_random=model.routing == RANDOM,
+            zeros=model.idle_instance_emits_zero,
+            slots=np.zeros(_FIRST_SLOTS, beat_loop.SLOT),
+            order=np.zeros(_FIRST_SLOTS, np.int64),
+            slot_of=np.full(events.draws.size, -1, np.int32),
+            totals=np.zeros(1, beat_loop.TOTALS),
+            beats=np.zeros(events.ticks, beat_loop.BEAT),
+            peaks=np.full((events.ticks, _FIRST_SLOTS), -1, np.int32),
+        )
 
-    def advance(self, first: int, last: int) -> None:
-        """Play the events from index ``first`` to before ``last``."""
-        if first < last:
-            self._play(self._events.codes[first:last], self._events.times_s[first:last])
+    @property
+    def streams(self) -> int:
+        """How many are in progress."""
+        return int(self.arrays.totals["streams"][0])
 
-    def take_peaks(self) -> list[int]:
-        """Most streams that each slot held since the last call, -1 for a slot that is not serving; starts anew."""
-        taken = self._peaks
-        self._peaks = self._counts.copy()
-        if len(self.serving) < len(self._counts):
-            for slot, count in enumerate(self._counts):
-                if count >= _AWAY:
-                    self._peaks[slot] = -1
-        return taken
+    def play_beat(self, tick: int) -> None:
+        """Begin and end the streams of one beat."""
+        bounds = self._events.bounds
+        beat_loop.play(bounds[tick], bounds[tick + 1], self._events, self.arrays)
 
     def add(self, instance_type: str, now_s: float) -> None:
         """Let a new instance serve."""
-        # A slot behind all others keeps slots in order of age, in which routing by slot is routing by age.
+        # A slot behind all others keeps slots in order of age, in which they are read from start to end.
         behind = [s for s in self._free if not self.serving or s > self.serving[-1]]
         if self._free:
             slot = min(behind or self._free)
             self._free.remove(slot)
         else:
-            slot = len(self._counts)
-            for column in (self._counts, self._peaks, self._knees, self._since_s):
-                column.append(0)
+            slot = len(self.types)
             self.types.append("")
-        self._counts[slot] = self._peaks[slot] = 0
-        self._knees[slot] = self._knee_of[instance_type]
+            self._since_s.append(0.0)
+            if slot == self.arrays.slots.size:
+                self._grow()
         self._since_s[slot] = now_s
         self.types[slot] = instance_type
+        self.arrays.slots[slot] = (0, 0, self._knees[instance_type], self._rank[instance_type])
         self.serving.append(slot)
-        self._by_age = self.serving == sorted(self.serving)
+        self._reorder()
 
     def withdraw(self, slot: int) -> None:
         """Take an instance out of routing; its streams go on."""
         self.serving.remove(slot)
-        self._by_age = self.serving == sorted(self.serving)
-        self._counts[slot] += _AWAY
-        self._knees[slot] += _AWAY
-        self._peaks[slot] = -1
+        row = self.arrays.slots[slot]
+        row["count"] += beat_loop.AWAY
+        row["knee"] += beat_loop.AWAY
+        row["peak"] = -1
+        self._reorder()
 
     def outstanding(self, slot: int) -> int:
         """Streams on a slot."""
-        return self._counts[slot] % _AWAY
+        return int(self.arrays.slots[slot]["count"]) % beat_loop.AWAY
 
     def end(self, slot: int, now_s: float) -> None:
         """End a withdrawn instance; streams that are left are cut, and reopened elsewhere if their callers do that."""
-        left = self.outstanding(slot)
-        if left:
-            self._settle(now_s)
-            excess = self._counts[slot] - self._knees[slot]
+        if left := self.outstanding(slot):
+            row, totals = self.arrays.slots[slot], self.arrays.totals
+            beat_loop.settle(self.arrays, now_s)
+            excess = row["count"] - row["knee"]
             if excess > 0:
-                self._over -= excess
-                self._affected -= left
-            self._counts[slot] = _AWAY
-            lost = self._streams_on(slot, now_s)
-            self._cut += len(lost)
-            self.streams -= len(lost)
-            for stream in lost:
-                self._slot_of[stream] = -1
+                totals["over"] -= excess
+                totals["affected"] -= left
+            row["count"] = beat_loop.AWAY
+            held = self._streams_on(slot, now_s)
+            self.arrays.slot_of[held] = -1
+            totals["streams"] -= held.size
+            lost = held[self._events.ends_s[held] > now_s]
+            self._cut += lost.size
             if self._reopen:
-                self._play(lost, [now_s] * len(lost))
+                again = self._events._replace(codes=lost, times_s=np.full(lost.size, now_s))
+                beat_loop.play(0, lost.size, again, self.arrays)
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         self._free.append(slot)
 
     def close(self, now_s: float) -> Tally:
         """Settle the accounts at the end of the run."""
-        self._settle(now_s)
-        for slot, count in enumerate(self._counts):
-            if count != _AWAY:
+        beat_loop.settle(self.arrays, now_s)
+        for slot, count in enumerate(self.arrays.slots["count"][: len(self.types)].tolist()):
+            if count != beat_loop.AWAY:
                 self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
+        totals = self.arrays.totals[0]
         return Tally(
-            over_capacity_s=self._over_s,
-            affected_s=self._affected_s,
-            opened=self._opened,
-            opened_above_knee=self._opened_above,
+            over_capacity_s=float(totals["over_s"]),
+            affected_s=float(totals["affected_s"]),
+            opened=int(totals["opened"]),
+            opened_above_knee=int(totals["opened_above"]),
             cut=self._cut,
         )
 
-    def _streams_on(self, slot: int, now_s: float) -> list[int]:
+    def _streams_on(self, slot: int, now_s: float) -> np.ndarray:
+        """Those that end at this very moment are still on it: their ends have not been played."""
         starts_s, ends_s = self._events.starts_s, self._events.ends_s
-        first, begun = bisect_left(starts_s, now_s - self._events.longest_s), bisect_right(starts_s, now_s)
-        return [s for s in range(first, begun) if self._slot_of[s] == slot and ends_s[s] > now_s]
+        first, begun = np.searchsorted(starts_s, (now_s - self._events.longest_s, np.nextafter(now_s, np.inf)))
+        mine = (self.arrays.slot_of[first:begun] == slot) & (ends_s[first:begun] >= now_s)
+        return (np.flatnonzero(mine) + first).astype(np.int32)
 
-    def _settle(self, now_s: float) -> None:
-        self._over_s += self._over * (now_s - self._settled_s)
-        self._affected_s += self._affected * (now_s - self._settled_s)
-        self._settled_s = now_s
+    def _grow(self) -> None:
+        """Twice as many slots."""
+        slots, order, peaks = self.arrays.slots, self.arrays.order, self.arrays.peaks
+        wider = np.full((peaks.shape[0], 2 * peaks.shape[1]), -1, np.int32)
+        wider[:, : peaks.shape[1]] = peaks
+        self.arrays = self.arrays._replace(
+            slots=np.concatenate((slots, np.zeros_like(slots))),
+            order=np.concatenate((order, np.zeros_like(order))),
+            peaks=wider,
+        )
 
-    def _play(self, codes: Sequence[int], times_s: Sequence[float]) -> None:
-        """The hot loop: everything it needs is local, and time is looked at only beyond the knee."""
-        counts, peaks, knees, slot_of = self._counts, self._peaks, self._knees, self._slot_of
-        serving, draws, routing, by_age = self.serving, self._events.draws, self._routing, self._by_age
-        at_random, instances, opened, ended, above = routing == RANDOM, len(serving), 0, 0, 0
-        for code, now_s in zip(codes, times_s, strict=True):
-            if code >= 0:
-                opened += 1
-                if at_random:
-                    slot = serving[int(draws[code] * instances)]
-                elif by_age:
-                    slot = choose_instance(counts, routing, 0.0)
-                else:
-                    slot = serving[choose_instance([counts[s] for s in serving], routing, 0.0)]
-                slot_of[code] = slot
-                count = counts[slot] + 1
-                counts[slot] = count
-                peaks[slot] = max(peaks[slot], count)
-                beyond = count - knees[slot]
-                if beyond > 0:
-                    self._settle(now_s)
-                    above += 1
-                    self._over += 1
-                    self._affected += count if beyond == 1 else 1
-            else:
-                slot = slot_of[~code]
-                if slot >= 0:
-                    ended += 1
-                    count = counts[slot]
-                    counts[slot] = count - 1
-                    beyond = count - knees[slot]
-                    if beyond > 0:
-                        self._settle(now_s)
-                        self._over -= 1
-                        self._affected -= count % _AWAY if beyond == 1 else 1
-        self.streams += opened - ended
-        self._opened += opened
-        self._opened_above += above
+    def _reorder(self) -> None:
+        self.arrays.order[: len(self.serving)] = self.serving
+        totals = self.arrays.totals
+        totals["serving"], totals["slots"], totals["least"] = len(self.serving), len(self.types), 0
 
 
 class Lifecycle:
@@ -215,6 +173,17 @@ class Lifecycle:
         self._leave_s = self._until_s = 0.0
         self._fails_s: float | None = None
         self.busy = False
+
+    @property
+    def next_s(self) -> float:
+        """From when on `advance` can change anything; infinite while nothing has been asked for."""
+        if not self.busy:
+            return math.inf
+        if self._leaving:
+            return 0.0  # whenever the last stream ends
+        times_s = [at_s for at_s, _ in self._starting[:1]]
+        times_s += [] if self._fails_s is None else [self._fails_s]
+        return min(times_s, default=self._until_s)
 
     def change(self, capacity: int, now_s: float) -> None:
         """Ask for ``capacity`` instances."""

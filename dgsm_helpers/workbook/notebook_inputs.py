@@ -10,6 +10,7 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
 from dgsm_helpers.settings.parameters import as_declared, inferred
+from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 
 class CommandLineText(str):
@@ -33,6 +34,7 @@ def parameters_of(notebook: Path) -> dict[str, NotebookParameter]:
         NotFound: there is no such file.
         InvalidInput: it is not a notebook.
     """
+    import_without_grammar()
     import papermill
 
     declared = papermill.inspect_notebook(read_notebook(notebook))
@@ -91,6 +93,7 @@ def read_notebook(notebook: Path) -> Any:
         NotFound: there is no such file.
         InvalidInput: it is not a notebook, or not of Python.
     """
+    import_without_grammar()
     import nbformat
 
     if not notebook.is_file():

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgsm_helpers.workbook.schema_import import import_without_grammar
+
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 STATE_MIME = "application/vnd.jupyter.widget-state+json"
@@ -27,6 +29,7 @@ _OFFLINE = """{% extends 'lab/index.html.j2' %}
 
 def write_html(executed: Path, html: Path) -> Path:
     """Write the executed notebook ``executed`` as the page ``html`` (5 MB with figures, which carry plotly.js once)."""
+    import_without_grammar()
     import nbformat
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter

@@ -15,6 +15,7 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotReady, UnknownParameter
 from dgsm_helpers.workbook.notebook_inputs import check_parameters, parameters_of, read_notebook
+from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 VALUES_MIME = "application/vnd.dgsm.values+json"
 
@@ -81,6 +82,7 @@ def run_notebook(
         UnknownParameter, InvalidInput, NotFound: before anything is run.
         NotReady: no notebook can run in this interpreter.
     """
+    import_without_grammar()
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError

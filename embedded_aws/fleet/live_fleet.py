@@ -177,6 +177,12 @@ class Fleet:
                 if endpoint.gone:
                     del self._endpoints[key]
 
+    def in_flight(self) -> int:
+        """Requests on any instance."""
+        with self.lock:
+            variants = [v for endpoint in self._endpoints.values() for v in endpoint.variants.values()]
+            return sum(instance.outstanding for variant in variants for instance in variant.instances)
+
     def endpoints(self) -> list[Endpoint]:
         """The live endpoints, for the heartbeat only: hold ``lock`` while you read their instances."""
         with self.lock:

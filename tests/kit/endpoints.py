@@ -56,7 +56,7 @@ def deleted(wb: Workbook) -> None:
             return False
         return True
 
-    until(refused_no_more, f"the endpoint {wb.endpoint_name} can be deleted")
+    until(refused_no_more, f"the endpoint {wb.endpoint_name} can be deleted", sleep=wb.sleep_s)
 
 
 def settled(wb: Workbook) -> endpoint_state.EndpointState:
@@ -79,7 +79,7 @@ def running(wb: Workbook, count: int) -> endpoint_state.EndpointState:
         there = (state.status, state.variant(wb.variant_name).running) == ("InService", count)
         return state if there else None
 
-    return until(looked, f"{count} instances of {wb.resource_id} run")
+    return until(looked, f"{count} instances of {wb.resource_id} run", sleep=wb.sleep_s)
 
 
 def set_desired(wb: Workbook, instances: int) -> None:
@@ -109,7 +109,7 @@ def let_beats_pass(wb: Workbook, seconds: float) -> None:
         seen = read_metrics(wb, start=begin - timedelta(seconds=60)).concurrency.dropna()
         return not seen.empty and seen.index[-1] >= end
 
-    until(looked, f"{seconds:g} s of metrics of {wb.resource_id}")
+    until(looked, f"{seconds:g} s of metrics of {wb.resource_id}", sleep=wb.sleep_s)
 
 
 def schedule_soon(wb: Workbook, name: str, *, in_s: float = 120.0, **bounds: int) -> datetime:

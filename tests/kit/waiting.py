@@ -20,8 +20,9 @@ def until[T](
     *,
     at_most_s: float = AT_MOST_S,
     every_s: float = 0.05,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> T:
-    """The first true answer of ``condition``.
+    """The first true answer of ``condition``. A workbook's ``sleep_s`` as ``sleep`` moves its time on meanwhile.
 
     Raises:
         AssertionError: none came within ``at_most_s``; it says ``what`` was waited for, and the last answer.
@@ -29,7 +30,7 @@ def until[T](
     end = time.monotonic() + at_most_s
     while not (answer := condition()):
         assert time.monotonic() < end, f"{what}: not within {at_most_s:g} s; last answer: {answer!r}"
-        time.sleep(every_s)
+        sleep(every_s)
     return answer
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.fleet import Shortage
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.rules.weighted_metrics import FORMS
+from dgsm_helpers.simulate import beat_loop
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.plan_alarms import PoolDatapoints
+from dgsm_helpers.simulate.events import lay_out
+from dgsm_helpers.simulate.plan_alarms import PlanAlarms
 from dgsm_helpers.simulate.pool_forms import PREDEFINED, compare_forms, recommended
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
-from dgsm_helpers.simulate.traffic import diurnal, step
+from dgsm_helpers.simulate.traffic import Traffic, diurnal, step
+from dgsm_helpers.simulate.virtual_fleet import VirtualFleet
 
 STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
 CAPACITY = {STRONG: Capacity(knee=20), WEAK: Capacity(knee=8)}
@@ -80,14 +85,21 @@ def test_mixed_fleet_reacts_by_the_minute():
     assert first.at_s - 3600 >= 180
 
 
-def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not():
-    both = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1)
-    busy = PoolDatapoints(FORMS["sum-over-sum"], {STRONG: 20, WEAK: 8}, weights=(), ticks=1, zeros=False)
-    for feed in (both, busy):
-        feed.add([10, 0, -1], [STRONG, WEAK, WEAK], 10, 2, 10)
-    assert both.take() == pytest.approx(10 / 28)
-    assert busy.take() == pytest.approx(10 / 20)
-    assert both.take() is None
+@pytest.mark.parametrize(("zeros", "used"), [(True, 10 / 28), (False, 10 / 20)])
+def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not(zeros, used):
+    traffic = Traffic(name="ten", starts_s=np.zeros(10), durations_s=np.full(10, 99.0), horizon_s=120.0)
+    events = lay_out(traffic, Conditions(capacity=CAPACITY))._replace(draws=np.zeros(10))  # all on the first instance
+    knees = {instance_type: capacity.knee for instance_type, capacity in CAPACITY.items()}
+    model, plan = ScalingModel(idle_instance_emits_zero=zeros), plan_of("sum-over-sum")
+    fleet = VirtualFleet(events, model, knees)
+    fleet.add(STRONG, 0.0)
+    fleet.add(WEAK, 0.0)
+    alarms = PlanAlarms(plan, model, knees=knees, tick_s=10.0, ticks=12)
+    assert beat_loop.run(0, 6, False, fleet.arrays, alarms.watch) == (6, False)
+    assert alarms.pool_due(6)
+    alarms.push_pool(60.0)
+    alarms.push_pool(120.0)  # nothing has been published since
+    assert alarms.watch.points[0, :2] == pytest.approx([used, np.nan], nan_ok=True)
 
 
 def test_mixed_plan_with_wrong_form_or_weights_is_refused():

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv  # all of scipy.stats would cost 40 MB in each client process
 
 from dgsm_helpers.load.ladder.trend import Trend, common_trend, own_part, theil_sen
 
@@ -170,8 +170,8 @@ def share_bounds(passed: int, total: int, confidence: float) -> tuple[float, flo
     """One-sided Clopper-Pearson bounds of a share, lower and upper, each at ``confidence``."""
     if total == 0:
         return 0.0, 1.0
-    low = 0.0 if passed == 0 else float(beta.ppf(1 - confidence, passed, total - passed + 1))
-    high = 1.0 if passed == total else float(beta.ppf(confidence, passed + 1, total - passed))
+    low = 0.0 if passed == 0 else float(betaincinv(passed, total - passed + 1, 1 - confidence))
+    high = 1.0 if passed == total else float(betaincinv(passed + 1, total - passed, confidence))
     return low, high
 
 

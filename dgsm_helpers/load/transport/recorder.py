@@ -1,6 +1,5 @@
 """Writes a `StreamTrace` down while the stream runs; both transports drive it."""
 
-import json
 import time
 from array import array
 from collections import deque
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import orjson
 
 from dgsm_helpers.load.transport.trace import Ending, StreamError, StreamResult, StreamTrace, chunk_holding
 
@@ -82,7 +82,7 @@ class TraceRecorder:
         """A message from the model arrived: results, metadata and errors are kept, others only show a sign of life."""
         now = self.last_message_s = self.now()
         try:
-            body = json.loads(raw.decode())  # from bytes, json would guess the encoding first
+            body = orjson.loads(raw)
             kind = body.get("type")
             if kind == "Results":
                 self._result(body, now)

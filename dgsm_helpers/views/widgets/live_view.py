@@ -175,7 +175,7 @@ class Live(Shown):
                     )
                 if not self.running:
                     self.once()
-                time.sleep(min(self.every_s, 1.0))
+                self.wb.sleep(min(self.every_s, 1.0) / self.wb.wall_seconds(1.0))
         except KeyboardInterrupt:
             self.stop()
             raise

@@ -47,7 +47,7 @@ def until(wb, rule: str, *verdicts: RuleVerdict):
         finding = examine(wb, SEEN)[rule]
         return finding if finding.verdict in verdicts else None
 
-    return waiting.until(looked, f"{rule} is {' or '.join(verdicts)}", every_s=0.3)
+    return waiting.until(looked, f"{rule} is {' or '.join(verdicts)}", every_s=0.3, sleep=wb.sleep_s)
 
 
 def measured(wb, day=24, **fingerprint):

@@ -37,7 +37,7 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     assert "not measured yet" in paused._repr_html_()
     with pytest.raises(NotReady, match="has been paused since"):
         pause.pause_endpoint(scaled)
-    until(lambda: scaled.now() > soon, "the one-off action is over")
+    until(lambda: scaled.now() > soon, "the one-off action is over", sleep=scaled.sleep_s)
     back = pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before  # the one-off action is over
     assert registration.verify(scaled, min_capacity=1, max_capacity=3).ok
