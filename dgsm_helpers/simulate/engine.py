@@ -138,6 +138,8 @@ class _Player:
         self._bounds = plan.bounds
         self._schedule = sorted(plan.schedule, key=lambda change: change.at_s)
         self._due_s: float | None = None
+        self._bounds_act = True
+        """Whether bounds have been set that the count was not brought into yet."""
         self._cause = ""
         self._log: list[ScalingEvent] = []
 
@@ -186,9 +188,16 @@ class _Player:
             change = self._schedule.pop(0)
             self._bounds = self._bounds.after(change)
             self._cause = f"scheduled action name {change.name} was triggered"
-        if not self._bounds.min_capacity <= self._state.desired <= self._bounds.max_capacity:
-            self._carry_out(pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause), now_s)
-        elif self._due_s is not None and now_s >= self._due_s - EPSILON_S:
+            self._bounds_act = True
+        pulled = False
+        if self._bounds_act:
+            decision = pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause)
+            self._bounds_act = decision.note == "updating"
+            pulled = self._bounds_act or decision.kind != "none"
+            self._carry_out(decision, now_s)
+        if pulled:
+            return
+        if self._due_s is not None and now_s >= self._due_s - EPSILON_S:
             signals = self._alarms.signals(with_datapoints=True)
             decision = decide(self._state, signals, self._plan.policies, self._bounds, self._model, now_s=now_s)
             self._carry_out(decision, now_s)

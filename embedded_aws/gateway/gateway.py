@@ -22,7 +22,7 @@ from embedded_aws.gateway import answers, moto_inside
 from embedded_aws.gateway.aws_call import AwsCall, body_of, recognise
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
@@ -191,7 +191,7 @@ def _resource(call: AwsCall) -> str:
         for member, kind in _RESOURCES:
             name = call.wire.get(member)
             if isinstance(name, str):
-                return f"arn:aws:sagemaker:{call.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+                return make_arn("sagemaker", call.region, f"{kind}/{name.lower()}")
     return "*"
 
 

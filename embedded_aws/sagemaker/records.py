@@ -12,7 +12,7 @@ from embedded_aws.fleet.variants import EndpointView, VariantSpec
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 from embedded_aws.other.service_quotas import Quotas
 
 DEFAULT_PAGE = 10
@@ -29,7 +29,7 @@ def not_found(kind: str, arn: str) -> AwsRefusal:
 
 def arn_of(kind: str, region: str, name: str) -> str:
     """The ARN of a resource; SageMaker writes names in lower case there, and so tells names apart."""
-    return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+    return make_arn("sagemaker", region, f"{kind}/{name.lower()}")
 
 
 def tags_of(request: Params) -> dict[str, str]:
