@@ -23,7 +23,7 @@ from embedded_aws.cloudwatch.metric_alarm import (
     recent_datapoints,
 )
 from embedded_aws.cloudwatch.metric_store import MetricStore
-from embedded_aws.cloudwatch.queries import read, run
+from embedded_aws.cloudwatch.query_run import read, run
 from embedded_aws.cloudwatch.refusals import not_found
 from embedded_aws.gateway.refusal import AwsRefusal
 

@@ -164,7 +164,7 @@ def test_an_alarm_that_aws_refuses_is_refused_and_not_kept(client, refused, chan
     [
         ([MATH["Metrics"][0] | {"ReturnData": True}, MATH["Metrics"][1]], "Exactly one"),
         ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "FILL(m2, 0)"}], "undefined id m2"),
-        ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "RATE(m1)"}], "RATE is not supported"),
+        ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "STDDEV(m1)"}], "STDDEV is not supported"),
         ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "AVG(m1)"}], "result is a number"),
         ([MATH["Metrics"][1] | {"Expression": "5"}], "one Period"),
     ],
