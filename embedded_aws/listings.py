@@ -29,6 +29,16 @@ class Listing:
     model_package_name: str
     description: str
 
+    @property
+    def image(self) -> str:
+        """The container image that its package names; nothing is ever pulled."""
+        return f"local/{self.model_package_name}"
+
+    @property
+    def digest(self) -> str:
+        """The image's digest, of AWS's shape."""
+        return "sha256:" + "0" * 64
+
     def arn(self, region: str) -> str:
         """Its model package ARN in ``region``."""
         return make_arn("sagemaker", region, f"model-package/{self.model_package_name}/1")

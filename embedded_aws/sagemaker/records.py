@@ -124,6 +124,22 @@ class RegionState:
             self._forget_ended_endpoints()
             return self._resources.get(arn.lower())
 
+    def tagged(self, arn: str) -> Resource:
+        """The resource of an ARN whose tags are asked for.
+
+        Raises:
+            AwsRefusal: there is none.
+        """
+        resource = self.by_arn(arn)
+        if resource is None:
+            kind = arn.rpartition(":")[2].partition("/")[0]
+            raise (
+                not_found(kind, arn)
+                if kind in KINDS
+                else AwsRefusal(f"Could not find resource {arn}.", "ResourceNotFound")
+            )
+        return resource
+
     def remove(self, resource: Resource) -> None:
         """Forget a resource."""
         with self.lock:

@@ -283,8 +283,8 @@ def test_values_that_are_no_numbers_are_refused(service, value):
 @pytest.mark.parametrize("operation", ["describe_anomaly_detectors", "list_metric_streams", "describe_insight_rules"])
 def test_operations_beyond_the_embedded_aws_are_refused(refused, operation):
     code, message = refused(operation)
-    assert code == "ValidationError"
-    assert "does not support" in message
+    assert code == "InvalidAction"
+    assert "does not implement cloudwatch:" in message
 
 
 def test_the_aws_cli_reads_what_boto3_wrote(client, clock, service):
