@@ -23,6 +23,8 @@ PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurr
 
 POLICIES_A_PAGE = 10
 """Most policies of one answer, and how many without MaxResults (API reference, DescribeScalingPolicies)."""
+LARGEST_TARGET = 2.0**360
+"""API reference, TargetTrackingScalingPolicyConfiguration; below zero no variant can be tracked."""
 MOST_STEPS = 20
 """Step adjustments of a policy (Application Auto Scaling's quotas)."""
 
@@ -179,11 +181,13 @@ def _check_target_tracking(config: Mapping[str, Any]) -> None:
     custom = config.get("CustomizedMetricSpecification")
     if ("PredefinedMetricSpecification" in config) == (custom is not None):
         raise AwsRefusal("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
-    if config["TargetValue"] <= 0:
-        raise AwsRefusal(f"TargetValue must be greater than zero: {config['TargetValue']}")
+    if not 0 < config["TargetValue"] <= LARGEST_TARGET:  # also when it is not a number
+        raise AwsRefusal(f"TargetValue must be greater than zero and at most 2^360: {config['TargetValue']}")
     for member in ("ScaleInCooldown", "ScaleOutCooldown"):
         if config.get(member, 0) < 0:
             raise AwsRefusal(f"{member} must not be negative: {config[member]}")
+    if "ResourceLabel" in config.get("PredefinedMetricSpecification", {}):
+        raise AwsRefusal("ResourceLabel applies to metrics of load balancers only")
     if custom is None:
         if _predefined(config) not in PREDEFINED:
             raise AwsRefusal(

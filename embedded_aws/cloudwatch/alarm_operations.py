@@ -136,11 +136,9 @@ class AlarmOperations(Operations[RegionWatch]):
 
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:
         """An alarm's tags; none of one that is deleted, as recorded on AWS."""
-        prefix = self._arn("")
-        if not p["ResourceARN"].startswith(prefix):
-            self._by_arn(p["ResourceARN"])
-        status = self.state.alarms.get(p["ResourceARN"].removeprefix(prefix))
-        tags = status.tags if status else {}
+        arn, prefix = p["ResourceARN"], self._arn("")
+        known = self.state.alarms.get(arn.removeprefix(prefix)) or not arn.startswith(prefix)
+        tags = self._by_arn(arn).tags if known else {}
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def tag_resource(self, p: Params) -> dict[str, Any]:
@@ -216,6 +214,8 @@ def _alarm_from_api(p: Params) -> MetricAlarm:
     for member in ("ComparisonOperator", "EvaluationPeriods", "Threshold"):
         if member not in p:
             raise AwsRefusal(f"The parameter {member} is required.")
+    if not abs(p["Threshold"]) < float("inf"):
+        raise AwsRefusal(f"The parameter Threshold must be a finite number, not {p['Threshold']}.")
     if p["ComparisonOperator"] not in COMPARISONS:
         raise AwsRefusal(f"Anomaly detection ({p['ComparisonOperator']}) is not supported.")
     treatment = p.get("TreatMissingData", "missing")

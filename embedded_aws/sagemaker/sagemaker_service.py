@@ -129,6 +129,8 @@ def _matches(resource: Resource, p: Params) -> bool:
 
 
 def _has(tags: Mapping[str, str], tag_filter: Mapping[str, Any]) -> bool:
+    if "Key" not in tag_filter:
+        raise AwsRefusal("A tag filter needs a Key.", "InvalidParameterException")
     key, values = tag_filter["Key"], tag_filter.get("Values")
     return key in tags and (not values or tags[key] in values)
 

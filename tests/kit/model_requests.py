@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
-from hypothesis import strategies as st
 
 from dgsm_helpers.rules.java_regex import compiled
 from dgsm_helpers.rules.request_checks import service_model
@@ -72,63 +72,94 @@ def operations(service: str) -> list[str]:
     return [n for n in service_model(service).operation_names if hasattr(ANSWERING[service], xform_name(n))]
 
 
-def valid_requests(service: str, operation: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Requests that keep to the model: required members always, others now and then, values at their bounds too."""
+def valid_request(service: str, operation: str, rng: random.Random) -> dict[str, Any]:
+    """A request that keeps to the model: required members always, others now and then, values at their bounds too."""
     shape = service_model(service).operation_model(operation).input_shape
-    return _structures(shape, 0) if shape is not None else st.just({})
+    return _structure(shape, 0, rng) if shape is not None else {}
 
 
-def _structures(shape: StructureShape, depth: int) -> st.SearchStrategy[dict[str, Any]]:
-    required = {name: _values(name, shape.members[name], depth) for name in shape.required_members}
-    others = {
-        name: _values(name, member, depth)
-        for name, member in shape.members.items()
-        if name not in required and depth < DEEPEST
-    }
+def _structure(shape: StructureShape, depth: int, rng: random.Random) -> dict[str, Any]:
     if getattr(shape, "is_tagged_union", False):
-        return st.one_of([st.fixed_dictionaries({name: value}) for name, value in others.items()])
-    return st.fixed_dictionaries(required, optional=others)
+        name = rng.choice(list(shape.members))
+        return {name: _value(name, shape.members[name], depth, rng)}
+    often = 0.5 if depth < 2 else 0.2
+    chosen = {
+        name: _value(name, member, depth, rng)
+        for name, member in shape.members.items()
+        if name in shape.required_members or (depth < DEEPEST and rng.random() < often)
+    }
+    return {name: value for name, value in chosen.items() if value is not _NONE}
 
 
-def _values(name: str, shape: Shape, depth: int) -> st.SearchStrategy[Any]:
-    made = _made(shape, depth)
-    return st.one_of(st.just(KNOWN[name]), made) if name in KNOWN else made
+_NONE = object()
+"""Instead of a text when none is known that keeps to a pattern."""
 
 
-def _made(shape: Shape, depth: int) -> st.SearchStrategy[Any]:
+def _value(name: str, shape: Shape, depth: int, rng: random.Random) -> Any:
+    if name in KNOWN and rng.random() < 0.7:
+        return KNOWN[name]
+    made = _made(shape, depth, rng)
+    return KNOWN.get(name, made) if made is _NONE else made
+
+
+def _made(shape: Shape, depth: int, rng: random.Random) -> Any:
     least, most = shape.metadata.get("min", 0), shape.metadata.get("max")
     if isinstance(shape, StructureShape):
-        return _structures(shape, depth + 1)
+        return _structure(shape, depth + 1, rng)
+    count = min(most or 3, max(least, rng.randrange(4)))
     if isinstance(shape, ListShape):
-        return st.lists(_made(shape.member, depth + 1), min_size=least, max_size=min(most or 3, max(3, least)))
+        return [item for _ in range(count) if (item := _made(shape.member, depth + 1, rng)) is not _NONE]
     if isinstance(shape, MapShape):
-        sizes = {"min_size": least, "max_size": min(most or 3, max(3, least))}
-        return st.dictionaries(_made(shape.key, depth + 1), _made(shape.value, depth + 1), **sizes)
+        pairs = [(_made(shape.key, depth + 1, rng), _made(shape.value, depth + 1, rng)) for _ in range(count)]
+        return {key: value for key, value in pairs if key is not _NONE and value is not _NONE}
     match shape.type_name:
         case "string":
-            return _texts(shape, least, most)
+            return _text(shape, least, most, rng)
         case "boolean":
-            return st.booleans()
+            return rng.random() < 0.5
         case "integer" | "long":
-            low = shape.metadata.get("min", -(2**31))
-            return st.integers(low, shape.metadata.get("max", 2**31 - 1)) | st.sampled_from([max(low, 0), max(low, 1)])
+            low, high = shape.metadata.get("min", -(2**31)), shape.metadata.get("max", 2**31 - 1)
+            return rng.choice((low, high, max(low, 0), max(low, 1), rng.randint(low, high)))
         case "timestamp":
-            return st.integers(0, 2**32)
+            return rng.choice((0, 1_799_990_000, 1_800_000_000, 2**32, 1_800_000_000 + rng.randrange(10**6)))
         case "blob":
-            return st.just("QQ==")
-    return st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(["NaN", "Infinity", 0, 1.5])
+            return "QQ=="
+    return rng.choice(("NaN", "Infinity", "-Infinity", 0, -1, 1.5, 1e308, rng.uniform(-1e6, 1e6)))
 
 
-def _texts(shape: StringShape, least: int, most: int | None) -> st.SearchStrategy[str]:
+_TEXTS = (
+    "",
+    "a",
+    "m1",
+    "/",
+    "[",
+    "${PROP('Dim.x')}",
+    "m1 / (m1 - m1)",
+    "\u00e9\u4e2d\u2028",
+    "'\"<&>",
+    "x" * 40,
+    "arn:aws:a",
+)
+"""What clients send where everything is allowed."""
+_SHAPED = (
+    *("a", "1", "abc", "abcdefgh", "123456789012", "a1-b2", "us-east-1", "ml.g6.2xlarge", "p99", "+0130", "s3://b/k"),
+    *("arn:aws:iam::123456789012:role/Execution", "https://a.b/c", "subnet-0a1b2c3d", "sg-0a1b2c3d", "{}"),
+    *("arn:aws:sagemaker:us-east-1:123456789012:endpoint/e", "arn:aws:sns:us-east-1:123456789012:t", "a" * 32),
+)
+"""Texts of the shapes that patterns ask for."""
+
+
+def _text(shape: StringShape, least: int, most: int | None, rng: random.Random) -> Any:
     if shape.enum:
-        return st.sampled_from(list(shape.enum))
+        return rng.choice(list(shape.enum))
     pattern = compiled(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
-    if pattern is None:
-        return st.text(min_size=least, max_size=min(most or 20, max(20, least)))
-    shortest = st.from_regex(pattern, fullmatch=True)
-    return shortest.map(lambda text: text[: most or None]).filter(
-        lambda text: len(text) >= least and pattern.fullmatch(text) is not None
-    )
+    candidates = _TEXTS if pattern is None else _SHAPED
+    fitting = [
+        text
+        for text in (*candidates, "a" * max(1, least))
+        if least <= len(text) <= (most or 10**9) and (pattern is None or pattern.fullmatch(text))
+    ]
+    return rng.choice(fitting) if fitting else _NONE
 
 
 @dataclass(frozen=True)
