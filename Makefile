@@ -88,6 +88,7 @@ coverage: setup
 
 docs: setup
 	$(BIN)/python docs/import_picture.py
+	$(BIN)/python docs/coverage_table.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
 
 notebooks: setup

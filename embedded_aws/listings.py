@@ -6,12 +6,19 @@ engine.
 
 from dataclasses import dataclass
 
+from dgsm_helpers.rules.package_arn import partition_of
+
 ACCOUNT_ID = "123456789012"
 """The embedded AWS's only account (moto's default, and the account of the examples in AWS's documents)."""
 
 ACCESS_KEY_ID = "AKIADGSMLOCAL0000000"
 SECRET_ACCESS_KEY = "embedded-aws-on-this-machine-only"
 """It opens nothing outside this machine: the server listens on 127.0.0.1 only."""
+
+
+def make_arn(service: str, region: str, resource: str, *, of_region: bool = True) -> str:
+    """The ARN of something of the account, in its region's partition; ``of_region=False`` for what no region holds."""
+    return f"arn:{partition_of(region)}:{service}:{region if of_region else ''}:{ACCOUNT_ID}:{resource}"
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,19 @@ class Listing:
     model_package_name: str
     description: str
 
+    @property
+    def image(self) -> str:
+        """The container image that its package names; nothing is ever pulled."""
+        return f"local/{self.model_package_name}"
+
+    @property
+    def digest(self) -> str:
+        """The image's digest, of AWS's shape."""
+        return "sha256:" + "0" * 64
+
     def arn(self, region: str) -> str:
         """Its model package ARN in ``region``."""
-        return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:model-package/{self.model_package_name}/1"
+        return make_arn("sagemaker", region, f"model-package/{self.model_package_name}/1")
 
 
 LISTINGS: tuple[Listing, ...] = (

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
@@ -11,7 +12,7 @@ from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
-from dgsm_helpers.rules.schedules import parse_schedule
+from dgsm_helpers.rules.schedules import next_firing
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.engine import check_playable
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -180,14 +181,12 @@ def scheduled_changes(
     """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
     begin_s, changes = begin.timestamp(), []
     for action in actions:
-        next_after = parse_schedule(action.schedule, action.timezone)
-        first_s = -1.0 if action.start is None else (action.start - begin).total_seconds()
-        last_s = horizon_s if action.end is None else (action.end - begin).total_seconds()
-        moment_s = next_after(begin_s - 1)
+        start_s, end_s = (limit and limit.timestamp() for limit in (action.start, action.end))
+        after = partial(next_firing, action.schedule, action.timezone, start_s=start_s, end_s=end_s)
+        moment_s = after(begin_s - 1)
         while moment_s is not None and moment_s < begin_s + horizon_s:
+            low, high = action.min_capacity, action.max_capacity
             at_s = moment_s - begin_s
-            if first_s <= at_s <= last_s:
-                low, high = action.min_capacity, action.max_capacity
-                changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
-            moment_s = next_after(moment_s)
+            changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
+            moment_s = after(moment_s)
     return tuple(sorted(changes, key=lambda change: change.at_s))

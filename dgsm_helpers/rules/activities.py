@@ -37,7 +37,8 @@ def activity(decision: Decision, bounds: Bounds) -> ActivityText | None:
 
     One that is not scaled is shown on request only (IncludeNotScaledActivities).
     """
-    cause = decision.cause or f"monitor alarm {decision.alarm} in state ALARM triggered policy {decision.policy}"
+    triggered = f"monitor alarm {decision.alarm} in state {decision.alarm_state} triggered policy {decision.policy}"
+    cause = decision.cause or triggered
     if decision.kind in ("out", "in"):
         return ActivityText(
             description=f"Setting desired instance count to {decision.capacity}.",

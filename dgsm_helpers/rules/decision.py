@@ -13,17 +13,24 @@ EPSILON_S = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmReading:
-    """An alarm as a policy sees it: its state, since when, and the datapoints it was judged on (oldest first)."""
+    """An alarm as a policy sees it: its state, since when, and the datapoints it was judged on (oldest first).
+
+    ``acts_in`` are the states among whose actions the policy is. A policy that target tracking made acts in ALARM.
+    """
 
     name: str
     state: AlarmStateName
     since_s: float
     datapoints: tuple[float, ...] = ()
+    acts_in: tuple[AlarmStateName, ...] = ("ALARM",)
 
     @property
     def triggers(self) -> bool:
-        """Whether it can trigger its policy: in ALARM on data. Set to ALARM by hand it says nothing about capacity."""
-        return self.state == "ALARM" and bool(self.datapoints)
+        """Whether it can trigger its policy: in a state that does, on data.
+
+        Set to ALARM by hand without data it says nothing about capacity, nor does INSUFFICIENT_DATA.
+        """
+        return self.state in self.acts_in and bool(self.datapoints)
 
     @property
     def metric(self) -> float:
@@ -84,14 +91,15 @@ class Decision:
     """What to do now, and the state to keep.
 
     ``code`` is AWS's reason of a ``not_scaled`` one; ``note`` says why there is ``none`` although an alarm triggered
-    (``cooldown``, ``suspended``, ``disagreement``). ``policy`` and ``alarm`` are names, or ``cause`` is set when bounds
-    acted instead.
+    (``cooldown``, ``suspended``, ``disagreement``). ``policy`` and ``alarm`` are names, ``alarm_state`` the state in
+    which the alarm triggered; or ``cause`` is set when bounds acted instead.
     """
 
     kind: Kind
     state: State
     policy: str = ""
     alarm: str = ""
+    alarm_state: AlarmStateName = "ALARM"
     cause: str = ""
     code: str = ""
     note: str = ""

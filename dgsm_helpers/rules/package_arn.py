@@ -5,7 +5,7 @@ Sources: SageMaker's pattern of ModelPackageArn; ``data/marketplace.json``.
 
 import json
 import re
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 import botocore.session
@@ -84,7 +84,7 @@ def in_region(arn: str, region: str) -> str | None:
     return f"arn:{match['partition']}:sagemaker:{region}:{_ACCOUNTS[region]}:model-package/{tail}"
 
 
-@lru_cache
+@cache
 def partition_of(region: str) -> str:
     """``aws``, ``aws-cn`` and so on; ``aws`` for a region that botocore does not know."""
     try:

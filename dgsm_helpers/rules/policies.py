@@ -133,12 +133,13 @@ class StepScaling:
     def capacity_for(self, metric: float, running: int) -> int | None:
         """The capacity after the step whose interval holds ``metric - threshold``; None when none does.
 
-        Above the threshold an interval includes its lower end, below it its upper end. Percentages round as AWS does:
+        Above the threshold an interval includes its lower end, below it its upper end. The threshold itself is on the
+        side that the alarm's comparison gives it. Percentages round as AWS does:
         away from zero below one instance, towards zero above. Source: AAS guide, "Step scaling policies for
         Application Auto Scaling".
         """
         distance = metric - self.alarm.threshold
-        rising = self.alarm.comparison in (">", ">=")
+        rising = distance > 0 or (distance == 0 and self.alarm.comparison in (">=", "<"))
         for step in self.steps:
             lower = -math.inf if step.lower is None else step.lower
             upper = math.inf if step.upper is None else step.upper

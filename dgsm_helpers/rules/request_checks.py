@@ -22,6 +22,19 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 from dgsm_helpers.errors import InvalidInput, InvalidRequest
 from dgsm_helpers.rules import java_regex
 
+_ALSO_ADMITTED = {("sqs", "QueueAttributeName"): "MessageSystemAttributeName"}
+"""Enumerations whose values the model splits, while the API reference lists both (SQS, ReceiveMessage)."""
+_SHOWN_ORDER = {
+    # Recorded on AWS (SetAlarmState, PutScalingPolicy); elsewhere the order of the model is shown.
+    ("OK", "ALARM", "INSUFFICIENT_DATA"): ("INSUFFICIENT_DATA", "ALARM", "OK"),
+    ("StepScaling", "TargetTrackingScaling", "PredictiveScaling"): (
+        "PredictiveScaling",
+        "StepScaling",
+        "TargetTrackingScaling",
+    ),
+}
+"""How AWS lists the values of an enumeration in its refusals, where that is known."""
+
 METRIC_FREQUENCIES_S = (10, 30, 60, 120, 180, 240, 300)
 """What ``MetricPublishFrequencyInSeconds`` may be (SageMaker API reference, MetricsConfig)."""
 
@@ -101,7 +114,7 @@ def _check(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
     if not admits(value):
         yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must be {type_words}"
         return
-    yield from _constraints(shape, value, path)
+    yield from _constraints(service, shape, value, path)
     if isinstance(shape, StructureShape):
         yield from _structure(service, shape, value, path)
     elif isinstance(shape, ListShape):
@@ -144,7 +157,7 @@ def _map(service: str, shape: MapShape, value: Mapping[str, Any], path: str) -> 
                 )
 
 
-def _constraints(shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _constraints(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
     complaint = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: Member must"
     meta = shape.metadata
     if meta.get("sensitive"):
@@ -157,12 +170,18 @@ def _constraints(shape: Shape, value: Any, path: str) -> Iterator[str]:
             yield f"{complaint} have {kind} less than or equal to {meta['max']}"
     if not isinstance(value, str):
         return
-    if shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
-        yield f"{complaint} satisfy enum value set: [{', '.join(shape.enum)}]"
+    enum = tuple(getattr(shape, "enum", ()))
+    if enum and value not in enum and value not in _also_admitted(service, shape.name):
+        yield f"{complaint} satisfy enum value set: [{', '.join(_SHOWN_ORDER.get(enum, enum))}]"
     if pattern := meta.get("pattern"):
         compiled = java_regex.compiled(pattern)
         if compiled is not None and not compiled.fullmatch(value):
             yield f"{complaint} satisfy regular expression pattern: {pattern}"
+
+
+def _also_admitted(service: str, shape_name: str) -> tuple[str, ...]:
+    other = _ALSO_ADMITTED.get((service, shape_name))
+    return enum_values(service, other) if other else ()
 
 
 def _length(value: Any) -> int | None:
@@ -195,8 +214,11 @@ def _is_int(value: Any) -> TypeGuard[int]:
 
 
 def _is_number(value: Any) -> bool:
-    return _is_int(value) or isinstance(value, (float, Decimal))
+    return _is_int(value) or isinstance(value, (float, Decimal)) or value in NOT_FINITE
 
+
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+"""How the JSON protocols write a float that JSON has no number for."""
 
 _TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "string": ("a string", lambda v: isinstance(v, str)),

@@ -2,7 +2,9 @@
 
 Source: Application Auto Scaling user guide, "Schedule recurring scaling actions using cron expressions": six cron
 fields (minutes hours day-of-month month day-of-week year), SUN = 1, `?` for the day field that does not matter,
-wildcards `, - * / L W #`.
+wildcards `, - * / L W #`. A recurring action with a StartTime runs at that time, and from then on by its recurrence.
+
+AWS does not say from when a `rate(…)` is counted: here from the StartTime, without one from when the action was made.
 """
 
 import calendar
@@ -20,8 +22,8 @@ type NextFiring = Callable[[float], float | None]
 """The first firing later than a time, None when there is none; both in Unix seconds."""
 
 
-def parse_schedule(expression: str, timezone: str = "UTC") -> NextFiring:
-    """Read a schedule expression; ``timezone`` (an IANA name) applies to `at` and `cron`.
+def parse_schedule(expression: str, timezone: str = "UTC", *, origin_s: float = 0.0) -> NextFiring:
+    """Read a schedule expression; ``timezone`` (an IANA name) applies to `at` and `cron`, ``origin_s`` to `rate`.
 
     Raises:
         ValueError: it is none of the three forms, or a field is out of range; the message quotes it.
@@ -47,21 +49,32 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> NextFiring:
                 f"Schedule {expression!r} is not of the form rate(5 minutes); units are minutes, hours, days"
             )
         every_s = int(match[1]) * _UNIT_S[match[2]]
-        # Counted from the Unix epoch, so that it needs no start.
-        return lambda after_s: (after_s // every_s + 1) * every_s
+        return lambda after_s: origin_s + max((after_s - origin_s) // every_s + 1, 1) * every_s
     return _cron(expression, body.upper().split(), zone)
 
 
 def next_firing(
-    expression: str, timezone: str, after_s: float, *, start_s: float | None = None, end_s: float | None = None
+    expression: str,
+    timezone: str,
+    after_s: float,
+    *,
+    made_s: float = 0.0,
+    start_s: float | None = None,
+    end_s: float | None = None,
 ) -> float | None:
-    """When a schedule fires next after ``after_s``, from ``start_s`` to ``end_s``; None for never. Unix seconds.
+    """When a scheduled action fires next after ``after_s``, from ``start_s`` to ``end_s``; None for never.
+
+    All are Unix seconds; ``made_s`` is when the action was put.
 
     Raises:
         ValueError: the schedule or the time zone cannot be read.
     """
-    from_s = after_s if start_s is None else max(after_s, start_s - 1)
-    moment_s = parse_schedule(expression, timezone)(from_s)
+    schedule = parse_schedule(expression, timezone, origin_s=made_s if start_s is None else start_s)
+    recurring = not expression.strip().startswith("at")
+    if start_s is not None and recurring and after_s < start_s:
+        moment_s: float | None = start_s
+    else:
+        moment_s = schedule(after_s if start_s is None else max(after_s, start_s - 1))
     return None if moment_s is None or (end_s is not None and moment_s > end_s) else moment_s
 
 

@@ -4,7 +4,8 @@ The simulator calls it in virtual time, the embedded AWS every ten seconds of lo
 runs. Whoever drives it holds a `State`, and at each beat:
 
 1. tells it what the endpoint did since (`observe_endpoint`);
-2. lets the bounds act (`pull_into_bounds`), since a registration or a scheduled action ignores alarms and cooldowns;
+2. after a registration or a scheduled action lets the bounds act (`pull_into_bounds`), which ignore alarms and
+   cooldowns: AWS enforces bounds when they are set, not a count that somebody else sets outside of them later;
 3. else asks for a decision (`decide`), carries out its ``capacity`` if its ``kind`` is ``out`` or ``in``, and keeps
    ``decision.state``.
 
@@ -33,19 +34,32 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Change, Decision, PolicySignals, Signals, State
+from dgsm_helpers.rules.decision import (
+    EPSILON_S,
+    AlarmReading,
+    Change,
+    Decision,
+    Kind,
+    PolicySignals,
+    Signals,
+    State,
+)
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import ROUNDING, Bounds, Policy, StepScaling, TargetTracking
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """A capacity that a triggered policy asks for."""
+    """A capacity that a policy asks for, triggered by ``reading``."""
 
     capacity: int
     policy: str
-    alarm: str
+    reading: AlarmReading
     cooldown_s: float
+
+    @property
+    def alarm(self) -> str:
+        return self.reading.name
 
 
 def decide(
@@ -93,7 +107,7 @@ def next_due_s(state: State, signals: Signals, model: ScalingModel) -> float | N
         _due_s(reading, state.invoked, model)
         for signal in signals.values()
         for reading in _alarms(signal)
-        if reading.state == "ALARM"
+        if reading.state in reading.acts_in
     ]
     return min(times, default=None)
 
@@ -121,8 +135,8 @@ def observe_endpoint(state: State, *, running: int, desired: int, busy: bool, no
 def pull_into_bounds(state: State, bounds: Bounds, now_s: float, *, cause: str = "") -> Decision:
     """Bring the desired count into the bounds, as a registration or a scheduled action does: at once, without cooldown.
 
-    While the endpoint is busy it waits (``note`` says so); call it at every beat. ``cause`` replaces AWS's text
-    ``minimum capacity was set to N``.
+    While the endpoint is busy it waits (``note`` says so): call it again at the next beat. ``cause`` replaces AWS's
+    text ``minimum capacity was set to N``.
     """
     capacity = bounds.clamp(state.desired)
     if capacity == state.desired:
@@ -188,7 +202,7 @@ def _wishes(
 
     def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
         metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
-        return _Wish(_tracked_capacity(policy, metric, state, model), policy.name, reading.name, cooldown_s)
+        return _Wish(_tracked_capacity(policy, metric, state, model), policy.name, reading, cooldown_s)
 
     for policy in policies:
         signal = signals[policy.key]
@@ -229,7 +243,7 @@ def _tracked_capacity(policy: TargetTracking, metric: float, state: State, model
 
 def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:
     capacity = policy.capacity_for(policy.aggregated(reading.datapoints), state.running)
-    return None if capacity is None else _Wish(capacity, policy.name, reading.name, policy.cooldown_s)
+    return None if capacity is None else _Wish(capacity, policy.name, reading, policy.cooldown_s)
 
 
 def _out(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: float) -> Decision:
@@ -274,7 +288,7 @@ def _scale(kind: Literal["out", "in"], state: State, wish: _Wish, capacity: int,
         # A scale-out stops a running scale-in cooldown for good.
         state = dataclasses.replace(state, last_in=None)
     changed = _changing(state, capacity, wish.cooldown_s, now_s)
-    return Decision(kind=kind, state=changed, policy=wish.policy, alarm=wish.alarm)
+    return _by(wish, kind=kind, state=changed)
 
 
 def _changing(state: State, capacity: int, cooldown_s: float, now_s: float) -> State:
@@ -283,8 +297,20 @@ def _changing(state: State, capacity: int, cooldown_s: float, now_s: float) -> S
 
 
 def _not_scaled(state: State, wish: _Wish, code: str) -> Decision:
-    return Decision(kind="not_scaled", state=state, policy=wish.policy, alarm=wish.alarm, code=code)
+    return _by(wish, kind="not_scaled", state=state, code=code)
 
 
 def _nothing(state: State, wish: _Wish, note: str) -> Decision:
-    return Decision(kind="none", state=state, policy=wish.policy, alarm=wish.alarm, note=note)
+    return _by(wish, kind="none", state=state, note=note)
+
+
+def _by(wish: _Wish, *, kind: Kind, state: State, code: str = "", note: str = "") -> Decision:
+    return Decision(
+        kind=kind,
+        state=state,
+        policy=wish.policy,
+        alarm=wish.alarm,
+        alarm_state=wish.reading.state,
+        code=code,
+        note=note,
+    )

@@ -12,7 +12,7 @@ from embedded_aws.autoscaling.region_scaling import missing, one_at_a_time, page
 from embedded_aws.autoscaling.scaling_records import TargetRecord
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 ACTIVITY_AGE_S = 42 * 24 * 3600.0
 """AWS keeps activities for six weeks."""
@@ -38,12 +38,15 @@ class AutoScaling(PolicyOperations):
             raise AwsRefusal(f"Minimum capacity cannot be less than zero: {low}")
         if low > high:
             raise AwsRefusal(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
-        if state.look(resource_id) is None:
+        views = state.look(resource_id)
+        if views is None:
             raise AwsRefusal(f"The resource does not exist or is not in service: {resource_id}")
         if target is None:
-            arn = f"arn:aws:application-autoscaling:{state.region}:{ACCOUNT_ID}:scalable-target/{uuid.uuid4().hex[:30]}"
+            arn = make_arn("application-autoscaling", state.region, f"scalable-target/{uuid.uuid4().hex[:30]}")
             target = state.targets[resource_id] = TargetRecord(resource_id, arn, low, high, state.clock.now_s())
         target.min_capacity, target.max_capacity = low, high
+        # Of a resource that is not active yet the operation does not change the capacity (API reference).
+        target.bounds_act = views[0].status != "Creating"
         target.suspended.update(p.get("SuspendedState", {}))
         target.tags.update(p.get("Tags", {}))
         return {"ScalableTargetARN": target.arn}
@@ -57,20 +60,19 @@ class AutoScaling(PolicyOperations):
     @one_at_a_time
     def describe_scalable_targets(self, p: Params) -> dict[str, Any]:
         """Targets by resource ID."""
-        self.check_namespace(p)
         chosen = p.get("ResourceIds")
-        rows = [target.row() for target in self.state.targets.values() if not chosen or target.resource_id in chosen]
+        targets = self.state.targets.values() if self.is_of_variants(p) else ()
+        rows = [target.row() for target in targets if not chosen or target.resource_id in chosen]
         return page_of(rows, p, "ScalableTargets")
 
     @one_at_a_time
     def describe_scaling_activities(self, p: Params) -> dict[str, Any]:
         """Activities, the newest first; those that did not scale on request only."""
-        self.check_namespace(p)
         resource_id, also_not_scaled = p.get("ResourceId"), p.get("IncludeNotScaledActivities", False)
         oldest_s = self.state.clock.now_s() - ACTIVITY_AGE_S
         rows = [
             activity.row()
-            for activity in reversed(self.state.activities)
+            for activity in reversed(self.state.activities if self.is_of_variants(p) else ())
             if (not resource_id or activity.resource_id == resource_id)
             and (also_not_scaled or not activity.text.not_scaled_reasons)
             and activity.start_s >= oldest_s

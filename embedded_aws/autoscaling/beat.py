@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
+from dgsm_helpers.rules.alarms import AlarmStateName
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State
 from dgsm_helpers.rules.policies import Policy, ScheduledChange
 from dgsm_helpers.rules.target_tracking import TargetTracking, decide, observe_endpoint, pull_into_bounds
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
-from embedded_aws.autoscaling.policy_alarms import acting_on, split_resource
+from embedded_aws.autoscaling.policy_alarms import naming, split_resource, states_for
 from embedded_aws.autoscaling.region_scaling import RegionScaling
 from embedded_aws.autoscaling.scaling_records import (
     ActivityRecord,
@@ -21,6 +22,7 @@ from embedded_aws.autoscaling.scaling_records import (
     ScheduledActionRecord,
     TargetRecord,
 )
+from embedded_aws.cloudwatch.alarm_actions import action_line
 from embedded_aws.cloudwatch.metric_alarm import AlarmStatus
 from embedded_aws.fleet.live_fleet import FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView
@@ -40,10 +42,11 @@ class _Memory:
 
     ``change`` is the activity of a change that has not ended, and the capacity it asked for. ``not_scaled`` is the
     alarm of the newest activity and why it did not scale, if it did not: AWS does not say how often it records one
-    while nothing changes; here once.
+    while nothing changes; here once. ``looked_s`` is when its alarms were last looked at.
     """
 
     state: State
+    looked_s: float
     change: tuple[ActivityRecord, int] | None = None
     not_scaled: tuple[str, str] | None = None
 
@@ -77,7 +80,7 @@ class Autoscaler:
                         continue
                     endpoint, variant = views
                     state = State(running=variant.current_count, desired=variant.desired_count)
-                    memory = self._memory.setdefault(target.arn, _Memory(state))
+                    memory = self._memory.setdefault(target.arn, _Memory(state, target.created_s))
                     _Turn(scaling, target, memory, endpoint, variant, self._quotas, now_s).take()
                 del scaling.activities[:-ACTIVITIES_KEPT]
 
@@ -110,10 +113,23 @@ class _Turn:
         for action in self.scaling.actions.values():
             if action.resource_id == self.target.resource_id and action.next_s is not None and action.next_s <= now_s:
                 self._fire(action, action.next_s)
-        decision = pull_into_bounds(memory.state, self.target.bounds, now_s)
+        decision = self._pull()
         if decision.kind == "none" and not decision.note:
             decision = self._decide()
         self._carry_out(decision)
+
+    def _pull(self) -> Decision:
+        """Bounds act once they are set, and wait only while the endpoint is busy (AAS guide, "Scaling activities").
+
+        On AWS a count below the minimum stayed there for twelve minutes, without an activity (measured for DynamoDB,
+        not for SageMaker). That a change which fails is not tried again is an assumption.
+        """
+        state = self.memory.state
+        if not self.target.bounds_act:
+            return Decision(kind="none", state=state)
+        decision = pull_into_bounds(state, self.target.bounds, self.now_s)
+        self.target.bounds_act = decision.note == "updating"
+        return decision
 
     def _decide(self) -> Decision:
         policies: list[Policy] = []
@@ -123,19 +139,34 @@ class _Turn:
                 for policy, signal in self._readings(record):
                     policies.append(policy)
                     signals[policy.key] = signal
+        self.memory.looked_s = self.now_s
         return decide(self.memory.state, signals, policies, self.target.bounds, self.scaling.model, now_s=self.now_s)
 
     def _readings(self, policy: PolicyRecord) -> Iterator[tuple[Policy, PolicySignals]]:
         """The policy and its alarms as they are now, a step-scaling one for each; none when its alarm is missing."""
         alarms = self.scaling.alarms
         if not isinstance(policy.rule, TargetTracking):
-            for status in acting_on(policy, alarms.describe()):
-                rule = policy.rule(alarm=status.alarm.spec, alarm_name=status.alarm.name)
-                yield rule, PolicySignals(high=_as_reading(status))
+            for status in naming(policy, alarms.describe()):
+                if status.actions_enabled:
+                    rule = policy.rule(alarm=status.alarm.spec, alarm_name=status.alarm.name)
+                    yield rule, PolicySignals(high=self._reading(status, states_for(policy, status.alarm)))
             return
         high, low = (alarms.get(name) for name in policy.alarms)
         if high is not None:
-            yield policy.rule, PolicySignals(high=_as_reading(high), low=_as_reading(low) if low else None)
+            yield policy.rule, PolicySignals(high=self._reading(high), low=self._reading(low) if low else None)
+
+    def _reading(self, status: AlarmStatus, acts_in: tuple[AlarmStateName, ...] = ("ALARM",)) -> AlarmReading:
+        """An alarm now, or as SetAlarmState has set it since the last beat.
+
+        What was set acts at once, although the next evaluation takes it back: the alarm's actions are carried out when
+        its state changes, and nothing has to be published and evaluated first.
+        """
+        since_s = status.transitioned_s
+        if rehearsed := self.scaling.alarms.set_by_hand(status.alarm.name, since_s=self.memory.looked_s):
+            status, since_s = rehearsed, rehearsed.transitioned_s - self.scaling.model.reaction_overhead_s
+        return AlarmReading(
+            name=status.alarm.name, state=status.state, since_s=since_s, datapoints=status.datapoints, acts_in=acts_in
+        )
 
     def _carry_out(self, decision: Decision) -> None:
         memory, scaling = self.memory, self.scaling
@@ -161,12 +192,13 @@ class _Turn:
         except FleetBusy:
             # Somebody's update came between the look and the call.
             memory.state = untouched
+            self.target.bounds_act = bool(decision.cause)
             return
         memory.not_scaled = None
         memory.change = self._record(text, ended=False), capacity
         if decision.alarm:
             arn = scaling.policies[self.target.resource_id, decision.policy].arn
-            scaling.alarms.record_action(decision.alarm, f"Successfully executed action {arn}")
+            scaling.alarms.record_action(decision.alarm, *action_line(arn, at_s=self.now_s))
 
     def _refusal(self, capacity: int) -> str:
         """Why SageMaker would not take the new capacity; empty when it would."""
@@ -206,20 +238,16 @@ class _Turn:
         if bounds.scheduled_suspended:
             return
         self.target.min_capacity, self.target.max_capacity = bounds.min_capacity, bounds.max_capacity
-        self._record(scheduled_activity(action.name, bounds))
+        self.target.bounds_act = True
+        self._record(scheduled_activity(action.name, bounds), ended=False)
 
     def _record_not_scaled(self, text: ActivityText, cause: tuple[str, str]) -> None:
         if self.memory.not_scaled != cause:
-            self._record(text)
+            # AWS's examples of what was not scaled have no end.
+            self._record(text, ended=not text.not_scaled_reasons)
         self.memory.not_scaled = cause
 
     def _record(self, text: ActivityText, *, ended: bool = True) -> ActivityRecord:
         record = ActivityRecord(self.target.resource_id, text, self.now_s, self.now_s if ended else None)
         self.scaling.activities.append(record)
         return record
-
-
-def _as_reading(status: AlarmStatus) -> AlarmReading:
-    return AlarmReading(
-        name=status.alarm.name, state=status.state, since_s=status.transitioned_s, datapoints=status.datapoints
-    )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from dgsm_helpers.rules.activities import alarm_name
-from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.target_tracking import alarms_for
@@ -58,21 +58,24 @@ def _is_high_resolution(config: Mapping[str, Any]) -> bool:
 
 
 def naming(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> list[AlarmStatus]:
-    """The alarms whose actions hold the policy's ARN: what DescribeScalingPolicies lists of a step-scaling policy."""
-    return [
-        a
-        for a in alarms
-        if policy.arn in (*a.alarm.alarm_actions, *a.alarm.ok_actions, *a.alarm.insufficient_data_actions)
-    ]
+    """The alarms whose actions hold the policy's ARN: what DescribeScalingPolicies lists of a step-scaling policy.
 
-
-def acting_on(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> list[AlarmStatus]:
-    """The alarms that trigger a step-scaling policy when they go into ALARM, their actions enabled.
-
-    All that are breached are evaluated (AAS guide, "Step scaling policies"). A policy among the actions of OK or
-    INSUFFICIENT_DATA is not carried out: AWS does not say on which value its steps would be judged.
+    All that are breached are evaluated (AAS guide, "Step scaling policies").
     """
-    return [a for a in alarms if a.actions_enabled and policy.arn in a.alarm.alarm_actions]
+    return [a for a in alarms if states_for(policy, a.alarm)]
+
+
+def states_for(policy: PolicyRecord, alarm: MetricAlarm) -> tuple[AlarmStateName, ...]:
+    """The states of an alarm of the user's own that trigger a step-scaling policy.
+
+    PutMetricAlarm takes scaling policies in all three lists of actions.
+    """
+    lists: dict[AlarmStateName, tuple[str, ...]] = {
+        "ALARM": alarm.alarm_actions,
+        "OK": alarm.ok_actions,
+        "INSUFFICIENT_DATA": alarm.insufficient_data_actions,
+    }
+    return tuple(state for state, actions in lists.items() if policy.arn in actions)
 
 
 def alarms_of(policy: PolicyRecord, model: ScalingModel) -> list[MetricAlarm]:

@@ -17,12 +17,14 @@ from embedded_aws.autoscaling.scaling_records import (
 )
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 PREDEFINED = ("SageMakerVariantInvocationsPerInstance", "SageMakerVariantConcurrentRequestsPerModelHighResolution")
 
 POLICIES_A_PAGE = 10
 """Most policies of one answer, and how many without MaxResults (API reference, DescribeScalingPolicies)."""
+LARGEST_TARGET = 2.0**360
+"""API reference, TargetTrackingScalingPolicyConfiguration; below zero no variant can be tracked."""
 MOST_STEPS = 20
 """Step adjustments of a policy (Application Auto Scaling's quotas)."""
 
@@ -48,9 +50,10 @@ class PolicyOperations(ScalingOperations):
         else:
             _check_target_tracking(config)
             self._refuse_second_policy(target.resource_id, name, config)
-        new_arn = (
-            f"arn:aws:autoscaling:{state.region}:{ACCOUNT_ID}:scalingPolicy:{uuid.uuid4()}:resource/"
-            f"{NAMESPACE}/{target.resource_id}:policyName/{name}"
+        new_arn = make_arn(
+            "autoscaling",
+            state.region,
+            f"scalingPolicy:{uuid.uuid4()}:resource/{NAMESPACE}/{target.resource_id}:policyName/{name}",
         )
         policy = PolicyRecord(
             resource_id=target.resource_id,
@@ -101,10 +104,14 @@ class PolicyOperations(ScalingOperations):
 
     @one_at_a_time
     def put_scheduled_action(self, p: Params) -> dict[str, Any]:
-        """Make a scheduled action, or change what the request names of one."""
+        """Make a scheduled action, or change what the request names of one.
+
+        Its times are deleted unless they are named again (API reference, PutScheduledAction).
+        """
         target, state, name = self.target(p), self.state, p["ScheduledActionName"]
         former = state.actions.get((target.resource_id, name))
-        request = {**(former.request if former else {}), **p}
+        kept = {k: v for k, v in (former.request if former else {}).items() if k not in ("StartTime", "EndTime")}
+        request = {**kept, **p}
         if "Schedule" not in request:
             raise AwsRefusal("Schedule is required for a new scheduled action")
         bounds = request.get("ScalableTargetAction", {})
@@ -113,12 +120,14 @@ class PolicyOperations(ScalingOperations):
             raise AwsRefusal("ScalableTargetAction needs MinCapacity or MaxCapacity")
         if low is not None and high is not None and low > high:
             raise AwsRefusal(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
-        new_arn = (
-            f"arn:aws:autoscaling:{state.region}:{ACCOUNT_ID}:scheduledAction:{uuid.uuid4()}:resource/"
-            f"{NAMESPACE}/{target.resource_id}:scheduledActionName/{name}"
+        new_arn = make_arn(
+            "autoscaling",
+            state.region,
+            f"scheduledAction:{uuid.uuid4()}:resource/{NAMESPACE}/{target.resource_id}:scheduledActionName/{name}",
         )
         now_s = state.clock.now_s()
-        action = ScheduledActionRecord(target.resource_id, name, former.arn if former else new_arn, request, now_s)
+        arn, made_s = (former.arn, former.created_s) if former else (new_arn, now_s)
+        action = ScheduledActionRecord(target.resource_id, name, arn, request, made_s)
         try:
             action.next_s = action.firing_after(now_s)
         except ValueError as error:
@@ -157,7 +166,10 @@ class PolicyOperations(ScalingOperations):
 
 def _metric_of(config: Mapping[str, Any]) -> tuple[str, Any]:
     """What tells the metric of a target-tracking policy from another's (AAS guide: "each uses a different metric")."""
-    return _predefined(config), config.get("CustomizedMetricSpecification")
+    custom = dict(config.get("CustomizedMetricSpecification") or {})
+    if "Dimensions" in custom:
+        custom["Dimensions"] = sorted(custom["Dimensions"], key=lambda pair: pair["Name"])
+    return _predefined(config), custom
 
 
 def _predefined(config: Mapping[str, Any]) -> str:
@@ -169,11 +181,13 @@ def _check_target_tracking(config: Mapping[str, Any]) -> None:
     custom = config.get("CustomizedMetricSpecification")
     if ("PredefinedMetricSpecification" in config) == (custom is not None):
         raise AwsRefusal("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
-    if config["TargetValue"] <= 0:
-        raise AwsRefusal(f"TargetValue must be greater than zero: {config['TargetValue']}")
+    if not 0 < config["TargetValue"] <= LARGEST_TARGET:  # also when it is not a number
+        raise AwsRefusal(f"TargetValue must be greater than zero and at most 2^360: {config['TargetValue']}")
     for member in ("ScaleInCooldown", "ScaleOutCooldown"):
         if config.get(member, 0) < 0:
             raise AwsRefusal(f"{member} must not be negative: {config[member]}")
+    if "ResourceLabel" in config.get("PredefinedMetricSpecification", {}):
+        raise AwsRefusal("ResourceLabel applies to metrics of load balancers only")
     if custom is None:
         if _predefined(config) not in PREDEFINED:
             raise AwsRefusal(

@@ -101,18 +101,11 @@ def one_at_a_time[Answer](method: Callable[[Any, Params], Answer]) -> Callable[[
 class ScalingOperations(Operations[RegionScaling]):
     """What the operations have in common: how they read which target a request is about."""
 
-    def check_namespace(self, p: Params) -> None:
-        """Refuse what is not about the instance count of SageMaker's variants."""
-        if p.get("ServiceNamespace") != NAMESPACE:
-            raise AwsRefusal(
-                f"The embedded AWS scales the service namespace sagemaker only, not {p.get('ServiceNamespace')}"
-            )
+    def is_of_variants(self, p: Params) -> bool:
+        """Whether a request for a list is about SageMaker's variants; of all else there is nothing to list."""
         if "ScalableDimension" in p and not (p.get("ResourceId") or p.get("ResourceIds")):
             raise AwsRefusal("With a scalable dimension, a resource ID is required too")
-        if p.get("ScalableDimension", DIMENSION) != DIMENSION:
-            raise AwsRefusal(
-                f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}"
-            )
+        return bool(p["ServiceNamespace"] == NAMESPACE and p.get("ScalableDimension", DIMENSION) == DIMENSION)
 
     def resource_id(self, p: Params) -> str:
         """The request's resource ID.
@@ -120,7 +113,14 @@ class ScalingOperations(Operations[RegionScaling]):
         Raises:
             AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``.
         """
-        self.check_namespace(p)
+        if p["ServiceNamespace"] != NAMESPACE:
+            raise AwsRefusal(
+                f"The embedded AWS scales the service namespace sagemaker only, not {p['ServiceNamespace']}"
+            )
+        if p["ScalableDimension"] != DIMENSION:
+            raise AwsRefusal(
+                f"Unsupported scalable dimension: {p['ScalableDimension']}; a real-time variant has {DIMENSION}"
+            )
         parts = p["ResourceId"].split("/")
         if len(parts) != 4 or parts[0] != "endpoint" or parts[2] != "variant":
             raise AwsRefusal(f"Unsupported resource ID: {p['ResourceId']}; expected endpoint/NAME/variant/VARIANT")
@@ -144,8 +144,9 @@ class ScalingOperations(Operations[RegionScaling]):
         self, p: Params, records: Mapping[tuple[str, str], Record], *, names: str
     ) -> list[Record]:
         """The records of the request's resource, or of all; ``names`` is the member that lists those asked for."""
-        self.check_namespace(p)
         resource_id, chosen = p.get("ResourceId"), p.get(names)
+        if not self.is_of_variants(p):
+            return []
         return [
             record
             for record in records.values()

@@ -9,19 +9,22 @@ from dgsm_helpers.rules.activities import ActivityText
 from dgsm_helpers.rules.policies import Bounds, StepScaling, TargetTracking
 from dgsm_helpers.rules.schedules import next_firing
 from embedded_aws.clock import moment
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 NAMESPACE = "sagemaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 SERVICE_ROLE = (
-    f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+    "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
 
 
 @dataclass
 class TargetRecord:
-    """A scalable target; ``suspended`` has AWS's three keys."""
+    """A scalable target; ``suspended`` has AWS's three keys.
+
+    ``bounds_act`` says that bounds have been set and the count has not been brought into them yet.
+    """
 
     resource_id: str
     arn: str
@@ -34,6 +37,7 @@ class TargetRecord:
         )
     )
     tags: dict[str, str] = field(default_factory=dict)
+    bounds_act: bool = False
 
     @property
     def bounds(self) -> Bounds:
@@ -52,7 +56,7 @@ class TargetRecord:
             **_key(self.resource_id),
             "MinCapacity": self.min_capacity,
             "MaxCapacity": self.max_capacity,
-            "RoleARN": SERVICE_ROLE,
+            "RoleARN": make_arn("iam", self.arn.split(":")[3], SERVICE_ROLE, of_region=False),
             "CreationTime": moment(self.created_s),
             "SuspendedState": dict(self.suspended),
             "ScalableTargetARN": self.arn,
@@ -91,8 +95,7 @@ class PolicyRecord:
 
 def alarm_rows(region: str, names: Iterable[str]) -> list[dict[str, str]]:
     """A policy's alarms with their ARNs."""
-    prefix = f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:"
-    return [{"AlarmName": name, "AlarmARN": prefix + name} for name in names]
+    return [{"AlarmName": name, "AlarmARN": make_arn("cloudwatch", region, f"alarm:{name}")} for name in names]
 
 
 @dataclass
@@ -117,6 +120,7 @@ class ScheduledActionRecord:
             self.request["Schedule"],
             self.request.get("Timezone") or "UTC",
             after_s,
+            made_s=self.created_s,
             start_s=start and start.timestamp(),
             end_s=end and end.timestamp(),
         )

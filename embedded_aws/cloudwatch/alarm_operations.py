@@ -21,7 +21,7 @@ from embedded_aws.cloudwatch.statistics import is_extended, statistic
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Operations, Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
 _OF_METRIC = ("MetricName", "Namespace", "Dimensions", "Statistic", "ExtendedStatistic", "Period", "Unit")
@@ -135,8 +135,10 @@ class AlarmOperations(Operations[RegionWatch]):
         )
 
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:
-        """An alarm's tags."""
-        tags = self._by_arn(p["ResourceARN"]).tags
+        """An alarm's tags; none of one that is deleted, as recorded on AWS."""
+        arn, prefix = p["ResourceARN"], self._arn("")
+        known = self.state.alarms.get(arn.removeprefix(prefix)) or not arn.startswith(prefix)
+        tags = self._by_arn(arn).tags if known else {}
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def tag_resource(self, p: Params) -> dict[str, Any]:
@@ -161,7 +163,7 @@ class AlarmOperations(Operations[RegionWatch]):
         return status
 
     def _arn(self, name: str) -> str:
-        return f"arn:aws:cloudwatch:{self.state.region}:{ACCOUNT_ID}:alarm:{name}"
+        return make_arn("cloudwatch", self.state.region, f"alarm:{name}")
 
     def _row(self, status: AlarmStatus) -> dict[str, Any]:
         """An alarm as DescribeAlarms shows it."""
@@ -181,8 +183,9 @@ class AlarmOperations(Operations[RegionWatch]):
             "EvaluationPeriods": spec.evaluation_periods,
             "Threshold": spec.threshold,
             "ComparisonOperator": next(name for name, sign in COMPARISONS.items() if sign == spec.comparison),
-            "TreatMissingData": spec.treat_missing,
         }
+        if alarm.treatment_named:
+            row["TreatMissingData"] = spec.treat_missing
         if alarm.m_of_n:
             row["DatapointsToAlarm"] = spec.datapoints_to_alarm
         if alarm.description:
@@ -208,11 +211,13 @@ def _alarm_from_api(p: Params) -> MetricAlarm:
         raise AwsRefusal(f"The parameter {unsupported[0]} is not supported.")
     if p.get("EvaluateLowSampleCountPercentile", "evaluate") != "evaluate":
         raise AwsRefusal("EvaluateLowSampleCountPercentile other than evaluate is not supported.")
-    if p["ComparisonOperator"] not in COMPARISONS:
-        raise AwsRefusal(f"Anomaly detection ({p['ComparisonOperator']}) is not supported.")
-    for member in ("Threshold", "EvaluationPeriods"):
+    for member in ("ComparisonOperator", "EvaluationPeriods", "Threshold"):
         if member not in p:
             raise AwsRefusal(f"The parameter {member} is required.")
+    if not abs(p["Threshold"]) < float("inf"):
+        raise AwsRefusal(f"The parameter Threshold must be a finite number, not {p['Threshold']}.")
+    if p["ComparisonOperator"] not in COMPARISONS:
+        raise AwsRefusal(f"Anomaly detection ({p['ComparisonOperator']}) is not supported.")
     treatment = p.get("TreatMissingData", "missing")
     if treatment not in _TREATMENTS:
         raise AwsRefusal(f"Option {treatment} is not a valid TreatMissingData: use one of {', '.join(_TREATMENTS)}.")
@@ -244,6 +249,7 @@ def _alarm_from_api(p: Params) -> MetricAlarm:
         metric=metric,
         metrics=metrics,
         m_of_n="DatapointsToAlarm" in p,
+        treatment_named="TreatMissingData" in p,
         description=p.get("AlarmDescription", ""),
         actions_enabled=p.get("ActionsEnabled", True),
         alarm_actions=tuple(p.get("AlarmActions", ())),

@@ -20,11 +20,15 @@ from embedded_aws.cloudwatch.metric_alarm import (
     Point,
     reason,
     reason_data,
+    recent_datapoints,
 )
 from embedded_aws.cloudwatch.metric_store import MetricStore
-from embedded_aws.cloudwatch.queries import read, run
+from embedded_aws.cloudwatch.query_run import read, run
 from embedded_aws.cloudwatch.refusals import not_found
 from embedded_aws.gateway.refusal import AwsRefusal
+
+Carried = Iterable[tuple[str, Mapping[str, object]]]
+"""Summary and data of each action that was carried out."""
 
 HISTORY_KEPT_S = 30 * 86400.0
 """CloudWatch keeps an alarm's history for 30 days, also when the alarm is gone."""
@@ -37,16 +41,23 @@ class AlarmStore:
     Args:
         store: metrics of the same region.
         now_s: local time in Unix seconds.
+        carry_out: ``(status before, status after) -> Carried``: the actions of a change of state.
     """
 
-    def __init__(self, store: MetricStore, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, store: MetricStore, now_s: Callable[[], float], carry_out: Callable[[AlarmStatus, AlarmStatus], Carried]
+    ) -> None:
         self._store = store
         self._now_s = now_s
+        self._carry_out = carry_out
         self._lock = threading.RLock()
         self._by_name: dict[str, AlarmStatus] = {}
         self._slots: dict[str, int] = {}
         """Number of the interval of 10 or 60 seconds in which an alarm was last evaluated."""
         self._history: deque[HistoryItem] = deque(maxlen=_HISTORY_ITEMS)
+        self._by_hand: dict[str, AlarmStatus] = {}
+        self._changes: list[tuple[AlarmStatus, AlarmStatus]] = []
+        """Of states, whose actions are still to be carried out: outside the lock, as subscribers may ask back."""
 
     def put(self, alarm: MetricAlarm) -> None:
         """Create an alarm in INSUFFICIENT_DATA, or replace the configuration of one and leave its state and tags.
@@ -99,12 +110,13 @@ class AlarmStore:
             for name in names:
                 if self._by_name.pop(name, None):
                     self._slots.pop(name, None)
+                    self._by_hand.pop(name, None)
                     self._remember(
                         name, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"}, self._now_s()
                     )
 
     def set_state(self, name: str, state: AlarmStateName, why: str, data: str = "") -> None:
-        """Set a state by hand; it lasts until the next evaluation.
+        """Set a state by hand; it lasts until the next evaluation. ``data`` is StateReasonData, JSON or empty.
 
         Raises:
             AwsRefusal: ResourceNotFound.
@@ -112,9 +124,18 @@ class AlarmStore:
         with self._lock:
             status, now_s = self._existing(name), self._now_s()
             if status.state != state:
-                self._change(status, state, why=why, data=data, at_s=now_s)
+                datapoints = recent_datapoints(data)
+                self._change(status, state, why=why, data=data, at_s=now_s, datapoints=datapoints)
+                self._by_hand[name] = self._by_name[name]
             else:
                 self._by_name[name] = replace(status, reason=why, reason_data=data, updated_s=now_s)
+        self._act()
+
+    def set_by_hand(self, name: str, *, since_s: float) -> AlarmStatus | None:
+        """The status that SetAlarmState gave an alarm at ``since_s`` or later, else None."""
+        with self._lock:
+            status = self._by_hand.get(name)
+            return status if status and status.transitioned_s >= since_s else None
 
     def enable_actions(self, names: Iterable[str], enabled: bool) -> None:
         """Whether a change of state triggers the actions; names that do not exist are passed over."""
@@ -131,9 +152,9 @@ class AlarmStore:
         with self._lock:
             self._by_name[name] = replace(self._existing(name), tags=dict(tags))
 
-    def record_action(self, name: str, summary: str) -> None:
+    def record_action(self, name: str, summary: str, data: Mapping[str, object]) -> None:
         """Note in the history that an action was carried out, such as "Successfully executed action arn:…"."""
-        self._remember(name, "Action", summary, {"type": "Action"}, self._now_s())
+        self._remember(name, "Action", summary, data, self._now_s())
 
     def history(self, name: str | None = None) -> list[HistoryItem]:
         """What happened in the last 30 days, oldest first; to all alarms without ``name``."""
@@ -149,6 +170,15 @@ class AlarmStore:
                 if slot > self._slots.get(name, -1):
                     self._slots[name] = slot
                     self._evaluate(status, now_s)
+        self._act()
+
+    def _act(self) -> None:
+        """Carry out the actions of the states that have changed."""
+        with self._lock:
+            changes, self._changes = self._changes, []
+        for before, after in changes:
+            for summary, data in self._carry_out(before, after):
+                self._remember(after.alarm.name, "Action", summary, data, after.transitioned_s)
 
     def _evaluate(self, status: AlarmStatus, now_s: float) -> None:
         spec = status.alarm.spec
@@ -163,8 +193,14 @@ class AlarmStore:
         if state == status.state:
             self._by_name[status.alarm.name] = replace(status, datapoints=datapoints)
             return
-        data = reason_data(spec, points, now_s=now_s, sample_counts=self._sample_counts(status.alarm, points))
-        why = reason(spec, state, points)
+        data = reason_data(
+            status.alarm,
+            points,
+            periods=starts[-spec.evaluation_periods :],
+            now_s=now_s,
+            sample_counts=self._sample_counts(status.alarm, points),
+        )
+        why = reason(spec, state, points, m_of_n=status.alarm.m_of_n)
         self._change(status, state, why=why, data=data, at_s=now_s, datapoints=datapoints)
 
     def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
@@ -189,7 +225,7 @@ class AlarmStore:
         at_s: float,
         datapoints: tuple[float, ...] = (),
     ) -> None:
-        self._by_name[status.alarm.name] = replace(
+        after = self._by_name[status.alarm.name] = replace(
             status,
             state=state,
             reason=why,
@@ -198,10 +234,8 @@ class AlarmStore:
             transitioned_s=at_s,
             datapoints=datapoints,
         )
-        changed = {
-            "oldState": {"stateValue": status.state, "stateReason": status.reason},
-            "newState": {"stateValue": state, "stateReason": why},
-        }
+        self._changes.append((status, after))
+        changed = {"oldState": _state(status), "newState": _state(after)}
         summary = f"Alarm updated from {status.state} to {state}"
         self._remember(status.alarm.name, "StateUpdate", summary, changed, at_s)
 
@@ -217,3 +251,9 @@ class AlarmStore:
         if status is None:
             raise not_found(f"The alarm {name} does not exist.")
         return status
+
+
+def _state(status: AlarmStatus) -> dict[str, object]:
+    """A state as a line of the history has it."""
+    told: dict[str, object] = {"stateValue": status.state, "stateReason": status.reason}
+    return told | ({"stateReasonData": json.loads(status.reason_data)} if status.reason_data else {})

@@ -12,7 +12,7 @@ from embedded_aws.cloudwatch.region_watch import Dashboard
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params, Regions
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PAGE = 1000
@@ -25,7 +25,10 @@ class CloudWatch(MetricOperations, AlarmOperations):
         """Make or replace a dashboard."""
         name, body = p["DashboardName"], p["DashboardBody"]
         if not _NAME.fullmatch(name):
-            raise bad_value(f"The value {name} for field DashboardName contains invalid characters.")
+            raise bad_value(
+                f"The value {name} for field DashboardName contains invalid characters. It can only contain "
+                "alphanumerics, dash (-) and underscore (_)."
+            )
         try:
             valid = isinstance(json.loads(body), dict)
         except ValueError:
@@ -41,14 +44,14 @@ class CloudWatch(MetricOperations, AlarmOperations):
         board = self.state.dashboards.get(name)
         if board is None:
             raise not_found(f"Dashboard {name} does not exist")
-        return {"DashboardArn": _arn(name), "DashboardBody": board.body, "DashboardName": name}
+        return {"DashboardArn": _arn(self.state.region, name), "DashboardBody": board.body, "DashboardName": name}
 
     def list_dashboards(self, p: Params) -> dict[str, Any]:
         """Dashboards by the beginning of their names."""
         entries = [
             {
                 "DashboardName": name,
-                "DashboardArn": _arn(name),
+                "DashboardArn": _arn(self.state.region, name),
                 "LastModified": moment(board.modified_s),
                 "Size": len(board.body),
             }
@@ -74,8 +77,8 @@ class CloudWatch(MetricOperations, AlarmOperations):
         return {}
 
 
-def _arn(name: str) -> str:
-    return f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{name}"
+def _arn(region: str, name: str) -> str:
+    return make_arn("cloudwatch", region, f"dashboard/{name}", of_region=False)
 
 
 def evaluate_alarms(regions: Regions[CloudWatch], now_s: float) -> None:

@@ -17,12 +17,24 @@ import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from embedded_aws.cloudwatch.expressions import Array, FunctionCall, Node, Number, Operation, QueryReference
+from embedded_aws.cloudwatch.series_functions import (
+    OF_SERIES,
+    SHAPES,
+    TIMES,
+    Series,
+    at_times,
+    dropped,
+    ordered,
+    part_of,
+    reduction,
+    shaped,
+)
 from embedded_aws.gateway.refusal import AwsRefusal
 
-Series = dict[float, float]
 Value = float | Series | list[Series]
 
 _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
@@ -40,34 +52,42 @@ _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "&&": lambda a, b: bool(a) and bool(b),
     "||": lambda a, b: bool(a) or bool(b),
 }
-_SHAPES: Mapping[str, Callable[[float], float]] = {"ABS": abs, "CEIL": math.ceil, "FLOOR": math.floor}
-_REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "AVG": lambda points: math.fsum(points) / len(points),
-    "MAX": max,
-    "MIN": min,
-    "SUM": math.fsum,
-}
 
 
-def evaluate(node: Node, *, values: Mapping[str, Value], metrics: Mapping[str, Series], grid: Sequence[float]) -> Value:
+def evaluate(
+    node: Node,
+    *,
+    values: Mapping[str, Value],
+    metrics: Mapping[str, Series],
+    periods: Mapping[str, int],
+    grid: Sequence[float],
+) -> Value:
     """Compute an expression.
 
     Args:
         node: its tree.
         values: result of each query that it names.
         metrics: the series of the request's metrics by id, for METRICS().
+        periods: their periods by id, for PERIOD.
         grid: beginnings of all periods of the request.
 
     Raises:
         AwsRefusal: ValidationError, for operands of a kind that a function does not take.
     """
-    return _Evaluation(values, metrics, grid).of(node)
+    return _Evaluation(values, metrics, periods, grid).of(node)
 
 
 class _Evaluation:
-    def __init__(self, values: Mapping[str, Value], metrics: Mapping[str, Series], grid: Sequence[float]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        metrics: Mapping[str, Series],
+        periods: Mapping[str, int],
+        grid: Sequence[float],
+    ) -> None:
         self._values = values
         self._metrics = metrics
+        self._periods = periods
         self._grid = grid
 
     def of(self, node: Node) -> Value:
@@ -80,17 +100,50 @@ class _Evaluation:
                 return self._array(items)
             case Operation(sign=sign, left=left, right=right):
                 return _combined(_OPERATORS[sign], self.of(left), self.of(right))
-            case FunctionCall(function="METRICS", word=word):
-                return [series for name, series in self._metrics.items() if word in name]
-            case FunctionCall(function="FILL", arguments=arguments, word=word):
-                return self._fill(self.of(arguments[0]), word or self.of(arguments[1]))
-            case FunctionCall(function="IF", arguments=arguments):
-                return _choose(*map(self.of, arguments))
-            case FunctionCall(function=function, arguments=(argument,)) if function in _SHAPES:
-                return _shaped(_SHAPES[function], self.of(argument))
-            case FunctionCall(function=function, arguments=(argument,)):
-                return _reduced(function, self.of(argument))
+            case FunctionCall(function="PERIOD", arguments=(QueryReference(id=name),)):
+                return self._period(name)
+            case FunctionCall(function="METRICS", words=words):
+                return [series for name, series in self._metrics.items() if "".join(words) in name]
+            case FunctionCall(function=function, arguments=arguments, words=words):
+                return self._call(function, [self.of(argument) for argument in arguments], words)
         raise AssertionError(f"the parser makes no {node}")
+
+    def _call(self, function: str, arguments: list[Value], words: Sequence[str]) -> Value:
+        first, *others = arguments
+        match function:
+            case "FILL":
+                return self._fill(first, words[0] if words else others[0])
+            case "IF":
+                return _choose(*arguments)
+            case "TIME_SERIES":
+                return dict.fromkeys(self._grid, _of_kind(function, first, float))
+            case "FIRST" | "LAST":
+                array = _array_of(function, first)
+                return (array[0] if function == "FIRST" else array[-1]) if array else {}
+            case "METRIC_COUNT":
+                return float(len(_array_of(function, first)))
+            case "REMOVE_EMPTY":
+                return [one for one in _array_of(function, first) if dropped(one)[0]]
+            case "SORT":
+                most = _of_kind(function, others[0], float) if others else None
+                return ordered(_array_of(function, first), partial(_total, words[0]), words[1], most)
+            case "SLICE":
+                begin, *ends = (_of_kind(function, one, float) for one in others)
+                return part_of(_array_of(function, first), begin, ends[0] if ends else None)
+        if function in SHAPES:
+            return _each_point(partial(shaped, function), first)
+        if isinstance(first, float):
+            raise AwsRefusal(f"{function} takes a time series or an array of them, not a number.")
+        if function in TIMES:
+            return at_times(function, self._grid) if isinstance(first, dict) else _only_series(function)
+        if function in OF_SERIES:
+            return _each_series(lambda series: OF_SERIES[function](dropped(series)[0]), first)
+        return _reduced(function, first)
+
+    def _period(self, name: str) -> float:
+        if name not in self._periods:
+            raise AwsRefusal(f"PERIOD takes the id of a metric, which {name} is not.")
+        return float(self._periods[name])
 
     def _array(self, items: Sequence[Node]) -> list[Series]:
         series: list[Series] = []
@@ -167,20 +220,36 @@ def _number(compute: Callable[[float, float], float], left: float, right: float)
     return float(result) if not isinstance(result, complex) else math.nan
 
 
-def _shaped(compute: Callable[[float], float], value: Value) -> Value:
-    def shaped(point: float) -> float:
-        return float(compute(point)) if math.isfinite(point) else point
-
+def _each_point(compute: Callable[[float], float], value: Value) -> Value:
     if isinstance(value, float):
-        return shaped(value)
-    if isinstance(value, dict):
-        return {at: shaped(point) for at, point in value.items()}
-    return [{at: shaped(point) for at, point in series.items()} for series in value]
+        return compute(value)
+    return _each_series(lambda series: {at: compute(point) for at, point in series.items()}, value)
 
 
-def _reduced(function: str, value: Value) -> Value:
-    if isinstance(value, float):
-        raise AwsRefusal(f"{function} takes a time series or an array of them, not a number.")
+def _each_series(compute: Callable[[Series], Series], value: Series | list[Series]) -> Value:
+    return compute(value) if isinstance(value, dict) else [compute(series) for series in value]
+
+
+def _of_kind[Kind](function: str, value: Value, kind: type[Kind]) -> Kind:
+    if not isinstance(value, kind):
+        words = {float: "a number", list: "an array of time series"}
+        raise AwsRefusal(f"{function} takes {words[kind]} there.")
+    return value
+
+
+def _array_of(function: str, value: Value) -> list[Series]:
+    return _of_kind(function, value, list)
+
+
+def _only_series(function: str) -> Value:
+    raise AwsRefusal(f"{function} takes a time series, not an array of them.")
+
+
+def _total(function: str, series: Series) -> float:
+    return reduction(function, list(dropped(series)[0].values()))
+
+
+def _reduced(function: str, value: Series | list[Series]) -> Value:
     if not isinstance(value, list):
         return reduction(function, list(dropped(value)[0].values()))
     series = [dropped(one)[0] for one in value]
@@ -191,14 +260,6 @@ def _reduced(function: str, value: Value) -> Value:
             points += [0.0] * (len(series) - len(points))
         reduced[at] = reduction(function, points)
     return reduced
-
-
-def reduction(function: str, points: Sequence[float]) -> float:
-    """AVG, MAX, MIN or SUM of finite numbers; NaN without any, or when the sum is too large."""
-    try:
-        return float(_REDUCTIONS[function](points)) if points else math.nan
-    except OverflowError:
-        return math.nan
 
 
 def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> Value:
@@ -221,9 +282,3 @@ def _choose(condition: Value, chosen: Value, otherwise: Value | None = None) -> 
         elif otherwise is not None and at in otherwise:
             result[at] = otherwise[at]
     return result
-
-
-def dropped(series: Series) -> tuple[Series, bool]:
-    """The series without points that are no numbers, and whether there were any."""
-    finite = {at: value for at, value in series.items() if math.isfinite(value)}
-    return finite, len(finite) < len(series)

@@ -12,14 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from embedded_aws.cloudwatch.series_functions import OF_SERIES, SHAPES, TIMES
 from embedded_aws.gateway.refusal import AwsRefusal
 
-FUNCTIONS = ("ABS", "AVG", "CEIL", "FILL", "FLOOR", "IF", "MAX", "METRICS", "MIN", "SUM")
+_REDUCING = ("AVG", "MAX", "MIN", "SUM")
+_OTHERS = ("DATAPOINT_COUNT", "FILL", "FIRST", "IF", "LAST", "METRICS", "METRIC_COUNT", "PERIOD", "REMOVE_EMPTY")
+_OF_ARRAYS = ("SLICE", "SORT", "TIME_SERIES")
+FUNCTIONS = tuple(sorted((*SHAPES, *TIMES, *OF_SERIES, *_REDUCING, *_OTHERS, *_OF_ARRAYS)))
+_REFUSED = {"STDDEV": "AWS does not say whether it is that of a sample or of the whole"}
 ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _DEEPEST = 60
 """Nesting beyond this is refused rather than left to Python's recursion limit."""
-_ARITY = {"FILL": (2, 2), "IF": (2, 3), "METRICS": (0, 1)}
-_FILLERS = ("REPEAT", "LINEAR")
+_ARITY = {"FILL": (2, 2), "IF": (2, 3), "METRICS": (0, 1), "SLICE": (2, 3), "SORT": (3, 4)}
+_KEYWORDS = {("FILL", 1): ("REPEAT", "LINEAR"), ("SORT", 1): _REDUCING, ("SORT", 2): ("ASC", "DESC")}
+"""Words that a function takes as its argument of that index; SORT takes nothing else there."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<sign>==|!=|<=|>=|&&|\|\||[-+*/^<>(),\[\]]))"
@@ -61,11 +67,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """A function with its arguments. ``word`` is FILL's REPEAT or LINEAR, or the text of METRICS("…")."""
+    """A function with its arguments.
+
+    ``words`` are FILL's REPEAT or LINEAR, what SORT sorts by and in which direction, or the text of METRICS("…").
+    """
 
     function: str
     arguments: tuple[Node, ...]
-    word: str = ""
+    words: tuple[str, ...] = ()
 
 
 Node = Number | QueryReference | Array | Operation | FunctionCall
@@ -89,9 +98,9 @@ def references(node: Node) -> set[str]:
     return {part.id for part in _parts(node) if isinstance(part, QueryReference)}
 
 
-def uses_all_metrics(node: Node) -> bool:
-    """Whether METRICS() occurs in it."""
-    return any(isinstance(part, FunctionCall) and part.function == "METRICS" for part in _parts(node))
+def calls(node: Node, *functions: str) -> bool:
+    """Whether one of the functions occurs in it."""
+    return any(isinstance(part, FunctionCall) and part.function in functions for part in _parts(node))
 
 
 def _parts(node: Node) -> Iterator[Node]:
@@ -157,26 +166,36 @@ class _Parser:
         raise self._refuse(f"unexpected {text}" if kind else "it ends too early")
 
     def _call(self, function: str) -> Node:
+        if function in _REFUSED:
+            raise self._refuse(f"the function {function} is not supported: {_REFUSED[function]}")
         if function not in FUNCTIONS:
             raise self._refuse(f"the function {function} is not supported (supported: {', '.join(FUNCTIONS)})")
         self._next += 1
-        word = ""
+        words: list[str] = []
         if function == "METRICS" and self._peek()[0] == "text":
-            word = self._take()[1][1:-1]
+            words.append(self._take()[1][1:-1])
+            if self._peek() != ("sign", ")"):
+                raise self._refuse("METRICS takes one text")
         arguments: list[Node] = []
-        while not word and self._peek() != ("sign", ")"):
-            if arguments:
+        while self._peek() != ("sign", ")"):
+            index = len(arguments) + len(words)
+            if index:
                 self._expect(",")
-            if function == "FILL" and arguments and self._peek()[1] in _FILLERS:
-                word = self._take()[1]
+            keywords = _KEYWORDS.get((function, index), ())
+            if self._peek()[1] in keywords:
+                words.append(self._take()[1])
+            elif function == "SORT" and keywords:
+                raise self._refuse(f"SORT takes {' or '.join(keywords)} there")
             else:
                 arguments.append(self.expression(0))
         self._expect(")")
         least, most = _ARITY.get(function, (1, 1))
-        count = len(arguments) + bool(word)
+        count = len(arguments) + len(words)
         if not least <= count <= most or (function == "METRICS" and arguments):
             raise self._refuse(f"{function} does not take {count} argument(s) of this kind")
-        return FunctionCall(function, tuple(arguments), word)
+        if function == "PERIOD" and not isinstance(arguments[0], QueryReference):
+            raise self._refuse("PERIOD takes the id of a metric")
+        return FunctionCall(function, tuple(arguments), tuple(words))
 
     def _list(self, closing: str) -> tuple[Node, ...]:
         items = [self.expression(0)]

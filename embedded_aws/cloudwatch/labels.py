@@ -6,8 +6,9 @@ Source: CloudWatch user guide, "Use dynamic labels".
 
 import re
 
-from embedded_aws.cloudwatch.evaluation import Series, reduction
-from embedded_aws.cloudwatch.queries import MetricStat, Result
+from embedded_aws.cloudwatch.queries import MetricStat
+from embedded_aws.cloudwatch.query_run import Result
+from embedded_aws.cloudwatch.series_functions import Series, reduction
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID
 

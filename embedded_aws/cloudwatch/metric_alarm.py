@@ -42,6 +42,7 @@ class MetricAlarm:
         metric: what it watches; or
         metrics: metrics and one expression (or metric) that returns data, all of one period.
         m_of_n: whether M was named, and is shown.
+        treatment_named: whether the treatment of missing data was, and is.
         alarm_actions, ok_actions, insufficient_data_actions: ARNs; the autoscaler carries out scaling policies.
         tags: of a new alarm; later ones are changed by TagResource.
     """
@@ -51,6 +52,7 @@ class MetricAlarm:
     metric: MetricStat | None = None
     metrics: tuple[MetricQuery, ...] = ()
     m_of_n: bool = True
+    treatment_named: bool = True
     description: str = ""
     actions_enabled: bool = True
     alarm_actions: tuple[str, ...] = ()
@@ -108,13 +110,14 @@ class HistoryItem:
     data: str
 
 
-def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point]) -> str:
+def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point], *, m_of_n: bool) -> str:
     """The StateReason of a new state.
 
     Args:
         spec: the alarm.
         state: its new state.
         points: the points that decided, oldest first.
+        m_of_n: whether the alarm names DatapointsToAlarm; only then the transition's numbers are said.
     """
     lacking = spec.evaluation_periods - len(points)
     if state == "INSUFFICIENT_DATA":
@@ -127,34 +130,55 @@ def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point]) -> s
     deciding = [point for point in points if spec.breaches(point[1]) == (state == "ALARM")]
     least = spec.datapoints_to_alarm if state == "ALARM" else spec.evaluation_periods - spec.datapoints_to_alarm + 1
     ways = "OK -> ALARM" if state == "ALARM" else "ALARM -> OK"
-    head = f"Threshold Crossed: {len(deciding)} out of the last {spec.evaluation_periods} datapoints ["
+    of_all = f"{len(deciding)} out of the last {spec.evaluation_periods} datapoints"
+    head = f"Threshold Crossed: {of_all if m_of_n else _counted(len(deciding))} ["
     tail = (
         f"] {_were(len(deciding))} {'' if state == 'ALARM' else 'not '}{_WORDS[spec.comparison]} the threshold "
-        f"({float(spec.threshold)}){f' and {missing}' if missing else ''} "
-        f"(minimum {_counted(least)} for {ways} transition)."
+        f"({float(spec.threshold)}){f' and {missing}' if missing else ''}"
+        f"{f' (minimum {_counted(least)} for {ways} transition)' if m_of_n else ''}."
     )
     texts = [f"{value} ({moment(at):%d/%m/%y %H:%M:%S})" for at, value in reversed(deciding)]
     return head + _fitting(texts, LONGEST_REASON - len(head) - len(tail)) + tail
 
 
-def reason_data(spec: AlarmSpec, points: Sequence[Point], *, now_s: float, sample_counts: Mapping[float, float]) -> str:
-    """The StateReasonData, JSON with the points (``evaluatedDatapoints`` as far as there is room, newest first)."""
+def reason_data(
+    alarm: MetricAlarm,
+    points: Sequence[Point],
+    *,
+    periods: Sequence[float],
+    now_s: float,
+    sample_counts: Mapping[float, float],
+) -> str:
+    """The StateReasonData, JSON with the points (``evaluatedDatapoints`` as far as there is room, newest first).
+
+    ``periods`` are the beginnings of those that were evaluated: one without a point has a time only.
+    """
+    spec, values = alarm.spec, dict(points)
     data: dict[str, Any] = {"version": "1.0", "queryDate": stamp(now_s)}
     if points:
         data["startDate"] = stamp(points[0][0])
     if spec.statistic:
         data["statistic"] = spec.statistic
+    if alarm.metric and alarm.metric.unit:
+        data["unit"] = alarm.metric.unit
     data |= {"period": spec.period_s, "recentDatapoints": [value for _, value in points], "threshold": spec.threshold}
     evaluated = [
         {"timestamp": stamp(at)}
         | ({"sampleCount": sample_counts[at]} if at in sample_counts else {})
-        | {"value": value}
-        for at, value in reversed(points)
+        | ({"value": values[at]} if at in values else {})
+        for at in sorted({*periods, *values}, reverse=True)
     ]
     room = LONGEST_DATA - len(json.dumps(data)) - len(', "evaluatedDatapoints": []')
     sizes = accumulate(len(json.dumps(one)) + 2 for one in evaluated)
     fitting = len(list(takewhile(lambda size: size <= room, sizes)))
     return json.dumps(data | {"evaluatedDatapoints": evaluated[:fitting]})
+
+
+def recent_datapoints(data: str) -> tuple[float, ...]:
+    """The points that a StateReasonData names, oldest first; none when it is empty or names none."""
+    told = json.loads(data) if data else None
+    points = told.get("recentDatapoints") if isinstance(told, dict) else None
+    return tuple(float(p) for p in points or () if isinstance(p, (int, float)) and not isinstance(p, bool))
 
 
 def stamp(at_s: float) -> str:

@@ -14,13 +14,11 @@ from embedded_aws.cloudwatch.labels import label
 from embedded_aws.cloudwatch.metric_store import HOUR_S, LISTED_S, Metric, is_period
 from embedded_aws.cloudwatch.queries import (
     MetricStat,
-    Result,
     dimensions_from_api,
     dimensions_to_api,
     queries_from_api,
-    read,
-    run,
 )
+from embedded_aws.cloudwatch.query_run import Result, read, run
 from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.cloudwatch.statistics import STANDARD, StatisticSet, is_extended, statistic
@@ -74,12 +72,12 @@ class MetricOperations(Operations[RegionWatch]):
             _check_extended(name)
         start_s, end_s, period_s = p["StartTime"].timestamp(), p["EndTime"].timestamp(), p["Period"]
         if start_s >= end_s:
-            raise bad_combination("The parameter StartTime must be less than the parameter EndTime.")
+            raise bad_value("The parameter StartTime must be less than the parameter EndTime.")
         if not is_period(period_s):
             raise bad_value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
         if (asked := math.ceil((end_s - start_s) / period_s)) > _MOST_STATISTICS:
             raise bad_combination(
-                f"You have requested up to {asked:,} datapoints, which exceeds the limit of {_MOST_STATISTICS:,}. "
+                f"You have requested up to {asked} datapoints, which exceeds the limit of {_MOST_STATISTICS}. "
                 "You may reduce the datapoints requested by increasing Period, or decreasing the time range."
             )
         pairs = _dimensions(p)
@@ -89,7 +87,8 @@ class MetricOperations(Operations[RegionWatch]):
         for unit in units:
             for name in (*standard, *extended):
                 stat = MetricStat(p["Namespace"], p["MetricName"], pairs, name, period_s, unit)
-                for at, value in read(self.state.store, stat, start_s=start_s, end_s=end_s).items():
+                series = read(self.state.store, stat, start_s=start_s, end_s=end_s, from_start=True)
+                for at, value in series.items():
                     point = points.setdefault((at, unit), {"Timestamp": moment(at), "Unit": unit})
                     (point.setdefault("ExtendedStatistics", {}) if name in extended else point)[name] = value
         return {"Label": p["MetricName"], "Datapoints": [points[key] for key in sorted(points)]}
@@ -117,7 +116,7 @@ class MetricOperations(Operations[RegionWatch]):
             result="Metrics",
             token=p.get("NextToken"),
             size=_LIST_PAGE,
-            refusal=bad_token(),
+            refusal=bad_value("Request parameter NextToken is invalid"),
             key=lambda row: [
                 row["Namespace"],
                 row["MetricName"],
@@ -174,9 +173,12 @@ class MetricOperations(Operations[RegionWatch]):
 
     def _checked(self, namespace: str, datum: Params, where: str) -> Callable[[], None]:
         """What puts a datum that has passed all checks."""
-        kinds = [member for member in ("Value", "StatisticValues", "Values") if member in datum]
-        if len(kinds) > 1:
-            raise bad_combination(f"The parameters {where}.{kinds[0]} and {where}.{kinds[1]} are mutually exclusive.")
+        kinds = [member for member in ("Value", "Values", "StatisticValues") if member in datum]
+        if len(kinds) > 1 and kinds[0] == "Value":
+            raise bad_combination(
+                f"The parameters {where}.{kinds[0]} and {where}.{kinds[1]} are mutually exclusive and you have "
+                "specified both."
+            )
         if not kinds:
             raise AwsRefusal(
                 f"At least one of the parameters {where}.Value, Values or StatisticValues must be specified.",
@@ -193,7 +195,8 @@ class MetricOperations(Operations[RegionWatch]):
             timestamp_s=self._timestamp_s(datum, where),
             unit=datum.get("Unit", "None"),
             resolution_s=resolution_s,
-            **(_statistic_set(datum, where) if kinds == ["StatisticValues"] else _values(datum, where)),
+            **(_values(datum, where) if kinds[0] != "StatisticValues" else {}),
+            **(_statistic_set(datum, where) if "StatisticValues" in kinds else {}),
         )
 
     def _timestamp_s(self, datum: Params, where: str) -> float:

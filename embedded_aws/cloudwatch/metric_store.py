@@ -1,9 +1,11 @@
 """Metrics and their datapoints of one region, kept and thinned out as CloudWatch does.
 
 Every point is added at once to four tables: one of its own resolution, kept for 3 hours, and those of a minute (15
-days), five minutes (63 days) and an hour (455 days). A query reads the coarsest table that its period is a multiple of,
-which also decides how far back it sees. Periods are aligned to the epoch and never partial: a start within a period is
-moved to the period's beginning.
+days), five minutes (63 days) and an hour (455 days). A query reads the coarsest table that its periods are made of,
+which also decides how far back it sees. Periods are aligned to the epoch, or to the start (GetMetricStatistics),
+and never partial: a start within a period is moved to the period's beginning.
+
+A query without a unit reads the samples of one unit only, the first by name of those that have any: as recorded on AWS.
 """
 
 from __future__ import annotations
@@ -108,6 +110,7 @@ class MetricStore:
         start_s: float,
         end_s: float,
         unit: str | None = None,
+        from_start: bool = False,
     ) -> list[tuple[float, float]]:
         """One statistic, a value per period in which there are samples.
 
@@ -116,7 +119,9 @@ class MetricStore:
             stat: a statistic (``statistics.statistic``).
             period_s: 1, 5, 10, 20, 30 or a multiple of 60.
             start_s, end_s: from the period that holds ``start_s`` on, to the last that begins before ``end_s``.
-            unit: only samples with this unit; of any unit without it.
+            unit: only samples with this unit; without it those of the first unit that has any.
+            from_start: periods begin at ``start_s``, rounded down to what is kept of its age: minutes for 15 days, five
+                minutes for 63, hours (API reference, GetMetricStatistics).
 
         Returns:
             Beginning of the period and value, ascending; empty for a metric that does not exist.
@@ -131,7 +136,9 @@ class MetricStore:
             points = self._metrics.get(metric)
             if points is None:
                 return []
-            aggregates = points.read(period_s, start_s, end_s, unit, self._now_s())
+            span = _Span.of(period_s, start_s, end_s, self._now_s(), from_start=from_start)
+            names = [unit] if unit is not None else points.units_read(span)
+            aggregates = points.read(span, names[0]) if names else []
             computed = [(float(at), compute(aggregate)) for at, aggregate in aggregates]
         return [(at, value) for at, value in computed if value is not None]
 
@@ -140,6 +147,12 @@ class MetricStore:
         with self._lock:
             points = self._metrics.get(metric)
             return sorted(points.by_unit) if points else []
+
+    def units_read(self, metric: Metric, *, period_s: int, start_s: float, end_s: float) -> list[str]:
+        """The units with samples in a time, by name."""
+        with self._lock:
+            points = self._metrics.get(metric)
+            return points.units_read(_Span.of(period_s, start_s, end_s, self._now_s())) if points else []
 
     def metrics(
         self,
@@ -194,21 +207,53 @@ class _Points:
             if at_s >= now_s - table.kept_s:
                 fill(table.at(floor(at_s / step) * step, now_s))
 
-    def read(
-        self, period_s: int, start_s: float, end_s: float, unit: str | None, now_s: float
-    ) -> list[tuple[int, Aggregate]]:
-        first = floor(start_s / period_s) * period_s
-        if first < now_s - kept_s(period_s):
-            first = ceil((now_s - kept_s(period_s)) / period_s) * period_s
-        units = self.by_unit if unit is None else {unit} & self.by_unit.keys()
-        tables = [_table_for(self.by_unit[name], period_s) for name in sorted(units)]
-        if len(tables) == 1 and tables[0].step == period_s:
-            return tables[0].slice(first, end_s)
+    def units_read(self, span: _Span) -> list[str]:
+        """The units that have samples in it, by name."""
+        if len(self.by_unit) == 1:
+            return list(self.by_unit)
+        return [unit for unit in sorted(self.by_unit) if self.read(span, unit)]
+
+    def read(self, span: _Span, unit: str) -> list[tuple[int, Aggregate]]:
+        """The samples of a unit, period by period."""
+        if unit not in self.by_unit:
+            return []
+        table = _table_for(self.by_unit[unit], span.grain_s)
+        points = table.slice(span.first_s, span.end_s)
+        if table.step == span.period_s:
+            return points
         merged: dict[int, Aggregate] = {}
-        for table in tables:
-            for at, aggregate in table.slice(first, ceil(end_s / period_s) * period_s):
-                merged.setdefault(at // period_s * period_s, Aggregate()).merge(aggregate)
+        for at, aggregate in points:
+            merged.setdefault(span.beginning_of(at), Aggregate()).merge(aggregate)
         return sorted(merged.items())
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The periods of a query, whole ones from ``first_s`` to ``end_s``."""
+
+    period_s: int
+    first_s: int
+    end_s: int
+
+    @classmethod
+    def of(cls, period_s: int, start_s: float, end_s: float, now_s: float, *, from_start: bool = False) -> _Span:
+        step = period_s
+        if from_start and period_s % MINUTE_S == 0:
+            age_s = now_s - start_s
+            step = next((step for step, kept in COARSE_TABLES if age_s < kept), COARSE_TABLES[-1][0])
+        first = floor(start_s / step) * step
+        oldest_s = now_s - kept_s(gcd(period_s, first))
+        if first < oldest_s:
+            first += ceil((oldest_s - first) / period_s) * period_s
+        return cls(period_s, first, first + max(0, ceil((end_s - first) / period_s)) * period_s)
+
+    @property
+    def grain_s(self) -> int:
+        """What the steps of a table must be parts of."""
+        return gcd(self.period_s, self.first_s)
+
+    def beginning_of(self, at_s: int) -> int:
+        return self.first_s + (at_s - self.first_s) // self.period_s * self.period_s
 
 
 def _table_for(tables: list[_Table], period_s: int) -> _Table:

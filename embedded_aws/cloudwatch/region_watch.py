@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from embedded_aws.cloudwatch.alarm_actions import carry_out
 from embedded_aws.cloudwatch.alarm_store import AlarmStore
 from embedded_aws.cloudwatch.metric_store import MetricStore
 
@@ -28,5 +30,5 @@ class RegionWatch:
         self.region = region
         self.now_s = now_s
         self.store = MetricStore(now_s)
-        self.alarms = AlarmStore(self.store, now_s)
+        self.alarms = AlarmStore(self.store, now_s, partial(carry_out, region))
         self.dashboards: dict[str, Dashboard] = {}

@@ -31,6 +31,7 @@ def result(call: AwsCall, value: Mapping[str, object]) -> Response:
     """What the operation returned, as boto3 would show it; members the model does not know are left out."""
     protocol = "query" if call.protocol == "query" else "json"
     response = moto_inside.serialized(call.service, call.operation, protocol, value)
+    response.content_type = media_type(call)
     return _sent(call, response)
 
 
@@ -52,18 +53,23 @@ def error(call: AwsCall, code: str, message: str, *, status: int | None = None) 
     compatible = "awsQueryCompatible" in metadata or call.protocol == "query"
     if code == "ValidationException":
         code = _VALIDATION_CODES.get(call.service, code)
+    shape_name = _shape_name(call, code)
     if compatible:
         code = _QUERY_CODES.get(code, code)
-    status = status or _STATUS.get(code) or _modelled_status(call, code) or 400
+    in_json = call.protocol in ("json", "cbor")
+    modelled = None if compatible and in_json and not call.query_mode else _modelled_status(call, code)
+    status = status or _STATUS.get(code) or modelled or 400
     fault = "Receiver" if status >= 500 else "Sender"
     if call.protocol == "query":
-        response = Response(_xml_error(code, message, fault), status, content_type=media_type(call))
+        text = _xml_error(code, message, fault, metadata.get("xmlNamespace", ""))
+        response = Response(text, status, content_type=media_type(call))
     elif call.protocol == "rest" and metadata.get("protocol") == "rest-xml":
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
         response = Response(text, status, content_type=media_type(call))
     else:
-        response = Response(json.dumps({"__type": code, "message": message}), status, content_type=media_type(call))
-        response.headers["x-amzn-ErrorType"] = code
+        kind = f"com.amazonaws.{call.service}#{shape_name}" if compatible else code
+        response = Response(json.dumps({"__type": kind, "message": message}), status, content_type=media_type(call))
+        response.headers["x-amzn-ErrorType"] = shape_name if compatible else code
         if compatible:
             response.headers["x-amzn-query-error"] = f"{code};{fault}"
     return _sent(call, response)
@@ -93,9 +99,16 @@ def _modelled_status(call: AwsCall, code: str) -> int | None:
     return None
 
 
-def _xml_error(code: str, message: str, fault: str) -> str:
+def _shape_name(call: AwsCall, code: str) -> str:
+    """What the service model calls an error; the code itself for those common to all services."""
+    shapes = call.service_model.error_shapes
+    return next((shape.name for shape in shapes if code in (shape.name, shape.error_code)), code)
+
+
+def _xml_error(code: str, message: str, fault: str, namespace: str) -> str:
+    xmlns = f' xmlns="{namespace}"' if namespace else ""
     return (
-        f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(code)}</Code>"
+        f"<ErrorResponse{xmlns}><Error><Type>{fault}</Type><Code>{escape(code)}</Code>"
         f"<Message>{escape(message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
     )
 

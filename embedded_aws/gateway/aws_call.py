@@ -55,6 +55,8 @@ class AwsCall:
     operation: str = ""
     wire: Mapping[str, Any] | None = None
     unreadable: str = ""
+    query_mode: bool = False
+    """Whether the client asks for the query protocol's codes and statuses (``x-amzn-query-mode``)."""
 
     @property
     def service_model(self) -> ServiceModel:
@@ -110,6 +112,8 @@ def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall 
     service = _BY_TARGET_PREFIX.get(rpc["prefix"] if rpc else prefix.rpartition(".")[2])
     if service is None and scope:
         service = _BY_SIGNING_NAME.get(scope["service"].lower(), scope["service"].lower())
+    if service == "elbv2" and form.get("Version") == "2012-06-01":
+        service = "elb"
     if service is None and form.get("Action") and form.get("Version") == "2011-06-15":
         service = "sts"  # AssumeRoleWithWebIdentity and its like are not signed
     if service is None:
@@ -118,6 +122,7 @@ def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall 
         service=service,
         region=scope["region"] if scope else default_region,
         access_key_id=scope["key"] if scope else "",
+        query_mode=request.headers.get("x-amzn-query-mode", "").lower() == "true",
     )
     try:
         operations = call.service_model.operation_names
@@ -151,8 +156,8 @@ def _decoded(call: AwsCall, decode: Callable[[bytes], Any], body: bytes) -> AwsC
 
 
 def _query(call: AwsCall, form: Mapping[str, str]) -> AwsCall:
-    if not call.operation:
-        return call
+    if not call.operation or call.service_model.metadata.get("protocol") == "ec2":
+        return call  # EC2 writes lists in a form of its own, which moto reads
     try:
         return replace(call, wire=moto_inside.params_of_form(call.service, call.operation, form))
     except ValueError as error:

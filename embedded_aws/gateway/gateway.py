@@ -18,11 +18,11 @@ from werkzeug.test import run_wsgi_app
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
-from embedded_aws.gateway import answers, moto_inside
+from embedded_aws.gateway import answers, moto_corrections, moto_inside
 from embedded_aws.gateway.aws_call import AwsCall, body_of, recognise
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
@@ -31,8 +31,6 @@ AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
 
 ADMIN_PREFIX = "/_dgsm/"
-_WITHOUT_MOTO = {"cloudwatch": "CloudWatch"}
-"""Services whose other operations are refused: what moto answered would not fit what the embedded AWS keeps."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IAM_PREFIX = {"service-quotas": "servicequotas", "sagemaker-runtime": "sagemaker"}
 _RESOURCES = (("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config"), ("ModelName", "model"))
@@ -50,8 +48,8 @@ class Gateway:
     """The WSGI application of the control plane.
 
     Args:
-        responders: what answers a service, by boto3's name of it. Moto answers the other services, and the operations
-            that a responder has no method for.
+        responders: what answers a service, by boto3's name of it. An operation that it has no method for is refused:
+            moto would answer from a state of its own, which holds nothing. Moto answers the other services.
         faults: asked before each call.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: region of calls that are not signed.
@@ -132,21 +130,20 @@ class Gateway:
             return None
         method = getattr(self._responders[call.service](call.region), xform_name(call.operation), None)
         if method is None:
-            return self._unsupported(call)
+            return _unknown(call)
         try:
             return answers.result(call, method(call.params()) or {})
         except AwsRefusal as refused:
             return answers.error(call, refused.code, refused.message)
+        except InvalidInput as refused:  # a rule that AWS has, too, refuses a value
+            return answers.error(call, "ValidationException", str(refused))
         except Exception:
             _log.exception("%s:%s failed", call.service, call.operation)
             return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
 
-    def _unsupported(self, call: AwsCall) -> Response | None:
-        name = _WITHOUT_MOTO.get(call.service)
-        text = f"The embedded AWS does not support {name}'s {call.operation}."
-        return answers.error(call, "ValidationException", text) if name else None
-
     def _from_moto(self, request: Request, body: bytes, call: AwsCall | None) -> Response:
+        if call is not None and (refusal := moto_corrections.refusal(call)):
+            return answers.error(call, "ValidationException", refusal)
         environ = dict(request.environ)
         environ.pop("HTTP_CONTENT_ENCODING", None)
         if call is not None and call.protocol == "cbor":
@@ -157,13 +154,14 @@ class Gateway:
         except NotImplementedError:
             return _unknown(call)
         except Exception:
-            if call is None:
-                raise
-            _log.exception("%s:%s failed in moto", call.service, call.operation)
-            return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
-        response = Response(iterable, status, headers)
-        if response.status_code in (404, 500, 501) and response.mimetype == "text/html":  # moto's page for "not here"
+            # A part of moto that is not installed, or a request that it does not understand: nothing to retry.
+            _log.warning("moto could not answer %s", call and f"{call.service}:{call.asked}", exc_info=True)
             return _unknown(call)
+        response = Response(iterable, status, headers)
+        if response.status_code >= 500 or (response.status_code == 404 and response.mimetype == "text/html"):
+            return _unknown(call)
+        if call is not None:
+            moto_corrections.correct(call, response)
         if call is not None and response.mimetype == "text/html":  # moto's default for every content
             response.content_type = answers.media_type(call)
         return answers.as_cbor(call, response) if call is not None and call.protocol == "cbor" else response
@@ -191,7 +189,7 @@ def _resource(call: AwsCall) -> str:
         for member, kind in _RESOURCES:
             name = call.wire.get(member)
             if isinstance(name, str):
-                return f"arn:aws:sagemaker:{call.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+                return make_arn("sagemaker", call.region, f"{kind}/{name.lower()}")
     return "*"
 
 

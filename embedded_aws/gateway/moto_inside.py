@@ -19,6 +19,7 @@ from moto.core.utils import get_service_model
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sns.models import sns_backends
 from moto.sts.models import sts_backends
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
@@ -35,6 +36,7 @@ def params_of_json(service: str, operation: str, wire: Mapping[str, object]) -> 
     """Parameters as boto3 takes them (datetimes, bytes) from those of a JSON body that passed the service model."""
     model = get_service_model(service).operation_model(operation)
     parser = PROTOCOL_PARSERS["json"](model, timestamp_parser=parse_timestamp)
+    parser._parse_double = parser._parse_float = lambda shape, value, *_: float(value)  # also "NaN"
     # The parser's public entry takes the body's text; by now it is decoded, perhaps from CBOR.
     return {} if model.input_shape is None else parser._parse_shape(model.input_shape, wire)
 
@@ -93,6 +95,16 @@ def create_role(name: str, trust_policy: str, description: str) -> str:
         max_session_duration="3600",
     )
     return role.arn
+
+
+def publish(topic_arn: str, subject: str, message: str) -> str:
+    """Publish to an SNS topic, whose subscribers then have it; returns why it could not be done, else ""."""
+    try:
+        region = topic_arn.split(":")[3]
+        sns_backends[ACCOUNT_ID][region].publish(message, topic_arn, subject=subject)
+    except Exception as error:  # whatever a subscriber that moto cannot reach raises must not stop the alarms
+        return str(getattr(error, "message", "")) or f"{type(error).__name__}: {error}"
+    return ""
 
 
 def write_container_log(region: str, endpoint: str, stream: str, message: str, now_s: float) -> None:

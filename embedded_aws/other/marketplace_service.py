@@ -15,7 +15,7 @@ class Agreements:
 
     def search_agreements(self, p: Params) -> dict[str, Any]:
         """The purchases of this account, one for each listing."""
-        filters = {(one["name"], value) for one in p.get("filters", ()) for value in one["values"]}
+        filters = {(one.get("name"), value) for one in p.get("filters", ()) for value in one.get("values", ())}
         if not filters >= _AS_BUYER:
             raise AwsRefusal("Search needs the filters PartyType=Acceptor and AgreementType=PurchaseAgreement.")
         wanted = {value for name, value in filters if name == "ResourceIdentifier"}

@@ -13,7 +13,7 @@ from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 
 SERVICE = "sagemaker"
 DEFAULT_QUOTA = 20.0
@@ -175,7 +175,7 @@ class ServiceQuotas:
         return {
             "ServiceCode": SERVICE,
             "ServiceName": "Amazon SageMaker",
-            "QuotaArn": f"arn:aws:servicequotas:{self._region}:{ACCOUNT_ID}:{SERVICE}/{code}",
+            "QuotaArn": make_arn("servicequotas", self._region, f"{SERVICE}/{code}"),
             "QuotaCode": code,
             "QuotaName": quota_name(instance_type),
             "Value": DEFAULT_QUOTA,

@@ -10,7 +10,7 @@ from embedded_aws.fleet.instances import Lease
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, VariantNotFound
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import denial
-from embedded_aws.listings import ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY
+from embedded_aws.listings import ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY, make_arn
 from embedded_aws.runtime.exchange import Refused, Request
 from embedded_aws.runtime.listen import ListenRefused
 
@@ -134,15 +134,15 @@ class Gate:
         _check_length(request)
         lease = self._acquire(request, endpoint, signed)
         group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
-        return Admitted(endpoint, signed, lease, f"arn:aws:logs:{signed.region}:{ACCOUNT_ID}:log-group:{group}")
+        return Admitted(endpoint, signed, lease, make_arn("logs", signed.region, f"log-group:{group}"))
 
     def _check_faults(self, operation: str, endpoint: str, signed: Signed) -> None:
         match self._faults.api(_SERVICE, operation):
             case "expired-credentials":
                 raise Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
             case "denied":
-                identity = f"arn:aws:iam::{ACCOUNT_ID}:user/local"
-                resource = f"arn:aws:sagemaker:{signed.region}:{ACCOUNT_ID}:endpoint/{endpoint.lower()}"
+                identity = make_arn("iam", signed.region, "user/local", of_region=False)
+                resource = make_arn("sagemaker", signed.region, f"endpoint/{endpoint.lower()}")
                 raise Refused(403, "AccessDeniedException", denial(identity, f"sagemaker:{operation}", resource))
             case "throttling":
                 # Only 429 is recognised as throttling by AWS's bidirectional client.

@@ -12,6 +12,7 @@ from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.other.service_quotas import limit_exceeded
 from embedded_aws.sagemaker.endpoint_configs import specs_of
+from embedded_aws.sagemaker.model_packages import listing_of
 from embedded_aws.sagemaker.records import (
     EndpointRecord,
     RegionState,
@@ -83,11 +84,16 @@ class EndpointOperations(Operations[RegionState]):
         specs = {spec.name: spec for spec in endpoint.specs[view.config_name]}
         desired: dict[str, tuple[int | None, float | None]] = {}
         more: dict[str, int] = {}
+        names = [change["VariantName"] for change in p["DesiredWeightsAndCapacities"]]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise AwsRefusal(f'The variant name "{twice}" was non-unique within the request.')
         for change in p["DesiredWeightsAndCapacities"]:
             name, count = change["VariantName"], change.get("DesiredInstanceCount")
             variant = view.variant(name)
             if variant is None:
                 raise AwsRefusal(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
+            if "ServerlessUpdateConfig" in change:
+                raise AwsRefusal(f'ServerlessUpdateConfig does not apply to variant "{name}", which has instances.')
             if count is not None and count < 1:
                 raise AwsRefusal(
                     f"The desired instance count of production variant {name} must be at least 1, not {count}."
@@ -122,7 +128,10 @@ class EndpointOperations(Operations[RegionState]):
             "EndpointStatus": view.status,
             "CreationTime": moment(view.created_s),
             "LastModifiedTime": moment(view.modified_s),
-            "ProductionVariants": [_variant_row(v, _variant_request(request, v.name)) for v in view.variants],
+            "ProductionVariants": [
+                _variant_row(v, _variant_request(request, v.name)) | self._images(endpoint, view, v.name)
+                for v in view.variants
+            ],
             "MetricsConfig": request["MetricsConfig"],
         }
         if endpoint.last_deployment:
@@ -187,6 +196,13 @@ class EndpointOperations(Operations[RegionState]):
                     f'Cannot change the instance type of variant "{name}" of endpoint "{endpoint.arn}": the variant is '
                     "registered with Application Auto Scaling. Deregister the scalable target first."
                 )
+
+    def _images(self, endpoint: EndpointRecord, view: EndpointView, variant: str) -> dict[str, Any]:
+        """The image of a variant's model package, as resolved when the endpoint was made."""
+        spec = next(spec for spec in endpoint.specs[view.config_name] if spec.name == variant)
+        listing = listing_of(self.state.region, spec.model_package_arn)
+        resolved = {"ResolvedImage": f"{listing.image}@{listing.digest}", "ResolutionTime": moment(view.created_s)}
+        return {"DeployedImages": [{"SpecifiedImage": listing.image, **resolved}]}
 
     def _pending(self, endpoint: EndpointRecord, view: EndpointView) -> dict[str, Any]:
         variants = endpoint.configs[view.pending_config_name].request["ProductionVariants"]

@@ -31,7 +31,7 @@ class ModelOperations(Operations[RegionState]):
         types = [t for t in self.state.quotas.instance_types if t.startswith(FAMILIES)]
         return self._package_row(listing) | {
             "InferenceSpecification": {
-                "Containers": [{"Image": f"local/{listing.model_package_name}", "ImageDigest": "sha256:" + "0" * 64}],
+                "Containers": [{"Image": listing.image, "ImageDigest": listing.digest}],
                 "SupportedRealtimeInferenceInstanceTypes": types,
                 "SupportedContentTypes": ["audio/wav", "application/octet-stream"],
                 "SupportedResponseMIMETypes": ["application/json"],
@@ -43,6 +43,8 @@ class ModelOperations(Operations[RegionState]):
     def list_model_packages(self, p: Params) -> dict[str, Any]:
         """The local listings' packages."""
         unversioned = "ModelPackageGroupName" in p or p.get("ModelPackageType") == "Versioned"
+        # Only packages of a group have an approval status (API reference, ModelApprovalStatus).
+        unversioned = unversioned or "ModelApprovalStatus" in p
         rows = [] if unversioned else [self._package_row(listing) for listing in LISTINGS]
         sort = {"Name": "ModelPackageName", "CreationTime": "CreationTime"}
         return page(rows, p, result="ModelPackageSummaryList", sort=sort, default=("CreationTime", "Ascending"))

@@ -12,7 +12,7 @@ from embedded_aws.fleet.variants import EndpointView, VariantSpec
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
-from embedded_aws.listings import ACCOUNT_ID
+from embedded_aws.listings import make_arn
 from embedded_aws.other.service_quotas import Quotas
 
 DEFAULT_PAGE = 10
@@ -29,7 +29,7 @@ def not_found(kind: str, arn: str) -> AwsRefusal:
 
 def arn_of(kind: str, region: str, name: str) -> str:
     """The ARN of a resource; SageMaker writes names in lower case there, and so tells names apart."""
-    return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+    return make_arn("sagemaker", region, f"{kind}/{name.lower()}")
 
 
 def tags_of(request: Params) -> dict[str, str]:
@@ -123,6 +123,22 @@ class RegionState:
         with self.lock:
             self._forget_ended_endpoints()
             return self._resources.get(arn.lower())
+
+    def tagged(self, arn: str) -> Resource:
+        """The resource of an ARN whose tags are asked for.
+
+        Raises:
+            AwsRefusal: there is none.
+        """
+        resource = self.by_arn(arn)
+        if resource is None:
+            kind = arn.rpartition(":")[2].partition("/")[0]
+            raise (
+                not_found(kind, arn)
+                if kind in KINDS
+                else AwsRefusal(f"Could not find resource {arn}.", "ResourceNotFound")
+            )
+        return resource
 
     def remove(self, resource: Resource) -> None:
         """Forget a resource."""

@@ -1,9 +1,6 @@
-"""SageMaker of the embedded AWS, one region's; with the tagging API over its resources, which clean-up searches.
+"""SageMaker of the embedded AWS, one region's; with the tagging API over its resources, which clean-up searches."""
 
-Moto answers the operations that are not here.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from embedded_aws.gateway.paging import one_page
@@ -12,10 +9,11 @@ from embedded_aws.gateway.regions import Operations, Params
 from embedded_aws.sagemaker.endpoint_configs import ConfigOperations
 from embedded_aws.sagemaker.endpoints import EndpointOperations
 from embedded_aws.sagemaker.model_packages import ModelOperations, listing_of
-from embedded_aws.sagemaker.records import KINDS, RegionState, Resource, not_found
+from embedded_aws.sagemaker.records import KINDS, RegionState, Resource
 
 MAX_TAGS = 50
 _PAGE = 50
+_TAG_PAGE = 1000
 
 
 class SageMaker(ModelOperations, ConfigOperations, EndpointOperations):
@@ -24,12 +22,8 @@ class SageMaker(ModelOperations, ConfigOperations, EndpointOperations):
     def add_tags(self, p: Params) -> dict[str, Any]:
         """Tag a resource; the answer holds all its tags."""
         resource = self._tagged(p)
-        with self.state.lock:
-            merged = resource.tags | {tag["Key"]: tag["Value"] for tag in p["Tags"]}
-            if len(merged) > MAX_TAGS:
-                raise AwsRefusal(f"A resource can have at most {MAX_TAGS} tags, this would be {len(merged)}.")
-            resource.tags = merged
-        return {"Tags": _rows(merged)}
+        change_tags(self.state, resource, add={tag["Key"]: tag["Value"] for tag in p["Tags"]})
+        return {"Tags": _rows(resource.tags)}
 
     def list_tags(self, p: Params) -> dict[str, Any]:
         """A resource's tags; there are at most 50, so always one page."""
@@ -40,17 +34,11 @@ class SageMaker(ModelOperations, ConfigOperations, EndpointOperations):
 
     def delete_tags(self, p: Params) -> dict[str, Any]:
         """Take tags off a resource."""
-        resource = self._tagged(p)
-        with self.state.lock:
-            resource.tags = {key: value for key, value in resource.tags.items() if key not in p["TagKeys"]}
+        change_tags(self.state, self._tagged(p), drop=p["TagKeys"])
         return {}
 
     def _tagged(self, p: Params) -> Resource:
-        arn = p["ResourceArn"]
-        resource = self.state.by_arn(arn)
-        if resource is None:
-            raise _no_such_arn(arn)
-        return resource
+        return self.state.tagged(p["ResourceArn"])
 
 
 class TaggedResources(Operations[RegionState]):
@@ -58,6 +46,12 @@ class TaggedResources(Operations[RegionState]):
 
     def get_resources(self, p: Params) -> dict[str, Any]:
         """Tagged resources that match every filter."""
+        others = [t for t in p.get("ResourceTypeFilters", ()) if t.partition(":")[0] != "sagemaker"]
+        if others:
+            raise AwsRefusal(
+                f"The embedded AWS keeps the tags of SageMaker's resources here, not those of {', '.join(others)}.",
+                "InvalidParameterException",
+            )
         resources = [r for kind in KINDS for r in self.state.all(kind) if r.tags and _matches(r, p)]
         rows = [{"ResourceARN": r.arn, "Tags": _rows(r.tags)} for r in resources]
         answer = one_page(
@@ -72,6 +66,58 @@ class TaggedResources(Operations[RegionState]):
             "PaginationToken": answer.get("NextToken", ""),
         }
 
+    def get_tag_keys(self, p: Params) -> dict[str, Any]:
+        """All keys of tags, in order."""
+        return self._tag_page(p, "TagKeys", {key for tags in self._all_tags() for key in tags})
+
+    def get_tag_values(self, p: Params) -> dict[str, Any]:
+        """All values that a key has, in order."""
+        return self._tag_page(p, "TagValues", {tags[p["Key"]] for tags in self._all_tags() if p["Key"] in tags})
+
+    def tag_resources(self, p: Params) -> dict[str, Any]:
+        """Tag resources; those that cannot be are in the answer."""
+        return self._each(p["ResourceARNList"], lambda resource: change_tags(self.state, resource, add=p["Tags"]))
+
+    def untag_resources(self, p: Params) -> dict[str, Any]:
+        """Take tags off resources; those that are not there are in the answer."""
+        return self._each(p["ResourceARNList"], lambda resource: change_tags(self.state, resource, drop=p["TagKeys"]))
+
+    def _all_tags(self) -> list[dict[str, str]]:
+        return [r.tags for kind in KINDS for r in self.state.all(kind)]
+
+    def _tag_page(self, p: Params, result: str, values: Iterable[str]) -> dict[str, Any]:
+        refusal = AwsRefusal("The pagination token is invalid.", "PaginationTokenExpiredException")
+        page = one_page(sorted(values), result=result, token=p.get("PaginationToken"), size=_TAG_PAGE, refusal=refusal)
+        return {result: page[result], "PaginationToken": page.get("NextToken", "")}
+
+    def _each(self, arns: Sequence[str], change: Callable[[Resource], None]) -> dict[str, Any]:
+        failed: dict[str, dict[str, Any]] = {}
+        for arn in arns:
+            try:
+                change(self.state.tagged(arn))
+            except AwsRefusal as refused:
+                failed[arn] = {
+                    "StatusCode": 400,
+                    "ErrorCode": "InvalidParameterException",
+                    "ErrorMessage": refused.message,
+                }
+        return {"FailedResourcesMap": failed}
+
+
+def change_tags(
+    state: RegionState, resource: Resource, *, add: Mapping[str, str] | None = None, drop: Iterable[str] = ()
+) -> None:
+    """Change a resource's tags.
+
+    Raises:
+        AwsRefusal: there would be too many.
+    """
+    with state.lock:
+        merged = {key: value for key, value in (resource.tags | dict(add or {})).items() if key not in drop}
+        if len(merged) > MAX_TAGS:
+            raise AwsRefusal(f"A resource can have at most {MAX_TAGS} tags, this would be {len(merged)}.")
+        resource.tags = merged
+
 
 def _matches(resource: Resource, p: Params) -> bool:
     types, arns = p.get("ResourceTypeFilters"), p.get("ResourceARNList")
@@ -83,13 +129,10 @@ def _matches(resource: Resource, p: Params) -> bool:
 
 
 def _has(tags: Mapping[str, str], tag_filter: Mapping[str, Any]) -> bool:
+    if "Key" not in tag_filter:
+        raise AwsRefusal("A tag filter needs a Key.", "InvalidParameterException")
     key, values = tag_filter["Key"], tag_filter.get("Values")
     return key in tags and (not values or tags[key] in values)
-
-
-def _no_such_arn(arn: str) -> AwsRefusal:
-    kind = arn.rpartition(":")[2].partition("/")[0]
-    return not_found(kind, arn) if kind in KINDS else AwsRefusal(f"Could not find resource {arn}.", "ResourceNotFound")
 
 
 def _rows(tags: dict[str, str]) -> list[dict[str, str]]:

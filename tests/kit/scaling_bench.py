@@ -90,6 +90,10 @@ class Bench:
         self.vitals = Vitals(self.fleet, lambda region: self.cloudwatch(region).state.store, lambda: 0.0)
         self.api = autoscaling(REGION)
         self.leases: list = []
+        self.begin(*types)
+        self.run(START_S + 20)
+
+    def begin(self, *types: str) -> None:
         spec = VariantSpec(
             name="AllTraffic",
             model_package_arn=LISTINGS[0].arn(REGION),
@@ -97,7 +101,6 @@ class Bench:
             routing="LEAST_OUTSTANDING_REQUESTS",
         )
         self.fleet.create(REGION, "e", "c", [spec])
-        self.run(START_S + 20)
 
     def run(self, seconds: float) -> None:
         end = self.clock.s + seconds

@@ -1,7 +1,8 @@
 """An endpoint held still while it is measured: one instance, no scaling; afterwards it is as it was.
 
 Suspending scaling leaves ``UpdateEndpointWeightsAndCapacities`` free, so the variant is pinned by it. The scalable
-target's minimum is lowered to 1 where it is above: AWS does not say whether suspended scaling still enforces it.
+target's minimum is lowered to 1 where it is above: putting it back afterwards is a registration, which brings the
+count into the bounds whatever is suspended.
 """
 
 from collections.abc import Callable, Iterator

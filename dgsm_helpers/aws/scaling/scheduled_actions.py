@@ -119,7 +119,9 @@ def _next_at(action: Mapping[str, Any], after: datetime) -> datetime | None:
     """``next_firing`` of a scheduled action in AWS's members, with aware datetimes."""
     start_s, end_s = (limit and limit.timestamp() for limit in (action.get("StartTime"), action.get("EndTime")))
     timezone = action.get("Timezone") or "UTC"
-    moment_s = next_firing(action["Schedule"], timezone, after.timestamp(), start_s=start_s, end_s=end_s)
+    after_s = after.timestamp()
+    made_s = action.get("CreationTime", after).timestamp()
+    moment_s = next_firing(action["Schedule"], timezone, after_s, made_s=made_s, start_s=start_s, end_s=end_s)
     return None if moment_s is None else datetime.fromtimestamp(moment_s, UTC)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from kit.scaling_bench import START_S, TARGET, Bench
+from kit.scaling_bench import REGION, START_S, TARGET, Bench
 
 from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.policies import StepAdjustment, StepScaling
 from embedded_aws.cloudwatch.metric_alarm import MetricAlarm
 from embedded_aws.cloudwatch.queries import MetricStat
 from embedded_aws.gateway.refusal import AwsRefusal
@@ -77,13 +80,111 @@ def test_every_alarm_of_a_step_policy_triggers_it_whatever_its_name(bench):
     assert "monitor alarm b-loud in state ALARM triggered policy steps" in bench.activities()[-1]["Cause"]
 
 
-def test_an_alarm_that_holds_the_policy_for_another_state_never_triggers_it(bench):
+def test_an_alarm_whose_actions_are_switched_off_triggers_nothing(bench):
     arn = steps(bench, (0.0, None, 2))
-    watch(bench, "when-quiet", ok_actions=(arn,), insufficient_data_actions=(arn,))
     watch(bench, "switched-off", alarm_actions=(arn,), actions_enabled=False)
     bench.load(6)
     bench.run(START_S + 120)
     assert (bench.running, bench.activities()) == (1, [])
+
+
+def test_one_alarm_scales_out_when_it_fires_and_in_when_it_is_ok_again(bench):
+    out = steps(bench, (0.0, None, 2), name="out")
+    inwards = steps(bench, (None, 0.0, -1), name="in")
+    watch(bench, "loud", alarm_actions=(out,), ok_actions=(inwards,))
+    bench.load(6)
+    bench.run(START_S + 120)
+    assert bench.running > 1
+    bench.load(0)
+    bench.run(4 * START_S)
+    assert bench.running == 1
+    assert "monitor alarm loud in state OK triggered policy in" in bench.activities()[0]["Cause"]
+
+
+def test_missing_data_say_nothing_to_a_policy_that_they_are_an_action_of(bench):
+    arn = steps(bench, (0.0, None, 2), (None, 0.0, 2))
+    watch(bench, "blind", insufficient_data_actions=(arn,), threshold=4.0)
+    spec = AlarmSpec(threshold=4.0, comparison=">", period_s=10, evaluation_periods=1, datapoints_to_alarm=1)
+    nowhere = MetricStat("AWS/SageMaker", "NoSuchMetric", WHERE, "Maximum", 10)
+    bench.watch.alarms.put(
+        MetricAlarm(name="never", spec=spec, metric=nowhere, insufficient_data_actions=(arn,), alarm_actions=())
+    )
+    bench.run(300)
+    assert bench.activities() == []
+
+
+@pytest.mark.parametrize(
+    ("distance", "comparison", "capacity"),
+    [
+        (0.0, ">=", 5),
+        (0.0, ">", 1),
+        (0.0, "<", 5),
+        (0.0, "<=", 1),
+        (10.0, ">", 7),
+        (9.99, ">", 5),
+        (-10.0, "<", None),
+        (-9.99, "<", 1),
+    ],
+)
+def test_the_threshold_and_the_ends_of_steps_belong_to_one_side_each(distance, comparison, capacity):
+    spec = AlarmSpec(threshold=100, comparison=comparison, period_s=60, evaluation_periods=1, datapoints_to_alarm=1)
+    policy = StepScaling(
+        name="s",
+        alarm=spec,
+        steps=(
+            StepAdjustment(adjustment=3, lower=0.0, upper=10.0),
+            StepAdjustment(adjustment=5, lower=10.0),
+            StepAdjustment(adjustment=-1, lower=-10.0, upper=0.0),
+        ),
+    )
+    assert policy.capacity_for(100 + distance, 2) == capacity
+
+
+def rehearse(bench, name, *recent, state="ALARM"):
+    """SetAlarmState, with data when datapoints are given."""
+    data = {"version": "1.0", "recentDatapoints": list(recent), "threshold": 4.0}
+    told = {"StateReasonData": json.dumps(data)} if recent else {}
+    request = {"AlarmName": name, "StateValue": state, "StateReason": "rehearsal", **told}
+    bench.cloudwatch(REGION).set_alarm_state(request)
+
+
+def test_a_state_set_with_data_triggers_the_policy_on_them(bench):
+    watch(bench, "loud", steps(bench, (0.0, 10.0, 1), (10.0, None, 2)))
+    bench.run(60)
+    rehearse(bench, "loud", 50.0)
+    bench.run(START_S + 60)
+    assert bench.running == 3
+    [activity] = bench.activities()
+    assert "monitor alarm loud in state ALARM triggered policy steps" in activity["Cause"]
+
+
+def test_a_state_set_without_data_triggers_nothing(bench):
+    watch(bench, "loud", steps(bench, (0.0, None, 1)))
+    bench.run(60)
+    rehearse(bench, "loud")
+    bench.run(120)
+    assert bench.activities() == []
+
+
+def test_the_alarms_of_target_tracking_are_rehearsed_both_ways(bench):
+    high, low = bench.track(5.0)
+    bench.run(60)
+    rehearse(bench, high, 12.0, 12.0, 12.0)
+    bench.run(START_S + 60)
+    assert bench.running == 3
+    rehearse(bench, low, 0.5)
+    bench.run(60)
+    assert bench.running == 1
+    assert len(bench.activities()) == 2, "each rehearsal acts once"
+
+
+def test_a_step_that_is_met_once_the_alarm_is_set_to_ok(bench):
+    watch(bench, "loud", ok_actions=(steps(bench, (None, 0.0, 1)),), threshold=4.0)
+    bench.load(6)
+    bench.run(60)
+    rehearse(bench, "loud", 1.0, state="OK")
+    bench.run(START_S + 30)
+    assert bench.running == 2
 
 
 @pytest.mark.parametrize(("aggregation", "running"), [("Maximum", 4), ("Average", 2), ("Minimum", 2), (None, 2)])
@@ -167,3 +268,7 @@ def test_a_second_policy_on_the_same_customized_metric_is_refused(bench):
     bench.track(5.0, "other", CustomizedMetricSpecification={**custom, "MetricName": "Yours"})
     with pytest.raises(AwsRefusal, match="Only one TargetTrackingScaling policy for a given metric"):
         bench.track(7.0, "two", CustomizedMetricSpecification=custom)
+    pairs = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    bench.track(5.0, "of-e", CustomizedMetricSpecification={**custom, "Dimensions": pairs})
+    with pytest.raises(AwsRefusal, match="Only one TargetTrackingScaling policy for a given metric"):
+        bench.track(7.0, "of-e-again", CustomizedMetricSpecification={**custom, "Dimensions": pairs[::-1]})

@@ -90,7 +90,7 @@ def test_an_evaluated_alarm_shows_when_and_why_on_local_time(client, here, clock
         here.alarms.evaluate(clock.time_s)
     [alarm] = client.describe_alarms(StateValue="ALARM")["MetricAlarms"]
     assert alarm["StateTransitionedTimestamp"] == alarm["StateUpdatedTimestamp"] == clock.at(30)
-    assert alarm["StateReason"].startswith("Threshold Crossed: 3 out of the last 3 datapoints [9.0 (24/11/26 12:00:20)")
+    assert alarm["StateReason"].startswith("Threshold Crossed: 3 datapoints [9.0 (24/11/26 12:00:20)")
     assert json.loads(alarm["StateReasonData"])["recentDatapoints"] == [9, 9, 9]
 
 
@@ -164,7 +164,7 @@ def test_an_alarm_that_aws_refuses_is_refused_and_not_kept(client, refused, chan
     [
         ([MATH["Metrics"][0] | {"ReturnData": True}, MATH["Metrics"][1]], "Exactly one"),
         ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "FILL(m2, 0)"}], "undefined id m2"),
-        ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "RATE(m1)"}], "RATE is not supported"),
+        ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "STDDEV(m1)"}], "STDDEV is not supported"),
         ([MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": "AVG(m1)"}], "result is a number"),
         ([MATH["Metrics"][1] | {"Expression": "5"}], "one Period"),
     ],
@@ -225,7 +225,23 @@ def test_tags_of_alarms(client, refused):
     assert len(client.list_tags_for_resource(ResourceARN=arn)["Tags"]) == 2
     client.untag_resource(ResourceARN=arn, TagKeys=["x", "z"])
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "dgsm:endpoint", "Value": "e"}]
-    assert refused("list_tags_for_resource", ResourceARN=arn + "x")[0] == "ResourceNotFoundException"
+    assert refused("tag_resource", ResourceARN=arn + "x", Tags=[])[0] == "ResourceNotFoundException"
+    client.delete_alarms(AlarmNames=[ALARM["AlarmName"]])
+    assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == []
+    assert refused("list_tags_for_resource", ResourceARN="arn:aws:s3:::bucket")[0] == "ResourceNotFoundException"
+
+
+def test_how_missing_data_is_treated_is_shown_when_it_was_named(client):
+    client.put_metric_alarm(**{k: v for k, v in ALARM.items() if k != "TreatMissingData"})
+    assert "TreatMissingData" not in client.describe_alarms()["MetricAlarms"][0]
+    client.put_metric_alarm(**ALARM | {"TreatMissingData": "missing"})
+    assert client.describe_alarms()["MetricAlarms"][0]["TreatMissingData"] == "missing"
+
+
+@pytest.mark.parametrize("member", ["ComparisonOperator", "EvaluationPeriods", "Threshold", "MetricName", "Period"])
+def test_an_alarm_without_what_it_needs_is_refused(client, refused, member):
+    code, message = refused("put_metric_alarm", **{k: v for k, v in ALARM.items() if k != member})
+    assert (code, member in message) == ("ValidationError", True)
 
 
 def test_dashboards(client, clock, refused):

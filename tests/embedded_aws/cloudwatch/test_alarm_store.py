@@ -6,6 +6,7 @@ import pytest
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
+from embedded_aws.cloudwatch.alarm_actions import action_line
 from embedded_aws.cloudwatch.cloudwatch_service import evaluate_alarms
 from embedded_aws.cloudwatch.metric_alarm import MetricAlarm, reason, reason_data
 from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, period_of
@@ -218,7 +219,7 @@ def test_history_outlives_the_alarm(here, beat):
     here.alarms.put(high())
     for _ in range(3):
         beat(9)
-    here.alarms.record_action("high", "Successfully executed action arn:aws:autoscaling:policy")
+    here.alarms.record_action("high", *action_line("arn:aws:autoscaling:policy", at_s=0.0))
     here.alarms.put(high(threshold=6.0))
     here.alarms.delete(["high", "never was"])
     items = here.alarms.history("high")
@@ -284,9 +285,43 @@ def test_ten_alarms_over_fifteen_minutes_change_together(here, beat):
 )
 def test_each_comparison_has_its_words(comparison, words):
     spec = AlarmSpec(threshold=1, comparison=comparison, period_s=60, evaluation_periods=1, datapoints_to_alarm=1)
-    text = reason(spec, "ALARM", [(0.0, 0.0 if "<" in comparison else 2.0)])
+    value = 0.0 if "<" in comparison else 2.0
+    text = reason(spec, "ALARM", [(0.0, value)], m_of_n=True)
     assert text.startswith("Threshold Crossed: 1 out of the last 1 datapoints [")
     assert f"] was {words} the threshold (1.0) (minimum 1 datapoint for" in text
+    plain = reason(spec, "ALARM", [(0.0, value)], m_of_n=False)
+    assert plain == f"Threshold Crossed: 1 datapoint [{value} (01/01/70 00:00:00)] was {words} the threshold (1.0)."
+
+
+def test_an_alarm_without_datapoints_to_alarm_says_no_numbers_of_a_transition():
+    spec = AlarmSpec(threshold=5, comparison=">", period_s=60, evaluation_periods=2, datapoints_to_alarm=2)
+    text = reason(spec, "OK", [(0.0, 1.0), (60.0, 2.0)], m_of_n=False)
+    assert text == (
+        "Threshold Crossed: 2 datapoints [2.0 (01/01/70 00:01:00), 1.0 (01/01/70 00:00:00)] were not greater than the "
+        "threshold (5.0)."
+    )
+
+
+def test_the_data_of_a_reason_have_the_unit_and_the_times_of_what_is_missing():
+    alarm = high(metric=MetricStat("Own", "M", (), "Average", 60, "Seconds"))
+    data = json.loads(reason_data(alarm, [(60.0, 9.0)], periods=[0.0, 60.0, 120.0], now_s=180.0, sample_counts={}))
+    assert (data["unit"], data["recentDatapoints"]) == ("Seconds", [9.0])
+    assert data["evaluatedDatapoints"] == [
+        {"timestamp": "1970-01-01T00:02:00.000+0000"},
+        {"timestamp": "1970-01-01T00:01:00.000+0000", "value": 9.0},
+        {"timestamp": "1970-01-01T00:00:00.000+0000"},
+    ]
+
+
+def test_a_change_of_state_is_remembered_with_the_data_of_both_sides(here, beat):
+    here.alarms.put(high())
+    for value in (9, 9, 9, 1, 1, 1):
+        beat(value)
+    told = [json.loads(item.data) for item in here.alarms.history("high") if item.kind == "StateUpdate"]
+    assert [row["newState"]["stateValue"] for row in told] == ["ALARM", "OK"]
+    assert "stateReasonData" not in told[0]["oldState"]
+    assert told[0]["newState"]["stateReasonData"] == told[1]["oldState"]["stateReasonData"]
+    assert told[1]["newState"]["stateReasonData"]["recentDatapoints"][-1] == 1.0
 
 
 def test_treated_missing_datapoints_are_mentioned():
@@ -298,10 +333,10 @@ def test_treated_missing_datapoints_are_mentioned():
         datapoints_to_alarm=2,
         treat_missing="notBreaching",
     )
-    text = reason(spec, "ALARM", [(0.0, 2.0), (60.0, 3.0)])
+    text = reason(spec, "ALARM", [(0.0, 2.0), (60.0, 3.0)], m_of_n=True)
     assert (
         " were greater than the threshold (1.0) and 1 missing datapoint was treated as [NonBreaching] (minimum 2"
         in text
     )
-    data = json.loads(reason_data(spec, [], now_s=0.0, sample_counts={}))
+    data = json.loads(reason_data(high(), [], periods=[], now_s=0.0, sample_counts={}))
     assert data["recentDatapoints"] == data["evaluatedDatapoints"] == []

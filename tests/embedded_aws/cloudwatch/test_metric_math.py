@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedded_aws.cloudwatch.metric_store import MetricStore
-from embedded_aws.cloudwatch.queries import queries_from_api, run
+from embedded_aws.cloudwatch.queries import queries_from_api
+from embedded_aws.cloudwatch.query_run import run
 from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = 1_700_000_000.0 // 60 * 60

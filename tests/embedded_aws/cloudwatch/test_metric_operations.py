@@ -1,6 +1,7 @@
 """GetMetricData, GetMetricStatistics, ListMetrics and PutMetricData through real clients."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_metrics_of_ten_seconds_and_a_minute(client, clock, filled):
     ]
     assert fine["Timestamps"][0] == clock.at(-600)
     assert fine["Values"] == [(10 + tick) / 2 for tick in range(60)]
-    assert (fine["Id"], fine["Label"], fine["StatusCode"]) == ("m1", NAME, "Complete")
+    assert (fine["Id"], fine["Label"], fine["StatusCode"]) == ("m1", f"{NAME} Average 10", "Complete")
     assert coarse["Timestamps"] == [clock.at(-600 + 60 * i) for i in range(10)]
     assert coarse["Values"] == [6 + 6 * i + 5 for i in range(10)]
 
@@ -131,7 +132,7 @@ def test_get_metric_data_refusals(clock, refused):
         (stat_query("M1"), "expected pattern"),
         (stat_query(Expression="m2"), "exactly one"),
         ({"Id": "e"}, "exactly one"),
-        ({"Id": "e", "Expression": "RATE(METRICS())"}, "function RATE is not supported"),
+        ({"Id": "e", "Expression": "STDDEV(METRICS())"}, "function STDDEV is not supported"),
         (stat_query(ReturnData=False), "must return data"),
         (stat_query(AccountId="999999999999"), "not this account"),
         (stat_query(Label="${MAX_TIME}"), "MAX_TIME"),
@@ -181,7 +182,7 @@ def test_get_metric_statistics_refusals(clock, refused):
     assert code(Statistics=["Sum"], Period=45)[0] == "InvalidParameterValue"
     found, message = code(Statistics=["Sum"], Period=10, start=-4 * 3600 - 10)
     assert found == "InvalidParameterCombination"
-    assert message.startswith("You have requested up to 1,441 datapoints, which exceeds the limit of 1,440.")
+    assert message.startswith("You have requested up to 1441 datapoints, which exceeds the limit of 1440.")
 
 
 def test_list_metrics_is_unique_filtered_and_paged(client, clock, here):
@@ -282,8 +283,8 @@ def test_values_that_are_no_numbers_are_refused(service, value):
 @pytest.mark.parametrize("operation", ["describe_anomaly_detectors", "list_metric_streams", "describe_insight_rules"])
 def test_operations_beyond_the_embedded_aws_are_refused(refused, operation):
     code, message = refused(operation)
-    assert code == "ValidationError"
-    assert "does not support" in message
+    assert code == "InvalidAction"
+    assert "does not implement cloudwatch:" in message
 
 
 def test_the_aws_cli_reads_what_boto3_wrote(client, clock, service):
@@ -300,3 +301,105 @@ def test_the_aws_cli_reads_what_boto3_wrote(client, clock, service):
     ran = subprocess.run(aws, env=environment, check=False, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert [point["Sum"] for point in json.loads(ran.stdout)["Datapoints"]] == [5.0]
+
+
+def own(name="m1", metric="Load", stat="Sum", period=60, **more):
+    return {
+        "Id": name,
+        "MetricStat": {"Metric": {"Namespace": "Own", "MetricName": metric}, "Period": period, "Stat": stat} | more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("queries", "labels"),
+    [
+        ([own(), own("m2", stat="Minimum")], ["Load Sum", "Load Minimum"]),
+        ([own(), own("m2", period=300)], ["Load 60", "Load 300"]),
+        ([own(), own("m2", stat="Minimum", period=300)], ["Load Sum 60", "Load Minimum 300"]),
+        ([own(), own("m2", metric="Other")], ["Load", "Other"]),
+        ([own(), own("m2", Unit="Count")], ["Load", "Load"]),
+        ([own(), own("m2", stat="Minimum") | {"Label": "mine"}], ["Load", "mine"]),
+    ],
+)
+def test_labels_of_one_metrics_queries_say_in_what_they_differ(client, clock, here, queries, labels):
+    assert [r["Label"] for r in get(client, clock, *queries)["MetricDataResults"]] == labels
+
+
+def test_without_a_unit_the_first_by_name_is_read_and_a_message_names_all(client, clock, here):
+    for unit, value in (("Seconds", 60.0), ("Milliseconds", 60_000.0)):
+        here.store.put("Own", "Load", {}, timestamp_s=clock.time_s - 60, values=[value], unit=unit)
+    [mixed] = get(client, clock, own())["MetricDataResults"]
+    assert mixed["Values"] == [60_000.0]
+    assert mixed["Messages"] == [
+        {"Code": "MultipleUnits", "Value": "Multiple units returned: '[Milliseconds, Seconds]'"}
+    ]
+    [seconds] = get(client, clock, own(Unit="Seconds"))["MetricDataResults"]
+    assert (seconds["Values"], seconds.get("Messages", [])) == ([60.0], [])
+    here.store.put("Own", "Load", {}, timestamp_s=clock.time_s - 120, values=[5.0], unit="Count")
+    assert get(client, clock, own())["MetricDataResults"][0]["Values"] == [5.0]
+    [later] = get(client, clock, own(), start=-60)["MetricDataResults"]
+    assert later["Values"] == [60_000.0], "units that have no samples in that time do not count"
+
+
+@pytest.mark.parametrize(("start", "minute"), [(0, 0), (18 * 60, 18), (18 * 60 + 42, 18)])
+def test_statistics_begin_where_the_request_does(client, clock, here, start, minute):
+    begin = -6 * 3600
+    for minutes in range(240):
+        here.store.put("Own", "Load", {}, timestamp_s=clock.time_s + begin + 60 * minutes, values=[1.0])
+    points = client.get_metric_statistics(
+        Namespace="Own",
+        MetricName="Load",
+        StartTime=clock.at(begin + start),
+        EndTime=clock.at(begin + start // 60 * 60 + 7200),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert [(p["Timestamp"].minute, p["Sum"]) for p in points] == [(minute, 60.0), (minute, 60.0)]
+
+
+def test_statistics_of_old_points_begin_at_whole_five_minutes_and_hours(client, clock, here):
+    day = 24 * 3600
+    put_at = clock.time_s
+    here.store.put("Own", "Load", {}, timestamp_s=put_at, values=[1.0])
+
+    def first(age_s):
+        clock.time_s = put_at + age_s
+        [point] = client.get_metric_statistics(
+            Namespace="Own",
+            MetricName="Load",
+            StartTime=clock.at(-8 * 60),
+            EndTime=clock.at(7200),
+            Period=7200,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return (put_at - point["Timestamp"].timestamp()) / 60
+
+    assert [first(days * day) for days in (1, 20, 70)] == [8, 10, 60]
+
+
+def test_values_and_a_statistic_set_are_taken_together(client, clock, refused):
+    both = {"Values": [1.0, 2.0], "StatisticValues": {"SampleCount": 2, "Sum": 10, "Minimum": 4, "Maximum": 6}}
+    client.put_metric_data(Namespace="Own", MetricData=[{"MetricName": "Load", "Timestamp": clock.at(-60), **both}])
+    [total] = get(client, clock, own())["MetricDataResults"]
+    assert total["Values"] == [13.0]
+    for member, value in both.items():
+        data = [{"MetricName": "Load", "Value": 1.0, member: value}]
+        code, message = refused("put_metric_data", Namespace="Own", MetricData=data)
+        assert code == "InvalidParameterCombination"
+        assert message.endswith(f"MetricData.member.1.{member} are mutually exclusive and you have specified both.")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_an_invalid_value(refused, number):
+    data = [{"MetricName": "Load", "Value": number}]
+    assert refused("put_metric_data", Namespace="Own", MetricData=data)[0] == "InvalidParameterValue"
+
+
+def test_older_operations_have_their_own_code_for_values_that_do_not_fit(clock, refused):
+    assert refused("list_metrics", NextToken="nonsense") == (
+        "InvalidParameterValue",
+        "Request parameter NextToken is invalid",
+    )
+    times = {"StartTime": clock.at(0), "EndTime": clock.at(0)}
+    request = {"Namespace": "Own", "MetricName": "Load", "Period": 60, "Statistics": ["Sum"], **times}
+    assert refused("get_metric_statistics", **request)[0] == "InvalidParameterValue"

@@ -127,12 +127,12 @@ def test_many_different_samples_keep_memory_bounded_and_percentiles_close():
     assert statistic("p90")(aggregate) == pytest.approx(19_000, rel=0.005)
 
 
-def test_a_unit_selects_its_own_samples_and_none_takes_all():
+def test_a_unit_selects_its_own_samples_and_without_one_the_first_by_name_counts():
     kept = store()
     put(kept, NOW - 60, 1.0, unit="Seconds")
     put(kept, NOW - 60, 3.0, unit="Count")
     assert read(kept, unit="Seconds") == [(NOW - 60, 1.0)]
-    assert read(kept) == [(NOW - 60, 2.0)]
+    assert read(kept) == [(NOW - 60, 3.0)]
     assert read(kept, unit="Percent") == []
 
 

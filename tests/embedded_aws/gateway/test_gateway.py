@@ -76,9 +76,9 @@ def test_a_query_error_is_xml(plane):
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     body = b"Action=AssumeRole&Version=2011-06-15&RoleSessionName=x"
     status, headers, body = send(plane, "sts", body=body, headers=headers)
-    error = ElementTree.fromstring(body).find("Error")
+    error = ElementTree.fromstring(body).find("{*}Error")
     assert status == 400
-    assert error.findtext("Code") == "ValidationError"
+    assert error.findtext("{*}Code") == "ValidationError"
     assert "Value null at 'roleArn'" in error.findtext("Message")
 
 
@@ -90,7 +90,7 @@ def test_cbor_calls_reach_the_backend_and_errors_come_back_in_cbor(plane):
     assert (status, answer["MetricAlarms"][0]["Threshold"]) == (200, 1.5)
     assert plane.client("cloudwatch", "eu-west-1").describe_alarms()["MetricAlarms"][0]["AlarmName"] == "a"
     status, answer = cbor_call(plane, "PutMetricAlarm", alarm | metric | {"Period": 0})
-    assert (status, answer["__type"]) == (400, "ValidationError")
+    assert (status, answer["__type"]) == (400, "com.amazonaws.cloudwatch#ValidationException")
     assert cbor_call(plane, "DeleteAlarms", {"AlarmNames": ["a"]})[0] == 200
 
 
