@@ -3,7 +3,7 @@
 `instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
 
 `Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
-and puts the chosen one into the account.
+and puts the chosen one into the account; it sizes a fleet for so many calls an hour.
 
 `back_test` plays a period again that the endpoint recorded, and compares.
 """
@@ -19,6 +19,7 @@ from dgsm_helpers.planning import applying, calibrating, frames
 from dgsm_helpers.planning.back_testing import Replayed, back_test
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import Measured, measured
+from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -130,6 +131,27 @@ class Study(PlanStudy):
             best=choice.best.plan.name,
             runner_up=choice.runner_up.plan.name if choice.runner_up else None,
             origin=self.origin,
+        )
+
+    def size(self, *, full_percent: float, calls_per_hour: float | None = None, call_s: float | None = None) -> Sizing:
+        """How many instances carry so many calls, by Erlang's formulas and by simulated calls beside them.
+
+        Args:
+            full_percent: share of calls that may find a full instance; it is full at its knee.
+            calls_per_hour: calls that begin in the busiest hour; None: the traffic's.
+            call_s: their mean length in seconds; None: the traffic's.
+
+        Raises:
+            InvalidInput: a number that is not above zero, a share outside its range, or more than an endpoint takes.
+        """
+        calls, length_s = busiest_hour(self.traffic)
+        return size_for(
+            self._wb,
+            self.instance,
+            calls_per_hour=calls if calls_per_hour is None else calls_per_hour,
+            call_s=length_s if call_s is None else call_s,
+            full_share=full_percent / 100,
+            seed=self.seed,
         )
 
     def back_test_figure(self, replayed: Replayed) -> go.Figure:

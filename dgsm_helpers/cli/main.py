@@ -15,7 +15,7 @@ import click
 
 from dgsm_helpers import local as process
 from dgsm_helpers.cli.account_commands import listing, quota, role
-from dgsm_helpers.cli.capacity_commands import plan, tune
+from dgsm_helpers.cli.capacity_commands import plan, size, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
@@ -123,6 +123,7 @@ class Verbs(click.Group):
         local,
         doctor,
         tune,
+        size,
         plan,
         watch,
         report,
