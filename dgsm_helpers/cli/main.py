@@ -17,6 +17,7 @@ from dgsm_helpers import local as process
 from dgsm_helpers.cli.account_commands import listing, quota, role
 from dgsm_helpers.cli.capacity_commands import plan, size, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
+from dgsm_helpers.cli.forecast_command import forecast
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
 from dgsm_helpers.cli.studio_commands import studio
@@ -125,6 +126,7 @@ class Verbs(click.Group):
         tune,
         size,
         plan,
+        forecast,
         watch,
         report,
         export,

@@ -43,6 +43,7 @@ def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
         "tune",
         "size",
         "plan",
+        "forecast",
         "watch",
         "report",
         "export",
