@@ -189,7 +189,7 @@ def advise_forecast(
     """
     levels = Levels(known.history, zone=zone)
     notes = list(known.notes)
-    bounds = bounds_for(wb, min_capacity or ordinary_minimum(wb), max_capacity)
+    bounds = bounds_for(wb, ordinary_minimum(wb) if min_capacity is None else min_capacity, max_capacity)
     plan = _plan(wb, known, instance, bounds, notes)
     forecast = levels.forecast(rule_of(plan), start=_start(wb.now(), levels))
     conditions = instance.conditions(model_for(wb).model, seed=seed)
@@ -215,8 +215,9 @@ def _plan(
     applied = applied_plans(wb, known.calls, instance.instance_type, notes)
     plan = next((p for p in applied if p.can_be_applied), None)
     plan = plan or guide(target_value=derive_target(instance.knee).value)
-    low = bounds["min_capacity"] or 1
-    high = bounds["max_capacity"] or most_instances(known.calls, plan.tracking.target_value, min_capacity=low)
+    low, high = bounds["min_capacity"], bounds["max_capacity"]
+    low = 1 if low is None else low
+    high = most_instances(known.calls, plan.tracking.target_value, min_capacity=low) if high is None else high
     return replace(
         plan,
         bounds=Bounds(min_capacity=low, max_capacity=high),
