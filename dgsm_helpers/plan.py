@@ -3,7 +3,8 @@
 `instance` is what one instance carries, measured or given. `TrafficChooser` picks the traffic.
 
 `Study` brings both together: it compares the usual policies, sweeps some hundred, recommends one, draws what it found
-and puts the chosen one into the account.
+and puts the chosen one into the account; it sizes a fleet for so many calls an hour, and forecasts the minimums of the
+next two days.
 
 `back_test` plays a period again that the endpoint recorded, and compares.
 """
@@ -15,15 +16,21 @@ import plotly.graph_objects as go
 
 from dgsm_helpers import deploy, state, tune
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
-from dgsm_helpers.planning import applying, calibrating, frames
+from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+from dgsm_helpers.planning import applying, calibrating, forecast_advice, frames
 from dgsm_helpers.planning.back_testing import Replayed, back_test
 from dgsm_helpers.planning.comparing import PlanStudy
+from dgsm_helpers.planning.forecast_advice import ForecastAdvice
+from dgsm_helpers.planning.forecast_schedule import put_forecast
 from dgsm_helpers.planning.measured import Measured, measured
+from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
+from dgsm_helpers.planning.sources import STREAM_S
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Recommendation, recommend
 from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.weekly_traffic import TRACES, weeks
 from dgsm_helpers.views.figures import planning_figures
 from dgsm_helpers.views.figures.show import show_line
 from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
@@ -131,6 +138,75 @@ class Study(PlanStudy):
             runner_up=choice.runner_up.plan.name if choice.runner_up else None,
             origin=self.origin,
         )
+
+    def size(self, *, full_percent: float, calls_per_hour: float | None = None, call_s: float | None = None) -> Sizing:
+        """How many instances carry so many calls, by Erlang's formulas and by simulated calls beside them.
+
+        Args:
+            full_percent: share of calls that may find a full instance; it is full at its knee.
+            calls_per_hour: calls that begin in the busiest hour; None: the traffic's.
+            call_s: their mean length in seconds; None: the traffic's.
+
+        Raises:
+            InvalidInput: a number that is not above zero, a share outside its range, or more than an endpoint takes.
+        """
+        calls, length_s = busiest_hour(self.traffic)
+        return size_for(
+            self._wb,
+            self.instance,
+            calls_per_hour=calls if calls_per_hour is None else calls_per_hour,
+            call_s=length_s if call_s is None else call_s,
+            full_share=full_percent / 100,
+            seed=self.seed,
+        )
+
+    def forecast(self, history: str, *, columns: str = "", stream_s: float = STREAM_S) -> ForecastAdvice:
+        """The minimums of the next two days from the weeks before, with a back-test.
+
+        Args:
+            history: "recorded" (the endpoint's own metric of 14 days), a file with dates, or a made-up trace as high as
+                the study's traffic: weekdays, weekend, campaign, growth or holiday.
+            columns: names of a file's columns, as `TrafficChooser` takes them.
+            stream_s: mean length of a stream in seconds, where the history does not tell.
+
+        Raises:
+            NotReady: too little traffic is known.
+            InvalidInput, NotFound: no such trace or file, or one without dates.
+        """
+        reading = {"mean_s": stream_s, "seed": self.seed}
+        if history == "recorded":
+            known = forecast_advice.known_from_endpoint(self._wb, **reading)
+        elif history in TRACES:
+            peak = float(self.traffic.concurrency().max(initial=1))
+            known = forecast_advice.known_from_traffic(weeks(history, peak=peak, **reading))
+        else:
+            known = forecast_advice.known_from_file(history, columns=columns, **reading)
+        return forecast_advice.advise_forecast(self._wb, known, self.instance, seed=self.seed)
+
+    def forecast_figure(self, advice: ForecastAdvice) -> go.Figure:
+        """The last two days of what is known, and the minimums of the next two in streams that they carry."""
+        return planning_figures.known_and_forecast(
+            advice.known.history,
+            pd.Series({step.at: step.minimum for step in advice.forecast.steps}),
+            end=advice.forecast.end,
+            target_value=advice.forecast.rule.target_value,
+            origin=f"{advice.known.name}; forecast {advice.forecast.start:%Y-%m-%d %H:%M} UTC",
+        )
+
+    def schedule(self, advice: ForecastAdvice, *, confirmed: bool = True) -> tuple[ScheduledAction, ...]:
+        """Schedule a forecast's minimums in place of those of the forecast before.
+
+        Args:
+            advice: a forecast that begins after now.
+            confirmed: False to change nothing, which returns none; whatever is not a bool is refused.
+
+        Raises:
+            SpendNotConfirmed: it raises the minimum, and the workbook was opened without ``confirm_spend=True``.
+            InvalidInput: it begins in the past, or other scheduled actions set the minimum, too.
+            NotFound, NotReady: the endpoint or its scalable target is not there.
+        """
+        require_type(bool, confirmed=confirmed)
+        return put_forecast(self._wb, advice.forecast) if confirmed else ()
 
     def back_test_figure(self, replayed: Replayed) -> go.Figure:
         """Recorded and simulated instance counts, minute by minute."""

@@ -16,8 +16,9 @@ import click
 
 from dgsm_helpers import local as process
 from dgsm_helpers.cli.account_commands import listing, quota, role
-from dgsm_helpers.cli.capacity_commands import plan, tune
+from dgsm_helpers.cli.capacity_commands import plan, size, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
+from dgsm_helpers.cli.forecast_command import forecast
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
 from dgsm_helpers.cli.studio_commands import studio
@@ -124,7 +125,9 @@ class Verbs(click.Group):
         local,
         doctor,
         tune,
+        size,
         plan,
+        forecast,
         watch,
         report,
         export,

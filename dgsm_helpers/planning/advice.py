@@ -20,15 +20,19 @@ from dgsm_helpers.simulate.merits import Merits, MetricComparison
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome, Progress, Recommendation, recommend
 from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.words_at_risk import words_at_risk
 
-_COLUMNS = ("plan", "cost", "instance-hours", "most", "over capacity", "new above knee", "streams cut", "lag p95")
+_COLUMNS = (
+    *("plan", "cost", "instance-hours", "most", "over capacity", "calls cut", "words at risk"),
+    *("new above knee", "lag p95"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Advice:
     """All of it simulated: ``study`` holds the presets and what was swept, ``recommendation`` is over both.
 
-    ``played`` are, in full, the presets, the recommended plan and the runner-up.
+    ``played`` are, in full, the presets, the recommended plan, the runner-up and the one that spares calls.
 
     ``detection`` compares the ten-second with the one-minute metric under the recommended plan on a step to the
     traffic's height (`step_like`), None when that never scales out. ``rerouted`` is the recommended plan with
@@ -50,6 +54,7 @@ class Advice:
             {
                 "recommended": {**_outcome(advice.best), "reason": advice.reason},
                 "runner_up": advice.runner_up and {**_outcome(advice.runner_up), "reason": advice.runner_up_reason},
+                "sparing": advice.sparing and _outcome(advice.sparing),
                 "simulated": True,
                 "seed": self.study.seed,
                 "traffic": {
@@ -96,12 +101,15 @@ class Advice:
             str(study.instance),
             "",
             tables.text_table("Policies on this traffic", _COLUMNS, [_table_row(item) for item in self.played]),
+            "Words at risk: where callers do not hand over. Hand-over loses none (named assumption, --json).",
             *([f"In brackets: if the alarms follow the instances' {other}, not their {statistic}."] if other else []),
             "",
             f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
         ]
         if runner_up:
             lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
+        if self.recommendation.sparing:
+            lines.append(f"Sparing calls: {_spared(self.recommendation.sparing)}")
         if self.rerouted:
             lines.append(
                 f"Routing: with LEAST_OUTSTANDING_REQUESTS instead of RANDOM the recommended plan has "
@@ -164,7 +172,8 @@ def advise(
         study.swept = tuple(Outcome(plan=plan, merits=study.merits(plan)) for plan in plans)
     recommendation = recommend(study.outcomes)
     best = recommendation.best.plan
-    chosen = [outcome.plan for outcome in (recommendation.best, recommendation.runner_up) if outcome]
+    picked = (recommendation.best, recommendation.runner_up, recommendation.sparing)
+    chosen = dict.fromkeys(outcome.plan for outcome in picked if outcome)
     compared = [item.plan for item in study.played]
     rerouted = None
     if model.routing == "RANDOM":
@@ -191,10 +200,18 @@ def _table_row(item: Played) -> tuple[object, ...]:
         both(lambda m: f"{m.instance_hours:.1f}"),
         item.merits.peak_instances,
         both(lambda m: f"{m.over_capacity_share:.2%}"),
+        both(lambda m: f"{m.streams_cut}"),
+        words_at_risk(item.merits.streams_cut),
         f"{item.merits.new_above_knee_share:.1%}",
-        item.merits.streams_cut,
         _lag(item),
     )
+
+
+def _spared(outcome: Outcome) -> str:
+    cost = f"{outcome.merits.instance_hours:.1f} instance-hours"
+    if outcome.merits.cost_usd is not None:
+        cost = f"${outcome.merits.cost_usd:.2f}"
+    return f"{outcome.plan.name}\n  {outcome.merits.streams_cut} calls cut, {cost}."
 
 
 def _lag(item: Played) -> str:

@@ -46,6 +46,27 @@ class Replayed:
         )
 
 
+def recorded_concurrency(wb: Workbook, start: datetime, end: datetime) -> pd.Series:
+    """The streams of the whole variant over a period, by UTC time; NaN where CloudWatch has nothing.
+
+    From the first to the last value that there is, in the finest period that is kept.
+
+    Raises:
+        NotReady: no concurrency was recorded in that period.
+    """
+    recorded = read_metrics(wb, start, end, period_s=finest_period_s(wb.now() - start), frames=("concurrency",))
+    frame = recorded.concurrency
+    # One sample per instance and interval: their sum is the variant's concurrency, averaged over a longer period.
+    total = frame["concurrency_mean_streams"] * frame["samples_count"] / (recorded.period_s / METRIC_EVERY_S)
+    first, last = total.first_valid_index(), total.last_valid_index()
+    if first is None or first == last:
+        raise NotReady(
+            f"CloudWatch has no concurrency of {wb.resource_id} from {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC.",
+            hint="Choose a period in which the endpoint was in service.",
+        )
+    return total.loc[first:last]
+
+
 def recorded_traffic(
     wb: Workbook,
     start: datetime | None = None,
@@ -67,20 +88,10 @@ def recorded_traffic(
     """
     end = end or wb.now() - timedelta(seconds=2 * METRIC_EVERY_S)
     start = start or wb.now() - TEN_SECOND_DATA + timedelta(seconds=60)
-    recorded = read_metrics(wb, start, end, period_s=finest_period_s(wb.now() - start))
-    frame = recorded.concurrency
-    # One sample per instance and interval: their sum is the variant's concurrency, averaged over a longer period.
-    total = frame["concurrency_mean_streams"] * frame["samples_count"] / (recorded.period_s / METRIC_EVERY_S)
-    first, last = total.first_valid_index(), total.last_valid_index()
-    if first is None or first == last:
-        raise NotReady(
-            f"CloudWatch has no concurrency of {wb.resource_id} from {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC.",
-            hint="Choose a period in which the endpoint was in service.",
-        )
-    streams = total.loc[first:last].dropna()
+    streams = recorded_concurrency(wb, start, end).dropna()
     times = [time.timestamp() for time in streams.index]
     series = series_of(times, streams.tolist(), name=f"concurrency of {wb.endpoint_name}")
-    return replay(series, mean_s=mean_s, seed=seed), first.to_pydatetime()
+    return replay(series, mean_s=mean_s, seed=seed), streams.index[0].to_pydatetime()
 
 
 def back_test(

@@ -17,6 +17,8 @@ _HOUR_S = 3600.0
 _LEAD_S = 900.0
 """How long before the busy hours a scheduled minimum begins: instances need minutes to start."""
 _GUIDE_MAXIMUM = 4
+_QUIET_SHARE = 0.15
+"""Of the busiest hour's concurrency: below it a minimum is lowered without hurting many calls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +73,20 @@ def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
     Busy is an hour whose mean concurrency is at least half of the busiest hour's. Days are counted from the begin of
     the traffic, which knows no date.
     """
-    per_minute = traffic.concurrency(_HOUR_S / 60)
-    hours = int(traffic.horizon_s // _HOUR_S)
-    if hours < DAY_S / _HOUR_S:
+    if traffic.horizon_s < DAY_S:
         return None
-    means = per_minute[: hours * 60].reshape(hours, 60).mean(axis=1)
-    days = means[: hours // 24 * 24].reshape(-1, 24).mean(axis=0)
+    days = _hourly(traffic)
     busy = np.flatnonzero(days >= days.max() / 2)
     if busy.size == 0 or busy[-1] - busy[0] + 1 >= 20:
         return None
     return max(0.0, float(busy[0]) * _HOUR_S - _LEAD_S), float(busy[-1] + 1) * _HOUR_S
+
+
+def _hourly(traffic: Traffic) -> np.ndarray:
+    """Mean concurrency by the hour of the day, over the whole days of the traffic."""
+    days = int(traffic.horizon_s // DAY_S)
+    per_minute = traffic.concurrency(_HOUR_S / 60)[: days * 24 * 60]
+    return per_minute.reshape(days, 24, 60).mean(axis=(0, 2))
 
 
 def busy_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
@@ -98,12 +104,44 @@ def busy_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
     return scheduled_minimum(plan, minimum=minimum, from_s=hours[0], to_s=hours[1], horizon_s=traffic.horizon_s)
 
 
+def late_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
+    """``plan`` with a minimum that carries the busy hours' height and is lowered only when it is quiet; None without.
+
+    Scale-in cuts the calls on the instances that it removes. With this minimum none is removed while it is busy, and
+    once few calls are left there are few to cut.
+    """
+    hours = busy_hours(traffic)
+    low, high = plan.bounds.min_capacity, plan.bounds.max_capacity
+    minimum = min(high, _needed(traffic, plan.tracking.target_value))
+    if hours is None or minimum <= low:
+        return None
+    late_s = _quiet_from(traffic, hours[1])
+    return scheduled_minimum(plan, minimum=minimum, from_s=hours[0], to_s=late_s, horizon_s=traffic.horizon_s)
+
+
+def _quiet_from(traffic: Traffic, busy_until_s: float) -> float:
+    """The first hour after the busy ones with hardly any calls, else the quietest of all."""
+    days = _hourly(traffic)
+    after = [int(busy_until_s // _HOUR_S + later) % 24 for later in range(24)]
+    quiet = [hour for hour in after if days[hour] <= _QUIET_SHARE * days.max()]
+    return (quiet[0] if quiet else int(days.argmin())) * _HOUR_S
+
+
 def targets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
-    """The guide's cooldowns at each of `TARGET_SHARES`: the setting that matters most, alone."""
+    """The guide's cooldowns at each of `TARGET_SHARES`, the setting that matters most; and with a minimum lowered late,
+    which spares calls."""
     targets, low, high = targets_of(limits.knee), limits.min_capacity, limits.max_capacity
     if high is None:
         high = most_instances(traffic, targets[0], min_capacity=low)
-    return grid(targets=targets, minimums=(low,), maximums=(high,), instance_types=(limits.instance_type,))
+    base = guide(target_value=derive_target(limits.knee).value, min_capacity=low, max_capacity=high)
+    late = late_schedule(traffic, base)
+    return grid(
+        targets=targets,
+        minimums=(low,),
+        maximums=(high,),
+        schedules=((), late.schedule) if late else ((),),
+        instance_types=(limits.instance_type,),
+    )
 
 
 def targets_of(knee: int) -> list[float]:
@@ -136,6 +174,8 @@ def grid_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
         metrics=("high-resolution", "one-minute"),
         schedules=((), scheduled.schedule) if scheduled else ((),),
     )
+    if late := late_schedule(traffic, base):
+        plans += around(minimums=(lowest,), maximums=(most,), schedules=(late.schedule,))
     enough = max(lowest, _needed(traffic, base.tracking.target_value))
     if limits.max_capacity is None and enough < most:
         plans += around(minimums=(lowest,), maximums=(enough,))

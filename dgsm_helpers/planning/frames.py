@@ -9,6 +9,8 @@ from dgsm_helpers.planning.comparing import Played
 from dgsm_helpers.simulate.merits import Merits
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome
+from dgsm_helpers.simulate.traffic import DAY_S
+from dgsm_helpers.simulate.words_at_risk import words_at_risk
 
 _POLICY_SETTINGS = ("target_value", "metric", "scale_out_cooldown_s", "scale_in_cooldown_s", "disable_scale_in")
 _MOST_POINTS = 192
@@ -65,8 +67,10 @@ def row_of(merits: Merits) -> dict[str, Any]:
         "peak_instances": merits.peak_instances,
         "over_capacity_stream_s": merits.over_capacity_stream_s,
         "over_capacity_percent": 100 * merits.over_capacity_share,
+        "calls_cut": merits.streams_cut,
+        "words_at_risk": words_at_risk(merits.streams_cut),
+        "words_at_risk_handed_over": words_at_risk(merits.streams_cut, handed_over=True),
         "new_above_knee_percent": 100 * merits.new_above_knee_share,
-        "streams_cut": merits.streams_cut,
         "under_accuracy_percent": merits.elasticity.under_accuracy,
         "over_accuracy_percent": merits.elasticity.over_accuracy,
         "under_share_percent": merits.elasticity.under_share,
@@ -76,14 +80,15 @@ def row_of(merits: Merits) -> dict[str, Any]:
 
 
 def settings_of(plan: ScalingPlan) -> dict[str, Any]:
-    """The settings of a plan's first policy, its bounds and the minimum that a schedule raises it to."""
+    """The settings of a plan's first policy, its bounds, the minimum that a schedule raises it to, and until when."""
     first = plan.policies[0]
-    raised = [c.min_capacity for c in plan.schedule if c.min_capacity is not None]
+    changes = [(c.min_capacity, c.at_s % DAY_S / 3600) for c in plan.schedule if c.min_capacity is not None]
     return {
         **{name: getattr(first, name, None) for name in _POLICY_SETTINGS},
         "min_capacity": plan.bounds.min_capacity,
         "max_capacity": plan.bounds.max_capacity,
-        "scheduled_minimum": max(raised) if raised else None,
+        "scheduled_minimum": max(changes)[0] if changes else None,
+        "scheduled_until_h": min(changes)[1] if changes else None,
     }
 
 

@@ -153,7 +153,7 @@ def grid(
         name = f"target {target:g}, cooldown {out_s:g}/{in_s:g} s, {low} to {high}, {metric}"
         plans.append(
             ScalingPlan(
-                name=name + (", scheduled" if schedule else ""),
+                name=name + _scheduled(schedule),
                 policies=(policy,),
                 bounds=Bounds(min_capacity=low, max_capacity=high),
                 schedule=schedule,
@@ -161,3 +161,12 @@ def grid(
             )
         )
     return tuple(plans)
+
+
+def _scheduled(schedule: tuple[ScheduledChange, ...]) -> str:
+    """The highest minimum of a schedule and when a day lowers it, for a plan's name; empty without a schedule."""
+    minimums = [change.min_capacity or 0 for change in schedule]
+    if not minimums:
+        return ""
+    lowered = schedule[minimums.index(min(minimums))]
+    return f", scheduled {max(minimums)} till {lowered.at_s % DAY_S / 3600:g} h"

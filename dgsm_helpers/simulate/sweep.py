@@ -19,9 +19,13 @@ from dgsm_helpers.simulate.events import lay_out
 from dgsm_helpers.simulate.merits import Merits, merits_of
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.words_at_risk import said_of
 
 _PLANS_PER_TASK = 10
 """Enough that laying out the traffic once a task does not count, few enough that progress moves."""
+
+_SPARING_SHARE = 0.2
+"""Of the calls that the recommended plan cuts: at most so many, and a plan is said to spare calls."""
 
 Progress = Callable[[int, int], None]
 """Called with (plans done, plans in all)."""
@@ -42,13 +46,18 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """``best`` with its reason, the ``runner_up`` (None when the front has one plan) with what it trades, the front."""
+    """``best`` with its reason, the ``runner_up`` (None when the front has one plan) with what it trades, the front.
+
+    A reason begins with the calls that are cut, if any are. ``sparing`` is then the cheapest tolerable plan that cuts
+    at most a fifth as many, if there is one.
+    """
 
     best: Outcome
     reason: str
     runner_up: Outcome | None
     runner_up_reason: str
     front: tuple[Outcome, ...]
+    sparing: Outcome | None
 
 
 def sweep(
@@ -131,32 +140,50 @@ def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) ->
             f"The cheapest of {len(usable)} plans with at most {tolerated_share:.2%} of stream-time in excess of the "
             f"knee ({best.merits.over_capacity_share:.3%})."
         )
+    sparing = _sparing(usable, best, tolerated_share)
     runner_up = front[place + 1] if place + 1 < len(front) else (front[place - 1] if place else None)
     return Recommendation(
         best=best,
-        reason=reason + _cautions(best),
+        reason=" ".join(filter(None, (_cuts(best, sparing), reason, _caution(best)))),
         runner_up=runner_up,
         runner_up_reason=_trade(best, runner_up) if runner_up else "No other plan is on the front.",
         front=front,
+        sparing=sparing,
     )
 
 
-def _cautions(best: Outcome) -> str:
-    """What cost and overload do not show: room above this traffic, and streams that removals end."""
-    most, cut = best.plan.bounds.max_capacity, best.merits.streams_cut
-    text = ""
-    if best.merits.peak_instances >= most:
-        text += f" It reaches its maximum of {most}, so that busier traffic than this would overload it."
-    if cut:
-        text += f" Its scale-ins cut {cut} stream{'s' * (cut != 1)}."
-    return text
+def _sparing(usable: Sequence[Outcome], best: Outcome, tolerated_share: float) -> Outcome | None:
+    """The cheapest of the plans that cut at most `_SPARING_SHARE` as many calls as ``best``, and are no more overloaded
+    than what is tolerable or than ``best``; None where ``best`` cuts none, or there is no such plan."""
+    cut, most = best.merits.streams_cut, max(tolerated_share, best.merits.over_capacity_share)
+    calm = [o for o in usable if o.merits.over_capacity_share <= most]
+    sparing = [o for o in calm if o.merits.streams_cut <= _SPARING_SHARE * cut]
+    return min(sparing, key=lambda o: o.cost, default=None) if cut else None
+
+
+def _cuts(best: Outcome, sparing: Outcome | None) -> str:
+    """What is said before all else: calls that are cut, and what it costs to cut fewer."""
+    text = said_of(best.merits.streams_cut)
+    if sparing is None:
+        return text
+    cut, more = sparing.merits.streams_cut, sparing.cost / best.cost - 1 if best.cost else 0.0
+    return f"{text} To cut {cut or 'none'} costs {more:.0%} more: {sparing.plan.name}."
+
+
+def _caution(best: Outcome) -> str:
+    """What cost and overload do not show: room above this traffic."""
+    most = best.plan.bounds.max_capacity
+    if best.merits.peak_instances < most:
+        return ""
+    return f"It reaches its maximum of {most}, so that busier traffic than this would overload it."
 
 
 def _trade(best: Outcome, other: Outcome) -> str:
     cost = other.cost / best.cost - 1 if best.cost else 0.0
     less = best.merits.over_capacity_stream_s - other.merits.over_capacity_stream_s
     gain = f"{abs(less):.0f} {'fewer' if less > 0 else 'more'} stream-seconds over capacity"
-    return f"{abs(cost):.1%} {'more' if cost > 0 else 'less'} cost for {gain}."
+    trade = f"{abs(cost):.1%} {'more' if cost > 0 else 'less'} cost for {gain}."
+    return f"{said_of(other.merits.streams_cut)} {trade}".lstrip()
 
 
 def _processes(tasks: int) -> ProcessPoolExecutor:

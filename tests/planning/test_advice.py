@@ -73,6 +73,26 @@ def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(w
     json.dumps(advice.to_dict(), allow_nan=False)
 
 
+def test_calls_that_are_cut_stand_beside_cost_and_overload_and_first_in_the_reason(workbook, day):
+    wb = workbook()
+    advice = advise(wb, day, measured(wb, knee=10))
+    best, sparing = advice.recommendation.best, advice.recommendation.sparing
+    assert best.merits.streams_cut > 0
+    assert advice.recommendation.reason.startswith(f"It cuts {best.merits.streams_cut} calls")
+    assert sparing.merits.streams_cut <= best.merits.streams_cut / 5
+    assert sparing.plan in {item.plan for item in advice.played}
+    assert len({item.plan for item in advice.played}) == len(advice.played)
+    table, answer = str(advice), advice.to_dict()
+    assert table.index("over capacity") < table.index("calls cut") < table.index("words at risk")
+    assert f"Sparing calls: {sparing.plan.name}" in table
+    names = list(answer["recommended"])
+    assert names.index("calls_cut") == names.index("over_capacity_percent") + 1
+    assert answer["recommended"]["words_at_risk"] == 10 * best.merits.streams_cut
+    assert answer["recommended"]["words_at_risk_handed_over"] == 0
+    assert answer["sparing"]["plan"] == sparing.plan.name
+    assert {"words_per_second", "speech_at_risk_s", "hand_over"} <= {row["name"] for row in answer["assumptions"]}
+
+
 def test_an_endpoint_yet_to_be_deployed_is_routed_as_the_workbook_deploys_it(workbook, day):
     wb = workbook()
     routing = deployment_plan.plan(wb).endpoint_config_request()["ProductionVariants"][0]["RoutingConfig"][

@@ -17,6 +17,9 @@ from dgsm_helpers.planning.candidates import (
     targets_for,
     targets_of,
 )
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.simulate.conditions import Capacity, Conditions
+from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.traffic import preset
 
 LIMITS = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
@@ -74,12 +77,39 @@ def test_targets_are_shares_of_the_knee_and_never_below_one():
 
 def test_the_grid_crosses_every_setting_once(day):
     plans = grid_for(day, LIMITS)
-    assert len({plan.name for plan in plans}) == len(plans) == 5 * 2 * 2 * (2 * 3 + 1)
+    assert len({plan.name for plan in plans}) == len(plans) == 5 * 2 * 2 * (2 * 3 + 1 + 1)
     metrics = {plan.policies[0].metric for plan in plans}
     assert metrics == {"high-resolution", "one-minute"}
     assert all(plan.bounds.min_capacity == 1 for plan in plans if plan.schedule)
     assert {plan.bounds.max_capacity for plan in plans} == {ceil(day.concurrency().max() / 8), 11}
     assert {plan.tracking.target_value for plan in targets_for(day, LIMITS)} == set(targets_of(10))
+
+
+def test_a_minimum_that_is_lowered_late_carries_the_height_of_the_day_until_it_is_quiet(day):
+    plain, late = (
+        [plan for plan in targets_for(day, LIMITS) if bool(plan.schedule) is scheduled] for scheduled in (False, True)
+    )
+    assert len(plain) == len(late) == len(targets_of(10))
+    names = {change.name: change for change in late[0].schedule}
+    assert names["peak-minimum"].min_capacity == ceil(day.concurrency().max() / 8)
+    lowered = int(names["off-peak-minimum"].at_s % 86_400 // 3600)
+    by_hour = day.concurrency(60.0).reshape(24, 60).mean(axis=1)
+    assert by_hour[lowered] <= 0.15 * by_hour.max()
+    assert len({plan.name for plan in (*plain, *late)}) == 2 * len(plain)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_minimum_that_is_lowered_late_cuts_a_quarter_of_the_calls_at_most(seed):
+    day = preset("diurnal", peak=30, seed=seed)
+    conditions = Conditions(capacity=Capacity(knee=10), model=ScalingModel(routing="LEAST_OUTSTANDING_REQUESTS"))
+    cut = {True: 0, False: 0}
+    for plan in targets_for(day, LIMITS):
+        cut[bool(plan.schedule)] += simulate(day, plan, conditions).tally.cut
+    assert 0 < cut[True] <= 0.25 * cut[False]
+
+
+def test_traffic_that_never_rests_has_no_minimum_to_lower_late():
+    assert not any(plan.schedule for plan in targets_for(preset("constant", peak=30), LIMITS))
 
 
 def test_cooldowns_that_the_traffic_does_not_outlast_are_not_in_the_grid():

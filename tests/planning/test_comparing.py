@@ -77,7 +77,7 @@ def test_the_comparison_has_a_row_a_plan_with_units_in_its_columns(played):
 
 def test_a_sweep_as_a_table_holds_settings_and_merits(day):
     unpriced = study(day)
-    table = swept([unpriced.play(plan) for plan in targets_for(day, unpriced.limits)[:2]])
+    table = swept([unpriced.play(plan) for plan in targets_for(day, unpriced.limits)[:4:2]])
     assert list(table["target_value"]) == [5.0, 6.0]
     assert list(table["cost"]) == list(table["instance_hours"])
     assert table["can_be_applied"].all()

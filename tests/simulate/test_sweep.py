@@ -113,12 +113,46 @@ def test_the_cheapest_tolerable_plan_is_recommended_with_its_runner_up():
     assert advice.runner_up_reason == "100.0% more cost for 90 fewer stream-seconds over capacity."
 
 
-def test_the_reason_warns_of_a_maximum_that_was_reached_and_of_streams_cut():
+def changed(outcome, name, **merits):
+    """An outcome under another name and with other figures."""
+    plan = dataclasses.replace(outcome.plan, name=name)
+    return dataclasses.replace(outcome, plan=plan, merits=dataclasses.replace(outcome.merits, **merits))
+
+
+def test_the_reason_warns_of_a_maximum_that_was_reached():
     free = outcome(1, 0)
-    tight = dataclasses.replace(free, merits=dataclasses.replace(free.merits, peak_instances=4, streams_cut=7))
-    assert "reaches its maximum of 4" in recommend([tight]).reason
-    assert "cut 7 streams" in recommend([tight]).reason
+    assert "reaches its maximum of 4" in recommend([changed(free, "tight", peak_instances=4)]).reason
     assert recommend([free]).reason.endswith("(0.000%).")
+
+
+@pytest.mark.parametrize("cut", [1, 7, 400])
+def test_a_plan_that_cuts_calls_is_never_recommended_without_saying_so_first(cut):
+    advice = recommend([changed(outcome(1, 0), "cheap", streams_cut=cut), changed(outcome(9, 0), "d", streams_cut=cut)])
+    assert advice.reason.startswith(
+        f"It cuts {cut} call{'s' * (cut > 1)} by its scale-ins: about {10 * cut} words lost"
+    )
+    assert advice.sparing is None
+
+
+def test_a_runner_up_that_cuts_calls_says_so_first_too():
+    best, other = outcome(1, 50), changed(outcome(2, 0), "dear", streams_cut=3)
+    advice = recommend([best, other])
+    assert advice.reason.startswith("The cheapest")
+    assert advice.runner_up_reason.startswith("It cuts 3 calls")
+
+
+def test_what_it_costs_to_cut_fewer_calls_is_said_with_the_plan_that_does():
+    best = changed(outcome(10, 0), "best", streams_cut=100)
+    few, fewer = changed(outcome(12, 0), "few", streams_cut=20), changed(outcome(30, 0), "none", streams_cut=0)
+    hardly, overloaded = (
+        changed(outcome(11, 0), "hardly", streams_cut=90),
+        changed(outcome(9, 9000), "o", streams_cut=0),
+    )
+    advice = recommend([best, few, fewer, hardly, overloaded])
+    assert (advice.best, advice.sparing) == (best, few)
+    assert "To cut 20 costs 20% more: few." in advice.reason
+    assert "To cut none costs 200% more: none." in recommend([best, fewer, hardly, overloaded]).reason
+    assert recommend([best, hardly, overloaded]).sparing is None
 
 
 def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_so():

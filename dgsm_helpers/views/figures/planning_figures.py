@@ -5,6 +5,7 @@ below its title with "simulated" before it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,7 @@ _SETTINGS: Mapping[str, Callable[[Any], str]] = {
     "min_capacity": lambda v: f"min {v:g}",
     "max_capacity": lambda v: f"max {v:g}",
     "scheduled_minimum": lambda v: "no schedule" if pd.isna(v) else f"scheduled {v:g}",
+    "scheduled_until_h": lambda v: "" if pd.isna(v) else f"till {v:g} h",
 }
 
 
@@ -84,7 +86,7 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
 
 
 def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
-    """Every plan of a sweep: stream-time over capacity at the left, cost at the right; a column for each target.
+    """Every plan of a sweep: stream-time over capacity, cost and the calls cut; a column for each target.
 
     A row is one combination of the other settings; settings that are the same everywhere are left out of its label.
 
@@ -93,17 +95,23 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
     """
     varied = [name for name in _SETTINGS if outcomes[name].nunique(dropna=False) > 1]
     labels = [
-        " · ".join(_SETTINGS[name](value) for name, value in zip(varied, row, strict=True)) or "guide's cooldowns"
+        " · ".join(filter(None, (_SETTINGS[name](value) for name, value in zip(varied, row, strict=True))))
+        or "guide's cooldowns"
         for row in outcomes[varied].itertuples(index=False, name=None)
     ]
     grid = outcomes.assign(settings=labels)
     money = outcomes["cost_usd"].notna().all()
     panels = (
-        ("over_capacity_percent", "stream-time over capacity (%)", ".2f"),
+        ("over_capacity_percent", "over capacity (%)", ".2f"),
         ("cost", "cost (US$)" if money else "cost (instance-hours)", ".0f"),
+        ("calls_cut", "calls cut", ".0f"),
     )
     figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=[title for _, title, _ in panels]
+        rows=1,
+        cols=len(panels),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[title for _, title, _ in panels],
     )
     for column, (value, _, form) in enumerate(panels, start=1):
         table = grid.pivot(index="settings", columns="target_value", values=value).sort_index()
@@ -132,7 +140,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
 def pareto_front(
     outcomes: pd.DataFrame, *, front: Sequence[str], best: str, runner_up: str | None = None, origin: str
 ) -> go.Figure:
-    """Cost against overload: every plan a point, the front joined, the recommended one a star.
+    """Cost against overload: every plan a point, the front joined, the recommended one a star; calls cut by its name.
 
     Plans that cannot be applied as they are (``can_be_applied`` False) are crosses and not part of the front.
 
@@ -151,11 +159,11 @@ def pareto_front(
         (others[usable], "other policies", "markers", {"color": grey, "size": 6, "symbol": "circle-open"}),
         (others[~usable], "for comparison only", "markers", {"color": grey, "size": 6, "symbol": "x-thin-open"}),
         (joined, "none of the others is better in both", "lines+markers", {"color": palette.METRIC, "size": 7}),
-        (outcomes.loc[[best]], "recommended", "markers", star),
+        (outcomes.loc[[best]], f"recommended: {_cut(outcomes, best)}", "markers", star),
     ]
     if runner_up:
         diamond = {"color": palette.TARGET, "size": 11, "symbol": "diamond"}
-        marked.insert(3, (outcomes.loc[[runner_up]], "runner-up", "markers", diamond))
+        marked.insert(3, (outcomes.loc[[runner_up]], f"runner-up: {_cut(outcomes, runner_up)}", "markers", diamond))
     for frame, name, mode, marker in marked:
         if frame.empty:
             continue
@@ -166,13 +174,18 @@ def pareto_front(
             name=name,
             marker=marker,
             line={"color": palette.METRIC, "shape": "hv", "width": 1.5},
-            hovertext=list(frame.index),
+            hovertext=[f"{plan}: {_cut(outcomes, plan)}" for plan in frame.index],
             hoverinfo="text+x+y",
             cliponaxis=False,
         )
     figure.update_xaxes(title_text="cost (US$)" if money else "cost (instance-hours)")
     figure.update_yaxes(title_text="stream-seconds over capacity", rangemode="tozero")
     return finished(figure, title="Cost against overload", origin=f"simulated; {origin}", height=430)
+
+
+def _cut(outcomes: pd.DataFrame, plan: str) -> str:
+    calls = int(outcomes.loc[plan, "calls_cut"])
+    return f"{calls} call{'s' * (calls != 1)} cut"
 
 
 def recorded_and_simulated(counts: pd.DataFrame, *, origin: str) -> go.Figure:
@@ -190,6 +203,30 @@ def recorded_and_simulated(counts: pd.DataFrame, *, origin: str) -> go.Figure:
     figure.update_yaxes(title_text="running instances", rangemode="tozero", dtick=1)
     figure.update_xaxes(title_text="time (UTC)")
     return finished(figure, title="Back-test", origin=f"simulated against recorded; {origin}", height=300)
+
+
+def known_and_forecast(
+    history: pd.Series, minimums: pd.Series, *, end: datetime, target_value: float, origin: str
+) -> go.Figure:
+    """The last two days of the traffic, and the load that the forecast minimums of the next two carry at the target.
+
+    Args:
+        history: streams by UTC time, a minute apart.
+        minimums: instances by the time from which each holds, until ``end``.
+    """
+    known = history[history.index > history.index[-1] - (end - minimums.index[0])].resample("15min").max()
+    carried = pd.concat([minimums, pd.Series({end: minimums.iloc[-1]})]) * target_value
+    figure = go.Figure()
+    for values, name, colour, dash, shape in (
+        (known, "streams, as known", palette.METRIC, "solid", "linear"),
+        (carried, "carried by the forecast minimum", palette.TARGET, "dash", "hv"),
+    ):
+        line = {"color": colour, "dash": dash, "shape": shape, "width": 1.8}
+        times = [time.isoformat() for time in values.index]
+        figure.add_scatter(x=times, y=_numbers(values, 1), mode="lines", name=name, line=line)
+    figure.update_yaxes(title_text="streams", rangemode="tozero")
+    figure.update_xaxes(title_text="time (UTC)")
+    return finished(figure, title="Forecast minimums", origin=origin, height=320)
 
 
 def _numbers(values: Iterable[float], digits: int) -> list[float | None]:

@@ -84,6 +84,6 @@ class PlanSliders(Shown):
                 ("instance-hours", f"{merits.instance_hours:.1f}"),
                 ("most instances", f"{merits.peak_instances}"),
                 ("stream-time over capacity", over),
-                ("streams cut", f"{merits.streams_cut}"),
+                ("calls cut", f"{merits.streams_cut}"),
             ),
         )

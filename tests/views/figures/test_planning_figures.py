@@ -39,7 +39,7 @@ def outcomes():
     frame["cost_usd"] = frame["cost"]
     frame["over_capacity_percent"] = frame["over_capacity_stream_s"] / 1000
     fixed = {"scale_out_cooldown_s": 60, "scale_in_cooldown_s": 300, "min_capacity": 1, "max_capacity": 4}
-    frame = frame.assign(**fixed, scheduled_minimum=None)
+    frame = frame.assign(**fixed, scheduled_minimum=None, scheduled_until_h=None, calls_cut=[70, 1, 0, 4])
     frame.index = [f"{m} {t:g}" for t, m in zip(frame["target_value"], frame["metric"], strict=True)]
     return frame
 
@@ -59,6 +59,19 @@ def drawn(outcomes):
         "front": planning_figures.pareto_front(outcomes, front=front, best=front[1], runner_up=front[0], origin=ORIGIN),
         "back-test": planning_figures.recorded_and_simulated(counts, origin=ORIGIN),
     }
+
+
+def test_a_forecast_shows_the_last_days_and_what_its_minimums_carry():
+    begin = pd.Timestamp("2026-11-24", tz="UTC")
+    history = pd.Series(7.0, index=pd.date_range(begin - pd.Timedelta(days=5), begin, freq="min", inclusive="left"))
+    minimums = pd.Series({begin: 1, begin + pd.Timedelta(hours=8): 4})
+    end = begin + pd.Timedelta(days=2)
+    figure = planning_figures.known_and_forecast(history, minimums, end=end, target_value=8.0, origin=ORIGIN)
+    known, carried = figure.data
+    assert len(known.x) == 2 * 96 and set(known.y) == {7.0}
+    assert list(carried.y) == [8.0, 32.0, 32.0]
+    assert carried.line.shape == "hv" and carried.x[-1] == end.isoformat()
+    assert ORIGIN in figure.layout.title.text
 
 
 def test_every_figure_says_that_it_is_simulated_and_under_which_assumptions(drawn):
@@ -92,19 +105,21 @@ def test_no_plans_or_too_many_to_tell_apart_are_refused(count):
 
 
 def test_the_heat_map_labels_only_the_settings_that_differ(drawn):
-    over, cost = drawn["heat"].data
+    over, cost, cut = drawn["heat"].data
     assert list(over.x) == ["5", "8"]
     assert list(over.y) == ["1-minute metric", "10 s metric"]
     assert [list(row) for row in over.z] == [[0.25, 0.4], [0.25, 0.4]]
     assert list(cost.z[0]) == [50.0, 20.0]
+    assert [list(row) for row in cut.z] == [[0, 4], [70, 1]]
 
 
 def test_the_front_tells_recommended_runner_up_and_what_cannot_be_applied(drawn):
     figure = drawn["front"]
     named = {trace.name: trace for trace in figure.data}
-    assert list(named["recommended"].x) == [50.0]
-    assert list(named["runner-up"].x) == [20.0]
-    assert list(named["for comparison only"].hovertext) == ["one-minute 5", "one-minute 8"]
+    assert list(named["recommended: 70 calls cut"].x) == [50.0]
+    assert list(named["runner-up: 1 call cut"].x) == [20.0]
+    crossed = list(named["for comparison only"].hovertext)
+    assert crossed == ["one-minute 5: 0 calls cut", "one-minute 8: 4 calls cut"]
     assert "other policies" not in named
     assert len({trace.marker.symbol for trace in figure.data}) == len(figure.data)
 

@@ -1,0 +1,84 @@
+"""``dgsm forecast``: the minimums of the next two days, from the weeks before, and how such forecasts have done.
+
+It exits with 1 while the last hours did not come as forecast.
+"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option
+from dgsm_helpers.errors import InvalidInput
+
+
+@click.command()
+@endpoint_place
+@click.option(
+    "--file",
+    metavar="FILE",
+    help="recorded traffic with dates, as dgsm plan --traffic reads it (default: the endpoint's own metric of 14 days)",
+)
+@click.option("--columns", default="", metavar="LIST", help="what a CSV's columns are called, as dgsm plan takes it")
+@click.option("--stream-seconds", type=float, default=300.0, help="mean length of a stream, where nothing tells")
+@click.option("--timezone", default="UTC", help="zone whose clock your callers live by, such as Europe/Berlin")
+@click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
+@click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
+@click.option("--min", "low", type=int, help="the ordinary minimum (default: the endpoint's, else 1)")
+@click.option("--max", "high", type=int, help="most instances (default: the endpoint's, else what the traffic needs)")
+@click.option("--seed", default=0, help="of the simulated back-test")
+@click.option("--apply", is_flag=True, help="schedule these minimums in place of those of the forecast before")
+@confirm_spend_option
+@json_option
+def forecast(
+    open_workbook: Opener,
+    *,
+    file,
+    columns,
+    stream_seconds,
+    timezone,
+    knee,
+    instance_type,
+    low,
+    high,
+    seed,
+    apply,
+    confirm_spend,
+    as_json,
+) -> int:
+    """Forecast the minimums of the next two days, and schedule them with --apply.
+
+    A minimum is raised before the calls come; only the policy removes instances. Run it every hour: it puts its
+    scheduled actions anew, and the last of them puts the ordinary minimum back.
+    """
+    from zoneinfo import ZoneInfo
+
+    from dgsm_helpers.planning import forecast_advice
+    from dgsm_helpers.planning.forecast_schedule import put_forecast
+    from dgsm_helpers.planning.measured import measured
+
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidInput(f"There is no time zone {timezone!r}.", hint="Give such as Europe/Berlin.") from error
+    if columns and not file:
+        raise InvalidInput("Without a file there are no columns.", hint="Add --file, or leave --columns out.")
+    wb = open_workbook(confirm_spend=confirm_spend)
+    reading = {"mean_s": stream_seconds, "seed": seed}
+    if file:
+        known = forecast_advice.known_from_file(file, columns=columns, **reading)
+    else:
+        known = forecast_advice.known_from_endpoint(wb, **reading)
+    instance = measured(wb, knee=knee, instance_type=instance_type)
+    advice = forecast_advice.advise_forecast(
+        wb, known, instance, min_capacity=low, max_capacity=high, zone=zone, seed=seed
+    )
+    put = put_forecast(wb, advice.forecast) if apply else ()
+    if as_json:
+        click.echo(json.dumps({**advice.to_dict(), "applied": apply}, indent=2))
+    else:
+        click.echo(advice)
+        if apply:
+            click.echo(f"Scheduled: {len(put)} actions, the last of which restores {put[-1].min_capacity}.")
+    return YES if advice.forecast.used_share == 1 else NO
