@@ -25,6 +25,7 @@ import boto3
 import trustme
 from werkzeug.serving import make_server
 
+from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.fleet import start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
@@ -73,9 +74,9 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         faults=faults,
         log=write_container_log,
         settings=FleetSettings(
-            start_delay_s=partial(start_delay_s, model),
+            start_delay_s=lambda rng, cached: start_delay_s(model, rng, image_cached=cached),
             scale_in_s=model.scale_in_s,
-            drain_s=model.drain_s if model.on_scale_in == "drain" else 0.0,
+            stop=ContainerStop.of(model),
         ),
         seed=settings["seed"],
     )
@@ -127,7 +128,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     }
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
     heartbeat = Heartbeat(clock, beat)
-    runtime = RuntimeServer(fleet=fleet, faults=faults)
+    runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:
