@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from kit import endpoints
@@ -98,3 +102,29 @@ def test_a_call_goes_on_past_the_limit_whether_it_sees_it_coming_or_not(operator
     surprised = survived(wb, lambda: None, hand_overs=2)
     assert {change.cause for change in surprised} == {"cut"}
     assert "maximum duration" in surprised[0].reason
+
+
+def benchmark(tmp_path, *options):
+    """What `benchmarks/calls_survive.py` measured; it fails by itself when a call lost a word."""
+    script, document = (
+        Path(__file__).resolve().parents[3] / "benchmarks" / "calls_survive.py",
+        tmp_path / "survived.json",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), *options, "--json", str(document)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(document.read_text(encoding="utf-8"))
+
+
+def test_calls_survive_scale_outs_scale_ins_an_update_a_crash_and_shortened_limits(tmp_path):
+    measured = benchmark(tmp_path, "--calls", "6", "--plain", "2", "--seconds", "40", "--speed", "120")
+    assert measured["continued"]["causes"].keys() >= {"limit", "cut"}
+    assert measured["plain"]["lost"] > 0, "what plain streams lose is what there is to save"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sixty_calls_of_a_quarter_of_an_hour_survive_all_of_it(tmp_path):
+    measured = benchmark(tmp_path)
+    assert (measured["continued"]["calls"], measured["continued"]["audio_lost_s"]) == (60, 0)
