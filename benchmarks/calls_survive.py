@@ -149,7 +149,8 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
         ContinuedStream.of(wb, session_s=0.75 * limits_s(seconds)[0], leaving=leaving, seed=number)
         for number in range(options.calls)
     ]
-    plain = [PlainCall(LeanSessions(wb, ListenOptions(), 16000)) for _ in range(options.plain)]
+    asked = ListenOptions()
+    plain = [PlainCall(LeanSessions(wb, asked.path, asked.query(16000))) for _ in range(options.plain)]
     troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds))
 
     async def later(number: int, call: ContinuedStream) -> CallRecord:

@@ -91,7 +91,8 @@ class ContinuedStream:
     def of(cls, wb: Workbook, *, options: ListenOptions | None = None, sample_rate: int = 16000, **given: Any) -> Self:
         """A call on a workbook's endpoint, linear16 mono; ``given`` are further arguments of the class."""
         options = options or ListenOptions()
-        return cls(LeanSessions(wb, options, sample_rate), sample_rate=sample_rate, path=options.path, **given)
+        sessions = LeanSessions(wb, options.path, options.query(sample_rate))
+        return cls(sessions, sample_rate=sample_rate, path=options.path, **given)
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:

@@ -17,7 +17,7 @@ from dgsm_helpers.errors import StreamFailed
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import error_text, signed_request
 from dgsm_helpers.load.transport.lean_transport import connect
-from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, StreamTarget
 from dgsm_helpers.wire import eventstream
 
 if TYPE_CHECKING:
@@ -57,11 +57,14 @@ It raises `StreamFailed` when it is refused or nothing answers.
 
 @dataclass(frozen=True)
 class LeanSessions:
-    """Opens sessions on a workbook's endpoint; credentials are read anew each time, since a call may outlive them."""
+    """Opens sessions on a workbook's endpoint: path and query of the model.
+
+    Credentials are read anew each time, since a call may outlive them.
+    """
 
     wb: Workbook
-    options: ListenOptions
-    sample_rate: int
+    path: str
+    query: str
 
     async def __call__(self) -> Session:
         """As `OpenSession`."""
@@ -70,7 +73,7 @@ class LeanSessions:
             async with asyncio.timeout(OPEN_S):
                 connection = await connect(target, _tls(target), OPEN_S)
                 session = LeanSession(connection)
-                await session.open(target, self.options, self.sample_rate)
+                await session.open(target, self.path, self.query)
         except TimeoutError as error:
             raise StreamFailed(f"{target.host} did not answer within {OPEN_S:g} s.") from error
         except OSError as error:
@@ -100,13 +103,13 @@ class LeanSession:
         self._body = b""
         self._over = False
 
-    async def open(self, target: StreamTarget, options: ListenOptions, sample_rate: int) -> None:
+    async def open(self, target: StreamTarget, path: str, query: str) -> None:
         """Ask for the stream and wait until it is accepted.
 
         Raises:
             StreamFailed: it is refused.
         """
-        headers, self._signer = signed_request(target, options, sample_rate)
+        headers, self._signer = signed_request(target, path, query)
         self._id = self._connection.open(headers, self)
         self._connection.flush()
         try:

@@ -50,7 +50,7 @@ class LeanStream:
 
     def open(self, connection: Http2Client, target: StreamTarget, options: ListenOptions) -> None:
         """Send the signed request."""
-        headers, self._signer = signed_request(target, options, self._sample_rate)
+        headers, self._signer = signed_request(target, options.path, options.query(self._sample_rate))
         self.connection = connection
         self._id = connection.open(headers, self)
 
@@ -146,15 +146,15 @@ class LeanStream:
 
 
 def signed_request(
-    target: StreamTarget, options: ListenOptions, sample_rate: int
+    target: StreamTarget, model_path: str, model_query: str
 ) -> tuple[list[tuple[str, str]], sigv4.FrameSigner]:
-    """The headers that open a stream, and what signs its frames."""
+    """The headers that open a stream on a path of the model, and what signs its frames."""
     path = f"{target.path}/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
     headers = {
         "host": f"{target.host}:{target.port}",
         "content-type": eventstream.CONTENT_TYPE,
-        "x-amzn-sagemaker-model-invocation-path": options.path,
-        "x-amzn-sagemaker-model-query-string": options.query(sample_rate),
+        "x-amzn-sagemaker-model-invocation-path": model_path,
+        "x-amzn-sagemaker-model-query-string": model_query,
     }
     if target.variant_name:
         headers["x-amzn-sagemaker-target-variant"] = target.variant_name
