@@ -54,6 +54,9 @@ class NoFaults:
         """No fault."""
         return False
 
+    def session_limit_s(self, endpoint: str) -> None:
+        """AWS's own."""
+
 
 @dataclass(eq=False)
 class OneLease:

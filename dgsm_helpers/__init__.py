@@ -1,7 +1,8 @@
 """Put a Deepgram speech model on a self-scaling Amazon SageMaker endpoint.
 
 `open_workbook` opens one endpoint in one place. The steps are modules, one for each notebook: `start`, `deploy`,
-`register`, `tune`, `monitor`, `plan`, `mixed`, `cleanup`. Everything is loaded when it is first used.
+`register`, `tune`, `monitor`, `plan`, `mixed`, `cleanup`. A `ContinuedStream` is a call that outlives the instances it
+is on. Everything is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ __version__ = "0.2.0"
 STEPS = ("start", "deploy", "register", "tune", "monitor", "plan", "mixed", "cleanup")
 
 _HOMES = {
+    "ContinuedStream": "load.transport.continued_stream",
     "DgsmError": "errors",
     "ScalingModel": "rules.model",
     "Workbook": "session",
@@ -20,7 +22,7 @@ _HOMES = {
 }
 """Where each public name is defined."""
 
-__all__ = ["DgsmError", "ScalingModel", "Workbook", "glue", "open_workbook", "show"]
+__all__ = ["ContinuedStream", "DgsmError", "ScalingModel", "Workbook", "glue", "open_workbook", "show"]
 
 
 def __getattr__(name: str) -> object:

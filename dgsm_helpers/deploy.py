@@ -2,7 +2,7 @@
 
 Before: `choose_pool` leaves out instance types without quota; `plan` writes down what will be made and what it costs.
 
-Making: `deploy` follows a plan; `ensure` does all three and reuses an identical endpoint; `delete` removes it.
+Making: `deploy` follows a plan; `ensure` does all three and reuses an identical endpoint.
 
 Trying: `stream_recording` and `transcribe_file` send `bundled_recording`; `word_error_rate` and `lag_figure`
 say what came of it.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dgsm_helpers.aws.account.deletion import delete
 from dgsm_helpers.aws.account.quotas import PoolChoice, without_zero_quota
 from dgsm_helpers.aws.endpoint import deployment, endpoint_state, invoke
 from dgsm_helpers.aws.endpoint.deployment import Deployment
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = [
     "bundled_recording",
     "choose_pool",
-    "delete",
     "deploy",
     "ensure",
     "lag_figure",

@@ -26,6 +26,7 @@ from botocore.loaders import Loader
 from werkzeug.serving import make_server
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.fleet import start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.wire.moved_time import MovedTime
@@ -79,9 +80,9 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         faults=faults,
         log=write_container_log,
         settings=FleetSettings(
-            start_delay_s=partial(start_delay_s, model),
+            start_delay_s=lambda rng, cached: start_delay_s(model, rng, image_cached=cached),
             scale_in_s=model.scale_in_s,
-            drain_s=model.drain_s if model.on_scale_in == "drain" else 0.0,
+            stop=ContainerStop.of(model),
         ),
         seed=settings["seed"],
     )
@@ -141,7 +142,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
         "engines": {"metered": {**asdict(metered), "knee": metered.knee}, "speech": {"note": speech_note}},
     }
-    runtime = RuntimeServer(fleet=fleet, faults=faults)
+    runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:

@@ -33,13 +33,14 @@ class Placement:
     at_s: float
 
 
-def start_delay_s(model: ScalingModel, rng: random.Random) -> float:
+def start_delay_s(model: ScalingModel, rng: random.Random, *, image_cached: bool = True) -> float:
     """Draw the seconds from a new desired count to a serving instance.
 
-    Log-normal around the cached or, for ``uncached_share`` of the starts, the uncached median; ``shortage_share`` of
-    the starts wait out a shortage first. All are assumptions of ``model``.
+    Log-normal around the cached median, or around the uncached one: when the endpoint has no image cached yet, and for
+    ``uncached_share`` of the other starts. ``shortage_share`` of the starts wait out a shortage first. All are
+    assumptions of ``model``.
     """
-    cached = rng.random() >= model.uncached_share
+    cached = rng.random() >= model.uncached_share and image_cached
     median_s = model.provision_cached_s if cached else model.provision_uncached_s
     spread = model.provision_cached_spread if cached else model.provision_uncached_spread
     waiting_s = rng.uniform(*model.shortage_s) if rng.random() < model.shortage_share else 0.0

@@ -83,8 +83,9 @@ class ScalingModel:
     shortage_share: float = 0.0
     shortage_s: tuple[float, float] = (900.0, 2040.0)
     scale_in_s: float = 60.0
-    on_scale_in: Literal["kill", "drain"] = "kill"
-    drain_s: float = 1800.0
+    sigkill_after_s: float = 30.0
+    routed_until: Literal["SIGTERM", "SIGKILL"] = "SIGTERM"
+    cut_stream_sees: Literal["exception", "reset", "clean-end"] = "exception"
     routing: Literal["RANDOM", "LEAST_OUTSTANDING_REQUESTS"] = "RANDOM"
     stream_limit_s: float = 1800.0
     reopen_cut_streams: bool = True

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.fleet import RANDOM, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate import beat_loop
@@ -169,8 +170,9 @@ class Lifecycle:
         self._model = model
         self._rng = rng
         self._starting: list[tuple[float, str]] = []
+        self._stop = ContainerStop.of(model)
         self._leaving: list[int] = []
-        self._leave_s = self._until_s = 0.0
+        self._sigterm_s = self._until_s = 0.0
         self._fails_s: float | None = None
         self.busy = False
 
@@ -202,9 +204,7 @@ class Lifecycle:
             return False
         while self._starting and self._starting[0][0] <= now_s:
             self._fleet.add(self._starting.pop(0)[1], now_s)
-        for slot in [s for s in self._leaving if now_s >= self._leave_s or not self._fleet.outstanding(s)]:
-            self._fleet.end(slot, now_s)
-            self._leaving.remove(slot)
+        self._end_leaving(now_s)
         if self._fails_s is not None and now_s >= self._fails_s:
             self._starting.clear()
             self._fails_s = None
@@ -231,12 +231,18 @@ class Lifecycle:
         have = list(fleet.serving)
         order = removal_order([rank[fleet.types[s]] for s in have], [fleet.outstanding(s) for s in have])
         self._leaving = [have[index] for index in order[:surplus]]
-        for slot in self._leaving:
-            fleet.withdraw(slot)
-        drains = self._model.on_scale_in == "drain"
-        self._leave_s = now_s + (self._model.drain_s if drains else 0.0)
+        self._sigterm_s = now_s
         self._until_s = now_s + self._model.scale_in_s
-        if not drains:
-            for slot in self._leaving:
-                fleet.end(slot, now_s)
-            self._leaving = []
+        self._end_leaving(now_s)
+
+    def _end_leaving(self, now_s: float) -> None:
+        """Take the instances that had their SIGTERM out of routing, and end those that are empty or killed."""
+        age_s = now_s - self._sigterm_s
+        if not self._leaving or self._stop.takes_streams(age_s):
+            return
+        for slot in list(self._leaving):
+            if slot in self._fleet.serving:
+                self._fleet.withdraw(slot)
+            if self._stop.killed(age_s) or not self._fleet.outstanding(slot):
+                self._fleet.end(slot, now_s)
+                self._leaving.remove(slot)

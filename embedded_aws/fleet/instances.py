@@ -23,7 +23,7 @@ class Phase(Enum):
     PROCURING = "procuring"  # waiting for capacity of a type
     STARTING = "starting"  # has a machine; image, model and container are on their way
     SERVING = "serving"
-    DRAINING = "draining"  # takes no new requests, finishes those it has
+    STOPPING = "stopping"  # its container has had SIGTERM, and has its SIGKILL to come
     FAILED = "failed"
 
 
@@ -65,6 +65,13 @@ class Instance:
     def outstanding(self) -> int:
         """Requests in flight."""
         return len(self.leases)
+
+    def sigterm(self, now_s: float) -> None:
+        """Its container is told to stop; one that does not serve yet just ends."""
+        if self.phase is Phase.SERVING:
+            self.phase, self.since_s = Phase.STOPPING, now_s
+        elif self.phase is not Phase.STOPPING:
+            self.end("it is no longer wanted")
 
     def fail(self, failure: str) -> None:
         """It does not come up; ``failure`` is a key of ``lifecycle.FAILURE_REASONS``."""

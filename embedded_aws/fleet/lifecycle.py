@@ -6,9 +6,10 @@ DescribeEndpoint's. Named assumptions: see ``FleetSettings``.
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from dgsm_helpers.errors import LocalError
+from dgsm_helpers.rules.container_stop import ContainerStop
 from embedded_aws.engines.base import Engine
 from embedded_aws.fleet.instances import Instance, Phase
 from embedded_aws.fleet.variants import Endpoint, LiveVariant, VariantSpec
@@ -41,16 +42,16 @@ type ContainerLog = Callable[[str, str, str, str, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class FleetSettings:
-    """Named assumptions of the live fleet; AWS documents none of these numbers.
+    """Named assumptions of the live fleet; AWS documents ``stop`` alone.
 
-    ``start_delay_s`` draws the time from a machine being there to a serving container. An instance that is scaled in is
-    gone ``scale_in_s`` later. Its streams are cut at once when ``drain_s`` is 0, else they may go on for that long (no
-    AWS statement on draining was found). ``delete_s`` is how long ``Deleting`` lasts.
+    ``start_delay_s`` draws the time from a machine being there to a serving container; it is told whether the endpoint
+    has the image cached. An instance that is scaled in is gone ``scale_in_s`` later, or when its last stream has ended.
+    ``delete_s`` is how long ``Deleting`` lasts at least.
     """
 
-    start_delay_s: Callable[[random.Random], float]
+    start_delay_s: Callable[[random.Random, bool], float]
     scale_in_s: float = 60.0
-    drain_s: float = 0.0
+    stop: ContainerStop = field(default_factory=ContainerStop)
     delete_s: float = 20.0
 
 
@@ -69,14 +70,20 @@ class EndpointLifecycle:
 
     def advance(self, endpoint: Endpoint, now_s: float) -> None:
         """Move the endpoint's instances on, and finish its change when they are where they should be."""
-        if endpoint.status == "Deleting":
-            endpoint.gone = now_s - endpoint.since_s >= self.settings.delete_s
-            return
         if endpoint.status == "Failed":
             return
-        for variant in (*endpoint.variants.values(), *endpoint.incoming.values()):
+        variants = (*endpoint.variants.values(), *endpoint.incoming.values(), *endpoint.outgoing)
+        for variant in variants:
             for instance in list(variant.instances):
                 self._advance_instance(endpoint, variant, instance, now_s)
+        endpoint.outgoing = [variant for variant in endpoint.outgoing if variant.instances]
+        if endpoint.status == "Deleting":
+            held = any(instance.leases for variant in variants for instance in variant.instances)
+            if now_s - endpoint.since_s >= self.settings.delete_s and not held:
+                for variant in variants:
+                    variant.end("the endpoint is deleted")
+                endpoint.gone = True
+            return
         if endpoint.status == "InService" and self.faults.take("crash", endpoint.name):
             self._crash(endpoint, now_s)
         if endpoint.status == "Creating":
@@ -88,22 +95,34 @@ class EndpointLifecycle:
 
     def _advance_instance(self, endpoint: Endpoint, variant: LiveVariant, instance: Instance, now_s: float) -> None:
         if instance.phase is Phase.PROCURING:
-            self._procure(variant.spec, instance, now_s)
+            self._procure(endpoint, variant.spec, instance, now_s)
         elif instance.phase is Phase.STARTING and now_s >= instance.ready_at_s:
             self._start(endpoint, variant.spec, instance, now_s)
-        elif instance.phase is Phase.DRAINING:
+        elif instance.phase is Phase.STOPPING:
             age_s = now_s - instance.since_s
-            if age_s >= self.settings.drain_s:
-                instance.end("instance removed by scale-in")
+            if self.settings.stop.killed(age_s):
+                instance.end("its container was stopped (SIGTERM, then SIGKILL)")
             if age_s >= self.settings.scale_in_s and not instance.leases:
+                instance.end("its container has stopped")
                 variant.instances.remove(instance)
 
-    def _procure(self, spec: VariantSpec, instance: Instance, now_s: float) -> None:
+    def routed(self, endpoint: Endpoint, variant: LiveVariant, now_s: float) -> list[Instance]:
+        """The instances that a new request may reach, oldest first."""
+        replaced = [old for old in endpoint.outgoing if old.spec.name == variant.spec.name]
+        stopping = [instance for one in (*replaced, variant) for instance in one.stopping]
+        if not stopping:
+            return variant.serving
+        late = self.faults.take("late-routing", endpoint.name)
+        stop = replace(self.settings.stop, routed_until="SIGKILL") if late else self.settings.stop
+        return [i for i in stopping if stop.takes_streams(now_s - i.since_s)] + variant.serving
+
+    def _procure(self, endpoint: Endpoint, spec: VariantSpec, instance: Instance, now_s: float) -> None:
         types = spec.instance_types
         if not self.faults.shortage(types[instance.pool]):
             instance.instance_type = types[instance.pool]
             instance.phase = Phase.STARTING
-            instance.ready_at_s = now_s + self.settings.start_delay_s(self.rng)
+            cached = spec.model_package_arn in endpoint.cached_images
+            instance.ready_at_s = now_s + self.settings.start_delay_s(self.rng, cached)
         elif now_s - instance.since_s >= spec.provision_timeout_s:
             # The sources disagree whether the time is for each type or for all (reference aws.md 5.1): for each.
             instance.pool, instance.since_s = instance.pool + 1, now_s
@@ -126,6 +145,7 @@ class EndpointLifecycle:
             self.write_log(endpoint, spec, instance, f"ERROR {error}", now_s)
             return
         instance.phase = Phase.SERVING
+        endpoint.cached_images.add(spec.model_package_arn)
         self.write_log(endpoint, spec, instance, "INFO Deepgram Engine is ready", now_s)
 
     def write_log(self, endpoint: Endpoint, spec: VariantSpec, instance: Instance, message: str, now_s: float) -> None:
@@ -160,14 +180,17 @@ def _finish_create(endpoint: Endpoint, now_s: float) -> None:
 def _finish_update(endpoint: Endpoint, now_s: float) -> None:
     failure = _first_failure(endpoint.incoming)
     if failure:
-        ended, endpoint.failure_reason = endpoint.incoming, failure
+        endpoint.failure_reason = failure
+        for variant in endpoint.incoming.values():
+            variant.end("the update failed")
     elif _all_serving(endpoint.incoming):
-        ended, endpoint.variants, endpoint.failure_reason = endpoint.variants, endpoint.incoming, ""
+        for variant in endpoint.variants.values():
+            variant.sigterm(now_s)
+        endpoint.outgoing += endpoint.variants.values()
+        endpoint.variants, endpoint.failure_reason = endpoint.incoming, ""
         endpoint.config_name = endpoint.incoming_config
     else:
         return
-    for variant in ended.values():
-        variant.end("replaced by an endpoint update")
     endpoint.incoming, endpoint.incoming_config = {}, ""
     endpoint.set_status("InService", now_s)
 
@@ -178,7 +201,7 @@ def _finish_capacity(endpoint: Endpoint, now_s: float) -> None:
         # A failed scale-up under auto scaling rolls back (reference scaling.md 1.6): what serves stays.
         endpoint.change_failed = failure
         for variant in endpoint.variants.values():
-            for instance in [i for i in variant.instances if i.phase is not Phase.SERVING]:
+            for instance in [i for i in variant.instances if i.phase not in (Phase.SERVING, Phase.STOPPING)]:
                 instance.end("scale-up rolled back")
                 variant.instances.remove(instance)
             variant.desired = len(variant.serving)

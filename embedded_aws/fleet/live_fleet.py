@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dgsm_helpers.rules.fleet import choose_instance, removal_order
 from embedded_aws.clock import Clock
 from embedded_aws.engines.base import Engine
-from embedded_aws.fleet.instances import Instance, Lease, Phase
+from embedded_aws.fleet.instances import Instance, Lease
 from embedded_aws.fleet.lifecycle import ContainerLog, EndpointLifecycle, FleetSettings
 from embedded_aws.fleet.variants import Endpoint, EndpointView, LiveVariant, VariantSpec
 from embedded_aws.gateway.faults import Faults
@@ -114,12 +114,12 @@ class Fleet:
             self._lifecycle.advance(endpoint, now_s)
 
     def delete(self, region: str, endpoint_name: str) -> None:
-        """End the endpoint; its streams are cut and it is gone a moment later."""
+        """End the endpoint: it takes no more requests, its containers stop, and then it is gone."""
         with self.lock:
-            endpoint = self._existing(region, endpoint_name)
-            for variant in (*endpoint.variants.values(), *endpoint.incoming.values()):
-                variant.end("endpoint deleted")
-            endpoint.set_status("Deleting", self._clock.now_s())
+            endpoint, now_s = self._existing(region, endpoint_name), self._clock.now_s()
+            for variant in (*endpoint.variants.values(), *endpoint.incoming.values(), *endpoint.outgoing):
+                variant.sigterm(now_s)
+            endpoint.set_status("Deleting", now_s)
 
     def view(self, region: str, endpoint_name: str) -> EndpointView | None:
         """The endpoint now, or None when there is none."""
@@ -147,11 +147,11 @@ class Fleet:
             if endpoint.status not in ("InService", "Updating", "RollingBack"):
                 raise EndpointNotInService(endpoint.status)
             chosen = self._choose_variant(endpoint, variant)
-            serving = chosen.serving
-            if not serving:
+            routed = self._lifecycle.routed(endpoint, chosen, self._clock.now_s())
+            if not routed:
                 raise EndpointNotInService("no instance serves")
-            index = choose_instance([i.outstanding for i in serving], chosen.spec.routing, self._rng.random())
-            instance = serving[index]
+            index = choose_instance([i.outstanding for i in routed], chosen.spec.routing, self._rng.random())
+            instance = routed[index]
 
             def log(message: str) -> None:
                 self._lifecycle.write_log(endpoint, chosen.spec, instance, message, self._clock.now_s())
@@ -192,7 +192,7 @@ class Fleet:
         """End all instances."""
         with self.lock:
             for endpoint in self._endpoints.values():
-                for variant in endpoint.variants.values():
+                for variant in (*endpoint.variants.values(), *endpoint.incoming.values(), *endpoint.outgoing):
                     variant.end("the embedded AWS stops")
             self._endpoints.clear()
 
@@ -216,4 +216,4 @@ def _change_count(variant: LiveVariant, count: int, now_s: float) -> None:
     types = variant.spec.instance_types
     order = removal_order([types.index(i.instance_type) for i in serving], [i.outstanding for i in serving])
     for index in order[: max(0, len(serving) - count)]:
-        serving[index].phase, serving[index].since_s = Phase.DRAINING, now_s
+        serving[index].sigterm(now_s)

@@ -91,6 +91,17 @@ class LiveVariant:
         """Instances that take requests."""
         return [i for i in self.instances if i.phase is Phase.SERVING]
 
+    @property
+    def stopping(self) -> list[Instance]:
+        """Instances between their SIGTERM and the end of what they hold."""
+        return [i for i in self.instances if i.phase is Phase.STOPPING and i.engine]
+
+    def sigterm(self, now_s: float) -> None:
+        """Let its instances stop: those that serve by and by, the others at once."""
+        for instance in self.instances:
+            instance.sigterm(now_s)
+        self.instances = self.stopping
+
     def end(self, reason: str) -> None:
         """End its instances; ``reason`` reaches whoever holds one."""
         for instance in self.instances:
@@ -115,7 +126,12 @@ class LiveVariant:
 
 @dataclass
 class Endpoint:
-    """A live endpoint. ``change_failed`` is why the last change of capacity could not be fulfilled, '' if it could."""
+    """A live endpoint.
+
+    ``outgoing`` are the variants that an update has replaced, while their instances stop. ``cached_images`` are the
+    model packages that an instance of this endpoint has started with. ``change_failed`` is why the last change of
+    capacity could not be fulfilled, '' if it could.
+    """
 
     region: str
     name: str
@@ -127,6 +143,8 @@ class Endpoint:
     variants: dict[str, LiveVariant] = field(default_factory=dict)
     incoming: dict[str, LiveVariant] = field(default_factory=dict)
     incoming_config: str = ""
+    outgoing: list[LiveVariant] = field(default_factory=list)
+    cached_images: set[str] = field(default_factory=set)
     since_s: float = 0.0
     change_failed: str = ""
     gone: bool = False

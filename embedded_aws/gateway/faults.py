@@ -7,13 +7,16 @@ import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.model import ScalingModel
 
 ANY = "*"
 FAILURES = ("container-failed", "driver", "container-never-started")
 """How a start can fail; all but the last leave a log group."""
+CUT_ENDINGS = get_args(get_type_hints(ScalingModel)["cut_stream_sees"])
+"""How a stream can end whose instance goes: the assumption `cut_stream_sees` of the scaling model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,30 @@ KINDS: Mapping[str, FaultKind] = {
         FaultKind(name="mid-stream-error", help="a stream ends with a model error", parameters=(_ENDPOINT, _ONCE)),
         FaultKind(name="dropped-connection", help="a stream's connection is dropped", parameters=(_ENDPOINT, _ONCE)),
         FaultKind(
+            name="cut-ending",
+            help="streams whose instance goes end in this way",
+            parameters=(
+                _ENDPOINT,
+                FaultParameter(name="sees", help="what the client sees", default=None, choices=CUT_ENDINGS),
+                _FOREVER,
+            ),
+        ),
+        FaultKind(
+            name="late-routing",
+            help="new streams reach an instance until its SIGKILL, not only until its SIGTERM",
+            parameters=(_ENDPOINT, _FOREVER),
+        ),
+        FaultKind(
+            name="session-limit",
+            help="streams end before AWS's 30 minutes",
+            parameters=(
+                _ENDPOINT,
+                FaultParameter(
+                    name="seconds", help="how long a stream may be, in wall seconds", type=float, default=None
+                ),
+            ),
+        ),
+        FaultKind(
             name="slow-metrics",
             help="metrics become visible late",
             parameters=(FaultParameter(name="seconds", help="how late, in local seconds", type=float, default=None),),
@@ -115,6 +142,7 @@ class Fault:
     instance_type: str | None = None
     failure: str | None = None
     seconds: float | None = None
+    sees: str | None = None
     count: int | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -198,8 +226,18 @@ class Faults:
         return fault.failure if fault else None
 
     def take(self, kind: str, endpoint: str) -> bool:
-        """Whether a ``crash``, ``mid-stream-error`` or ``dropped-connection`` strikes the endpoint; it counts."""
+        """Whether a kind without a value of its own, such as ``crash``, strikes the endpoint; counts as a strike."""
         return self._strike(kind, endpoint=endpoint) is not None
+
+    def cut_ending(self, endpoint: str) -> str | None:
+        """How a stream of the endpoint ends that is cut now (one of ``CUT_ENDINGS``), or None; counts as a strike."""
+        fault = self._strike("cut-ending", endpoint=endpoint)
+        return fault.sees if fault else None
+
+    def session_limit_s(self, endpoint: str) -> float | None:
+        """How long a stream of the endpoint may be, in wall seconds, or None for AWS's limit."""
+        fault = self._strike("session-limit", endpoint=endpoint)
+        return fault.seconds if fault else None
 
     def metrics_delay_s(self) -> float:
         """How late metrics become visible now, in local seconds."""

@@ -8,6 +8,8 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
+from h2.errors import ErrorCodes
+
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.wire import eventstream
 from dgsm_helpers.wire.eventstream import Decoder, FrameError
@@ -45,12 +47,14 @@ class BidiExchange(Exchange):
         faults: Faults,
         limits: Limits,
         clock: Callable[[], float],
+        cut_stream_sees: str,
     ) -> None:
         self._out = out
         self._lease = admitted.lease
         self._endpoint = admitted.endpoint
         self._faults = faults
         self._limits = limits
+        self._cut_stream_sees = cut_stream_sees
         self._decoder = Decoder()
         self._verifier = FrameVerifier(admitted.signed)
         self._clock = clock
@@ -67,7 +71,7 @@ class BidiExchange(Exchange):
             raise
         loop = asyncio.get_running_loop()
         # Instances go away on the heartbeat's thread, with the fleet's lock held.
-        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(self._instance_lost, reason)
+        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(self._cut, reason)
         out.send_headers(
             [
                 (":status", "200"),
@@ -154,7 +158,7 @@ class BidiExchange(Exchange):
         if self._out.pending_bytes > self._limits.max_unread_bytes:
             self._lease.error("midstream")
             self._release()
-            self._out.reset()
+            self._out.reset(ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _close(self) -> None:
         if not self.over:
@@ -170,10 +174,26 @@ class BidiExchange(Exchange):
 
     def check(self, now_s: float) -> None:
         """Apply the limits on time; ``now_s`` is what the clock reads."""
-        if now_s - self._opened_s >= self._limits.connection_s:
-            self._model_failed(TOO_LONG.format(minutes=self._limits.connection_s / 60))
+        longest_s = self._faults.session_limit_s(self._endpoint) or self._limits.connection_s
+        if now_s - self._opened_s >= longest_s:
+            self._model_failed(TOO_LONG.format(minutes=longest_s / 60))
         elif now_s - self._active_s >= self._limits.idle_s and not self._container.ending:
             self._model_failed(IDLE)
+
+    def _cut(self, reason: str) -> None:
+        """The instance goes away under the stream: what the client then sees is an assumption of the scaling model."""
+        if self.over:
+            return
+        sees = self._faults.cut_ending(self._endpoint) or self._cut_stream_sees
+        if sees == "exception":
+            self._instance_lost(reason)
+            return
+        self._lease.error("midstream")
+        if sees == "reset":
+            self._release()
+            self._out.reset(ErrorCodes.INTERNAL_ERROR)
+        else:
+            self._close()
 
     def _instance_lost(self, reason: str) -> None:
         text = f"The instance that held this stream is gone: {reason}."

@@ -52,10 +52,10 @@ class Http2Stream:
         self._end = end
         self._writer.wake(self)
 
-    def reset(self) -> None:
+    def reset(self, code: ErrorCodes) -> None:
         """Give the stream up: RST_STREAM."""
         if not self.closed:
-            self._writer.reset(self)
+            self._writer.reset(self, code)
 
     def drop_connection(self) -> None:
         """Cut the TCP connection without a word."""
@@ -106,9 +106,9 @@ class Http2Writer:
         """The peer's window has opened for these ``streams``."""
         self._awake.update((stream.stream_id, stream) for stream in streams if stream.waiting)
 
-    def reset(self, stream: Http2Stream) -> None:
+    def reset(self, stream: Http2Stream, code: ErrorCodes) -> None:
         with contextlib.suppress(ProtocolError):
-            self._h2.reset_stream(stream.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
+            self._h2.reset_stream(stream.stream_id, code)
         self.forget(stream)
         self.flush_soon()
 

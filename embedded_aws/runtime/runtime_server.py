@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import cast
 
+from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.runtime.bidi import BidiExchange
@@ -43,6 +44,7 @@ class RuntimeServer:
         faults: faults on demand.
         limits: what is limited, and how far.
         clock: seconds, by which streams' limits on time are held.
+        cut_stream_sees: how a stream ends whose instance goes, as `ScalingModel` has it.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class RuntimeServer:
         faults: Faults,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        cut_stream_sees: str = ScalingModel.cut_stream_sees,
     ) -> None:
         self._gate = Gate(fleet, faults)
         self._faults = faults
         self.limits = limits or Limits()
         self._clock = clock
+        self._cut_stream_sees = cut_stream_sees
         self.connections: set[_Connection] = set()
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,6 +134,7 @@ class RuntimeServer:
                 faults=self._faults,
                 limits=self.limits,
                 clock=self._clock,
+                cut_stream_sees=self._cut_stream_sees,
             )
         except Refused as refused:
             _send(stream, refused.response())

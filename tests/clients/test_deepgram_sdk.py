@@ -8,10 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from kit.client_setup import SAMPLE_WAV
+
+from dgsm_helpers import local
 
 HOST = "runtime.sagemaker.us-east-1.amazonaws.com"
 ALIAS = "127.0.0.2"
@@ -91,3 +94,18 @@ def relay(embedded) -> Iterator[None]:
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
+
+
+@pytest.mark.parametrize("sees", ["exception", "reset", "clean-end"])
+def test_the_guides_recipe_for_it_holds_a_call_through_a_crash(run_script, endpoint, embedded, sees):
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "calls_that_survive.md"
+    try:
+        got = run_script(
+            sys.executable, "continue_deepgram.py", "--guide", str(guide), "--endpoint", endpoint, "--sees", sees
+        )
+    finally:
+        local.admin(embedded.info, "DELETE", "faults", {})
+    assert (got["lost"], got["extra"]) == (0, 0)
+    assert got["said"] > 20
+    assert [change["cause"] for change in got["hand_overs"]] == ["cut"]
+    assert got["hand_overs"][0]["audio_lost_s"] == 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from kit.waiting import AT_MOST_S, until
+from kit.waiting import AT_MOST_S, until, until_async
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
+from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.recorder import TraceRecorder
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.sdk_transport import SdkTransport, stream_recording
+from dgsm_helpers.load.transport.stream_loops import run_blocking
+from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending
 
 
@@ -114,6 +120,38 @@ def test_a_dropped_connection_is_told_from_a_clean_end(fault, endpoint):
     fault("dropped-connection", endpoint=wb.endpoint_name)
     assert stream_recording(wb, duration_s=3).ending is Ending.DROPPED
     assert stream_recording(wb, duration_s=1).ending is Ending.CLEAN
+
+
+@pytest.mark.parametrize("transport", [SdkTransport, LeanTransport])
+@pytest.mark.parametrize(
+    ("sees", "ending"),
+    [("exception", Ending.ERROR), ("reset", Ending.DROPPED), ("clean-end", Ending.DROPPED)],
+)
+def test_a_stream_whose_instance_goes_ends_as_was_asked_for(fault, endpoint, transport, sees, ending):
+    wb = endpoint
+    fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
+
+    async def cut():
+        carrier = transport(StreamTarget.of(wb))
+        recorder = TraceRecorder(label="cut", transport=carrier.name)
+        session = asyncio.create_task(carrier.run(chunks(bundled_recording()), sample_rate=16000, recorder=recorder))
+        await until_async(lambda: recorder.recent_lags, "the stream is answered")
+        await asyncio.to_thread(fault, "crash", endpoint=wb.endpoint_name)
+        trace = await session
+        await carrier.close()
+        return trace
+
+    trace = run_blocking(cut())
+    assert (trace.ending, trace.metadata) == (ending, None)
+    assert trace.error.code == ("InternalStreamFailure" if sees == "exception" else "ConnectionDropped")
+
+
+def test_a_shorter_session_limit_ends_streams_before_aws_does(fault, endpoint):
+    wb = endpoint
+    fault("session-limit", endpoint=wb.endpoint_name, seconds=1)
+    trace = stream_recording(wb, duration_s=30)
+    assert (trace.ending, trace.error.code) == (Ending.ERROR, "ModelStreamError")
+    assert "maximum duration" in trace.error.message
 
 
 def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, endpoint):

@@ -78,7 +78,7 @@ class Bench:
             engines={"metered": Engine()},
             faults=self.faults,
             log=lambda *_: None,
-            settings=FleetSettings(start_delay_s=lambda rng: START_S),
+            settings=FleetSettings(start_delay_s=lambda rng, cached: START_S),
         )
         self.quotas = Quotas(self.clock)
         autoscaling = Regions(

@@ -86,7 +86,7 @@ def test_alarms_routing_start_up_and_reaction_are_read_and_the_rest_is_shown_as_
     assert read["reaction_overhead_s"] >= 10
     assert all("dg-calibrate" in row.source for row in calibration.read)
     assumed = {row.name for row in calibration.assumed}
-    assert {"on_scale_in", "stream_limit_s", "capacity_rounding"} <= assumed
+    assert {"sigkill_after_s", "stream_limit_s", "capacity_rounding"} <= assumed
     assert not assumed & set(read)
 
 

@@ -57,8 +57,10 @@ def test_a_start_takes_about_the_measured_times():
     rng = random.Random(3)
     cached = [start_delay_s(ScalingModel(uncached_share=0.0), rng) for _ in range(2000)]
     uncached = [start_delay_s(ScalingModel(uncached_share=1.0), rng) for _ in range(2000)]
+    first = [start_delay_s(ScalingModel(uncached_share=0.0), rng, image_cached=False) for _ in range(2000)]
     assert statistics.median(cached) == pytest.approx(213, rel=0.03)
     assert statistics.median(uncached) == pytest.approx(400, rel=0.03)
+    assert statistics.median(first) == pytest.approx(400, rel=0.03)
 
 
 def test_a_shortage_delays_a_start_by_its_length():

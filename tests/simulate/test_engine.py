@@ -116,7 +116,7 @@ def test_missing_data_scales_nothing(plan_of, held, exact):
     assert moves(scaled) == [("in", 5, 1)]
 
 
-def test_killing_cuts_streams_and_draining_does_not(plan_of, exact):
+def test_a_removed_instance_cuts_the_streams_that_outlast_its_sigkill(plan_of, exact):
     durations = np.where(np.arange(36) < 30, 600.0, 3500.0)
     traffic = Traffic(name="thinning", starts_s=np.zeros(36), durations_s=durations, horizon_s=3600.0)
     model = dataclasses.replace(exact, stream_limit_s=9999.0)
@@ -128,10 +128,37 @@ def test_killing_cuts_streams_and_draining_does_not(plan_of, exact):
     leaving = dataclasses.replace(model, reopen_cut_streams=False)
     gone = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=leaving))
     assert gone.streams[-60] == 6 - gone.tally.cut
-    patient = dataclasses.replace(model, on_scale_in="drain", drain_s=5000.0)
-    drained = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=patient))
-    assert drained.tally.cut == 0
-    assert drained.streams[-60] == 6
+    patient = dataclasses.replace(model, sigkill_after_s=5000.0)
+    what_if = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=patient))
+    assert what_if.tally.cut == 0
+    assert what_if.streams[-60] == 6
+
+
+@pytest.mark.parametrize(("ends_s", "cut"), [(20.0, 0), (40.0, 1)])
+def test_a_stream_that_ends_within_thirty_seconds_of_the_sigterm_is_not_cut(plan_of, exact, ends_s, cut):
+    at_s = 900.0  # a scheduled maximum takes one of two instances away, whatever is on it
+    starts, durations = np.zeros(2), np.full(2, at_s + ends_s)
+    traffic = Traffic(name="two", starts_s=starts, durations_s=durations, horizon_s=1800.0)
+    shrink = ScheduledChange(name="evening", at_s=at_s, min_capacity=1, max_capacity=1)
+    model = dataclasses.replace(exact, routing=LEAST_OUTSTANDING_REQUESTS, reopen_cut_streams=False)
+    plan = plan_of(8.0, smallest=2, initial_count=2, schedule=(shrink,))
+    run = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=model))
+    assert run.serving[-1] == 1
+    assert run.tally.cut == cut
+
+
+@pytest.mark.parametrize(("routed_until", "cut"), [("SIGTERM", 0), ("SIGKILL", 1)])
+def test_whether_new_streams_reach_an_instance_after_its_sigterm_is_an_assumption(plan_of, exact, routed_until, cut):
+    at_s = 900.0
+    # One stream stays on the older instance, so that the newer is removed, and is the emptier when the second comes.
+    traffic = Traffic(name="two", starts_s=np.array([0.0, at_s + 15]), durations_s=np.full(2, 1700.0), horizon_s=1800.0)
+    shrink = ScheduledChange(name="evening", at_s=at_s, min_capacity=1, max_capacity=1)
+    model = dataclasses.replace(
+        exact, routing=LEAST_OUTSTANDING_REQUESTS, reopen_cut_streams=False, routed_until=routed_until
+    )
+    plan = plan_of(8.0, smallest=2, initial_count=2, schedule=(shrink,))
+    run = simulate(traffic, plan, Conditions(capacity=Capacity(knee=10), model=model))
+    assert run.tally.cut == cut
 
 
 @pytest.mark.parametrize("on_scale_in", ["kill", "drain"])
@@ -215,10 +242,10 @@ MODELS = st.builds(
     ScalingModel,
     statistic=st.sampled_from(["Average", "Maximum"]),
     routing=st.sampled_from(["RANDOM", LEAST_OUTSTANDING_REQUESTS]),
-    on_scale_in=st.sampled_from(["kill", "drain"]),
+    routed_until=st.sampled_from(["SIGTERM", "SIGKILL"]),
     reaction_overhead_s=st.sampled_from([0.0, 30.0, 120.0]),
     shortage_share=st.sampled_from([0.0, 0.3]),
-    drain_s=st.sampled_from([60.0, 1800.0]),
+    sigkill_after_s=st.sampled_from([0.0, 30.0, 1800.0]),
 )
 
 

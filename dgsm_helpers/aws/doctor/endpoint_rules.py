@@ -45,7 +45,7 @@ def endpoint_in_service(s: Snapshot) -> RuleAnswer:
             return warn(f"InService, but {s.running} of {s.desired} instances are running", _LOST)
         return ok(f"InService, {s.running} running")
     if status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
-        return stop(f"{status}. {reason}".strip(), "Delete it and deploy again: deploy.delete(wb), then 01_deploy.")
+        return stop(f"{status}. {reason}".strip(), "Delete it and deploy again: cleanup.delete(wb), then 01_deploy.")
     return warn(f"{status}: AWS refuses every scaling change until it is InService", "Wait, and run this again.")
 
 

@@ -140,7 +140,7 @@ def wait_in_service(wb: Workbook, timeout_s: float, on_progress: OnProgress | No
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped waiting. Endpoint {wb.endpoint_name!r} goes on by itself and bills while it has instances: "
-            "run the cell again to go on waiting, or deploy.delete(wb) to delete it."
+            "run the cell again to go on waiting, or cleanup.delete(wb) to delete it."
         ) from None
     if state is None:
         raise DeployFailed(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.", hint="Deploy it again.")

@@ -50,28 +50,9 @@ class LeanStream:
 
     def open(self, connection: Http2Client, target: StreamTarget, options: ListenOptions) -> None:
         """Send the signed request."""
-        path = f"{target.path}/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
-        headers = {
-            "host": f"{target.host}:{target.port}",
-            "content-type": eventstream.CONTENT_TYPE,
-            "x-amzn-sagemaker-model-invocation-path": options.path,
-            "x-amzn-sagemaker-model-query-string": options.query(self._sample_rate),
-        }
-        if target.variant_name:
-            headers["x-amzn-sagemaker-target-variant"] = target.variant_name
-        signed = sigv4.sign_request(
-            method="POST",
-            path=path,
-            headers=headers,
-            credentials=target.credentials,
-            region=target.region,
-            payload_hash=sigv4.EVENTS_PAYLOAD,
-        )
-        self._signer = sigv4.FrameSigner(signed)
-        authority = headers.pop("host")
-        pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", authority), (":path", path)]
+        headers, self._signer = signed_request(target, options.path, options.query(self._sample_rate))
         self.connection = connection
-        self._id = connection.open([*pseudo, *headers.items(), *signed.headers.items()], self)
+        self._id = connection.open(headers, self)
 
     def send_next(self) -> bool:
         """Send the chunk that is due, and CloseStream with the last one; False when nothing is left to send."""
@@ -135,7 +116,7 @@ class LeanStream:
                 self._recorder.message(message.payload)
             case "exception":
                 name = str(headers.get(":exception-type", "exception"))
-                self._recorder.failed(Ending.ERROR, name, _text(message.payload))
+                self._recorder.failed(Ending.ERROR, name, error_text(message.payload))
             case _:
                 name = str(headers.get(":error-code", "error"))
                 self._recorder.failed(Ending.ERROR, name, str(headers.get(":error-message", "")))
@@ -143,7 +124,7 @@ class LeanStream:
     def on_end(self) -> None:
         """The server is done."""
         if self._refusal is not None:
-            self._recorder.failed(Ending.REFUSED, self._refusal[1], _text(self._body))
+            self._recorder.failed(Ending.REFUSED, self._refusal[1], error_text(self._body))
         self._recorder.ended()
         self._over()
 
@@ -164,7 +145,33 @@ class LeanStream:
             future.set_result(None)
 
 
-def _text(body: bytes) -> str:
+def signed_request(
+    target: StreamTarget, model_path: str, model_query: str
+) -> tuple[list[tuple[str, str]], sigv4.FrameSigner]:
+    """The headers that open a stream on a path of the model, and what signs its frames."""
+    path = f"{target.path}/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
+    headers = {
+        "host": f"{target.host}:{target.port}",
+        "content-type": eventstream.CONTENT_TYPE,
+        "x-amzn-sagemaker-model-invocation-path": model_path,
+        "x-amzn-sagemaker-model-query-string": model_query,
+    }
+    if target.variant_name:
+        headers["x-amzn-sagemaker-target-variant"] = target.variant_name
+    signed = sigv4.sign_request(
+        method="POST",
+        path=path,
+        headers=headers,
+        credentials=target.credentials,
+        region=target.region,
+        payload_hash=sigv4.EVENTS_PAYLOAD,
+    )
+    authority = headers.pop("host")
+    pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", authority), (":path", path)]
+    return [*pseudo, *headers.items(), *signed.headers.items()], sigv4.FrameSigner(signed)
+
+
+def error_text(body: bytes) -> str:
     """The message in an error's JSON body."""
     try:
         content = json.loads(body)

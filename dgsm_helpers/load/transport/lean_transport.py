@@ -7,6 +7,7 @@ its bytes to those of AWS's client.
 
 import asyncio
 import heapq
+import ssl
 import time
 from collections.abc import Iterable
 
@@ -87,13 +88,7 @@ class LeanTransport:
             for connection in self._connections:
                 if connection.usable and connection.open_streams < STREAMS_PER_CONNECTION:
                     return connection
-            # In a thread: the look-up of the name and the proxy's answer are waited for.
-            connected = await asyncio.to_thread(self._target.connect, self._patience.open_s)
-            connected.setblocking(False)
-            _, connection = await asyncio.get_running_loop().create_connection(
-                Http2Client, sock=connected, ssl=self._tls, server_hostname=self._target.host
-            )
-            await connection.ready()
+            connection = await connect(self._target, self._tls, self._patience.open_s)
             self._connections.append(connection)
             return connection
 
@@ -125,6 +120,22 @@ class LeanTransport:
             else:
                 await self._wake.wait()
             self._wake.clear()
+
+
+async def connect(target: StreamTarget, tls: ssl.SSLContext, timeout_s: float) -> Http2Client:
+    """A new connection to a target, ready for streams.
+
+    Raises:
+        OSError: it did not come about.
+    """
+    # In a thread: the look-up of the name and the proxy's answer are waited for.
+    connected = await asyncio.to_thread(target.connect, timeout_s)
+    connected.setblocking(False)
+    _, connection = await asyncio.get_running_loop().create_connection(
+        Http2Client, sock=connected, ssl=tls, server_hostname=target.host
+    )
+    await connection.ready()
+    return connection
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kit import endpoints
 from kit.command_line import run_line
 
-from dgsm_helpers import deploy, local
+from dgsm_helpers import cleanup, deploy, local
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.session import open_workbook
 
@@ -42,7 +42,7 @@ def test_on_a_foreign_machine_the_speech_listing_serves_streams_and_files_with_k
     assert trace.ok and trace.transcript == recording.transcript
     assert trace.model == "metered: bundled sample"
     assert deploy.transcribe_file(wb, recording, punctuate=True) == recording.transcript
-    deploy.delete(wb)
+    cleanup.delete(wb)
 
 
 def test_on_a_foreign_machine_the_status_says_what_answers(foreign_home):

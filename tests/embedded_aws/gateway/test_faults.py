@@ -126,9 +126,22 @@ def test_each_strike_is_counted_once_across_threads(faults):
     assert sum(struck) == 50
 
 
+def test_how_a_cut_stream_ends_is_one_of_the_models_ways(faults):
+    assert faults.cut_ending("demo") is None
+    with pytest.raises(InvalidInput, match="sees"):
+        faults.add("cut-ending", sees="politely")
+    faults.add("cut-ending", endpoint="demo", sees="reset", count=1)
+    assert [faults.cut_ending(name) for name in ("other", "demo", "demo")] == [None, "reset", None]
+
+
+def test_a_session_limit_holds_for_its_endpoint_until_it_is_cleared(faults):
+    faults.add("session-limit", endpoint="demo", seconds="60")
+    assert [faults.session_limit_s(name) for name in ("demo", "demo", "other")] == [60.0, 60.0, None]
+
+
 def test_every_kind_describes_its_parameters():
     assert set(KINDS) == {
         "throttling", "denied", "expired-credentials", "shortage", "failed-start", "crash", "mid-stream-error",
-        "dropped-connection", "slow-metrics",
+        "dropped-connection", "slow-metrics", "cut-ending", "late-routing", "session-limit",
     }  # fmt: skip
     assert all(parameter.help for kind in KINDS.values() for parameter in kind.parameters)

@@ -80,6 +80,8 @@ class SetFaults:
         self.calls = None
         self.due = Counter()
         self.asked = []
+        self.sees = None
+        self.longest_s = None
 
     def api(self, service, operation):
         self.asked.append((service, operation))
@@ -90,6 +92,12 @@ class SetFaults:
             return False
         self.due[kind] -= 1
         return True
+
+    def cut_ending(self, endpoint):
+        return self.sees
+
+    def session_limit_s(self, endpoint):
+        return self.longest_s
 
 
 @dataclass

@@ -17,7 +17,7 @@ from deepgram.listen.v1.types import (
     ListenV1UtteranceEnd,
 )
 from kit.runtime_sdk import QUERY, WAIT_S, connect, say, transcript
-from kit.waiting import until
+from kit.waiting import until, until_async
 from smithy_core.exceptions import CallError
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
@@ -391,6 +391,32 @@ def test_losing_the_instance_is_told_in_stream(running):
     with pytest.raises(models.InternalStreamFailure, match="scale-in"):
         run(attempt())
     assert running.lease.released == 1
+
+
+@pytest.mark.parametrize("sees", ["reset", "clean-end"])
+@pytest.mark.parametrize("chosen_by", ["the model", "a fault"])
+def test_losing_the_instance_can_look_like_an_end_without_metadata(serve, sees, chosen_by):
+    """AWS's client takes a reset for an end; what tells both from a clean close is that no Metadata came."""
+    running = serve(cut_stream_sees=sees) if chosen_by == "the model" else serve()
+    running.faults.sees = sees if chosen_by == "a fault" else None
+
+    async def session():
+        stream = await connect(running.url)
+        await stream.send(PCM[:16000])
+        await stream.until(lambda messages: messages)
+        await asyncio.to_thread(running.lose_instance, "scale-in")
+        await until_async(lambda: stream.ended, "the stream has ended")
+        await stream.close()
+        return stream.messages
+
+    assert "Metadata" not in {m["type"] for m in run(session())}
+    assert (running.lease.errors, running.lease.released) == (["midstream"], 1)
+
+
+def test_a_shorter_longest_time_can_be_asked_for_while_it_runs(serve):
+    running = serve(limits=Limits(connection_s=30))
+    running.faults.longest_s = 0.4
+    assert "0.00666667 minutes" in str(failed(running.url))
 
 
 def test_stopping_the_server_tells_open_streams(serve):

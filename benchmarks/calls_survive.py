@@ -1,0 +1,258 @@
+"""Calls through all that ends a stream, beside plain streams: words lost, words twice, hand-overs by cause, gaps.
+
+    python benchmarks/calls_survive.py [--calls 60] [--plain 20] [--seconds 900] [--speed 10] [--json FILE]
+
+One embedded AWS, streams in real time. Meanwhile the endpoint scales out and in, is updated, loses an instance to a
+crash, scales again, and SageMaker's limit on a stream is shortened: at first so that a call sees it coming, at the end
+so that it does not. What a client sees of a cut changes from one removal to the next. A plain stream opens a new
+session a second after it was cut, and its microphone does not wait. Fails when a continued call lost a word or got one
+twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
+from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.load.transport.call_record import (
+    CallRecord,
+    WordCount,
+    count_words,
+    final_words,
+    hold_call,
+    said_in_sample,
+)
+from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.lean_session import LeanSessions, Session
+from dgsm_helpers.load.transport.overload_watch import Leaving
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.stream_target import ListenOptions
+from dgsm_helpers.load.transport.word_seam import HeardWord
+from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.session import Workbook, open_workbook
+
+CHUNK_S = 0.1
+REOPEN_AFTER_S = 1.0
+
+
+def limits_s(seconds: float) -> tuple[float, float]:
+    """SageMaker's limit at first and at the end: shares of the time, but never so short that nobody hears anything."""
+    return max(0.16 * seconds, 8.0), max(0.05 * seconds, 5.0)
+
+
+TYPE, OTHER_TYPE = "ml.g6.2xlarge", "ml.g5.2xlarge"
+
+
+@dataclass
+class PlainCall:
+    """A call on one session after the other, without memory."""
+
+    open_session: LeanSessions
+    words: list[HeardWord] = field(default_factory=list)
+    gaps_s: list[float] = field(default_factory=list)
+    cuts: int = 0
+    _spoken: int = 0
+    _session: Session | None = None
+    _over: bool = False
+
+    async def hold(self, offset_s: float, seconds: float) -> CallRecord:
+        """Hold it in real time."""
+        listening = asyncio.create_task(self._listen())
+        begin_s = time.monotonic()
+        for chunk in chunks(bundled_recording(), offset_s=offset_s, duration_s=seconds):
+            await asyncio.sleep(begin_s + self._spoken * CHUNK_S - time.monotonic())
+            self._spoken += 1
+            if self._session is not None:
+                await self._session.send(chunk)
+        self._over = True
+        if self._session is not None:
+            await self._session.close_stream()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(listening, 20)
+        return CallRecord(call_s=seconds, words=tuple(self.words))
+
+    async def _listen(self) -> None:
+        newest_s = time.monotonic()
+        while not self._over:
+            with contextlib.suppress(StreamFailed):
+                session = await self.open_session()
+                # Until then the microphone spoke to nobody.
+                from_s, self._session, first = self._spoken * CHUNK_S, session, self.cuts > len(self.gaps_s)
+                while (message := await session.receive()) is not None:
+                    if first and message["type"] == "Results":
+                        first = False
+                        self.gaps_s.append(time.monotonic() - newest_s)
+                    newest_s = time.monotonic()
+                    self.words += [
+                        HeardWord(word.word, word.start_s + from_s, word.end_s + from_s)
+                        for word in final_words(message)
+                    ]
+            self._session = None
+            if not self._over:
+                self.cuts = len(self.gaps_s) + 1
+                await asyncio.sleep(REOPEN_AFTER_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One kind of call: sums over all of them; ``causes`` are hand-overs, or cuts of a plain stream."""
+
+    calls: int
+    said: int
+    lost: int
+    extra: int
+    causes: dict[str, int]
+    gap_p50_ms: float
+    gap_p95_ms: float
+    gap_max_ms: float
+    words_replayed: int = 0
+    audio_lost_s: float = 0.0
+
+    @classmethod
+    def of(cls, counts: Sequence[WordCount], causes: Counter[str], gaps_ms: Sequence[float], **more: Any) -> Outcome:
+        """Summed up."""
+        p50, p95, longest = (round(float(v)) for v in np.percentile(gaps_ms or [0.0], [50, 95, 100]))
+        return cls(
+            calls=len(counts),
+            said=sum(c.said for c in counts),
+            lost=sum(c.lost for c in counts),
+            extra=sum(c.extra for c in counts),
+            causes=dict(causes),
+            gap_p50_ms=p50,
+            gap_p95_ms=p95,
+            gap_max_ms=longest,
+            **more,
+        )
+
+
+async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> tuple[Outcome, Outcome]:
+    """All calls, from their beginning to their end, while things happen to the endpoint."""
+    seconds: float = options.seconds
+    offsets = [1.7 * number % 10 for number in range(options.calls + options.plain)]
+    leaving = Leaving(per_minute=30)
+    calls = [
+        ContinuedStream.of(wb, session_s=0.75 * limits_s(seconds)[0], leaving=leaving, seed=number)
+        for number in range(options.calls)
+    ]
+    asked = ListenOptions()
+    plain = [PlainCall(LeanSessions(wb, asked.path, asked.query(16000))) for _ in range(options.plain)]
+    troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds))
+
+    async def later(number: int, call: ContinuedStream) -> CallRecord:
+        await asyncio.sleep(0.05 * number)  # callers do not come in one moment
+        audio = chunks(bundled_recording(), offset_s=offsets[number], duration_s=seconds)
+        return await hold_call(call, audio)
+
+    held = [later(number, call) for number, call in enumerate(calls)]
+    held += [call.hold(offsets[options.calls + number], seconds) for number, call in enumerate(plain)]
+    records = await asyncio.gather(*held)
+    await troubles
+    counts = [
+        count_words(said_in_sample(offset_s=offset_s, duration_s=record.call_s), record.words)
+        for offset_s, record in zip(offsets, records, strict=True)
+    ]
+    changes = [change for record in records for change in record.hand_overs]
+    continued = Outcome.of(
+        counts[: options.calls],
+        Counter(change.cause for change in changes),
+        [change.gap_ms for change in changes],
+        words_replayed=sum(change.words_replayed for change in changes),
+        audio_lost_s=round(sum(change.audio_lost_s for change in changes), 2),
+    )
+    gaps_ms = [1000 * gap_s for call in plain for gap_s in call.gaps_s]
+    cuts = Counter({"cut": sum(call.cuts for call in plain)})
+    return continued, Outcome.of(counts[options.calls :], cuts, gaps_ms)
+
+
+def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
+    """What happens to the endpoint, by the share of the time that has passed; each waits for the one before."""
+    began = time.monotonic()
+
+    def fault(kind: str, **parameters: Any) -> None:
+        local.admin(info, "POST", "faults", {"kind": kind, "endpoint": wb.endpoint_name, **parameters})
+
+    def cuts_end(sees: str) -> None:
+        local.admin(info, "DELETE", "faults", {"kind": "cut-ending"})
+        fault("cut-ending", sees=sees)
+
+    def scale(instances: int) -> None:
+        change = {"VariantName": wb.variant_name, "DesiredInstanceCount": instances}
+        wb.client("sagemaker").update_endpoint_weights_and_capacities(
+            EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=[change]
+        )
+
+    def shorten(limit_s: float) -> None:
+        local.admin(info, "DELETE", "faults", {"kind": "session-limit"})
+        fault("session-limit", seconds=limit_s)
+
+    local.admin(info, "DELETE", "faults", {})
+    changed = update.plan_change(wb, instance_types=[OTHER_TYPE, TYPE])
+    events: list[tuple[float, str, Callable[[], object]]] = [
+        (0.0, f"the limit is {limits_s(seconds)[0]:g} s", lambda: shorten(limits_s(seconds)[0])),
+        (0.05, "scale-out to 3", lambda: scale(3)),
+        (0.20, "scale-in to 2 (exceptions)", lambda: scale(2)),
+        (0.35, "update (resets)", lambda: (cuts_end("reset"), update.update_endpoint(wb, changed))),
+        (0.55, "crash (ends without Metadata)", lambda: (cuts_end("clean-end"), fault("crash", count=1))),
+        (0.70, "scale-out to 4", lambda: scale(4)),
+        (0.80, "scale-in to 2 (resets)", lambda: (cuts_end("reset"), scale(2))),
+        (0.90, f"the limit is {limits_s(seconds)[1]:g} s", lambda: shorten(limits_s(seconds)[1])),
+    ]
+    for share, name, strike in events:
+        time.sleep(max(0.0, began + share * seconds - time.monotonic()))
+        while endpoint_state.status(wb).status != "InService":
+            time.sleep(0.2)
+        print(f"{time.monotonic() - began:6.1f} s  {name}", flush=True)
+        strike()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; 1 when a continued call lost a word or got one twice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=60)
+    parser.add_argument("--plain", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=900.0)
+    parser.add_argument("--speed", type=float, default=10.0, help="of the endpoint's time; streams are in real time")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        # One instance holds three quarters of all streams: two are enough, one is not.
+        lanes = max(12, round(0.75 * (options.calls + options.plain)))
+        info = local.up(home, speed=options.speed, metered={"lanes": lanes, "service_ms": 100})
+        try:
+            wb = open_workbook("local", home=home, endpoint_name="calls-survive")
+            deployment.deploy(wb, deployment_plan.plan(wb, [TYPE, OTHER_TYPE], initial_count=2))
+            continued, plain = asyncio.run(play(wb, info, options))
+        finally:
+            local.down(home)
+    for name, outcome in (("continued", continued), ("plain", plain)):
+        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(outcome.causes.items())) or "none"
+        print(
+            f"{name:>9}: {outcome.calls} calls, {outcome.said} words said, {outcome.lost} lost, {outcome.extra} twice; "
+            f"hand-overs: {causes}; gap p50 {outcome.gap_p50_ms:.0f} ms, p95 {outcome.gap_p95_ms:.0f} ms, "
+            f"longest {outcome.gap_max_ms:.0f} ms"
+        )
+    document = {"seconds": options.seconds, "continued": asdict(continued), "plain": asdict(plain)}
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    print(json.dumps(document))
+    return 1 if continued.lost or continued.extra else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

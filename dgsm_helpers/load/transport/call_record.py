@@ -1,0 +1,95 @@
+"""A call as its user got it, beside what was said in it: words lost, words twice, how long nothing new came."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.hand_over import HandOver
+from dgsm_helpers.load.transport.listen_stitching import Message, heard_words
+from dgsm_helpers.load.transport.word_seam import HeardWord
+from dgsm_helpers.rules.sample import bundled_sample
+
+SAME_WORD_S = 0.15
+"""The same word in two transcripts differs by no more than this at its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRecord:
+    """A call of ``call_s`` seconds; ``words`` are those of its final results, in order."""
+
+    call_s: float
+    words: tuple[HeardWord, ...]
+    hand_overs: tuple[HandOver, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordCount:
+    """How many words were said, how many of them never came, and how many came that nobody said (then)."""
+
+    said: int
+    lost: int
+    extra: int
+
+
+def count_words(said: Sequence[HeardWord], heard: Sequence[HeardWord]) -> WordCount:
+    """Hold what was heard against what was said; a word that comes twice is one too many."""
+    left: dict[str, list[float]] = {}
+    for word in said:
+        left.setdefault(word.word, []).append(word.end_s)
+    extra = 0
+    for word in heard:
+        ends_s = left.get(word.word, [])
+        nearest = min(ends_s, key=lambda end_s: abs(end_s - word.end_s), default=None)
+        if nearest is None or abs(nearest - word.end_s) > SAME_WORD_S:
+            extra += 1
+        else:
+            ends_s.remove(nearest)
+    return WordCount(said=len(said), lost=sum(map(len, left.values())), extra=extra)
+
+
+def said_in_sample(*, offset_s: float, duration_s: float) -> tuple[HeardWord, ...]:
+    """The words that end in a stretch of the bundled sample, which goes round; times from the stretch's beginning."""
+    sample = bundled_sample()
+    turns = range(int((offset_s + duration_s) // sample.duration_s) + 1)
+    words = [
+        HeardWord(
+            word.word, word.start + turn * sample.duration_s - offset_s, word.end + turn * sample.duration_s - offset_s
+        )
+        for turn in turns
+        for word in sample.words
+    ]
+    return tuple(word for word in words if 0 < word.end_s <= duration_s)
+
+
+async def hold_call(call: ContinuedStream, audio: Iterable[bytes], *, chunk_s: float = 0.1) -> CallRecord:
+    """Hold a call in real time to its end, from a microphone's point of view: audio comes whatever the server does.
+
+    Raises:
+        StreamFailed: the first session is refused, or none came for too long.
+    """
+    words: list[HeardWord] = []
+
+    async def listen() -> None:
+        async for message in call:
+            words.extend(final_words(message))
+
+    async with call, asyncio.TaskGroup() as tasks:
+        tasks.create_task(listen())
+        begin_s, chunks = time.monotonic(), 0
+        for chunk in audio:
+            await asyncio.sleep(begin_s + chunks * chunk_s - time.monotonic())
+            await call.send(chunk)
+            chunks += 1
+        await call.finish()
+    return CallRecord(call_s=chunks * chunk_s, words=tuple(words), hand_overs=call.hand_overs)
+
+
+def final_words(message: Message) -> list[HeardWord]:
+    """The words of a final result; none of any other message."""
+    if message.get("type") != "Results" or not message["is_final"]:
+        return []
+    return heard_words(message["channel"]["alternatives"][0].get("words", ()))

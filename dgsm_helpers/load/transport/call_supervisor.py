@@ -1,0 +1,297 @@
+"""Runs the sessions of a call: which one is listened to, when the next is opened, and when it takes over.
+
+All that happens (messages, ends, openings) goes through one queue and is dealt with one thing after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Coroutine
+from itertools import takewhile
+from typing import Any
+
+from dgsm_helpers.errors import DgsmError, StreamFailed
+from dgsm_helpers.load.transport.hand_over import Cause, Change
+from dgsm_helpers.load.transport.lean_session import OpenSession, Session
+from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
+from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
+from dgsm_helpers.load.transport.session_leg import PIECE_S, SessionLeg
+from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
+from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
+
+LOOK_S = 0.25
+IDLE_S = 5.0
+"""A call that has sent nothing for this long needs no session before it sends again."""
+SILENT_S = 20.0
+"""A session that says nothing for this long, while it has audio to answer, is taken for lost."""
+CATCH_UP_S = 10.0
+"""The next session has this long to reach what the present one has said."""
+TRY_AGAIN_S = 5.0
+LONGEST_WAIT_S = 2.0
+GIVE_UP_S = 600.0
+"""Without a session for this long, a call fails: twice what the start of an instance takes."""
+
+
+class CallSupervisor:
+    """One call's sessions; ``messages`` are what its user reads, None or an error being the last."""
+
+    def __init__(
+        self,
+        open_session: OpenSession,
+        audio: UnansweredAudio,
+        transcript: ListenTranscript | TurnTranscript,
+        *,
+        piece_bytes: int,
+        session_s: float,
+        leaving: Leaving | None,
+        seed: int | None,
+    ) -> None:
+        self._open_session, self._audio, self._transcript = open_session, audio, transcript
+        self._piece_bytes, self._session_s = piece_bytes, session_s
+        self._rng = random.Random(seed)
+        self._watch = OverloadWatch(leaving, self._rng) if leaving else None
+        self._events: asyncio.Queue[tuple[SessionLeg | None, Any]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._current: SessionLeg | None = None
+        self._next: SessionLeg | None = None
+        self._change: Change | None = None
+        self._attempts = 0
+        self._asleep = self._finished = self._over = False
+        self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = self._without_since_s = 0.0
+        self.changes: list[Change] = []
+        self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
+
+    async def begin(self) -> None:
+        """Open the first session.
+
+        Raises:
+            StreamFailed: it is refused.
+        """
+        self._listen_to(self._leg(await self._open_session()))
+        self._spawn(self._supervise())
+
+    async def end(self) -> None:
+        """Let go of everything."""
+        self._finish_with(None)
+        for task in self._tasks:
+            task.cancel()
+        for leg in (self._current, self._next):
+            if leg is not None:
+                await leg.leave()
+
+    def audio_came(self) -> None:
+        """The call has grown."""
+        now_s = time.monotonic()
+        if now_s - self._sent_s > IDLE_S:
+            self._active_since_s = now_s
+        self._sent_s = now_s
+        self._wake()
+
+    def finish(self) -> None:
+        """The call will not grow any more."""
+        self._finished = True
+        self._wake()
+
+    # Sessions
+
+    def _leg(self, session: Session) -> SessionLeg:
+        begin = max(self._audio.at(self._transcript.replay_from_s), self._audio.begin)
+        return SessionLeg(
+            session,
+            self._audio,
+            begin=begin,
+            piece_bytes=self._piece_bytes,
+            no_more=lambda: self._finished,
+            on_message=lambda leg, message: self._events.put_nowait((leg, message)),
+        )
+
+    def _listen_to(self, leg: SessionLeg) -> None:
+        self._current = leg
+        self._leave_at_s = leg.since_s + self._session_s * self._rng.uniform(0.9, 1.0)
+        self._last_new_s = self._last_new_s or leg.since_s
+        leg.joint = self._transcript.joint(leg.offset_s)
+
+    def _wake(self) -> None:
+        for leg in (self._current, self._next):
+            if leg is not None:
+                leg.wake()
+        if self._asleep:
+            self._asleep, self._last_new_s = False, time.monotonic()
+            self._spawn(self._open(0.0))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        try:
+            self._events.put_nowait((None, await self._open_session()))
+        except DgsmError as error:
+            self._events.put_nowait((None, error))
+
+    # What happens
+
+    async def _supervise(self) -> None:
+        try:
+            while not self._over:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        leg, came = await self._events.get()
+                    self._happened(leg, came)
+                self._look(time.monotonic())
+        except DgsmError as error:
+            self._finish_with(error)
+        except Exception as error:  # whoever reads the messages must hear of it
+            self._finish_with(StreamFailed(f"{type(error).__name__}: {error}"))
+
+    def _happened(self, leg: SessionLeg | None, came: Any) -> None:
+        if leg is None:
+            self._refused(came) if isinstance(came, DgsmError) else self._opened(came)
+        elif leg is self._current or leg is self._next:
+            if came is None or isinstance(came, DgsmError):
+                self._ended(leg, came)
+            elif leg is self._current:
+                self._hand_on(leg, came)
+            else:
+                self._hold(leg, came)
+
+    def _look(self, now_s: float) -> None:
+        """What time brings."""
+        current, change = self._current, self._change
+        if current is None:
+            return
+        active = self._finished or now_s - self._sent_s < IDLE_S
+        if active and now_s - max(current.heard_s, self._active_since_s) > SILENT_S:
+            self._ended(current, StreamFailed(f"The session said nothing for {SILENT_S:g} s."))
+        elif self._finished:
+            return
+        elif change is not None:
+            if self._next is not None and now_s > self._next.since_s + CATCH_UP_S:
+                self._change_over(change) if change.cause == "limit" else self._stay()
+        elif now_s >= self._leave_at_s:
+            self._start("limit", f"{now_s - current.since_s:.0f} s after the session began")
+        elif self._watch and now_s - self._sent_s < 1 and self._watch.should_leave(now_s, self._lag_s):
+            self._start("overload", f"results were {self._lag_s:.1f} s behind")
+
+    @property
+    def _lag_s(self) -> float:
+        return self._audio.length_s - self._transcript.shown_s
+
+    def _start(self, cause: Cause, reason: str) -> None:
+        self._change = Change(cause=cause, reason=reason)
+        self._spawn(self._open(0.0))
+
+    def _opened(self, session: Session) -> None:
+        self._next = leg = self._leg(session)
+        assert self._change is not None, "a session is opened for a change"
+        self._change.lost_s = max(0.0, leg.offset_s - self._transcript.answered_s)
+        if self._current is None:
+            self._change_over(self._change)
+
+    def _refused(self, error: DgsmError) -> None:
+        self._open_again(error) if self._current is None else self._stay()
+
+    def _open_again(self, error: DgsmError) -> None:
+        """At once after a session that had been of use, later and later after those that were not."""
+        now_s, wait_s = time.monotonic(), 0.0
+        if not self._attempts:
+            self._without_since_s = now_s
+        elif now_s - self._without_since_s > GIVE_UP_S:
+            raise error
+        else:
+            wait_s = min(0.1 * 2**self._attempts, LONGEST_WAIT_S) * self._rng.uniform(0.5, 1.5)
+        self._attempts += 1
+        self._spawn(self._open(wait_s))
+
+    def _ended(self, leg: SessionLeg, error: DgsmError | None) -> None:
+        if leg is self._next:
+            self._stay()
+            return
+        self._spawn(leg.leave())
+        if self._is_complete(leg, error):
+            self._finish_with(None, leg.metadata)
+        else:
+            self._current = None
+            last_word = self._transcript.ends_with or "CloseStream"
+            self._cut(error or StreamFailed(f"The session ended without {last_word}."))
+
+    def _is_complete(self, leg: SessionLeg, error: DgsmError | None) -> bool:
+        in_order = error is None and leg.closing and (leg.metadata is not None or not self._transcript.ends_with)
+        return self._finished and (in_order or self._transcript.answered_s >= self._audio.length_s - PIECE_S)
+
+    def _cut(self, error: DgsmError) -> None:
+        opening = self._change is not None and self._next is None
+        self._change = Change(cause="cut", reason=str(error))
+        if self._next is not None:
+            self._change_over(self._change)
+        elif time.monotonic() - self._sent_s > IDLE_S and not self._finished:
+            self._asleep = not opening
+        elif not opening:
+            self._open_again(error)
+
+    def _stay(self) -> None:
+        """There is no next session, or it is no better."""
+        change, self._change = self._change, None
+        if self._next is not None:
+            self._spawn(self._next.leave())
+            self._next = None
+        self._leave_at_s = max(self._leave_at_s, time.monotonic() + TRY_AGAIN_S)
+        if change and change.cause == "overload" and self._watch:
+            self._watch.stayed(time.monotonic())
+
+    def _change_over(self, change: Change) -> None:
+        leg, old = self._next, self._current
+        assert leg is not None, "a session is opened before it takes over"
+        self._next = self._change = None
+        change.at_s, change.since_s = self._transcript.shown_s, self._last_new_s
+        self.changes.append(change)
+        if change.cause == "overload" and self._watch:
+            self._watch.moved()
+        self._listen_to(leg)
+        change.joint = leg.joint
+        for message in leg.held:
+            self._hand_on(leg, message)
+        if old is not None:
+            self._spawn(old.leave())
+
+    # Messages
+
+    def _hold(self, leg: SessionLeg, message: Message) -> None:
+        """Keep what the next session says until it is as far as the present one."""
+        leg.held.append(message)
+        reach_s = self._transcript.reach_s(message)
+        if reach_s is None or self._change is None:
+            return
+        # On purpose only to a session that is clearly better.
+        ahead_s = self._lag_s / 2 if self._change.cause == "overload" else 0.0
+        if reach_s + leg.offset_s >= self._transcript.shown_s + ahead_s:
+            self._change_over(self._change)
+
+    def _hand_on(self, leg: SessionLeg, message: Message) -> None:
+        assert leg.joint is not None, "a session that is listened to has its joint"
+        if message.get("type") == "Metadata" and self._transcript.ends_with == "Metadata":
+            leg.metadata = message
+            return
+        told = leg.joint.hand_on(message)
+        if told is None:
+            return
+        if self._transcript.reach_s(message) is not None:
+            self._last_new_s, self._attempts = time.monotonic(), 0
+            # More than one, when a session was cut before it had said anything.
+            for change in takewhile(lambda change: change.gap_s is None, reversed(self.changes)):
+                change.gap_s = self._last_new_s - change.since_s
+        self.messages.put_nowait(told)
+        sent = (self._audio.seconds(leg.position) for leg in (self._current, self._next) if leg is not None)
+        self._audio.forget_before(min([self._transcript.replay_from_s, *sent]))
+
+    def _finish_with(self, error: DgsmError | None, metadata: Message | None = None) -> None:
+        if not self._over:
+            self._over = True
+            if metadata is not None:
+                self.messages.put_nowait({**metadata, "duration": round(self._audio.length_s, 4)})
+            self.messages.put_nowait(error)

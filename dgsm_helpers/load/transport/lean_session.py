@@ -1,0 +1,192 @@
+"""One session that is fed as audio comes: what `ContinuedStream` opens, one after the other, on an endpoint.
+
+`Session` is what any client has to offer for that. Here it is offered over HTTP/2 itself, cheaply enough for many calls
+in a process; `deepgram_session` does so over Deepgram's own SDK.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.load.transport.http2_client import Http2Client
+from dgsm_helpers.load.transport.lean_stream import error_text, signed_request
+from dgsm_helpers.load.transport.lean_transport import connect
+from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, StreamTarget
+from dgsm_helpers.wire import eventstream
+
+if TYPE_CHECKING:
+    import ssl
+
+    from dgsm_helpers.session import Workbook
+
+OPEN_S = 15.0
+
+
+class Session(Protocol):
+    """A session that the server has accepted."""
+
+    async def send(self, audio: bytes) -> None:
+        """Send a piece of audio. When the session is over already, that is `receive`'s to say: nothing is raised."""
+
+    async def close_stream(self) -> None:
+        """Say that no more audio comes."""
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next message; None when the server has ended the session without an error.
+
+        Raises:
+            StreamFailed: it was ended with one, or lost.
+        """
+
+    async def leave(self) -> None:
+        """Let go of the session, whether it is over or not."""
+
+
+type OpenSession = Callable[[], Awaitable[Session]]
+"""Opens a session on whatever instance the endpoint gives.
+
+It raises `StreamFailed` when it is refused or nothing answers.
+"""
+
+
+@dataclass(frozen=True)
+class LeanSessions:
+    """Opens sessions on a workbook's endpoint: path and query of the model.
+
+    Credentials are read anew each time, since a call may outlive them.
+    """
+
+    wb: Workbook
+    path: str
+    query: str
+
+    async def __call__(self) -> Session:
+        """As `OpenSession`."""
+        target = await asyncio.to_thread(StreamTarget.of, self.wb)
+        try:
+            async with asyncio.timeout(OPEN_S):
+                connection = await connect(target, _tls(target), OPEN_S)
+                session = LeanSession(connection)
+                await session.open(target, self.path, self.query)
+        except TimeoutError as error:
+            raise StreamFailed(f"{target.host} did not answer within {OPEN_S:g} s.") from error
+        except OSError as error:
+            raise StreamFailed(f"{target.host}:{target.port}: {error}") from error
+        return session
+
+
+def _tls(target: StreamTarget) -> ssl.SSLContext:
+    return _tls_trusting(target.ca_bundle)
+
+
+@lru_cache(maxsize=4)
+def _tls_trusting(ca_bundle: str | None) -> ssl.SSLContext:
+    # Reading a trust store takes some 40 ms, which a session that replaces a cut one would lose.
+    return StreamTarget(url="", region="", endpoint_name="", ca_bundle=ca_bundle).tls_context()
+
+
+class LeanSession:
+    """A session on a connection of its own; ends with it."""
+
+    def __init__(self, connection: Http2Client) -> None:
+        self._connection = connection
+        self._decoder = eventstream.Decoder()
+        self._came: asyncio.Queue[dict[str, Any] | StreamFailed | None] = asyncio.Queue()
+        self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refusal = ""
+        self._body = b""
+        self._over = False
+
+    async def open(self, target: StreamTarget, path: str, query: str) -> None:
+        """Ask for the stream and wait until it is accepted.
+
+        Raises:
+            StreamFailed: it is refused.
+        """
+        headers, self._signer = signed_request(target, path, query)
+        self._id = self._connection.open(headers, self)
+        self._connection.flush()
+        try:
+            await self._answer
+        except BaseException:
+            self._connection.close()
+            raise
+
+    async def send(self, audio: bytes) -> None:
+        self._send(audio, "BINARY")
+
+    async def close_stream(self) -> None:
+        self._send(CLOSE_STREAM, "UTF8")
+
+    async def receive(self) -> dict[str, Any] | None:
+        came = await self._came.get()
+        if isinstance(came, StreamFailed):
+            raise came
+        return came
+
+    async def leave(self) -> None:
+        self._connection.cancel(self._id)
+        self._connection.flush()
+        self._connection.close()
+
+    def _send(self, data: bytes, kind: eventstream.DataType) -> None:
+        if not self._over:
+            self._connection.send(self._id, self._signer.sign(eventstream.payload_part(data, kind)))
+            self._connection.flush()
+
+    # From the connection
+
+    def on_headers(self, status: int, headers: dict[str, str]) -> None:
+        """Accepted, or refused with a body to come."""
+        if status != 200:
+            self._refusal = headers.get("x-amzn-errortype", "").split(":")[0] or f"HTTP {status}"
+        elif not self._answer.done():
+            self._answer.set_result(None)
+
+    def on_data(self, data: bytes) -> None:
+        """Messages, or the text of a refusal."""
+        if self._refusal:
+            self._body += data
+            return
+        try:
+            for message in self._decoder.feed(data):
+                self._on_message(message)
+        except (eventstream.FrameError, ValueError) as error:
+            self._end(StreamFailed(f"The server's answer is unreadable: {error}"))
+
+    def _on_message(self, message: eventstream.Message) -> None:
+        headers = message.headers
+        match headers.get(":message-type"):
+            case "event":
+                self._came.put_nowait(json.loads(message.payload))
+            case "exception":
+                name = str(headers.get(":exception-type", "exception"))
+                self._end(StreamFailed(f"{name}: {error_text(message.payload)}"))
+            case _:
+                name, text = (str(headers.get(field, "error")) for field in (":error-code", ":error-message"))
+                self._end(StreamFailed(f"{name}: {text}"))
+
+    def on_end(self) -> None:
+        """The server is done."""
+        if self._refusal:
+            self._end(StreamFailed(f"{self._refusal}: {error_text(self._body)}"))
+        else:
+            self._end(None)
+
+    def on_lost(self, reason: str) -> None:
+        """Reset, or the connection is gone."""
+        self._end(StreamFailed(f"ConnectionDropped: {reason}"))
+
+    def _end(self, how: StreamFailed | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._came.put_nowait(how)
+        if not self._answer.done():
+            self._answer.set_exception(how or StreamFailed("The stream ended before it began."))

@@ -1,0 +1,168 @@
+"""One transcript out of several sessions on ``v1/listen``: times continued, no word lost, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dgsm_helpers.load.transport.word_seam import HeardWord, words_said_already
+
+OVERLAP_WORDS = 2
+"""Words that a next session hears again, so that it hears the one after them whole."""
+MOST_OVERLAP_S = 3.0
+"""After a pause that is longer, no word can lie across the end of the last final result."""
+_BEFORE_WORD_S = 0.1
+_REMEMBERED_WORDS = 12
+
+type Message = dict[str, Any]
+
+
+@dataclass
+class _Channel:
+    """What has been handed on of one channel; seconds of the call."""
+
+    reached_s: float = 0.0
+    shown_s: float = 0.0
+    utterance_s: float = -1.0
+    said: list[HeardWord] = field(default_factory=list)
+
+    @property
+    def replay_from_s(self) -> float:
+        earliest_s = self.reached_s - MOST_OVERLAP_S
+        if not self.said:
+            return max(earliest_s, 0.0)
+        return max(self.said[-OVERLAP_WORDS:][0].start_s - _BEFORE_WORD_S, earliest_s, 0.0)
+
+
+class ListenTranscript:
+    """What the caller has been told so far, whichever session heard it."""
+
+    ends_with = "Metadata"
+    """Type of the message without which a session did not end in order."""
+
+    def __init__(self) -> None:
+        self._channels: dict[int, _Channel] = {}
+
+    @property
+    def replay_from_s(self) -> float:
+        """Where a next session has to begin to hear: before the end of the last final result, by a word or two."""
+        return min((channel.replay_from_s for channel in self._channels.values()), default=0.0)
+
+    @property
+    def answered_s(self) -> float:
+        """Seconds of the call that final results account for."""
+        return min((channel.reached_s for channel in self._channels.values()), default=0.0)
+
+    @property
+    def shown_s(self) -> float:
+        """Seconds of the call that any result accounts for."""
+        return min((channel.shown_s for channel in self._channels.values()), default=0.0)
+
+    def joint(self, offset_s: float) -> ListenJoint:
+        """Reads a session that began to hear ``offset_s`` seconds into the call, from what it says first to its end."""
+        return ListenJoint(self, offset_s)
+
+    def channel(self, number: int) -> _Channel:
+        """What is known of a channel."""
+        return self._channels.setdefault(number, _Channel())
+
+    @staticmethod
+    def reach_s(message: Message) -> float | None:
+        """Seconds of its session that a message accounts for; None when it is no result."""
+        if message.get("type") != "Results":
+            return None
+        return float(message["start"]) + float(message["duration"])
+
+
+class ListenJoint:
+    """Turns the messages of one session into the call's.
+
+    Until the session has passed the end of what was said before it, its words are held against that.
+    """
+
+    def __init__(self, transcript: ListenTranscript, offset_s: float) -> None:
+        self.offset_s = offset_s
+        self._transcript = transcript
+        self._shown_before_s = transcript.shown_s
+        self._takes_over = transcript.shown_s > 0
+        self._before: dict[int, tuple[float, Sequence[HeardWord]]] = {}
+        self._passed: set[int] = set()
+        self.words_replayed = 0
+
+    def hand_on(self, message: Message) -> Message | None:
+        """The message as the caller is to see it; None when it says nothing new."""
+        match message.get("type"):
+            case "Results":
+                return self._results(message)
+            case "SpeechStarted":
+                return self._event(message, "timestamp")
+            case "UtteranceEnd":
+                return self._event(message, "last_word_end")
+        return message
+
+    def _results(self, message: Message) -> Message | None:
+        number = _channel_number(message)
+        channel = self._transcript.channel(number)
+        begin_s = round(float(message["start"]) + self.offset_s, 4)
+        end_s = round(begin_s + float(message["duration"]), 4)
+        alternatives = [self._shifted(alternative) for alternative in message["channel"]["alternatives"]]
+        heard = heard_words(alternatives[0].get("words", ()))
+        final, old = bool(message["is_final"]), 0
+        if self._takes_over and number not in self._passed:
+            reached_s, said = self._before.setdefault(number, (channel.reached_s, tuple(channel.said)))
+            old = words_said_already(said, heard)
+            begin_s = min(max(begin_s, reached_s), end_s)
+            if final and end_s > reached_s:
+                self._passed.add(number)
+        if final and begin_s < self._shown_before_s:
+            self.words_replayed += sum(word.end_s <= self._shown_before_s for word in heard)
+        if old:
+            alternatives = [_without(alternative, old) for alternative in alternatives[:1]]
+        if final and end_s <= channel.reached_s and old == len(heard):
+            return None
+        if not final and end_s < channel.shown_s:
+            return None
+        channel.shown_s = max(channel.shown_s, end_s)
+        if final:
+            channel.reached_s = max(channel.reached_s, end_s)
+            channel.said = [*channel.said, *heard[old:]][-_REMEMBERED_WORDS:]
+        heard_in = {**message["channel"], "alternatives": alternatives}
+        return {**message, "start": begin_s, "duration": round(end_s - begin_s, 4), "channel": heard_in}
+
+    def _shifted(self, alternative: Mapping[str, Any]) -> dict[str, Any]:
+        words = [
+            {**word, "start": round(word["start"] + self.offset_s, 4), "end": round(word["end"] + self.offset_s, 4)}
+            for word in alternative.get("words", ())
+        ]
+        return {**alternative, "words": words}
+
+    def _event(self, message: Message, field_name: str) -> Message | None:
+        at_s = float(message.get(field_name, -1))
+        if at_s < 0:
+            return message
+        channel = self._transcript.channel(_channel_number(message))
+        at_s = round(at_s + self.offset_s, 4)
+        told_s = channel.utterance_s if field_name == "last_word_end" else channel.shown_s
+        if self._takes_over and at_s <= told_s:
+            return None
+        if field_name == "last_word_end":
+            channel.utterance_s = at_s
+        return {**message, field_name: at_s}
+
+
+def _channel_number(message: Message) -> int:
+    index = message.get("channel_index") or message.get("channel") or [0]
+    return int(index[0])
+
+
+def heard_words(words: Sequence[Mapping[str, Any]]) -> list[HeardWord]:
+    """The words of a result as they are compared."""
+    return [HeardWord(str(word["word"]).lower(), word["start"], word["end"]) for word in words]
+
+
+def _without(alternative: Mapping[str, Any], old: int) -> dict[str, Any]:
+    """The alternative from its word ``old`` on."""
+    words = list(alternative["words"])[old:]
+    transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in words)
+    return {**alternative, "words": words, "transcript": transcript}

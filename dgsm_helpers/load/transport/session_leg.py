@@ -1,0 +1,97 @@
+"""The part of a call that one session hears: audio goes out from a moment of the call on, messages come in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dgsm_helpers.errors import StreamFailed
+
+if TYPE_CHECKING:
+    from dgsm_helpers.load.transport.lean_session import Session
+    from dgsm_helpers.load.transport.listen_stitching import ListenJoint, Message
+    from dgsm_helpers.load.transport.turn_stitching import TurnJoint
+    from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
+
+PIECE_S = 0.1
+"""What is sent at once, also of audio that is sent again."""
+
+LEAVE_S = 2.0
+
+
+class SessionLeg:
+    """A session in use from ``begin`` (bytes of the call) on.
+
+    Args:
+        session: accepted by the server.
+        audio: of the call; it grows meanwhile.
+        begin: where this session begins to hear.
+        piece_bytes: most that is sent at once.
+        no_more: whether the call has ended, so that CloseStream follows what is left.
+        on_message: hears each message, and at the end None or the error.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        audio: UnansweredAudio,
+        *,
+        begin: int,
+        piece_bytes: int,
+        no_more: Callable[[], bool],
+        on_message: Callable[[SessionLeg, Message | StreamFailed | None], None],
+    ) -> None:
+        self._session, self._audio = session, audio
+        self._piece_bytes, self._no_more, self._on_message = piece_bytes, no_more, on_message
+        self._more = asyncio.Event()
+        self.position = begin
+        self.offset_s = audio.seconds(begin)
+        self.since_s = self.heard_s = time.monotonic()
+        self.closing = False
+        self.joint: ListenJoint | TurnJoint | None = None
+        self.held: list[Message] = []
+        self.metadata: Message | None = None
+        self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+
+    def wake(self) -> None:
+        """There is more audio, or the call has ended."""
+        self._more.set()
+
+    async def leave(self) -> None:
+        """Let go of the session."""
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._session.leave(), LEAVE_S)
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                self._more.clear()
+                if self.position < self._audio.begin:
+                    raise StreamFailed("The session takes audio so slowly that some was dropped.")
+                piece = self._audio.read(self.position, self._piece_bytes)
+                if piece:
+                    self.position += len(piece)
+                    await self._session.send(piece)
+                elif self._no_more():
+                    self.closing = True
+                    await self._session.close_stream()
+                    return
+                else:
+                    await self._more.wait()
+        except StreamFailed as error:
+            self._on_message(self, error)
+
+    async def _receive(self) -> None:
+        try:
+            while (message := await self._session.receive()) is not None:
+                self.heard_s = time.monotonic()
+                self._on_message(self, message)
+        except StreamFailed as error:
+            self._on_message(self, error)
+        else:
+            self._on_message(self, None)

@@ -1,0 +1,130 @@
+"""Calls on the embedded AWS through all that ends a stream: every word comes, and comes once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kit import endpoints
+from kit.waiting import until_async
+
+from dgsm_helpers.aws.endpoint import update
+from dgsm_helpers.load.transport.call_record import count_words, hold_call, said_in_sample
+from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.load.transport.stream_loops import run_blocking
+
+OFFSET_S = 3.21
+
+
+class Microphone:
+    """Speaks until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.on = True
+
+    def __iter__(self):
+        for chunk in chunks(bundled_recording(), offset_s=OFFSET_S):
+            if not self.on:
+                return
+            self.chunks += 1
+            yield chunk
+
+
+def survived(wb, event, *, hand_overs=1, calls=1, **given):
+    """The hand-overs of calls that went on until ``event`` had struck each so often, and three seconds more."""
+
+    async def run():
+        microphones = [Microphone() for _ in range(calls)]
+        streams = [ContinuedStream.of(wb, seed=number, **given) for number in range(calls)]
+        held = [asyncio.create_task(hold_call(s, m)) for s, m in zip(streams, microphones, strict=True)]
+        await until_async(lambda: all(m.chunks > 25 for m in microphones), "all calls speak")
+        await asyncio.to_thread(event)
+        await until_async(lambda: sum(len(s.hand_overs) for s in streams) >= hand_overs, "the calls were handed over")
+        spoken = microphones[0].chunks
+        await until_async(lambda: microphones[0].chunks > spoken + 30, "the calls have gone on")
+        for microphone in microphones:
+            microphone.on = False
+        return await asyncio.gather(*held)
+
+    records = run_blocking(run())
+    for record in records:
+        count = count_words(said_in_sample(offset_s=OFFSET_S, duration_s=record.call_s), record.words)
+        assert (count.lost, count.extra) == (0, 0)
+        assert count.said > 10
+    return [change for record in records for change in record.hand_overs]
+
+
+@pytest.mark.parametrize(
+    ("sees", "reason"),
+    [
+        ("exception", "InternalStreamFailure: .*instance crashed"),
+        ("reset", "ConnectionDropped: Reset by the server"),
+        ("clean-end", "ended without Metadata"),
+    ],
+)
+def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, endpoint, sees, reason):
+    wb = endpoint
+    operator.fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
+    changes = survived(wb, lambda: operator.fault("crash", endpoint=wb.endpoint_name))
+    assert changes[0].cause == "cut"
+    assert re.search(reason, changes[0].reason)
+    assert changes[0].audio_lost_s == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_calls_survive_a_scale_in(operator, workbook, late):
+    wb = endpoints.deployed(workbook(), initial_count=2)
+    if late:
+        operator.fault("late-routing", endpoint=wb.endpoint_name)
+    changes = survived(wb, lambda: endpoints.set_desired(wb, 1), calls=8)
+    assert {change.cause for change in changes} == {"cut"}
+
+
+def test_calls_survive_an_update(endpoint):
+    wb = endpoint
+    plan = update.plan_change(wb, instance_types=["ml.g5.2xlarge", "ml.g6.2xlarge"])
+    changes = survived(wb, lambda: update.update_endpoint(wb, plan), calls=3, hand_overs=3)
+    assert len(changes) == 3
+
+
+def test_a_call_goes_on_past_the_limit_whether_it_sees_it_coming_or_not(operator, endpoint):
+    wb = endpoint
+    operator.fault("session-limit", endpoint=wb.endpoint_name, seconds=4)
+    ahead = survived(wb, lambda: None, session_s=2, hand_overs=3)
+    assert {change.cause for change in ahead} == {"limit"}
+    surprised = survived(wb, lambda: None, hand_overs=2)
+    assert {change.cause for change in surprised} == {"cut"}
+    assert "maximum duration" in surprised[0].reason
+
+
+def benchmark(tmp_path, *options):
+    """What `benchmarks/calls_survive.py` measured; it fails by itself when a call lost a word."""
+    script, document = (
+        Path(__file__).resolve().parents[3] / "benchmarks" / "calls_survive.py",
+        tmp_path / "survived.json",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), *options, "--json", str(document)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(document.read_text(encoding="utf-8"))
+
+
+def test_calls_survive_scale_outs_scale_ins_an_update_a_crash_and_shortened_limits(tmp_path):
+    measured = benchmark(tmp_path, "--calls", "6", "--plain", "2", "--seconds", "40", "--speed", "120")
+    assert measured["continued"]["causes"].keys() >= {"limit", "cut"}
+    assert measured["plain"]["lost"] > 0, "what plain streams lose is what there is to save"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sixty_calls_of_a_quarter_of_an_hour_survive_all_of_it(tmp_path):
+    measured = benchmark(tmp_path)
+    assert (measured["continued"]["calls"], measured["continued"]["audio_lost_s"]) == (60, 0)

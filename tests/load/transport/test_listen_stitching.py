@@ -1,0 +1,94 @@
+"""Results of several sessions as one transcript; whole calls are in `test_continued_stream`."""
+
+from __future__ import annotations
+
+from dgsm_helpers.load.transport.listen_stitching import MOST_OVERLAP_S, ListenTranscript
+
+
+def results(start_s, end_s, *words, final=True, channel=0, channels=1):
+    heard = [{"word": w.lower(), "punctuated_word": w, "start": s, "end": e, "confidence": 1} for w, s, e in words]
+    best = {"transcript": " ".join(w for w, _, _ in words), "words": heard, "confidence": 1}
+    return {
+        "type": "Results",
+        "channel_index": [channel, channels],
+        "start": start_s,
+        "duration": end_s - start_s,
+        "is_final": final,
+        "channel": {"alternatives": [best]},
+    }
+
+
+def told(message):
+    return message["channel"]["alternatives"][0]["transcript"]
+
+
+def test_a_word_that_was_cut_through_is_heard_whole_by_the_next_session():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    first.hand_on(results(0, 5, ("Ask", 3.0, 3.2), ("not", 3.4, 3.7)))
+    assert transcript.replay_from_s < 3.0 < transcript.answered_s == 5
+    second = transcript.joint(transcript.replay_from_s)
+    offset = second.offset_s
+    message = second.hand_on(
+        results(
+            0,
+            4,
+            ("Ask", 3.0 - offset, 3.2 - offset),
+            ("not", 3.4 - offset, 3.7 - offset),
+            ("what", 4.8 - offset, 5.2 - offset),
+        )
+    )
+    assert told(message) == "what"
+    assert (message["start"], message["channel"]["alternatives"][0]["words"][0]["start"]) == (5, 4.8)
+
+
+def test_after_a_long_pause_little_is_heard_again():
+    transcript = ListenTranscript()
+    joint = transcript.joint(0.0)
+    joint.hand_on(results(0, 2, ("Ask", 0.5, 1.0)))
+    joint.hand_on(results(2, 30))
+    assert transcript.replay_from_s == 30 - MOST_OVERLAP_S
+
+
+def test_channels_are_joined_apart_and_the_one_that_is_behind_decides_where_to_begin():
+    transcript = ListenTranscript()
+    joint = transcript.joint(0.0)
+    joint.hand_on(results(0, 4, ("left", 1.0, 1.5), channel=0, channels=2))
+    joint.hand_on(results(0, 2, ("right", 0.5, 0.9), channel=1, channels=2))
+    assert (transcript.answered_s, transcript.shown_s) == (2, 2)
+    again = transcript.joint(0.4)
+    left = again.hand_on(results(0, 5, ("left", 0.6, 1.1), ("on", 4.1, 4.4), channel=0, channels=2))
+    right = again.hand_on(results(0, 5, ("right", 0.1, 0.5), ("on", 2.1, 2.4), channel=1, channels=2))
+    assert (told(left), left["start"], told(right), right["start"]) == ("on", 4, "on", 2)
+
+
+def test_interim_results_never_fall_behind_what_was_shown():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    first.hand_on(results(0, 3, ("Ask", 0.5, 1.0), final=False))
+    second = transcript.joint(0.0)
+    assert second.hand_on(results(0, 2, ("Ask", 0.5, 1.0), final=False)) is None
+    assert told(second.hand_on(results(0, 3.5, ("Ask", 0.5, 1.0), final=False))) == "Ask"
+
+
+def test_events_go_on_in_the_calls_time_and_come_once():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    started, ended = (
+        {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.5},
+        {"type": "UtteranceEnd", "channel": [0, 1]},
+    )
+    assert first.hand_on(started) == started
+    first.hand_on(results(0, 3, ("Ask", 0.5, 1.0)))
+    assert first.hand_on({**ended, "last_word_end": 1.0})["last_word_end"] == 1.0
+    second = transcript.joint(0.4)
+    assert second.hand_on({**started, "timestamp": 0.1}) is None
+    assert second.hand_on({**ended, "last_word_end": 0.6}) is None
+    assert second.hand_on({**started, "timestamp": 4.0})["timestamp"] == 4.4
+    assert second.hand_on({**ended, "last_word_end": 5.0})["last_word_end"] == 5.4
+    assert second.hand_on({**ended, "last_word_end": -1}) == {**ended, "last_word_end": -1}
+
+
+def test_other_messages_pass_as_they_are():
+    message = {"type": "Warning", "description": "as the model says"}
+    assert ListenTranscript().joint(3.0).hand_on(message) is message

@@ -1,0 +1,92 @@
+"""Flux's turns over several sessions: none lost, none twice, counted through."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
+
+TURN_S, TALK_S, STEP_S = 4.0, 2.5, 0.25
+"""Every four seconds somebody talks for two and a half; a message comes every quarter."""
+
+
+def turn_infos(offset_s: float, until_s: float):
+    """What a session says that hears the conversation from ``offset_s`` to ``until_s``, in its own times and counts."""
+    yield {"type": "Connected", "request_id": "r", "sequence_id": 0}
+    index, begin_s, sequence, open_turn = 0, 0.0, 1, False
+    steps = int((until_s - offset_s) / STEP_S + 1e-9)
+    for step in range(1, steps + 1):
+        own_s = step * STEP_S
+        call_s = offset_s + own_s
+        number, within_s = int((call_s - 1e-9) // TURN_S), (call_s - 1e-9) % TURN_S
+        talking = 0 < within_s <= TALK_S
+        event = "Update"
+        if talking and not open_turn:
+            event, open_turn = "StartOfTurn", True
+        elif not talking and open_turn:
+            event, open_turn = "EndOfTurn", False
+        text = f"turn {number}" if talking or event == "EndOfTurn" else ""
+        yield {
+            "type": "TurnInfo",
+            "event": event,
+            "turn_index": index,
+            "sequence_id": sequence,
+            "audio_window_start": begin_s,
+            "audio_window_end": own_s,
+            "transcript": text,
+            "words": [{"word": word, "confidence": 1.0} for word in text.split()],
+        }
+        sequence += 1
+        if event == "EndOfTurn":
+            index, begin_s = index + 1, own_s
+
+
+def joined(cuts_s, call_s=40.0):
+    """The call's messages when a session ends at each of the moments, and the next begins where it has to."""
+    transcript, told = TurnTranscript(), []
+    for until_s in [*sorted(cuts_s), call_s]:
+        joint = transcript.joint(transcript.replay_from_s)
+        told += [message for m in turn_infos(joint.offset_s, until_s) if (message := joint.hand_on(m))]
+    return told
+
+
+@given(st.lists(st.integers(1, 159).map(lambda step: step * STEP_S), max_size=6))
+def test_turns_are_those_of_an_unbroken_session_wherever_sessions_end(cuts_s):
+    told = joined(cuts_s)
+    ends = [m for m in told if m.get("event") == "EndOfTurn"]
+    unbroken = [m for m in joined([]) if m.get("event") == "EndOfTurn"]
+    assert [(m["turn_index"], m["transcript"]) for m in ends] == [(m["turn_index"], m["transcript"]) for m in unbroken]
+    assert [m["audio_window_end"] for m in ends] == [m["audio_window_end"] for m in unbroken]
+    starts = [m["turn_index"] for m in told if m.get("event") == "StartOfTurn"]
+    assert starts == sorted(set(starts)) == list(range(10))
+
+
+@given(st.lists(st.integers(1, 159).map(lambda step: step * STEP_S), max_size=6))
+def test_time_and_count_never_go_back_and_the_greeting_comes_once(cuts_s):
+    told = joined(cuts_s)
+    assert [m["sequence_id"] for m in told] == list(range(len(told)))
+    assert [m["type"] for m in told].count("Connected") == 1
+    windows = [m["audio_window_end"] for m in told if m["type"] == "TurnInfo"]
+    assert windows == sorted(windows)
+
+
+def test_word_times_go_on_where_the_model_gives_them():
+    transcript = TurnTranscript()
+    transcript.next_turn, transcript.shown_s = 3, 12.0
+    joint = transcript.joint(12.0)
+    words = [{"word": "yes", "start": 0.5, "end": 0.75}, {"word": "no"}]
+    message = joint.hand_on(
+        {
+            "type": "TurnInfo",
+            "event": "Update",
+            "turn_index": 0,
+            "sequence_id": 1,
+            "audio_window_start": 0.0,
+            "audio_window_end": 1.0,
+            "transcript": "yes no",
+            "words": words,
+        }
+    )
+    assert message["words"] == [{"word": "yes", "start": 12.5, "end": 12.75}, {"word": "no"}]
+    assert (message["turn_index"], message["audio_window_end"]) == (3, 13.0)
