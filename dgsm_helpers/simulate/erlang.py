@@ -8,7 +8,7 @@ Source: A. K. Erlang (1917); V. B. Iversen, ITU Teletraffic Engineering Handbook
 
 import math
 
-from scipy.stats import poisson
+from scipy.special import gammainc  # all of scipy.stats would cost half a second
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -55,7 +55,7 @@ def mean_wait_s(places: int, erlangs: float, *, mean_s: float) -> float:
 def crowded_share(places: int, erlangs: float) -> float:
     """Share of calls that come to as many as there are places or more, when none is refused and none waits."""
     _check(places, erlangs)
-    return float(poisson.sf(places - 1, erlangs)) if places else 1.0
+    return float(gammainc(places, erlangs)) if places else 1.0
 
 
 def _check(places: int, erlangs: float) -> None:

@@ -240,9 +240,11 @@ class Lifecycle:
         age_s = now_s - self._sigterm_s
         if not self._leaving or self._stop.takes_streams(age_s):
             return
-        for slot in list(self._leaving):
+        # All are taken out first: a stream that is cut opens again on an instance that stays.
+        for slot in self._leaving:
             if slot in self._fleet.serving:
                 self._fleet.withdraw(slot)
-            if self._stop.killed(age_s) or not self._fleet.outstanding(slot):
+        for slot in list(self._leaving):
+            if self._stop.killed(age_s) or (age_s > 0 and not self._fleet.outstanding(slot)):
                 self._fleet.end(slot, now_s)
                 self._leaving.remove(slot)

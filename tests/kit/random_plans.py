@@ -131,11 +131,13 @@ def _policies(chance: random.Random, types: tuple[str, ...]) -> tuple[TargetTrac
 
 
 def _model(chance: random.Random) -> ScalingModel:
+    routing = chance.choice(["RANDOM", "LEAST_OUTSTANDING_REQUESTS"])
+    statistic = chance.choice(["Average", "Maximum"])
+    at_once, drain_s = chance.choice([True, True, False]), chance.choice([300.0, 1800.0])
     return ScalingModel(
-        routing=chance.choice(["RANDOM", "LEAST_OUTSTANDING_REQUESTS"]),
-        statistic=chance.choice(["Average", "Maximum"]),
-        on_scale_in=chance.choice(["kill", "kill", "drain"]),
-        drain_s=chance.choice([300.0, 1800.0]),
+        routing=routing,
+        statistic=statistic,
+        sigkill_after_s=0.0 if at_once else drain_s,
         idle_instance_emits_zero=chance.random() < 0.6,
         reopen_cut_streams=chance.random() < 0.7,
         treat_missing=chance.choice(MISSING),

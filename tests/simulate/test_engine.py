@@ -161,20 +161,20 @@ def test_whether_new_streams_reach_an_instance_after_its_sigterm_is_an_assumptio
     assert run.tally.cut == cut
 
 
-@pytest.mark.parametrize("on_scale_in", ["kill", "drain"])
+@pytest.mark.parametrize("sigkill_after_s", [0.0, 10.0])
 @pytest.mark.parametrize("reopen", [True, False])
-def test_streams_that_end_as_their_instance_is_removed_just_end(plan_of, exact, on_scale_in, reopen):
+def test_streams_that_end_as_their_instance_is_removed_just_end(plan_of, exact, sigkill_after_s, reopen):
     """Recorded traffic falls at whole beats, and instances are removed at whole beats, too."""
     for end_s in (920.0, 930.0, 940.0):
         traffic = Traffic(name="calls", starts_s=np.zeros(4), durations_s=np.full(4, end_s), horizon_s=3600.0)
         model = dataclasses.replace(
-            exact, routing=LEAST_OUTSTANDING_REQUESTS, on_scale_in=on_scale_in, reopen_cut_streams=reopen, drain_s=10.0
+            exact, routing=LEAST_OUTSTANDING_REQUESTS, sigkill_after_s=sigkill_after_s, reopen_cut_streams=reopen
         )
         run = simulate(traffic, plan_of(5.0, initial_count=4), Conditions(capacity=Capacity(knee=10), model=model))
         assert moves(run) == [("in", 4, 1)]
         assert (run.maximum.max(), run.serving.max(), run.streams[-1]) == (4 if run.tally.cut and reopen else 1, 4, 0)
-        assert run.tally.cut == (3 if end_s == 940 and on_scale_in == "kill" else 0)
-        assert run.instance_s["ml.g5.2xlarge"] == 3600 + 3 * (930 if on_scale_in == "kill" else 940)
+        assert run.tally.cut == (3 if end_s == 940 and not sigkill_after_s else 0)
+        assert run.instance_s["ml.g5.2xlarge"] == 3600 + 3 * (930 if not sigkill_after_s else 940)
 
 
 def test_overload_is_counted_in_stream_seconds(plan_of, held, exact):
