@@ -21,6 +21,7 @@ from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, re
 from dgsm_helpers.cli.forecast_command import forecast
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
+from dgsm_helpers.cli.step_commands import deploy, logs, pause, preflight, register, resume, status
 from dgsm_helpers.cli.studio_commands import studio
 from dgsm_helpers.errors import DgsmError, NotConfirmed
 
@@ -74,6 +75,22 @@ def run(
     return YES if run_notebooks(notebooks, parameters, out, timeout) else NO
 
 
+@click.command()
+@click.argument("notebooks", nargs=-1, required=True, type=PATH, metavar="NOTEBOOK...")
+@click.option("--out", type=PATH, metavar="FOLDER", help="folder of the pages (default: beside each notebook)")
+def html(notebooks: tuple[Path, ...], out: Path | None) -> None:
+    """Turn executed notebooks into pages that need no network: with figures, and what each widget last showed.
+
+    nbconvert's own pages, and JupyterLab's export, leave both out.
+
+    Such as: dgsm html out/04_monitor.ipynb
+    """
+    from dgsm_helpers.workbook.notebook_page import write_html
+
+    for notebook in notebooks:
+        click.echo(write_html(notebook, (out or notebook.parent) / f"{notebook.stem}.html"))
+
+
 UNFORESEEN = "unforeseen"
 """What an error is called that nothing of ours raised on purpose."""
 
@@ -122,20 +139,28 @@ class Verbs(click.Group):
     commands=(
         demo,
         run,
+        html,
         local,
+        preflight,
+        listing,
+        role,
+        quota,
+        iam,
+        deploy,
+        register,
+        status,
         doctor,
         tune,
         size,
         plan,
         forecast,
         watch,
+        logs,
         report,
         export,
         update,
-        iam,
-        listing,
-        role,
-        quota,
+        pause,
+        resume,
         clean_up,
         studio,
     ),

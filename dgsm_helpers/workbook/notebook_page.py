@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgsm_helpers.workbook.notebook_inputs import read_notebook
 from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
@@ -28,18 +29,22 @@ _OFFLINE = """{% extends 'lab/index.html.j2' %}
 
 
 def write_html(executed: Path, html: Path) -> Path:
-    """Write the executed notebook ``executed`` as the page ``html`` (5 MB with figures, which carry plotly.js once)."""
+    """Write the executed notebook ``executed`` as the page ``html`` (5 MB with figures, which carry plotly.js once).
+
+    Raises:
+        NotFound, InvalidInput: there is no such file, or it is not a notebook.
+    """
     import_without_grammar()
-    import nbformat
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
-    notebook = nbformat.read(executed, as_version=4)
+    notebook = read_notebook(executed)
     freeze_widgets(notebook)
     embed_figures(notebook)
     notebook.metadata["title"] = executed.stem
     exporter = HTMLExporter(extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE})], template_file="offline.html.j2")
     body, _ = exporter.from_notebook_node(notebook)
+    html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(body, encoding="utf-8")
     return html
 

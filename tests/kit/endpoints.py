@@ -82,14 +82,6 @@ def running(wb: Workbook, count: int) -> endpoint_state.EndpointState:
     return until(looked, f"{count} instances of {wb.resource_id} run", sleep=wb.sleep_s)
 
 
-def set_desired(wb: Workbook, instances: int) -> None:
-    """Ask SageMaker for so many instances, as an operator does by hand."""
-    change = {"VariantName": wb.variant_name, "DesiredInstanceCount": instances}
-    wb.client("sagemaker").update_endpoint_weights_and_capacities(
-        EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=[change]
-    )
-
-
 def streams_seen(wb: Workbook, count: float, since: datetime) -> Metrics:
     """CloudWatch's metrics since then, once it has seen so many streams on one instance."""
 

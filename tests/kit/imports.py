@@ -46,6 +46,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "workbook": BASE | {"aws"},
     **dict.fromkeys(STEPS, BASE | ROOMS | STEPS),
     "cli": BASE | ROOMS | STEPS,
+    "testing": BASE | {"aws"} | STEPS,
     "embedded_aws": GROUND,
 }
 """What each room may import of ours besides itself: a folder or a module of ``dgsm_helpers``, or ``embedded_aws``."""

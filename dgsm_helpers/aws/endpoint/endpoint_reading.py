@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of, total_usd, usd_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import (
     ConfiguredVariant,
@@ -122,6 +123,17 @@ class EndpointReading:
     def running_types(self) -> tuple[str, ...]:
         """The types that run now behind the variant; all of its pool when SageMaker does not say."""
         return self.variant.running_types or self.instance_types
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """What runs now costs an hour, type by type, without the software fee; None when a price is unknown."""
+        # SageMaker counts by type for pools only.
+        return total_usd(
+            fleet_usd_per_hour(dict(prices_of(self.wb, variant.running_types)), variant.instances_by_type)
+            if variant.running_types
+            else usd_per_hour(prices_of(self.wb, self.config.variant(variant.name).instance_types), variant.running)
+            for variant in self.state.variants
+        )
 
     @cached_property
     def model(self) -> Mapping[str, Any]:

@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
-from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of, total_usd, usd_per_hour
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, endpoint_state
-from dgsm_helpers.aws.endpoint.endpoint_config import config_in_use
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scaling_setup
@@ -98,11 +96,11 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
             f"Endpoint {wb.endpoint_name!r} has been paused since {record.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
         )
-    state = EndpointReading(wb).ready()
+    endpoint = EndpointReading(wb)
+    state = endpoint.ready()
     wb.require_delete(f"Endpoint {wb.endpoint_name} and its scaling, which cleanup.resume(wb) makes again,")
     setup = scaling_setup.read(wb)
-    price = _usd_per_hour(wb, state)
-    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, price, setup, came_up_in_s)
+    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, endpoint.usd_per_hour, setup, came_up_in_s)
     _write_pauses(wb, paused_now, came_up_in_s)
     try:
         scaling_setup.remove_scaling(wb, setup)
@@ -186,18 +184,6 @@ def paused(wb: Workbook) -> Paused:
             hint="Resume where it was paused, or make a new endpoint with deploy.deploy(wb, plan).",
         )
     return record
-
-
-def _usd_per_hour(wb: Workbook, state: EndpointState) -> float | None:
-    """What runs now costs, type by type; None when a price is unknown."""
-    config = config_in_use(wb, state)
-    # SageMaker counts by type for pools only.
-    return total_usd(
-        fleet_usd_per_hour(dict(prices_of(wb, variant.running_types)), variant.instances_by_type)
-        if variant.running_types
-        else usd_per_hour(prices_of(wb, config.variant(variant.name).instance_types), variant.running)
-        for variant in state.variants
-    )
 
 
 def _undo(wb: Workbook, paused_now: Paused, error: BaseException) -> None:

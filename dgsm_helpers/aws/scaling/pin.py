@@ -14,6 +14,7 @@ from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import put_off, termination_raises
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.endpoint.capacity import set_desired
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
@@ -80,7 +81,7 @@ class Pinned:
             self.record.write(asdict(self.former))
         if (variant.running, variant.desired) != (1, 1):
             self.say(f"{wb.resource_id}: from {variant.desired} instances to 1.")
-            self._set_desired(1)
+            set_desired(self.wb, 1)
             state = self._settled()
             # That took minutes: what was read before it may have changed.
             changes = self._changes(state, scalable_target.target(wb))
@@ -139,7 +140,7 @@ class Pinned:
         if count == 1 or state.variant(self.wb.variant_name).desired != 1:
             return False
         # Before scaling goes on: SageMaker makes one change at a time, and this one is wanted first.
-        self._set_desired(count)
+        set_desired(self.wb, count)
         self.say(f"{self.wb.resource_id}: from 1 instance back to {count}.")
         return True
 
@@ -175,11 +176,6 @@ class Pinned:
         if target is not None and target.suspension != ALL:
             changes.append(f"somebody {'switched scaling on' if self.former.registered else 'registered it to scale'}")
         return changes
-
-    def _set_desired(self, instances: int) -> None:
-        change = {"VariantName": self.wb.variant_name, "DesiredInstanceCount": instances}
-        request = {"EndpointName": self.wb.endpoint_name, "DesiredWeightsAndCapacities": [change]}
-        call(self.wb, "sagemaker", "UpdateEndpointWeightsAndCapacities", **request)
 
     def _settle(self) -> EndpointState | None:
         state = endpoint_state.find(self.wb)

@@ -1,43 +1,41 @@
-"""Show a figure in whatever notebook front end is there, without bloating the notebook's file.
+"""Show a figure in whatever notebook front end is there, and so that it is still seen where no plotly is.
 
-Two facts decide (both tried): JupyterLab draws the small ``application/vnd.plotly.v1+json`` output only if plotly 6.1
-or newer is installed beside the *server*; and plotly 6.0, which SageMaker Distribution images pin, therefore writes the
-whole of plotly.js (4.6 MB) into the notebook with each figure, and cannot do with less.
+Three facts decide (all tried): JupyterLab draws plotly's small output only if plotly 6.1 or newer is installed beside
+the *server*; plotly 6.0, which SageMaker Distribution images pin, would therefore write the whole of plotly.js (4.6 MB)
+into the notebook with each figure; and nbconvert and GitHub draw no plotly output at all. So every figure is saved
+small, with the same picture as SVG beside it, which a reader without plotly shows instead.
 """
 
-import os
 from collections.abc import Callable
+from typing import Any
 
-import plotly
 import plotly.graph_objects as go
 import plotly.io as pio
 
-SMALL = "plotly_mimetype"
-"""Some 30 KB a figure."""
-
-EVERYWHERE = "plotly_mimetype+notebook"
-"""Draws wherever the notebook is opened, exported HTML included; carries plotly.js."""
+IN_JUPYTER = "plotly_mimetype+notebook"
+"""What plotly chooses by itself in Jupyter; any other choice is the user's (``PLOTLY_RENDERER``) or the front end's."""
 
 
 def show(figure: go.Figure) -> None:
-    """Draw ``figure`` below the cell.
+    """Draw ``figure`` below the cell: plotly's own drawing where the front end has it, the SVG elsewhere.
 
-    Should nothing appear, the kernel's environment is not the server's and the server has no plotly: set
-    ``PLOTLY_RENDERER=plotly_mimetype+notebook`` in the kernel's environment.
+    A renderer that you choose (``PLOTLY_RENDERER``) or that plotly chooses for VS Code or Colab draws alone.
     """
-    figure.show(renderer=renderer(version=plotly.__version__, default=pio.renderers.default))
+    from IPython.display import display
+
+    if pio.renderers.default in (IN_JUPYTER, "plotly_mimetype"):
+        display(bundle(figure), raw=True)
+    else:
+        figure.show()
 
 
-def renderer(*, version: str, default: str) -> str:
-    """The renderer for plotly ``version`` whose own choice is ``default``.
+def bundle(figure: go.Figure) -> dict[str, Any]:
+    """The output of a cell: plotly's small form, the SVG, and the title for readers of text."""
+    from dgsm_helpers.views.figures.still_svg import still_svg
 
-    The user's choice (``PLOTLY_RENDERER``) and that of other front ends (VS Code, Colab) stand. In Jupyter, plotly 6.1
-    and newer write the small form.
-    """
-    if os.environ.get("PLOTLY_RENDERER") or default != EVERYWHERE:
-        return default
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return SMALL if (major, minor) >= (6, 1) else EVERYWHERE
+    small = pio.renderers["plotly_mimetype"].to_mimebundle(figure.to_dict())
+    title = (figure.layout.title.text or "figure").partition("<br>")[0]
+    return {**small, "image/svg+xml": still_svg(figure), "text/plain": title}
 
 
 def show_line(text: str) -> Callable[[str], None]:

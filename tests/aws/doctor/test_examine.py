@@ -18,6 +18,7 @@ from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
+from dgsm_helpers.aws.endpoint.capacity import set_desired
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
@@ -105,7 +106,7 @@ def policy(wb, **changed):
 
 def scaling_in_by_hand(wb):
     """Back to one instance without waiting for the low alarm."""
-    endpoints.set_desired(wb, 1)
+    set_desired(wb, 1)
     assert until(wb, "endpoint-in-service", OK).evidence == "InService, 1 running"
 
 

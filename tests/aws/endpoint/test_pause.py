@@ -14,6 +14,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, pause
+from dgsm_helpers.aws.endpoint.capacity import set_desired
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
@@ -73,7 +74,7 @@ def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
 def test_pause_while_updating_is_refused_and_changes_nothing(scaled, operator):
     before = scaling_setup.read(scaled)
     operator.hold_starts()
-    endpoints.set_desired(scaled, 2)
+    set_desired(scaled, 2)
     with pytest.raises(NotReady, match="is Updating"):
         pause.pause_endpoint(scaled)
     assert scaling_setup.read(scaled) == before
@@ -118,7 +119,7 @@ def test_resume_does_not_touch_another_endpoint_that_took_the_name_meanwhile(sca
 def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
     wb = endpoints.deployed(replace(workbook(), home=tmp_path))
     operator.fault("shortage", instance_type="ml.g6.2xlarge")
-    endpoints.set_desired(wb, 3)
+    set_desired(wb, 3)
     state = endpoints.settled(wb)
     assert state.instances_by_type == {"ml.g6.2xlarge": 1, "ml.g6e.2xlarge": 2, "ml.g5.2xlarge": 0}
     prices = {t: price_per_hour(wb, t).amount_usd for t in state.instances_by_type}

@@ -7,6 +7,7 @@ from kit import endpoints
 from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
+from dgsm_helpers.aws.endpoint.capacity import set_desired
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
@@ -73,7 +74,7 @@ def test_update_that_is_refused_leaves_scaling_on(scaled, operator):
 def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
     before = scaling_of(scaled)
     operator.hold_starts()
-    endpoints.set_desired(scaled, 3)
+    set_desired(scaled, 3)
     for change in (
         lambda: update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER)),
         lambda: update.roll_back(scaled, endpoint_state.status(scaled).config_name),
@@ -139,7 +140,7 @@ def test_update_that_would_end_another_variant_is_refused(workbook):
 def test_update_keeps_name_and_count_and_the_former_config(workbook):
     wb = workbook()
     first = deployment.deploy(wb, deployment_plan.plan(wb))
-    endpoints.set_desired(wb, 2)
+    set_desired(wb, 2)
     endpoints.settled(wb)
     other = deployment_plan.plan(wb, ("ml.g5.2xlarge", "ml.g6.2xlarge"))
     updated = update.update_endpoint(wb, other)

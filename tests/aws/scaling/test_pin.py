@@ -13,6 +13,7 @@ from kit import endpoints
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.money import InstanceCost, price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
+from dgsm_helpers.aws.endpoint.capacity import set_desired
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension
@@ -163,11 +164,11 @@ def test_killed_measurement_that_somebody_put_back_is_forgotten(scaled, embedded
 
 def test_change_of_capacity_meanwhile_is_noticed_and_left(pair):
     with pytest.raises(MeasurementInvalid, match="somebody asked for 3 instances"), measuring.one_instance(pair) as pin:
-        endpoints.set_desired(pair, 3)
+        set_desired(pair, 3)
         with pytest.raises(MeasurementInvalid, match="somebody asked for 3 instances"):
             pin.check()
     assert counts(pair) == (3, 3)
-    endpoints.set_desired(pair, 2)
+    set_desired(pair, 2)
     assert endpoints.settled(pair).running == 2
 
 
