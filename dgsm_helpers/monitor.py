@@ -31,8 +31,8 @@ from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.data_path import follow
 from dgsm_helpers.load.transport.file_load import FileLoad
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.views.feed import origin_of
 from dgsm_helpers.views.pages.report import write_report
 from dgsm_helpers.views.widgets.live_view import Live
@@ -166,7 +166,6 @@ def file_load(wb: Workbook) -> FileLoad:
 
     ``set(n)`` keeps ``n`` files in flight, ``stop()`` ends it and returns a trace of each.
     """
-    recording, options = bundled_recording(), ListenOptions()
-    query = {"model": options.model, "language": options.language, "punctuate": options.punctuate}
-    send = file_sender(wb, recording.to_wav(), path=options.path, **query)
+    recording, query = bundled_recording(), Query(wb.family)
+    send = file_sender(wb, recording.to_wav(), path=query.path, **query.asked())
     return FileLoad(send, audio_s=recording.duration_s)

@@ -17,6 +17,7 @@ import boto3
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
+from dgsm_helpers.families import FAMILIES, Family, require_family
 from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.rules.local_time import LocalTime
 from dgsm_helpers.rules.names import require_name, require_region
@@ -93,6 +94,17 @@ class Workbook:
     def listing(self) -> str:
         """What was asked for: a model package ARN, or the embedded AWS's name for one."""
         return str(self.settings.get("listing", ""))
+
+    @property
+    def family(self) -> Family:
+        """Which of Deepgram's models it is about: the setting ``family``, else as the model package's name says.
+
+        Raises:
+            InvalidInput: the package's name says that it is none that can be spoken to (`families.require_family`).
+        """
+        if name := self.settings.get("family"):
+            return FAMILIES[name]
+        return require_family(self.model_package_arn or "")
 
     @property
     def bounds(self) -> tuple[int | None, int | None]:
@@ -188,6 +200,7 @@ def open_workbook(
     endpoint_name: str | None = None,
     variant_name: str = "AllTraffic",
     listing: str | None = None,
+    family: str | None = None,
     confirm_spend: bool | None = None,
     confirm_delete: bool | None = None,
     role_arn: str | None = None,
@@ -207,6 +220,7 @@ def open_workbook(
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
         listing: a model package ARN; on the embedded AWS also ``metered`` (default) or ``speech``; on aws "metered"
             means none given.
+        family: ``nova``, ``flux``, ``aura`` or ``flux-tts``, where the model package's name does not say which.
         confirm_spend: True to allow calls that start billing. No setting stands for it.
         confirm_delete: True to allow deleting from the user's account. No setting stands for it.
         role_arn: execution role for the endpoint.
@@ -231,8 +245,11 @@ def open_workbook(
         "region": chosen("region", region, "region"),
         "endpoint": chosen("endpoint_name", endpoint_name, "endpoint", DEFAULT_ENDPOINT),
         "listing": chosen("listing", listing, "listing", "metered"),
+        "family": chosen("family", family, "family"),
         "role": chosen("role_arn", role_arn, "role"),
     }
+    if settings["family"] not in ("", *FAMILIES):
+        raise InvalidInput(f"family is {settings['family']!r}.", hint=f"Give one of {', '.join(FAMILIES)}.")
     require_name("endpoint", settings["endpoint"])
     require_name("variant", variant_name)
     folder = local.home_folder(home)

@@ -25,8 +25,9 @@ from dgsm_helpers.load.ladder.rung import EFFORTS
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.target_value import derive_target
 from dgsm_helpers.load.transport.data_path import require_open
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import read_recordings
-from dgsm_helpers.load.transport.stream_target import ListenOptions
+from dgsm_helpers.load.transport.workloads import workload_of
 from dgsm_helpers.planning.tuning import Tuning, default_effort
 from dgsm_helpers.planning.tuning import plan_tuning as plan
 from dgsm_helpers.rules.guide import GUIDE_HIGH
@@ -96,7 +97,8 @@ def tune(
     search_effort = known_choice("effort", effort or default_effort(wb), EFFORTS)
     derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
     derive(1)  # refuses bad values now
-    spec = LoadSpec(recordings=read_recordings(audio) if audio else (), options=ListenOptions.parse(query))
+    recordings = read_recordings(audio) if audio else ()
+    spec = LoadSpec(workload=workload_of(wb.family, recordings=recordings), query=Query.parse(query, wb.family))
     if wb.confirm_spend:  # else nothing is measured, and no stream opened
         require_open(wb)  # before scaling is touched
     with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:

@@ -68,13 +68,14 @@ def tune(
     from dgsm_helpers import tune as step
     from dgsm_helpers.aws.endpoint.endpoint_state import on_change
     from dgsm_helpers.load.ladder.crew import cluster_crew
+    from dgsm_helpers.load.transport.query import Query
     from dgsm_helpers.load.transport.recordings import read_recordings
-    from dgsm_helpers.load.transport.stream_target import ListenOptions
 
     if audio:
         read_recordings(audio)  # refused before an endpoint is deployed for it
-    ListenOptions.parse(query)
-    wb = _with_endpoint(open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend))
+    wb = open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend)
+    Query.parse(query, wb.family)
+    wb = _with_endpoint(wb)
     say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"]))
     # Without a cluster, processes of this machine hold the streams.
     with cluster_crew(cluster) if cluster else nullcontext() as crew:

@@ -21,8 +21,9 @@ from dgsm_helpers.load.ladder.search import Bracket, Search, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
 from dgsm_helpers.load.transport.data_path import require_open
-from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import StreamTarget
+from dgsm_helpers.load.transport.workloads import workload_of
 from dgsm_helpers.state import SCHEMA, keep_evidence
 
 if TYPE_CHECKING:
@@ -161,17 +162,14 @@ def find_capacity(
     """
     effort = known_choice("effort", effort, EFFORTS)
     criteria = known_choice("criteria", criteria, PRESETS)
-    spec = spec or LoadSpec()
-    recordings = tuple(spec.recordings) or (bundled_recording(),)
-    rate = common_rate(recordings)
-    spec = replace(spec, recordings=recordings)
+    spec = spec or LoadSpec(workload=workload_of(wb.family), query=Query(wb.family))
     target = StreamTarget.of(wb)
     own_crew = crew or Crew()
     try:
         live = LiveEndpoint(target, own_crew, spec, criteria=criteria, effort=effort, gauge=gauge)
         require_open(wb)
         search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
-        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec, rate))
+        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec))
     finally:
         if crew is None:
             own_crew.close()
@@ -214,7 +212,7 @@ def _searched(
     return replace(result, evidence=path)
 
 
-def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec, sample_rate: int) -> dict[str, Any]:
+def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dict[str, Any]:
     """What a measurement is true for."""
     return {
         "model_package_arn": wb.model_package_arn,
@@ -222,10 +220,10 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec, sample
         "variant": wb.variant_name,
         "instance_type": instance_type,
         "region": wb.region,
-        "query": spec.options.query(sample_rate),
-        "path": spec.options.path,
-        "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in spec.recordings],
-        "chunk_ms": spec.chunk_ms,
+        "family": spec.query.family.name,
+        "query": spec.query.text(spec.workload.sample_rate),
+        "path": spec.query.path,
+        "workload": spec.workload.to_dict(),
         "transport": spec.transport,
         "client": {"python": platform.python_version(), **{name: version(name) for name in CLIENT_PACKAGES}},
     }

@@ -135,11 +135,11 @@ class LiveEndpoint:
             return f"a client process began {late_s:.1f} s late: it was slow, or took over from one that was lost."
         open_streams = [s for s in hold.streams if s.error is None]
         due = sum(s.due_audio_s for s in open_streams)
-        chunk_ms = self._spec.chunk_ms
-        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - chunk_ms / 1000 * len(open_streams):
+        step_s = self._spec.workload.step_s
+        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - step_s * len(open_streams):
             return f"streams were still opening when the hold began ({due:.0f} s of audio were due in it)."
-        if hold.slip_p99_s > chunk_ms / 4000:
-            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {chunk_ms / 4:.0f} ms)."
+        if hold.slip_p99_s > step_s / 4:
+            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {step_s * 250:.0f} ms)."
         if hold.client_cpu > MAX_CLIENT_CPU:
             return f"a client process used {hold.client_cpu:.0%} of a core (limit {MAX_CLIENT_CPU:.0%})."
         if hold.gauge is not None and not 0.9 <= hold.gauge <= 1.1:

@@ -10,7 +10,6 @@ import gc
 import math
 import os
 import platform
-import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -23,11 +22,12 @@ from dgsm_helpers.load.ladder.rung import encode_lags
 from dgsm_helpers.load.ladder.trend import BINS, bin_medians
 from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_failure
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import (
     StreamTrace,
     finalisation_latency_s,
@@ -35,6 +35,7 @@ from dgsm_helpers.load.transport.trace import (
     lag_samples,
     send_slip_s,
 )
+from dgsm_helpers.load.transport.workloads import Workload
 
 OPEN_ALLOWANCE_S = 0.2
 """From a stream's opening to its first chunk: time for the handshake, so that the schedule starts as planned."""
@@ -48,16 +49,14 @@ class LoadSpec:
     """What the streams of a measurement send, what they ask for, and which client carries them.
 
     Attributes:
-        recordings: what is streamed, in turn; none: the bundled sample. All of one sample rate.
-        options: what the model is asked for.
-        chunk_ms: how the audio is cut.
+        workload: what each stream sends; by default the bundled sample.
+        query: what the model is asked for.
         transport: ``sdk`` (AWS's client), ``lean``, or ``auto``: lean above 50 streams.
-        seed: of the offsets into the audio.
+        seed: of the places where the streams begin, and of what calls say.
     """
 
-    recordings: tuple[Recording, ...] = ()
-    options: ListenOptions = field(default_factory=ListenOptions)
-    chunk_ms: int = 100
+    workload: Workload = field(default_factory=PacedAudio)
+    query: Query = field(default_factory=Query)
     transport: Transport = "auto"
     seed: int = 0
 
@@ -116,7 +115,8 @@ async def _hold(share: Share) -> ShareReport:
     lean = share.spec.transport == "lean"
     transport: SdkTransport | LeanTransport = LeanTransport(share.target) if lean else SdkTransport(share.target)
     stop = asyncio.Event()
-    recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name) for k in share.numbers]
+    family = share.spec.query.family
+    recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name, family=family) for k in share.numbers]
     try:
         running = [
             asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
@@ -149,17 +149,14 @@ async def _one(
     recorder: TraceRecorder,
 ) -> StreamTrace:
     spec = share.spec
-    chance = random.Random(f"{spec.seed}:{number}")
-    recording = spec.recordings[number % len(spec.recordings)] if spec.recordings else bundled_recording()
+    sender = spec.workload.sender(number, seed=spec.seed, family=spec.query.family)
     opens_at = begin + share.ramp_s * number / share.total
     await asyncio.sleep(max(opens_at - time.monotonic(), 0))
     # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.
-    phase = (number * GOLDEN % 1) * spec.chunk_ms / 1000
+    phase = (number * GOLDEN % 1) * spec.workload.step_s
     return await transport.run(
-        chunks(recording, chunk_ms=spec.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
-        sample_rate=recording.sample_rate,
-        options=spec.options,
-        chunk_ms=spec.chunk_ms,
+        sender,
+        query=spec.query,
         begin_in_s=OPEN_ALLOWANCE_S + phase,
         stop=stop,
         recorder=recorder,
@@ -216,7 +213,7 @@ def _report(
         slips.append(send_slip_s(trace)[inside])
         lags.append(samples.lag_s)
         outcomes.append(
-            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.spec.chunk_ms / 1000)
+            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.spec.workload.step_s)
         )
     slip = np.concatenate(slips) if slips else np.empty(0)
     return ShareReport(
