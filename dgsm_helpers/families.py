@@ -30,13 +30,15 @@ class Bounds:
     ``lag_s`` bounds the ``statistic`` of its lag: of the transcript behind the audio, or of the audio behind its
     playing. ``ending_s`` bounds how long an end takes: the last final result after the audio's end (Nova-3), the p95 of
     its turns' ends (Flux), the ``statistic`` of its turns' times to first audio (Aura-2, Flux TTS). ``slope`` bounds
-    the growth of lag in seconds per second.
+    the growth of lag in seconds per second. ``beyond_alone_s``: an end may take so much longer than a single stream's,
+    whatever ``ending_s`` says, because it needs the model's own time to decide.
     """
 
     lag_s: float
     statistic: Literal["p95", "mean"] = "p95"
     ending_s: float | None = None
     slope: float | None = None
+    beyond_alone_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,13 @@ class Family:
     def speaks(self) -> bool:
         """Whether text goes in and audio comes out."""
         return self.protocol.speaks
+
+    @property
+    def measures(self) -> tuple[str, str]:
+        """What its lag and its ends are called where a verdict names what broke."""
+        if self.speaks:
+            return "underrun", "time to first audio"
+        return "lag", "end of turn" if self.protocol.turns else "finalisation"
 
     @property
     def end_message(self) -> bytes:
@@ -138,7 +147,7 @@ FLUX = Family(
     defaults={"model": "flux-general-en"},
     never_sent=frozenset({"profanity_filter"}),
     presets={
-        "strict": Bounds(lag_s=0.5, ending_s=1.0, slope=0.001),
+        "strict": Bounds(lag_s=0.5, ending_s=1.0, slope=0.001, beyond_alone_s=0.3),
         "deepgram": Bounds(lag_s=0.4, statistic="mean"),
     },
 )

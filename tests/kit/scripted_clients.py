@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgsm_helpers.load.ladder.rung import encode_lags
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags
 from dgsm_helpers.load.ladder.share import Share, ShareReport
 from dgsm_helpers.load.ladder.trend import BINS
 from dgsm_helpers.load.ladder.verdict import StreamOutcome

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import Crew, WorkerLost
-from dgsm_helpers.load.ladder.rung import Effort, Hold, merged_text
+from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.lag_histograms import merged_text
+from dgsm_helpers.load.ladder.rung import Effort, Hold
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, Transport
-from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.held_streams import LEAN_ABOVE
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 

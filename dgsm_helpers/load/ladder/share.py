@@ -18,23 +18,20 @@ from typing import Literal
 
 import numpy as np
 
-from dgsm_helpers.load.ladder.rung import encode_lags
+from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags
+from dgsm_helpers.load.ladder.stream_outcomes import outcome_of
 from dgsm_helpers.load.ladder.trend import BINS, bin_medians
-from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_failure
+from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
+from dgsm_helpers.load.transport.speech_ends import SpokenUntil
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget
-from dgsm_helpers.load.transport.trace import (
-    StreamTrace,
-    finalisation_latency_s,
-    first_chunk_latency_s,
-    lag_samples,
-    send_slip_s,
-)
+from dgsm_helpers.load.transport.trace import StreamTrace, lag_samples, send_slip_s
 from dgsm_helpers.load.transport.workloads import Workload
 
 OPEN_ALLOWANCE_S = 0.2
@@ -59,6 +56,14 @@ class LoadSpec:
     query: Query = field(default_factory=Query)
     transport: Transport = "auto"
     seed: int = 0
+
+
+def spoken_until(spec: LoadSpec, number: int) -> SpokenUntil | None:
+    """When somebody stops speaking in what stream ``number`` sends; None where no ends of turns are told."""
+    workload = spec.workload
+    if not spec.query.family.protocol.turns or not isinstance(workload, PacedAudio):
+        return None
+    return SpokenUntil(workload.recording(number), workload.offset_s(number, spec.seed))
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,9 @@ async def _watch(share: Share, recorders: list[TraceRecorder], start: float) -> 
         # The whole judgement takes milliseconds for every ten streams, in the thread that sends their audio: only where
         # a look at the newest lags does not rule failure out already.
         if (
-            now < end - 1.5
+            # A call that says nothing need not have anything to say.
+            not share.spec.query.family.speaks
+            and now < end - 1.5
             and window >= 2.0
             and median(_newest(r, now - window) for r in recorders) > share.criteria.lag_s
         ):
@@ -205,15 +212,23 @@ def _report(
     cpu: float,
     late_s: float,
 ) -> ShareReport:
+    spec = share.spec
     outcomes, lags, slips = [], [], []
-    for recorder, trace in streams:
+    for number, (recorder, trace) in zip(share.numbers, streams, strict=True):
         window = recorder.at(start), recorder.at(end)
         samples = lag_samples(trace, from_s=window[0], to_s=window[1])
         inside = (trace.scheduled_s >= window[0]) & (trace.scheduled_s < window[1])
         slips.append(send_slip_s(trace)[inside])
         lags.append(samples.lag_s)
         outcomes.append(
-            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.spec.workload.step_s)
+            outcome_of(
+                trace,
+                samples,
+                family=spec.query.family,
+                workload=spec.workload,
+                window=window,
+                spoken=spoken_until(spec, number),
+            )
         )
     slip = np.concatenate(slips) if slips else np.empty(0)
     return ShareReport(
@@ -223,28 +238,4 @@ def _report(
         slip_p99_s=float(np.quantile(slip, 0.99, method="higher")) if len(slip) else 0.0,
         cpu=cpu,
         late_s=late_s,
-    )
-
-
-def _outcome(
-    trace: StreamTrace, due_s: np.ndarray, lag_s: np.ndarray, window: tuple[float, float], due_audio_s: float
-) -> StreamOutcome:
-    error = None if trace.ok else (trace.error.code if trace.error else trace.ending.value)
-    if not len(lag_s):
-        lag_s, due_s = np.array([np.inf]), np.array([window[0]])
-    p50, p95, p99 = (float(np.quantile(lag_s, q, method="higher")) for q in (0.5, 0.95, 0.99))
-    bins = bin_medians(due_s, lag_s, from_s=window[0], to_s=window[1])
-    grown = float(lag_s[-1] - lag_s[0]) if np.isfinite(lag_s[[0, -1]]).all() else due_audio_s
-    return StreamOutcome(
-        label=trace.label,
-        lag_p50_s=p50,
-        lag_p95_s=p95,
-        lag_p99_s=p99,
-        lag_mean_s=float(lag_s.mean()),
-        finalisation_s=finalisation_latency_s(trace),
-        first_chunk_s=first_chunk_latency_s(trace),
-        bins=tuple(bins.tolist()),
-        due_audio_s=due_audio_s,
-        transcribed_s=max(due_audio_s - grown, 0.0),
-        error=error,
     )

@@ -174,6 +174,21 @@ class Conversation:
         return self.turn_s / self.round_s
 
     @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "calls" if self.pause_s else "turns"
+
+    @property
+    def longest_round_s(self) -> float:
+        """Seconds within which every call has begun a turn."""
+        return self.turn_s + 1.5 * self.pause_s
+
+    @property
+    def heard_by_all_alike(self) -> bool:
+        """Whether all calls say the same: each draws its own texts."""
+        return False
+
+    @property
     def step_s(self) -> float:
         """How exactly a turn has to begin."""
         return 0.1

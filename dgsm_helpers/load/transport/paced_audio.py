@@ -85,9 +85,24 @@ class PacedAudio:
         return self.chunk_ms / 1000
 
     @property
-    def round_s(self) -> float:
-        """A stream of audio has no rounds of speaking and waiting."""
+    def unit(self) -> str:
+        """What is counted."""
+        return "streams"
+
+    @property
+    def turn_s(self) -> float:
+        """Audio has no turns to wait for."""
         return 0.0
+
+    @property
+    def longest_round_s(self) -> float:
+        """Nor rounds of speaking and waiting."""
+        return 0.0
+
+    @property
+    def heard_by_all_alike(self) -> bool:
+        """Whether all streams send the same."""
+        return len(self.of) == 1
 
     def recording(self, number: int) -> Recording:
         """What stream ``number`` sends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.families import Family
@@ -41,3 +42,8 @@ def workload_of(
             f"{family.title} listens, so texts and think times measure nothing.", hint="Give recordings (audio)."
         )
     return PacedAudio(recordings=tuple(recordings), chunk_ms=family.chunk_ms)
+
+
+def without_pauses(workload: Workload) -> Conversation | None:
+    """The same calls speaking without a break; None where that is what they do, or where nothing speaks."""
+    return replace(workload, think_s=0.0) if isinstance(workload, Conversation) and workload.pause_s else None

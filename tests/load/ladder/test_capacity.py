@@ -15,9 +15,10 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import find_capacity
 from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.criteria import DEEPGRAM, STRICT, Criteria
 from dgsm_helpers.load.ladder.rung import QUICK
 from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.verdict import DEEPGRAM, STRICT, Criteria, Verdict
+from dgsm_helpers.load.ladder.verdict import Verdict
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import Recording

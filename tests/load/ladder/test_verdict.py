@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgsm_helpers.load.ladder.rung import QUICK, Hold, encode_lags, merge_lags, rung_of
+from dgsm_helpers.load.ladder.criteria import DEEPGRAM, STRICT
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags, merge_lags
+from dgsm_helpers.load.ladder.rung import QUICK, Hold, rung_of
 from dgsm_helpers.load.ladder.trend import BINS, Trend
 from dgsm_helpers.load.ladder.verdict import (
-    DEEPGRAM,
-    STRICT,
     StreamOutcome,
     Verdict,
     certain_failure,
@@ -85,8 +85,8 @@ def test_an_endpoint_that_keeps_up_with_70_percent_fails_without_a_single_error(
         (replace(GOOD, lag_p95_s=0.6), "p95 lag"),
         (replace(GOOD, lag_p95_s=math.inf), "p95 lag"),
         (replace(GOOD, bins=tuple(0.05 + 0.1 * RISE)), None),
-        (replace(GOOD, finalisation_s=1.5), "finalisation"),
-        (replace(GOOD, finalisation_s=math.inf), "finalisation"),
+        (replace(GOOD, ending_s=1.5), "finalisation"),
+        (replace(GOOD, ending_s=math.inf), "finalisation"),
         (replace(GOOD, bins=tuple(0.05 + 0.3 * RISE)), "lag growth"),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_stream_breaks_the_first_constraint_that_it_breaks(stream, constraint)
 
 
 def test_the_guides_preset_looks_at_the_mean_only():
-    assert failures([replace(GOOD, lag_p95_s=5.0, finalisation_s=9.0)], DEEPGRAM, hold_s=10) == [None]
+    assert failures([replace(GOOD, lag_p95_s=5.0, ending_s=9.0)], DEEPGRAM, hold_s=10) == [None]
     assert failures([replace(GOOD, lag_mean_s=0.41)], DEEPGRAM, hold_s=10) == ["mean lag"]
 
 
