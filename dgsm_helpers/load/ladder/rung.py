@@ -92,7 +92,7 @@ class Hold:
     @property
     def duty(self) -> float:
         """Share of their time in which its calls spoke."""
-        return sum(s.spoken_s for s in self.streams) / max(sum(s.due_audio_s for s in self.streams), 1e-9)
+        return sum(s.speaking_s for s in self.streams) / max(sum(s.due_audio_s for s in self.streams), 1e-9)
 
     @property
     def has_cliff(self) -> bool:

@@ -51,14 +51,16 @@ def outcome_of(
     if not len(lag_s):
         lag_s, due_s = np.array([np.inf if _owed(trace, family, window) else 0.0]), np.array([window[0]])
     p50, p95, p99 = (float(np.quantile(lag_s, q, method="higher")) for q in (0.5, 0.95, 0.99))
-    turns, characters, spoken_s = ended_turns(trace, **within), 0, 0.0
+    turns, characters, spoken_s, speaking_s = ended_turns(trace, **within), 0, 0.0, 0.0
     if family.speaks:
         done = [turn for turn in asked_turns(trace, **within) if turn.done_s < np.inf]
         turns, characters = len(done), sum(turn.characters for turn in done)
         spoken_s = sum(turn.audio_s for turn in done)
         ends, first_s = first_audio_latencies_s(trace, **within), first_audio_latencies_s(trace, from_s=0, to_s=np.inf)
         first_chunk_s = float(first_s[0]) if len(first_s) else float("nan")
-        due_audio_s = max(min(trace.closed_s, window[1]) - max(trace.opened_s or np.inf, window[0]), 0.0)
+        opened_s = np.inf if trace.opened_s is None else trace.opened_s
+        due_audio_s = _within(opened_s, trace.closed_s, window)
+        speaking_s = sum(_within(t.first_audio_s, t.first_audio_s + t.audio_s, window) for t in trace.turns)
         delivered_s = due_audio_s
     else:
         inside = (trace.scheduled_s >= window[0]) & (trace.scheduled_s < window[1])
@@ -86,8 +88,14 @@ def outcome_of(
         turns=turns,
         characters=characters,
         spoken_s=spoken_s,
+        speaking_s=speaking_s,
         refused=trace.ending is Ending.REFUSED and trace.error is not None and trace.error.code == REFUSED_BY_MODEL,
     )
+
+
+def _within(from_s: float, to_s: float, window: tuple[float, float]) -> float:
+    """Seconds of a span that lie in a window."""
+    return max(min(to_s, window[1]) - max(from_s, window[0]), 0.0)
 
 
 def _owed(trace: StreamTrace, family: Family, window: tuple[float, float]) -> bool:

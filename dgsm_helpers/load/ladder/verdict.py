@@ -57,7 +57,8 @@ class StreamOutcome:
     of audio: how far transcript and schedule advanced during the hold; of a call, how long it was open. ``error`` is
     None for a clean end; ``refused``: the container did not take it. ``ending_s`` is the p95 of its ends and
     ``ending_mean_s`` their mean (None: there is one end only), NaN where nothing ended. ``turns`` have ended in the
-    hold; with ``characters`` that are ``spoken_s`` seconds of audio where the model speaks.
+    hold; where the model speaks, with ``characters`` that are ``spoken_s`` seconds of audio. ``speaking_s`` is how much
+    of the hold it spoke.
     """
 
     label: str
@@ -75,6 +76,7 @@ class StreamOutcome:
     turns: int = 0
     characters: int = 0
     spoken_s: float = 0.0
+    speaking_s: float = 0.0
     refused: bool = False
 
 

@@ -180,8 +180,8 @@ class Conversation:
 
     @property
     def longest_round_s(self) -> float:
-        """Seconds within which every call has begun a turn."""
-        return self.turn_s + 1.5 * self.pause_s
+        """Seconds within which every call has spoken; without pauses, some turns: only long ones show slow overload."""
+        return self.turn_s + 1.5 * self.pause_s if self.pause_s else 3 * self.turn_s
 
     @property
     def heard_by_all_alike(self) -> bool:
