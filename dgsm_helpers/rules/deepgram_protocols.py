@@ -51,7 +51,7 @@ NOVA_LISTEN = DeepgramProtocol(
         alternatives custom_intent custom_intent_mode custom_topic custom_topic_mode detect_language intents
         measurements paragraphs sentiment summarize topics utt_split utterances
     """),
-    controls=_names("KeepAlive Finalize CloseStream"),
+    controls=_names("KeepAlive Finalize Configure CloseStream"),
     end_message="CloseStream",
     greeting="",
     last_message="Metadata",

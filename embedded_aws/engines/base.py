@@ -22,7 +22,10 @@ class SpokenWord:
 
 
 class Recognised(NamedTuple):
-    """What was heard between ``start_s`` and ``start_s + duration_s``; ``model`` says by what."""
+    """What was heard between ``start_s`` and ``start_s + duration_s``; ``model`` says by what.
+
+    ``quiet_s`` is for how long nobody has spoken at its end: a word that has begun but not ended is no pause.
+    """
 
     start_s: float
     duration_s: float
@@ -31,17 +34,20 @@ class Recognised(NamedTuple):
     model: str
     speech_final: bool = False
     from_finalize: bool = False
+    quiet_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
     """How a stream is to be heard.
 
-    ``endpointing_s`` is the pause that ends an utterance, None for none.
+    ``endpointing_s`` is the pause that ends an utterance, None for none. ``interim_every_s`` is the least audio between
+    two interim results for an engine to which they are dear.
     """
 
     sample_rate: int = 16000
     interim_results: bool = False
+    interim_every_s: float = 0.5
     endpointing_s: float | None = 0.01
 
 

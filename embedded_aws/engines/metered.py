@@ -183,6 +183,7 @@ class MeteredStream:
         self._segment_s = 0.0
         # Results share it while no word is added, so that what is made of it need not be made again.
         self._said: tuple[SpokenWord, ...] = ()
+        self._voice_end_s = 0.0
         self._due_s = 0.0
         self._closed = False
 
@@ -204,6 +205,7 @@ class MeteredStream:
             if self._said and self._pause_ended(word.start_s):
                 results.append(self._result(self._said[-1].end_s + self._pause_s, speech_final=True))
             self._said += (word,)
+            self._voice_end_s = word.end_s
         if self._interim_results:
             results.append(self._result(cursor_s, is_final=False))
         # A word that has begun but not ended is no pause.
@@ -220,6 +222,7 @@ class MeteredStream:
         self, to_s: float, *, is_final: bool = True, speech_final: bool = False, from_finalize: bool = False
     ) -> Recognised:
         """What was said up to ``to_s``; a final result ends the segment there."""
+        speaking = to_s > self._known.next_start_s
         result = Recognised(
             start_s=self._segment_s,
             duration_s=to_s - self._segment_s,
@@ -228,6 +231,7 @@ class MeteredStream:
             model=self._known.model,
             speech_final=speech_final,
             from_finalize=from_finalize,
+            quiet_s=0.0 if speaking else to_s - self._voice_end_s,
         )
         if is_final:
             self._segment_s, self._said = to_s, ()
