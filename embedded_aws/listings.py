@@ -6,7 +6,7 @@ engine and what the container serves.
 
 from dataclasses import dataclass
 
-from dgsm_helpers.rules.deepgram_protocols import FLUX_LISTEN, NOVA_LISTEN, DeepgramProtocol
+from dgsm_helpers.rules.deepgram_protocols import AURA_SPEAK, FLUX_LISTEN, FLUX_SPEAK, NOVA_LISTEN, DeepgramProtocol
 
 ACCOUNT_ID = "123456789012"
 """The embedded AWS's only account (moto's default, and the account of the examples in AWS's documents)."""
@@ -41,6 +41,14 @@ class Listing:
 _NOVA_3 = ("nova-3", "nova-3-general")
 _ENGLISH = ("en", "en-US", "en-AU", "en-GB", "en-IN", "en-NZ")
 _FLUX = ("flux-general-en",)
+_AURA_2_VOICES = """
+    thalia amalthea andromeda apollo arcas aries asteria athena atlas aurora callista cora cordelia delia draco electra
+    harmonia helena hera hermes hyperion iris janus juno jupiter luna mars minerva neptune odysseus ophelia orion
+    orpheus pandora phoebe pluto saturn selene theia vesta zeus
+"""
+_AURA_2 = tuple(f"aura-2-{voice}-en" for voice in _AURA_2_VOICES.split())
+"""The English voices of Deepgram's page of voices, the one of its own examples first."""
+_FLUX_VOICES = tuple(f"flux-{voice}-en" for voice in ("alexis", "bruce", "cole", "haley", "heather", "jack", "rufus"))
 
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -76,6 +84,22 @@ LISTINGS: tuple[Listing, ...] = (
         engine="speech",
         protocol=FLUX_LISTEN,
         models=_FLUX,
+    ),
+    Listing(
+        name="metered-aura",
+        model_package_name="deepgram-tts-aura-metered",
+        description="Aura-2: a hum as long as the text, at a capacity known in closed form",
+        engine="metered",
+        protocol=AURA_SPEAK,
+        models=_AURA_2,
+    ),
+    Listing(
+        name="metered-flux-tts",
+        model_package_name="deepgram-tts-flux-metered",
+        description="Flux TTS: a hum as long as the text, at a capacity known in closed form",
+        engine="metered",
+        protocol=FLUX_SPEAK,
+        models=_FLUX_VOICES,
     ),
 )
 

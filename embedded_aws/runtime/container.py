@@ -40,6 +40,7 @@ class ContainerStream(ABC):
         self.ending = False
         self.over = False
 
+    @abstractmethod
     def begin(self) -> None:
         """The stream is open: greet, where the protocol has a greeting."""
 

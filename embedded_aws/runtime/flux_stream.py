@@ -4,7 +4,7 @@ from typing import Any
 
 from dgsm_helpers.rules.deepgram_protocols import FLUX_LISTEN
 from dgsm_helpers.wire.samples import AudioUndecodable
-from embedded_aws.engines.base import UNKNOWN_CONFIDENCE, EngineInstance, EngineStream, Recognised, StreamOptions
+from embedded_aws.engines.base import UNKNOWN_CONFIDENCE, EngineStream, Recognised, Recogniser, StreamOptions
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.container import CLOSED, UNDECODABLE, Client, ContainerStream, control_message
 from embedded_aws.runtime.flux_query import FluxQuery, keyterms
@@ -22,7 +22,7 @@ class FluxStream(ContainerStream):
 
     protocol = FLUX_LISTEN
 
-    def __init__(self, engine: EngineInstance, options: FluxQuery, client: Client, request_id: str) -> None:
+    def __init__(self, engine: Recogniser, options: FluxQuery, client: Client, request_id: str) -> None:
         super().__init__(client)
         self._engine = engine
         self._request_id = request_id

@@ -6,14 +6,14 @@ from hashlib import sha256
 
 from dgsm_helpers.wire.audio_files import read_audio
 from dgsm_helpers.wire.samples import AudioUndecodable
-from embedded_aws.engines.base import EngineInstance
+from embedded_aws.engines.base import Recogniser
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape
 from embedded_aws.runtime.query_string import bad_request
 
 
-async def transcribe(options: ListenQuery, body: bytes, engine: EngineInstance, request_id: str) -> bytes:
+async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, request_id: str) -> bytes:
     """Deepgram's pre-recorded document.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dgsm_helpers.rules.deepgram_protocols import NOVA_LISTEN
 from dgsm_helpers.wire.samples import AudioUndecodable
-from embedded_aws.engines.base import EngineInstance, EngineStream, Recognised, StreamOptions
+from embedded_aws.engines.base import EngineStream, Recognised, Recogniser, StreamOptions
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.container import CLOSED, UNDECODABLE, Client, ContainerStream, control_message
 from embedded_aws.runtime.listen import ListenQuery
@@ -25,7 +25,7 @@ class NovaStream(ContainerStream):
 
     protocol = NOVA_LISTEN
 
-    def __init__(self, engine: EngineInstance, options: ListenQuery, client: Client, request_id: str) -> None:
+    def __init__(self, engine: Recogniser, options: ListenQuery, client: Client, request_id: str) -> None:
         super().__init__(client)
         self.options = options
         self.shape = Shape(request_id, options.punctuate, options.channels if options.multichannel else 1)
@@ -36,6 +36,9 @@ class NovaStream(ContainerStream):
         self._voices: list[_Voice] = []
         self._digest = sha256()
         self._heard_bytes = 0
+
+    def begin(self) -> None:
+        """Nothing is said before there is audio."""
 
     def message(self, data: bytes, *, text: bool) -> str:
         if self.ending or self.over:
