@@ -218,8 +218,8 @@ def open_workbook(
         region: AWS region; default: the environment's, us-east-1 on the embedded AWS.
         endpoint_name: endpoint to work on; default ``deepgram-demo``.
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
-        listing: a model package ARN; on the embedded AWS also ``metered`` (default) or ``speech``; on aws "metered"
-            means none given.
+        listing: a model package ARN; on the embedded AWS also a listing's name, ``metered`` by default; on aws
+            "metered" means none given.
         family: ``nova``, ``flux``, ``aura`` or ``flux-tts``, where the model package's name does not say which.
         confirm_spend: True to allow calls that start billing. No setting stands for it.
         confirm_delete: True to allow deleting from the user's account. No setting stands for it.

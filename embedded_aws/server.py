@@ -34,7 +34,8 @@ from embedded_aws.clock import Clock, Heartbeat
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.engines.base import Engine
-from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.engines.lanes import MeteredSettings
+from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import engine_for_speech
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
@@ -123,7 +124,10 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "secret_access_key": SECRET_ACCESS_KEY,
         "execution_role_arn": plane.create_execution_role(),
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
-        "engines": {"metered": {**asdict(metered), "knee": metered.knee}, "speech": {"note": speech_note}},
+        "engines": {
+            "metered": {**asdict(metered), "knee": metered.knee, "voices": metered.voices},
+            "speech": {"note": speech_note},
+        },
     }
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
     heartbeat = Heartbeat(clock, beat)

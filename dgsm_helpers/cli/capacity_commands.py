@@ -41,7 +41,11 @@ _TOLERATED_SHARE = 0.001
     help="what a stream has to keep to: p95 lag 500 ms without growth (a call: 200 ms of underrun, first audio within "
     "500 ms), Deepgram's average of 400 ms, or for calls first audio within 200 ms",
 )
-@click.option("--listing", metavar="NAME|ARN", help=f"what to deploy without an endpoint (metered, speech); {SETTINGS}")
+@click.option(
+    "--listing",
+    metavar="NAME|ARN",
+    help=f"what to deploy without an endpoint; {SETTINGS}",
+)
 @click.option("--role-arn", help="execution role for that deployment")
 @click.option("--max-streams", default=1000, help="never hold more")
 @click.option("--headroom", default=0.8, help="share of the knee to use")

@@ -13,11 +13,11 @@ class DeepgramProtocol:
     """What one path of a container speaks.
 
     ``speaks``: text goes in and audio comes out; else it is the other way round. ``turns``: its messages mark where a
-    turn ends. ``parameters`` are the names that a
-    stream's query may hold, ``file_parameters`` those of a whole request (empty: there are only streams). ``controls``
-    are the types of message that a client may send, ``end_message`` the one that asks for the end. ``greeting`` is the
-    type of the first message, sent before anything is asked, ``last_message`` that of the last one; "" where there is
-    none. ``idle_s`` is how long a client may say nothing while the container has nothing to say either.
+    turn ends. ``parameters`` are the names that a stream's query may hold, ``file_parameters`` those of a whole request
+    (empty: there are only streams). ``controls`` are the types of message that a client may send, ``end_message`` the
+    one that asks for the end. ``greeting`` is the type of the first message, sent before anything is asked,
+    ``last_message`` that of the last one; "" where there is none. ``idle_s`` is how long a client may say nothing while
+    the container has nothing to say either.
     """
 
     path: str
@@ -54,7 +54,7 @@ NOVA_LISTEN = DeepgramProtocol(
         alternatives custom_intent custom_intent_mode custom_topic custom_topic_mode detect_language intents
         measurements paragraphs sentiment summarize topics utt_split utterances
     """),
-    controls=_names("KeepAlive Finalize CloseStream"),
+    controls=_names("KeepAlive Finalize Configure CloseStream"),
     end_message="CloseStream",
     greeting="",
     last_message="Metadata",

@@ -112,7 +112,7 @@ class SpeechInstance:
         """
         collected = _Collector()
         worker = self._seat.worker()
-        stream = worker.open(collected, sample_rate)
+        stream = worker.open(collected, StreamOptions(sample_rate=sample_rate))
         piece_bytes = FILE_PIECE_S * sample_rate * 2
         try:
             for at in range(0, len(pcm), piece_bytes):
@@ -152,7 +152,7 @@ class SpeechStream:
         self._listener = listener
         self._interim_results = options.interim_results
         self.on_end, self.on_failure = listener.on_end, listener.on_failure
-        self._id = worker.open(self, options.sample_rate)
+        self._id = worker.open(self, options)
 
     def audio(self, pcm: bytes) -> None:
         self._worker.ask(Ask.AUDIO, self._id, pcm)

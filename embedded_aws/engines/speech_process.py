@@ -9,8 +9,8 @@ import sys
 from itertools import count
 from typing import Any
 
-from embedded_aws.engines.base import Listener, Recognised, SpokenWord
-from embedded_aws.engines.speech_worker import HEAD, Ask, Tell, frame
+from embedded_aws.engines.base import Listener, Recognised, SpokenWord, StreamOptions
+from embedded_aws.engines.speech_worker import HEAD, OPENING, Ask, Tell, frame
 
 MODEL = "moonshine tiny-en (word times apportioned within a line)"
 
@@ -39,6 +39,7 @@ def _recognised(result: dict[str, Any]) -> Recognised:
         model=MODEL,
         speech_final=result["final"] and bool(words),
         from_finalize=result["finalize"],
+        quiet_s=result["quiet"],
     )
 
 
@@ -66,13 +67,13 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    def open(self, listener: Listener, sample_rate: int) -> int:
+    def open(self, listener: Listener, options: StreamOptions) -> int:
         if self._idle_timer:
             self._idle_timer.cancel()
             self._idle_timer = None
         stream = next(self._ids)
         self._listeners[stream] = listener
-        self.ask(Ask.OPEN, stream, sample_rate.to_bytes(4, "little"))
+        self.ask(Ask.OPEN, stream, OPENING.pack(options.sample_rate, options.interim_every_s))
         return stream
 
     def ask(self, kind: Ask, stream: int, body: bytes = b"") -> None:
