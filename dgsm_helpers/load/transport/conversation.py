@@ -81,6 +81,7 @@ class TurnSender:
         sample_rate: of the audio that is asked for.
         family: gives the message that asks for the end.
         duration_s: after which no turn begins any more; None: only when stopped.
+        most_turns: after which it ends; None: never for that.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class TurnSender:
         family: Family,
         begin_in_s: float = 0.0,
         duration_s: float | None = None,
+        most_turns: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.due_s = 0.0
         self.over = False
         self._texts, self._think_s, self._chance = texts, think_s, chance
         self._begin_in_s, self._duration_s = begin_in_s, duration_s
+        self._most_turns = most_turns
         self._began_s: float | None = None
         self._turn_s: float | None = None
         self._asked_s: list[float] = []
@@ -111,18 +114,23 @@ class TurnSender:
             self._began_s = self.due_s
             self._turn_s = self.due_s + self._begin_in_s
         if stopped or (self._duration_s is not None and now >= self._began_s + self._duration_s):
-            recorder.close_sent()
-            self.over = True
-            return (self._end,)
+            return self._ended(recorder)
         if recorder.open_turn is not None:
             self.due_s = now + ANSWER_LOOK_S
             return ()
+        if self._most_turns is not None and len(self._asked_s) >= self._most_turns:
+            return self._ended(recorder)
         if self._turn_s is None:
             self._turn_s = self._next_turn_s(recorder, now)
         if now < self._turn_s:
             self.due_s = min(self._turn_s, now + STOP_LOOK_S)
             return ()
         return self._speak(recorder, self._turn_s, now)
+
+    def _ended(self, recorder: TraceRecorder) -> Sequence[tuple[bytes, DataType]]:
+        recorder.close_sent()
+        self.over = True
+        return (self._end,)
 
     def _next_turn_s(self, recorder: TraceRecorder, now: float) -> float:
         played = recorder.newest_turn

@@ -7,10 +7,10 @@ that was measured with streams alone may not hold for an endpoint that takes bot
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.kernel import end_when_run_again
@@ -21,17 +21,21 @@ PAUSE_AFTER_ERROR_S = 1.0
 
 @dataclass(frozen=True)
 class FileTrace:
-    """One file: sent at ``sent_unix_s``, answered (or refused) ``took_s`` seconds later, ``audio_s`` long."""
+    """One file or text: sent at ``sent_unix_s``, answered (or refused) ``took_s`` seconds later.
+
+    A file is ``audio_s`` long; a text has so many ``characters``.
+    """
 
     label: str
     sent_unix_s: float
     took_s: float
     audio_s: float
     error: StreamError | None = None
+    characters: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether it was transcribed."""
+        """Whether it was answered."""
         return self.error is None
 
 
@@ -48,11 +52,12 @@ class FileLoad:
 
     Args:
         send: sends the file once, without retries, and waits for its answer (`aws.endpoint.invoke.file_sender`).
-        audio_s: the file's length in seconds.
+        audio_s: a file's length in seconds.
+        characters: a text's.
     """
 
-    def __init__(self, send: Callable[[], object], *, audio_s: float) -> None:
-        self._send, self._audio_s = send, audio_s
+    def __init__(self, send: Callable[[], object], *, audio_s: float = 0.0, characters: int = 0) -> None:
+        self._send, self._audio_s, self._characters = send, audio_s, characters
         self._traces: list[FileTrace] = []
         self._callers: list[tuple[threading.Event, threading.Thread]] = []
         # The callers know nothing of this load: one that nobody refers to any more, or whose cell is run again, ends.
@@ -86,7 +91,8 @@ class FileLoad:
             self._made += 1
             stop = threading.Event()
             label = f"file-caller-{self._made}"
-            call = partial(_call, self._send, self._audio_s, traces=self._traces, label=label, stop=stop)
+            of_what = {"audio_s": self._audio_s, "characters": self._characters}
+            call = partial(_call, self._send, of_what, traces=self._traces, label=label, stop=stop)
             thread = threading.Thread(target=call, name=label, daemon=True)
             self._callers.append((stop, thread))
             thread.start()
@@ -108,7 +114,7 @@ class FileLoad:
 
 def _call(
     send: Callable[[], object],
-    audio_s: float,
+    of_what: Mapping[str, Any],
     *,
     traces: list[FileTrace],
     label: str,
@@ -121,7 +127,8 @@ def _call(
             send()
         except DgsmError as refusal:
             error = StreamError(getattr(refusal, "code", "") or type(refusal).__name__, refusal.message)
-        traces.append(FileTrace(label, sent, time.monotonic() - began, audio_s, error))
+        took_s = time.monotonic() - began
+        traces.append(FileTrace(label=label, sent_unix_s=sent, took_s=took_s, error=error, **of_what))
         if error is not None:
             stop.wait(PAUSE_AFTER_ERROR_S)
 
