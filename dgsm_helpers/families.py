@@ -92,6 +92,11 @@ class Family:
         return "lag", "end of turn" if self.protocol.turns else "finalisation"
 
     @property
+    def transcribes_files(self) -> bool:
+        """Whether it takes whole recordings, too."""
+        return not self.speaks and bool(self.protocol.file_parameters)
+
+    @property
     def end_message(self) -> bytes:
         """The message that asks for the end of a stream."""
         return json.dumps({"type": self.protocol.end_message}, separators=(",", ":")).encode()

@@ -9,7 +9,6 @@ an interim result that never came counts (see `lag_samples`), so a server that a
 Where a model speaks, the lag is the player's: audio that arrives after its moment to be played is so much late.
 """
 
-import re
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -250,17 +249,3 @@ def finalisation_latency_s(trace: StreamTrace) -> float:
 def send_slip_s(trace: StreamTrace) -> np.ndarray:
     """By how many seconds each chunk left late, per chunk; inf for one that never left."""
     return np.nan_to_num(np.maximum(trace.sent_s - trace.scheduled_s, 0.0), nan=np.inf)
-
-
-def word_error_rate(reference: str, hypothesis: str) -> float:
-    """Word error rate (0 is perfect), case and punctuation aside. Source of the measure: the jiwer package."""
-    import jiwer  # slow to import, and only this needs it
-
-    truth, heard = _words(reference), _words(hypothesis)
-    if not truth:
-        return 0.0 if not heard else 1.0
-    return float(jiwer.wer(truth, heard)) if heard else 1.0
-
-
-def _words(text: str) -> str:
-    return " ".join(re.sub(r"[^\w' ]", " ", text.lower()).split())
