@@ -15,8 +15,8 @@ from dgsm_helpers.load.transport.listen_reader import read_listen
 from dgsm_helpers.load.transport.message_facts import AudioPart, Fact, Farewell, Introduction, Reader, TurnDone
 from dgsm_helpers.load.transport.speak_reader import read_aura, read_flux_tts
 from dgsm_helpers.load.transport.trace import (
+    CallTurn,
     Ending,
-    SpokenTurn,
     StreamError,
     StreamResult,
     StreamTrace,
@@ -72,7 +72,7 @@ class TraceRecorder:
         self._error: StreamError | None = None
         self._metadata: Mapping[str, Any] | None = None
         self._complete = False
-        self._turns: list[SpokenTurn] = []
+        self._turns: list[CallTurn] = []
         self._played, self._arrived = array("d"), array("d")
         self._reached_s = 0.0
         self.quiet_since_s = 0.0
@@ -108,7 +108,7 @@ class TraceRecorder:
         return self._close_sent_s is not None
 
     @property
-    def open_turn(self) -> SpokenTurn | None:
+    def open_turn(self) -> CallTurn | None:
         """The text whose audio has not all come."""
         newest = self._turns[-1] if self._turns else None
         return newest if newest is not None and newest.done_s == float("inf") else None
@@ -119,7 +119,7 @@ class TraceRecorder:
         return self.close_was_sent or self.done or self.open_turn is not None
 
     @property
-    def newest_turn(self) -> SpokenTurn | None:
+    def newest_turn(self) -> CallTurn | None:
         """The text that was asked for last."""
         return self._turns[-1] if self._turns else None
 
@@ -138,7 +138,7 @@ class TraceRecorder:
         self._due.append(due_s)
         self.quiet_since_s = self.now()
         self._sent.append(self.quiet_since_s)
-        self._turns.append(SpokenTurn(due_s, characters))
+        self._turns.append(CallTurn(due_s, characters))
 
     def close_sent(self) -> None:
         """The message that asks for the end leaves now."""

@@ -17,7 +17,7 @@ from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
-from dgsm_helpers.load.transport.trace import SpokenTurn, StreamTrace
+from dgsm_helpers.load.transport.trace import CallTurn, StreamTrace
 from dgsm_helpers.rules.sample import Recording
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Spoken:
     sample_rate: int
 
     @property
-    def turn(self) -> SpokenTurn:
+    def turn(self) -> CallTurn:
         """When its audio came."""
         return self.trace.turns[0]
 

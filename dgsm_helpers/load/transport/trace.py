@@ -69,7 +69,7 @@ class StreamResult:
 
 
 @dataclass(slots=True)
-class SpokenTurn:
+class CallTurn:
     """One text that was asked for and what came of it; times on the trace's clock, inf where something never came.
 
     It was due at ``asked_s`` and has so many ``characters``; ``audio_s`` is what arrived of it, ``late_s`` by how long
@@ -121,7 +121,7 @@ class StreamTrace:
     ending: Ending
     error: StreamError | None = None
     metadata: Mapping[str, Any] | None = None
-    turns: tuple[SpokenTurn, ...] = ()
+    turns: tuple[CallTurn, ...] = ()
     played_s: np.ndarray = field(default_factory=_no_times)
     arrived_s: np.ndarray = field(default_factory=_no_times)
     audio: bytes = b""

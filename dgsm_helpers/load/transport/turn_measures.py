@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dgsm_helpers.load.transport.speech_ends import SpokenUntil
-from dgsm_helpers.load.transport.trace import SpokenTurn, StreamTrace, chunk_holding
+from dgsm_helpers.load.transport.trace import CallTurn, StreamTrace, chunk_holding
 
 
 def ended_turns(trace: StreamTrace, *, from_s: float, to_s: float) -> int:
@@ -36,7 +36,7 @@ def end_of_turn_latencies_s(trace: StreamTrace, spoken: SpokenUntil, *, from_s: 
     return np.array(latencies)
 
 
-def asked_turns(trace: StreamTrace, *, from_s: float, to_s: float) -> list[SpokenTurn]:
+def asked_turns(trace: StreamTrace, *, from_s: float, to_s: float) -> list[CallTurn]:
     """The texts that were due from ``from_s`` to ``to_s`` (trace clock)."""
     return [turn for turn in trace.turns if from_s <= turn.asked_s < to_s]
 
