@@ -9,24 +9,10 @@ import sys
 from itertools import count
 from typing import Any
 
-from embedded_aws.engines.base import Listener, Recognised, SpokenWord, StreamOptions
+from embedded_aws.engines.base import Listener, Recognised, StreamOptions, words_of
 from embedded_aws.engines.speech_worker import HEAD, OPENING, Ask, Tell, frame
 
 MODEL = "moonshine tiny-en (word times apportioned within a line)"
-
-
-def words_of(text: str, start_s: float, end_s: float) -> tuple[SpokenWord, ...]:
-    """The words of a line, its time shared out by letters."""
-    pieces = text.split()
-    letters = sum(map(len, pieces))
-    word_start_s, words = start_s, []
-    for piece in pieces:
-        word_end_s = word_start_s + (end_s - start_s) * len(piece) / letters
-        plain = "".join(c for c in piece.lower() if c.isalnum() or c in "'-")
-        if plain:
-            words.append(SpokenWord(plain, piece, word_start_s, word_end_s))
-        word_start_s = word_end_s
-    return tuple(words)
 
 
 def _recognised(result: dict[str, Any]) -> Recognised:
