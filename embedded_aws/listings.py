@@ -101,6 +101,14 @@ LISTINGS: tuple[Listing, ...] = (
         protocol=FLUX_SPEAK,
         models=_FLUX_VOICES,
     ),
+    Listing(
+        name="spoken",
+        model_package_name="deepgram-tts-aura-spoken",
+        description="Aura-2: a real synthesiser; one instance computes on one processor of this machine",
+        engine="spoken",
+        protocol=AURA_SPEAK,
+        models=_AURA_2,
+    ),
 )
 
 

@@ -37,6 +37,7 @@ from embedded_aws.engines.base import Engine
 from embedded_aws.engines.lanes import MeteredSettings
 from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import engine_for_speech
+from embedded_aws.engines.spoken import engine_for_spoken
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
@@ -65,7 +66,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     metered = MeteredSettings(**settings["metered"])
     metered_engine = MeteredEngine(metered)
     speech_engine, speech_note = engine_for_speech(metered_engine)
-    engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine}
+    spoken_engine, spoken_note = engine_for_spoken(metered_engine)
+    engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine, "spoken": spoken_engine}
     faults = Faults()
     model = ScalingModel()
     fleet = Fleet(
@@ -127,6 +129,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "engines": {
             "metered": {**asdict(metered), "knee": metered.knee, "voices": metered.voices},
             "speech": {"note": speech_note},
+            "spoken": {"note": spoken_note},
         },
     }
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)

@@ -102,8 +102,9 @@ def _print_status(info: ServerInfo, as_json: bool) -> None:
         rule = f"{metered['lanes']} lanes, {metered['service_ms']:g} ms per 100 ms of audio"
         most = f"{metered['knee']} streams per instance, or {metered['voices']} texts spoken at once"
         click.echo(f"  capacity       metered: {rule}: {most}")
-    if note := status["engines"].get("speech", {}).get("note"):
-        click.echo(f"  speech         {note}")
+    for engine in ("speech", "spoken"):
+        if note := status["engines"].get(engine, {}).get("note"):
+            click.echo(f"  {engine:<14} {note}")
     for endpoint in status["endpoints"]:
         click.echo(f"  endpoint       {endpoint['name']}: {endpoint['status']}, {endpoint['running']} running")
     click.echo('Point any client at it: eval "$(dgsm local env)"')

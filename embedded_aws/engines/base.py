@@ -24,6 +24,20 @@ class SpokenWord:
     end_s: float
 
 
+def words_of(text: str, start_s: float, end_s: float) -> tuple[SpokenWord, ...]:
+    """The words of a text, its time shared out by letters."""
+    pieces = text.split()
+    letters = sum(map(len, pieces))
+    word_start_s, words = start_s, []
+    for piece in pieces:
+        word_end_s = word_start_s + (end_s - start_s) * len(piece) / letters
+        plain = "".join(c for c in piece.lower() if c.isalnum() or c in "'-")
+        if plain:
+            words.append(SpokenWord(plain, piece, word_start_s, word_end_s))
+        word_start_s = word_end_s
+    return tuple(words)
+
+
 class Recognised(NamedTuple):
     """What was heard between ``start_s`` and ``start_s + duration_s``; ``model`` says by what.
 

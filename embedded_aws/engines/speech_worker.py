@@ -1,22 +1,16 @@
 """A speech worker: one process, one Transcriber, the streams pinned to it.
 
 It ends when its standard input does, and with its parent whatever kills that one. ``python -m`` runs it; the engine
-starts it. Frames pass on its standard input and output::
-
-    frame = u8 kind | u32 stream | u32 length | body
+starts it. Frames pass on its standard input and output (`worker_frames`).
 """
 
-import ctypes
 import json
-import os
-import signal
 import struct
-import sys
 import time
-from enum import IntEnum
 from typing import Any, BinaryIO
 
 from embedded_aws.engines.moonshine import add_audio, load_transcriber
+from embedded_aws.engines.worker_frames import HEAD, Ask, Tell, frame, run_worker
 
 _FORCE_UPDATE = 1
 
@@ -26,34 +20,9 @@ _MOST_SHARED = 4
 HANGOVER_S = 0.3
 """A line ends this long after its last sound (seen on the bundled sample, whose word times are known)."""
 
-HEAD = struct.Struct("<BII")
-
 OPENING = struct.Struct("<If")
 """Sample rate, and the least audio in seconds between two interim results: accuracy is the same from 0.1 to 1 s, cost
 is not."""
-
-
-class Ask(IntEnum):
-    """To the worker. Bodies: OPEN's is `OPENING`, AUDIO's is mono linear16."""
-
-    OPEN = 1
-    AUDIO = 2
-    FINALIZE = 3
-    FINISH = 4
-    ABORT = 5
-
-
-class Tell(IntEnum):
-    """From the worker. RESULT's body is JSON (see ``_WorkerStream``); END and FAILURE end a stream."""
-
-    RESULT = 1
-    END = 2
-    FAILURE = 3
-
-
-def frame(kind: int, stream: int, body: bytes = b"") -> bytes:
-    """One frame."""
-    return HEAD.pack(kind, stream, len(body)) + body
 
 
 class _WorkerStream:
@@ -217,27 +186,5 @@ class Worker:
         self._sink.flush()
 
 
-def _end_with_parent() -> None:
-    """Have Linux kill this process with its parent: a closed pipe ends it only between two pieces of work."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit()
-
-
-def main() -> None:
-    """Entry of the process."""
-    _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The library prints to standard output; frames get a descriptor of their own.
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    Worker(sys.stdin.buffer, sink).run()
-    # The library's own tear-down is not worth waiting for.
-    sink.flush()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    run_worker(lambda source, sink: Worker(source, sink).run())

@@ -85,7 +85,13 @@ class BidiExchange(Exchange):
         client = Client(self._send, self._close, self._model_failed)
         try:
             return open_stream(
-                path, query, client, engine=instance.engine, listing=instance.listing, request_id=request_id
+                path,
+                query,
+                client,
+                engine=instance.engine,
+                listing=instance.listing,
+                request_id=request_id,
+                log=self._lease.log,
             )
         except ContainerRefused as refused:
             raise admitted.model_error(refused, request_id, "stream") from refused

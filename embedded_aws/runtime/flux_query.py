@@ -13,12 +13,14 @@ from dgsm_helpers.wire.samples import RAW_ENCODINGS, Format
 from embedded_aws.listings import Listing
 from embedded_aws.runtime.listen import raw_audio
 from embedded_aws.runtime.query_string import QueryString, bad_request
+from embedded_aws.runtime.text_features import TextFeatures
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     "eot_threshold": (0.5, 0.9),
     "eager_eot_threshold": (0.3, 0.9),
     "eot_timeout_ms": (500, 10_000),
 }
+_REDACTED = ("numbers", "aggressive_numbers")
 _MOST_KEYTERMS = 100
 
 
@@ -63,6 +65,8 @@ class FluxQuery:
     audio: Format | None
     thresholds: TurnThresholds = field(default_factory=TurnThresholds)
     keyterms: tuple[str, ...] = ()
+    features: TextFeatures = field(default_factory=TextFeatures)
+    without_effect: tuple[str, ...] = ()
 
 
 def parse_flux(text: str, listing: Listing) -> FluxQuery:
@@ -79,6 +83,9 @@ def parse_flux(text: str, listing: Listing) -> FluxQuery:
         raise bad_request(f"'language_hint' is not supported by {model}.")
     encoding, rate = raw_audio(query)
     given = {name: query.number(name, *bounds) for name, bounds in _RANGES.items() if query.get(name) is not None}
+    features = TextFeatures.asked(query)
+    if other := [kind for kind in features.redact if kind not in _REDACTED]:
+        raise bad_request(f"'redact' must be one of {', '.join(_REDACTED)}, not '{other[0]}'.")
     try:
         thresholds = TurnThresholds().changed(given)
     except ValueError as error:
@@ -88,6 +95,8 @@ def parse_flux(text: str, listing: Listing) -> FluxQuery:
         audio=Format(rate, 1, RAW_ENCODINGS[encoding]) if encoding and rate else None,
         thresholds=thresholds,
         keyterms=keyterms(query.all("keyterm")),
+        features=features,
+        without_effect=tuple(name for name in ("keyterm", "profanity_filter") if query.is_on(name)),
     )
 
 

@@ -28,6 +28,7 @@ class FluxStream(ContainerStream):
         self._request_id = request_id
         self._thresholds = options.thresholds
         self._keyterms = options.keyterms
+        self._features = options.features
         self._turns = TurnMachine(options.thresholds)
         self._splitter = Splitter(options.audio, separate=False)
         self._stream: EngineStream | None = None
@@ -143,6 +144,7 @@ class FluxStream(ContainerStream):
         self.client.fail(f"{CLOSED} (1011): {message}")
 
     def _tell(self, turn: TurnEvent) -> None:
+        words = self._features.applied(turn.words)
         trigger = {"trigger": turn.trigger} if turn.trigger else {}
         self._say(
             "TurnInfo",
@@ -150,7 +152,7 @@ class FluxStream(ContainerStream):
             turn_index=turn.turn_index,
             audio_window_start=round(turn.start_s, _DIGITS),
             audio_window_end=round(turn.end_s, _DIGITS),
-            transcript=turn.transcript,
+            transcript=" ".join(word.punctuated_word for word in words),
             words=[
                 {
                     "word": word.punctuated_word,
@@ -158,7 +160,7 @@ class FluxStream(ContainerStream):
                     "start": round(word.start_s, _DIGITS),
                     "end": round(word.end_s, _DIGITS),
                 }
-                for word in turn.words
+                for word in words
             ],
             end_of_turn_confidence=round(turn.confidence, _DIGITS),
             **trigger,

@@ -42,7 +42,15 @@ async def _answer(admitted: Admitted, limits: Limits, request: Request, body: by
     instance = admitted.lease.instance
     if instance.engine is None or instance.listing is None:
         raise admitted.container_failed("the container has ended")
-    work = answer_whole(path, query, body, engine=instance.engine, listing=instance.listing, request_id=request_id)
+    work = answer_whole(
+        path,
+        query,
+        body,
+        engine=instance.engine,
+        listing=instance.listing,
+        request_id=request_id,
+        log=admitted.lease.log,
+    )
     try:
         return await _within(admitted, limits, work)
     except ContainerRefused as refused:

@@ -2,19 +2,27 @@
 
 import asyncio
 import io
+import json
+from collections.abc import Callable
 from hashlib import sha256
 
+from dgsm_helpers.errors import LocalError
 from dgsm_helpers.wire.audio_files import read_audio
 from dgsm_helpers.wire.samples import AudioUndecodable
 from embedded_aws.engines.base import Recogniser
 from embedded_aws.runtime.audio_input import Splitter
+from embedded_aws.runtime.callbacks import Callback
 from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape
 from embedded_aws.runtime.query_string import bad_request
 
+_for_callbacks: set[asyncio.Task[None]] = set()
 
-async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, request_id: str) -> bytes:
-    """Deepgram's pre-recorded document.
+
+async def transcribe(
+    options: ListenQuery, body: bytes, engine: Recogniser, request_id: str, log: Callable[[str], object]
+) -> bytes:
+    """Deepgram's pre-recorded document; with a callback only the request's id, and the document goes there.
 
     Raises:
         ContainerRefused: the audio cannot be decoded.
@@ -22,9 +30,30 @@ async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, requ
     """
     # In a thread: minutes of compressed audio take a second, in which no stream of the server would be heard.
     rate, channels = await asyncio.to_thread(_decode, options, body)
-    transcripts = await asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
-    shape = Shape(request_id, options.punctuate, len(transcripts))
-    return shape.document(transcripts, utterances=options.utterances, sha256=sha256(body).hexdigest())
+    digest = sha256(body).hexdigest()
+
+    async def document() -> bytes:
+        heard = await asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
+        shown = [one._replace(words=options.features.applied(one.words)) for one in heard]
+        split_s = options.utterance_split_s if options.utterances else None
+        return Shape(request_id, options.punctuate, len(shown)).document(
+            shown, utterance_split_s=split_s, sha256=digest
+        )
+
+    if options.callback is None:
+        return await document()
+    callback = Callback(*options.callback, log)
+
+    async def call_back() -> None:
+        try:
+            callback.send(await document())
+        except LocalError as error:
+            log(f"ERROR request {request_id} failed: {error}")
+
+    task = asyncio.get_running_loop().create_task(call_back())
+    _for_callbacks.add(task)
+    task.add_done_callback(_for_callbacks.discard)
+    return json.dumps({"request_id": request_id}).encode()
 
 
 def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:

@@ -1,21 +1,25 @@
 """Deepgram's ``v1/listen`` (Nova-3): one stream of audio in, results out.
 
-Control messages and their effects are those of Deepgram's manual: ``KeepAlive``, ``Finalize``, ``CloseStream``, also
-when sent as binary; an empty binary message closes the stream.
+Control messages and their effects are those of Deepgram's manual: ``KeepAlive``, ``Finalize``, ``CloseStream`` and
+``Configure`` (numerals on or off), also when sent as binary; an empty binary message closes the stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 from dgsm_helpers.rules.deepgram_protocols import NOVA_LISTEN
 from dgsm_helpers.wire.samples import AudioUndecodable
-from embedded_aws.engines.base import EngineStream, Recognised, Recogniser, StreamOptions
+from embedded_aws.engines.base import EngineStream, Recognised, Recogniser, SpokenWord, StreamOptions
 from embedded_aws.runtime.audio_input import Splitter
+from embedded_aws.runtime.callbacks import Callback
 from embedded_aws.runtime.container import CLOSED, UNDECODABLE, Client, ContainerStream, control_message
 from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape, created_now, schema_error
+from embedded_aws.runtime.text_features import TextFeatures
 
 _MAX_BINARY_CONTROL_BYTES = 256
 
@@ -25,11 +29,15 @@ class NovaStream(ContainerStream):
 
     protocol = NOVA_LISTEN
 
-    def __init__(self, engine: Recogniser, options: ListenQuery, client: Client, request_id: str) -> None:
+    def __init__(
+        self, engine: Recogniser, options: ListenQuery, client: Client, request_id: str, log: Callable[[str], object]
+    ) -> None:
         super().__init__(client)
+        self._log = log
         self.options = options
         self.shape = Shape(request_id, options.punctuate, options.channels if options.multichannel else 1)
         self.model = options.model
+        self.features = options.features
         self._engine = engine
         self._created = created_now()
         self._splitter = Splitter(options.raw_format, separate=options.multichannel)
@@ -38,7 +46,10 @@ class NovaStream(ContainerStream):
         self._heard_bytes = 0
 
     def begin(self) -> None:
-        """Nothing is said before there is audio."""
+        """Nothing is said before there is audio, but where results go elsewhere."""
+        if self.options.callback:
+            self.client.say(request_id=self.shape.request_id)
+            self.client = self.client._replace(send=Callback(*self.options.callback, self._log).send)
 
     def message(self, data: bytes, *, text: bool) -> str:
         if self.ending or self.over:
@@ -95,6 +106,8 @@ class NovaStream(ContainerStream):
             for voice in self._voices:
                 voice.stream.finish()
             self.finish_if_all_ended()
+        elif kind == "Configure" and _asks_for_numerals(message):
+            self.features = replace(self.features, numerals=message["features"]["numerals"])
         elif kind != "KeepAlive":
             self.client.send(schema_error(data.decode(errors="replace")))
             return "unknown"
@@ -129,6 +142,9 @@ class _Voice:
         self._saw_end = True
         self._number = number
         self._last_word_end_s = 0.0
+        self._features: TextFeatures | None = None
+        self._heard: tuple[SpokenWord, ...] = ()
+        self._words: tuple[SpokenWord, ...] = ()
         self.ended = False
 
     def on_result(self, result: Recognised) -> None:
@@ -137,9 +153,17 @@ class _Voice:
         options, send, shape = container.options, container.client.send, container.shape
         if options.vad_events and self._starts_speech(result):
             send(shape.speech_started(result.words[0].start_s, self._number))
-        send(shape.results(result, self._number))
+        send(shape.results(self._shown(result), self._number))
         if options.utterance_end_s is not None and self._ends_utterance(result, options.utterance_end_s):
             send(shape.utterance_end(self._last_word_end_s, self._number))
+
+    def _shown(self, result: Recognised) -> Recognised:
+        """With the words as they are to be read. Most interim results have no new word, so the last ones are kept."""
+        features = self._container.features
+        if result.words is not self._heard or features is not self._features:
+            self._heard, self._features = result.words, features
+            self._words = features.applied(result.words)
+        return result if self._words is result.words else result._replace(words=self._words)
 
     def on_end(self) -> None:
         self.ended = True
@@ -163,3 +187,9 @@ class _Voice:
             return False
         self._saw_end = True
         return True
+
+
+def _asks_for_numerals(message: dict[str, Any]) -> bool:
+    """Whether it is the one thing that can be changed under way."""
+    features = message.get("features")
+    return isinstance(features, dict) and features.keys() == {"numerals"} and isinstance(features["numerals"], bool)

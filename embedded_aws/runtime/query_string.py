@@ -67,6 +67,10 @@ class QueryString:
             raise bad_request(f"{name} must be true or false, not '{self._last[name]}'.")
         return value == "true"
 
+    def is_on(self, name: str) -> bool:
+        """Whether it asks for something, whatever its values are."""
+        return any(value.lower() not in ("", "false") for value in self.all(name))
+
     def whole(self, name: str, low: int, high: int) -> int | None:
         """The whole number, None when it is not there.
 

@@ -3,6 +3,7 @@
 A listing names an engine that can do what its protocol asks for, so an engine is taken for what the protocol needs.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from dgsm_helpers.rules.deepgram_protocols import AURA_SPEAK, FLUX_LISTEN
@@ -20,6 +21,9 @@ from embedded_aws.runtime.query_string import ContainerRefused
 from embedded_aws.runtime.speak_files import speak
 from embedded_aws.runtime.speak_query import parse_speak
 
+type Log = Callable[[str], object]
+"""Writes a line of the container's log."""
+
 
 class Whole(NamedTuple):
     """A whole answer."""
@@ -29,7 +33,7 @@ class Whole(NamedTuple):
 
 
 def open_stream(
-    path: str, query: str, client: Client, *, engine: EngineInstance, listing: Listing, request_id: str
+    path: str, query: str, client: Client, *, engine: EngineInstance, listing: Listing, request_id: str, log: Log
 ) -> ContainerStream:
     """One WebSocket of the container.
 
@@ -39,16 +43,19 @@ def open_stream(
     _check_path(path, listing)
     if listing.protocol.speaks:
         spoken = AuraStream if listing.protocol is AURA_SPEAK else FluxTtsStream
-        asked = parse_speak(query, listing, whole=False)
-        return spoken(cast(Synthesiser, engine), asked, client, request_id)
+        return spoken(cast(Synthesiser, engine), parse_speak(query, listing, whole=False), client, request_id)
     recogniser = cast(Recogniser, engine)
     if listing.protocol is FLUX_LISTEN:
-        return FluxStream(recogniser, parse_flux(query, listing), client, request_id)
-    return NovaStream(recogniser, parse_listen(query, whole=False), client, request_id)
+        turns = parse_flux(query, listing)
+        _log_without_effect(turns.without_effect, log)
+        return FluxStream(recogniser, turns, client, request_id)
+    asked = parse_listen(query, listing, whole=False)
+    _log_without_effect(asked.without_effect, log)
+    return NovaStream(recogniser, asked, client, request_id, log)
 
 
 async def answer_whole(
-    path: str, query: str, body: bytes, *, engine: EngineInstance, listing: Listing, request_id: str
+    path: str, query: str, body: bytes, *, engine: EngineInstance, listing: Listing, request_id: str, log: Log
 ) -> Whole:
     """The container's answer to a whole request.
 
@@ -61,8 +68,14 @@ async def answer_whole(
         raise ContainerRefused(404, "Not Found", f"'{path}' takes streams only.")
     if listing.protocol.speaks:
         return Whole(*await speak(parse_speak(query, listing, whole=True), body, cast(Synthesiser, engine)))
-    asked = parse_listen(query, whole=True)
-    return Whole("application/json", await transcribe(asked, body, cast(Recogniser, engine), request_id))
+    asked = parse_listen(query, listing, whole=True)
+    _log_without_effect(asked.without_effect, log)
+    return Whole("application/json", await transcribe(asked, body, cast(Recogniser, engine), request_id, log))
+
+
+def _log_without_effect(names: tuple[str, ...], log: Log) -> None:
+    if names:
+        log(f"WARN {', '.join(names)}: taken, but nothing here can do it, so it changes nothing")
 
 
 def _check_path(path: str, listing: Listing) -> None:

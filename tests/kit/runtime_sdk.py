@@ -29,7 +29,7 @@ def _message(part):
         message = json.loads(part)
     except ValueError:
         return None
-    return message if isinstance(message, dict) and "type" in message else None
+    return message if isinstance(message, dict) else None
 
 
 class Stream:
@@ -40,6 +40,7 @@ class Stream:
         self.output = output
         self.messages = []
         self.audio = b""
+        self.untyped = []
         self._reading = asyncio.create_task(self._read(receiver))
 
     async def _read(self, receiver):
@@ -48,8 +49,10 @@ class Stream:
             if (message := _message(part)) is None:
                 self.audio += part
                 self.messages.append({"type": AUDIO, "bytes": len(part)})
-            else:
+            elif "type" in message:
                 self.messages.append(message)
+            else:
+                self.untyped.append(message)
 
     async def send(self, data, data_type="BINARY"):
         part = RequestPayloadPart(bytes_=data, data_type=data_type)

@@ -42,7 +42,7 @@ class Caller:
         listing = BY_NAME[name]
         client = Client(self._on, lambda: None, self._failed)
         self.stream = open_stream(
-            listing.protocol.path, query, client, engine=instance, listing=listing, request_id="r"
+            listing.protocol.path, query, client, engine=instance, listing=listing, request_id="r", log=print
         )
         self.stream.begin()
 
