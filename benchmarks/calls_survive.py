@@ -40,8 +40,8 @@ from dgsm_helpers.load.transport.call_record import (
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.lean_session import LeanSessions, Session
 from dgsm_helpers.load.transport.overload_watch import Leaving
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.load.transport.word_seam import HeardWord
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
@@ -149,8 +149,8 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
         ContinuedStream.of(wb, session_s=0.75 * limits_s(seconds)[0], leaving=leaving, seed=number)
         for number in range(options.calls)
     ]
-    asked = ListenOptions()
-    plain = [PlainCall(LeanSessions(wb, asked.path, asked.query(16000))) for _ in range(options.plain)]
+    asked = Query()
+    plain = [PlainCall(LeanSessions(wb, asked.path, asked.text(16000))) for _ in range(options.plain)]
     troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds))
 
     async def later(number: int, call: ContinuedStream) -> CallRecord:

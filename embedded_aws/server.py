@@ -37,8 +37,10 @@ from embedded_aws.clock import Clock, Heartbeat
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.engines.base import Engine
-from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.engines.lanes import MeteredSettings
+from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import engine_for_speech
+from embedded_aws.engines.spoken import engine_for_spoken
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
@@ -71,7 +73,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     metered = MeteredSettings(**settings["metered"])
     metered_engine = MeteredEngine(metered)
     speech_engine, speech_note = engine_for_speech(metered_engine)
-    engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine}
+    spoken_engine, spoken_note = engine_for_spoken(metered_engine)
+    engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine, "spoken": spoken_engine}
     faults = Faults()
     model = ScalingModel()
     fleet = Fleet(
@@ -140,7 +143,11 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "secret_access_key": SECRET_ACCESS_KEY,
         "execution_role_arn": plane.create_execution_role(),
         "listings": {listing.name: listing.arn(settings["region"]) for listing in LISTINGS},
-        "engines": {"metered": {**asdict(metered), "knee": metered.knee}, "speech": {"note": speech_note}},
+        "engines": {
+            "metered": {**asdict(metered), "knee": metered.knee, "voices": metered.voices},
+            "speech": {"note": speech_note},
+            "spoken": {"note": spoken_note},
+        },
     }
     runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()

@@ -73,10 +73,10 @@ def quota(
     Such as: dgsm quota ml.g6.2xlarge ml.g5.2xlarge --where aws --request 4 --yes
     """
     from dgsm_helpers.aws.account.quota_requests import read_quotas, request_increase
-    from dgsm_helpers.families import SPEECH_TO_TEXT
+    from dgsm_helpers.families import NOVA
 
     wb = open_workbook()
-    found = read_quotas(wb, instance_types or SPEECH_TO_TEXT.default_pool)
+    found = read_quotas(wb, instance_types or NOVA.default_pool)
     code = YES if found.ok else NO
     if wanted is not None:
         short = found.below(wanted)

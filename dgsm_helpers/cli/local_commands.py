@@ -38,7 +38,7 @@ def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) 
     "--metered",
     callback=_read_metered,
     metavar="lanes=K,service_ms=S",
-    help="capacity of the metered engine: floor(K*100/S) streams for each instance",
+    help="capacity of the metered listings: floor(K*100/S) streams, or texts spoken at once, for each instance",
 )
 @click.option("--region", default="us-east-1", help="region it shows; clients may use any")
 @json_option
@@ -97,12 +97,14 @@ def _print_status(info: ServerInfo, as_json: bool) -> None:
     click.echo(f"The embedded AWS runs (pid {info.pid}), local time {info.speed:g}x, now {status['now']}.")
     click.echo(f"  control plane  {info.control_url}\n  runtime        {info.runtime_url}")
     for listing in status["listings"]:
-        click.echo(f"  listing        {listing['name']:<8} {listing['model_package_arn']}")
+        click.echo(f"  listing        {listing['name']:<16} {listing['model_package_arn']}")
     if metered := status["engines"].get("metered"):
         rule = f"{metered['lanes']} lanes, {metered['service_ms']:g} ms per 100 ms of audio"
-        click.echo(f"  capacity       metered: {rule}: {metered['knee']} streams per instance")
-    if note := status["engines"].get("speech", {}).get("note"):
-        click.echo(f"  speech         {note}")
+        most = f"{metered['knee']} streams per instance, or {metered['voices']} texts spoken at once"
+        click.echo(f"  capacity       metered: {rule}: {most}")
+    for engine in ("speech", "spoken"):
+        if note := status["engines"].get(engine, {}).get("note"):
+            click.echo(f"  {engine:<14} {note}")
     for endpoint in status["endpoints"]:
         click.echo(f"  endpoint       {endpoint['name']}: {endpoint['status']}, {endpoint['running']} running")
     click.echo('Point any client at it: eval "$(dgsm local env)"')

@@ -33,7 +33,7 @@ _MARKETPLACE_IDS = {
     "https:": "the address of a page",
     "http:": "the address of a page",
 }
-_EMBEDDED = ("metered", "speech")
+_EMBEDDED = ("metered", "speech", "metered-flux", "speech-flux", "metered-aura", "metered-flux-tts", "spoken")
 
 
 def require_usable_arn(given: str | None, region: str) -> str:

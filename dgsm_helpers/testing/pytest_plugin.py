@@ -89,7 +89,8 @@ class EmbeddedAws:
             instances: how many it begins with.
             listing: ``metered`` or ``speech``, or a model package ARN.
         """
-        from dgsm_helpers import deploy, open_workbook
+        from dgsm_helpers import deploy
+        from dgsm_helpers.session import open_workbook
 
         wb = open_workbook("local", endpoint_name=name, listing=listing, home=self.home)
         self._made.append(wb)
@@ -107,11 +108,12 @@ class EmbeddedAws:
         local.admin(self.server, "POST", "faults", {"kind": kind, **settings})
 
     def _clear(self) -> None:
-        from dgsm_helpers import deploy, local
+        from dgsm_helpers import local
+        from dgsm_helpers.aws.account.deletion import delete
 
         local.admin(self.server, "DELETE", "faults", {})
         for wb in self._made:
-            deploy.delete(wb)
+            delete(wb)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The ``metered`` engine: the bundled sample's words at a capacity known in closed form.
+"""The ``metered`` engine: the bundled sample's words, or a hum for a text, at a capacity known in closed form.
 
 Each instance has ``lanes`` servers that each need ``service_ms`` for 100 ms of audio. They are busy-until times, not
 work and not sleeps, so the machine's speed does not move the knee: a piece of audio takes the lane that is free first,
@@ -9,104 +9,20 @@ beyond, lag grows by ``streams / knee - 1`` seconds per second. Source of the qu
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import count
 
-from dgsm_helpers.errors import InvalidInput
-from embedded_aws.engines.base import Listener, Recognised, SpokenWord, StreamOptions
+from embedded_aws.engines.base import Listener, Recognised, SpeechListener, SpokenWord, StreamOptions
 from embedded_aws.engines.known_words import KnownWords
+from embedded_aws.engines.lanes import Lanes, MeteredSettings, ReleaseQueue
+from embedded_aws.engines.metered_voice import MeteredUtterance
 
 MAX_SEGMENT_S = 5.0
 """Without a pause a final result comes after this much audio (assumption: Deepgram says "every few seconds")."""
 
 FILE_COST_SHARE = 0.1
 """A second of a whole file costs this share of a streamed second (assumption: files are decoded in large batches)."""
-
-
-@dataclass(frozen=True)
-class MeteredSettings:
-    """Capacity of one instance: ``lanes`` servers, each ``service_ms`` of time per 100 ms of audio."""
-
-    lanes: int = 4
-    service_ms: float = 38.0
-
-    def __post_init__(self) -> None:
-        if int(self.lanes) != self.lanes or not 1 <= self.lanes <= 100_000:
-            raise InvalidInput(f"lanes is {self.lanes!r}.", hint="Give a whole number from 1 to 100000.")
-        if not 0 < self.service_ms <= 60_000:
-            raise InvalidInput(
-                f"service_ms is {self.service_ms!r}.", hint="Give milliseconds per 100 ms of audio, up to 60000."
-            )
-
-    @property
-    def knee(self) -> int:
-        """Real-time streams that one instance keeps up with."""
-        return math.floor(self.lanes * 100 / self.service_ms + 1e-9)
-
-
-class Lanes:
-    """Busy-until times of one instance's lanes. Pure: every method is told the time."""
-
-    def __init__(self, settings: MeteredSettings) -> None:
-        self._cost_s_per_s = settings.service_ms / 100
-        self._free_at = [0.0] * int(settings.lanes)
-        self._given_s = 0.0
-
-    def take(self, now_s: float, audio_s: float) -> float:
-        """Give ``audio_s`` seconds of audio to the lane that is free first; returns when it will be done."""
-        cost_s = audio_s * self._cost_s_per_s
-        done_s = max(now_s, self._free_at[0]) + cost_s
-        heapq.heapreplace(self._free_at, done_s)
-        self._given_s += cost_s
-        return done_s
-
-    def worked_s(self, now_s: float) -> float:
-        """Lane-seconds worked until ``now_s``."""
-        return self._given_s - sum(at - now_s for at in list(self._free_at) if at > now_s)
-
-
-class ReleaseQueue:
-    """Calls functions at given moments, by one heap and one timer on the event loop that runs when it is made.
-
-    A timer per chunk would cost more than the chunk; and whatever is due at one wake-up is released together, so the
-    writes it causes leave in one piece.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = count()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def now_s(self) -> float:
-        """The loop's clock."""
-        return self._loop.time()
-
-    def at(self, due_s: float, call: Callable[[], None]) -> None:
-        """Call at ``due_s`` of the loop's clock; equal moments keep their order."""
-        heapq.heappush(self._heap, (due_s, next(self._order), call))
-        if self._timer is None or due_s < self._timer.when():
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._heap[0][0], self._release)
-
-    def _release(self) -> None:
-        self._timer = None
-        now_s = self._loop.time()
-        heap = self._heap
-        try:
-            while heap and heap[0][0] <= now_s:
-                heapq.heappop(heap)[2]()
-        finally:
-            if heap and self._timer is None:
-                self._arm()
 
 
 class MeteredEngine:
@@ -159,6 +75,11 @@ class MeteredInstance:
         words = tuple(known.words(0.0, duration_s))
         return Recognised(0.0, duration_s, words, is_final=True, speech_final=True, model=known.model)
 
+    def say(self, text: str, *, sample_rate: int, speed: float, listener: SpeechListener) -> MeteredUtterance:
+        return MeteredUtterance(
+            self._engine.queue(), self._lanes, text, sample_rate=sample_rate, speed=speed, listener=listener
+        )
+
     def busy_share(self) -> float:
         now_s = self._engine.clock()
         worked_s = self._lanes.worked_s(now_s)
@@ -183,6 +104,7 @@ class MeteredStream:
         self._segment_s = 0.0
         # Results share it while no word is added, so that what is made of it need not be made again.
         self._said: tuple[SpokenWord, ...] = ()
+        self._voice_end_s = 0.0
         self._due_s = 0.0
         self._closed = False
 
@@ -204,6 +126,7 @@ class MeteredStream:
             if self._said and self._pause_ended(word.start_s):
                 results.append(self._result(self._said[-1].end_s + self._pause_s, speech_final=True))
             self._said += (word,)
+            self._voice_end_s = word.end_s
         if self._interim_results:
             results.append(self._result(cursor_s, is_final=False))
         # A word that has begun but not ended is no pause.
@@ -220,6 +143,7 @@ class MeteredStream:
         self, to_s: float, *, is_final: bool = True, speech_final: bool = False, from_finalize: bool = False
     ) -> Recognised:
         """What was said up to ``to_s``; a final result ends the segment there."""
+        speaking = to_s > self._known.next_start_s
         result = Recognised(
             start_s=self._segment_s,
             duration_s=to_s - self._segment_s,
@@ -228,6 +152,7 @@ class MeteredStream:
             model=self._known.model,
             speech_final=speech_final,
             from_finalize=from_finalize,
+            quiet_s=0.0 if speaking else to_s - self._voice_end_s,
         )
         if is_final:
             self._segment_s, self._said = to_s, ()

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+LONGEST_LINE_S = 6.5
+"""Given to the library, which looks for a gap from two thirds of it on: without a pause a line ends after 4.4 s."""
+
 
 def load_transcriber() -> Any:
     """The recogniser with the model of its package (Moonshine tiny-en)."""
@@ -23,7 +26,11 @@ def load_transcriber() -> Any:
 
     assets = Path(moonshine_voice.__file__).parent / "assets" / "tiny-en"
     # The engine decides when to update; the library's own interval is set out of the way.
-    options = {"return_audio_data": "false", "transcription_interval": "0.05"}
+    options = {
+        "return_audio_data": "false",
+        "transcription_interval": "0.05",
+        "vad_max_segment_duration": str(LONGEST_LINE_S),
+    }
     return Transcriber(assets, ModelArch.TINY, options=options)
 
 

@@ -1,63 +1,44 @@
 """A speech worker: one process, one Transcriber, the streams pinned to it.
 
 It ends when its standard input does, and with its parent whatever kills that one. ``python -m`` runs it; the engine
-starts it. Frames pass on its standard input and output::
-
-    frame = u8 kind | u32 stream | u32 length | body
+starts it. Frames pass on its standard input and output (`worker_frames`).
 """
 
-import ctypes
 import json
-import os
-import signal
 import struct
-import sys
 import time
-from enum import IntEnum
 from typing import Any, BinaryIO
 
 from embedded_aws.engines.moonshine import add_audio, load_transcriber
-
-PARTIAL_INTERVAL_S = 0.5
-"""Audio between two interim results. Accuracy is the same from 0.1 to 1 s, cost is not (reference stt.md section 5)."""
+from embedded_aws.engines.worker_frames import HEAD, Ask, Tell, frame, run_worker
 
 _FORCE_UPDATE = 1
 
-HEAD = struct.Struct("<BII")
+_MOST_SHARED = 4
+"""Half a second holds no more words."""
 
+HANGOVER_S = 0.3
+"""A line ends this long after its last sound (seen on the bundled sample, whose word times are known)."""
 
-class Ask(IntEnum):
-    """To the worker. Bodies: OPEN's is the sample rate as u32, AUDIO's is mono linear16."""
-
-    OPEN = 1
-    AUDIO = 2
-    FINALIZE = 3
-    FINISH = 4
-    ABORT = 5
-
-
-class Tell(IntEnum):
-    """From the worker. RESULT's body is JSON (see ``_WorkerStream``); END and FAILURE end a stream."""
-
-    RESULT = 1
-    END = 2
-    FAILURE = 3
-
-
-def frame(kind: int, stream: int, body: bytes = b"") -> bytes:
-    """One frame."""
-    return HEAD.pack(kind, stream, len(body)) + body
+OPENING = struct.Struct("<If")
+"""Sample rate, and the least audio in seconds between two interim results: accuracy is the same from 0.1 to 1 s, cost
+is not."""
 
 
 class _WorkerStream:
-    """One stream. A result is a dictionary: start, end, lines of (text, start, end), final, finalize; in seconds."""
+    """One stream. A result is a dictionary: start, end, quiet, lines of (text, start, end), final, finalize.
 
-    def __init__(self, transcriber: Any, sample_rate: int) -> None:
+    Times are in seconds.
+    """
+
+    def __init__(self, transcriber: Any, sample_rate: int, interim_every_s: float) -> None:
         self._transcriber = transcriber
         self._rate = sample_rate
+        self._interim_every_s = interim_every_s
         self._samples = 0
         self._updated_at = 0
-        self._settled_s = 0.0
+        self._settled_s = self._line_end_s = 0.0
+        self._said: list[str] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -72,7 +53,7 @@ class _WorkerStream:
 
     def audio(self, pcm: bytes) -> list[dict[str, Any]]:
         self._samples += add_audio(self._transcriber, self._stream, pcm, self._rate)
-        if (self._samples - self._updated_at) / self._rate < PARTIAL_INTERVAL_S:
+        if (self._samples - self._updated_at) / self._rate < self._interim_every_s:
             return []
         self._updated_at = self._samples
         return self._read(self._stream.update_transcription(_FORCE_UPDATE).lines)
@@ -82,11 +63,13 @@ class _WorkerStream:
         while self._lines_out < len(lines) and (ending or lines[self._lines_out].is_complete):
             line = lines[self._lines_out]
             self._lines_out += 1
-            end_s = min(self._cursor_s, self._origin_s + line.start_time + line.duration)
-            if line.text.strip():
-                results.append(self._result(max(end_s, self._settled_s), [line], final=True, finalize=finalize))
+            rows = self._rows([line])
+            self._said, self._line_end_s = line.text.split(), self._origin_s + line.start_time + line.duration
+            if rows:
+                end_s = min(self._cursor_s, self._line_end_s)
+                results.append(self._result(max(end_s, self._settled_s), rows, final=True, finalize=finalize))
         if not ending:
-            results.append(self._result(self._cursor_s, lines[self._lines_out :], final=False))
+            results.append(self._result(self._cursor_s, self._rows(lines[self._lines_out :]), final=False))
         elif results:
             # What is ended is ended up to where the audio is.
             results[-1]["end"] = self._settled_s = self._cursor_s
@@ -94,12 +77,36 @@ class _WorkerStream:
             results.append(self._result(self._cursor_s, [], final=True, finalize=finalize))
         return results
 
-    def _result(self, end_s: float, lines: list[Any], *, final: bool, finalize: bool = False) -> dict[str, Any]:
-        line_rows = [
-            (line.text, self._origin_s + line.start_time, self._origin_s + line.start_time + line.duration)
-            for line in lines
-        ]
-        result = {"start": self._settled_s, "end": end_s, "lines": line_rows, "final": final, "finalize": finalize}
+    def _rows(self, lines: list[Any]) -> list[tuple[str, float, float]]:
+        """Lines as they go into a result, without what has been settled.
+
+        A line that the library cuts for its length is followed by one that begins half a second before its end: what
+        both say is said once, and the second begins where the first ended.
+        """
+        rows = []
+        for line in lines:
+            start_s = self._origin_s + line.start_time
+            words = line.text.split()
+            if start_s < self._line_end_s:
+                words = words[_shared(self._said, words) :]
+            start_s = min(max(start_s, self._settled_s), self._cursor_s)
+            end_s = min(self._origin_s + line.start_time + line.duration, self._cursor_s)
+            if words:
+                rows.append((" ".join(words), start_s, max(start_s, end_s)))
+        return rows
+
+    def _result(
+        self, end_s: float, rows: list[tuple[str, float, float]], *, final: bool, finalize: bool = False
+    ) -> dict[str, Any]:
+        quiet_s = 0.0 if final or rows else max(0.0, end_s - self._line_end_s + HANGOVER_S)
+        result = {
+            "start": self._settled_s,
+            "end": end_s,
+            "quiet": quiet_s,
+            "lines": rows,
+            "final": final,
+            "finalize": finalize,
+        }
         if final:
             self._settled_s = end_s
         return result
@@ -119,6 +126,13 @@ class _WorkerStream:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _shared(before: list[str], after: list[str]) -> int:
+    """How many words ``after`` begins with that ``before`` ends with, however they are spelt."""
+    plain_before, plain_after = (["".join(filter(str.isalnum, w.lower())) for w in words] for words in (before, after))
+    longest = min(len(before), len(after), _MOST_SHARED)
+    return next((n for n in range(longest, 0, -1) if plain_before[-n:] == plain_after[:n]), 0)
 
 
 class Worker:
@@ -146,7 +160,7 @@ class Worker:
 
     def _handle(self, kind: Ask, stream: int, body: bytes) -> None:
         if kind is Ask.OPEN:
-            self._streams[stream] = _WorkerStream(self._transcriber, int.from_bytes(body, "little"))
+            self._streams[stream] = _WorkerStream(self._transcriber, *OPENING.unpack(body))
         elif kind is Ask.ABORT:
             self._drop(stream)
         elif worker_stream := self._streams.get(stream):
@@ -172,27 +186,5 @@ class Worker:
         self._sink.flush()
 
 
-def _end_with_parent() -> None:
-    """Have Linux kill this process with its parent: a closed pipe ends it only between two pieces of work."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit()
-
-
-def main() -> None:
-    """Entry of the process."""
-    _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The library prints to standard output; frames get a descriptor of their own.
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    Worker(sys.stdin.buffer, sink).run()
-    # The library's own tear-down is not worth waiting for.
-    sink.flush()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    run_worker(lambda source, sink: Worker(source, sink).run())

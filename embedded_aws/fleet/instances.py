@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from embedded_aws.engines.base import EngineInstance
+from embedded_aws.listings import Listing
 
 
 class Phase(Enum):
@@ -50,6 +51,7 @@ class Instance:
     pool: int = 0
     instance_type: str = ""
     ready_at_s: float = 0.0
+    listing: Listing | None = None
     engine: EngineInstance | None = None
     leases: set[Lease] = field(default_factory=set)
     peak: int = 0

@@ -59,7 +59,7 @@ class FleetSettings:
 class EndpointLifecycle:
     """Moves endpoints on; the fields are what instances need to start and what strikes them.
 
-    ``engines`` are by their listings' names.
+    ``engines`` are by the names that the listings have for them.
     """
 
     engines: Mapping[str, Engine]
@@ -139,7 +139,8 @@ class EndpointLifecycle:
         try:
             if listing is None:
                 raise LocalError(f"{spec.model_package_arn} is no listing of the embedded AWS.")
-            instance.engine = self.engines[listing.name].new_instance(instance.instance_id)
+            instance.engine = self.engines[listing.engine].new_instance(instance.instance_id)
+            instance.listing = listing
         except LocalError as error:
             instance.fail("container-failed")
             self.write_log(endpoint, spec, instance, f"ERROR {error}", now_s)

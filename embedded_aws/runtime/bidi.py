@@ -15,16 +15,13 @@ from dgsm_helpers.wire import eventstream
 from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.runtime.container import ContainerStream
+from embedded_aws.runtime.container import CLOSED, Client, ContainerStream
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, http_date
 from embedded_aws.runtime.gate import Admitted, Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
-from embedded_aws.runtime.listen import ListenRefused, parse_listen
+from embedded_aws.runtime.query_string import ContainerRefused
+from embedded_aws.runtime.services import open_stream
 
-IDLE = (
-    "Model container closed the WebSocket (1011): NET-0001, Deepgram did not receive audio data or a text message "
-    "within the timeout window."
-)
 TOO_LONG = "The connection has reached its maximum duration of {minutes:g} minutes."
 """The text is an assumption; AWS documents the limit, not the words."""
 
@@ -81,19 +78,26 @@ class BidiExchange(Exchange):
                 ("x-amzn-invoked-production-variant", self._lease.variant_name),
             ]
         )
+        self._container.begin()
 
     def _connect(self, request: Request, admitted: Admitted, request_id: str) -> ContainerStream:
         path = request.headers.get("x-amzn-sagemaker-model-invocation-path", "")
         query = request.headers.get("x-amzn-sagemaker-model-query-string", "")
-        engine = self._lease.instance.engine
+        instance = self._lease.instance
+        if instance.engine is None or instance.listing is None:
+            raise admitted.container_failed("the container has ended")
+        client = Client(self._send, self._close, self._model_failed)
         try:
-            options = parse_listen(path, query, "stream")
-            if engine is None:
-                raise admitted.container_failed("the container has ended")
-            return ContainerStream(
-                engine, options, request_id, send=self._send, close=self._close, fail=self._model_failed
+            return open_stream(
+                path,
+                query,
+                client,
+                engine=instance.engine,
+                listing=instance.listing,
+                request_id=request_id,
+                log=self._lease.log,
             )
-        except ListenRefused as refused:
+        except ContainerRefused as refused:
             raise admitted.model_error(refused, request_id, "stream") from refused
         except LocalError as error:
             raise admitted.container_failed(str(error)) from error
@@ -128,7 +132,7 @@ class BidiExchange(Exchange):
 
     def _fault_strikes(self) -> bool:
         if self._faults.take("mid-stream-error", self._endpoint):
-            self._model_failed("Model container closed the WebSocket (1011): a fault was asked for.")
+            self._model_failed(f"{CLOSED} (1011): a fault was asked for.")
         elif self._faults.take("dropped-connection", self._endpoint):
             self._lease.error("midstream")
             self._release()
@@ -151,9 +155,11 @@ class BidiExchange(Exchange):
     def _send(self, message: bytes) -> None:
         if self.over:
             return
-        if not self._answered and self._first_audio_s is not None:
+        # Where a greeting is the first chunk, its latency says nothing about the model; AWS measures it all the same.
+        asked_s = self._opened_s if self._container.protocol.greeting else self._first_audio_s
+        if not self._answered and asked_s is not None:
             self._answered = True
-            self._lease.first_chunk((self._clock() - self._first_audio_s) * 1000)
+            self._lease.first_chunk((self._clock() - asked_s) * 1000)
         self._out.send(eventstream.payload_part(message))
         if self._out.pending_bytes > self._limits.max_unread_bytes:
             self._lease.error("midstream")
@@ -177,8 +183,15 @@ class BidiExchange(Exchange):
         longest_s = self._faults.session_limit_s(self._endpoint) or self._limits.connection_s
         if now_s - self._opened_s >= longest_s:
             self._model_failed(TOO_LONG.format(minutes=longest_s / 60))
-        elif now_s - self._active_s >= self._limits.idle_s and not self._container.ending:
-            self._model_failed(IDLE)
+        elif self._container.busy:
+            self._active_s = now_s
+        elif now_s - self._active_s >= self._idle_s and not self._container.ending:
+            self._container.time_out()
+
+    @property
+    def _idle_s(self) -> float:
+        limit_s = self._limits.idle_s
+        return self._container.protocol.idle_s if limit_s is None else limit_s
 
     def _cut(self, reason: str) -> None:
         """The instance goes away under the stream: what the client then sees is an assumption of the scaling model."""

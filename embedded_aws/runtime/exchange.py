@@ -45,15 +45,15 @@ class Refused(Exception):
         return respond(self.status, body, *kind)
 
 
-def respond(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
-    """A JSON response."""
+def respond(status: int, body: bytes, *headers: tuple[str, str], content_type: str = "application/json") -> Response:
+    """A whole response."""
     return Response(
         status,
         (
             ("x-amzn-requestid", str(uuid.uuid4())),
             http_date(),
             *headers,
-            ("content-type", "application/json"),
+            ("content-type", content_type),
             ("content-length", str(len(body))),
         ),
         body,

@@ -12,7 +12,7 @@ from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import denial
 from embedded_aws.listings import ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY, make_arn
 from embedded_aws.runtime.exchange import Refused, Request
-from embedded_aws.runtime.listen import ListenRefused
+from embedded_aws.runtime.query_string import ContainerRefused
 
 STREAM = "InvokeEndpointWithBidirectionalStream"
 FILE = "InvokeEndpoint"
@@ -27,14 +27,15 @@ class Limits:
     """What SageMaker and Deepgram put a limit on; seconds of wall time.
 
     ``connection_s``: a bidirectional connection (AWS: 30 minutes). ``response_s``: a container's answer to a file (AWS:
-    60 s). ``idle_s``: neither audio nor KeepAlive (Deepgram: 10 s, closes with NET-0001). ``max_body_bytes``: a file;
-    AWS's page says 25 MB, and the smaller reading of that is taken, so that what passes here passes there.
-    ``max_unread_bytes``: a stream whose reader is this far behind is given up (about three hours of results).
+    60 s). ``idle_s``: neither audio nor a message from the client; None for what the stream's protocol says.
+    ``max_body_bytes``: a file; AWS's page says 25 MB, and the smaller reading of that is taken, so that what passes
+    here passes there. ``max_unread_bytes``: a stream whose reader is this far behind is given up (about three hours of
+    results).
     """
 
     connection_s: float = 1800.0
     response_s: float = 60.0
-    idle_s: float = 10.0
+    idle_s: float | None = None
     max_body_bytes: int = 25_000_000
     max_unread_bytes: int = 8 << 20
 
@@ -59,7 +60,7 @@ class Admitted:
     lease: Lease
     log_arn: str
 
-    def model_error(self, refused: ListenRefused, request_id: str, kind: Literal["stream", "file"]) -> Refused:
+    def model_error(self, refused: ContainerRefused, request_id: str, kind: Literal["stream", "file"]) -> Refused:
         """The container's refusal as the client sees it.
 
         Deepgram's manual says that a stream's real reason is only in the log. That ``OriginalMessage`` has it too is an

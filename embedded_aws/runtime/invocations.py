@@ -1,21 +1,16 @@
-"""One ``InvokeEndpoint``: a whole file in, Deepgram's pre-recorded document out."""
+"""One ``InvokeEndpoint``: a whole request in, the container's whole answer out."""
 
 import asyncio
-import io
 import time
 import uuid
-from hashlib import sha256
+from collections.abc import Coroutine
 from typing import Any
 
 from dgsm_helpers.errors import LocalError
-from dgsm_helpers.wire.audio_files import read_audio
-from dgsm_helpers.wire.samples import AudioUndecodable
-from embedded_aws.engines.base import EngineInstance, Recognised
-from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.exchange import Refused, Request, Response, respond
 from embedded_aws.runtime.gate import FILE, STREAM, Admitted, Gate, Limits, route
-from embedded_aws.runtime.listen import ListenQuery, ListenRefused, parse_listen
-from embedded_aws.runtime.messages import Shape
+from embedded_aws.runtime.query_string import ContainerRefused
+from embedded_aws.runtime.services import Whole, answer_whole
 
 
 async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> Response:
@@ -30,9 +25,10 @@ async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> R
         lease = admitted.lease
         try:
             started_s = time.monotonic()
-            document = await _transcribe(admitted, limits, request, body)
+            answer = await _answer(admitted, limits, request, body)
             lease.model_latency((time.monotonic() - started_s) * 1000)
-            return respond(200, document, ("x-amzn-invoked-production-variant", lease.variant_name))
+            variant = ("x-amzn-invoked-production-variant", lease.variant_name)
+            return respond(200, answer.body, variant, content_type=answer.content_type)
         finally:
             lease.on_kill = None
             lease.release()
@@ -40,51 +36,38 @@ async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> R
         return refused.response()
 
 
-async def _transcribe(admitted: Admitted, limits: Limits, request: Request, body: bytes) -> bytes:
+async def _answer(admitted: Admitted, limits: Limits, request: Request, body: bytes) -> Whole:
     request_id = str(uuid.uuid4())
     path, _, query = request.headers.get("x-amzn-sagemaker-custom-attributes", "").partition("?")
-    try:
-        options = parse_listen(path, query, "file")
-        # In a thread: minutes of compressed audio take a second, in which no stream of the server would be heard.
-        rate, channels = await asyncio.to_thread(_decode, options, body)
-    except ListenRefused as refused:
-        raise admitted.model_error(refused, request_id, "file") from refused
-    engine = admitted.lease.instance.engine
-    if engine is None:
+    instance = admitted.lease.instance
+    if instance.engine is None or instance.listing is None:
         raise admitted.container_failed("the container has ended")
-    transcripts = await _within(admitted, limits, engine, channels, rate)
-    shape = Shape(request_id, options.punctuate, len(transcripts))
-    return shape.document(transcripts, utterances=options.utterances, sha256=sha256(body).hexdigest())
-
-
-def _decode(options: ListenQuery, body: bytes) -> tuple[int, list[bytes]]:
-    """Sample rate and linear16 of each channel."""
+    work = answer_whole(
+        path,
+        query,
+        body,
+        engine=instance.engine,
+        listing=instance.listing,
+        request_id=request_id,
+        log=admitted.lease.log,
+    )
     try:
-        if options.raw_format is None:
-            return read_audio(io.BytesIO(body), separate=options.multichannel)
-        splitter = Splitter(options.raw_format, separate=options.multichannel)
-        if channels := splitter.feed(body):
-            return splitter.sample_rate, channels
-        raise AudioUndecodable("no audio")
-    except AudioUndecodable as error:
-        raise ListenRefused(
-            400, "Bad Request", f"Bad Request: failed to process audio: corrupt or unsupported data ({error})"
-        ) from error
+        return await _within(admitted, limits, work)
+    except ContainerRefused as refused:
+        raise admitted.model_error(refused, request_id, "file") from refused
 
 
-async def _within(
-    admitted: Admitted, limits: Limits, engine: EngineInstance, channels: list[bytes], rate: int
-) -> list[Recognised]:
-    """Transcribe all channels, unless time runs out or the instance goes away first."""
+async def _within(admitted: Admitted, limits: Limits, answering: Coroutine[Any, Any, Whole]) -> Whole:
+    """The answer, unless time runs out or the instance goes away first."""
     loop = asyncio.get_running_loop()
     gone: asyncio.Future[str] = loop.create_future()
     admitted.lease.on_kill = lambda reason: loop.call_soon_threadsafe(_settle, gone, reason)
-    work = asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
+    work = loop.create_task(answering)
     try:
         awaited: set[asyncio.Future[Any]] = {work, gone}
         done, _ = await asyncio.wait(awaited, timeout=limits.response_s, return_when=asyncio.FIRST_COMPLETED)
         if work in done:
-            return list(work.result())
+            return work.result()
         if gone in done:
             admitted.lease.error("5xx")
             raise Refused(503, "ServiceUnavailable", f"The instance that held this request is gone: {gone.result()}.")

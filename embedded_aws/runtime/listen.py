@@ -1,53 +1,51 @@
-"""Deepgram's ``v1/listen``: its path and query string as a container reads them.
+"""Deepgram's ``v1/listen``: its query string as a container reads it.
 
-Parameters are those of deepgram-sdk 7 for ``listen.v1``. Known ones that change nothing here (keyterm, diarize, ...)
-are accepted, as the local recognisers have no such feature; unknown ones are refused, as Deepgram's container does.
+What the recognisers here cannot do is not passed over in silence. What needs a model of its own (a language, a
+summary, entities) is refused, as by a container that does not have it. What only helps to hear or to show better
+(keyterm, diarize, ...) is taken, and the container's log names it.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from dataclasses import dataclass, field
 
+from dgsm_helpers.rules.deepgram_protocols import NOVA_LISTEN
 from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, RAW_ENCODINGS, Format
+from embedded_aws.listings import Listing
+from embedded_aws.runtime.callbacks import callback_of
+from embedded_aws.runtime.query_string import QueryString, bad_request
+from embedded_aws.runtime.text_features import TextFeatures
 
-PATH = "v1/listen"
+_ANALYSES = (
+    "custom_intent",
+    "custom_topic",
+    "detect_entities",
+    "detect_language",
+    "intents",
+    "sentiment",
+    "summarize",
+    "topics",
+)
+_WITHOUT_EFFECT = (
+    "alternatives",
+    "diarize",
+    "diarize_model",
+    "diarize_version",
+    "dictation",
+    "filler_words",
+    "keyterm",
+    "keywords",
+    "language_hint",
+    "measurements",
+    "paragraphs",
+    "profanity_filter",
+    "search",
+)
+_NO_SUCH_MODEL = "Bad Request: No such model/language/tier combination found."
+DEFAULT_UTTERANCE_SPLIT_S = 0.8
 
-_BOTH = """
-    callback callback_method channels detect_entities diarize diarize_model diarize_version dictation encoding extra
-    filler_words keyterm keywords language language_hint mip_opt_out model multichannel numerals profanity_filter
-    punctuate redact replace sample_rate search smart_format tag tier version
-"""
-_STREAM_ONLY = "endpointing interim_results no_delay utterance_end_ms vad_events"
-_FILE_ONLY = """
-    alternatives custom_intent custom_intent_mode custom_topic custom_topic_mode detect_language intents measurements
-    paragraphs sentiment summarize topics utt_split utterances
-"""
-_PARAMETERS = {
-    "stream": frozenset(_BOTH.split()) | frozenset(_STREAM_ONLY.split()),
-    "file": frozenset(_BOTH.split()) | frozenset(_FILE_ONLY.split()),
-}
-_BOOLEANS = ("interim_results", "multichannel", "punctuate", "smart_format", "utterances", "vad_events")
+_FLAGS = ("interim_results", "multichannel", "punctuate", "smart_format", "utterances", "vad_events")
 
 _MIN_UTTERANCE_END_MS = 1000
 DEFAULT_ENDPOINTING_MS = 10
-
-
-class ListenRefused(Exception):
-    """The container answers with an HTTP error instead of a stream or a transcript.
-
-    ``status`` is the container's own, ``code`` and ``message`` are Deepgram's ``err_code`` and ``err_msg``.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-    def body(self, request_id: str) -> str:
-        """Deepgram's error document."""
-        return json.dumps({"err_code": self.code, "err_msg": self.message, "request_id": request_id})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +63,10 @@ class ListenQuery:
     utterance_end_s: float | None = None
     vad_events: bool = False
     utterances: bool = False
+    utterance_split_s: float = DEFAULT_UTTERANCE_SPLIT_S
+    features: TextFeatures = field(default_factory=TextFeatures)
+    callback: tuple[str, str] | None = None
+    without_effect: tuple[str, ...] = ()
 
     @property
     def raw_format(self) -> Format | None:
@@ -74,67 +76,79 @@ class ListenQuery:
         return Format(self.sample_rate, self.channels, RAW_ENCODINGS[self.encoding])
 
 
-def parse_listen(path: str, query: str, kind: str) -> ListenQuery:
-    """Options of one request.
-
-    ``kind`` is ``stream`` or ``file``; ``path`` and ``query`` are as the client gave them to SageMaker.
+def parse_listen(text: str, listing: Listing, *, whole: bool) -> ListenQuery:
+    """Options of one stream, or of one ``whole`` recording.
 
     Raises:
-        ListenRefused: 404 for any other path, 400 for what Deepgram does not know or cannot do.
+        ContainerRefused: 400 for what Deepgram does not know or cannot do, or the listing does not have.
     """
-    if path.strip("/") != PATH:
-        raise ListenRefused(404, "Not Found", f"No such path: '{path}'. This container serves {PATH}.")
-    pairs = parse_qsl(query, keep_blank_values=True)
-    for name, _ in pairs:
-        if name not in _PARAMETERS[kind]:
-            raise ListenRefused(400, "unsupported_parameter", f"Unsupported query parameter: '{name}'.")
-    parameters = dict(pairs)
-    flags = {name: _boolean(name, parameters.get(name, "false")) for name in _BOOLEANS}
-    encoding = parameters.get("encoding")
-    if encoding is not None and encoding not in RAW_ENCODINGS:
-        raise _bad(f"Unsupported encoding: '{encoding}'. This container decodes {', '.join(RAW_ENCODINGS)}.")
-    rate = _whole(parameters, "sample_rate", LOWEST_HZ, HIGHEST_HZ)
-    if encoding and rate is None:
-        raise _bad("sample_rate is required with encoding.")
-    utterance_end_ms = _whole(parameters, "utterance_end_ms", _MIN_UTTERANCE_END_MS, 60_000)
+    query = QueryString(text, NOVA_LISTEN.file_parameters if whole else NOVA_LISTEN.parameters)
+    _check_models(query, listing, whole=whole)
+    flags = {name: query.flag(name) for name in _FLAGS}
+    features = TextFeatures.asked(query)
+    encoding, rate = raw_audio(query)
+    utterance_end_ms = query.whole("utterance_end_ms", _MIN_UTTERANCE_END_MS, 60_000)
     if utterance_end_ms is not None and not flags["interim_results"]:
-        raise _bad("utterance_end_ms requires interim_results=true.")
+        raise bad_request("utterance_end_ms requires interim_results=true.")
     # smart_format includes punctuation.
     flags["punctuate"] |= flags.pop("smart_format")
     return ListenQuery(
-        model=parameters.get("model", "general"),
+        model=query.get("model") or listing.models[0],
         encoding=encoding,
         sample_rate=rate,
-        channels=_whole(parameters, "channels", 1, 20) or 1,
-        endpointing_s=_endpointing_s(parameters),
+        channels=query.whole("channels", 1, 20) or 1,
+        endpointing_s=_endpointing_s(query),
         utterance_end_s=None if utterance_end_ms is None else utterance_end_ms / 1000,
+        utterance_split_s=_utterance_split_s(query),
+        features=features,
+        callback=callback_of(query),
+        without_effect=(
+            *(name for name in _WITHOUT_EFFECT if query.is_on(name)),
+            *(f"redact={kind}" for kind in features.not_found),
+        ),
         **flags,
     )
 
 
-def _bad(message: str) -> ListenRefused:
-    return ListenRefused(400, "Bad Request", message)
+def _check_models(query: QueryString, listing: Listing, *, whole: bool) -> None:
+    """Refuse what needs a model that the listing does not have."""
+    model = query.get("model")
+    language = (query.get("language") or listing.languages[0]).lower()
+    known = model is None or model in listing.models
+    if not known or language not in map(str.lower, listing.languages) or query.get("tier") is not None:
+        raise bad_request(_NO_SUCH_MODEL)
+    if (version := query.get("version")) not in (None, "latest"):
+        raise bad_request(f"{_NO_SUCH_MODEL} The container has no version '{version}'.")
+    for name in _ANALYSES:
+        if query.is_on(name):
+            raise bad_request(f"Bad Request: {name} is not available: this container has no model for it.")
+    if query.get("diarize_model") is not None and (not whole or query.is_on("diarize")):
+        raise bad_request("Bad Request: diarize_model is for whole recordings, and not beside diarize.")
 
 
-def _boolean(name: str, value: str) -> bool:
-    if value.lower() not in ("true", "false"):
-        raise _bad(f"{name} must be true or false, not '{value}'.")
-    return value.lower() == "true"
+def _utterance_split_s(query: QueryString) -> float:
+    split_s = query.number("utt_split", 0, 3600)
+    return DEFAULT_UTTERANCE_SPLIT_S if split_s is None else split_s
 
 
-def _whole(parameters: Mapping[str, str], name: str, low: int, high: int) -> int | None:
-    """The whole number that a parameter holds, None when it is not there."""
-    value = parameters.get(name)
-    if value is None:
-        return None
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        raise _bad(f"{name} must be a whole number from {low} to {high}, not '{value}'.")
-    return int(value)
+def raw_audio(query: QueryString) -> tuple[str | None, int | None]:
+    """Encoding and sample rate of the audio; None: it says them itself.
+
+    Raises:
+        ContainerRefused: it cannot be decoded, or the rate of raw audio is missing.
+    """
+    encoding = query.get("encoding")
+    if encoding is not None and encoding not in RAW_ENCODINGS:
+        raise bad_request(f"Unsupported encoding: '{encoding}'. This container decodes {', '.join(RAW_ENCODINGS)}.")
+    rate = query.whole("sample_rate", LOWEST_HZ, HIGHEST_HZ)
+    if encoding and rate is None:
+        raise bad_request("sample_rate is required with encoding.")
+    return encoding, rate
 
 
-def _endpointing_s(parameters: Mapping[str, str]) -> float | None:
-    value = parameters.get("endpointing", "true").lower()
+def _endpointing_s(query: QueryString) -> float | None:
+    value = (query.get("endpointing") or "true").lower()
     if value == "false":
         return None
-    milliseconds = None if value == "true" else _whole(parameters, "endpointing", 0, 60_000)
+    milliseconds = None if value == "true" else query.whole("endpointing", 0, 60_000)
     return (DEFAULT_ENDPOINTING_MS if milliseconds is None else milliseconds) / 1000

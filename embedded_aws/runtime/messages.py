@@ -93,13 +93,20 @@ class Shape:
         """The ``Metadata`` message that ends a stream."""
         return _dump({"type": "Metadata", **self._metadata(model, duration_s, sha256, created)})
 
-    def document(self, transcripts: Sequence[Recognised], *, utterances: bool, sha256: str) -> bytes:
-        """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``."""
+    def document(self, transcripts: Sequence[Recognised], *, utterance_split_s: float | None, sha256: str) -> bytes:
+        """The answer to a whole file: ``metadata`` and ``results.channels[].alternatives[0]``.
+
+        ``utterance_split_s`` is the pause between two utterances, None for no utterances at all.
+        """
         results: dict[str, Any] = {
             "channels": [{"alternatives": [_spoken(t.words, self.punctuate)]} for t in transcripts]
         }
-        if utterances:
-            results["utterances"] = [u for n, t in enumerate(transcripts) for u in _utterances(t, n, self.punctuate)]
+        if utterance_split_s is not None:
+            results["utterances"] = [
+                utterance
+                for channel, transcript in enumerate(transcripts)
+                for utterance in _utterances(transcript, channel, self.punctuate, utterance_split_s)
+            ]
         duration_s = max(t.duration_s for t in transcripts)
         metadata = self._metadata(transcripts[0].model, duration_s, sha256, created_now())
         return _dump({"metadata": metadata, "results": results})
@@ -138,14 +145,10 @@ def schema_error(message: str) -> bytes:
     )
 
 
-_UTTERANCE_GAP_S = 0.8
-"""Deepgram's default ``utt_split``."""
-
-
-def _utterances(transcript: Recognised, channel: int, punctuate: bool) -> list[dict[str, Any]]:
+def _utterances(transcript: Recognised, channel: int, punctuate: bool, split_s: float) -> list[dict[str, Any]]:
     groups: list[list[SpokenWord]] = []
     for word in transcript.words:
-        if not groups or word.start_s - groups[-1][-1].end_s >= _UTTERANCE_GAP_S:
+        if not groups or word.start_s - groups[-1][-1].end_s >= split_s:
             groups.append([])
         groups[-1].append(word)
     return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import ssl
 import time
@@ -158,7 +159,7 @@ class RuntimeServer:
 
     def _sweep_later(self) -> None:
         if self._sweeper is None:
-            period_s = min(_SWEEP_S, self.limits.idle_s / 4, self.limits.connection_s / 4)
+            period_s = min(_SWEEP_S, (self.limits.idle_s or math.inf) / 4, self.limits.connection_s / 4)
             self._sweeper = asyncio.get_running_loop().call_later(period_s, self._sweep)
 
     def _sweep(self) -> None:

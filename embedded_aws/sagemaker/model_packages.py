@@ -29,12 +29,14 @@ class ModelOperations(Operations[RegionState]):
         """A local listing's package."""
         listing = listing_of(self.state.region, p["ModelPackageName"])
         types = [t for t in self.state.quotas.instance_types if t.startswith(FAMILIES)]
+        documents, audio = ["application/json"], ["audio/wav", "application/octet-stream"]
+        content, answers = (documents, ["audio/*"]) if listing.protocol.speaks else (audio, documents)
         return self._package_row(listing) | {
             "InferenceSpecification": {
                 "Containers": [{"Image": listing.image, "ImageDigest": listing.digest}],
                 "SupportedRealtimeInferenceInstanceTypes": types,
-                "SupportedContentTypes": ["audio/wav", "application/octet-stream"],
-                "SupportedResponseMIMETypes": ["application/json"],
+                "SupportedContentTypes": content,
+                "SupportedResponseMIMETypes": answers,
             },
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
             "CertifyForMarketplace": True,

@@ -8,11 +8,12 @@ import shlex
 import pytest
 
 from dgsm_helpers.cli.options import FAILED, NO, YES
+from embedded_aws.listings import LISTINGS
 
 
 def test_status_as_json_holds_what_a_client_needs(run, embedded):
     answer = json.loads(run("local", "status", "--json").stdout)
-    assert {listing["name"] for listing in answer["listings"]} == {"metered", "speech"}
+    assert {listing["name"] for listing in answer["listings"]} == {listing.name for listing in LISTINGS}
     assert all(":model-package/" in listing["model_package_arn"] for listing in answer["listings"])
     assert answer["execution_role_arn"].startswith("arn:aws:iam::")
     assert (answer["pid"], answer["urls"]["control"]) == (embedded.info.pid, embedded.info.control_url)

@@ -19,6 +19,18 @@ QUERY = "model=nova-3&encoding=linear16&sample_rate=16000&interim_results=true&p
 WAIT_S = 120
 """An end for what hangs; nothing waits for it otherwise."""
 
+AUDIO = "(audio)"
+"""Stands in ``messages`` for a piece of audio, so that their order can be told."""
+
+
+def _message(part):
+    """The message in a part of an answer; None when it is audio."""
+    try:
+        message = json.loads(part)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
 
 class Stream:
     """One open stream: send audio or control messages, collect what comes."""
@@ -27,18 +39,27 @@ class Stream:
         self._duplex = duplex
         self.output = output
         self.messages = []
+        self.audio = b""
+        self.untyped = []
         self._reading = asyncio.create_task(self._read(receiver))
 
     async def _read(self, receiver):
         while (event := await receiver.receive()) is not None:
-            self.messages.append(json.loads(event.value.bytes_))
+            part = event.value.bytes_
+            if (message := _message(part)) is None:
+                self.audio += part
+                self.messages.append({"type": AUDIO, "bytes": len(part)})
+            elif "type" in message:
+                self.messages.append(message)
+            else:
+                self.untyped.append(message)
 
     async def send(self, data, data_type="BINARY"):
         part = RequestPayloadPart(bytes_=data, data_type=data_type)
         await self._duplex.input_stream.send(RequestStreamEventPayloadPart(value=part))
 
-    async def control(self, kind):
-        await self.send(json.dumps({"type": kind}).encode(), "UTF8")
+    async def control(self, kind, **fields):
+        await self.send(json.dumps({"type": kind, **fields}).encode(), "UTF8")
 
     async def until(self, wanted):
         """Wait until ``wanted(messages)``."""

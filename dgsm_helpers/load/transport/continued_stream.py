@@ -12,9 +12,10 @@ from dgsm_helpers.load.transport.hand_over import HandOver
 from dgsm_helpers.load.transport.lean_session import LeanSessions, OpenSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
 from dgsm_helpers.load.transport.session_leg import PIECE_S
-from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions
+from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 
@@ -88,11 +89,10 @@ class ContinuedStream:
         )
 
     @classmethod
-    def of(cls, wb: Workbook, *, options: ListenOptions | None = None, sample_rate: int = 16000, **given: Any) -> Self:
+    def of(cls, wb: Workbook, *, query: Query = Query(), sample_rate: int = 16000, **given: Any) -> Self:
         """A call on a workbook's endpoint, linear16 mono; ``given`` are further arguments of the class."""
-        options = options or ListenOptions()
-        sessions = LeanSessions(wb, options.path, options.query(sample_rate))
-        return cls(sessions, sample_rate=sample_rate, path=options.path, **given)
+        sessions = LeanSessions(wb, query.path, query.text(sample_rate))
+        return cls(sessions, sample_rate=sample_rate, path=query.path, **given)
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:

@@ -14,10 +14,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.families import NOVA
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import error_text, signed_request
 from dgsm_helpers.load.transport.lean_transport import connect
-from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.wire import eventstream
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class LeanSession:
         self._send(audio, "BINARY")
 
     async def close_stream(self) -> None:
-        self._send(CLOSE_STREAM, "UTF8")
+        self._send(NOVA.end_message, "UTF8")  # Flux ends by the same message
 
     async def receive(self) -> dict[str, Any] | None:
         came = await self._came.get()

@@ -45,7 +45,7 @@ _MARKERS = {
 }
 
 
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "dgsm",  # the same ids each time
     "font.family": "sans-serif",
@@ -94,8 +94,9 @@ def _place_axes(figure: go.Figure, drawing: Figure, height: float, *, bottom: fl
         x0, x1 = _axis_of(figure, x).domain or (0.0, 1.0)
         y0, y1 = _axis_of(figure, y).domain or (0.0, 1.0)
         edges = (left + x0 * wide, bottom + y0 * high, (x1 - x0) * wide, (y1 - y0) * high)
-        shares = tuple(edge / (height if number % 2 else WIDTH_PX) for number, edge in enumerate(edges))
-        axes[x, y] = drawing.add_axes(shares, facecolor="none")
+        across, up, width, tall = edges
+        place = (across / WIDTH_PX, up / height, width / WIDTH_PX, tall / height)
+        axes[x, y] = drawing.add_axes(place, facecolor="none")
     return axes
 
 
@@ -127,7 +128,7 @@ def _points(trace: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw_scatter(trace: Any, ax: Axes, x: np.ndarray, y: np.ndarray, below: np.ndarray | None) -> None:
     line, marker, mode = trace.line, trace.marker, trace.mode or "lines"
-    stepped = {"hv": "post", "vh": "pre"}.get(line.shape or "")
+    stepped: Any = {"hv": "post", "vh": "pre"}.get(line.shape or "")
     label = trace.name if trace.name and trace.showlegend is not False else "_none"
     if trace.fill == "tonexty" and below is not None:
         ax.fill_between(x, below, y, step=stepped, color=_colour(trace.fillcolor), linewidth=0, label=label)
@@ -154,7 +155,7 @@ def _draw_heat_map(trace: Any, ax: Axes) -> None:
     values = np.asarray([[np.nan if v is None else v for v in row] for row in trace.z], dtype=float)
     mesh = ax.pcolormesh(values, cmap="cividis_r" if trace.reversescale else "cividis", edgecolors=_PAPER, linewidth=1)
     form = re.search(r"%\{z:([^}]*)\}", trace.texttemplate or "")
-    shades = mesh.cmap(mesh.norm(values))[..., :3] @ (0.299, 0.587, 0.114)
+    shades = np.asarray(mesh.cmap(mesh.norm(values)))[..., :3] @ (0.299, 0.587, 0.114)
     for (row, column), value in np.ndenumerate(values):
         if form and np.isfinite(value):
             ink = "#000000" if shades[row, column] > 0.5 else "#ffffff"
@@ -217,7 +218,7 @@ def _draw_annotations(figure: go.Figure, axes: dict[tuple[str, str], Axes], draw
     left, right = min(box.x0 for box in boxes), max(box.x1 for box in boxes)
     floor, top = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
     for note in figure.layout.annotations:
-        style = {
+        style: dict[str, Any] = {
             "color": _colour(note.font.color) if note.font.color else _INK,
             "fontsize": float(note.font.size or 12),
             "ha": _ALIGNMENTS.get(note.xanchor, "center"),

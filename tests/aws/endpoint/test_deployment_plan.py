@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem, plan
 from dgsm_helpers.errors import InvalidInput, InvalidRequest, UnsupportedFeature
-from dgsm_helpers.families import AURA, FLUX, FLUX_TTS, SPEECH_TO_TEXT, family_of
 from dgsm_helpers.rules import request_checks
 
 
@@ -119,36 +118,6 @@ def test_environment_goes_into_the_container(scripted):
     made = planned(scripted, environment={"DEEPGRAM_ENGINE_01": "max_active_requests=120"})
     container = made.model_request()["PrimaryContainer"]
     assert container["Environment"] == {"DEEPGRAM_ENGINE_01": "max_active_requests=120"}
-
-
-@pytest.mark.parametrize(
-    ("package", "family"),
-    [
-        ("deepgram-stt-nova-3", SPEECH_TO_TEXT),
-        ("deepgram-stt-flux-general-en", FLUX),
-        ("deepgram-tts-aura-2", AURA),
-        ("deepgram-aura2-en", AURA),
-        ("deepgram-tts-flux", FLUX_TTS),
-    ],
-)
-def test_family_is_read_from_the_packages_name(package, family):
-    assert family_of(f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{package}/1") is family
-
-
-@pytest.mark.parametrize(
-    ("family", "instance_type", "fits"),
-    [
-        (FLUX, "ml.g4dn.2xlarge", False),
-        (FLUX, "ml.g5.2xlarge", True),
-        (FLUX_TTS, "ml.g5.2xlarge", False),
-        (FLUX_TTS, "ml.g7e.2xlarge", True),
-        (AURA, "ml.g6.2xlarge", False),
-        (AURA, "ml.g6.12xlarge", True),
-        (SPEECH_TO_TEXT, "ml.g5.2xlarge", True),
-    ],
-)
-def test_types_the_manual_rules_out_are_known(family, instance_type, fits):
-    assert (family.objection(instance_type) == "") is fits
 
 
 def test_unsuitable_type_is_refused_with_the_recommended_pool(scripted):

@@ -15,13 +15,16 @@ from kit.waiting import until, until_async
 
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
-from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.runtime.runtime_server import RuntimeServer
+
+LISTING = {listing.name: listing for listing in LISTINGS}
 
 
 @dataclass
 class Host:
     engine: object
+    listing: object
     instance_id: str = "i-0123456789abcdef0"
 
 
@@ -57,8 +60,8 @@ class RecordedLease:
 class OneInstance:
     """Endpoint ``demo`` with one instance; ``creating`` exists and takes nothing."""
 
-    def __init__(self, engine):
-        self.host = Host(engine.new_instance("i-0123456789abcdef0"))
+    def __init__(self, engine, listing):
+        self.host = Host(engine.new_instance("i-0123456789abcdef0"), LISTING[listing])
         self.leases = []
 
     def acquire(self, region, endpoint_name, *, variant=None):
@@ -171,10 +174,10 @@ def serve(authority, keys):
     thread.start()
     started = []
 
-    def start(engine=None, **settings):
+    def start(engine=None, listing="metered", **settings):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf.configure_cert(context)
-        placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)))
+        placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)), listing)
         faults = SetFaults()
         server = RuntimeServer(fleet=placement, faults=faults, **settings)
         port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(WAIT_S)
