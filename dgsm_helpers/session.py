@@ -18,11 +18,9 @@ import boto3
 from dgsm_helpers import local
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
 from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
-from dgsm_helpers.rules.local_time import LocalTime
 from dgsm_helpers.rules.names import require_name, require_region
 from dgsm_helpers.settings import settings_file
 from dgsm_helpers.settings.parameters import as_declared, notebook_parameters, require_type
-from dgsm_helpers.wire.moved_time import MovedTime
 from dgsm_helpers.wire.sigv4 import Credentials
 
 DEFAULT_ENDPOINT = "deepgram-demo"
@@ -39,7 +37,7 @@ class Workbook:
         place: what captions call it; ``place_in_full`` is for pages that are read far from where they were made.
         bills: whether running instances cost money; where they do not, waiting is the only cost.
         now_s: reads the place's clock, in Unix seconds; ``speed`` is seconds of that clock in one wall second.
-        sleep_s: waits for wall seconds, or for less where the place's time can be moved on.
+        sleep_s: waits for wall seconds, or less where the place's time can be moved on.
         region: AWS region name.
         endpoint_name, variant_name: the endpoint and production variant this workbook works on.
         model_package_arn: the listing's model package ARN, or None when none was given.
@@ -278,7 +276,6 @@ def _open_local(
 ) -> Workbook:
     require_region(region or "us-east-1")
     info = local.find(home) or local.up(home)
-    local_time, moved = LocalTime(speed=info.speed, origin_s=info.origin_s), MovedTime(Path(info.moved_time_file))
     region = region or info.region
     arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:
@@ -290,7 +287,7 @@ def _open_local(
         place="the embedded AWS",
         place_in_full="the embedded AWS (simulated)",
         bills=False,
-        now_s=lambda: local_time.local_s(time.time()) + moved.seconds,
+        now_s=local.clock(info),
         speed=info.speed,
         sleep_s=partial(local.wait, info),
         region=region,
