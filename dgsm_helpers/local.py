@@ -23,6 +23,8 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
 from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.wire.moved_time import MovedTime
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
@@ -166,6 +168,12 @@ def down(home: Path) -> bool:
                 os.kill(info.pid, signal.SIGKILL)
         shutil.rmtree(state_folder(home), ignore_errors=True)
         return info is not None
+
+
+def clock(info: ServerInfo) -> Callable[[], float]:
+    """A function that reads its local time, in Unix seconds."""
+    local_time, moved = LocalTime(speed=info.speed, origin_s=info.origin_s), MovedTime(Path(info.moved_time_file))
+    return lambda: local_time.local_s(time.time()) + moved.seconds
 
 
 def wait(info: ServerInfo, wall_s: float) -> None:

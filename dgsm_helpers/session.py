@@ -45,7 +45,7 @@ class Workbook:
         place: what captions call it; ``place_in_full`` is for pages that are read far from where they were made.
         bills: whether running instances cost money; where they do not, waiting is the only cost.
         now_s: reads the place's clock, in Unix seconds; ``speed`` is seconds of that clock in one wall second.
-        sleep_s: waits for wall seconds, or for less where the place's time can be moved on.
+        sleep_s: waits for wall seconds, or less where the place's time can be moved on.
         region: AWS region name.
         endpoint_name, variant_name: the endpoint and production variant this workbook works on.
         model_package_arn: the listing's model package ARN, or None when none was given.
@@ -272,7 +272,9 @@ def open_workbook(
     if settings["where"] == "local":
         require_region(settings["region"] or "us-east-1")
         info = local.find(folder) or local.up(folder)
-        return make(**EMBEDDED, **embedded_parts(info, *place), sleep_s=partial(local.wait, info))
+        return make(
+            **EMBEDDED, **embedded_parts(info, *place), now_s=local.clock(info), sleep_s=partial(local.wait, info)
+        )
     if settings["where"] == "aws":
         return make(**AWS, **account_parts(*place, profile))
     raise InvalidInput(f"where is {settings['where']!r}.", hint='Give "local" or "aws".')

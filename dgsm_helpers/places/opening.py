@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.places.server_info import ServerInfo
-from dgsm_helpers.rules.local_time import LocalTime
 from dgsm_helpers.rules.names import require_region
-from dgsm_helpers.wire.moved_time import MovedTime
 
 
 def account_parts(listing: str, region: str | None, role_arn: str | None, profile: str | None) -> dict[str, Any]:
@@ -37,12 +33,11 @@ def account_parts(listing: str, region: str | None, role_arn: str | None, profil
 
 
 def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn: str | None) -> dict[str, Any]:
-    """Clients of the embedded AWS that runs, its clock, and the ARN of a listing of its.
+    """Clients of the embedded AWS that runs, and the ARN of a listing of its.
 
     Raises:
         InvalidInput: it has no such listing.
     """
-    local_time, moved = LocalTime(speed=info.speed, origin_s=info.origin_s), MovedTime(Path(info.moved_time_file))
     region = region or info.region
     arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:
@@ -50,7 +45,6 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
     if note := info.engines.get(listing, {}).get("note"):
         warnings.warn(note, stacklevel=3)
     return {
-        "now_s": lambda: local_time.local_s(time.time()) + moved.seconds,
         "speed": info.speed,
         "region": region,
         "model_package_arn": arns.get(listing, listing),

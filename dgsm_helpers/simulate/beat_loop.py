@@ -63,7 +63,7 @@ _INSUFFICIENT_DATA, _OK, _ALARM, _AS_IT_WAS = 0, 1, 2, -1
 _NOT_BREACHING, _BREACHING, _IGNORE = 1, 2, 3
 
 
-class Fleet(NamedTuple):
+class FleetArrays(NamedTuple):
     """What streams are played on.
 
     ``events`` of the traffic; ``at_random`` routing, or to the least outstanding; ``zeros``: an instance without
@@ -83,7 +83,7 @@ class Fleet(NamedTuple):
     peaks: np.ndarray
 
 
-class Watch(NamedTuple):
+class AlarmArrays(NamedTuple):
     """``feeds`` with their ``points`` (a row a feed, NaN: missing), ``alarms``, ``pool`` by type (may be empty)."""
 
     feeds: np.ndarray

@@ -56,7 +56,7 @@ class PlanAlarms:
                 self._specs.append(spec)
                 self._names.append(f"{policy.key}-Alarm{side}")
                 alarms.append(_alarm(spec, list(feeds).index(key)))
-        self.watch = beat_loop.Watch(
+        self.watch = beat_loop.AlarmArrays(
             feeds=np.array(list(feeds.values()), beat_loop.FEED),
             points=np.full((len(feeds), ticks), np.nan),
             alarms=np.array(alarms, beat_loop.ALARM),

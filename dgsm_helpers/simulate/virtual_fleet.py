@@ -43,7 +43,7 @@ class VirtualFleet:
         self.types: list[str] = []
         self.serving: list[int] = []
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
-        self.arrays = beat_loop.Fleet(
+        self.arrays = beat_loop.FleetArrays(
             events=events,
             at_random=model.routing == RANDOM,
             zeros=model.idle_instance_emits_zero,

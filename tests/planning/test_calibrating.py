@@ -129,7 +129,7 @@ def test_scheduled_actions_are_part_of_the_plan(scaled):
 
 def test_a_period_without_data_is_refused(scaled):
     with pytest.raises(NotReady, match="no concurrency"):
-        recorded_traffic(scaled, scaled.now() - timedelta(hours=2), scaled.now() - timedelta(hours=1, minutes=50))
+        recorded_traffic(scaled, scaled.now() - timedelta(days=9), scaled.now() - timedelta(days=8))
 
 
 def test_nothing_can_be_read_of_an_endpoint_that_is_not_there(workbook):
