@@ -28,8 +28,8 @@ Made by `docs/coverage_table.py` from the source, botocore's service models, and
 - **Answered**: by the embedded AWS itself. Every other operation of these services is refused by name, never answered
   from an empty state.
 - **Model**: constraints of botocore's model (required, type, values, range, length, pattern) that a test breaks one by
-  one; each is refused as AWS does, at the member that breaks it. Whatever the model admits is put to the operation, too:
-  nothing is a server error.
+  one; each is refused as AWS does, at the member that breaks it. Whatever the model admits is put to the operation,
+  too: nothing is a server error.
 - **Prose**: requests that break a rule between members that AWS documents in words only.
 - **Recorded**: observations of real AWS with this operation that are played against the embedded AWS in the test run.
 """

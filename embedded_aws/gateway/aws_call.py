@@ -38,6 +38,10 @@ _BY_TARGET_PREFIX = {
 }
 
 
+UNREADABLE = (ValueError, OverflowError, OSError, RuntimeError)
+"""What readers raise of a value that is none of its type, such as a time beyond the calendar."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AwsCall:
     """An AWS call.
@@ -69,7 +73,11 @@ class AwsCall:
         return self.service_model.operation_model(self.operation) if self.operation else None
 
     def params(self) -> Mapping[str, Any]:
-        """The parameters as boto3 takes them; ``wire`` must have passed the service model."""
+        """The parameters as boto3 takes them; ``wire`` must have passed the service model.
+
+        Raises:
+            ValueError, OverflowError, OSError, RuntimeError: a time is none (``UNREADABLE``).
+        """
         wire = self.wire or {}
         if self.protocol == "query":  # whose reader makes datetimes and bytes at once
             return wire
@@ -150,6 +158,8 @@ def _decoded(call: AwsCall, decode: Callable[[bytes], Any], body: bytes) -> AwsC
         wire = decode(body) if body else {}
     except ValueError as error:
         return replace(call, unreadable=str(error))
+    except RecursionError:
+        return replace(call, unreadable="the body is nested too deeply")
     if not isinstance(wire, Mapping):
         return replace(call, unreadable="the body is not an object")
     return replace(call, wire=wire)
@@ -160,7 +170,7 @@ def _query(call: AwsCall, form: Mapping[str, str]) -> AwsCall:
         return call  # EC2 writes lists in a form of its own, which moto reads
     try:
         return replace(call, wire=moto_inside.params_of_form(call.service, call.operation, form))
-    except ValueError as error:
+    except UNREADABLE as error:
         return replace(call, unreadable=str(error))
 
 

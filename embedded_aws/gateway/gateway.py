@@ -19,7 +19,7 @@ from werkzeug.test import run_wsgi_app
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
 from embedded_aws.gateway import answers, moto_corrections, moto_inside
-from embedded_aws.gateway.aws_call import AwsCall, body_of, recognise
+from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, body_of, recognise
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
 from embedded_aws.listings import make_arn
@@ -132,7 +132,11 @@ class Gateway:
         if method is None:
             return _unknown(call)
         try:
-            return answers.result(call, method(call.params()) or {})
+            params = call.params()
+        except UNREADABLE as error:
+            return answers.error(call, "SerializationException", f"The request could not be read: {error}")
+        try:
+            return answers.result(call, method(params) or {})
         except AwsRefusal as refused:
             return answers.error(call, refused.code, refused.message)
         except InvalidInput as refused:  # a rule that AWS has, too, refuses a value

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 from importlib.util import module_from_spec, spec_from_file_location
+from urllib.parse import urlencode
 
 import pytest
 from kit.cross_field_rules import RULES
@@ -18,6 +19,7 @@ from dgsm_helpers.rules.request_checks import service_model
 SIGNING = {"cloudwatch": "monitoring", "service-quotas": "servicequotas", "resourcegroupstaggingapi": "tagging"}
 EVERYTHING = [(service, operation) for service in ANSWERING for operation in operations(service)]
 REFUSED = ("ValidationError", "ValidationException", "InvalidParameterException", "SerializationException")
+MONITORING = "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/monitoring/aws4_request, Signature=x"
 EXAMPLES = 60
 
 
@@ -33,9 +35,11 @@ class Sender:
         headers = {
             "Content-Type": f"application/x-amz-json-{meta.get('jsonVersion', '1.0')}",
             "X-Amz-Target": f"{meta['targetPrefix']}.{operation}",
-            "Authorization": f"AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/{name}/aws4_request, Signature=x",
+            "Authorization": MONITORING.replace("monitoring", name),
         }
-        status, answered, body = self.aws.send("POST", "/", headers, json.dumps(request).encode())
+        status, answered, body = self.aws.send(
+            "POST", "/", headers, request if isinstance(request, bytes) else json.dumps(request).encode()
+        )
         told = json.loads(body or b"{}")
         code = answered.get("x-amzn-query-error", told.get("__type", "")).partition(";")[0]
         return status, code, told.get("message", told.get("Message", ""))
@@ -77,6 +81,41 @@ def test_conformance_rules_between_members_are_kept(rule):
         status, code, message = send(rule.service, rule.operation, request)
         assert (status, code) == (400, rule.code), (request, message)
         assert message
+
+
+WINDOW = {"MetricDataQueries": [{"Id": "m1", "Expression": "1"}], "EndTime": 1_800_000_000}
+UNREADABLE = [
+    *(b"null", b"[]", b'"text"', b'{"a":', b"\xff\xfe", b'{"":null}', b"[" * 5000 + b"]" * 5000),
+    *(json.dumps({**WINDOW, "StartTime": when}).encode() for when in (1e300, 1e12, -1e18, "yesterday", "NaN", "")),
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_conformance_what_cannot_be_read_is_refused_in_json_and_cbor(send, body):
+    status, code, message = send("cloudwatch", "GetMetricData", body)
+    assert (status, bool(code), bool(message)) == (400, True, True)
+    headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor", "Authorization": MONITORING}
+    path = "/service/GraniteServiceVersion20100801/operation/GetMetricData"
+    assert send.aws.send("POST", path, headers, body)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("EndDate", "1e999"),
+        ("StartDate", "yesterday"),
+        ("MaxRecords", "many"),
+        ("MaxRecords", "1e3"),
+        ("AlarmTypes.member.x", "MetricAlarm"),
+        ("AlarmTypes", "MetricAlarm"),
+        ("AlarmTypes.member.1.more", "MetricAlarm"),
+        ("..", "x"),
+    ],
+)
+def test_conformance_a_form_that_cannot_be_read_is_no_server_error(send, member, value):
+    form = urlencode({"Action": "DescribeAlarmHistory", "Version": "2010-08-01", member: value}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": MONITORING}
+    assert send.aws.send("POST", "/", headers, form)[0] < 500
 
 
 def test_conformance_page_is_that_of_the_source():
