@@ -81,9 +81,10 @@ def speak(wb: Workbook, text: str, *, query: Query | None = None) -> Spoken:
     (text,) = checked_texts([text], "The text")
     rate = int(family.fixed["sample_rate"])
     recorder = TraceRecorder(label="spoken", transport=SdkTransport.name, family=family, keep_audio=True)
-    once = {"think_s": 0.0, "chance": random.Random(0), "sample_rate": rate, "family": family, "most_turns": 1}
+    chance = random.Random(0)
+    sender = TurnSender([text], think_s=0.0, chance=chance, sample_rate=rate, family=family, most_turns=1)
     check_reachable(target)
-    trace = run_blocking(SdkTransport(target).run(TurnSender([text], **once), query=query, recorder=recorder))
+    trace = run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder))
     if not trace.ok or not trace.audio:
         reason = f"{trace.error.code}: {trace.error.message}" if trace.error else "no audio came"
         raise StreamFailed(f"{family.title} did not speak the text ({reason}).", hint="Look at the container's log.")
