@@ -51,6 +51,7 @@ from embedded_aws.gateway.moto_inside import write_container_log
 from embedded_aws.gateway.regions import Regions
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
+from embedded_aws.runtime.aws_ports import AwsPorts
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
 SCHEMA_VERSION = 1
@@ -117,16 +118,24 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     def status(_: object) -> dict[str, Any]:
         return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
 
-    gateway = Gateway(
-        responders={**plane.responders, "cloudwatch": cloudwatch, "application-autoscaling": autoscaling},
-        faults=faults,
-        admin=plane.admin_routes | {("GET", "status"): status, ("POST", "advance"): advance},
-        default_region=settings["region"],
-    )
-    control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)
     runtime_port = _free(RUNTIME_PORT)
+    runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
+    aws_ports = AwsPorts(runtime, context, (HOST, runtime_port))
+    loop = asyncio.new_event_loop()
+
+    def open_aws_ports(_: object) -> dict[str, str]:
+        return {"address": aws_ports.open(loop)}
+
+    gateway = Gateway(
+        responders={**plane.responders, "cloudwatch": cloudwatch, "application-autoscaling": autoscaling},
+        faults=faults,
+        admin=plane.admin_routes
+        | {("GET", "status"): status, ("POST", "advance"): advance, ("POST", "aws-ports"): open_aws_ports},
+        default_region=settings["region"],
+    )
+    control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
     state = {
         "schema_version": SCHEMA_VERSION,
         "pid": os.getpid(),
@@ -149,11 +158,11 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             "spoken": {"note": spoken_note},
         },
     }
-    runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:
-        asyncio.run(_serve(runtime, runtime_port, context, folder, state))
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(_serve(runtime, runtime_port, context, folder, state))
     finally:
         heartbeat.stop()
         control.shutdown()

@@ -66,14 +66,23 @@ def status(as_json: bool) -> int:
 
 
 @local.command()
-def env() -> int:
+@click.option(
+    "--aws-hosts",
+    is_flag=True,
+    help="with AWS's own host name and ports 443 and 8443, for clients that make up the address from them, such as "
+    "Deepgram's kit; the line for the hosts file is printed beside it",
+)
+def env(aws_hosts: bool) -> int:
     """Print shell exports: eval "$(dgsm local env)" points any client at it."""
     if (info := _find()) is None:
         say("dgsm: the embedded AWS is not running; start it: dgsm local up")
         return NO
     # Left from a real account, they would lead elsewhere, or be sent with the local key pair.
     click.echo(f"unset {' '.join(info.left_over())}")
-    for name, value in info.env().items():
+    if aws_hosts:
+        address = process.admin(info, "POST", "aws-ports")["address"]
+        say(f"dgsm: the hosts file needs the line: {address} {info.aws_host}")
+    for name, value in (info.env_by_aws_host() if aws_hosts else info.env()).items():
         click.echo(f"export {name}={shlex.quote(value)}")
     return YES
 

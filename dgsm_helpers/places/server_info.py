@@ -95,6 +95,23 @@ class ServerInfo:
             **_proxy_exceptions(),
         }
 
+    @property
+    def aws_host(self) -> str:
+        """AWS's name of the runtime's host, which the embedded AWS has a certificate for."""
+        return f"runtime.sagemaker.{self.region}.amazonaws.com"
+
+    def env_by_aws_host(self) -> dict[str, str]:
+        """As `env`, with the runtime at AWS's own name and ports, once name resolution leads that to this machine."""
+        requests, streams = f"https://{self.aws_host}", f"https://{self.aws_host}:8443"
+        spared = _proxy_exceptions(self.aws_host)
+        return {
+            **self.env(),
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": requests,
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": streams,
+            "DGSM_STREAM_URL": streams,
+            **spared,
+        }
+
     def left_over(self) -> list[str]:
         """The variables that a client would obey instead of those that `env` sets, or beside them.
 
@@ -118,8 +135,8 @@ class ServerInfo:
         }
 
 
-def _proxy_exceptions() -> dict[str, str]:
-    """What the shell excepts from its proxies, and this machine: clients read either spelling."""
+def _proxy_exceptions(*more: str) -> dict[str, str]:
+    """What the shell excepts from its proxies, this machine and ``more`` hosts: clients read either spelling."""
     hosts = [host for host in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",") if host]
-    value = ",".join(hosts if "127.0.0.1" in hosts else [*hosts, "127.0.0.1"])
+    value = ",".join([*hosts, *(host for host in ("127.0.0.1", *more) if host not in hosts)])
     return {"NO_PROXY": value, "no_proxy": value}

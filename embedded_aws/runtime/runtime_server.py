@@ -66,17 +66,17 @@ class RuntimeServer:
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self.buffer = memoryview(bytearray(_READ_BYTES))
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, *, ssl_context: ssl.SSLContext) -> int:
-        """Listen; returns the port (of its own choice when ``port`` is 0).
+        """Listen, there too when it listens already; returns the port (of its own choice when ``port`` is 0).
 
         Raises:
             OSError: the port is taken.
         """
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
-        self._server = await asyncio.get_running_loop().create_server(
+        server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self),
             host,
             port,
@@ -84,13 +84,15 @@ class RuntimeServer:
             backlog=_BACKLOG,
             ssl_shutdown_timeout=_TLS_CLOSE_S,
         )
-        return self._server.sockets[0].getsockname()[1]
+        self._servers.append(server)
+        return server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Take no more, tell every stream, close every connection."""
-        if self._server is None:
+        if not self._servers:
             return
-        self._server.close()
+        for server in self._servers:
+            server.close()
         if self._sweeper:
             self._sweeper.cancel()
             self._sweeper = None
@@ -104,7 +106,7 @@ class RuntimeServer:
         for connection in list(self.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
-        self._server = None
+        self._servers.clear()
 
     @property
     def open_streams(self) -> int:

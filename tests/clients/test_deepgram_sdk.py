@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,10 @@ HOST = "runtime.sagemaker.us-east-1.amazonaws.com"
 ALIAS = "127.0.0.2"
 """The package insists on port 8443, which on 127.0.0.1 may be another server's."""
 
+_MOUNT = 'mount --bind "$0" /etc/hosts && exec "$@"'
+PRIVATE_HOSTS = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT)
+"""Runs what stands behind a file's name with that file as /etc/hosts: no right of the machine's root is needed."""
+
 CLIENT = "deepgram-sagemaker+deepgram-sdk"
 
 
@@ -31,9 +37,46 @@ def test_the_documented_override_leads_it_to_the_embedded_aws(run_script, endpoi
 
 @pytest.mark.parametrize("client", [CLIENT])
 def test_name_resolution_alone_leads_it_there(hosts, relay, run_script, endpoint, client):
-    private = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    python = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", private, hosts, sys.executable)
+    python = (*PRIVATE_HOSTS, hosts, sys.executable)
     _check(run_script(python, "stream_deepgram.py", *_options(endpoint)))
+
+
+FILE = """
+import boto3, json, sys
+client = boto3.client("sagemaker-runtime")
+asked = {"EndpointName": sys.argv[1], "ContentType": "audio/wav", "CustomAttributes": "v1/listen?model=nova-3"}
+answer = client.invoke_endpoint(Body=open(sys.argv[2], "rb").read(), **asked)
+words = json.loads(answer["Body"].read())["results"]["channels"][0]["alternatives"][0]["transcript"]
+print(json.dumps([client.meta.endpoint_url, words]))
+"""
+
+
+def test_one_environment_by_awss_host_name_serves_streams_and_files(
+    run_script, endpoint, local_env, embedded, tmp_path
+):
+    """As Deepgram's kit has it: streams at the endpoint's URL with :8443 behind it, files at the URL itself."""
+    printed = subprocess.run(
+        ["dgsm", "local", "env", "--aws-hosts"],
+        env={**local_env, "DGSM_HOME": str(embedded.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "does not let" in printed.stderr:
+        pytest.skip(printed.stderr)
+    assert printed.returncode == 0, printed.stderr
+    file = _hosts_file(tmp_path, printed.stderr.rpartition("the hosts file needs the line: ")[2].strip())
+    exports = [line.removeprefix("export ").split("=", 1) for line in printed.stdout.splitlines()[1:]]
+    by_name = {**local_env, **{name: "".join(shlex.split(value)) for name, value in exports}}
+    assert by_name["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == f"https://{HOST}"
+    python = (*PRIVATE_HOSTS, file, sys.executable)
+    _check(run_script(python, "stream_deepgram.py", *_options(endpoint), env=by_name))
+    done = subprocess.run(
+        [*python, "-c", FILE, endpoint, str(SAMPLE_WAV)], env=by_name, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    url, words = json.loads(done.stdout)
+    assert url == f"https://{HOST}" and "fellow americans" in words
 
 
 def _options(endpoint: str) -> tuple[str, ...]:
@@ -54,13 +97,14 @@ def _check(got: dict) -> None:
 
 @pytest.fixture
 def hosts(tmp_path) -> str:
-    """A private /etc/hosts for one process, in a user namespace: no right of the machine's root is needed or used."""
-    file = tmp_path / "hosts"
-    file.write_text(f"127.0.0.1 localhost\n{ALIAS} {HOST}\n")
+    return _hosts_file(tmp_path, f"{ALIAS} {HOST}")
+
+
+def _hosts_file(folder: Path, line: str) -> str:
+    file = folder / "hosts"
+    file.write_text(f"127.0.0.1 localhost\n{line}\n")
     tried = shutil.which("unshare") and subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "mount", "--bind", str(file), "/etc/hosts"],
-        capture_output=True,
-        check=False,
+        [*PRIVATE_HOSTS, str(file), "true"], capture_output=True, check=False
     )
     if not tried or tried.returncode:
         pytest.skip("this system gives an unprivileged process no mount namespace of its own")
