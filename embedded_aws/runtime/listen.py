@@ -30,6 +30,7 @@ _PARAMETERS = {
 _BOOLEANS = ("interim_results", "multichannel", "punctuate", "smart_format", "utterances", "vad_events")
 
 _MIN_UTTERANCE_END_MS = 1000
+_MOST_DIGITS = 20
 DEFAULT_ENDPOINTING_MS = 10
 
 
@@ -127,7 +128,9 @@ def _whole(parameters: Mapping[str, str], name: str, low: int, high: int) -> int
     value = parameters.get(name)
     if value is None:
         return None
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+    # Its length first: Python refuses to read a number of thousands of digits.
+    digits = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    if not digits or not low <= int(value) <= high:
         raise _bad(f"{name} must be a whole number from {low} to {high}, not '{value}'.")
     return int(value)
 
