@@ -21,6 +21,7 @@ from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE, Recording, 
 from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -50,9 +51,11 @@ def stream_recording(
     in a thread of its own.
 
     Raises:
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
         InvalidInput: the duration is not positive.
     """
+    wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
     audio = chunks(recording, duration_s=duration_s, loop=False)
