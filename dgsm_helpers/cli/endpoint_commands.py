@@ -204,6 +204,7 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
     from dgsm_helpers.aws.scaling import journal
 
     wb = open_workbook(confirm_spend=confirm_spend)
+    wb.credentials()  # whoever has none is told, also where nothing is written down
     done = journal.finish(wb, say=say)
     if not done and journal.latest(wb, "pause"):
         state = find(wb)

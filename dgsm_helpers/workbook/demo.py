@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound
@@ -125,7 +126,9 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
     for outcome in outcomes:
         page = write_html(outcome.output, out / f"{outcome.notebook.stem}.html")
         verdict = f"ran in {outcome.took_s:.0f} s" if outcome.ok else f"failed: {outcome.error}"
-        links.append(f'<li><a href="{in_html(page.name)}">{in_html(outcome.notebook.stem)}</a> {in_html(verdict)}</li>')
+        links.append(
+            f'<li><a href="{in_html(quote(page.name))}">{in_html(outcome.notebook.stem)}</a> {in_html(verdict)}</li>'
+        )
     table = "".join(
         f"<tr><th>{in_html(row.label)}</th><td>{in_html(row.value)}</td>"
         f"<td class=origin>{in_html(row.origin)}</td></tr>"

@@ -168,7 +168,7 @@ def _footer(state: LiveState) -> str:
 
 
 def _title(frame: Frame, text: str) -> str:
-    return f'<text x="{frame.left:g}" y="{frame.top - 7:g}" {TEXT} font-weight="bold">{text}</text>'
+    return f'<text x="{frame.left:g}" y="{frame.top - 7:g}" {TEXT} font-weight="bold">{in_html(text)}</text>'
 
 
 def _grid(frame: Frame, values: Sequence[float]) -> str:
