@@ -130,7 +130,8 @@ def _evidence(content: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: something has not; says what.
     """
-    whole = {"infeasible_min": None, "effort": "unknown", "rungs": [], **content}
+    unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
+    whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
     types = {
         "problem": (str, NoneType),
         "measured_at": str,
@@ -141,7 +142,9 @@ def _evidence(content: dict[str, Any]) -> dict[str, Any]:
     }
     wrong = [name for name, kind in types.items() if not isinstance(whole[name], kind)]
     if not wrong:
-        wrong += [] if isinstance(whole["fingerprint"].get("instance_type"), (str, NoneType)) else ["instance_type"]
+        where = dict.fromkeys(("region", "model_package_arn"), "unknown")
+        whole["fingerprint"] = {"instance_type": None, **where, **whole["fingerprint"]}
+        wrong += [] if isinstance(whole["fingerprint"]["instance_type"], (str, NoneType)) else ["instance_type"]
         wrong += [] if all(isinstance(rung, dict) and "n" in rung for rung in whole["rungs"]) else ["rungs"]
     if wrong:
         raise ValueError(f"its {', '.join(wrong)} cannot be read")

@@ -31,6 +31,7 @@ _BOOLEANS = ("interim_results", "multichannel", "punctuate", "smart_format", "ut
 
 _MIN_UTTERANCE_END_MS = 1000
 _MOST_DIGITS = 20
+_LONGEST_QUOTED = 100
 DEFAULT_ENDPOINTING_MS = 10
 
 
@@ -131,7 +132,7 @@ def _whole(parameters: Mapping[str, str], name: str, low: int, high: int) -> int
     # Its length first: Python refuses to read a number of thousands of digits.
     digits = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
     if not digits or not low <= int(value) <= high:
-        raise _bad(f"{name} must be a whole number from {low} to {high}, not '{value}'.")
+        raise _bad(f"{name} must be a whole number from {low} to {high}, not '{value[:_LONGEST_QUOTED]}'.")
     return int(value)
 
 

@@ -18,6 +18,7 @@ import dgsm_helpers
 from dgsm_helpers import cleanup, deploy, mixed, monitor, plan, register, session, start, state, tune
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import journal, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.cli.main import dgsm
@@ -46,6 +47,12 @@ def agreed(embedded, tmp_path_factory):
     wb = replace(endpoints.scaled(open_workbook("local", home=embedded.home, endpoint_name="agreement")), home=home)
     scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
     state.keep_evidence(wb, MEASURED)
+    sagemaker = wb.client("sagemaker")
+    held = endpoint_state.status(wb).config_name
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=held)
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="agreement-other", ProductionVariants=config["ProductionVariants"]
+    )
     monitor.put_alarms(wb, 7.5)
     yield wb
     deletion.delete(wb)
@@ -84,7 +91,7 @@ USES: dict[str, Callable[[Workbook], object]] = {
     "deploy.deploy": lambda wb: deploy.deploy(wb, deploy.plan(wb)),
     "deploy.ensure": deploy.ensure,
     "deploy.plan": deploy.plan,
-    "deploy.roll_back": lambda wb: deploy.roll_back(wb, deploy.plan(wb, OTHER_POOL).config_name),
+    "deploy.roll_back": lambda wb: deploy.roll_back(wb, "agreement-other"),
     "deploy.stream_recording": deploy.stream_recording,
     "deploy.transcribe_file": lambda wb: deploy.transcribe_file(wb, deploy.bundled_recording()),
     "deploy.update": lambda wb: deploy.update(wb, deploy.plan(wb, OTHER_POOL)),
@@ -174,7 +181,7 @@ SPENDING_STATES = ("update", "measurement", "suspension", "retarget")
 @pytest.mark.parametrize("what", SPENDING_STATES)
 @pytest.mark.parametrize("name", ["tune.retarget", "register.resume", "deploy.update", "tune.tune", "register.apply"])
 def test_nothing_that_was_cut_off_is_put_back_without_agreement(agreed, wb, name, what):
-    created = journal.endpoint_state.status(agreed)
+    created = endpoint_state.status(agreed)
     former = {"setup": {"steps": [], "alarms": [], "notes": [], "endpoint_name": "agreement", "region": wb.region}}
     with journal.written(agreed, what, created, former) as page:
         page.settled = True

@@ -92,8 +92,8 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
         UnsupportedFeature: it is of a kind that has no instances of its own.
         DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
     """
-    there = endpoint_state.find(wb)
-    if there is None and (record := _record(wb)) is not None:
+    record = _record(wb)
+    if record is not None and endpoint_state.find(wb) is None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} has been paused since {record.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
