@@ -56,6 +56,21 @@ def home_folder(home: str | Path | None = None) -> Path:
         raise InvalidInput(f"There is no state folder: {error}", hint="Set DGSM_HOME to a folder.") from error
 
 
+def state_file(home: Path, name: str) -> Path:
+    """A file under ``home``, whose folder is made: the owner's alone.
+
+    Raises:
+        InvalidInput: ``name`` leads out of ``home``.
+        OSError: the folder cannot be made.
+    """
+    path = Path(os.path.normpath(home / name))
+    if not path.is_relative_to(os.path.normpath(home)):
+        raise InvalidInput(f"{name!r} leads out of the state folder.", hint="Give a name without `..`.")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def state_folder(home: Path) -> Path:
     """Where the embedded AWS of this ``home`` keeps its state."""
     return home / "local"

@@ -11,8 +11,8 @@ bounds at set hours; `remove` takes target and policy away.
 
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.registration import apply, register, remove, verify
-from dgsm_helpers.aws.scaling.scalable_target import resume_scaling as resume
-from dgsm_helpers.aws.scaling.scalable_target import suspended
 from dgsm_helpers.aws.scaling.scheduled_actions import put as schedule
+from dgsm_helpers.aws.scaling.suspending import resume_scaling as resume
+from dgsm_helpers.aws.scaling.suspending import suspended
 
 __all__ = ["ScalingPolicy", "apply", "cli_commands", "register", "remove", "resume", "schedule", "suspended", "verify"]

@@ -51,8 +51,7 @@ class Workbook:
         model_package_arn: the listing's model package ARN, or None when none was given.
         role_arn: the execution role that was given for the endpoint, or None (`aws.account.execution_role` finds one).
         settings: what was chosen, by the keys of `settings.settings_file`; ``""`` or missing where nothing was.
-        confirm_spend: True when the user agreed to calls that start billing.
-        confirm_delete: True when the user agreed to deleting from the account.
+        confirm_spend, confirm_delete: True when the user agreed to calls that start billing, to deleting.
         home: state folder (``$DGSM_HOME``): measured capacity with its evidence, nothing that AWS can be asked for.
         clients: makes the boto3 clients, which reach the right place.
         stream_url: base URL of the runtime's HTTP/2 streams.
@@ -159,16 +158,19 @@ class Workbook:
         """How long the user waits while ``seconds`` of the workbook's time pass."""
         return seconds / self.speed
 
-    def require_spend(self, purchase: str, usd_per_hour: float | None) -> None:
+    def require_spend(self, purchase: str, usd_per_hour: float | None = None, *, price: str = "") -> None:
         """Stop unless the user agreed to pay for ``purchase`` (the subject of a sentence).
+
+        ``price`` says in words what it costs, where that is not instances by the hour.
 
         Raises:
             SpendNotConfirmed: it would start billing and ``confirm_spend`` is False; the message states the price.
         """
         if self.bills and self.confirm_spend is not True:
-            price = "an unknown price" if usd_per_hour is None else f"${usd_per_hour:.2f} per hour"
+            hourly = "an unknown price" if usd_per_hour is None else f"${usd_per_hour:.2f} per hour"
+            price = price or f"{hourly}, plus the Marketplace software fee, as long as it runs"
             raise SpendNotConfirmed(
-                f"{purchase} costs {price}, plus the Marketplace software fee, as long as it runs.",
+                f"{purchase} costs {price}.",
                 hint="Set confirm_spend=True to go ahead.",
             )
 
@@ -193,10 +195,8 @@ class Workbook:
         return settings_file.write({**self.settings, "region": self.region})
 
     def state_path(self, name: str) -> Path:
-        """A file of the workbook's own state; its folder exists."""
-        path = self.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        """A file of the workbook's own state; its folder exists. InvalidInput when it would lie outside."""
+        return local.state_file(self.home, name)
 
 
 def open_workbook(
@@ -227,8 +227,8 @@ def open_workbook(
         listing: a model package ARN; on the embedded AWS also a listing's name, ``metered`` by default; on aws
             "metered" means none given.
         family: ``nova``, ``flux``, ``aura`` or ``flux-tts``, where the model package's name does not say which.
-        confirm_spend: True to allow calls that start billing. No setting stands for it.
-        confirm_delete: True to allow deleting from the user's account. No setting stands for it.
+        confirm_spend, confirm_delete: True to allow calls that start billing, deleting from the user's account. No
+            setting stands for either.
         role_arn: execution role for the endpoint.
         profile: profile of the AWS configuration, for ``aws`` only.
         home: state folder; default ``$DGSM_HOME`` or ``~/.dgsm``.

@@ -1,7 +1,7 @@
 """Files under the state folder ($DGSM_HOME): what AWS cannot be asked for later.
 
 Evidence of measured capacity is kept in ``capacity/``; what an endpoint was before a measurement pinned it or a pause
-deleted it is kept in ``measuring/`` and ``idle/`` until that is put back. Every file is JSON with a schema version.
+deleted it is kept in ``journal/`` until that is put back. Every file is JSON with a schema version.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
@@ -26,13 +29,33 @@ EVIDENCE_SCHEMA = 2
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write ``content`` with its schema as a file that only its owner can read; a reader sees all of it or none."""
+    """Write ``content`` with its schema as a file that only its owner can read; a reader sees all of it or none.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; what was there stays, and nothing else is left.
+    """
     text = json.dumps({"schema": SCHEMA, **content}, indent=1, default=str)
-    new = path.with_suffix(f".{os.getpid()}.new")
-    # Created private: a model's environment may hold a secret.
-    new.touch(mode=0o600)
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    # Private from the first, for a model's environment may hold a secret; new, so that no link is followed.
+    handle, new = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)  # or a power cut leaves an empty file under the name
+        os.replace(new, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def set_aside(path: Path, why: str) -> str:
+    """Rename a file that cannot be used, so that nothing stumbles over it again; says what was done."""
+    try:
+        path.replace(path.with_suffix(".aside"))
+    except OSError as error:
+        return f"{why} It is not used, and could not be set aside ({error})."
+    return f"{why} It was set aside as {path.with_suffix('.aside').name}."
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,7 @@ class Record:
             return build(content)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidInput(f"{self.path} is not {self.kind}: {error}.", hint=self.hint) from error
 
     def write(self, content: Mapping[str, Any]) -> None:
@@ -101,7 +124,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     measure_again = "Measure first (03_tune or dgsm tune)."
     file = Record(path, "an evidence file", measure_again, schemas=(SCHEMA, EVIDENCE_SCHEMA))
-    content = file.read(_in_words_of_today)
+    content = file.read(lambda found: _in_words_of_today(_evidence(found)))
     if content is None:
         raise NotFound(f"No evidence at {path}.", hint=measure_again)
     return {"schema": EVIDENCE_SCHEMA, **content}
@@ -118,6 +141,33 @@ def _in_words_of_today(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "unit": "streams", "fingerprint": fingerprint, "rungs": rungs}
 
 
+def _evidence(content: dict[str, Any]) -> dict[str, Any]:
+    """The content, once what others read of it has the types that they read it as.
+
+    Raises:
+        ValueError: something has not; says what.
+    """
+    unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
+    whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
+    types = {
+        "problem": (str, NoneType),
+        "measured_at": str,
+        "fingerprint": dict,
+        "feasible_max": int,
+        "infeasible_min": (int, NoneType),
+        "rungs": list,
+    }
+    wrong = [name for name, kind in types.items() if not isinstance(whole[name], kind)]
+    if not wrong:
+        where = dict.fromkeys(("region", "model_package_arn"), "unknown")
+        whole["fingerprint"] = {"instance_type": None, **where, **whole["fingerprint"]}
+        wrong += [] if isinstance(whole["fingerprint"]["instance_type"], (str, NoneType)) else ["instance_type"]
+        wrong += [] if all(isinstance(rung, dict) and "n" in rung for rung in whole["rungs"]) else ["rungs"]
+    if wrong:
+        raise ValueError(f"its {', '.join(wrong)} cannot be read")
+    return whole
+
+
 def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | None:
     """The newest complete measurement for the workbook's endpoint, its file under ``evidence``; None without one.
 
@@ -126,12 +176,15 @@ def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | N
     Args:
         instance_type: only what was measured on this type.
 
-    Raises:
-        InvalidInput: a file there is not an evidence file of this version.
+    A file that is not an evidence file of this version is passed over, with a warning.
     """
     folder = wb.state_path(f"capacity/{wb.endpoint_name}/x").parent
     for path in sorted(folder.glob("*.json"), reverse=True):
-        content = read(path)
+        try:
+            content = read(path)
+        except InvalidInput as error:
+            warnings.warn(f"{error.message} It is passed over.", stacklevel=2)
+            continue
         of_type = instance_type is None or content["fingerprint"].get("instance_type") == instance_type
         if of_type and content["unit"] != "turns" and not content["problem"] and content["feasible_max"] > 0:
             return {**content, "evidence": str(path)}

@@ -89,6 +89,12 @@ def embedded(tmp_path_factory):
 
 
 @pytest.fixture
+def stands_for_aws(monkeypatch):
+    """A server of this machine may be where ``where="aws"`` leads to, which is refused otherwise."""
+    monkeypatch.setattr("dgsm_helpers.places.clients._require_elsewhere", lambda url: None)
+
+
+@pytest.fixture
 def hasty_retries(monkeypatch):
     """botocore's own retries as many as ever, but without the seconds between them."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))

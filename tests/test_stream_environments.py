@@ -94,7 +94,7 @@ SERVICES = f"[profile svc]\nregion = us-east-1\nservices = local\n{KEYS}[service
             {},
             "https://runtime.sagemaker.us-east-1.amazonaws.com:8443",
         ),
-        (SERVICES, {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://[::1]"}, "https://[::1]:8443"),
+        (SERVICES, {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://[2001:db8::1]"}, "https://[2001:db8::1]:8443"),
         (
             f"{SERVICES}sagemaker_runtime =\n  endpoint_url = https://other.example.com\n",
             {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": VPC},

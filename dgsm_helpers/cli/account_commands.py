@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES, Opener, json_option, place_options, say
+from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES, Opener, answer, json_option, place_options, say
 
 yes_option = click.option("--yes", "confirmed", is_flag=True, help="do it; without it you are told what would be done")
 
@@ -25,7 +25,7 @@ def listing(open_workbook: Opener, arn: str | None, as_json: bool) -> int:
     from dgsm_helpers.aws.account.package_search import search_packages
 
     found = search_packages(open_workbook(listing=arn))
-    click.echo(json.dumps(asdict(found)) if as_json else found)
+    answer(json.dumps(asdict(found)) if as_json else found)
     return YES if found.ok else NO
 
 
@@ -48,12 +48,12 @@ def role_create(open_workbook: Opener, name: str, confirmed: bool, as_json: bool
     """
     from dgsm_helpers.aws.account import role_creation
 
-    wb = open_workbook()
+    wb = open_workbook(confirm_spend=confirmed)
     if role_creation.find_role(wb, name) is None and not confirmed:
         say(f"{role_creation.described(wb, name)}\nSay --yes to make it.")
         return NEEDS_CONFIRMATION
     made = role_creation.create_role(wb, name)
-    click.echo(json.dumps(asdict(made)) if as_json else made)
+    answer(json.dumps(asdict(made)) if as_json else made)
     return YES
 
 
@@ -75,7 +75,7 @@ def quota(
     from dgsm_helpers.aws.account.quota_requests import read_quotas, request_increase
     from dgsm_helpers.families import NOVA
 
-    wb = open_workbook()
+    wb = open_workbook(confirm_spend=confirmed)
     found = read_quotas(wb, instance_types or NOVA.default_pool)
     code = YES if found.ok else NO
     if wanted is not None:
@@ -86,5 +86,5 @@ def quota(
             return NEEDS_CONFIRMATION
         found = request_increase(wb, found, wanted)
         code = YES
-    click.echo(json.dumps(asdict(found)) if as_json else found)
+    answer(json.dumps(asdict(found)) if as_json else found)
     return code

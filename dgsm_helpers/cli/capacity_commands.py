@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgsm_helpers.cli.options import NO, SETTINGS, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
+from dgsm_helpers.cli.options import (
+    NO,
+    SETTINGS,
+    YES,
+    Opener,
+    answer,
+    confirm_spend_option,
+    endpoint_place,
+    json_option,
+    say,
+)
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 
 if TYPE_CHECKING:
@@ -120,9 +130,9 @@ def tune(
         )
     applied = step.retarget(wb, tuned.target.value) if apply else None
     if as_json:
-        click.echo(json.dumps({**tuned.to_dict(), "applied": applied is not None}))
+        answer(json.dumps({**tuned.to_dict(), "applied": applied is not None}))
     else:
-        click.echo(tuned if applied is None else f"{tuned}\n{applied}")
+        answer(tuned if applied is None else f"{tuned}\n{applied}")
     return YES if tuned.result.tight else NO
 
 
@@ -230,7 +240,7 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
             executor=client and client.get_executor(),
             progress=_print_progress,
         )
-    click.echo(json.dumps(advice.to_dict(), indent=2) if as_json else advice)
+    answer(json.dumps(advice.to_dict(), indent=2) if as_json else advice)
     return YES if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else NO
 
 

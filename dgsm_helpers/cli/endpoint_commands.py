@@ -1,4 +1,4 @@
-"""The verbs that look at an endpoint (doctor, watch, report, export, iam) or change it (update, clean-up)."""
+"""The verbs that look at an endpoint (doctor, watch, report, export, iam) or change it (update, restore, clean-up)."""
 
 import json
 import sys
@@ -15,6 +15,7 @@ from dgsm_helpers.cli.options import (
     SETTINGS,
     YES,
     Opener,
+    answer,
     confirm_spend_option,
     endpoint_place,
     json_option,
@@ -51,7 +52,7 @@ def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected:
         diagnosis = diagnose_path(wb, path.steps, within_s=path.left_s)
     else:
         diagnosis = examine(wb, Expected(**expected))
-    click.echo(diagnosis.to_json() if as_json else diagnosis)
+    answer(diagnosis.to_json() if as_json else diagnosis)
     return YES if diagnosis.ok else NO
 
 
@@ -87,7 +88,7 @@ def report(open_workbook: Opener, out: Path | None, hours: float | None) -> None
 
     wb = open_workbook()
     page = out or Path("out") / f"report-{wb.endpoint_name}.html"
-    click.echo(write_report(wb, page, last_s=hours * 3600 if hours else WINDOW_S))
+    answer(write_report(wb, page, last_s=hours * 3600 if hours else WINDOW_S))
 
 
 @click.command()
@@ -139,7 +140,7 @@ def iam(
     wb = open_workbook(listing=listing, role_arn=role_arn)
     names = [Path(notebook).stem] if notebook else list(NOTEBOOK_CALLS)
     documents = {name: policy_document(wb, name) for name in names}
-    click.echo(json.dumps(documents[names[0]] if notebook else documents, indent=2))
+    answer(json.dumps(documents[names[0]] if notebook else documents, indent=2))
 
 
 @click.command()
@@ -177,7 +178,7 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
         plan = step.plan_change(wb, package, instance_types, single_type_reason=reason)
         say(plan)
         updated = step.update_endpoint(wb, plan, on_progress=on_change(say), on_warning=say)
-    answer = {
+    told = {
         "endpoint": updated.state.name,
         "config_name": updated.state.config_name,
         "former_config_name": updated.former_config_name,
@@ -185,7 +186,32 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
         "warnings": updated.warnings,
         "took_s": updated.took_s,
     }
-    click.echo(json.dumps(answer) if as_json else updated)
+    answer(json.dumps(told) if as_json else updated)
+
+
+@click.command()
+@endpoint_place
+@confirm_spend_option
+@json_option
+def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> None:
+    """Put an endpoint back as it was before a command that was cut off, or before a pause.
+
+    Killed, refused or lost in the middle: what a command had changed is written down in the state folder. The next
+    command that changes the endpoint puts it back too.
+    """
+    from dgsm_helpers.aws.endpoint.endpoint_state import find, on_change
+    from dgsm_helpers.aws.endpoint.pause import recreate_endpoint
+    from dgsm_helpers.aws.scaling import journal
+
+    wb = open_workbook(confirm_spend=confirm_spend)
+    wb.credentials()  # whoever has none is told, also where nothing is written down
+    done = journal.finish(wb, say=say)
+    if not done and journal.latest(wb, "pause"):
+        state = find(wb)
+        if state is None or state.status != "InService":
+            done = (str(recreate_endpoint(wb, on_progress=on_change(say))),)
+    text = "\n".join(done) or f"Nothing of {wb.endpoint_name} is to be put back."
+    answer(json.dumps({"endpoint": wb.endpoint_name, "put_back": done}) if as_json else text)
 
 
 @click.command("clean-up")
@@ -202,17 +228,17 @@ def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
 
     wb = open_workbook(confirm_delete=confirmed)
     left = inventory = find(wb)
-    answer: dict[str, Any] = {"region": wb.region, "found": [asdict(item) for item in inventory.items], "removed": []}
+    told: dict[str, Any] = {"region": wb.region, "found": [asdict(item) for item in inventory.items], "removed": []}
     text = str(inventory) if inventory.items else f"Nothing is left of {wb.endpoint_name}."
     ours = [item for item in inventory.items if item.ours]
     if ours and confirmed:
         deleted = deletion.delete(wb, inventory)
-        answer["removed"] = list(deleted.removed)
+        told["removed"] = list(deleted.removed)
         text, left = str(deleted), find(wb)
-    answer |= {"billable": [asdict(item) for item in left.billing], "other_endpoints": left.others}
+    told |= {"billable": [asdict(item) for item in left.billing], "other_endpoints": left.others}
     if ours and not confirmed:
         text, code = f"{text}\nSay --yes to delete what is ours.", NEEDS_CONFIRMATION
     else:
         text, code = f"{text}\n{left.bill()}", NO if left.billing else YES
-    click.echo(json.dumps(answer, default=str) if as_json else text)
+    answer(json.dumps(told, default=str) if as_json else text)
     return code

@@ -8,19 +8,20 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
 from dgsm_helpers import local as process
+from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.cli.account_commands import listing, quota, role
 from dgsm_helpers.cli.capacity_commands import plan, size, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
 from dgsm_helpers.cli.forecast_command import forecast
 from dgsm_helpers.cli.local_commands import local
-from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, say
+from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
 from dgsm_helpers.cli.step_commands import deploy, logs, pause, preflight, register, resume, status
 from dgsm_helpers.cli.studio_commands import studio
 from dgsm_helpers.errors import DgsmError, NotConfirmed
@@ -95,11 +96,6 @@ UNFORESEEN = "unforeseen"
 """What an error is called that nothing of ours raised on purpose."""
 
 
-def _print_nothing_more() -> None:
-    """Python flushes once more at exit: into nothing, then."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 class Verbs(click.Group):
     """All verbs, in the order of the work. What a verb raises becomes a line and an exit code."""
 
@@ -107,31 +103,46 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> None:
-        try:
-            code = super().invoke(ctx) or YES
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader has seen enough (`dgsm plan … | head`).
-            _print_nothing_more()
-            code = YES
-        except (DgsmError, OSError, KeyboardInterrupt) as error:
-            text = "interrupted" if isinstance(error, KeyboardInterrupt) else error
-            say("\n".join([f"dgsm: {text}", *getattr(error, "__notes__", ())]))
-            code = NEEDS_CONFIRMATION if isinstance(error, NotConfirmed) else FAILED
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                _print_nothing_more()
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        ctx.exit(exit_code(lambda: super(Verbs, self).invoke(ctx)))
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """How the command ends, by what running it returns or raises: 1 is a verb's own answer and nothing else."""
+    try:
+        code = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+    except BrokenPipeError:
+        # The reader has seen enough (`dgsm plan … | head`).
+        print_nothing_more(sys.stdout)
+        return YES
+    except SystemExit as end:
+        for note in getattr(end, "__notes__", ()):
+            say(note)
+        if isinstance(end.code, int):
+            return end.code
+        say(end.code or "")
+        return FAILED if end.code else YES
+    except (DgsmError, OSError, KeyboardInterrupt, click.Abort) as error:
+        text = error if isinstance(error, (DgsmError, OSError)) else "interrupted"
+        say("\n".join([f"dgsm: {text}", *getattr(error, "__notes__", ())]))
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            print_nothing_more(sys.stdout)
+        return NEEDS_CONFIRMATION if isinstance(error, NotConfirmed) else FAILED
+    except Exception as error:
+        if os.environ.get("DGSM_TRACEBACK"):
             raise
-        except Exception as error:
-            if os.environ.get("DGSM_TRACEBACK"):
-                raise
-            say(
-                f"dgsm: {UNFORESEEN} {type(error).__name__}: {error}. This is a fault of dgsm's: please report it, "
-                "with what DGSM_TRACEBACK=1 shows."
-            )
-            code = FAILED
-        ctx.exit(code)
+        say(
+            f"dgsm: {UNFORESEEN} {type(error).__name__}: {error}. This is a fault of dgsm's: please report it, with "
+            "what DGSM_TRACEBACK=1 shows."
+        )
+    else:
+        return code if isinstance(code, int) else YES
+    return FAILED
 
 
 @click.group(
@@ -182,10 +193,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # In an old locale a character that cannot be shown must not end the command.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    try:
-        dgsm.main(argv, prog_name="dgsm")
-    except SystemExit as end:
-        return int(end.code or YES)
+    warnings.showwarning = lambda message, *_, **__: say(f"dgsm: {message}")
+    with termination_raises():
+        return exit_code(lambda: dgsm.main(argv, prog_name="dgsm", standalone_mode=False))
 
 
 if __name__ == "__main__":

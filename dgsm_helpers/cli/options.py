@@ -1,12 +1,17 @@
 """What the verbs of ``dgsm`` share: exit codes, options, and a workbook on the endpoint that was named."""
 
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial, wraps
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
+
+from dgsm_helpers.rules.foreign_text import in_terminal
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -52,5 +57,20 @@ def endpoint_place(command: Callable[..., int | None]) -> Callable[..., int | No
 
 
 def say(text: object) -> None:
-    """Print on the error output, where it does not mix with the answer."""
-    click.echo(text, err=True)
+    """Print on the error output, where it does not mix with the answer; nothing where that is closed or full."""
+    try:
+        click.echo(in_terminal(text), err=True)
+    except (OSError, ValueError):
+        print_nothing_more(sys.stderr)
+
+
+def print_nothing_more(stream: IO[str] | None) -> None:
+    """Python flushes once more at exit: into nothing, then."""
+    with suppress(OSError, ValueError):
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def answer(text: object) -> None:
+    """Print what was asked for."""
+    click.echo(in_terminal(text))

@@ -5,7 +5,9 @@ The one module that reaches into boto3 (``Session._session``, seen with 1.44) an
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 import ssl
 import warnings
 from dataclasses import dataclass, field
@@ -32,8 +34,13 @@ STREAM_PORT = 8443
 
 PRICE_LIST_REGION = "us-east-1"
 """AWS serves its price list in a few regions only, this one among them."""
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
+"""Where AWS's own endpoints are; no name there needs to be looked up."""
 _OF_ONE_REGION = {"pricing": PRICE_LIST_REGION, "marketplace-agreement": "us-east-1"}
 """Services that answer for all regions from one."""
+
+EMULATORS_KEY = "AKIADGSMLOCAL0000000"
+"""The access key id of every embedded AWS: no account has it."""
 
 FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
 """botocore's settings of files, with their variables."""
@@ -94,6 +101,8 @@ class Clients:
         with keys_read(core):
             source = self.session.get_credentials()
             frozen = source.get_frozen_credentials() if source else None
+            if frozen and frozen.access_key == EMULATORS_KEY and isinstance(self.session, AccountSession):
+                raise _no_account(f"the keys of {profile_of(core)} are those of the embedded AWS")
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise CredentialsProblem(f"No AWS credentials were found for {profile_of(core)}.", hint=sign_in(core))
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
@@ -151,12 +160,15 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
         """A client of ``service_name``, as boto3 makes it.
 
         Raises:
-            InvalidInput: the configuration cannot be used, its certificate authorities included.
+            InvalidInput: the configuration cannot be used, its certificate authorities included; or it leads to this
+                machine.
         """
         with configuration_read(self._session):
             if bundle := _ca_bundle(self._session):
                 _require_authorities(bundle)
-            return super().client(service_name, *args, **kwargs)
+            made = super().client(service_name, *args, **kwargs)
+            _require_elsewhere(made.meta.endpoint_url)
+            return made
 
     def stream_route(self) -> StreamRoute:
         """Where streams go: where botocore sends ``InvokeEndpoint``, on port 8443 unless one is given.
@@ -168,12 +180,13 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
         authorities and proxies; ``NO_PROXY`` is asked for the address with its port.
 
         Raises:
-            InvalidInput: the configuration leads nowhere.
+            InvalidInput: the configuration leads nowhere, or to this machine.
         """
         with configuration_read(self._session):
             # Keys are of no use for an address: none are looked for.
             no_keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
             runtime = super().client("sagemaker-runtime", endpoint_url=_url_of_streams(self._session), **no_keys)
+            _require_elsewhere(runtime.meta.endpoint_url)
             parts = urlsplit(runtime.meta.endpoint_url)
             port = "" if parts.port else f":{STREAM_PORT}"
             url = f"{parts.scheme}://{parts.netloc.rstrip(':')}{port}{parts.path.rstrip('/')}"
@@ -210,6 +223,32 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
         direct = Config(proxies={})
         kwargs["config"] = kwargs["config"].merge(direct) if kwargs.get("config") else direct
         return super().client(service_name, *args, **kwargs)
+
+
+def _no_account(why: str) -> InvalidInput:
+    return InvalidInput(
+        f'where is "aws", and {why}: what answers there is no account.',
+        hint='Work on the embedded AWS with where="local", or take its settings out of this shell: open a new one, or '
+        "unset AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME and the AWS_… keys.",
+    )
+
+
+def _require_elsewhere(url: str) -> None:
+    """Refuse an address of this machine, however it is written: AWS is never there.
+
+    Raises:
+        InvalidInput: it is one.
+    """
+    host = urlsplit(url).hostname or ""
+    if host.endswith(_AWS_DOMAINS):
+        return
+    try:
+        found = {str(address[4][0]).partition("%")[0] for address in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # a name that leads nowhere says so when it is called
+        return
+    addresses = [ipaddress.ip_address(address) for address in found]
+    if any((getattr(one, "ipv4_mapped", None) or one).is_loopback or one.is_unspecified for one in addresses):
+        raise _no_account(f"its endpoint {url} is on this machine")
 
 
 def _environment(*names: str) -> str | None:

@@ -1,12 +1,13 @@
 """A plan and the account: the one that AWS holds, and the chosen one put in: bounds, policy, scheduled actions."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
+from dgsm_helpers.aws.scaling import journal, registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
@@ -112,23 +113,29 @@ def applied_plans(
 
 
 def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
-    """Register the bounds, apply the policy, put the scheduled actions, and read all of it back.
+    """Register the bounds, apply the policy, put the scheduled actions, and read all of it back: all of it, or nothing.
 
     Raises:
         SpendNotConfirmed: the bounds allow more instances, and the workbook was opened without ``confirm_spend=True``.
         NotFound, NotReady: no endpoint, or it is not ``InService``.
     """
-    registration.register(wb, settings.min_capacity, settings.max_capacity)
-    # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
-    followed = registration.verify(wb).followed
-    policy = replace(settings.policy, name=followed.name) if followed else settings.policy
-    registration.apply(wb, policy)
-    for name in SCHEDULED_NAMES:
-        # One that an earlier plan left would go on raising the minimum under this one.
-        if name not in {change.name for change in settings.daily}:
-            scheduled_actions.remove(wb, name)
-    for change in settings.daily:
-        scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
+    journal.finish(wb)
+    state = endpoint_state.status(wb)
+    adds = {"PutScalingPolicy": [settings.policy.name], "PutScheduledAction": SCHEDULED_NAMES}
+    former = {"setup": asdict(scaling_setup.read(wb)), "adds": adds}
+    with journal.written(wb, "plan", state, former) as page:
+        registration.register(wb, settings.min_capacity, settings.max_capacity)
+        # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
+        followed = registration.verify(wb).followed
+        policy = replace(settings.policy, name=followed.name) if followed else settings.policy
+        registration.apply(wb, policy)
+        for name in SCHEDULED_NAMES:
+            # One that an earlier plan left would go on raising the minimum under this one.
+            if name not in {change.name for change in settings.daily}:
+                scheduled_actions.remove(wb, name)
+        for change in settings.daily:
+            scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
+        page.clear()
     return registration.verify(wb, policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)
 
 

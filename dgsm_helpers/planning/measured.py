@@ -88,7 +88,7 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
             f"How many {wb.family.unit} one instance of {wb.endpoint_name!r} sustains has not been measured.",
             hint=f"Measure it (03_tune, or dgsm tune {wb.endpoint_name}), or give a knee (--knee N).",
         )
-    chosen = taken["fingerprint"]["instance_type"]
+    chosen = taken["fingerprint"]["instance_type"] or _preferred_type(wb)
     if instance_type not in (None, chosen):
         raise InvalidInput(
             f"Capacity was measured on {chosen}, not on {instance_type}.",

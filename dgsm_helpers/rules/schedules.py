@@ -9,8 +9,9 @@ AWS does not say from when a `rate(…)` is counted: here from the StartTime, wi
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
@@ -76,6 +77,30 @@ def next_firing(
     else:
         moment_s = schedule(after_s if start_s is None else max(after_s, start_s - 1))
     return None if moment_s is None or (end_s is not None and moment_s > end_s) else moment_s
+
+
+def next_of(action: Mapping[str, Any], after: datetime) -> datetime | None:
+    """When a scheduled action, in AWS's members with aware datetimes, fires first after ``after``; None for never.
+
+    Raises:
+        ValueError: as `parse_schedule`.
+    """
+    start_s, end_s = (limit and limit.timestamp() for limit in (action.get("StartTime"), action.get("EndTime")))
+    timezone = action.get("Timezone") or "UTC"
+    made_s, after_s = action.get("CreationTime", after).timestamp(), after.timestamp()
+    moment_s = next_firing(action["Schedule"], timezone, after_s, made_s=made_s, start_s=start_s, end_s=end_s)
+    return None if moment_s is None else datetime.fromtimestamp(moment_s, UTC)
+
+
+def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
+    """Whether a scheduled action, in AWS's members with datetimes, has a firing left after ``after``.
+
+    One whose schedule cannot be read here may: AWS took it.
+    """
+    try:
+        return next_of(action, after) is not None
+    except ValueError:
+        return True
 
 
 def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> NextFiring:

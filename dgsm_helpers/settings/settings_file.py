@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.foreign_text import in_toml
 from dgsm_helpers.settings.parameters import as_declared, require_type
 
 FILE_NAME = "dgsm.toml"
@@ -99,7 +100,8 @@ def write(values: Mapping[str, Any], folder: Path | None = None) -> Path:
         raise InvalidInput(f"{path} holds other settings and stays as it is.", hint="Edit it, or remove it first.")
     lines = ["# Settings of the Deepgram workbook; a parameter or a DGSM_* variable counts before them."]
     for setting in SETTINGS:
-        text = json.dumps(made.get(setting.key, setting.example), ensure_ascii=False)
+        value = made.get(setting.key, setting.example)
+        text = in_toml(value) if isinstance(value, str) else json.dumps(value)
         line = f"{setting.key} = {text}  # {setting.help}"
         lines.append(line if setting.key in made else f"# {line}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from dgsm_helpers.background import end_with_parent
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.engine import check_playable, simulate
@@ -189,7 +190,8 @@ def _trade(best: Outcome, other: Outcome) -> str:
 def _processes(tasks: int) -> ProcessPoolExecutor:
     # Not fork: notebooks and the embedded AWS have threads, and a forked copy of a held lock never opens.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    return ProcessPoolExecutor(max_workers=min(tasks, os.cpu_count() or 1), mp_context=context)
+    workers = min(tasks, os.cpu_count() or 1)
+    return ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=end_with_parent)
 
 
 def _result(future: Future[list[Merits]]) -> list[Merits]:

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.settings import settings_file
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
@@ -125,9 +126,12 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
     for outcome in outcomes:
         page = write_html(outcome.output, out / f"{outcome.notebook.stem}.html")
         verdict = f"ran in {outcome.took_s:.0f} s" if outcome.ok else f"failed: {outcome.error}"
-        links.append(f'<li><a href="{page.name}">{escape(outcome.notebook.stem)}</a> {escape(verdict)}</li>')
+        links.append(
+            f'<li><a href="{in_html(quote(page.name))}">{in_html(outcome.notebook.stem)}</a> {in_html(verdict)}</li>'
+        )
     table = "".join(
-        f"<tr><th>{escape(row.label)}</th><td>{escape(row.value)}</td><td class=origin>{escape(row.origin)}</td></tr>"
+        f"<tr><th>{in_html(row.label)}</th><td>{in_html(row.value)}</td>"
+        f"<td class=origin>{in_html(row.origin)}</td></tr>"
         for row in rows
     )
     figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")

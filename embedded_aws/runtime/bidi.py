@@ -16,7 +16,7 @@ from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.runtime.container import CLOSED, Client, ContainerStream
-from embedded_aws.runtime.exchange import Exchange, Refused, Request, http_date
+from embedded_aws.runtime.exchange import Exchange, Request, http_date
 from embedded_aws.runtime.gate import Admitted, Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.query_string import ContainerRefused
@@ -61,24 +61,26 @@ class BidiExchange(Exchange):
         self._messages = 0
         self.over = False
         request_id = str(uuid.uuid4())
+        loop = asyncio.get_running_loop()
         try:
             self._container = self._connect(request, admitted, request_id)
-        except Refused:
+            # Instances go away on the heartbeat's thread, with the fleet's lock held.
+            self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(self._cut, reason)
+            out.send_headers(
+                [
+                    (":status", "200"),
+                    ("content-type", eventstream.CONTENT_TYPE),
+                    ("x-amzn-requestid", request_id),
+                    http_date(),
+                    ("x-amzn-invoked-production-variant", self._lease.variant_name),
+                ]
+            )
+            self._container.begin()
+        except BaseException:
+            # A stream that is not opened must not count as load, whatever went wrong.
+            self._lease.on_kill = None
             self._lease.release()
             raise
-        loop = asyncio.get_running_loop()
-        # Instances go away on the heartbeat's thread, with the fleet's lock held.
-        self._lease.on_kill = lambda reason: loop.call_soon_threadsafe(self._cut, reason)
-        out.send_headers(
-            [
-                (":status", "200"),
-                ("content-type", eventstream.CONTENT_TYPE),
-                ("x-amzn-requestid", request_id),
-                http_date(),
-                ("x-amzn-invoked-production-variant", self._lease.variant_name),
-            ]
-        )
-        self._container.begin()
 
     def _connect(self, request: Request, admitted: Admitted, request_id: str) -> ContainerStream:
         path = request.headers.get("x-amzn-sagemaker-model-invocation-path", "")
@@ -221,6 +223,7 @@ class BidiExchange(Exchange):
     def _release(self) -> None:
         if not self.over:
             self.over = True
-            self._container.abort()
+            # First, so that the stream stops counting as load whatever goes wrong in the container.
             self._lease.on_kill = None
             self._lease.release()
+            self._container.abort()

@@ -126,8 +126,10 @@ class Http2ServerConnection:
         stream.exchange.data(payload)
 
     def connection_lost(self) -> None:
-        for stream in list(self._streams.values()):
-            self._lose(stream)
+        # All of them, also when one of them raises.
+        with contextlib.ExitStack() as each:
+            for stream in self._streams.values():
+                each.callback(self._lose, stream)
 
     def stop(self) -> None:
         """Tell every exchange and the peer that the server goes down, and close when all is sent."""

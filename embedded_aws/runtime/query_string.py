@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
+_MOST_DIGITS = 20
+_LONGEST_QUOTED = 100
+
 
 class ContainerRefused(Exception):
     """The container answers with an HTTP error instead of a stream or a whole answer.
@@ -80,8 +83,11 @@ class QueryString:
         value = self._last.get(name)
         if value is None:
             return None
-        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-            raise bad_request(f"{name} must be a whole number from {low} to {high}, not '{value}'.")
+        # Its length first: Python refuses to read a number of thousands of digits.
+        digits = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+        if not digits or not low <= int(value) <= high:
+            quoted = value[:_LONGEST_QUOTED]
+            raise bad_request(f"{name} must be a whole number from {low} to {high}, not '{quoted}'.")
         return int(value)
 
     def number(self, name: str, low: float, high: float) -> float | None:

@@ -22,6 +22,8 @@ from dgsm_helpers import local
 from dgsm_helpers.cli.main import UNFORESEEN, dgsm
 from dgsm_helpers.cli.options import FAILED, NO, YES
 
+pytestmark = pytest.mark.usefixtures("stands_for_aws")
+
 ARGUMENTS = {
     ("run",): ("no-such-notebook.ipynb",),
     ("plan",): ("--traffic", "constant", "--knee", "5", "--hours", "1"),

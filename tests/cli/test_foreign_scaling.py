@@ -12,7 +12,7 @@ from kit.waiting import until
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.examine import RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import endpoint_state, pause_recipe, update
-from dgsm_helpers.aws.scaling import registration, retargeting, scaling_setup
+from dgsm_helpers.aws.scaling import registration, retargeting, scaling_setup, setup_calls
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import policies, triple
 from dgsm_helpers.cli.options import NEEDS_CONFIRMATION, NO, YES
@@ -201,7 +201,7 @@ def test_a_set_up_holds_the_foreign_alarms_and_a_fixed_schedule_cannot_tell_them
     (policy,) = setup.of("PutScalingPolicy")
     (held,) = setup.alarms
     assert (held.operation, held.request["AlarmName"]) == ("PutMetricAlarm", name)
-    assert held.request["AlarmActions"] == [scaling_setup.policy_mark(policy)]
+    assert held.request["AlarmActions"] == [setup_calls.policy_mark(policy)]
     assert not setup.notes, "nothing is left out"
     with pytest.raises(UnsupportedFeature, match=name):
         pause_recipe.recipe(foreign, pause_at="20:00", resume_at="06:00")

@@ -38,7 +38,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "places": GROUND,
     "local": GROUND | {"places"},
     "session": BASE - {"state"},
-    "simulate": GROUND,
+    "simulate": GROUND | {"background"},
     "aws": BASE,
     "load": BASE,
     "planning": BASE | {"simulate", "aws", "load"},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import boto3
 import pytest
+from kit.command_line import run_line
 
-from dgsm_helpers.errors import CredentialsProblem
-from dgsm_helpers.places.clients import Clients
+from dgsm_helpers.errors import CredentialsProblem, InvalidInput
+from dgsm_helpers.places.clients import EMULATORS_KEY, Clients
+from dgsm_helpers.session import open_workbook
 
 
 def session(**keys):
@@ -56,3 +58,64 @@ def test_keys_written_to_the_file_anew_are_read_and_clients_made_anew(monkeypatc
     clients.renew_credentials()
     assert clients.credentials().access_key_id == "AKIDNEW"
     assert clients.get("sagemaker") is not old
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
+HERE = [
+    "http://127.0.0.1:8442",
+    "http://127.9.8.7",
+    "http://localhost:8442",
+    "https://LOCALHOST",
+    "http://[::1]:8442",
+    "http://[::ffff:127.0.0.1]:8442",
+    "http://0.0.0.0:8442",
+    "http://[::]:8442",
+    "http://127.1:8442",
+    "http://2130706433:8442",
+    "http://0x7f000001",
+]
+
+
+@pytest.mark.parametrize("url", HERE)
+@pytest.mark.parametrize("service", ["SAGEMAKER_RUNTIME", "SAGEMAKER", "APPLICATION_AUTO_SCALING", ""])
+def test_an_account_is_never_looked_for_on_this_machine(monkeypatch, tmp_path, url, service):
+    for name, value in {**KEYS, f"AWS_ENDPOINT_URL{'_' * bool(service)}{service}": url}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match=r"is on this machine"):
+        wb = open_workbook("aws", home=tmp_path)
+        for name in ("sagemaker", "application-autoscaling"):
+            wb.client(name)
+
+
+def test_a_shell_that_points_at_the_embedded_aws_is_refused_whatever_of_it_is_left(monkeypatch, tmp_path, embedded):
+    env = embedded.info.env()
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match="is on this machine"):
+        open_workbook("aws", home=tmp_path)
+    for name in [name for name in env if name.startswith("AWS_ENDPOINT_URL")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(InvalidInput, match=r"keys of .* are those of the embedded AWS"):
+        open_workbook("aws", home=tmp_path).client("sagemaker")
+
+
+def test_clean_up_says_nothing_about_an_account_that_was_not_asked(monkeypatch, embedded):
+    for name, value in embedded.info.env().items():
+        monkeypatch.setenv(name, value)
+    ended = run_line(embedded.home, "clean-up", "--where", "aws", "--yes")
+    assert ended.exit_code == 2
+    assert "billable" not in ended.output and "Nothing" not in ended.output
+    assert ended.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["https://vpce-1.sagemaker.eu-west-1.vpce.amazonaws.com", "https://10.0.0.7", "https://no.such.invalid"]
+)
+def test_an_address_elsewhere_is_no_matter(monkeypatch, tmp_path, url):
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    assert open_workbook("aws", home=tmp_path).client("sagemaker").meta.endpoint_url == url
+
+
+def test_the_key_of_the_embedded_aws_is_known(embedded):
+    assert embedded.info.access_key_id == EMULATORS_KEY

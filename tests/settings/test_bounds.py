@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration, retargeting
+from dgsm_helpers.aws.scaling import registration, retargeting, setup_calls
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.weighted_policy import weighted_policy
 from dgsm_helpers.errors import InvalidInput
@@ -18,7 +18,7 @@ from dgsm_helpers.planning.applying import bounds_for
 @pytest.fixture
 def unscaled(endpoint):
     yield endpoint
-    registration.unregister(endpoint)
+    setup_calls.unregister(endpoint)
     settle(endpoint)
 
 
@@ -39,11 +39,11 @@ def with_settings(wb, **settings):
 def test_a_new_target_gets_the_settings_bounds_and_else_the_guides(unscaled):
     registration.register(with_settings(unscaled, bounds_min=2, bounds_max=3))
     assert bounds(unscaled) == (2, 3)
-    registration.unregister(unscaled)
+    setup_calls.unregister(unscaled)
     settle(unscaled)
     registration.register(with_settings(unscaled, bounds_max=2))
     assert bounds(unscaled) == (1, 2)
-    registration.unregister(unscaled)
+    setup_calls.unregister(unscaled)
     settle(unscaled)
     registration.register(unscaled)
     assert bounds(unscaled) == (1, 4)

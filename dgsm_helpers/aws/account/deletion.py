@@ -8,7 +8,8 @@ from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
-from dgsm_helpers.aws.scaling import registration
+from dgsm_helpers.aws.scaling import journal
+from dgsm_helpers.aws.scaling.setup_calls import scaling_removed
 from dgsm_helpers.aws.watch.observe import alarm_states
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
@@ -89,7 +90,8 @@ def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
 def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
     """Delete one after the other, yielding each in words as it goes."""
     if any(item.kind in SCALING_KINDS for item in mine):
-        yield from registration.unregister(wb)
+        yield from scaling_removed(wb)
+        journal.strike_out(wb, of=endpoint_state.find(wb))
     if any(item.kind == "endpoint" for item in mine):
         yield from _delete_endpoint(wb, on_progress)
     for kind, operation, key in _DELETIONS:

@@ -64,12 +64,16 @@ def put(
 
     Raises:
         NotFound: no such endpoint.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         NotReady: no capacity was measured and no ``knee`` given.
         InvalidInput: the knee is below one.
         InvalidRequest: AWS's model refuses a value, such as a topic's ARN; nothing was made.
     """
     endpoint = EndpointReading(wb)
     endpoint.state.variant(wb.variant_name)
+    wb.require_spend(
+        "Each alarm", price="about $0.10 a month, and a dashboard $3 beyond the first three (AWS list price)"
+    )
     types = endpoint.instance_types
     measured = evidence.newest(wb)
     knee, knee_from = _knee(wb, knee, measured)

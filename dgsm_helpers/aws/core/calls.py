@@ -5,12 +5,14 @@ get the error tree of ``dgsm_helpers.errors`` instead, with AWS's code, operatio
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import botocore.exceptions as boto
 from botocore import xform_name
+from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from dgsm_helpers.aws.core import denials
@@ -27,6 +29,7 @@ from dgsm_helpers.errors import (
 )
 from dgsm_helpers.places.aws_configuration import NO_ANSWER, no_answer
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.call_effects import BILLS, Effect, effect_of
 from dgsm_helpers.rules.error_codes import KIND_BY_CODE
 from dgsm_helpers.session import Workbook
 
@@ -60,13 +63,48 @@ def call(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[s
 
     Raises:
         InvalidRequest: AWS's service model refuses the request; nothing was sent.
+        NotConfirmed: it does more than read, and the user did not agree to that; nothing was sent.
         DgsmError: what AWS answered, translated by :func:`translate`.
     """
     request_checks.validate(service, operation, params)
+    require_agreement(wb, service, operation)
     with translated(service, operation):
         answer = getattr(wb.client(service), xform_name(operation))(**params)
     _require_aws(answer.get("ResponseMetadata", {}), service, operation)
     return answer
+
+
+def require_agreement(wb: Workbook, service: str, operation: str) -> None:
+    """The last gate before a call that does more than read, and on the user's account a word about whose it is.
+
+    Every command asks before its first change, with a price; what forgets to is stopped here.
+
+    Raises:
+        NotConfirmed: the user did not agree.
+    """
+    effect = effect_of(operation)
+    if not wb.bills or effect is Effect.READS:
+        return
+    what = f"{IAM_PREFIX.get(service, service)}:{operation}"
+    if effect is Effect.BILLS:
+        wb.require_spend(f"{what} of {wb.endpoint_name}", price=f"money: {BILLS[operation]}")
+    elif not wb.confirm_spend:
+        wb.require_delete(f"What {what} changes")
+    if "account" not in wb.readings:
+        wb.readings["account"] = _account(wb)
+        print(f"{wb.readings['account']}, {wb.region}: this is what is changed.", file=sys.stderr)
+
+
+def _account(wb: Workbook) -> str:
+    """Whose account the workbook speaks to, in words."""
+    # STS may be out of reach where everything else is not.
+    hasty = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+    try:
+        with translated("sts", "GetCallerIdentity"):
+            caller = wb.clients.make("sts", hasty).get_caller_identity()
+    except DgsmError as error:
+        return f"An account of {wb.place} that does not say whose it is ({error.message})"
+    return f"Account {caller['Account']} of {wb.place}, as {caller['Arn']}"
 
 
 def call_or_none(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any] | None:

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from html import escape
 from typing import ClassVar
+
+from dgsm_helpers.rules.foreign_text import in_html, in_terminal
 
 # Only translucent greys and the page's own text colour: right on any background without asking which it is.
 _CELL = "padding:.25em .7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.3)"
@@ -41,14 +42,14 @@ def html_table(
     caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()
 ) -> str:
     """An HTML table, every value escaped; ``notes`` follow it as paragraphs."""
-    head = "".join(f'<th style="{_CELL};opacity:.75">{escape(h)}</th>' for h in headers)
+    head = "".join(f'<th style="{_CELL};opacity:.75">{in_html(h)}</th>' for h in headers)
     body = "".join(f"<tr>{''.join(_cell(v, first=i == 0) for i, v in enumerate(row))}</tr>" for row in rows)
-    after = "".join(f'<p style="margin:.3em 0;max-width:60em">{escape(note)}</p>' for note in notes)
+    after = "".join(f'<p style="margin:.3em 0;max-width:60em">{in_html(note)}</p>' for note in notes)
     table = (
         f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-    title = f'<p style="margin:.3em 0"><b>{escape(caption)}</b></p>'
+    title = f'<p style="margin:.3em 0"><b>{in_html(caption)}</b></p>'
     return f'<div style="color:inherit;font-size:.95em">{title}{table if rows else ""}{after}</div>'
 
 
@@ -57,11 +58,11 @@ def text_table(
 ) -> str:
     """The same table as aligned plain text."""
     if not rows:
-        return "\n".join([caption, *notes])
-    cells = [list(headers), *[[_text(v) for v in row] for row in rows]]
+        return in_terminal("\n".join([caption, *notes]))
+    cells = [list(headers), *[[in_terminal(_text(v)) for v in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join([caption, *lines, *notes])
+    return in_terminal("\n".join([caption, *lines, *notes]))
 
 
 def _cell(value: object, *, first: bool) -> str:
@@ -69,7 +70,7 @@ def _cell(value: object, *, first: bool) -> str:
     # break, or a narrow notebook would cut the last column off; words do not.
     text = _text(value)
     wrap = ";white-space:nowrap" if first or len(text) <= LONGEST_WORD else ";overflow-wrap:anywhere;min-width:6em"
-    return f'<td style="{_CELL}{wrap}">{escape(text)}</td>'
+    return f'<td style="{_CELL}{wrap}">{in_html(text)}</td>'
 
 
 def mark(verdict: str) -> str:

@@ -49,6 +49,16 @@ def endpoint_in_service(s: Snapshot) -> RuleAnswer:
     return warn(f"{status}: AWS refuses every scaling change until it is InService", "Wait, and run this again.")
 
 
+def nothing_unfinished(s: Snapshot) -> RuleAnswer:
+    """No command left it half changed."""
+    if s.unfinished:
+        return stop(
+            f"{'; '.join(s.unfinished)} was cut off, and what it changed is not put back",
+            f"`dgsm restore {s.endpoint.name}` puts it back, and so does the next command on the endpoint.",
+        )
+    return ok("no command was cut off in the middle of a change")
+
+
 def errors_lately(s: Snapshot) -> RuleAnswer:
     """Requests fail."""
     counts = {name: count for name, count in s.traffic.errors_last_hour.items() if count}
@@ -204,6 +214,7 @@ KIND_RULE = Rule("endpoint-kind", endpoint_kind, "AWS, DescribeEndpoint and Desc
 
 ENDPOINT_RULES: tuple[Rule, ...] = (
     Rule("endpoint-in-service", endpoint_in_service, "AWS, DescribeEndpoint", ("instances",)),
+    Rule("nothing-unfinished", nothing_unfinished, "the journal in the state folder"),
     Rule("errors-lately", errors_lately, "Deepgram, observability-sagemaker", ("metrics",)),
     Rule("metric-present", metric_present, "AWS, target tracking: insufficient data means no scaling", ("metrics",)),
     Rule("network-isolation", network_isolation, _DEPLOY_PAGE, ("model",)),

@@ -16,6 +16,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant, Endpoin
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, kind_of
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
+from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
 from dgsm_helpers.aws.scaling.scaling_answers import read_alarms, read_policy, read_target
@@ -115,6 +116,7 @@ def gather(
         # A file of a newer version, or one that somebody edited, must not keep the other rules from answering.
         evidence=read_or_default("evidence", lambda: evidence.newest(wb), None),
         prices=dict(prices_of(wb, [name for name, count in state.instances_by_type.items() if count])),
+        unfinished=tuple(map(str, journal.unfinished(wb, state))),
         expected=expected,
         unread=unread,
         unjudged=unjudged,

@@ -117,6 +117,7 @@ class Snapshot:
         quotas: per instance type of the variant; None where Service Quotas lists none.
         evidence: measured capacity (``dgsm_helpers.state``).
         prices: per hour, of the instance types that run now.
+        unfinished: changes of the endpoint that were cut off, in words (`aws.scaling.journal`).
     """
 
     now: datetime
@@ -142,6 +143,7 @@ class Snapshot:
     quotas: Mapping[str, int | None] = field(default_factory=dict)
     evidence: Mapping[str, Any] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
     expected: Expected = Expected()
     unread: Mapping[str, str] = field(default_factory=dict)
     unjudged: Mapping[str, str] = field(default_factory=dict)

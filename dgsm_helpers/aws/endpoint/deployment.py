@@ -58,11 +58,9 @@ def deploy(
     """
     require_same_endpoint(wb, plan)
     wait_s = timeout_s or plan.longest_s
-    existing = _existing(wb, wait_s, on_progress)
+    existing = _existing(wb, plan, wait_s, on_progress)
     if existing is None:
-        wb.require_spend(
-            f"Endpoint {plan.endpoint_name} ({plan.initial_count} {named_dearest(plan.prices)})", plan.usd_per_hour
-        )
+        _require_spend(wb, plan)
         refuse_zero_quota(wb, plan)
         create.make(wb, plan, lambda: create.create(wb, "Endpoint", plan.endpoint_request()))
     else:
@@ -93,7 +91,14 @@ def require_same_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
         )
 
 
-def _existing(wb: Workbook, wait_s: float, on_progress: OnProgress | None) -> EndpointState | None:
+def _require_spend(wb: Workbook, plan: DeploymentPlan) -> None:
+    what = f"Endpoint {plan.endpoint_name} ({plan.initial_count} {named_dearest(plan.prices)})"
+    wb.require_spend(what, plan.usd_per_hour)
+
+
+def _existing(
+    wb: Workbook, plan: DeploymentPlan, wait_s: float, on_progress: OnProgress | None
+) -> EndpointState | None:
     """The endpoint that is there already; one of ours that failed is removed, one being changed is waited for."""
     state = endpoint_state.find(wb)
     if state is not None and state.status == "Failed":
@@ -102,6 +107,7 @@ def _existing(wb: Workbook, wait_s: float, on_progress: OnProgress | None) -> En
                 f"Endpoint {state.name!r} exists, failed ({state.failure_reason}), and was not made by this workbook.",
                 hint="Delete it yourself, or use another endpoint_name.",
             )
+        _require_spend(wb, plan)
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=state.name)
         state = endpoint_state.find(wb)
     # What is being created already has its configuration; an update may be on its way to the plan's own.

@@ -11,6 +11,7 @@ from botocore.config import Config
 from dgsm_helpers.aws.core.calls import translated
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 from dgsm_helpers.session import Workbook
 
 MAX_BODY_BYTES = 25_000_000
@@ -32,6 +33,7 @@ def transcribe_file(
         Deepgram's answer; the text is at ``results.channels[0].alternatives[0].transcript`` (:func:`transcript_of`).
 
     Raises:
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         InvalidInput: the file is empty or over 25 MB, or the query does not fit into CustomAttributes; nothing is sent.
         AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
         DgsmError: any other refusal, see ``calls.translate``.
@@ -122,6 +124,7 @@ def transcript_of(answer: dict[str, Any]) -> str:
 
 def _request(wb: Workbook, audio: bytes, path: str, content_type: str, query: dict[str, Any]) -> dict[str, Any]:
     """The request, checked but for its body: the model's maximum of 6 MB is out of date."""
+    wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
     if not audio:
         raise InvalidInput("The file is empty.", hint="Give the bytes of an audio file.")
     if len(audio) > MAX_BODY_BYTES:

@@ -1,22 +1,22 @@
 """Idle hours: a real-time endpoint cannot reach zero instances, so it is deleted and made again, identically.
 
-`pause_endpoint` keeps a record of what AWS cannot be asked for once the endpoint is gone: the endpoint, its targets,
+`pause_endpoint` writes down what AWS cannot be asked for once the endpoint is gone: the endpoint, its targets,
 policies and scheduled actions. Models and endpoint config cost nothing and stay; should a clean-up take them, they are
 made again too.
 """
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
+from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
-from dgsm_helpers.aws.scaling import scaling_setup
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
-from dgsm_helpers.errors import DeployFailed, DgsmError, NotFound, NotReady
+from dgsm_helpers.aws.scaling import journal, scaling_setup, setup_calls
+from dgsm_helpers.aws.scaling.setup_calls import Setup
+from dgsm_helpers.errors import DeployFailed, NotFound, NotReady
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record
 
@@ -82,7 +82,7 @@ class Resumed:
 def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Paused:
     """Record the endpoint's set-up, take its scaling off and delete it: its billing stops, live streams are cut.
 
-    The record is on disk before anything is removed. If the deletion is refused, scaling is put back.
+    All of it is written down before anything is removed (`journal`). If the deletion is refused, scaling is put back.
 
     Raises:
         NotFound: there is no such endpoint.
@@ -90,31 +90,30 @@ def pause_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Pa
         UnsupportedFeature: it is of a kind that has no instances of its own.
         DeletionNotConfirmed: the workbook was opened without ``confirm_delete=True`` on the user's account.
     """
-    record, came_up_in_s = _read_pauses(wb)
+    record = _record(wb)
     if record is not None and endpoint_state.find(wb) is None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} has been paused since {record.paused_at:%F %R} UTC.",
             hint="cleanup.resume(wb) makes it again.",
         )
+    journal.finish(wb)
     endpoint = EndpointReading(wb)
     state = endpoint.ready()
     wb.require_delete(f"Endpoint {wb.endpoint_name} and its scaling, which cleanup.resume(wb) makes again,")
     setup = scaling_setup.read(wb)
-    paused_now = Paused(wb.endpoint_name, wb.now(), state.running, endpoint.usd_per_hour, setup, came_up_in_s)
-    _write_pauses(wb, paused_now, came_up_in_s)
-    try:
-        scaling_setup.remove_scaling(wb, setup)
+    former = {"setup": asdict(setup), "instances": state.running, "usd_per_hour": endpoint.usd_per_hour}
+    with journal.written(wb, "pause", state, former) as page:
+        setup_calls.remove_scaling(wb, setup)
         call(wb, "sagemaker", "DeleteEndpoint", EndpointName=wb.endpoint_name)
-    except BaseException as error:
-        _undo(wb, paused_now, error)
-        raise
-    left = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
+        # From here on the entry is how to resume.
+        page.settled = True
+        left = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
     if left is not None:
         raise NotReady(
             f"Endpoint {wb.endpoint_name!r} was to be deleted and is {left.status}. {left.failure_reason}".rstrip(),
             hint="It may still bill: cleanup.pause(wb) again.",
         )
-    return paused_now
+    return paused(wb)
 
 
 def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) -> Resumed:
@@ -130,13 +129,14 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) ->
         DeployFailed: it did not come up.
     """
     record = paused(wb)
+    wb.require_spend(f"Endpoint {wb.endpoint_name} ({record.instances} instances before)", record.usd_per_hour)
     began, earlier = wb.now(), _earlier_attempt(wb, record, on_progress)
     if earlier is None:
-        wb.require_spend(f"Endpoint {wb.endpoint_name} ({record.instances} instances before)", record.usd_per_hour)
-        for kind in ("Model", "EndpointConfig", "Endpoint"):
-            for request in record.setup.of(f"Create{kind}"):
-                if kind == "Endpoint" or not create.exists(wb, kind, request[f"{kind}Name"]):
-                    create.create(wb, kind, request)
+        with termination_raises():
+            for kind in ("Model", "EndpointConfig", "Endpoint"):
+                for request in record.setup.of(f"Create{kind}"):
+                    if kind == "Endpoint" or not create.exists(wb, kind, request[f"{kind}Name"]):
+                        create.create(wb, kind, request)
     else:
         began = earlier.created or began
     state = endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=on_progress)
@@ -144,12 +144,13 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) ->
         reason = f"is {state.status}: {state.failure_reason}" if state else "is gone again"
         raise DeployFailed(
             f"Endpoint {wb.endpoint_name!r} {reason}.",
-            hint="The record is kept: mend that and cleanup.resume(wb) again.",
+            hint="What it was stays written down: mend that and cleanup.resume(wb) again.",
         )
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
-    restored = scaling_setup.restore_scaling(wb, record.setup)
-    _write_pauses(wb, None, took_s)
+    restored = setup_calls.restore_scaling(wb, record.setup)
+    _last_resume(wb).write({"came_up_in_s": took_s})
+    journal.strike_out(wb, "pause")
     return Resumed(state, took_s, record.saved_usd(began), restored)
 
 
@@ -175,51 +176,25 @@ def paused(wb: Workbook) -> Paused:
 
     Raises:
         NotFound: it has not been paused from this state folder.
-        InvalidInput: the record is damaged, or of a later version.
     """
-    record, _ = _read_pauses(wb)
+    record = _record(wb)
     if record is None:
         raise NotFound(
-            f"There is no record that endpoint {wb.endpoint_name!r} was paused (looked for {_record(wb).path}).",
+            f"There is no record in {wb.home} that endpoint {wb.endpoint_name!r} was paused.",
             hint="Resume where it was paused, or make a new endpoint with deploy.deploy(wb, plan).",
         )
     return record
 
 
-def _undo(wb: Workbook, paused_now: Paused, error: BaseException) -> None:
-    try:
-        back = scaling_setup.restore_scaling(wb, paused_now.setup)
-    except DgsmError as also:
-        error.add_note(f"Its scaling is off and could not be put back: {also.message}")
-        return
-    error.add_note(f"The endpoint goes on as before, with {', '.join(back) or 'no scaling'}.")
-    _write_pauses(wb, None, paused_now.came_up_in_s)
+def _record(wb: Workbook) -> Paused | None:
+    entry = journal.latest(wb, "pause")
+    if entry is None:
+        return None
+    former = entry.former
+    came_up_in_s = _last_resume(wb).read(lambda content: float(content["came_up_in_s"]))
+    setup = Setup.from_json(former["setup"])
+    return Paused(entry.endpoint_name, entry.began, former["instances"], former["usd_per_hour"], setup, came_up_in_s)
 
 
-def _record(wb: Workbook) -> Record:
-    return Record(
-        wb.state_path(f"idle/{wb.key}.json"),
-        kind="a record of a pause",
-        hint="Make the endpoint with deploy.deploy(wb, plan), then remove that file.",
-    )
-
-
-def _write_pauses(wb: Workbook, record: Paused | None, came_up_in_s: float | None) -> None:
-    _record(wb).write({"paused": record and asdict(record), "came_up_in_s": came_up_in_s})
-
-
-def _read_pauses(wb: Workbook) -> tuple[Paused | None, float | None]:
-    """What is paused, and in how many seconds it came up the last time."""
-
-    def build(content: dict[str, Any]) -> tuple[Paused | None, float | None]:
-        return content["paused"] and _paused(content["paused"]), content["came_up_in_s"]
-
-    return _record(wb).read(build) or (None, None)
-
-
-def _paused(content: dict[str, Any]) -> Paused:
-    made = content["setup"]
-    steps = tuple(SetupCall(**step) for step in made["steps"])
-    alarms = tuple(SetupCall(**step) for step in made.get("alarms", ()))
-    setup = Setup(made["endpoint_name"], made["region"], steps, tuple(made["notes"]), alarms)
-    return Paused(**{**content, "paused_at": datetime.fromisoformat(content["paused_at"]), "setup": setup})
+def _last_resume(wb: Workbook) -> Record:
+    return Record(wb.state_path(f"idle/{wb.key}.json"), kind="the time of a resume", hint="Remove that file.")

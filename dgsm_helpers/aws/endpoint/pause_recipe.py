@@ -12,7 +12,7 @@ from dgsm_helpers.aws.account.permissions import with_those_behind
 from dgsm_helpers.aws.export.setup_export import plain
 from dgsm_helpers.aws.export.template_values import parametrised, reference
 from dgsm_helpers.aws.scaling import scaling_setup
-from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.schedules import parse_schedule

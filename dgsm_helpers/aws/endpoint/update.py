@@ -4,14 +4,12 @@ Application Auto Scaling must not change an endpoint that is being updated, and 
 types of a registered variant (SageMaker guide, "Update or delete endpoints that use automatic scaling").
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
-from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import create, deployment, deployment_plan, endpoint_state
@@ -19,7 +17,7 @@ from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import beyond_plans, differences, read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
-from dgsm_helpers.aws.scaling import scaling_setup
+from dgsm_helpers.aws.scaling import journal, scaling_setup, setup_calls
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady, UnsupportedFeature
 from dgsm_helpers.session import Workbook
@@ -144,7 +142,7 @@ def update_endpoint(
             deployment.raise_failure(wb, after, rolled_back)
         return after
 
-    return _update(wb, state, plan.instance_types, change, on_warning)
+    return _update(wb, state, plan.instance_types, change, what="update", on_warning=on_warning)
 
 
 def roll_back(
@@ -178,7 +176,7 @@ def roll_back(
             raise DeployFailed(f"Endpoint {wb.endpoint_name!r} {reason}.", hint="Look at its log, then try again.")
         return after
 
-    return _update(wb, state, instance_types, change, on_warning)
+    return _update(wb, state, instance_types, change, what="roll-back", on_warning=on_warning)
 
 
 def _require_spend(wb: Workbook, state: EndpointState, what: str, instance_types: tuple[str, ...]) -> None:
@@ -191,16 +189,23 @@ def _update(
     state: EndpointState,
     instance_types: tuple[str, ...],
     change: Callable[[], EndpointState],
+    *,
+    what: str,
     on_warning: Callable[[str], object],
 ) -> Updated:
     """Warn, take scaling off, ``change`` the endpoint, and put scaling on again."""
     warned = warnings(wb, state, instance_types)
     for warning in warned:
         on_warning(warning)
-    started = wb.now()
-    with _scaling_off(wb) as restored:
+    started, setup = wb.now(), scaling_setup.read(wb)
+    with journal.written(wb, what, state, {"setup": asdict(setup)}) as page:
+        setup_calls.remove_scaling(wb, setup)
+        # A change that scaling had begun goes on after the target is gone, and would refuse the update.
+        if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
+            raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
         after = change()
-    return Updated(after, state.config_name, tuple(restored), warned, (wb.now() - started).total_seconds())
+        restored = page.put_back().restored
+    return Updated(after, state.config_name, restored, warned, (wb.now() - started).total_seconds())
 
 
 def _start(wb: Workbook, config_name: str) -> None:
@@ -210,7 +215,8 @@ def _start(wb: Workbook, config_name: str) -> None:
 
 
 def _changeable(wb: Workbook) -> EndpointState:
-    """The endpoint, once SageMaker takes a change of it."""
+    """The endpoint, once SageMaker takes a change of it and what an earlier command left undone is finished."""
+    journal.finish(wb)
     endpoint = EndpointReading(wb)
     if endpoint.state.status in MOVING:
         raise NotReady(
@@ -228,29 +234,6 @@ def _require_variants(state: EndpointState, what: str, names: tuple[str, ...]) -
             "update would end it together with its scaling.",
             hint="Make an endpoint config that keeps every variant's name and give that to deploy.roll_back.",
         )
-
-
-@contextmanager
-def _scaling_off(wb: Workbook) -> Iterator[list[str]]:
-    """Within it no variant is registered; afterwards all is as before. Yields what was put back, once it is."""
-    before = scaling_setup.read(wb)
-    restored: list[str] = []
-    with termination_raises():
-        try:
-            scaling_setup.remove_scaling(wb, before)
-            # A change that scaling had begun goes on after the target is gone, and would refuse the update.
-            if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
-                raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
-            yield restored
-        except BaseException as error:
-            try:
-                endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None)
-                back = scaling_setup.restore_scaling(wb, before)
-                error.add_note(f"Scaling is on again: {', '.join(back) or 'there was none'}.")
-            except (DgsmError, KeyboardInterrupt) as also:
-                error.add_note(f"Scaling is off and could not be put back ({also}): register and apply it again.")
-            raise
-        restored += scaling_setup.restore_scaling(wb, before)
 
 
 def warnings(wb: Workbook, state: EndpointState, types: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from dgsm_helpers.aws.export.template_values import (
     strings_replaced,
     written,
 )
-from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 
 TARGET_KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 """How a call names its scalable target."""

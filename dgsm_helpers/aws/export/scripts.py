@@ -23,7 +23,7 @@ from dgsm_helpers.aws.export.template_values import (
     written,
 )
 from dgsm_helpers.aws.scaling.policy import POLICY_FILE
-from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 
 _CLIENTS = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling", "cloudwatch": "cloudwatch"}
 _INDENT = "    "

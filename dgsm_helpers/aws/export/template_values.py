@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall, policy_mark
+from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, policy_mark
 
 _SECRET = re.compile(r"key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:|\b\d{12}\b|^s3://|^(subnet|sg|vpc)-[0-9a-f]+$")
@@ -23,6 +23,8 @@ _POLICY_ARN = re.compile(r"policy_arn_(\d+)")
 
 _MARK = re.compile("\ue000([^\ue001]*)\ue001")
 """Where a parameter's value goes in a string: private-use characters, which no name of AWS's has."""
+_MARKS = re.compile("[\ue000\ue001]")
+"""What of an account's holds them all the same, as a container's environment may, becomes a parameter as a whole."""
 
 
 def reference(name: str) -> str:
@@ -159,7 +161,7 @@ class _Values:
 
     def _variable(self, name: str, text: str) -> str:
         secret = bool(_SECRET.search(f"{name}={text}"))
-        if not secret and not _OF_AN_ACCOUNT.search(text):
+        if not secret and not _OF_AN_ACCOUNT.search(text) and not _MARKS.search(text):
             return text
         # Named apart: a container's PATH is not that of the script's shell.
         about = f"value of the container's environment variable {name}"
@@ -168,9 +170,12 @@ class _Values:
     def _tag(self, name: str, text: str) -> str:
         if name == "dgsm:endpoint" and text == self._endpoint_name:
             return reference("endpoint_name")
-        return self._parameter(text, f"tag_{name}", f"value of the tag {name}") if _OF_AN_ACCOUNT.search(text) else text
+        own = _OF_AN_ACCOUNT.search(text) or _MARKS.search(text)
+        return self._parameter(text, f"tag_{name}", f"value of the tag {name}") if own else text
 
     def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str:
+        if _MARKS.search(text):
+            return self._parameter(text, xform_name(key), f"the value of {key}")
         if text in self._policy_arns:
             return reference(self._policy_arns[text])
         if key in _NAMED:

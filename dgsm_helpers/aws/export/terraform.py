@@ -21,7 +21,7 @@ from dgsm_helpers.aws.export.template_values import (
     policy_number,
     written,
 )
-from dgsm_helpers.aws.scaling.scaling_setup import SetupCall
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 
 _INDENT = "  "
 _PROVIDER = "5.64"

@@ -11,9 +11,10 @@ from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.core.tables import Table
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import scheduled_actions
+from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
@@ -24,6 +25,7 @@ from dgsm_helpers.aws.scaling.scalable_target import (
 )
 from dgsm_helpers.aws.scaling.scaling_answers import PolicyState, metric_of
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.aws.scaling.setup_calls import unregister
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
@@ -82,6 +84,7 @@ def register(wb: Workbook, min_capacity: int | None = None, max_capacity: int | 
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
     _check_bounds(1 if min_capacity is None else min_capacity, max_capacity)
+    journal.finish(wb)
     endpoint = EndpointReading(wb)
     endpoint.ready()
     running = endpoint.variant.running
@@ -119,11 +122,27 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     Raises:
         NotFound: the variant is not registered.
         InvalidInput: a policy that somebody else made is in the way; says which.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``: by the policy instances come and go.
     """
+    journal.finish(wb)
+    name = policy.name if isinstance(policy, ScalingPolicy) else POLICY_NAME
+    require_spend_on_policy(wb, EndpointReading(wb), name)
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
     policy = policy or ScalingPolicy()
     return _put(wb, policy.name, policy.to_request())
+
+
+def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
+    """Stop unless the user agreed to what a policy of that name may start.
+
+    Raises:
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
+    """
+    if wb.bills and not wb.confirm_spend:
+        most = endpoint.target.max_capacity if endpoint.target else wb.bounds[1] or GUIDE_BOUNDS[1]
+        what = f"Scaling {wb.resource_id} up to {most} instances by policy {name}"
+        require_spend(wb, what, endpoint.instance_types, most)
 
 
 def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPolicy:
@@ -204,19 +223,9 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     """
     if target(wb) is not None:
         wb.require_delete(f"The scalable target, policies and scheduled actions of {wb.resource_id}")
-    return unregister(wb)
-
-
-def unregister(wb: Workbook) -> tuple[str, ...]:
-    """`remove` for a step that has been agreed to, or that registers the variant again."""
-    actions = scheduled_actions.listed(wb)
-    removed = [f"scheduled action {a.name}" for a in actions if scheduled_actions.remove(wb, a.name)]
-    for policy in policies(wb):
-        if _delete(wb, "DeleteScalingPolicy", PolicyName=policy.name):
-            removed.append(f"policy {policy.name}")
-    if target(wb) is not None and _delete(wb, "DeregisterScalableTarget"):
-        removed.append(f"scalable target {wb.resource_id}")
-    return tuple(removed)
+    removed = unregister(wb)
+    journal.strike_out(wb, of=endpoint_state.find(wb))
+    return removed
 
 
 def _check_bounds(min_capacity: int, max_capacity: int | None) -> None:

@@ -1,13 +1,15 @@
 """A new TargetValue for the policy that is there."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register
-from dgsm_helpers.aws.scaling.scalable_target import policy_alarms
+from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register, require_spend_on_policy
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, policy_alarms, triple
 from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
@@ -31,31 +33,52 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
 
     A variant that is not registered is registered with the bounds of the settings or the guide's (1 to 4); a missing
     policy gets the guide's other values. Where a policy of another name follows concurrent requests, that one is
-    changed: AWS takes one for each metric.
+    changed: AWS takes one for each metric. Whatever goes wrong, scaling is then as it was before.
 
     Raises:
         InvalidInput: the policy of the workbook's name is no target-tracking policy.
         NotReady: the policy follows a metric of its own, an alarm of it is missing afterwards, or scaling is
             suspended; the message says what.
-        SpendNotConfirmed: it has to be registered, and the workbook was opened without ``confirm_spend=True``.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
+    journal.finish(wb)
     endpoint = EndpointReading(wb)
-    if endpoint.target is None:
-        register(wb)
-        endpoint = EndpointReading(wb)
     for one in endpoint.policies:
         if one.name == POLICY_NAME and not one.tracks:
             raise policy_in_the_way(one, POLICY_NAME)
     held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=POLICY_NAME)
     policy, former = held.policy(target_value=target_value), held.followed
-    applied = apply(wb, policy)
-    # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
-    taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
-    held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
-    alarms = policy_alarms(wb, held_now)
-    state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
-    if not state.ok:
-        raise NotReady(
-            f"The policy was put, but {'; '.join(state.problems)}", hint="Correct what is named, then apply it again."
-        )
+    require_spend_on_policy(wb, endpoint, policy.name)
+    before = {"setup": asdict(_scaling_of(wb, endpoint)), "adds": {"PutScalingPolicy": [policy.name]}}
+    with journal.written(wb, "retarget", endpoint.state, before) as page:
+        if endpoint.target is None:
+            register(wb)
+            endpoint = EndpointReading(wb)
+        applied = apply(wb, policy)
+        # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
+        taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
+        held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
+        alarms = policy_alarms(wb, held_now)
+        state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
+        if not state.ok:
+            raise NotReady(
+                f"The policy was put, but {'; '.join(state.problems)}",
+                hint="Correct what is named, then apply it again.",
+            )
+        page.clear()
     return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)
+
+
+def _scaling_of(wb: Workbook, endpoint: EndpointReading) -> Setup:
+    """Bounds and target-tracking policies of the variant as they were read, as the calls that make them."""
+    target, steps = endpoint.target, []
+    if target is not None:
+        bounds = {"MinCapacity": target.min_capacity, "MaxCapacity": target.max_capacity}
+        suspended = {"SuspendedState": target.suspension.to_request()}
+        steps.append(SetupCall(SERVICE, "RegisterScalableTarget", {**triple(wb), **bounds, **suspended}))
+    for policy in endpoint.policies:
+        if policy.tracks:
+            kind = {"PolicyName": policy.name, "PolicyType": policy.policy_type}
+            configuration = {"TargetTrackingScalingPolicyConfiguration": policy.configuration}
+            steps.append(SetupCall(SERVICE, "PutScalingPolicy", {**triple(wb), **kind, **configuration}))
+    return Setup(wb.endpoint_name, wb.region, tuple(steps))

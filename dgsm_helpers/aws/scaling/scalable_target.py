@@ -1,7 +1,6 @@
-"""What Application Auto Scaling holds for the workbook's variant, and suspending it for a while."""
+"""What Application Auto Scaling holds for the workbook's variant."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import batched
 from typing import Any
 
@@ -10,7 +9,6 @@ from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
 from dgsm_helpers.aws.scaling.scaling_answers import (
     AlarmState,
     PolicyState,
-    Suspension,
     Target,
     read_alarms,
     read_policy,
@@ -18,7 +16,6 @@ from dgsm_helpers.aws.scaling.scaling_answers import (
 )
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.settings.parameters import require_type
 
 SERVICE = "application-autoscaling"
 
@@ -67,40 +64,6 @@ def require_target(wb: Workbook) -> Target:
     return registered
 
 
-def resume_scaling(wb: Workbook, to: Suspension | None = None) -> None:
-    """Let scaling go on; ``to`` is what stays suspended, by default nothing.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
-    require_target(wb)
-    _suspend(wb, to or Suspension())
-
-
-def _suspend(wb: Workbook, kinds: Suspension) -> None:
-    call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), SuspendedState=kinds.to_request())
-
-
-@contextmanager
-def suspended(
-    wb: Workbook, *, scale_in: bool = True, scale_out: bool = True, scheduled: bool = True
-) -> Iterator[Suspension]:
-    """Within it the kinds of scaling named are suspended; afterwards all is as before, whatever happens.
-
-    What is not named goes on as it is. Yields what was suspended before.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
-    require_type(bool, scale_in=scale_in, scale_out=scale_out, scheduled=scheduled)
-    before = require_target(wb).suspension
-    within = Suspension(
-        scale_in=before.scale_in or scale_in,
-        scale_out=before.scale_out or scale_out,
-        scheduled=before.scheduled or scheduled,
-    )
-    _suspend(wb, within)
-    try:
-        yield before
-    finally:
-        resume_scaling(wb, before)
+def change(wb: Workbook, **settings: Any) -> None:
+    """Change bounds or ``SuspendedState`` of a variant that is registered; what is not named stays."""
+    call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **settings)

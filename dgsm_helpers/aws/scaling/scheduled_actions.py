@@ -6,16 +6,17 @@ within the new bounds. Instances need minutes to start, so a minimum has to rise
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, require_target, triple
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
-from dgsm_helpers.rules.schedules import next_firing
+from dgsm_helpers.rules.schedules import next_of
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -64,10 +65,11 @@ def put(
             would be the wrong way round; the message says what AWS would only find out when it fires.
         UnsupportedFeature: a minimum of zero.
         NotFound: the variant is not registered, or the endpoint is gone.
-        SpendNotConfirmed: a higher minimum or maximum needs ``confirm_spend=True``.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
     given = {"min_capacity": min_capacity, "max_capacity": max_capacity}
     require_type(int, **{bound: value for bound, value in given.items() if value is not None})
+    journal.finish(wb)
     target = require_target(wb)
     for limit, moment in (("start", start), ("end", end)):
         if moment is not None and moment.tzinfo is None:
@@ -80,7 +82,7 @@ def put(
         **_stated(StartTime=start, EndTime=end),
     }
     try:
-        next_at = _next_at(request, wb.now())
+        next_at = next_of(request, wb.now())
     except ValueError as error:
         raise InvalidInput(f"{error}.", hint=_FORMS) from error
     low = target.min_capacity if min_capacity is None else min_capacity
@@ -104,7 +106,7 @@ def put(
             "UTC within its limits.",
             hint="Give a moment in the future.",
         )
-    if low > target.min_capacity or high > target.max_capacity:
+    if wb.bills and not wb.confirm_spend:
         types = EndpointReading(wb).instance_types
         require_spend(wb, f"Scheduling {low} to {high} instances", types, max(low, high))
     call(wb, SERVICE, "PutScheduledAction", **triple(wb), **request)
@@ -113,27 +115,6 @@ def put(
 
 def _stated(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _next_at(action: Mapping[str, Any], after: datetime) -> datetime | None:
-    """``next_firing`` of a scheduled action in AWS's members, with aware datetimes."""
-    start_s, end_s = (limit and limit.timestamp() for limit in (action.get("StartTime"), action.get("EndTime")))
-    timezone = action.get("Timezone") or "UTC"
-    after_s = after.timestamp()
-    made_s = action.get("CreationTime", after).timestamp()
-    moment_s = next_firing(action["Schedule"], timezone, after_s, made_s=made_s, start_s=start_s, end_s=end_s)
-    return None if moment_s is None else datetime.fromtimestamp(moment_s, UTC)
-
-
-def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
-    """Whether a scheduled action, in AWS's members with datetimes, has a firing left after ``after``.
-
-    One whose schedule cannot be read here may: AWS took it.
-    """
-    try:
-        return _next_at(action, after) is not None
-    except ValueError:
-        return True
 
 
 def listed(wb: Workbook) -> tuple[ScheduledAction, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotFound
+from dgsm_helpers.rules.foreign_text import in_terminal
 from dgsm_helpers.session import Workbook
 
 _MAX_LINES = 10_000
@@ -78,7 +79,7 @@ class LogLine:
 
     def __str__(self) -> str:
         known = f"   ← {self.pattern.meaning}" if self.pattern else ""
-        return f"{self.time:%H:%M:%S} {self.instance}  {self.message}{known}"
+        return f"{self.time:%H:%M:%S} {self.instance}  {in_terminal(self.message)}{known}"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Self
 
+from dgsm_helpers.background import end_with_parent
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
 
@@ -105,7 +106,8 @@ class Crew:
             return self._given
         if self._own is None:
             # Never fork: the native HTTP client's threads would not survive it.
-            self._own = ProcessPoolExecutor(self.size, mp_context=multiprocessing.get_context("spawn"))
+            context = multiprocessing.get_context("spawn")
+            self._own = ProcessPoolExecutor(self.size, mp_context=context, initializer=end_with_parent)
         return self._own
 
     def _discard(self) -> None:

@@ -17,6 +17,7 @@ from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 from dgsm_helpers.load.transport.workloads import Workload, workload_of
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -65,6 +66,7 @@ class Load:
         seed: of offsets and phases.
 
     Raises:
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``; load makes an endpoint scale out.
         StreamFailed, CredentialsProblem, AccessDenied, NotFound: no stream can be opened from here (`require_open`).
         InvalidInput: session_s outside 1-1800.
     """
@@ -82,6 +84,7 @@ class Load:
             raise InvalidInput(
                 f"session_s={session_s:g} is outside 1-{MAX_SESSION_S:g}.", hint="SageMaker ends at 30 min."
             )
+        wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
         target = StreamTarget.of(wb)
         workload = workload_of(target.family) if workload is None else workload
         require_open(wb)

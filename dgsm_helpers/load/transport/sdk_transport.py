@@ -24,6 +24,7 @@ from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -53,9 +54,11 @@ def stream_recording(
     in a thread of its own.
 
     Raises:
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
         InvalidInput: the duration is not positive, or the model does not listen.
     """
+    wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
     if target.family.speaks:

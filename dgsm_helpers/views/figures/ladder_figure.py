@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import inf, isfinite, isnan, log10
 from typing import Any
 
 import plotly.graph_objects as go
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
 from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, picture
@@ -197,10 +197,10 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0,
 def ladder_html(state: LadderState) -> str:
     """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
     footer = f"● passes, ✕ fails, ○ not decided; small dot: median {state.lag}, sign: p95. Source: {state.origin}"
-    trouble = f'<div style="color:{palette.ALARM}">⚠ {escape(state.trouble)}</div>' if state.trouble else ""
+    trouble = f'<div style="color:{palette.ALARM}">⚠ {in_html(state.trouble)}</div>' if state.trouble else ""
     return (
         f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
-        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{escape(footer)}</div>{trouble}</div>'
+        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{in_html(footer)}</div>{trouble}</div>'
     )
 
 
@@ -251,7 +251,7 @@ def _rung(point: RungPoint, x: float, middle: float, top: float, *, lag: str, un
         "INCONCLUSIVE": f'<circle cx="{x:.1f}" cy="{top:.1f}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>',
     }
     sign = signs.get(point.verdict, f'<path d="M{x - 5:.1f},{top:.1f}h10" stroke="{colour}" stroke-width="2"/>')
-    tip = escape(f"{point.streams} {unit}: {point.summary}, p95 {lag} {_ms(point.lag_p95_ms)}")
+    tip = in_html(f"{point.streams} {unit}: {point.summary}, p95 {lag} {_ms(point.lag_p95_ms)}")
     whisker = (
         f'<line x1="{x:.1f}" y1="{middle:.1f}" x2="{x:.1f}" y2="{top:.1f}" stroke="{colour}" stroke-width="2"/>'
         f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="2" fill="{colour}"/>'
@@ -275,8 +275,8 @@ def _headline(state: LadderState) -> str:
         interval = f"at least {low} {state.unit}" if low else "nothing proven yet"
     else:
         interval = f"between {low} and {high} {state.unit}"
-    doing = escape(state.said) if state.said else ("measuring" if state.running else "done")
-    return f"<div><b>{escape(state.endpoint_name)}</b>: {interval} · {len(state.points)} rungs · {doing}</div>"
+    doing = in_html(state.said) if state.said else ("measuring" if state.running else "done")
+    return f"<div><b>{in_html(state.endpoint_name)}</b>: {interval} · {len(state.points)} rungs · {doing}</div>"
 
 
 def _progress(state: LadderState) -> str:

@@ -6,10 +6,10 @@ asking which it is; the series' colours are those of `palette`. Nothing is fetch
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
 from itertools import product
 from math import ceil, isfinite
 
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture
 from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, Rows
@@ -100,7 +100,7 @@ def instance_steps(frame: Frame, points: Rows, marks: Sequence[Mark]) -> str:
             size = 10 if mark.scaled else 6
             corners = coordinates([(x, floor - size), (x - size / 2, floor), (x + size / 2, floor)])
             fill = palette.ALARM if mark.scaled else "none"
-            tip = escape(f"{mark.text}\n{mark.detail}".strip())
+            tip = in_html(f"{mark.text}\n{mark.detail}".strip())
             parts.append(
                 f'<polygon points="{corners}" fill="{fill}" stroke="{palette.ALARM}"><title>{tip}</title></polygon>'
             )
@@ -123,10 +123,10 @@ def latency_sparkline(frame: Frame, points: Rows, *, of: str) -> str:
 
 
 def _headline(state: LiveState) -> str:
-    types = ", ".join(f"{count} × {escape(name)}" for name, count in state.instances_by_type) or "no instance"
-    parts = [f"<b>{escape(state.endpoint_name)}</b> {escape(state.status)}", types]
+    types = ", ".join(f"{count} × {in_html(name)}" for name, count in state.instances_by_type) or "no instance"
+    parts = [f"<b>{in_html(state.endpoint_name)}</b> {in_html(state.status)}", types]
     if state.streams:
-        parts.append(escape(state.streams))
+        parts.append(in_html(state.streams))
     parts.append(f"{state.errors_count} errors in the window")
     none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
     alarms = "".join(_alarm_chip(alarm) for alarm in state.alarms or ()) or none
@@ -144,14 +144,14 @@ def _alarm_chip(alarm: Alarm) -> str:
     return (
         f'<span style="display:inline-block;margin:0 1em .3em 0;padding:.15em .6em;border:1.5px solid {colour};'
         f"border-radius:.4em;background:linear-gradient(to right,{palette.ALARM}40 {share:.0f}%,transparent "
-        f'{share:.0f}%)">{sign} {escape(alarm.side)} alarm <b>{escape(alarm.state)}</b> · {escape(alarm.rule)} · '
+        f'{share:.0f}%)">{sign} {in_html(alarm.side)} alarm <b>{in_html(alarm.state)}</b> · {in_html(alarm.rule)} · '
         f"{progress}</span>"
     )
 
 
 def _events(state: LiveState) -> str:
     scaled = [mark for mark in state.marks if mark.scaled]
-    lines = "".join(f"<div>▲ {escape(mark.text)}</div>" for mark in scaled[-3:])
+    lines = "".join(f"<div>▲ {in_html(mark.text)}</div>" for mark in scaled[-3:])
     return f'<div style="font-size:.9em;opacity:.85">{lines}</div>' if lines else ""
 
 
@@ -159,16 +159,16 @@ def _trouble(state: LiveState) -> str:
     if not state.trouble:
         return ""
     style = f"border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0"
-    return f'<div role="alert" style="{style}">⚠ {escape(state.trouble)}</div>'
+    return f'<div role="alert" style="{style}">⚠ {in_html(state.trouble)}</div>'
 
 
 def _footer(state: LiveState) -> str:
-    parts = [f"{state.now:%H:%M:%S} UTC", escape(state.cost), f"Source: {escape(state.origin)}"]
+    parts = [f"{state.now:%H:%M:%S} UTC", in_html(state.cost), f"Source: {in_html(state.origin)}"]
     return f'<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
 
 
 def _title(frame: Frame, text: str) -> str:
-    return f'<text x="{frame.left:g}" y="{frame.top - 7:g}" {TEXT} font-weight="bold">{text}</text>'
+    return f'<text x="{frame.left:g}" y="{frame.top - 7:g}" {TEXT} font-weight="bold">{in_html(text)}</text>'
 
 
 def _grid(frame: Frame, values: Sequence[float]) -> str:

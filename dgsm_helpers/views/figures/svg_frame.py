@@ -5,7 +5,8 @@ Text and grid take the page's own colour (``currentColor``), so that they are ri
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
+
+from dgsm_helpers.rules.foreign_text import in_html
 
 TEXT = 'fill="currentColor" font-size="12"'
 
@@ -46,7 +47,7 @@ class Frame:
 
     def beside(self, y: float, text: str, colour: str) -> str:
         """Words to the right of the area, at ``y`` pixels from the top."""
-        return f'<text x="{self.right + 6:g}" y="{y + 4:.1f}" fill="{colour}" font-size="12">{escape(text)}</text>'
+        return f'<text x="{self.right + 6:g}" y="{y + 4:.1f}" fill="{colour}" font-size="12">{in_html(text)}</text>'
 
 
 def line(points: Points, colour: str, *, width: float, dash: str = "") -> str:
@@ -71,6 +72,6 @@ def picture(body: str, *, width: float, height: float, label: str, style: str = 
     styled = f' style="{style}"' if style else ""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="100%"{styled} role="img" '
-        f'aria-label="{escape(label, quote=True)}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">'
+        f'aria-label="{in_html(label)}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">'
         f"{body}</svg>"
     )

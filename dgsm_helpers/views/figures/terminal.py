@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from textwrap import wrap
 
+from dgsm_helpers.rules.foreign_text import in_terminal
 from dgsm_helpers.views.live_state import Alarm, LiveState
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
@@ -35,6 +36,7 @@ def live_text(state: LiveState, *, width: int = 100) -> str:
 
 def _fitting(line: str, width: int) -> list[str]:
     """A line too long is broken, never cut: its end may say what to do."""
+    line = in_terminal(line.replace("\n", " "))
     return [line] if len(line) <= width else wrap(line, width, subsequent_indent="  ")
 
 

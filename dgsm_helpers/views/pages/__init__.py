@@ -3,7 +3,7 @@
 Stand-alone HTML in the browser's light or dark; nothing is fetched.
 """
 
-from html import escape
+from dgsm_helpers.rules.foreign_text import in_html
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -23,4 +23,4 @@ def html_page(title: str, body: str, *, style: str, head: str = "") -> str:
         style: CSS.
         head: further HTML of the head, such as a script.
     """
-    return _PAGE.format(title=escape(title), body=body, style=style.strip(), head=head)
+    return _PAGE.format(title=in_html(title), body=body, style=style.strip(), head=head)

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil
 from textwrap import shorten
 from typing import Any
@@ -25,6 +24,7 @@ from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import Metrics
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
 from dgsm_helpers.views.figures.timeline import timeline
 from dgsm_helpers.views.pages import html_page
@@ -63,8 +63,8 @@ def page(data: ReportData) -> str:
         ("Cost so far", _cost(data)),
     )
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
-    name = escape(s.endpoint.name)
-    made = f"{s.now:%Y-%m-%d %H:%M} UTC, {escape(s.region)}. Figures come from {escape(data.place)}."
+    name = in_html(s.endpoint.name)
+    made = f"{s.now:%Y-%m-%d %H:%M} UTC, {in_html(s.region)}. Figures come from {in_html(data.place)}."
     header = (
         f"<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>"
     )
@@ -87,7 +87,7 @@ def _glance(data: ReportData) -> str:
         (f"{peak[1]:.0f}" if peak else "none seen", f"most streams at once in {s.traffic.window.days} days"),
         (", ".join(f"{n} {v}" for v, n in counts.items() if n), "doctor's findings"),
     )
-    return "<dl>" + "".join(f"<div><dt>{escape(w)}</dt><dd>{escape(v)}</dd></div>" for v, w in tiles) + "</dl>"
+    return "<dl>" + "".join(f"<div><dt>{in_html(w)}</dt><dd>{in_html(v)}</dd></div>" for v, w in tiles) + "</dl>"
 
 
 def _configuration(data: ReportData) -> str:
@@ -134,9 +134,9 @@ def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: floa
     confidence = f", {evidence['confidence']:.0%} confident" if "confidence" in evidence else ""
     upper = f"{limit} do not, by {evidence.get('binding_constraint')}" if limit else "the ladder ended before it broke"
     text = (
-        f"One {taken['instance_type']} sustains <b>{evidence['feasible_max']} {unit}</b>; {escape(upper)}. Measured "
-        f"{escape(evidence['measured_at'][:16].replace('T', ' '))} UTC{confidence}, with "
-        f"{escape(taken['model_package_arn'])} in {taken['region']}."
+        f"One {taken['instance_type']} sustains <b>{evidence['feasible_max']} {unit}</b>; {in_html(upper)}. Measured "
+        f"{in_html(evidence['measured_at'][:16].replace('T', ' '))} UTC{confidence}, with "
+        f"{in_html(taken['model_package_arn'])} in {taken['region']}."
     )
     rungs = sorted(evidence.get("rungs", ()), key=lambda rung: rung["n"])
     rows = [
@@ -192,7 +192,7 @@ def _timeline(data: ReportData) -> str:
             title="Concurrency, instances and activities",
         )
     except InvalidInput as error:
-        return f"<p>{escape(error.message)}</p>"
+        return f"<p>{in_html(error.message)}</p>"
     return _drawn(figure) + _earlier(data)
 
 
@@ -240,7 +240,7 @@ def _alarms(data: ReportData) -> str:
     columns = ("alarm", "state", "when", "reason")
     normal = "The low one is in ALARM whenever traffic is low, at the minimum of instances too: no trouble."
     if reason := data.snapshot.unread.get("alarms"):
-        return f"<p>The alarms could not be read: {escape(reason)}</p>"
+        return f"<p>The alarms could not be read: {in_html(reason)}</p>"
     made_by_policy = html_table("The policy's own", columns, rows(data.policy_alarms), notes=[normal])
     own = html_table("For operators", columns, rows(data.own_alarms))
     missing = "<p>No alarms for operators: account_alarms.put(wb) makes them.</p>"
@@ -263,8 +263,8 @@ def _rule(alarm: AlarmState) -> str:
 def _cost(data: ReportData) -> str:
     cost = cost_so_far(data.running, data.prices)
     return (
-        f"<p><b>{escape(str(cost))}</b>.</p><p>Without the Marketplace software fee, which AWS's price list lacks. "
-        f"Price: {escape(cost.price_source)}. Starting instances count from the end of their scaling activity.</p>"
+        f"<p><b>{in_html(str(cost))}</b>.</p><p>Without the Marketplace software fee, which AWS's price list lacks. "
+        f"Price: {in_html(cost.price_source)}. Starting instances count from the end of their scaling activity.</p>"
     )
 
 

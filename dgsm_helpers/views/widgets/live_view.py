@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from html import escape
 
 import ipywidgets
 
@@ -13,6 +12,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.kernel import end_when_run_again, on_interrupt
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
@@ -138,7 +138,7 @@ class Live(Shown):
         retry_s = self.every_s if self.running else None
         if self._good is None:
             again = "" if retry_s is None else f" Next try in {retry_s:g} s."
-            self._html.value = f"⚠ {escape(f'{error_sentence(error)}{again}')}"
+            self._html.value = f"⚠ {in_html(f'{error_sentence(error)}{again}')}"
             return
         self.state = troubled(self._good, error, now=self.wb.now(), retry_s=retry_s)
         self._html.value = live_html(self.state)

@@ -1,12 +1,12 @@
 """Choosing the traffic to plan for: a shape and its height, or a file of one's own."""
 
-from html import escape
 from typing import Any
 
 import ipywidgets
 
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.planning.sources import STREAM_S, load_traffic, traffic_from
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.simulate.traffic import PRESETS, Traffic
 from dgsm_helpers.views.widgets import Shown
 
@@ -48,7 +48,7 @@ class TrafficChooser(Shown):
         try:
             self.traffic = read()
         except DgsmError as error:
-            self._text.value = f"⚠ {escape(str(error))} It is still {self._sentence()}"
+            self._text.value = f"⚠ {in_html(str(error))} It is still {self._sentence()}"
             return
         self._text.value = self._sentence()
 
@@ -67,6 +67,6 @@ class TrafficChooser(Shown):
         )
 
     def _sentence(self) -> str:
-        name = escape(self.traffic.name)
-        notes = "".join(f"<br>{escape(note)}" for note in self.traffic.notes)
+        name = in_html(self.traffic.name)
+        notes = "".join(f"<br>{in_html(note)}" for note in self.traffic.notes)
         return f"<b>{name}</b>: {self.traffic.summary}. Cells below use it when they are run again.{notes}"

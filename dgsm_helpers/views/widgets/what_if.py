@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from html import escape
 from typing import Any
 
 import ipywidgets
@@ -11,6 +10,7 @@ from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.load.ladder.capacity import CapacityResult
 from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
 from dgsm_helpers.planning.tuning import Tuning
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.widgets import Shown, slider
 
 
@@ -48,7 +48,7 @@ class WhatIf(Shown):
             self.result = self._judged()
             self.target = self._derived(self.result)
         except DgsmError as error:
-            self._text.value = f"⚠ {escape(str(error))}"
+            self._text.value = f"⚠ {in_html(str(error))}"
             return
         self._text.value = _sentence(self.result, self.target)
 
@@ -82,6 +82,6 @@ def _sentence(result: CapacityResult, target: TargetValue | None) -> str:
     why = f" by {result.binding_constraint}" if result.binding_constraint else ""
     wide = "" if result.tight else " The rungs between were not measured: tune again to narrow it."
     return (
-        f"{measure} within <b>{limit}</b>: <b>{result.feasible_max}</b> {result.unit} pass, {escape(upper + why)} "
-        f"(measured rungs, judged again).{wide}<br>TargetValue <b>{target.value:g}</b>: {escape(target.explanation)}"
+        f"{measure} within <b>{limit}</b>: <b>{result.feasible_max}</b> {result.unit} pass, {in_html(upper + why)} "
+        f"(measured rungs, judged again).{wide}<br>TargetValue <b>{target.value:g}</b>: {in_html(target.explanation)}"
     )

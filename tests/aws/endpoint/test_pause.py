@@ -65,7 +65,7 @@ def test_pause_that_is_refused_puts_scaling_back(scaled, operator):
     operator.fault("denied", service="sagemaker", operation="DeleteEndpoint", count=1)
     with pytest.raises(AwsCallFailed) as refused:
         pause.pause_endpoint(scaled)
-    assert "goes on as before" in refused.value.__notes__[0]
+    assert "The endpoint is as before" in refused.value.__notes__[0]
     assert scaling_setup.read(scaled) == before
     with pytest.raises(NotFound):
         pause.paused(scaled)
@@ -127,18 +127,19 @@ def test_pause_states_what_each_type_costs(workbook, tmp_path, operator):
     assert paused.usd_per_hour == pytest.approx(prices["ml.g6.2xlarge"] + 2 * prices["ml.g6e.2xlarge"])
 
 
-def test_pause_record_is_private_and_has_a_schema(scaled):
+def test_what_a_pause_wrote_down_is_private_and_set_aside_when_it_cannot_be_read(scaled):
     pause.pause_endpoint(scaled)
-    (path,) = scaled.state_path("idle/x").parent.glob("*.json")
+    (path,) = scaled.state_path(f"journal/{scaled.key}/x").parent.glob("*.json")
     assert path.stat().st_mode & 0o077 == 0
     content = json.loads(path.read_text())
     assert content["schema"] == 1
-    path.write_text(json.dumps({**content, "schema": 2}))
-    with pytest.raises(InvalidInput, match="has schema 2, this version reads 1"):
-        pause.recreate_endpoint(scaled)
-    path.write_text("{")
-    with pytest.raises(InvalidInput, match="not a record of a pause"):
-        pause.paused(scaled)
+    for text in (json.dumps({**content, "schema": 2}), "{", "[]", "null", json.dumps({"schema": 1, "what": "pause"})):
+        path.write_text(text)
+        with pytest.warns(UserWarning, match="set aside as"), pytest.raises(NotFound, match="no record"):
+            pause.paused(scaled)
+        assert path.with_suffix(".aside").read_text() == text
+    path.write_text(json.dumps(content))
+    assert pause.paused(scaled).endpoint_name == scaled.endpoint_name
 
 
 def test_resume_without_a_record_and_pause_without_an_endpoint_are_not_found(workbook):

@@ -57,7 +57,7 @@ def test_update_that_sagemaker_takes_back_leaves_scaling_on(scaled, operator):
     operator.fault("failed-start", instance_type="ml.g6e.2xlarge", failure="container-failed")
     with pytest.raises(DeployFailed) as failed:
         update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER))
-    assert any("Scaling is on again" in note for note in failed.value.__notes__)
+    assert any("The endpoint is as before" in note for note in failed.value.__notes__)
     assert (endpoint_state.status(scaled).config_name, endpoint_state.status(scaled).status) == (former, "InService")
     assert scaling_of(scaled) == before
     assert registration.verify(scaled).ok

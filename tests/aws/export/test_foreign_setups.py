@@ -16,7 +16,7 @@ from dgsm_helpers.aws.export.cloudformation import UNKNOWN, expressible
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
 from dgsm_helpers.aws.scaling import scaling_setup
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall
+from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall
 
 HERE = "arn:aws:sagemaker:us-east-1:123456789012"
 AT = "2026-01-01T00:00:00Z"

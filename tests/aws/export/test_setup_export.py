@@ -21,7 +21,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
-from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup
+from dgsm_helpers.aws.scaling import registration, scaling_setup, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension
 from dgsm_helpers.cli.endpoint_commands import FORMATS as OFFERED
@@ -103,7 +103,7 @@ def scaled(embedded):
     deployment.deploy(wb, deployment_plan.plan(wb))
     registration.register(wb, 1, 3)
     registration.apply(wb, ScalingPolicy(target_value=7.5, disable_scale_in=True))
-    scalable_target.resume_scaling(wb, Suspension(scheduled=True))
+    suspending.resume_scaling(wb, Suspension(scheduled=True))
     autoscaling = wb.client("application-autoscaling")
     on = {
         "ServiceNamespace": "sagemaker",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
-from dgsm_helpers.aws.scaling.scaling_setup import Setup, SetupCall, policy_mark
+from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, policy_mark
 
 
 def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():

@@ -14,8 +14,8 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.money import InstanceCost, price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
 from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.scaling import journal, registration, scalable_target, suspending
 from dgsm_helpers.aws.scaling import pin as measuring
-from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
@@ -58,7 +58,7 @@ def test_scaling_is_suspended_within_and_on_afterwards(scaled):
 
 
 def test_what_was_suspended_before_stays_suspended(scaled):
-    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
+    suspending.resume_scaling(scaled, Suspension(scale_in=True))
     with measuring.one_instance(scaled):
         assert held(scaled) == (1, True, True, True)
     assert held(scaled) == (1, True, False, False)
@@ -93,7 +93,9 @@ def test_error_within_puts_everything_back(scaled, error):
     assert held(scaled) == (1, False, False, False)
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit), (signal.SIGHUP, SystemExit)]
+)
 def test_signal_within_puts_everything_back(pair, number, error):
     before = signal.getsignal(number)
     with pytest.raises(error), measuring.one_instance(pair):
@@ -101,6 +103,32 @@ def test_signal_within_puts_everything_back(pair, number, error):
         pytest.fail("the signal was ignored")
     assert counts(pair) == (2, 2)
     assert signal.getsignal(number) is before
+
+
+def test_a_process_that_was_started_to_ignore_a_closed_terminal_goes_on(scaled):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with measuring.one_instance(scaled):
+            signal.raise_signal(signal.SIGHUP)
+            assert held(scaled) == (1, True, True, True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert held(scaled) == (1, False, False, False)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("I/O operation on closed file")])
+def test_a_terminal_that_is_gone_does_not_keep_anything_from_being_put_back(pair, error):
+    gone = []
+
+    def say(text):
+        if gone:
+            raise error
+
+    with pytest.raises(SystemExit), measuring.one_instance(pair, say=say):
+        gone.append(True)
+        signal.raise_signal(signal.SIGHUP)
+    assert counts(pair) == (2, 2)
+    assert journal.finish(pair) == ()
 
 
 def test_interrupt_while_putting_back_waits_until_that_is_done(pair):
@@ -137,11 +165,12 @@ def kill_while_measuring(embedded, wb):
 def test_killed_measurement_is_put_back_on_demand(two_at_least, embedded):
     kill_while_measuring(embedded, two_at_least)
     assert held(two_at_least) == (1, True, True, True)
-    former = measuring.unpin_endpoint(two_at_least)
-    assert str(former) == "2 instances, 2 to 3, scaling on"
+    (done,) = journal.finish(two_at_least)
+    assert "the measurement of measuring-pair that" in done
+    assert done.endswith("2 instances, 2 to 3, scaling on")
     assert held(two_at_least) == (2, False, False, False)
     assert counts(two_at_least) == (2, 2)
-    assert measuring.unpin_endpoint(two_at_least) is None
+    assert journal.finish(two_at_least) == ()
 
 
 def test_next_measurement_puts_a_killed_one_back(scaled, embedded):
@@ -155,8 +184,10 @@ def test_next_measurement_puts_a_killed_one_back(scaled, embedded):
 
 def test_killed_measurement_that_somebody_put_back_is_forgotten(scaled, embedded):
     kill_while_measuring(embedded, scaled)
-    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
-    assert measuring.unpin_endpoint(scaled) is None
+    scalable_target.change(scaled, SuspendedState=Suspension(scale_in=True).to_request())
+    (done,) = journal.finish(scaled)
+    assert "nothing was left to put back" in done
+    assert journal.finish(scaled) == ()
     with measuring.one_instance(scaled):
         pass
     assert held(scaled) == (1, True, False, False)
@@ -174,7 +205,7 @@ def test_change_of_capacity_meanwhile_is_noticed_and_left(pair):
 
 def test_scaling_switched_on_meanwhile_is_noticed_and_left(scaled):
     with pytest.raises(MeasurementInvalid, match="somebody switched scaling on"), measuring.one_instance(scaled):
-        scalable_target.resume_scaling(scaled)
+        suspending.resume_scaling(scaled)
     assert held(scaled) == (1, False, False, False)
 
 
@@ -187,9 +218,9 @@ def test_registration_meanwhile_is_noticed_and_left(deployed):
 
 def test_error_within_keeps_its_kind_and_names_the_change(scaled):
     with pytest.raises(ValueError, match="mine") as caught, measuring.one_instance(scaled):
-        scalable_target.resume_scaling(scaled)
+        suspending.resume_scaling(scaled)
         raise ValueError("mine")
-    assert caught.value.__notes__ == ["Meanwhile somebody switched scaling on."]
+    assert "Meanwhile somebody switched scaling on." in caught.value.__notes__
 
 
 def test_endpoint_deleted_meanwhile_is_said(workbook):
@@ -207,16 +238,16 @@ def test_denied_change_leaves_scaling_as_it_was(two_at_least, operator):
 
 
 def test_failed_restoration_says_what_was_and_can_be_repeated(scaled, operator):
-    with pytest.raises(NotReady, match=r"1 instance, 1 to 4, scaling on.*unpin_endpoint\(wb\)"):  # noqa: SIM117
+    with pytest.raises(NotReady, match=r"1 instance, 1 to 4, scaling on.*dgsm restore"):  # noqa: SIM117
         with measuring.one_instance(scaled):
             operator.fault("denied", service="application-autoscaling", operation="RegisterScalableTarget", count=1)
     assert held(scaled) == (1, True, True, True)
-    measuring.unpin_endpoint(scaled)
+    journal.finish(scaled)
     assert held(scaled) == (1, False, False, False)
 
 
 def test_only_one_measurement_at_a_time(scaled):
-    with measuring.one_instance(scaled), pytest.raises(NotReady, match="measured by another process"):  # noqa: SIM117
+    with measuring.one_instance(scaled), pytest.raises(NotReady, match="in progress in another process"):  # noqa: SIM117
         with measuring.one_instance(scaled):
             pytest.fail("measured twice")
     assert held(scaled) == (1, False, False, False)

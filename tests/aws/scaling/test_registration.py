@@ -12,7 +12,7 @@ from kit import endpoints
 from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
-from dgsm_helpers.aws.scaling import registration, scalable_target
+from dgsm_helpers.aws.scaling import registration, scalable_target, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension
 from dgsm_helpers.aws.watch import observe
@@ -66,8 +66,8 @@ def test_nothing_registered_is_said(deployed):
 
 
 def test_suspension_is_restored_even_after_an_error(scaled):
-    scalable_target.resume_scaling(scaled, Suspension(scale_in=True))
-    with pytest.raises(RuntimeError), scalable_target.suspended(scaled) as before:
+    suspending.resume_scaling(scaled, Suspension(scale_in=True))
+    with pytest.raises(RuntimeError), suspending.suspended(scaled) as before:
         assert before == Suspension(scale_in=True)
         held = scalable_target.target(scaled)
         assert held.suspension == Suspension(scale_in=True, scale_out=True, scheduled=True)
@@ -75,12 +75,12 @@ def test_suspension_is_restored_even_after_an_error(scaled):
     held = scalable_target.target(scaled)
     assert held.suspension == Suspension(scale_in=True)
     assert any("Scale-in is suspended" in problem for problem in registration.verify(scaled).problems)
-    scalable_target.resume_scaling(scaled)
+    suspending.resume_scaling(scaled)
     assert registration.verify(scaled).ok
 
 
 def test_suspending_keeps_the_bounds(scaled):
-    with scalable_target.suspended(scaled):
+    with suspending.suspended(scaled):
         pass
     held = scalable_target.target(scaled)
     assert (held.min_capacity, held.max_capacity) == (1, 4)
@@ -125,7 +125,7 @@ def test_missing_endpoint_variant_or_registration_is_not_found(workbook, deploye
         registration.register(dataclasses.replace(deployed, variant_name="Other"))
     with pytest.raises(NotFound, match=r"register\.register"):
         registration.apply(deployed)
-    with pytest.raises(NotFound), scalable_target.suspended(deployed):
+    with pytest.raises(NotFound), suspending.suspended(deployed):
         pytest.fail("there is nothing to suspend")
 
 

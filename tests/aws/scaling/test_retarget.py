@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import registration, scalable_target
+from dgsm_helpers.aws.scaling import registration, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.retargeting import retarget
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension
@@ -42,7 +42,7 @@ def test_unregistered_variant_gets_the_guides_bounds_and_policy(endpoint):
 
 def test_suspended_scaling_is_said(endpoint):
     registration.register(endpoint)
-    scalable_target.resume_scaling(endpoint, Suspension(scale_out=True))
+    suspending.resume_scaling(endpoint, Suspension(scale_out=True))
     with pytest.raises(NotReady, match="Scale-out is suspended"):
         retarget(endpoint, 6.4)
 

@@ -11,6 +11,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_actions
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, UnsupportedFeature
+from dgsm_helpers.rules.schedules import may_fire
 
 MORNING = "cron(0 7 ? * MON-FRI *)"
 
@@ -100,7 +101,7 @@ def test_schedule_that_only_aws_can_read_is_listed(scripted):
     s.answers("application-autoscaling", "describe_scheduled_actions", {"ScheduledActions": [described]})
     (found,) = scheduled_actions.listed(s.wb)
     assert (found.name, found.schedule, found.min_capacity) == ("odd", described["Schedule"], 2)
-    assert scheduled_actions.may_fire(described, s.wb.now())
+    assert may_fire(described, s.wb.now())
 
 
 def test_schedule_needs_a_registered_target(deployed):

@@ -421,3 +421,11 @@ def test_a_connection_ends_after_its_longest_time_and_a_younger_one_goes_on(time
     raw.send(young, audio(signer) + close(signer))
     assert json.loads(raw.finish(young)[-1].payload)["type"] == "Metadata"
     raw.socket.close()
+
+
+@pytest.mark.parametrize("digits", [3, 21, 4_301, 20_000])
+def test_a_stream_that_is_refused_for_a_number_of_any_length_stops_counting_as_load(running, raw, digits):
+    stream, _ = raw.open(query=f"{QUERY}&channels={'9' * digits}")
+    raw.until(lambda: stream in raw.headers)
+    assert raw.headers[stream][":status"] == "424"
+    assert running.lease.released == 1

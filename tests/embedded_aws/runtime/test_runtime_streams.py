@@ -24,6 +24,7 @@ from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.listings import SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
+from embedded_aws.runtime.listen import ListenRefused, parse_listen
 
 PCM = bundled_sample().pcm
 TYPES = {
@@ -460,3 +461,42 @@ def test_stereo_wav_on_a_stream_is_mixed(running):
         file.writeframes(np.repeat(np.frombuffer(PCM, "<i2")[:48000], 2).tobytes())
     messages = run(say(running.url, buffer.getvalue(), query="model=nova-3&punctuate=true"))
     assert transcript(messages) == "And so, my fellow Americans:"
+
+
+# A stream counts as load until it ends, however that is
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("file", "sample_rate"), *(("stream", n) for n in ("sample_rate", "endpointing", "utterance_end_ms", "channels"))],
+)
+@pytest.mark.parametrize("digits", [21, 4_301, 6_000])
+def test_a_number_of_thousands_of_digits_is_refused_as_any_other_wrong_one(name, digits, kind):
+    with pytest.raises(ListenRefused, match=f"{name} must be a whole number") as refused:
+        parse_listen("v1/listen", f"encoding=linear16&sample_rate=16000&{name}={'1' * digits}", kind)
+    assert refused.value.status == 400 and len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError, RecursionError, OSError])
+def test_a_stream_that_the_container_cannot_open_for_any_reason_stops_counting(running, monkeypatch, error):
+    def broken(*_args, **_kwargs):
+        raise error("broken")
+
+    monkeypatch.setattr("embedded_aws.runtime.bidi.ContainerStream", broken)
+    refused(running.url)
+    assert running.lease.released == 1 and running.lease.on_kill is None
+
+
+def test_a_stream_whose_container_cannot_be_ended_stops_counting_and_so_do_those_beside_it(running, monkeypatch):
+    def broken(_self):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("embedded_aws.runtime.container.ContainerStream.abort", broken)
+
+    async def leave():
+        first, second = await connect(running.url), await connect(running.url)
+        await first.send(PCM[:3200])
+        await second.send(PCM[:3200])
+
+    run(leave())
+    until(lambda: all(lease.released for lease in running.placement.leases), "no stream counts")

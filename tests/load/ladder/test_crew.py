@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
+import psutil
 import pytest
 from distributed import LocalCluster
 from kit.scripted_clients import ScriptedClients
@@ -149,3 +151,29 @@ def test_no_processes_are_refused():
 def test_pythons_pool_still_keeps_its_processes_where_they_are_ended_from():
     with ProcessPoolExecutor(1) as pool:
         assert hasattr(pool, WORKERS), f"Python {sys.version_info[:2]} keeps a pool's processes elsewhere: see crew.py"
+
+
+KILLED_WITH_CLIENTS = """
+import os, sys, time
+from dgsm_helpers.load.ladder.crew import Crew, WORKERS
+from dgsm_helpers.simulate.sweep import _processes
+
+if __name__ == "__main__":
+    crew = Crew(size=2)
+    crew.warm()
+    sweep = _processes(2)
+    list(sweep.map(time.sleep, [0.1, 0.1]))
+    print(*getattr(crew._own, WORKERS), *getattr(sweep, WORKERS), flush=True)
+    os.kill(os.getpid(), int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+def test_client_processes_end_with_the_process_that_started_them_however_it_ends(tmp_path, number):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED_WITH_CLIENTS)
+    ended = subprocess.run([sys.executable, script, str(int(number))], stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == -number
+    started = [int(word) for word in ended.stdout.split()]
+    assert len(started) >= 3
+    until(lambda: not any(map(psutil.pid_exists, started)), "no client process is left")

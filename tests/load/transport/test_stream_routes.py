@@ -83,7 +83,7 @@ def test_a_path_in_the_endpoint_url_stands_before_the_operations(peer, transport
 
 
 @TRANSPORTS
-def test_case_of_a_profile_with_services_streams_reach_that_url(peer, transport, monkeypatch, tmp_path):
+def test_case_of_a_profile_with_services_streams_reach_that_url(peer, transport, monkeypatch, tmp_path, stands_for_aws):
     config = tmp_path / "config"
     config.write_text(
         "[profile svc]\nregion = us-east-1\nservices = local\naws_access_key_id = AKIDPEER\n"

@@ -23,7 +23,7 @@ def keys(tmp_path, monkeypatch):
 
 
 def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
-    scaling_endpoint, embedded, keys, monkeypatch
+    scaling_endpoint, embedded, keys, monkeypatch, stands_for_aws
 ):
     keys("AKIAOLDOLDOLDOLDOLDO")
     monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.info.control_url)

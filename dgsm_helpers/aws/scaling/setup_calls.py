@@ -1,0 +1,132 @@
+"""An endpoint's set-up as the calls that make it; its scaling taken off by them, and put back."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, policies, target, triple
+from dgsm_helpers.rules.schedules import may_fire
+from dgsm_helpers.session import Workbook
+
+_ACTION_KINDS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+@dataclass(frozen=True)
+class SetupCall:
+    """One call: boto3's service name, the API's operation, and its request (times as ISO 8601 text)."""
+
+    service: str
+    operation: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that makes up an endpoint and its scaling, in the order of creation; ``notes`` say what is left out.
+
+    Nothing of it is of the moment: instance counts are those the endpoint config starts with. Bounds are those that
+    hold now, which a scheduled action may have set.
+
+    ``alarms`` are the calls (PutMetricAlarm) of the alarms that trigger its step-scaling policies. Somebody made them
+    apart from it, and they stay when it goes; but a policy made again has another ARN, which they have to be given:
+    where it goes, their actions hold the policy's `policy_mark`.
+    """
+
+    endpoint_name: str
+    region: str
+    steps: tuple[SetupCall, ...]
+    notes: tuple[str, ...] = ()
+    alarms: tuple[SetupCall, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Setup":
+        """What ``dataclasses.asdict`` made of one, back from JSON."""
+        steps, alarms = (tuple(SetupCall(**call) for call in content[kind]) for kind in ("steps", "alarms"))
+        return cls(content["endpoint_name"], content["region"], steps, tuple(content["notes"]), alarms)
+
+    def of(self, operation: str) -> tuple[Mapping[str, Any], ...]:
+        """The requests of one operation."""
+        return tuple(step.request for step in self.steps if step.operation == operation)
+
+
+def policy_mark(policy: Mapping[str, Any]) -> str:
+    """What stands for the ARN of a policy (a PutScalingPolicy request) among the actions of ``Setup.alarms``."""
+    return f"policy:{policy['ResourceId']}:{policy['PolicyName']}"
+
+
+def actions_renamed(alarm: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A PutMetricAlarm request in whose actions each of ``names`` stands as what it is mapped to."""
+    renamed = {kind: [names.get(a, a) for a in alarm[kind]] for kind in _ACTION_KINDS if kind in alarm}
+    return {**alarm, **renamed}
+
+
+def scaling_removed(wb: Workbook) -> Iterator[str]:
+    """Delete scheduled actions, policies (AWS removes their alarms) and the variant's target, in this order.
+
+    Each is named once it is removed; nothing is, the second time.
+    """
+    actions = list(pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)))
+    for name in (action["ScheduledActionName"] for action in actions):
+        if call_or_none(wb, SERVICE, "DeleteScheduledAction", **triple(wb), ScheduledActionName=name) is not None:
+            yield f"scheduled action {name}"
+    for policy in policies(wb):
+        if call_or_none(wb, SERVICE, "DeleteScalingPolicy", **triple(wb), PolicyName=policy.name) is not None:
+            yield f"policy {policy.name}"
+    if target(wb) is not None and call_or_none(wb, SERVICE, "DeregisterScalableTarget", **triple(wb)) is not None:
+        yield f"scalable target {wb.resource_id}"
+
+
+def unregister(wb: Workbook) -> tuple[str, ...]:
+    """All of `scaling_removed`, in words."""
+    return tuple(scaling_removed(wb))
+
+
+def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+    """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
+    return tuple(what for request in setup.of("RegisterScalableTarget") for what in unregister(_of(wb, request)))
+
+
+def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
+    """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
+
+    May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them. The alarms of
+    step-scaling policies are given the ARNs that the policies have now.
+
+    Returns:
+        What the endpoint has again, in words.
+    """
+    done = []
+    for request in setup.of("RegisterScalableTarget"):
+        if target(_of(wb, request)) is None:
+            rest = {key: value for key, value in request.items() if key != "Tags"}
+            call_tagged(wb, SERVICE, "RegisterScalableTarget", request.get("Tags", {}), **rest)
+        done.append(f"{request['ResourceId']} ({request['MinCapacity']} to {request['MaxCapacity']} instances)")
+    arns = {}
+    for request in setup.of("PutScalingPolicy"):
+        arns[policy_mark(request)] = call(wb, SERVICE, "PutScalingPolicy", **request)["PolicyARN"]
+        done.append(f"policy {request['PolicyName']}")
+    for alarm in setup.alarms:
+        call(wb, alarm.service, alarm.operation, **actions_renamed(alarm.request, arns))
+        done.append(f"alarm {alarm.request['AlarmName']}")
+    for request in map(_with_times, setup.of("PutScheduledAction")):
+        if may_fire(request, wb.now()):
+            call(wb, SERVICE, "PutScheduledAction", **request)
+            done.append(f"scheduled action {request['ScheduledActionName']}")
+    return tuple(done)
+
+
+def scaling_of(wb: Workbook, setup: Setup) -> bool:
+    """Whether a variant that the set-up registers is registered now."""
+    return any(target(_of(wb, request)) is not None for request in setup.of("RegisterScalableTarget"))
+
+
+def _of(wb: Workbook, request: Mapping[str, Any]) -> Workbook:
+    """The workbook on the variant of a RegisterScalableTarget request."""
+    return replace(wb, variant_name=request["ResourceId"].rpartition("/")[2])
+
+
+def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
+    times = {key: datetime.fromisoformat(request[key]) for key in ("StartTime", "EndTime") if key in request}
+    return {**request, **times}
