@@ -12,15 +12,17 @@ from dataclasses import dataclass
 class DeepgramProtocol:
     """What one path of a container speaks.
 
-    ``speaks``: text goes in and audio comes out; else it is the other way round. ``parameters`` are the names that a
-    stream's query may hold, ``file_parameters`` those of a whole request (empty: there are only streams). ``controls``
-    are the types of message that a client may send, ``end_message`` the one that asks for the end. ``greeting`` is the
-    type of the first message, sent before anything is asked, ``last_message`` that of the last one; "" where there is
-    none. ``idle_s`` is how long a client may say nothing while the container has nothing to say either.
+    ``speaks``: text goes in and audio comes out; else it is the other way round. ``turns``: its messages mark where a
+    turn ends. ``parameters`` are the names that a stream's query may hold, ``file_parameters`` those of a whole request
+    (empty: there are only streams). ``controls`` are the types of message that a client may send, ``end_message`` the
+    one that asks for the end. ``greeting`` is the type of the first message, sent before anything is asked,
+    ``last_message`` that of the last one; "" where there is none. ``idle_s`` is how long a client may say nothing while
+    the container has nothing to say either.
     """
 
     path: str
     speaks: bool
+    turns: bool
     parameters: frozenset[str]
     file_parameters: frozenset[str]
     controls: frozenset[str]
@@ -45,6 +47,7 @@ _SPEAK_FILE = _names("container bit_rate callback callback_method")
 NOVA_LISTEN = DeepgramProtocol(
     path="v1/listen",
     speaks=False,
+    turns=False,
     parameters=_LISTEN | _names("endpointing interim_results no_delay utterance_end_ms vad_events"),
     file_parameters=_LISTEN
     | _names("""
@@ -62,6 +65,7 @@ NOVA_LISTEN = DeepgramProtocol(
 FLUX_LISTEN = DeepgramProtocol(
     path="v2/listen",
     speaks=False,
+    turns=True,
     parameters=_names("""
         model encoding sample_rate eot_threshold eager_eot_threshold eot_timeout_ms keyterm language_hint
         profanity_filter numerals redact mip_opt_out tag
@@ -78,6 +82,7 @@ FLUX_LISTEN = DeepgramProtocol(
 AURA_SPEAK = DeepgramProtocol(
     path="v1/speak",
     speaks=True,
+    turns=True,
     parameters=_SPEAK,
     file_parameters=_SPEAK | _SPEAK_FILE,
     controls=_names("Speak Flush Clear Close"),
@@ -91,6 +96,7 @@ AURA_SPEAK = DeepgramProtocol(
 FLUX_SPEAK = DeepgramProtocol(
     path="v2/speak",
     speaks=True,
+    turns=True,
     parameters=_SPEAK | {"expressivity"},
     file_parameters=_SPEAK | _SPEAK_FILE | {"expressivity", "priority"},
     controls=_names("Speak Flush Interrupt Configure Close"),
