@@ -47,7 +47,8 @@ class TurnThresholds:
             low, high = _RANGES[name]
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise ValueError(f"'{name}' must be between {low:g} and {high:g}.")
-        new = replace(self, **{n: int(v) if n == "eot_timeout_ms" else float(v) for n, v in given.items()})
+        values: dict[str, Any] = {n: int(v) if n == "eot_timeout_ms" else float(v) for n, v in given.items()}
+        new = replace(self, **values)
         if new.eager_eot_threshold is not None and new.eager_eot_threshold > new.eot_threshold:
             raise ValueError("'eager_eot_threshold' must not be above 'eot_threshold'.")
         return new

@@ -145,7 +145,7 @@ class FluxStream(ContainerStream):
 
     def _tell(self, turn: TurnEvent) -> None:
         words = self._features.applied(turn.words)
-        trigger = {"trigger": turn.trigger} if turn.trigger else {}
+        trigger: dict[str, Any] = {"trigger": turn.trigger} if turn.trigger else {}
         self._say(
             "TurnInfo",
             event=turn.event,
