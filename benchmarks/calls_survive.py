@@ -43,6 +43,7 @@ from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.word_seam import HeardWord
+from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
 
@@ -184,10 +185,10 @@ def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
     began = time.monotonic()
 
     def fault(kind: str, **parameters: Any) -> None:
-        local.admin(info, "POST", "faults", {"kind": kind, "endpoint": wb.endpoint_name, **parameters})
+        running_server.admin(info, "POST", "faults", {"kind": kind, "endpoint": wb.endpoint_name, **parameters})
 
     def cuts_end(sees: str) -> None:
-        local.admin(info, "DELETE", "faults", {"kind": "cut-ending"})
+        running_server.admin(info, "DELETE", "faults", {"kind": "cut-ending"})
         fault("cut-ending", sees=sees)
 
     def scale(instances: int) -> None:
@@ -197,10 +198,10 @@ def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
         )
 
     def shorten(limit_s: float) -> None:
-        local.admin(info, "DELETE", "faults", {"kind": "session-limit"})
+        running_server.admin(info, "DELETE", "faults", {"kind": "session-limit"})
         fault("session-limit", seconds=limit_s)
 
-    local.admin(info, "DELETE", "faults", {})
+    running_server.admin(info, "DELETE", "faults", {})
     changed = update.plan_change(wb, instance_types=[OTHER_TYPE, TYPE])
     events: list[tuple[float, str, Callable[[], object]]] = [
         (0.0, f"the limit is {limits_s(seconds)[0]:g} s", lambda: shorten(limits_s(seconds)[0])),

@@ -22,7 +22,7 @@ from dgsm_helpers.aws.endpoint.update import roll_back
 from dgsm_helpers.aws.endpoint.update import update_endpoint as update
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.spoken import speak
+from dgsm_helpers.load.transport.spoken_answer import speak
 from dgsm_helpers.load.transport.trace import lag_samples
 from dgsm_helpers.rules.sample import Recording
 from dgsm_helpers.workbook.schema_import import import_without_grammar

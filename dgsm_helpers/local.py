@@ -7,8 +7,6 @@ client finds it by that file. ``down`` removes the folder. A server that was kil
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import importlib.util
 import json
 import os
@@ -17,23 +15,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
+from dgsm_helpers.places.running_server import admin
 from dgsm_helpers.places.server_info import ServerInfo
-from dgsm_helpers.rules.local_time import LocalTime
-from dgsm_helpers.wire.moved_time import MovedTime
+from dgsm_helpers.processes.other_processes import alive, locked
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
-_LOOK_EVERY_S = 60.0
-"""Local seconds after which it is looked at anew whether time can be moved on."""
-
 EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
 """What the embedded AWS imports besides the helpers' own libraries: the extra ``local``."""
 
@@ -177,86 +171,9 @@ def down(home: Path) -> bool:
         if info:
             os.kill(info.pid, signal.SIGTERM)
             deadline = time.monotonic() + STOP_TIMEOUT_S
-            while _alive(info.pid) and time.monotonic() < deadline:
+            while alive(info.pid) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            if _alive(info.pid):
+            if alive(info.pid):
                 os.kill(info.pid, signal.SIGKILL)
         shutil.rmtree(state_folder(home), ignore_errors=True)
         return info is not None
-
-
-def clock(info: ServerInfo) -> Callable[[], float]:
-    """A function that reads its local time, in Unix seconds."""
-    local_time, moved = LocalTime(speed=info.speed, origin_s=info.origin_s), MovedTime(Path(info.moved_time_file))
-    return lambda: local_time.local_s(time.time()) + moved.seconds
-
-
-def wait(info: ServerInfo, wall_s: float) -> None:
-    """Wait until as much local time has passed as usually does in ``wall_s`` wall seconds.
-
-    It is moved on at once, and goes with the wall's only while a request is in flight.
-
-    Raises:
-        LocalNotRunning: nothing answers.
-    """
-    left_s = wall_s * info.speed
-    while left_s > 0:
-        step_s = min(left_s, _LOOK_EVERY_S)
-        time.sleep(admin(info, "POST", "advance", {"seconds": step_s})["left_s"] / info.speed)
-        left_s -= step_s
-
-
-def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
-    """Ask the running server's own administration (``/_dgsm/<route>``).
-
-    Raises:
-        LocalNotRunning: nothing answers.
-        InvalidInput: it answered that the request is wrong.
-    """
-    import http.client
-    import urllib.request  # here, for it would slow `dgsm --help` down
-
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{info.control_url}/_dgsm/{route}", data=data, method=method)
-    # Loopback is never reached through a proxy.
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=60) as answer:
-            return json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        refusal = error
-    except (OSError, ValueError, http.client.HTTPException) as error:  # the last two: something else answers there
-        raise LocalNotRunning(
-            f"The embedded AWS does not answer at {info.control_url}.", hint="Start it: `dgsm local up`."
-        ) from error
-    try:
-        reason = json.loads(refusal.read() or b"{}").get("message", str(refusal))
-    except (ValueError, AttributeError):
-        raise LocalNotRunning(
-            f"Something else answers at {info.control_url}.", hint="Start it: `dgsm local up`."
-        ) from refusal
-    raise InvalidInput(reason) from refusal
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One process at a time that works in a folder, which is made. It is locked itself: no lock file stays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _alive(pid: int) -> bool:
-    """Whether the process runs; a finished child of ours is reaped on the way."""
-    with contextlib.suppress(ChildProcessError):
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

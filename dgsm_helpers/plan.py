@@ -10,6 +10,7 @@ next two days.
 """
 
 from concurrent.futures import Executor
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -173,7 +174,7 @@ class Study(PlanStudy):
             NotReady: too little traffic is known.
             InvalidInput, NotFound: no such trace or file, or one without dates.
         """
-        reading = {"mean_s": stream_s, "seed": self.seed}
+        reading: dict[str, Any] = {"mean_s": stream_s, "seed": self.seed}
         if history == "recorded":
             known = forecast_advice.known_from_endpoint(self._wb, **reading)
         elif history in TRACES:

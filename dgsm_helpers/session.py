@@ -271,10 +271,7 @@ def open_workbook(
     place = (settings["listing"], settings["region"] or None, settings["role"] or None)
     if settings["where"] == "local":
         require_region(settings["region"] or "us-east-1")
-        info = local.find(folder) or local.up(folder)
-        return make(
-            **EMBEDDED, **embedded_parts(info, *place), now_s=local.clock(info), sleep_s=partial(local.wait, info)
-        )
+        return make(**EMBEDDED, **embedded_parts(local.find(folder) or local.up(folder), *place))
     if settings["where"] == "aws":
         return make(**AWS, **account_parts(*place, profile))
     raise InvalidInput(f"where is {settings['where']!r}.", hint='Give "local" or "aws".')

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.wire.evidence_schema import evidence_of
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -124,48 +124,10 @@ def read(path: Path) -> dict[str, Any]:
     """
     measure_again = "Measure first (03_tune or dgsm tune)."
     file = Record(path, "an evidence file", measure_again, schemas=(SCHEMA, EVIDENCE_SCHEMA))
-    content = file.read(lambda found: _in_words_of_today(_evidence(found)))
+    content = file.read(evidence_of)
     if content is None:
         raise NotFound(f"No evidence at {path}.", hint=measure_again)
     return {"schema": EVIDENCE_SCHEMA, **content}
-
-
-def _in_words_of_today(content: dict[str, Any]) -> dict[str, Any]:
-    """Evidence as it is written now, of whichever schema it is."""
-    taken = dict(content["fingerprint"])
-    if "family" in taken:
-        return content
-    heard = {"audio": taken.pop("audio", []), "chunk_ms": taken.pop("chunk_ms", None)}
-    fingerprint = {**taken, "family": "nova", "workload": {"kind": "paced audio", **heard}}
-    rungs = [{"ending_p95_ms": rung.get("finalisation_p95_ms"), **rung} for rung in content.get("rungs", ())]
-    return {**content, "unit": "streams", "fingerprint": fingerprint, "rungs": rungs}
-
-
-def _evidence(content: dict[str, Any]) -> dict[str, Any]:
-    """The content, once what others read of it has the types that they read it as.
-
-    Raises:
-        ValueError: something has not; says what.
-    """
-    unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
-    whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
-    types = {
-        "problem": (str, NoneType),
-        "measured_at": str,
-        "fingerprint": dict,
-        "feasible_max": int,
-        "infeasible_min": (int, NoneType),
-        "rungs": list,
-    }
-    wrong = [name for name, kind in types.items() if not isinstance(whole[name], kind)]
-    if not wrong:
-        where = dict.fromkeys(("region", "model_package_arn"), "unknown")
-        whole["fingerprint"] = {"instance_type": None, **where, **whole["fingerprint"]}
-        wrong += [] if isinstance(whole["fingerprint"]["instance_type"], (str, NoneType)) else ["instance_type"]
-        wrong += [] if all(isinstance(rung, dict) and "n" in rung for rung in whole["rungs"]) else ["rungs"]
-    if wrong:
-        raise ValueError(f"its {', '.join(wrong)} cannot be read")
-    return whole
 
 
 def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | None:

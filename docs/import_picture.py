@@ -17,13 +17,13 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from kit.imports import GROUND, MODULES, STEPS, imported_modules, name_of, room_of  # noqa: E402
 
 ROWS = (
-    ("notebooks", "cli"),
+    ("notebooks", "cli", "testing"),
     ("steps",),
     ("views", "workbook"),
     ("planning",),
     ("simulate", "aws", "load"),
     ("session",),
-    ("local", "families", "prices", "state", "kernel", "background"),
+    ("local", "families", "prices", "state", "kernel", "processes"),
     ("errors, rules, wire",),
 )
 GROUND_ROOM = ROWS[-1][0]

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
+from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import open_workbook
 
@@ -65,7 +66,7 @@ def test_after_kill_9_the_next_up_starts_clean(home):
     assert local.find(home) is None
     info = local.up(home)
     assert info.pid != killed.pid
-    assert local.admin(info, "GET", "status")["endpoints"] == []
+    assert running_server.admin(info, "GET", "status")["endpoints"] == []
 
 
 def test_everything_listens_on_loopback_only(home):
@@ -100,7 +101,7 @@ def test_administration_of_one_that_is_gone_says_so(home):
     info = local.up(home)
     local.down(home)
     with pytest.raises(LocalNotRunning, match="dgsm local up"):
-        local.admin(info, "GET", "status")
+        running_server.admin(info, "GET", "status")
 
 
 def test_libraries_that_are_not_installed_are_named_in_one_line_with_what_to_install():
@@ -140,11 +141,11 @@ def test_waiting_moves_local_time_on_for_everyone_while_no_request_is_in_flight(
     one.sleep(1000)
     assert 999.9 < (one.now() - began).total_seconds() < 1060
     assert 999.9 < (other.now() - seen).total_seconds() < 1060
-    told = datetime.fromisoformat(local.admin(info, "GET", "status")["now"])
+    told = datetime.fromisoformat(running_server.admin(info, "GET", "status")["now"])
     assert abs((told - one.now()).total_seconds()) < 60
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"seconds": "9"}, {"seconds": -1}, {"seconds": 1e9}, {"seconds": None}])
 def test_time_is_moved_by_seconds_alone(embedded, body):
     with pytest.raises(InvalidInput, match="cannot be moved on by"):
-        local.admin(embedded.info, "POST", "advance", body)
+        running_server.admin(embedded.info, "POST", "advance", body)

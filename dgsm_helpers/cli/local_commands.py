@@ -11,6 +11,7 @@ import click
 from dgsm_helpers import local as process
 from dgsm_helpers.cli.options import NO, YES, json_option, say
 from dgsm_helpers.errors import DgsmError, LocalNotRunning
+from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
 
 
@@ -80,7 +81,7 @@ def env(aws_hosts: bool) -> int:
     # Left from a real account, they would lead elsewhere, or be sent with the local key pair.
     click.echo(f"unset {' '.join(info.left_over())}")
     if aws_hosts:
-        address = process.admin(info, "POST", "aws-ports")["address"]
+        address = running_server.admin(info, "POST", "aws-ports")["address"]
         say(f"dgsm: the hosts file needs the line: {address} {info.aws_host}")
     for name, value in (info.env_by_aws_host() if aws_hosts else info.env()).items():
         click.echo(f"export {name}={shlex.quote(value)}")
@@ -94,11 +95,11 @@ def _find() -> ServerInfo | None:
 def _ask(method: str, route: str, body: Any = None) -> Any:
     if (info := _find()) is None:
         raise LocalNotRunning("The embedded AWS is not running.", hint="Start it: dgsm local up")
-    return process.admin(info, method, route, body)
+    return running_server.admin(info, method, route, body)
 
 
 def _print_status(info: ServerInfo, as_json: bool) -> None:
-    status = {**info.status(), **process.admin(info, "GET", "status")}
+    status = {**info.status(), **running_server.admin(info, "GET", "status")}
     del status["token"]
     if as_json:
         click.echo(json.dumps(status, indent=2))

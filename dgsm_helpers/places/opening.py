@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.places import running_server
 from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.rules.names import require_region
@@ -33,7 +35,7 @@ def account_parts(listing: str, region: str | None, role_arn: str | None, profil
 
 
 def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn: str | None) -> dict[str, Any]:
-    """Clients of the embedded AWS that runs, and the ARN of a listing of its.
+    """Clients of the embedded AWS that runs, its clock, and the ARN of a listing of its.
 
     Raises:
         InvalidInput: it has no such listing.
@@ -45,6 +47,8 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
     if note := info.engines.get(listing, {}).get("note"):
         warnings.warn(note, stacklevel=3)
     return {
+        "now_s": running_server.clock(info),
+        "sleep_s": partial(running_server.wait, info),
         "speed": info.speed,
         "region": region,
         "model_package_arn": arns.get(listing, listing),

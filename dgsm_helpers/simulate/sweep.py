@@ -12,8 +12,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from dgsm_helpers.background import end_with_parent
 from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.processes.background import end_with_parent
 from dgsm_helpers.simulate.conditions import Conditions
 from dgsm_helpers.simulate.engine import check_playable, simulate
 from dgsm_helpers.simulate.events import lay_out

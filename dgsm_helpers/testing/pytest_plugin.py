@@ -49,7 +49,7 @@ class EmbeddedEndpoint:
         Raises:
             NotReady: the endpoint is still changing; `wait` first.
         """
-        from dgsm_helpers.aws.endpoint.capacity import set_desired
+        from dgsm_helpers.aws.endpoint.desired_count import set_desired
 
         set_desired(self.workbook, instances)
 
@@ -103,15 +103,15 @@ class EmbeddedAws:
         Raises:
             InvalidInput: there is no such fault, or it takes no such setting.
         """
-        from dgsm_helpers import local
+        from dgsm_helpers.places import running_server
 
-        local.admin(self.server, "POST", "faults", {"kind": kind, **settings})
+        running_server.admin(self.server, "POST", "faults", {"kind": kind, **settings})
 
     def _clear(self) -> None:
-        from dgsm_helpers import local
         from dgsm_helpers.aws.account.deletion import delete
+        from dgsm_helpers.places import running_server
 
-        local.admin(self.server, "DELETE", "faults", {})
+        running_server.admin(self.server, "DELETE", "faults", {})
         for wb in self._made:
             delete(wb)
 

@@ -9,6 +9,7 @@ import pytest
 from kit.client_setup import ACCOUNT, SAMPLE_WAV, make_endpoint, model_request, wait_until_in_service
 from kit.waiting import until
 
+from dgsm_helpers.places import running_server
 from dgsm_helpers.rules.sample import bundled_sample
 
 DIMENSION = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
@@ -227,9 +228,8 @@ def test_own_metrics_come_back_with_percentiles_and_mathematics(boto, embedded, 
 
 
 def _local_now(embedded) -> str:
-    from dgsm_helpers import local
 
-    return local.admin(embedded.info, "GET", "status")["now"]
+    return running_server.admin(embedded.info, "GET", "status")["now"]
 
 
 @service("service-quotas")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from kit.client_setup import SAMPLE_WAV
 
-from dgsm_helpers import local
+from dgsm_helpers.places import running_server
 
 HOST = "runtime.sagemaker.us-east-1.amazonaws.com"
 ALIAS = "127.0.0.2"
@@ -148,7 +148,7 @@ def test_the_guides_recipe_for_it_holds_a_call_through_a_crash(run_script, endpo
             sys.executable, "continue_deepgram.py", "--guide", str(guide), "--endpoint", endpoint, "--sees", sees
         )
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     assert (got["lost"], got["extra"]) == (0, 0)
     assert got["said"] > 20
     assert [change["cause"] for change in got["hand_overs"]] == ["cut"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kit.client_setup import ACCOUNT, make_endpoint, model_request, refused, wait_until_in_service
 
-from dgsm_helpers import local
+from dgsm_helpers.places import running_server
 
 POOL_TYPES = ("ml.g6.2xlarge", "ml.g6e.2xlarge", "ml.g5.2xlarge", "ml.g7e.2xlarge", "ml.g4dn.2xlarge", "ml.g6.xlarge")
 
@@ -177,12 +177,12 @@ def test_a_type_without_quota_fails_the_whole_endpoint(boto, embedded, model):
         EndpointConfigName="dg-no-quota", ProductionVariants=[{**variant, "InstancePools": types}]
     )
     quota = {"region": "us-east-1", "instance_type": "ml.g6e.12xlarge"}
-    local.admin(embedded.info, "PUT", "quotas", {**quota, "value": 0})
+    running_server.admin(embedded.info, "PUT", "quotas", {**quota, "value": 0})
     try:
         given = {"EndpointName": "dg-no-quota", "EndpointConfigName": "dg-no-quota"}
         message = refused(sagemaker.create_endpoint, code="ResourceLimitExceeded", **given)
     finally:
-        local.admin(embedded.info, "PUT", "quotas", {**quota, "value": 20})
+        running_server.admin(embedded.info, "PUT", "quotas", {**quota, "value": 20})
         sagemaker.delete_endpoint_config(EndpointConfigName="dg-no-quota")
     assert message.startswith(
         "The account-level service limit 'ml.g6e.12xlarge for endpoint usage' is 0 Instances, "

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
@@ -16,6 +15,7 @@ from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch.metrics import Metrics, read_metrics
 from dgsm_helpers.errors import InvalidInput, NotReady
+from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
 from kit.waiting import AT_MOST_S, until
@@ -125,7 +125,7 @@ class Operator:
 
     def fault(self, kind: str, **parameters: Any) -> None:
         """Set a fault."""
-        local.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
+        running_server.admin(self._info, "POST", "faults", {"kind": kind, **parameters})
 
     def hold_starts(self) -> None:
         """No instance starts before `undo`: what is Creating or Updating stays so (`PATIENT_S`)."""
@@ -134,11 +134,11 @@ class Operator:
     def quota(self, wb: Workbook, instance_type: str, value: float) -> None:
         """Set the quota of a type."""
         where = {"region": wb.region, "instance_type": instance_type}
-        local.admin(self._info, "PUT", "quotas", {**where, "value": value})
+        running_server.admin(self._info, "PUT", "quotas", {**where, "value": value})
         self._quotas.append({**where, "value": 20})
 
     def undo(self) -> None:
         """End every fault and set the quotas back."""
-        local.admin(self._info, "DELETE", "faults", {})
+        running_server.admin(self._info, "DELETE", "faults", {})
         for quota in self._quotas:
-            local.admin(self._info, "PUT", "quotas", quota)
+            running_server.admin(self._info, "PUT", "quotas", quota)

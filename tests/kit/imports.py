@@ -13,7 +13,7 @@ STEPS = frozenset({"start", "deploy", "register", "tune", "monitor", "plan", "mi
 
 GROUND = frozenset({"errors", "wire", "rules"})
 BASE = GROUND | {
-    "background",
+    "processes",
     "families",
     "prices",
     "state",
@@ -29,16 +29,16 @@ ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "wire": frozenset({"errors"}),
     "rules": frozenset({"errors"}),
-    "background": frozenset(),
+    "processes": frozenset(),
     "families": GROUND,
     "prices": GROUND,
     "state": GROUND | {"session"},
     "kernel": GROUND,
     "settings": GROUND,
     "places": GROUND,
-    "local": GROUND | {"places"},
+    "local": GROUND | {"places", "processes"},
     "session": BASE - {"state"},
-    "simulate": GROUND | {"background"},
+    "simulate": GROUND | {"processes"},
     "aws": BASE,
     "load": BASE,
     "planning": BASE | {"simulate", "aws", "load"},

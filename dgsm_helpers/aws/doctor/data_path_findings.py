@@ -22,7 +22,7 @@ from dgsm_helpers.aws.doctor.examine import Diagnosis, Finding
 from dgsm_helpers.aws.doctor.snapshot import RuleVerdict
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
-from dgsm_helpers.background import in_background
+from dgsm_helpers.processes.background import in_background
 from dgsm_helpers.rules.path_steps import Cause, PathStep, known_region
 from dgsm_helpers.session import Workbook
 

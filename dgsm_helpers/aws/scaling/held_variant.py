@@ -8,7 +8,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple

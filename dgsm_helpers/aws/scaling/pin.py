@@ -13,7 +13,7 @@ from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.interrupts import unfailing
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import journal, scalable_target

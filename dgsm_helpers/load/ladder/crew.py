@@ -9,9 +9,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Self
 
-from dgsm_helpers.background import end_with_parent
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
+from dgsm_helpers.processes.background import end_with_parent
 
 if TYPE_CHECKING:
     from distributed import Client

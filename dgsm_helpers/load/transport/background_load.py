@@ -12,7 +12,7 @@ import numpy as np
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.data_path import require_open
-from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, Session
+from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, SessionPlan
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
@@ -88,7 +88,7 @@ class Load:
         target = StreamTarget.of(wb)
         workload = workload_of(target.family) if workload is None else workload
         require_open(wb)
-        session = Session(workload=workload, query=query or Query(target.family), session_s=session_s)
+        session = SessionPlan(workload=workload, query=query or Query(target.family), session_s=session_s)
         self._held = HeldStreams(target, session, seed=seed)
         self._end = weakref.finalize(self, self._held.end)
         end_when_run_again(self._end)

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from dgsm_helpers.errors import DgsmError, StreamFailed
-from dgsm_helpers.load.transport.hand_over import Cause, Change
+from dgsm_helpers.load.transport.hand_over import Cause, PendingHandOver
 from dgsm_helpers.load.transport.lean_session import OpenSession, Session
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
@@ -57,11 +57,11 @@ class CallSupervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: SessionLeg | None = None
         self._next: SessionLeg | None = None
-        self._change: Change | None = None
+        self._change: PendingHandOver | None = None
         self._attempts = 0
         self._asleep = self._finished = self._over = False
         self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = self._without_since_s = 0.0
-        self.changes: list[Change] = []
+        self.changes: list[PendingHandOver] = []
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
     async def begin(self) -> None:
@@ -183,7 +183,7 @@ class CallSupervisor:
         return self._audio.length_s - self._transcript.shown_s
 
     def _start(self, cause: Cause, reason: str) -> None:
-        self._change = Change(cause=cause, reason=reason)
+        self._change = PendingHandOver(cause=cause, reason=reason)
         self._spawn(self._open(0.0))
 
     def _opened(self, session: Session) -> None:
@@ -226,7 +226,7 @@ class CallSupervisor:
 
     def _cut(self, error: DgsmError) -> None:
         opening = self._change is not None and self._next is None
-        self._change = Change(cause="cut", reason=str(error))
+        self._change = PendingHandOver(cause="cut", reason=str(error))
         if self._next is not None:
             self._change_over(self._change)
         elif time.monotonic() - self._sent_s > IDLE_S and not self._finished:
@@ -244,7 +244,7 @@ class CallSupervisor:
         if change and change.cause == "overload" and self._watch:
             self._watch.stayed(time.monotonic())
 
-    def _change_over(self, change: Change) -> None:
+    def _change_over(self, change: PendingHandOver) -> None:
         leg, old = self._next, self._current
         assert leg is not None, "a session is opened before it takes over"
         self._next = self._change = None

@@ -32,7 +32,7 @@ END_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class SessionPlan:
     """What each session of a stream is made of: a workload from a random place, for ``session_s`` at most."""
 
     workload: Workload
@@ -53,7 +53,7 @@ class Caller:
 class HeldStreams:
     """Streams in a thread of their own, which ends with them (`end`). Its methods may be called from any thread."""
 
-    def __init__(self, target: StreamTarget, session: Session, *, seed: int) -> None:
+    def __init__(self, target: StreamTarget, session: SessionPlan, *, seed: int) -> None:
         self._target, self._session = target, session
         self._random = random.Random(seed)
         self._sdk = SdkTransport(target)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from dgsm_helpers.background import in_background
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.load.transport import probe_connection as net
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.probe_stream import SilentStream
 from dgsm_helpers.load.transport.stream_target import Proxy, StreamTarget
+from dgsm_helpers.processes.background import in_background
 from dgsm_helpers.rules import path_steps as rules
 from dgsm_helpers.rules.path_steps import Cause, PathStep, Way
 from dgsm_helpers.rules.stream_refusals import SIGN_IN

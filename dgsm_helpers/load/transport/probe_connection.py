@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
-from dgsm_helpers.background import in_background
 from dgsm_helpers.load.transport.http2_client import Http2Client
+from dgsm_helpers.processes.background import in_background
 
 _MAX_HEAD_BYTES = 1 << 16
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-from html import escape, unescape
 from typing import Any
 
 import matplotlib as mpl
@@ -22,13 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator, ScalarFormatter
 from matplotlib.transforms import blended_transform_factory
 
-WIDTH_PX = 900.0
-_MARGIN, _LEFT, _TOP, _AXIS, _LEGEND_ROW = 16.0, 72.0, 70.0, 56.0, 20.0
+from dgsm_helpers.views.figures.svg_theme import GRID, INK, PAPER, WIDTH_PX, colour, plain, themed
 
-# Stand-ins that matplotlib writes and CSS variables replace: on light and on dark paper.
-_INK, _PAPER, _GRID = "#010203", "#fdfcfb", "#d1d2d3"
-_LIGHT = {_INK: "#3b3b3b", _PAPER: "#ffffff", _GRID: "#dddddd"}
-_DARK = {_INK: "#d6d6d6", _PAPER: "#161616", _GRID: "#3a3a3a"}
+_MARGIN, _LEFT, _TOP, _AXIS, _LEGEND_ROW = 16.0, 72.0, 70.0, 56.0, 20.0
 
 _DASHES = {"dot": ":", "dash": "--", "longdash": (0, (8, 3)), "dashdot": "-."}
 _ALIGNMENTS = {"left": "left", "right": "right", "top": "top", "bottom": "bottom"}
@@ -50,11 +45,11 @@ _STYLE: Any = {
     "svg.hashsalt": "dgsm",  # the same ids each time
     "font.family": "sans-serif",
     "font.size": 12,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _GRID,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "text.parse_math": False,  # a dollar is a dollar
     "timezone": "UTC",
 }
@@ -68,7 +63,7 @@ def still_svg(figure: go.Figure) -> str:
     rows = -(-len(names) // columns) if columns else 0
     with mpl.rc_context(_STYLE):
         # An inch is 72 of SVG's units: one of them is a pixel.
-        drawing = Figure(figsize=(WIDTH_PX / 72, height / 72), dpi=72, facecolor=_PAPER)
+        drawing = Figure(figsize=(WIDTH_PX / 72, height / 72), dpi=72, facecolor=PAPER)
         axes = _place_axes(figure, drawing, height, bottom=_AXIS + rows * _LEGEND_ROW)
         _draw_traces(figure, axes)
         for (x, y), ax in axes.items():
@@ -80,8 +75,8 @@ def still_svg(figure: go.Figure) -> str:
         _draw_title(figure, drawing, height)
         _draw_legend(axes, drawing, columns)
         text = io.StringIO()
-        drawing.savefig(text, format="svg", facecolor=_PAPER, metadata={"Date": None, "Creator": None})
-    return _themed(text.getvalue(), figure.layout.title.text or "")
+        drawing.savefig(text, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None})
+    return themed(text.getvalue(), figure.layout.title.text or "")
 
 
 def _place_axes(figure: go.Figure, drawing: Figure, height: float, *, bottom: float) -> dict[tuple[str, str], Axes]:
@@ -131,11 +126,11 @@ def _draw_scatter(trace: Any, ax: Axes, x: np.ndarray, y: np.ndarray, below: np.
     stepped: Any = {"hv": "post", "vh": "pre"}.get(line.shape or "")
     label = trace.name if trace.name and trace.showlegend is not False else "_none"
     if trace.fill == "tonexty" and below is not None:
-        ax.fill_between(x, below, y, step=stepped, color=_colour(trace.fillcolor), linewidth=0, label=label)
+        ax.fill_between(x, below, y, step=stepped, color=colour(trace.fillcolor), linewidth=0, label=label)
         return
     symbol = str(marker.symbol or "circle")
     open_ = symbol.endswith("-open")
-    colour = _colour(marker.color if mode == "markers" else line.color)
+    colour = colour(marker.color if mode == "markers" else line.color)
     ax.plot(
         x,
         y,
@@ -146,14 +141,14 @@ def _draw_scatter(trace: Any, ax: Axes, x: np.ndarray, y: np.ndarray, below: np.
         drawstyle=f"steps-{stepped}" if stepped else "default",
         marker=_MARKERS.get(symbol, "o") if "markers" in mode else "",
         markersize=float(marker.size or 6),
-        markerfacecolor="none" if open_ else _colour(marker.color or line.color),
+        markerfacecolor="none" if open_ else colour(marker.color or line.color),
         clip_on=trace.cliponaxis is not False,
     )
 
 
 def _draw_heat_map(trace: Any, ax: Axes) -> None:
     values = np.asarray([[np.nan if v is None else v for v in row] for row in trace.z], dtype=float)
-    mesh = ax.pcolormesh(values, cmap="cividis_r" if trace.reversescale else "cividis", edgecolors=_PAPER, linewidth=1)
+    mesh = ax.pcolormesh(values, cmap="cividis_r" if trace.reversescale else "cividis", edgecolors=PAPER, linewidth=1)
     form = re.search(r"%\{z:([^}]*)\}", trace.texttemplate or "")
     shades = np.asarray(mesh.cmap(mesh.norm(values)))[..., :3] @ (0.299, 0.587, 0.114)
     for (row, column), value in np.ndenumerate(values):
@@ -184,13 +179,13 @@ def _draw_axis(wanted: Any, axis: Any, set_scale: Any, set_limits: Any) -> None:
     if isinstance(axis.get_major_locator(), mdates.AutoDateLocator):
         axis.set_major_formatter(mdates.ConciseDateFormatter(axis.get_major_locator()))
     if wanted.title.text:
-        axis.set_label_text(_plain(wanted.title.text))
+        axis.set_label_text(plain(wanted.title.text))
     if wanted.showticklabels is False:
         axis.set_tick_params(labelbottom=False, labelleft=False)
 
 
 def _draw_frame(ax: Axes) -> None:
-    ax.grid(color=_GRID, linewidth=0.8)
+    ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(length=0, which="both")
     for spine in ax.spines.values():
@@ -201,12 +196,12 @@ def _draw_shapes(figure: go.Figure, axes: dict[tuple[str, str], Axes]) -> None:
     for shape in figure.layout.shapes:
         for ax in _referred(axes, shape.xref, shape.yref):
             line = {
-                "color": _colour(shape.line.color),
+                "color": colour(shape.line.color),
                 "linewidth": 2.0 if shape.line.width is None else shape.line.width,
             }
             dashes = _DASHES.get(shape.line.dash or "solid", "-")
             if shape.type == "rect":
-                ax.axvspan(shape.x0, shape.x1, color=_colour(shape.fillcolor), alpha=shape.opacity, linewidth=0)
+                ax.axvspan(shape.x0, shape.x1, color=colour(shape.fillcolor), alpha=shape.opacity, linewidth=0)
             elif shape.xref.endswith("domain"):
                 ax.axhline(shape.y0, linestyle=dashes, **line)
             else:
@@ -219,12 +214,12 @@ def _draw_annotations(figure: go.Figure, axes: dict[tuple[str, str], Axes], draw
     floor, top = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
     for note in figure.layout.annotations:
         style: dict[str, Any] = {
-            "color": _colour(note.font.color) if note.font.color else _INK,
+            "color": colour(note.font.color) if note.font.color else INK,
             "fontsize": float(note.font.size or 12),
             "ha": _ALIGNMENTS.get(note.xanchor, "center"),
             "va": _ALIGNMENTS.get(note.yanchor, "center"),
         }
-        x, y, text = note.x, note.y, _plain(note.text)
+        x, y, text = note.x, note.y, plain(note.text)
         if "paper" in (note.xref or "paper", note.yref or "paper"):
             x, y = (0.5 if place is None else place for place in (x, y))
             drawing.text(left + x * (right - left), floor + y * (top - floor), text, **style)
@@ -241,7 +236,7 @@ def _draw_annotations(figure: go.Figure, axes: dict[tuple[str, str], Axes], draw
 
 
 def _draw_title(figure: go.Figure, drawing: Figure, height: float) -> None:
-    title, _, origin = _plain(figure.layout.title.text or "").partition("\n")
+    title, _, origin = plain(figure.layout.title.text or "").partition("\n")
     drawing.text(_MARGIN / WIDTH_PX, 1 - 22 / height, title, fontsize=16, va="baseline")
     drawing.text(_MARGIN / WIDTH_PX, 1 - 42 / height, origin, fontsize=11, va="baseline")
 
@@ -276,31 +271,3 @@ def _referred(axes: dict[tuple[str, str], Axes], xref: str, yref: str) -> list[A
 def _axis_of(figure: go.Figure, name: str) -> Any:
     """The layout of axis ``x``, ``y2`` and so on."""
     return figure.layout[f"{name[0]}axis{name[1:]}"]
-
-
-def _colour(text: str | None) -> Any:
-    """A colour as matplotlib takes it, from ``#rrggbb`` or ``rgba(r, g, b, a)``."""
-    numbers = re.findall(r"[\d.]+", text or "") if (text or "").startswith("rgb") else None
-    if numbers is None:
-        return text or _INK
-    red, green, blue, *alpha = map(float, numbers)
-    return (red / 255, green / 255, blue / 255, *alpha)
-
-
-def _plain(text: str) -> str:
-    """Plotly's markup as lines of text."""
-    return unescape(re.sub(r"<(?!br)[^>]*>", "", text)).replace("<br>", "\n")
-
-
-def _themed(svg: str, label: str) -> str:
-    """The document without its preamble, as wide as the page, its colours given by the reader's light or dark."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r' width="[^"]*" height="[^"]*"', "", body, count=1)
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    for number, stand_in in enumerate(_LIGHT):
-        body = body.replace(stand_in, f"var(--still-{number}, {_LIGHT[stand_in]})")
-    dark = "; ".join(f"--still-{number}: {_DARK[stand_in]}" for number, stand_in in enumerate(_LIGHT))
-    style = f"<style>@media (prefers-color-scheme: dark) {{ .still {{ {dark} }} }}</style>"
-    words = escape(_plain(label).partition("\n")[0])
-    opening = f'<svg class="still" role="img" aria-label="{words}" style="max-width: {WIDTH_PX:g}px"'
-    return body.replace("<svg", opening, 1).replace(">", f">{style}", 1)

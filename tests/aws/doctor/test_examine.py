@@ -18,7 +18,7 @@ from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.doctor.endpoint_rules import IDLE_AFTER
 from dgsm_helpers.aws.doctor.examine import RULES, Expected, RuleVerdict, examine
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe

@@ -14,7 +14,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, pause
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady

@@ -7,7 +7,7 @@ from kit import endpoints
 from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load

@@ -13,7 +13,7 @@ from kit import endpoints
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.money import InstanceCost, price_per_hour
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
-from dgsm_helpers.aws.endpoint.capacity import set_desired
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.scaling import journal, registration, scalable_target, suspending
 from dgsm_helpers.aws.scaling import pin as measuring
 from dgsm_helpers.aws.scaling.scaling_answers import Suspension

@@ -13,6 +13,7 @@ from dgsm_helpers import local
 from dgsm_helpers.load.transport.call_record import count_words, hold_call, said_in_sample
 from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
+from dgsm_helpers.places import running_server
 from dgsm_helpers.session import open_workbook
 
 OFFSET_S, SPEAKING_S, CRASH_AFTER = 2.0, 16.0, 40
@@ -26,7 +27,7 @@ async def held(recipe: dict, endpoint: str, sees: str) -> dict:
     async def crash() -> None:
         await asyncio.sleep(CRASH_AFTER * 0.1)
         for fault in faults:
-            await asyncio.to_thread(local.admin, server, "POST", "faults", fault)
+            await asyncio.to_thread(running_server.admin, server, "POST", "faults", fault)
 
     call = recipe["continued_call"](endpoint, os.environ["AWS_REGION"])
     audio = chunks(bundled_recording(), offset_s=OFFSET_S, duration_s=SPEAKING_S)

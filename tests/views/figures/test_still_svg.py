@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from plotly.subplots import make_subplots
 
 from dgsm_helpers.views.figures.look import finished
-from dgsm_helpers.views.figures.still_svg import WIDTH_PX, still_svg
+from dgsm_helpers.views.figures.still_svg import still_svg
+from dgsm_helpers.views.figures.svg_theme import WIDTH_PX
 
 SVG = "{http://www.w3.org/2000/svg}"
 BEGAN = datetime(2026, 11, 29, 9, 45, tzinfo=UTC)

@@ -12,11 +12,11 @@ import pytest
 from kit import endpoints
 from kit.waiting import until
 
-from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.places import running_server
 from dgsm_helpers.views.figures.terminal import live_text
 from dgsm_helpers.views.pages import watch
 
@@ -69,11 +69,11 @@ def test_throttling_and_expired_credentials_are_shown_and_watching_goes_on(
     pictures = watch.states(endpoint, window_s=600, every_s=5, sleep=lambda _: None)
     good = next(pictures)
     assert good.trouble == ""
-    local.admin(embedded.info, "POST", "faults", {"kind": kind})
+    running_server.admin(embedded.info, "POST", "faults", {"kind": kind})
     try:
         held = next(pictures)
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     assert re.fullmatch(
         rf"As of {good.now:%H:%M:%S}\. sagemaker:DescribeEndpoint.*{said} Next try in 5 s\.", held.trouble
     )

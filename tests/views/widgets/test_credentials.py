@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dgsm_helpers import local
 from dgsm_helpers.errors import CredentialsProblem
+from dgsm_helpers.places import running_server
 from dgsm_helpers.session import open_workbook
 from dgsm_helpers.views.feed import Feed
 
@@ -30,7 +30,7 @@ def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
     wb = open_workbook("aws", region="us-east-1", endpoint_name=scaling_endpoint.endpoint_name, home=embedded.home)
     signed = []
     feed = Feed(wb)
-    local.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
+    running_server.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
     try:
         with pytest.raises(CredentialsProblem):
             feed.state()
@@ -38,7 +38,7 @@ def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
         with pytest.raises(CredentialsProblem):
             feed.state()
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     wb.client("sagemaker").meta.events.register(
         "before-send", lambda request, **_: signed.append(str(request.headers["Authorization"]))
     )

@@ -10,10 +10,10 @@ import pytest
 from kit import endpoints
 from kit.waiting import until
 
-from dgsm_helpers import local
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.errors import CredentialsProblem, NotFound
+from dgsm_helpers.places import running_server
 from dgsm_helpers.views.feed import OVERLAP, Feed
 from dgsm_helpers.views.live_state import points
 
@@ -76,7 +76,7 @@ def test_the_first_refresh_claims_nothing_that_it_does_not_know(scaling_endpoint
 
 def test_what_may_not_be_read_is_said_and_the_rest_is_shown(scaling_endpoint, embedded):
     fault = {"kind": "denied", "operation": "DescribeScalingActivities"}
-    local.admin(embedded.info, "POST", "faults", fault)
+    running_server.admin(embedded.info, "POST", "faults", fault)
     feed = Feed(scaling_endpoint)
     try:
         *_, state = feed.states()
@@ -84,7 +84,7 @@ def test_what_may_not_be_read_is_said_and_the_rest_is_shown(scaling_endpoint, em
         assert state.alarms and state.instances[-1][1:] == (1.0, 1.0)
         assert feed.state().now > state.now
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     assert [feed.state().trouble for _ in range(2)][-1] == ""
 
 
@@ -140,13 +140,13 @@ def test_it_goes_on_after_a_call_that_failed(scaling_endpoint, embedded, kind):
     feed = Feed(scaling_endpoint)
     *_, before = feed.states()
     fault = {"kind": kind, "count": 20} if kind == "throttling" else {"kind": kind}
-    local.admin(embedded.info, "POST", "faults", fault)
+    running_server.admin(embedded.info, "POST", "faults", fault)
     try:
         if kind == "expired-credentials":
             with pytest.raises(CredentialsProblem):
                 feed.state()
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     after = feed.state()
     assert after.now > before.now
     assert after.concurrency, "the datapoints are still there"
@@ -155,13 +155,13 @@ def test_it_goes_on_after_a_call_that_failed(scaling_endpoint, embedded, kind):
 
 
 def test_a_price_that_could_not_be_read_is_asked_for_again(scaling_endpoint, embedded):
-    local.admin(embedded.info, "POST", "faults", {"kind": "denied", "service": "pricing"})
+    running_server.admin(embedded.info, "POST", "faults", {"kind": "denied", "service": "pricing"})
     feed = Feed(scaling_endpoint)
     try:
         *_, state = feed.states()
         assert "price unknown" in state.cost
     finally:
-        local.admin(embedded.info, "DELETE", "faults", {})
+        running_server.admin(embedded.info, "DELETE", "faults", {})
     # In its turn, and what an instance that comes or goes makes urgent is asked for first.
     assert any("price unknown" not in feed.state().cost for _ in range(8))
 

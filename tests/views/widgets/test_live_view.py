@@ -7,9 +7,9 @@ import threading
 import pytest
 from kit.waiting import AT_MOST_S, until
 
-from dgsm_helpers import local
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.places import running_server
 from dgsm_helpers.views.widgets import live_view
 from dgsm_helpers.views.widgets.live_view import Live
 
@@ -119,14 +119,14 @@ def test_it_stops_by_itself_after_its_longest_time(scaling_endpoint):
 def test_trouble_is_shown_over_the_last_picture_and_the_loop_goes_on(view, embedded, hasty_retries, fault, said):
     view.start()
     until(lambda: "<svg" in shown(view) and "AWS Price List" in shown(view), "the whole picture")
-    local.admin(embedded.info, "POST", "faults", fault)
+    running_server.admin(embedded.info, "POST", "faults", fault)
     try:
         until(lambda: said in shown(view), said)
         assert shown(view).index(said) < shown(view).index("<svg")
         assert view.state.trouble and view.state.alarms
         assert refreshers()
     finally:
-        local.admin(embedded.info, "DELETE", "faults")
+        running_server.admin(embedded.info, "DELETE", "faults")
     until(lambda: "⚠" not in shown(view), "the trouble is over")
     assert view.running and view.state.trouble == ""
 
@@ -134,14 +134,14 @@ def test_trouble_is_shown_over_the_last_picture_and_the_loop_goes_on(view, embed
 def test_a_loop_that_ends_in_trouble_promises_no_next_try(view, embedded):
     view.start()
     until(lambda: "<svg" in shown(view), "the picture")
-    local.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
+    running_server.admin(embedded.info, "POST", "faults", {"kind": "expired-credentials"})
     try:
         until(lambda: "Next try in 0.1 s" in shown(view), "the next try is promised")
         view.stop()  # waits ten seconds at most
         until(lambda: not refreshers(), "the loop has ended")
         assert "ExpiredTokenException" in shown(view) and "Next try" not in shown(view)
     finally:
-        local.admin(embedded.info, "DELETE", "faults")
+        running_server.admin(embedded.info, "DELETE", "faults")
 
 
 def test_a_click_never_waits_for_aws(view, silent_aws):

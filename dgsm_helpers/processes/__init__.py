@@ -1,0 +1,1 @@
+"""Threads and processes of ours: none is waited for in vain, none outlives its parent, none meets another."""

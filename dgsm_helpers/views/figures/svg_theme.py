@@ -1,0 +1,40 @@
+"""Colours and words of a still picture: its own paper, light or dark as its reader's system is."""
+
+import re
+from html import escape, unescape
+from typing import Any
+
+WIDTH_PX = 900.0
+
+# Stand-ins that matplotlib writes and CSS variables replace: on light and on dark paper.
+INK, PAPER, GRID = "#010203", "#fdfcfb", "#d1d2d3"
+_LIGHT = {INK: "#3b3b3b", PAPER: "#ffffff", GRID: "#dddddd"}
+_DARK = {INK: "#d6d6d6", PAPER: "#161616", GRID: "#3a3a3a"}
+
+
+def colour(text: str | None) -> Any:
+    """A colour as matplotlib takes it, from ``#rrggbb`` or ``rgba(r, g, b, a)``."""
+    numbers = re.findall(r"[\d.]+", text or "") if (text or "").startswith("rgb") else None
+    if numbers is None:
+        return text or INK
+    red, green, blue, *alpha = map(float, numbers)
+    return (red / 255, green / 255, blue / 255, *alpha)
+
+
+def plain(text: str) -> str:
+    """Plotly's markup as lines of text."""
+    return unescape(re.sub(r"<(?!br)[^>]*>", "", text)).replace("<br>", "\n")
+
+
+def themed(svg: str, label: str) -> str:
+    """The document without its preamble, as wide as the page, its colours given by the reader's light or dark."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r' width="[^"]*" height="[^"]*"', "", body, count=1)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    for number, stand_in in enumerate(_LIGHT):
+        body = body.replace(stand_in, f"var(--still-{number}, {_LIGHT[stand_in]})")
+    dark = "; ".join(f"--still-{number}: {_DARK[stand_in]}" for number, stand_in in enumerate(_LIGHT))
+    style = f"<style>@media (prefers-color-scheme: dark) {{ .still {{ {dark} }} }}</style>"
+    words = escape(plain(label).partition("\n")[0])
+    opening = f'<svg class="still" role="img" aria-label="{words}" style="max-width: {WIDTH_PX:g}px"'
+    return body.replace("<svg", opening, 1).replace(">", f">{style}", 1)
