@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.capacity_changes import observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.decision import AlarmReading, Change, PolicySignals, State
 from dgsm_helpers.rules.model import GRADES, ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
-from dgsm_helpers.rules.target_tracking import decide, next_due_s, observe_endpoint, pull_into_bounds
+from dgsm_helpers.rules.target_tracking import decide, next_due_s
 
 MODEL = ScalingModel(reaction_overhead_s=0.0)
 GUIDE = TargetTracking(name="streams", target_value=5.0, scale_out_cooldown_s=60, scale_in_cooldown_s=300)

@@ -130,12 +130,12 @@ def _draw_scatter(trace: Any, ax: Axes, x: np.ndarray, y: np.ndarray, below: np.
         return
     symbol = str(marker.symbol or "circle")
     open_ = symbol.endswith("-open")
-    colour = colour(marker.color if mode == "markers" else line.color)
+    drawn_in = colour(marker.color if mode == "markers" else line.color)
     ax.plot(
         x,
         y,
         label=label,
-        color=colour,
+        color=drawn_in,
         linestyle=_DASHES.get(line.dash or "solid", "-") if "lines" in mode else "none",
         linewidth=2.0 if line.width is None else line.width,
         drawstyle=f"steps-{stepped}" if stepped else "default",
