@@ -48,7 +48,7 @@ def spoken_numbers(words: Sequence[str]) -> list[SpokenNumber]:
 def _number_at(words: Sequence[str], first: int) -> SpokenNumber | None:
     if words[first].replace(",", "").isdecimal():
         return SpokenNumber(first, first + 1, words[first].replace(",", ""))
-    reading = _Reading()
+    reading = _NumberReading()
     after = first
     while after < len(words) and not reading.ordinal:
         word = words[after]
@@ -66,7 +66,7 @@ def _number_at(words: Sequence[str], first: int) -> SpokenNumber | None:
     return SpokenNumber(first, after, reading.text)
 
 
-class _Reading:
+class _NumberReading:
     """A number as far as it has been read."""
 
     def __init__(self) -> None:
@@ -75,9 +75,9 @@ class _Reading:
         self._scale = 10**12
         self.ordinal = False
 
-    def copy(self) -> "_Reading":
+    def copy(self) -> "_NumberReading":
         """Another one that reads on from here."""
-        other = _Reading()
+        other = _NumberReading()
         other.__dict__.update(self.__dict__)
         return other
 
