@@ -16,9 +16,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, rung_of
 from dgsm_helpers.load.ladder.search import Search
-from dgsm_helpers.load.ladder.verdict import STRICT, Verdict
+from dgsm_helpers.load.ladder.verdict import Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
+from dgsm_helpers.families import NOVA
 from dgsm_helpers.load.ladder.capacity import CapacityResult, find_capacity
 from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
 from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.verdict import PRESETS
 from dgsm_helpers.session import open_workbook
 
 
@@ -38,7 +38,7 @@ def show(rung: Rung) -> None:
 def main() -> None:
     """Measure and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--criteria", default="strict", choices=list(PRESETS))
+    parser.add_argument("--criteria", default="strict", choices=list(NOVA.presets))
     parser.add_argument("--effort", default="quick", choices=list(EFFORTS))
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the result here too")

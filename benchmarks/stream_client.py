@@ -33,8 +33,8 @@ from stacks import Spent, Stacks
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
+from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_share, ready
-from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop

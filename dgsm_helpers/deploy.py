@@ -1,11 +1,11 @@
-"""Step 1, ``01_deploy``: from a model package to an endpoint that transcribes.
+"""Step 1, ``01_deploy``: from a model package to an endpoint that transcribes, or speaks.
 
 Before: `choose_pool` leaves out instance types without quota; `plan` writes down what will be made and what it costs.
 
 Making: `deploy` follows a plan; `ensure` does all three and reuses an identical endpoint; `delete` removes it.
 
-Trying: `stream_recording` and `transcribe_file` send `bundled_recording`; `word_error_rate` and `lag_figure`
-say what came of it.
+Trying: `stream_recording` and `transcribe_file` send `bundled_recording` to a model that listens, and `lag_figure` says
+what came of it; `speak` has a text spoken by one that speaks, to be heard.
 
 Later: `update` brings another version or instance type under an endpoint that scales; `roll_back` undoes it.
 """
@@ -23,7 +23,8 @@ from dgsm_helpers.aws.endpoint.update import roll_back
 from dgsm_helpers.aws.endpoint.update import update_endpoint as update
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.trace import lag_samples, word_error_rate
+from dgsm_helpers.load.transport.spoken import speak
+from dgsm_helpers.load.transport.trace import lag_samples
 from dgsm_helpers.rules.sample import Recording
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ __all__ = [
     "lag_figure",
     "plan",
     "roll_back",
+    "speak",
     "stream_recording",
     "transcribe_file",
     "update",
-    "word_error_rate",
 ]
 
 

@@ -24,15 +24,17 @@ from dgsm_helpers.aws.account.operator_alarms import remove as remove_alarms
 from dgsm_helpers.aws.doctor import examine as doctor
 from dgsm_helpers.aws.doctor.data_path_findings import diagnose_path
 from dgsm_helpers.aws.doctor.snapshot import Expected
-from dgsm_helpers.aws.endpoint.invoke import file_sender
+from dgsm_helpers.aws.endpoint.invoke import file_sender, spoken_body
 from dgsm_helpers.aws.watch import observe as observing
 from dgsm_helpers.aws.watch.logs import tail as log_tail
 from dgsm_helpers.aws.watch.metrics import read_metrics
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.conversation import TEXTS
 from dgsm_helpers.load.transport.data_path import follow
 from dgsm_helpers.load.transport.file_load import FileLoad
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.views.feed import origin_of
 from dgsm_helpers.views.pages.report import write_report
 from dgsm_helpers.views.widgets.live_view import Live
@@ -161,12 +163,21 @@ def examine(
 
 
 def file_load(wb: Workbook) -> FileLoad:
-    """Callers that send the bundled recording as a file, again and again: an ``InvokeEndpoint`` counts as a stream
-    does.
+    """Callers that send the bundled recording as a file, or have a text spoken, again and again: an ``InvokeEndpoint``
+    counts as a stream does.
 
-    ``set(n)`` keeps ``n`` files in flight, ``stop()`` ends it and returns a trace of each.
+    ``set(n)`` keeps ``n`` requests in flight, ``stop()`` ends it and returns a trace of each.
+
+    Raises:
+        InvalidInput: the model takes streams only.
     """
-    recording, options = bundled_recording(), ListenOptions()
-    query = {"model": options.model, "language": options.language, "punctuate": options.punctuate}
-    send = file_sender(wb, recording.to_wav(), path=options.path, **query)
+    family, query = wb.family, Query(wb.family)
+    if not family.protocol.file_parameters:
+        raise InvalidInput(f"{family.title} takes streams only, no whole files.", hint="Hold streams (monitor.Load).")
+    if family.speaks:
+        body, kind = spoken_body(TEXTS[1]), "application/json"
+        send = file_sender(wb, body, path=query.path, content_type=kind, **query.asked())
+        return FileLoad(send, characters=len(TEXTS[1]))
+    recording = bundled_recording()
+    send = file_sender(wb, recording.to_wav(), path=query.path, **query.asked())
     return FileLoad(send, audio_s=recording.duration_s)

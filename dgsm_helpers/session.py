@@ -5,7 +5,6 @@ opened. No other module asks where it is.
 """
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ import boto3
 
 from dgsm_helpers import local
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
-from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
-from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.families import FAMILIES, Family, require_family
+from dgsm_helpers.places.clients import Clients
+from dgsm_helpers.places.opening import account_parts, embedded_parts
 from dgsm_helpers.rules.names import require_name, require_region
 from dgsm_helpers.settings import settings_file
 from dgsm_helpers.settings.parameters import as_declared, notebook_parameters, require_type
@@ -27,6 +27,13 @@ from dgsm_helpers.wire.sigv4 import Credentials
 DEFAULT_ENDPOINT = "deepgram-demo"
 AWS: Mapping[str, Any] = {"where": "aws", "place": "AWS", "place_in_full": "AWS", "bills": True}
 """What a `Workbook` on the user's account says of its place."""
+EMBEDDED: Mapping[str, Any] = {
+    "where": "local",
+    "place": "the embedded AWS",
+    "place_in_full": "the embedded AWS (simulated)",
+    "bills": False,
+}
+"""What one on the embedded AWS says of its."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +100,17 @@ class Workbook:
     def listing(self) -> str:
         """What was asked for: a model package ARN, or the embedded AWS's name for one."""
         return str(self.settings.get("listing", ""))
+
+    @property
+    def family(self) -> Family:
+        """Which of Deepgram's models it is about: the setting ``family``, else as the model package's name says.
+
+        Raises:
+            InvalidInput: the package's name says that it is none that can be spoken to (`families.require_family`).
+        """
+        if name := self.settings.get("family"):
+            return FAMILIES[name]
+        return require_family(self.model_package_arn or "")
 
     @property
     def bounds(self) -> tuple[int | None, int | None]:
@@ -188,6 +206,7 @@ def open_workbook(
     endpoint_name: str | None = None,
     variant_name: str = "AllTraffic",
     listing: str | None = None,
+    family: str | None = None,
     confirm_spend: bool | None = None,
     confirm_delete: bool | None = None,
     role_arn: str | None = None,
@@ -207,6 +226,7 @@ def open_workbook(
         variant_name: production variant, ``AllTraffic`` unless the endpoint was made otherwise.
         listing: a model package ARN; on the embedded AWS also a listing's name, ``metered`` by default; on aws
             "metered" means none given.
+        family: ``nova``, ``flux``, ``aura`` or ``flux-tts``, where the model package's name does not say which.
         confirm_spend: True to allow calls that start billing. No setting stands for it.
         confirm_delete: True to allow deleting from the user's account. No setting stands for it.
         role_arn: execution role for the endpoint.
@@ -231,8 +251,11 @@ def open_workbook(
         "region": chosen("region", region, "region"),
         "endpoint": chosen("endpoint_name", endpoint_name, "endpoint", DEFAULT_ENDPOINT),
         "listing": chosen("listing", listing, "listing", "metered"),
+        "family": chosen("family", family, "family"),
         "role": chosen("role_arn", role_arn, "role"),
     }
+    if settings["family"] not in ("", *FAMILIES):
+        raise InvalidInput(f"family is {settings['family']!r}.", hint=f"Give one of {', '.join(FAMILIES)}.")
     require_name("endpoint", settings["endpoint"])
     require_name("variant", variant_name)
     folder = local.home_folder(home)
@@ -247,54 +270,8 @@ def open_workbook(
     )
     place = (settings["listing"], settings["region"] or None, settings["role"] or None)
     if settings["where"] == "local":
-        return _open_local(make, folder, *place)
+        require_region(settings["region"] or "us-east-1")
+        return make(**EMBEDDED, **embedded_parts(local.find(folder) or local.up(folder), *place))
     if settings["where"] == "aws":
-        return _open_aws(make, *place, profile)
+        return make(**AWS, **account_parts(*place, profile))
     raise InvalidInput(f"where is {settings['where']!r}.", hint='Give "local" or "aws".')
-
-
-def _open_aws(
-    make: Callable[..., Workbook], listing: str, region: str | None, role_arn: str | None, profile: str | None
-) -> Workbook:
-    session = AccountSession(region, profile)
-    require_region(session.region_name)
-    route = session.stream_route()
-    return make(
-        **AWS,
-        region=session.region_name,
-        # What is no ARN is kept: whoever needs one says what it is instead.
-        model_package_arn=None if listing == "metered" else listing,
-        role_arn=role_arn,
-        clients=Clients(session),
-        stream_url=route.url,
-        ca_bundle=route.ca_bundle,
-        proxy_url=route.proxy_url,
-    )
-
-
-def _open_local(
-    make: Callable[..., Workbook], home: Path, listing: str, region: str | None, role_arn: str | None
-) -> Workbook:
-    require_region(region or "us-east-1")
-    info = local.find(home) or local.up(home)
-    local_time = LocalTime(speed=info.speed, origin_s=info.origin_s)
-    region = region or info.region
-    arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
-    if not listing.startswith("arn:") and listing not in arns:
-        raise InvalidInput(f"listing is {listing!r}.", hint=f"Give a model package ARN or one of {', '.join(arns)}.")
-    if note := info.engines.get(listing, {}).get("note"):
-        warnings.warn(note, stacklevel=3)
-    return make(
-        where="local",
-        place="the embedded AWS",
-        place_in_full="the embedded AWS (simulated)",
-        bills=False,
-        now_s=lambda: local_time.local_s(time.time()),
-        speed=info.speed,
-        region=region,
-        model_package_arn=arns.get(listing, listing),
-        role_arn=role_arn or info.execution_role_arn,
-        clients=Clients(EmbeddedSession(info, region)),
-        stream_url=info.runtime_url,
-        ca_bundle=info.ca_bundle,
-    )

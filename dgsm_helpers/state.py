@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
 
 SCHEMA = 1
+EVIDENCE_SCHEMA = 2
+"""Schema 1 knew streams of Nova-3 only; its evidence is read in the words of today."""
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -38,11 +40,13 @@ class Record:
     """One file of the state folder that is read back and ended.
 
     ``kind`` and ``hint`` are for the error about a file that cannot be read: what it is not, and what to do then.
+    ``schemas`` are those that can be read.
     """
 
     path: Path
     kind: str
     hint: str
+    schemas: tuple[int, ...] = (SCHEMA,)
 
     def read[T](self, build: Callable[[dict[str, Any]], T]) -> T | None:
         """What ``build`` makes of the content without its schema; None when nothing is recorded.
@@ -56,8 +60,9 @@ class Record:
                 return None
             content = json.loads(text)
             schema = content.pop("schema")
-            if schema != SCHEMA:
-                raise ValueError(f"it has schema {schema}, this version reads {SCHEMA}")
+            if schema not in self.schemas:
+                known = " and ".join(map(str, self.schemas))
+                raise ValueError(f"it has schema {schema}, this version reads {known}")
             return build(content)
         except FileNotFoundError:
             return None
@@ -95,14 +100,28 @@ def read(path: Path) -> dict[str, Any]:
         InvalidInput: not an evidence file, or of a newer schema.
     """
     measure_again = "Measure first (03_tune or dgsm tune)."
-    content = Record(path, "an evidence file", measure_again).read(dict)
+    file = Record(path, "an evidence file", measure_again, schemas=(SCHEMA, EVIDENCE_SCHEMA))
+    content = file.read(_in_words_of_today)
     if content is None:
         raise NotFound(f"No evidence at {path}.", hint=measure_again)
-    return {"schema": SCHEMA, **content}
+    return {"schema": EVIDENCE_SCHEMA, **content}
+
+
+def _in_words_of_today(content: dict[str, Any]) -> dict[str, Any]:
+    """Evidence as it is written now, of whichever schema it is."""
+    taken = dict(content["fingerprint"])
+    if "family" in taken:
+        return content
+    heard = {"audio": taken.pop("audio", []), "chunk_ms": taken.pop("chunk_ms", None)}
+    fingerprint = {**taken, "family": "nova", "workload": {"kind": "paced audio", **heard}}
+    rungs = [{"ending_p95_ms": rung.get("finalisation_p95_ms"), **rung} for rung in content.get("rungs", ())]
+    return {**content, "unit": "streams", "fingerprint": fingerprint, "rungs": rungs}
 
 
 def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | None:
     """The newest complete measurement for the workbook's endpoint, its file under ``evidence``; None without one.
+
+    One of simultaneous turns is passed over: CloudWatch counts calls, and those speak for a part of their time only.
 
     Args:
         instance_type: only what was measured on this type.
@@ -114,7 +133,7 @@ def newest(wb: Workbook, instance_type: str | None = None) -> dict[str, Any] | N
     for path in sorted(folder.glob("*.json"), reverse=True):
         content = read(path)
         of_type = instance_type is None or content["fingerprint"].get("instance_type") == instance_type
-        if of_type and not content["problem"] and content["feasible_max"] > 0:
+        if of_type and content["unit"] != "turns" and not content["problem"] and content["feasible_max"] > 0:
             return {**content, "evidence": str(path)}
     return None
 

@@ -10,35 +10,18 @@ Afterwards: `ladder_figure` draws what was measured; `WhatIf` judges it again un
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from statistics import median
 from typing import TYPE_CHECKING
 
-from dgsm_helpers.aws.core.money import InstanceCost
-from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.aws.scaling.retargeting import retarget
-from dgsm_helpers.aws.watch.metrics import gauge
-from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
-from dgsm_helpers.load.ladder.rung import EFFORTS
-from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.target_value import derive_target
-from dgsm_helpers.load.transport.data_path import require_open
-from dgsm_helpers.load.transport.recordings import read_recordings
-from dgsm_helpers.load.transport.stream_target import ListenOptions
-from dgsm_helpers.planning.tuning import Tuning, default_effort
+from dgsm_helpers.planning.measuring import tune
 from dgsm_helpers.planning.tuning import plan_tuning as plan
-from dgsm_helpers.rules.guide import GUIDE_HIGH
 from dgsm_helpers.views.widgets.ladder_view import LadderView, figure_labels, rung_points
 from dgsm_helpers.views.widgets.what_if import WhatIf
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
-    from dgsm_helpers.load.ladder.crew import Crew
-    from dgsm_helpers.load.ladder.rung import Rung
+    from dgsm_helpers.planning.tuning import Tuning
     from dgsm_helpers.session import Workbook
 
 __all__ = ["LadderView", "WhatIf", "ladder_figure", "plan", "retarget", "tune"]
@@ -50,75 +33,3 @@ def ladder_figure(wb: Workbook, tuned: Tuning) -> go.Figure:
 
     points, labels = rung_points(tuned.result.rungs), figure_labels(wb, tuned.result.criteria)
     return lag_against_concurrency(points, **labels, target_value=tuned.target.value)
-
-
-def tune(
-    wb: Workbook,
-    *,
-    effort: str | None = None,
-    criteria: str = "strict",
-    max_streams: int = 1000,
-    headroom: float = GUIDE_HIGH,
-    instances: int = 1,
-    growth_per_min: float = 0.0,
-    audio: str = "",
-    query: str = "",
-    crew: Crew | None = None,
-    on_rung: Callable[[Rung], object] | None = None,
-    on_progress: OnProgress | None = None,
-    say: Callable[[str], object] = print,
-) -> Tuning:
-    """Measure what one instance sustains and derive the TargetValue. The policy is left as it is.
-
-    The endpoint is pinned to one instance with scaling suspended, and put back afterwards whatever happens
-    (`aws.scaling.pin.one_instance`). After each rung it is made sure that nobody changed it.
-
-    Args:
-        effort: ``quick``, ``standard`` or ``thorough``: time against confidence; default: ``quick`` where only waiting
-            counts, else ``standard``.
-        criteria: ``strict`` or ``deepgram``.
-        max_streams: never hold more.
-        headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
-        instances, growth_per_min: for the time-based rule: how many run when growth sets in, and new streams a minute.
-        audio: your own recordings: a file, a folder of them or a pattern, streamed in turn; empty: the bundled one.
-            Capacity depends on what is said and how, so an endpoint for real callers wants their kind of audio.
-        query: features beyond the defaults, as a query string of Deepgram's ``/v1/listen``; they cost capacity.
-        crew: client processes elsewhere; this machine's by default.
-        on_rung: called with each rung whenever it has been measured (again).
-        on_progress: called while the instance count changes.
-        say: told in sentences what is changed and put back.
-
-    Raises:
-        StreamFailed, CredentialsProblem, AccessDenied: no stream can be opened from here; nothing was changed.
-        NotFound, NotReady, SpendNotConfirmed, MeasurementInvalid: as `one_instance` and `load.find_capacity`; evidence
-            of what was measured is kept.
-    """
-    search_effort = known_choice("effort", effort or default_effort(wb), EFFORTS)
-    derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
-    derive(1)  # refuses bad values now
-    spec = LoadSpec(recordings=read_recordings(audio) if audio else (), options=ListenOptions.parse(query))
-    if wb.confirm_spend:  # else nothing is measured, and no stream opened
-        require_open(wb)  # before scaling is touched
-    with pin.one_instance(wb, on_progress=on_progress, say=say) as pinned:
-
-        def measured(rung: Rung) -> None:
-            if on_rung is not None:
-                on_rung(rung)
-            pinned.check()
-
-        result = find_capacity(
-            wb,
-            instance_type=pinned.instance_type,
-            effort=search_effort,
-            criteria=criteria,
-            spec=spec,
-            max_streams=max_streams,
-            crew=crew,
-            gauge=gauge(wb, settle_s=search_effort.settle_s),
-            on_rung=measured,
-        )
-        types = (pinned.instance_type,) if pinned.instance_type else EndpointReading(wb).running_types
-    gauge_ratios = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
-    ratio = round(median(gauge_ratios), 3) if gauge_ratios else None
-    target = derive(result.feasible_max, server_per_client=ratio or 1.0)
-    return Tuning(result, target, InstanceCost.of(wb, types, result.instance_minutes), ratio)

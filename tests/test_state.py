@@ -120,3 +120,31 @@ def test_evidence_that_is_missing_or_of_another_version_is_said(tmp_path):
     path.write_text('{"schema": 9}')
     with pytest.raises(InvalidInput, match="is not an evidence file: it has schema 9"):
         state.read(path)
+
+
+def test_evidence_of_the_time_of_nova_alone_is_read_in_the_words_of_today(wb):
+    old = {
+        **MEASURED,
+        "fingerprint": {"instance_type": "ml.g6.2xlarge", "audio": [{"source": "a.wav"}], "chunk_ms": 100},
+        "rungs": [{"n": 10, "verdict": "PASS", "finalisation_p95_ms": 300.0}],
+    }
+    path = state.keep_evidence(wb, old)
+    assert json.loads(path.read_text())["schema"] == 1
+    read = state.read(path)
+    assert (read["schema"], read["unit"], read["fingerprint"]["family"]) == (2, "streams", "nova")
+    assert read["fingerprint"]["workload"] == {
+        "kind": "paced audio",
+        "audio": [{"source": "a.wav"}],
+        "chunk_ms": 100,
+    }
+    assert read["rungs"][0]["ending_p95_ms"] == 300.0
+    assert state.newest(wb)["feasible_max"] == 10
+
+
+def test_a_measurement_of_turns_at_once_is_not_taken_for_one_of_calls(wb):
+    calls = {**MEASURED, "schema": 2, "unit": "calls", "fingerprint": {"family": "aura", "instance_type": "x"}}
+    state.keep_evidence(wb, calls)
+    later = {**calls, "unit": "turns", "feasible_max": 4, "measured_at": "2026-11-25T09:00:00+00:00"}
+    state.keep_evidence(wb, later)
+    newest = state.newest(wb)
+    assert (newest["feasible_max"], newest["unit"]) == (10, "calls")

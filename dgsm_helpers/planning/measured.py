@@ -10,7 +10,6 @@ from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.errors import InvalidInput, NotReady
-from dgsm_helpers.families import family_of
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import Workbook
@@ -19,17 +18,24 @@ from dgsm_helpers.simulate.conditions import Capacity, Conditions
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """An instance's capacity and price; ``source`` says where the capacity comes from, ``notes`` what to doubt."""
+    """An instance's capacity and price; ``source`` says where the capacity comes from, ``notes`` what to doubt.
+
+    ``unit`` is what it counts. Calls speak for the share ``duty`` of their time, ``characters_per_s`` in all at the
+    knee.
+    """
 
     capacity: Capacity
     instance_type: str
     source: str
     price: Price
     notes: tuple[str, ...] = ()
+    unit: str = "streams"
+    duty: float = 0.0
+    characters_per_s: float = 0.0
 
     @property
     def knee(self) -> int:
-        """Streams that one instance sustains."""
+        """Streams or calls that one instance sustains."""
         return self.capacity.knee
 
     @property
@@ -41,9 +47,18 @@ class Measured:
         """What plans on such instances are played under."""
         return Conditions(capacity=self.capacity, model=model, usd_per_hour=self.usd_per_hour, seed=seed)
 
+    def _of_calls(self) -> list[str]:
+        if not self.duty:
+            return []
+        return [
+            f"It holds for calls that speak {self.duty:.0%} of their time: {self.characters_per_s * 3600:,.0f} "
+            "characters an hour at the knee. Of calls that speak more, fewer are sustained: measure those.",
+        ]
+
     def __str__(self) -> str:
         lines = [
-            f"One {self.instance_type} sustains {self.knee} streams ({self.source}).",
+            f"One {self.instance_type} sustains {self.knee} {self.unit} ({self.source}).",
+            *self._of_calls(),
             f"Price: {self.price}, without the Marketplace software fee.",
             *self.notes,
         ]
@@ -65,11 +80,12 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
     if knee is not None:
         chosen = instance_type or _preferred_type(wb)
         price, source = price_per_hour(wb, chosen), "as given, not measured here"
-        return Measured(capacity=Capacity(knee=knee), instance_type=chosen, source=source, price=price)
+        unit = wb.family.unit
+        return Measured(capacity=Capacity(knee=knee), instance_type=chosen, source=source, price=price, unit=unit)
     taken = evidence.newest(wb)
     if taken is None:
         raise NotReady(
-            f"How many streams one instance of {wb.endpoint_name!r} sustains has not been measured.",
+            f"How many {wb.family.unit} one instance of {wb.endpoint_name!r} sustains has not been measured.",
             hint=f"Measure it (03_tune, or dgsm tune {wb.endpoint_name}), or give a knee (--knee N).",
         )
     chosen = taken["fingerprint"]["instance_type"]
@@ -85,7 +101,17 @@ def measured(wb: Workbook, *, knee: int | None = None, instance_type: str | None
         source=f"measured {taken['measured_at'][:10]}, effort {taken['effort']}, {bound}",
         price=price_per_hour(wb, chosen),
         notes=_doubts(wb, taken["fingerprint"]),
+        unit=taken["unit"],
+        **_speech_at_the_knee(taken),
     )
+
+
+def _speech_at_the_knee(taken: Mapping[str, Any]) -> dict[str, float]:
+    """Duty and characters a second, where calls were measured: means over the valid holds at the knee."""
+    holds = [h for r in taken["rungs"] if r["n"] == taken["feasible_max"] for h in r.get("holds", ()) if not h["void"]]
+    if not holds or not all("duty" in hold for hold in holds):
+        return {}
+    return {name: sum(hold[name] for hold in holds) / len(holds) for name in ("duty", "characters_per_s")}
 
 
 def _capacity(taken: Mapping[str, Any]) -> Capacity:
@@ -106,4 +132,4 @@ def _doubts(wb: Workbook, fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _preferred_type(wb: Workbook) -> str:
     types = EndpointReading(wb).instance_types if endpoint_state.find(wb) else ()
-    return (types or family_of(wb.model_package_arn or "").default_pool)[0]
+    return (types or wb.family.default_pool)[0]

@@ -7,10 +7,13 @@ words.
 
 import io
 import json
+import re
 import wave
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from dgsm_helpers.errors import InvalidInput
 
 BYTES_PER_SAMPLE = 2
 
@@ -63,12 +66,31 @@ class Recording:
             file.writeframes(self.part(0, size))
         return target.getvalue()
 
+    def word_error_rate(self, heard: str) -> float:
+        """How much of it was heard wrongly (0 is perfect), case and punctuation aside. Measure: the jiwer package's.
+
+        Raises:
+            InvalidInput: what is said in it is not known.
+        """
+        import jiwer  # slow to import, and only this needs it
+
+        if self.transcript is None:
+            raise InvalidInput("What is said in the recording is not known.", hint="Give it a transcript.")
+        truth, words = _words(self.transcript), _words(heard)
+        if not truth:
+            return 0.0 if not words else 1.0
+        return float(jiwer.wer(truth, words)) if words else 1.0
+
     def part(self, position: int, size: int) -> bytes:
         """``size`` bytes from ``position`` on, going round at the end."""
         part = self.pcm[position : position + size]
         while len(part) < size:
             part += self.pcm[: size - len(part)]
         return part
+
+
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"[^\w' ]", " ", text.lower()).split())
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ SETTINGS = (
         example="arn:aws:sagemaker:us-east-1:123456789012:model-package/NAME",
         help="model package ARN of the Marketplace listing in that region",
     ),
+    Setting(key="family", type="str", example="nova", help="nova, flux, aura or flux-tts, where its name misleads"),
     Setting(
         key="role", type="str", example="arn:aws:iam::123456789012:role/NAME", help="execution role of the endpoint"
     ),

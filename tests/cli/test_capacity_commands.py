@@ -151,7 +151,7 @@ def test_foreign_recordings_of_a_telephone_system_are_measured_at_their_own_rate
     assert answer["feasible_max"] == 4
     fingerprint = json.loads(Path(answer["evidence"]).read_text())["fingerprint"]
     assert "sample_rate=8000" in fingerprint["query"]
-    assert [heard["duration_s"] for heard in fingerprint["audio"]] == pytest.approx([11.0] * 4, abs=0.1)
+    assert [heard["duration_s"] for heard in fingerprint["workload"]["audio"]] == pytest.approx([11.0] * 4, abs=0.1)
 
 
 @pytest.mark.parametrize(

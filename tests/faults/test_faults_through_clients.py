@@ -12,8 +12,8 @@ from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.load.transport.trace import Ending
 
 
@@ -103,7 +103,7 @@ def test_a_mid_stream_error_is_recorded_with_its_message(fault, endpoint):
 
 def test_the_reason_of_a_refused_stream_is_in_the_containers_log(endpoint):
     wb = endpoint
-    trace = stream_recording(wb, options=ListenOptions(extra=(("no_such_feature", "true"),)), duration_s=0.5)
+    trace = stream_recording(wb, query=Query.parse("no_such_feature=true"), duration_s=0.5)
     assert (trace.ending, trace.error.code) == (Ending.REFUSED, "ModelError")
     events = wb.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{wb.endpoint_name}")["events"]
     assert any("no_such_feature" in e["message"] and " 400" in e["message"] for e in events)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgsm_helpers.load.ladder.rung import encode_lags
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags
 from dgsm_helpers.load.ladder.share import Share, ShareReport
 from dgsm_helpers.load.ladder.trend import BINS
 from dgsm_helpers.load.ladder.verdict import StreamOutcome
@@ -21,7 +21,7 @@ def report_of(share: Share, *, knee: int = 1000) -> ShareReport:
     """What a process that keeps up reports of its streams: a steady lag up to the knee, a growing one beyond."""
     growth = max(share.total / knee - 1, 0.0)
     bins = LAG_S + growth * share.hold_s * (np.arange(BINS) + 0.5) / BINS
-    due = np.full(round(share.hold_s * 1000 / share.spec.chunk_ms), bins.max())
+    due = np.full(round(share.hold_s / share.spec.workload.step_s), bins.max())
     streams = []
     for number in share.numbers:
         p50, p95, mean = np.median(bins), bins.max(), bins.mean()

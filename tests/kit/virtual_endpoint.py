@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.rung import Hold
 from dgsm_helpers.load.ladder.trend import BINS
-from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_failure
+from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
 
 CHUNK_S = 0.1
 
@@ -137,7 +138,7 @@ class VirtualEndpoint:
             lag_p95_s=float(p95),
             lag_p99_s=float(p99),
             lag_mean_s=float(lags.mean()),
-            finalisation_s=final,
+            ending_s=final,
             first_chunk_s=float(lags[0]),
             bins=tuple(bins.tolist()),
             due_audio_s=hold_s,

@@ -26,7 +26,6 @@ from dgsm_helpers.errors import (
     NotFound,
     NotReady,
 )
-from dgsm_helpers.families import family_of
 from dgsm_helpers.rules.package_arn import LISTINGS_URL, SUBSCRIPTIONS_URL, require_usable_arn
 from dgsm_helpers.session import Workbook
 
@@ -116,7 +115,7 @@ def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> Prefligh
     Args:
         instance_types: the pool to check quotas for; default: the pool Deepgram recommends for the listing's family.
     """
-    types = tuple(instance_types or family_of(wb.model_package_arn or "").default_pool)
+    types = tuple(instance_types or wb.family.default_pool)
     caller, identity = _identity(wb)
     rows = [identity, _region(wb), _arn(wb)]
     if caller is None:

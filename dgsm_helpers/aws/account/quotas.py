@@ -7,7 +7,6 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.errors import QuotaExceeded
-from dgsm_helpers.families import family_of
 from dgsm_helpers.session import Workbook
 
 KEPT = timedelta(hours=1)
@@ -89,7 +88,7 @@ def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None
         QuotaExceeded: every type has a quota of zero.
         AccessDenied: quotas may not be read.
     """
-    types = tuple(instance_types or family_of(wb.model_package_arn or "").default_pool)
+    types = tuple(instance_types or wb.family.default_pool)
     quotas = endpoint_quotas(wb, types, at_least=1)
     dropped = tuple(t for t in types if quotas[t] == 0)
     kept = tuple(t for t in types if t not in dropped)

@@ -72,7 +72,7 @@ def recommended(
     first_chunk_ms: float | None = None,
     sns_topic_arn: str | None = None,
 ) -> tuple[AccountAlarm, ...]:
-    """The four alarms as values; nothing is called.
+    """The four alarms as values; nothing is called. Without the first chunk's where that is a greeting of the model's.
 
     Args:
         knee: streams that one instance sustains; ``knee_from`` says who says so.
@@ -81,12 +81,13 @@ def recommended(
         sns_topic_arn: topic told when an alarm begins and ends; None: the alarms are only seen.
     """
     limit_ms, limit_from = _first_chunk_limit(first_chunk_ms)
+    unit = wb.family.unit
     # Threshold, where it comes from, and the alarm's description.
     thresholds = {
         "concurrency-near-capacity": (
             CAPACITY_SHARE * knee,
-            f"{CAPACITY_SHARE:.0%} of {knee} streams ({knee_from})",
-            f"An instance holds {CAPACITY_SHARE:.0%} or more of the {knee} streams that it sustains.",
+            f"{CAPACITY_SHARE:.0%} of {knee} {unit} ({knee_from})",
+            f"An instance holds {CAPACITY_SHARE:.0%} or more of the {knee} {unit} that it sustains.",
         ),
         "errors-5xx": (
             5.0,
@@ -105,6 +106,8 @@ def recommended(
             f"The GPUs are {GPU_SHARE_PERCENT} % busy or more for a quarter of an hour.",
         ),
     }
+    if wb.family.first_chunk_is_greeting:
+        del thresholds["first-chunk-p99"]
     actions = [sns_topic_arn] if sns_topic_arn else []
     dimensions = [{"Name": name, "Value": value} for name, value in variant_dimensions(wb)]
     alarms = []

@@ -138,6 +138,21 @@ def fallback_types(s: Snapshot) -> RuleAnswer:
     return ok(", ".join(types))
 
 
+def latency_metric(s: Snapshot) -> RuleAnswer:
+    """What watches the first chunk's latency watches the model."""
+    family = family_of(s.model_package_arn)
+    if not family.first_chunk_is_greeting:
+        return ok(f"the first chunk of {family.title} is a result of the model")
+    watching = [name for name, alarm in s.alarms.items() if alarm.metric == "FirstChunkLatency"]
+    said = f"the first chunk of {family.title} is a greeting, so FirstChunkLatency times the handshake"
+    if watching:
+        return warn(
+            f"{said}, and {', '.join(watching)} says nothing about the model",
+            f"Delete it. What {family.measures[1]} is, a measurement tells (dgsm tune), or your client.",
+        )
+    return ok(f"{said}; no alarm here looks at it")
+
+
 def quota(s: Snapshot) -> RuleAnswer:
     """The account may run as many instances as the maximum allows."""
     if s.target is None:
@@ -196,6 +211,7 @@ ENDPOINT_RULES: tuple[Rule, ...] = (
     Rule("enhanced-metrics", enhanced_metrics, "Deepgram, enhanced-metrics-sagemaker", ("config",)),
     Rule("routing", routing, f"{_AWS_POOLS} (recommend LEAST_OUTSTANDING_REQUESTS)", ("config",)),
     Rule("fallback-types", fallback_types, _DEPLOY_PAGE, ("model", "config")),
+    Rule("latency-metric", latency_metric, "AWS, FirstChunkLatency; Deepgram's protocols", ("model",)),
     Rule("quota", quota, f"{_DEPLOY_PAGE}: quota does not fall back", ("quotas", "target", "config")),
     Rule("idle", idle, "AWS, SageMaker pricing: instances bill while the endpoint exists", ("metrics",)),
 )

@@ -10,7 +10,7 @@ from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.core import money
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
-from dgsm_helpers.families import family_of
+from dgsm_helpers.families import Family
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.package_arn import require_usable_arn
@@ -187,8 +187,8 @@ def plan(
     if initial_count < 1:
         raise UnsupportedFeature(f"initial_count is {initial_count}. {ZERO_REFUSAL}", hint=_IDLE_HINT)
     arn = require_usable_arn(wb.model_package_arn, wb.region)
-    types = tuple(family_of(arn).default_pool if instance_types is None else instance_types)
-    _require_usable_types(arn, types, single_type_reason)
+    types = tuple(wb.family.default_pool if instance_types is None else instance_types)
+    _require_usable_types(wb.family, types, single_type_reason)
     made = DeploymentPlan(
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,
@@ -212,7 +212,7 @@ def plan(
     return made
 
 
-def _require_usable_types(arn: str, types: tuple[str, ...], single_type_reason: str) -> None:
+def _require_usable_types(family: Family, types: tuple[str, ...], single_type_reason: str) -> None:
     if not types:
         raise InvalidInput("The pool is empty.", hint="Give one to five instance types.")
     if len(types) > MAX_POOLS:
@@ -230,7 +230,6 @@ def _require_usable_types(arn: str, types: tuple[str, ...], single_type_reason: 
     repeated = sorted({t for t in types if types.count(t) > 1})
     if repeated:
         raise InvalidInput(f"{', '.join(repeated)} is in the pool twice.", hint="Name each type once.")
-    family = family_of(arn)
     objections = [text for t in types if (text := family.objection(t))]
     if objections:
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""One file in, one transcript out: the synchronous request of a Deepgram endpoint."""
+"""One request, one whole answer: a file's transcript or a text's audio, synchronously."""
 
 import json
 from collections.abc import Callable
@@ -36,20 +36,7 @@ def transcribe_file(
         AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
         DgsmError: any other refusal, see ``calls.translate``.
     """
-    request = _request(wb, audio, path, content_type, query)
-    client = wb.client("sagemaker-runtime")
-    with translated("sagemaker-runtime", "InvokeEndpoint"):
-        try:
-            body = client.invoke_endpoint(**request)["Body"].read()
-        except client.exceptions.ModelError as error:
-            raise _container_refusal(error) from error
-        except boto.ReadTimeoutError as error:
-            raise AwsCallFailed(
-                "The container did not answer within SageMaker's 60 s.",
-                hint="Send a shorter file, or stream it.",
-                code="ReadTimeout",
-                operation="InvokeEndpoint",
-            ) from error
+    body = _answered(wb, _request(wb, audio, path, content_type, query))
     try:
         return json.loads(body)
     except ValueError as error:
@@ -60,18 +47,64 @@ def transcribe_file(
         ) from error
 
 
-def file_sender(wb: Workbook, audio: bytes, *, path: str = "v1/listen", **query: Any) -> Callable[[], None]:
-    """A function that sends a WAV file to the workbook's variant once and waits for its answer: for load.
+def speak_text(wb: Workbook, text: str, *, path: str, **query: Any) -> bytes:
+    """Have a text spoken in one answer (InvokeEndpoint): an audio file, MP3 unless the query says otherwise.
+
+    Args:
+        text: what is said, at most 2,000 characters.
+        path: path inside the container, ``v1/speak`` (Aura-2) or ``v2/speak`` (Flux TTS).
+        query: Deepgram's query parameters, such as ``model="aura-2-thalia-en", encoding="linear16"``.
+
+    Raises:
+        InvalidInput: the text is empty, or the query does not fit into CustomAttributes; nothing is sent.
+        AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
+        DgsmError: any other refusal, see ``calls.translate``.
+    """
+    return _answered(wb, _request(wb, spoken_body(text), path, "application/json", query))
+
+
+def spoken_body(text: str) -> bytes:
+    """The body of a request to speak a text.
+
+    Raises:
+        InvalidInput: it is empty.
+    """
+    if not text.strip():
+        raise InvalidInput("There is no text.", hint="Give what is to be said.")
+    return json.dumps({"text": text}, ensure_ascii=False).encode()
+
+
+def _answered(wb: Workbook, request: dict[str, Any]) -> bytes:
+    client = wb.client("sagemaker-runtime")
+    with translated("sagemaker-runtime", "InvokeEndpoint"):
+        try:
+            return client.invoke_endpoint(**request)["Body"].read()
+        except client.exceptions.ModelError as error:
+            raise _container_refusal(error) from error
+        except boto.ReadTimeoutError as error:
+            raise AwsCallFailed(
+                "The container did not answer within SageMaker's 60 s.",
+                hint="Send a shorter file, or stream it.",
+                code="ReadTimeout",
+                operation="InvokeEndpoint",
+            ) from error
+
+
+def file_sender(
+    wb: Workbook, body: bytes, *, path: str = "v1/listen", content_type: str = "audio/wav", **query: Any
+) -> Callable[[], None]:
+    """A function that sends a file, or a text to speak, to the workbook's variant once and waits: for load.
 
     It does not retry: a refusal is a fact to record, and a silent second try would be a second request in flight.
 
     Args:
-        audio, path, query: as `transcribe_file`.
+        body: the bytes of an audio file, or `spoken_body`.
+        path, content_type, query: as `transcribe_file`.
 
     Raises:
         InvalidInput: as `transcribe_file`. The function itself raises what AWS answers, translated.
     """
-    request = {**_request(wb, audio, path, "audio/wav", query), "TargetVariant": wb.variant_name}
+    request = {**_request(wb, body, path, content_type, query), "TargetVariant": wb.variant_name}
     once = Config(read_timeout=90, connect_timeout=10, retries={"total_max_attempts": 1}, max_pool_connections=200)
     client = wb.clients.make("sagemaker-runtime", once)
 

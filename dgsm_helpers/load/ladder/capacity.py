@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.load.ladder.alone import alone_of, hold_alone
 from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
-from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Rung, rung_of
-from dgsm_helpers.load.ladder.search import Bracket, Search, tolerance
+from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, Rung, rung_of
+from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.verdict import PRESETS, STRICT, Criteria, Verdict
+from dgsm_helpers.load.ladder.verdict import Verdict
 from dgsm_helpers.load.transport.data_path import require_open
-from dgsm_helpers.load.transport.recordings import bundled_recording, common_rate
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import StreamTarget
-from dgsm_helpers.state import SCHEMA, keep_evidence
+from dgsm_helpers.load.transport.workloads import Workload, workload_of
+from dgsm_helpers.state import EVIDENCE_SCHEMA, keep_evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +43,8 @@ class CapacityResult:
     ``feasible_max`` streams kept to the criteria, ``infeasible_min`` did not (None: the ladder ended before that, and
     nothing beyond it is claimed), each at ``confidence`` that ``pass_share`` of streams would.
     ``binding_constraint`` is what broke first. ``tight`` tells whether the interval is as narrow as asked for.
-    ``instance_minutes`` is what it cost. ``fingerprint`` is what it is true for.
+    ``instance_minutes`` is what it cost. ``fingerprint`` is what it is true for. ``unit`` is what was counted: streams,
+    calls, or turns (calls that speak without a break).
     """
 
     feasible_max: int
@@ -54,6 +58,7 @@ class CapacityResult:
     effort: str
     fingerprint: Mapping[str, Any]
     measured_at: str
+    unit: str = "streams"
     rungs: tuple[Rung, ...] = field(default=(), repr=False)
     evidence: Path | None = None
 
@@ -61,7 +66,7 @@ class CapacityResult:
         """For JSON: the answer, what it is true for, and every rung."""
         answer = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "evidence"}
         return {
-            "schema": SCHEMA,
+            "schema": EVIDENCE_SCHEMA,
             **answer,
             "instance_minutes": round(self.instance_minutes, 3),
             "criteria": asdict(self.criteria),
@@ -70,25 +75,30 @@ class CapacityResult:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per rung, by number of streams; latencies in ms, growth of lag in ms per second."""
+        """One row per rung, by number of streams or calls; latencies in ms, growth of lag in ms per second.
+
+        Columns are called after what is measured: ``lag`` or ``underrun``, and what its end is called.
+        """
         import pandas as pd
 
+        lag, ending = self.criteria.lag_word, self.criteria.ending_word.replace(" ", "_")
         rows = [
             {
-                "streams": rung.n,
+                self.unit: rung.n,
                 "verdict": rung.verdict.value,
                 "fails_by": (rung.constraint or "") if rung.verdict is Verdict.FAIL else "",
                 "passed": rung.passed,
                 "total": rung.total,
-                "lag_p50_ms": round(rung.lag_p50_s * 1000, 1),
-                "lag_p95_ms": round(rung.lag_p95_s * 1000, 1),
-                "lag_growth_ms_per_s": round(rung.trend.slope * 1000, 2),
-                "finalisation_p95_ms": round(rung.finalisation_p95_s * 1000, 1),
+                f"{lag}_p50_ms": round(rung.lag_p50_s * 1000, 1),
+                f"{lag}_p95_ms": round(rung.lag_p95_s * 1000, 1),
+                f"{lag}_growth_ms_per_s": round(rung.trend.slope * 1000, 2),
+                f"{ending}_p95_ms": round(rung.ending_p95_s * 1000, 1),
+                **({"characters_per_s": round(rung.characters_per_s, 1)} if rung.characters_per_s else {}),
                 "held_s": round(rung.instance_s, 1),
             }
             for rung in sorted(self.rungs, key=lambda rung: rung.n)
         ]
-        return pd.DataFrame(rows).set_index("streams")
+        return pd.DataFrame(rows).set_index(self.unit)
 
     def judged_by(self, criteria: Criteria) -> CapacityResult:
         """The same measurement under other criteria, without measuring again: a bracket among the rungs there are.
@@ -121,8 +131,8 @@ class CapacityResult:
         upper = "not reached" if self.infeasible_min is None else f"fails at {self.infeasible_min}"
         reason = f" by {self.binding_constraint}" if self.binding_constraint else ""
         return (
-            f"{self.feasible_max} streams per instance ({upper}{reason}); {self.confidence:.0%} confident that "
-            f"{self.pass_share:.0%} of streams keep to {self.criteria.name!r}; "
+            f"{self.feasible_max} {self.unit} per instance ({upper}{reason}); {self.confidence:.0%} confident that "
+            f"{self.pass_share:.0%} of {self.unit} keep to {self.criteria.name!r}; "
             f"{self.instance_minutes:.1f} instance-minutes"
         )
 
@@ -132,14 +142,15 @@ def find_capacity(
     *,
     instance_type: str | None,
     effort: str | Effort = "quick",
-    criteria: str | Criteria = STRICT,
+    criteria: str | Criteria = "strict",
     spec: LoadSpec | None = None,
     max_streams: int = 1000,
     crew: Crew | None = None,
     gauge: Gauge | None = None,
     on_rung: Callable[[Rung], None] | None = None,
+    begin_at: int = FIRST_RUNG,
 ) -> CapacityResult:
-    """Measure how many real-time streams one instance of the workbook's endpoint sustains.
+    """Measure how many real-time streams, or calls, one instance of the workbook's endpoint sustains.
 
     The caller makes sure that it has one instance and that nothing scales it (`aws.scaling.pin.one_instance`). Evidence
     is written in every case, also of a search that was interrupted or failed.
@@ -147,38 +158,59 @@ def find_capacity(
     Args:
         instance_type: of the one instance, None when AWS does not say; the evidence names it.
         effort: ``quick``, ``standard`` or ``thorough``: hold times and the confidence they buy.
-        criteria: what a stream has to keep to: a preset (``strict``, ``deepgram``) or your own.
-        spec: what is streamed, and by which client; the bundled sample by default.
+        criteria: what a stream has to keep to: a preset of its family (``strict``, ``deepgram``) or your own.
+        spec: what is streamed, and by which client; the family's usual workload by default.
         max_streams: never hold more.
         crew: the client processes, not closed here; processes of this machine by default.
         gauge: the server's own count of streams, compared with what is held.
         on_rung: called with each rung whenever it has been measured (again): for progress and live pictures.
+        begin_at: the first rung, where it is known about where the knee lies.
 
     Raises:
         MeasurementInvalid: the client could not generate the load, every stream failed, or a single stream already
             breaks the criteria.
         StreamFailed, CredentialsProblem, AccessDenied, NotFound, InvalidInput: nothing can be streamed from here.
     """
+    spec = spec or LoadSpec(workload=workload_of(wb.family), query=Query(wb.family))
+    workload = spec.workload
     effort = known_choice("effort", effort, EFFORTS)
-    criteria = known_choice("criteria", criteria, PRESETS)
-    spec = spec or LoadSpec()
-    recordings = tuple(spec.recordings) or (bundled_recording(),)
-    rate = common_rate(recordings)
-    spec = replace(spec, recordings=recordings)
+    effort = lasting(effort, workload)
+    criteria = known_choice("criteria", criteria, presets(spec.query.family))
     target = StreamTarget.of(wb)
     own_crew = crew or Crew()
     try:
         live = LiveEndpoint(target, own_crew, spec, criteria=criteria, effort=effort, gauge=gauge)
         require_open(wb)
-        search = Search(live, criteria=criteria, effort=effort, max_streams=max_streams, on_rung=on_rung)
-        return _searched(wb, search, criteria, effort, _fingerprint(wb, instance_type, spec, rate))
+        alone: tuple[Hold, ...] = ()
+        if spec.query.family.protocol.turns:
+            alone = hold_alone(live, effort.hold_s)
+            if (compared := alone_of(alone[-1], workload)) is not None:
+                criteria = criteria.beside(compared)
+        search = Search(
+            live,
+            criteria=criteria,
+            effort=effort,
+            max_streams=max_streams,
+            on_rung=on_rung,
+            begin_at=begin_at,
+            unit=workload.unit,
+        )
+        fingerprint = _fingerprint(wb, instance_type, spec)
+        return _searched(wb, search, criteria, effort, fingerprint, unit=workload.unit, alone=alone)
     finally:
         if crew is None:
             own_crew.close()
 
 
 def _searched(
-    wb: Workbook, search: Search, criteria: Criteria, effort: Effort, fingerprint: Mapping[str, Any]
+    wb: Workbook,
+    search: Search,
+    criteria: Criteria,
+    effort: Effort,
+    fingerprint: Mapping[str, Any],
+    *,
+    unit: str,
+    alone: tuple[Hold, ...],
 ) -> CapacityResult:
     """Run the search and write its evidence, whatever comes of it."""
     bracket, problem = Bracket(0, None, None, tight=False), "interrupted"
@@ -196,25 +228,26 @@ def _searched(
             confidence=effort.confidence,
             pass_share=effort.pass_share,
             tight=bracket.tight,
-            instance_minutes=sum(r.instance_s for r in search.rungs) / 60,
+            instance_minutes=(sum(r.instance_s for r in search.rungs) + sum(h.wall_s for h in alone)) / 60,
             criteria=criteria,
             effort=effort.name,
             fingerprint=fingerprint,
             measured_at=wb.now().isoformat(timespec="seconds"),
+            unit=unit,
             rungs=search.rungs,
         )
         path = keep_evidence(wb, {**result.to_dict(), "problem": problem})
     if result.feasible_max == 0:
         one = result.rungs[0]
         raise MeasurementInvalid(
-            f"{one.n} stream{'s' * (one.n > 1)} already break{'s' * (one.n == 1)} {criteria.name!r} by "
-            f"{one.constraint} (p95 lag {one.lag_p95_s * 1000:.0f} ms). Evidence: {path}.",
+            f"{one.n} {unit[:-1] if one.n == 1 else unit} already break{'s' * (one.n == 1)} {criteria.name!r} by "
+            f"{one.constraint} (p95 {criteria.lag_word} {one.lag_p95_s * 1000:.0f} ms). Evidence: {path}.",
             hint="Use a faster instance type, or criteria that its latency without load can meet.",
         )
     return replace(result, evidence=path)
 
 
-def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec, sample_rate: int) -> dict[str, Any]:
+def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dict[str, Any]:
     """What a measurement is true for."""
     return {
         "model_package_arn": wb.model_package_arn,
@@ -222,13 +255,18 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec, sample
         "variant": wb.variant_name,
         "instance_type": instance_type,
         "region": wb.region,
-        "query": spec.options.query(sample_rate),
-        "path": spec.options.path,
-        "audio": [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in spec.recordings],
-        "chunk_ms": spec.chunk_ms,
+        "family": spec.query.family.name,
+        "query": spec.query.text(spec.workload.sample_rate),
+        "path": spec.query.path,
+        "workload": spec.workload.to_dict(),
         "transport": spec.transport,
         "client": {"python": platform.python_version(), **{name: version(name) for name in CLIENT_PACKAGES}},
     }
+
+
+def lasting(effort: Effort, workload: Workload) -> Effort:
+    """The effort with times that a workload needs."""
+    return effort.lasting(turn_s=workload.turn_s, round_s=workload.longest_round_s)
 
 
 def known_choice[T](kind: str, choice: str | T, known: Mapping[str, T]) -> T:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import Crew, WorkerLost
-from dgsm_helpers.load.ladder.rung import Effort, Hold, merged_text
+from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.lag_histograms import merged_text
+from dgsm_helpers.load.ladder.rung import Effort, Hold
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, Transport
-from dgsm_helpers.load.ladder.verdict import Criteria
 from dgsm_helpers.load.transport.held_streams import LEAN_ABOVE
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 
@@ -135,11 +136,11 @@ class LiveEndpoint:
             return f"a client process began {late_s:.1f} s late: it was slow, or took over from one that was lost."
         open_streams = [s for s in hold.streams if s.error is None]
         due = sum(s.due_audio_s for s in open_streams)
-        chunk_ms = self._spec.chunk_ms
-        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - chunk_ms / 1000 * len(open_streams):
+        step_s = self._spec.workload.step_s
+        if due < MIN_AUDIO * len(open_streams) * hold.hold_s - step_s * len(open_streams):
             return f"streams were still opening when the hold began ({due:.0f} s of audio were due in it)."
-        if hold.slip_p99_s > chunk_ms / 4000:
-            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {chunk_ms / 4:.0f} ms)."
+        if hold.slip_p99_s > step_s / 4:
+            return f"the client sent late (p99 {hold.slip_p99_s * 1000:.0f} ms, limit {step_s * 250:.0f} ms)."
         if hold.client_cpu > MAX_CLIENT_CPU:
             return f"a client process used {hold.client_cpu:.0%} of a core (limit {MAX_CLIENT_CPU:.0%})."
         if hold.gauge is not None and not 0.9 <= hold.gauge <= 1.1:

@@ -1,5 +1,7 @@
 """A rung of the ladder: N streams held on one instance, once or several times, and what that proves."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,13 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from hdrh.histogram import HdrHistogram
 
+from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentile_s
 from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
-from dgsm_helpers.load.ladder.verdict import SHARED_GROWTH, Criteria, Judged, StreamOutcome, Verdict, failures, judge
-
-HISTOGRAM_MAX_US = 3_600_000_000
-"""Lags are histogrammed in microseconds up to an hour; a missing result counts as the maximum."""
+from dgsm_helpers.load.ladder.verdict import CLIFF, SHARED_GROWTH, Judged, StreamOutcome, Verdict, failures, judge
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,16 @@ class Effort:
     hold_s: float
     max_hold_s: float
     replicates: int
+
+    def lasting(self, *, turn_s: float, round_s: float) -> Effort:
+        """Long enough for calls: settled when those that spoke at first have ended, held until each has spoken."""
+        return replace(
+            self,
+            settle_s=max(self.settle_s, turn_s),
+            probe_s=max(self.probe_s, round_s),
+            hold_s=max(self.hold_s, 1.5 * round_s),
+            max_hold_s=max(self.max_hold_s, 3 * round_s),
+        )
 
 
 QUICK = Effort("quick", 0.80, 0.80, settle_s=3.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=3)
@@ -74,6 +84,21 @@ class Hold:
             return Trend(0.0, float("-inf"), float("inf"))
         return common_trend(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
 
+    @property
+    def characters_per_s(self) -> float:
+        """Characters spoken in a second, over all its calls."""
+        return sum(s.characters for s in self.streams) / self.hold_s
+
+    @property
+    def duty(self) -> float:
+        """Share of their time in which its calls spoke."""
+        return sum(s.speaking_s for s in self.streams) / max(sum(s.due_audio_s for s in self.streams), 1e-9)
+
+    @property
+    def has_cliff(self) -> bool:
+        """Whether the container took some of the streams and refused the others."""
+        return 0 < sum(s.refused for s in self.streams) < len(self.streams)
+
     def broken(self, criteria: Criteria) -> list[str | None]:
         """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
         if criteria not in self._broken:
@@ -95,10 +120,21 @@ class Rung(Judged):
     lag_p50_s: float
     lag_p95_s: float
     lag_p99_s: float
-    finalisation_p95_s: float
+    ending_p95_s: float
     first_chunk_p95_s: float
     holds: tuple[Hold, ...]
     void: str | None = None
+
+    @property
+    def characters_per_s(self) -> float:
+        """Characters spoken in a second, over all calls of its newest valid hold; 0 where nothing speaks."""
+        return next((h.characters_per_s for h in reversed(self.holds) if h.void is None), 0.0)
+
+    @property
+    def duty(self) -> float:
+        """Share of their time in which the calls of its valid holds spoke, on average."""
+        good = [h.duty for h in self.holds if h.void is None]
+        return sum(good) / len(good) if good else 0.0
 
     @property
     def instance_s(self) -> float:
@@ -121,7 +157,7 @@ class Rung(Judged):
                 "p99": _ms(self.lag_p99_s),
             },
             "lag_growth_ms_per_s": [_ms(self.trend.low), _ms(self.trend.slope), _ms(self.trend.high)],
-            "finalisation_p95_ms": _ms(self.finalisation_p95_s),
+            "ending_p95_ms": _ms(self.ending_p95_s),
             "first_chunk_p95_ms": _ms(self.first_chunk_p95_s),
             "holds": [_hold_dict(h) for h in self.holds],
         }
@@ -156,8 +192,8 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
         lag_p50_s=p50,
         lag_p95_s=p95,
         lag_p99_s=p99,
-        finalisation_p95_s=_quantile([s.finalisation_s for s in streams], 0.95),
-        first_chunk_p95_s=_quantile([s.first_chunk_s for s in streams], 0.95),
+        ending_p95_s=_quantile([s.ending_s for s in streams if not np.isnan(s.ending_s)], 0.95),
+        first_chunk_p95_s=_quantile([s.first_chunk_s for s in streams if not np.isnan(s.first_chunk_s)], 0.95),
         holds=tuple(holds),
         void=void,
     )
@@ -166,7 +202,7 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
 def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged:
     due = sum(s.due_audio_s for h in holds for s in h.streams)
     transcribed = sum(s.transcribed_s for h in holds for s in h.streams)
-    return judge(
+    judged = judge(
         [b for h in holds for b in h.broken(criteria)],
         combined([h.trend for h in holds]),
         criteria,
@@ -176,6 +212,8 @@ def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged
         material_growth=_material_growth(holds, criteria),
         flat_below=_flat_below(holds, criteria, effort),
     )
+    # However few are refused, that an instance takes no more is no matter of shares.
+    return replace(judged, verdict=Verdict.FAIL, constraint=CLIFF) if any(h.has_cliff for h in holds) else judged
 
 
 def _material_growth(holds: Sequence[Hold], criteria: Criteria) -> float:
@@ -195,31 +233,6 @@ def _flat_below(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> fl
     return max(criteria.slope, 0.5 * criteria.lag_s / effort.max_hold_s)
 
 
-def encode_lags(lags_s: np.ndarray) -> str:
-    """An encoded HdrHistogram (microseconds, three digits) of lags; inf counts as the maximum."""
-    histogram = HdrHistogram(1, HISTOGRAM_MAX_US, 3)
-    micros = np.clip(np.nan_to_num(lags_s * 1e6, posinf=HISTOGRAM_MAX_US), 1, HISTOGRAM_MAX_US)
-    # A tenth of a millisecond is finer than any claim, and makes few distinct values of many samples.
-    values, counts = np.unique(np.maximum(np.round(micros, -2), 1).astype(np.int64), return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        histogram.record_value(value, count)
-    return histogram.encode().decode()
-
-
-def merge_lags(encoded: Sequence[str]) -> HdrHistogram:
-    """One histogram of several encoded ones."""
-    merged = HdrHistogram(1, HISTOGRAM_MAX_US, 3)
-    for text in encoded:
-        if text:
-            merged.decode_and_add(text.encode())
-    return merged
-
-
-def merged_text(encoded: Sequence[str]) -> str:
-    """`merge_lags`, encoded again."""
-    return merge_lags(encoded).encode().decode()
-
-
 def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) -> tuple[float, float, float]:
     """Over all lags where a histogram was kept, else the median stream's."""
     texts = [h.histogram for h in holds if h.histogram]
@@ -227,12 +240,7 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
         lags = ([s.lag_p50_s for s in streams], [s.lag_p95_s for s in streams], [s.lag_p99_s for s in streams])
         return _quantile(lags[0], 0.5), _quantile(lags[1], 0.5), _quantile(lags[2], 0.5)
     histogram = merge_lags(texts)
-    return _percentile_s(histogram, 50), _percentile_s(histogram, 95), _percentile_s(histogram, 99)
-
-
-def _percentile_s(histogram: HdrHistogram, percentile: float) -> float:
-    micros = float(histogram.get_value_at_percentile(percentile))
-    return float("inf") if micros >= HISTOGRAM_MAX_US * 0.99 else micros / 1e6
+    return percentile_s(histogram, 50), percentile_s(histogram, 95), percentile_s(histogram, 99)
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
@@ -257,6 +265,10 @@ def _hold_dict(hold: Hold) -> dict[str, Any]:
         "send_slip_p99_ms": _ms(hold.slip_p99_s),
         "server_gauge": hold.gauge,
         "errors": dict(Counter(s.error for s in hold.streams if s.error is not None)),
+        "refused": sum(s.refused for s in hold.streams),
+        "turns": sum(s.turns for s in hold.streams),
+        "characters_per_s": round(hold.characters_per_s, 2),
+        "duty": round(hold.duty, 4),
         "void": hold.void,
         "lag_histogram": hold.histogram,
     }

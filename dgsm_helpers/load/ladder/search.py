@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.rung import Effort, Hold, Rung, rung_of
-from dgsm_helpers.load.ladder.verdict import Criteria, Verdict, streams_needed
+from dgsm_helpers.load.ladder.verdict import Verdict, streams_needed
 
 type Measure = Callable[[int, float], Hold]
 
@@ -50,6 +51,8 @@ class Search:
         effort: confidence and times.
         max_streams: never hold more than this.
         on_rung: called with each rung whenever it has been measured (again).
+        begin_at: the first rung, where it is known about where the knee lies.
+        unit: what a message calls the streams.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Search:
         effort: Effort,
         max_streams: int,
         on_rung: Callable[[Rung], None] | None = None,
+        begin_at: int = FIRST_RUNG,
+        unit: str = "streams",
     ) -> None:
         if max_streams < 1:
             raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
         self._measure, self._criteria, self._effort = measure, criteria, effort
         self._max, self._on_rung = max_streams, on_rung
-        self._first = min(FIRST_RUNG, max_streams)
+        self._first, self._unit = min(begin_at, max_streams), unit
         self._holds: dict[int, list[Hold]] = {}
         self._rungs: dict[int, Rung] = {}
         self._spent: set[int] = set()
@@ -142,7 +147,7 @@ class Search:
             self._on_rung(rung)
         if holds[-1].void is not None:
             raise MeasurementInvalid(
-                f"{n} streams could not be measured: {holds[-1].void}",
+                f"{n} {self._unit} could not be measured: {holds[-1].void}",
                 hint="Keep others off the endpoint; use a larger or quieter client machine, or several (--cluster).",
             )
         return rung

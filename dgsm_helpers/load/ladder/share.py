@@ -10,7 +10,6 @@ import gc
 import math
 import os
 import platform
-import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,22 +18,21 @@ from typing import Literal
 
 import numpy as np
 
-from dgsm_helpers.load.ladder.rung import encode_lags
+from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags
+from dgsm_helpers.load.ladder.stream_outcomes import outcome_of
 from dgsm_helpers.load.ladder.trend import BINS, bin_medians
-from dgsm_helpers.load.ladder.verdict import Criteria, StreamOutcome, certain_failure
+from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
+from dgsm_helpers.load.transport.speech_ends import SpokenUntil
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
-from dgsm_helpers.load.transport.trace import (
-    StreamTrace,
-    finalisation_latency_s,
-    first_chunk_latency_s,
-    lag_samples,
-    send_slip_s,
-)
+from dgsm_helpers.load.transport.stream_target import StreamTarget
+from dgsm_helpers.load.transport.trace import StreamTrace, lag_samples, send_slip_s
+from dgsm_helpers.load.transport.workloads import Workload
 
 OPEN_ALLOWANCE_S = 0.2
 """From a stream's opening to its first chunk: time for the handshake, so that the schedule starts as planned."""
@@ -48,18 +46,24 @@ class LoadSpec:
     """What the streams of a measurement send, what they ask for, and which client carries them.
 
     Attributes:
-        recordings: what is streamed, in turn; none: the bundled sample. All of one sample rate.
-        options: what the model is asked for.
-        chunk_ms: how the audio is cut.
+        workload: what each stream sends; by default the bundled sample.
+        query: what the model is asked for.
         transport: ``sdk`` (AWS's client), ``lean``, or ``auto``: lean above 50 streams.
-        seed: of the offsets into the audio.
+        seed: of the places where the streams begin, and of what calls say.
     """
 
-    recordings: tuple[Recording, ...] = ()
-    options: ListenOptions = field(default_factory=ListenOptions)
-    chunk_ms: int = 100
+    workload: Workload = field(default_factory=PacedAudio)
+    query: Query = field(default_factory=Query)
     transport: Transport = "auto"
     seed: int = 0
+
+
+def spoken_until(spec: LoadSpec, number: int) -> SpokenUntil | None:
+    """When somebody stops speaking in what stream ``number`` sends; None where no ends of turns are told."""
+    workload = spec.workload
+    if not spec.query.family.protocol.turns or not isinstance(workload, PacedAudio):
+        return None
+    return SpokenUntil(workload.recording(number), workload.offset_s(number, spec.seed))
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ async def _hold(share: Share) -> ShareReport:
     lean = share.spec.transport == "lean"
     transport: SdkTransport | LeanTransport = LeanTransport(share.target) if lean else SdkTransport(share.target)
     stop = asyncio.Event()
-    recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name) for k in share.numbers]
+    family = share.spec.query.family
+    recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name, family=family) for k in share.numbers]
     try:
         running = [
             asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
@@ -149,17 +154,14 @@ async def _one(
     recorder: TraceRecorder,
 ) -> StreamTrace:
     spec = share.spec
-    chance = random.Random(f"{spec.seed}:{number}")
-    recording = spec.recordings[number % len(spec.recordings)] if spec.recordings else bundled_recording()
+    sender = spec.workload.sender(number, seed=spec.seed, family=spec.query.family)
     opens_at = begin + share.ramp_s * number / share.total
     await asyncio.sleep(max(opens_at - time.monotonic(), 0))
     # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.
-    phase = (number * GOLDEN % 1) * spec.chunk_ms / 1000
+    phase = (number * GOLDEN % 1) * spec.workload.step_s
     return await transport.run(
-        chunks(recording, chunk_ms=spec.chunk_ms, offset_s=chance.uniform(0, recording.duration_s)),
-        sample_rate=recording.sample_rate,
-        options=spec.options,
-        chunk_ms=spec.chunk_ms,
+        sender,
+        query=spec.query,
         begin_in_s=OPEN_ALLOWANCE_S + phase,
         stop=stop,
         recorder=recorder,
@@ -176,7 +178,9 @@ async def _watch(share: Share, recorders: list[TraceRecorder], start: float) -> 
         # The whole judgement takes milliseconds for every ten streams, in the thread that sends their audio: only where
         # a look at the newest lags does not rule failure out already.
         if (
-            now < end - 1.5
+            # A call that says nothing need not have anything to say.
+            not share.spec.query.family.speaks
+            and now < end - 1.5
             and window >= 2.0
             and median(_newest(r, now - window) for r in recorders) > share.criteria.lag_s
         ):
@@ -208,15 +212,23 @@ def _report(
     cpu: float,
     late_s: float,
 ) -> ShareReport:
+    spec = share.spec
     outcomes, lags, slips = [], [], []
-    for recorder, trace in streams:
+    for number, (recorder, trace) in zip(share.numbers, streams, strict=True):
         window = recorder.at(start), recorder.at(end)
         samples = lag_samples(trace, from_s=window[0], to_s=window[1])
         inside = (trace.scheduled_s >= window[0]) & (trace.scheduled_s < window[1])
         slips.append(send_slip_s(trace)[inside])
         lags.append(samples.lag_s)
         outcomes.append(
-            _outcome(trace, samples.due_s, samples.lag_s, window, int(inside.sum()) * share.spec.chunk_ms / 1000)
+            outcome_of(
+                trace,
+                samples,
+                family=spec.query.family,
+                workload=spec.workload,
+                window=window,
+                spoken=spoken_until(spec, number),
+            )
         )
     slip = np.concatenate(slips) if slips else np.empty(0)
     return ShareReport(
@@ -226,28 +238,4 @@ def _report(
         slip_p99_s=float(np.quantile(slip, 0.99, method="higher")) if len(slip) else 0.0,
         cpu=cpu,
         late_s=late_s,
-    )
-
-
-def _outcome(
-    trace: StreamTrace, due_s: np.ndarray, lag_s: np.ndarray, window: tuple[float, float], due_audio_s: float
-) -> StreamOutcome:
-    error = None if trace.ok else (trace.error.code if trace.error else trace.ending.value)
-    if not len(lag_s):
-        lag_s, due_s = np.array([np.inf]), np.array([window[0]])
-    p50, p95, p99 = (float(np.quantile(lag_s, q, method="higher")) for q in (0.5, 0.95, 0.99))
-    bins = bin_medians(due_s, lag_s, from_s=window[0], to_s=window[1])
-    grown = float(lag_s[-1] - lag_s[0]) if np.isfinite(lag_s[[0, -1]]).all() else due_audio_s
-    return StreamOutcome(
-        label=trace.label,
-        lag_p50_s=p50,
-        lag_p95_s=p95,
-        lag_p99_s=p99,
-        lag_mean_s=float(lag_s.mean()),
-        finalisation_s=finalisation_latency_s(trace),
-        first_chunk_s=first_chunk_latency_s(trace),
-        bins=tuple(bins.tolist()),
-        due_audio_s=due_audio_s,
-        transcribed_s=max(due_audio_s - grown, 0.0),
-        error=error,
     )

@@ -34,11 +34,12 @@ class TargetValue:
     growth_per_min: float
     lag_s: float
     server_per_client: float
+    unit: str = "streams"
 
     @property
     def explanation(self) -> str:
         """The derivation in words."""
-        text = f"{self.headroom:.0%} of {self.knee} streams is {self.headroom * self.knee:.1f}. "
+        text = f"{self.headroom:.0%} of {self.knee} {self.unit} is {self.headroom * self.knee:.1f}. "
         return text + self._time_rule() + self._alarm_units()
 
     def _time_rule(self) -> str:
@@ -46,8 +47,8 @@ class TargetValue:
             return "No growth was given, so the guide's rule decides."
         arriving = self.growth_per_min / 60 * self.lag_s
         text = (
-            f"{self.growth_per_min:g} new streams a minute over {self.lag_s:.0f} s of detection and provisioning are "
-            f"{arriving:.1f} streams on {self.instances} instance{'s' * (self.instances > 1)}, which leaves "
+            f"{self.growth_per_min:g} new {self.unit} a minute over {self.lag_s:.0f} s of detection and provisioning "
+            f"are {arriving:.1f} {self.unit} on {self.instances} instance{'s' * (self.instances > 1)}, which leaves "
             f"{self.time_based:.1f}. "
         )
         if not self.feasible:
@@ -58,7 +59,8 @@ class TargetValue:
         if self.server_per_client == 1.0:
             return ""
         return (
-            f" The endpoint counted {self.server_per_client:g} requests per stream held: {self.value:g} in its units."
+            f" The endpoint counted {self.server_per_client:g} requests per {self.unit.removesuffix('s')} held: "
+            f"{self.value:g} in its units."
         )
 
 
@@ -71,6 +73,7 @@ def derive_target(
     provisioning_s: float = PROVISIONING_S,
     headroom: float = GUIDE_HIGH,
     server_per_client: float = 1.0,
+    unit: str = "streams",
 ) -> TargetValue:
     """The largest target that both rules allow.
 
@@ -81,6 +84,7 @@ def derive_target(
         detection_s, provisioning_s: from crossing the target to an instance that serves; assumptions unless measured.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
         server_per_client: ConcurrentRequestsPerModel per stream held (measured: the ladder's gauge).
+        unit: what was counted, for the words.
 
     Raises:
         InvalidInput: a knee or instance count below 1, or a negative time, growth, ratio, or headroom outside 0-1.
@@ -111,6 +115,7 @@ def derive_target(
         growth_per_min=growth_per_min,
         lag_s=lag_s,
         server_per_client=server_per_client,
+        unit=unit,
     )
 
 

@@ -1,6 +1,6 @@
 """Pass or fail, with confidence: first per stream, then per rung.
 
-A stream passes when its lag stays low *and does not grow*, its end is finalised in time and nothing broke. A rung (N
+A stream passes when its lag stays low *and does not grow*, its ends are told in time and nothing broke. A rung (N
 streams held on one instance) passes when enough streams do, judged by exact binomial bounds (Clopper-Pearson), because
 few streams prove little; in between it is inconclusive, and an inconclusive rung proves nothing either way.
 """
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from scipy.stats import beta
 
+from dgsm_helpers.load.ladder.criteria import Alone, Criteria
 from dgsm_helpers.load.ladder.trend import Trend, common_trend, own_part, theil_sen
 
 
@@ -28,27 +28,6 @@ class Verdict(StrEnum):
     """The client, not the endpoint, was measured."""
 
 
-@dataclass(frozen=True)
-class Criteria:
-    """What a stream has to keep to.
-
-    ``lag_s`` bounds the ``statistic`` of its lag (p95 or mean); ``finalisation_s`` the time from the end of the audio
-    to its last final result; ``slope`` the growth of lag in seconds per second. None leaves a bound out.
-    """
-
-    name: str
-    lag_s: float
-    statistic: Literal["p95", "mean"] = "p95"
-    finalisation_s: float | None = None
-    slope: float | None = None
-
-
-STRICT = Criteria(name="strict", lag_s=0.5, statistic="p95", finalisation_s=1.0, slope=0.001)
-"""The default: p95 lag within 500 ms (Deepgram expects 200-500 ms in all), final within 1 s, no growth (1 ms/s)."""
-
-DEEPGRAM = Criteria(name="deepgram", lag_s=0.4, statistic="mean")
-"""Deepgram's guide: average latency under 400 ms. Looser: a mean hides starved streams, and growth in a short hold."""
-
 MIN_THROUGHPUT = 0.99
 """Transcribed over due audio below which an endpoint falls behind, whatever its lags say (and its lag does grow)."""
 
@@ -59,7 +38,15 @@ SHARED_GROWTH = 0.1
 """Share of the lag's bound that all streams together have to gain over a hold before their growth counts: what is said
 makes the lag of a few streams rise and fall together for some seconds, and that is not overload."""
 
-PRESETS = {c.name: c for c in (STRICT, DEEPGRAM)}
+CLIFF = "refusals at opening: a configured maximum of streams"
+"""What a rung broke where the container took some of its streams and refused the others."""
+
+TURNS_OFF = 0.1
+"""Share of the turns that a single stream's audio had, by which a stream's may differ; and in any case by two, because
+one may lie across either end of a hold."""
+
+PACE_OFF = 0.2
+"""Share by which audio may be longer or shorter for its text than a single call's: then some of it is missing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,11 @@ class StreamOutcome:
     """One stream of a hold, reduced to what is judged. Seconds; inf where something never came.
 
     ``bins`` are the median lags over the hold (`trend.bin_medians`). ``transcribed_s`` and ``due_audio_s`` are seconds
-    of audio: how far transcript and schedule advanced during the hold. ``error`` is None for a clean end.
+    of audio: how far transcript and schedule advanced during the hold; of a call, how long it was open. ``error`` is
+    None for a clean end; ``refused``: the container did not take it. ``ending_s`` is the p95 of its ends and
+    ``ending_mean_s`` their mean (None: there is one end only), NaN where nothing ended. ``turns`` have ended in the
+    hold; where the model speaks, with ``characters`` that are ``spoken_s`` seconds of audio. ``speaking_s`` is how much
+    of the hold it spoke.
     """
 
     label: str
@@ -75,12 +66,18 @@ class StreamOutcome:
     lag_p95_s: float
     lag_p99_s: float
     lag_mean_s: float
-    finalisation_s: float
+    ending_s: float
     first_chunk_s: float
     bins: tuple[float, ...]
     due_audio_s: float
     transcribed_s: float
     error: str | None = None
+    ending_mean_s: float | None = None
+    turns: int = 0
+    characters: int = 0
+    spoken_s: float = 0.0
+    speaking_s: float = 0.0
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Judged:
 
 
 def failures(streams: Sequence[StreamOutcome], criteria: Criteria, *, hold_s: float) -> list[str | None]:
-    """Per stream: the first constraint that it breaks, or None. Errors come first, then growth, lag, finalisation.
+    """Per stream: the first constraint that it breaks, or None. Errors come first, then growth, lag, end, turns.
 
     A stream's growth is judged against that of the others: what all share is one fact about the instance, not one per
     stream, and is judged once (`trend.common_trend`). It also has to matter within the hold (`OWN_GROWTH`), because lag
@@ -114,12 +111,26 @@ def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s
     material = slope_low * hold_s > OWN_GROWTH * criteria.lag_s
     if criteria.slope is not None and slope_low > criteria.slope and material:
         return "lag growth"
-    lag = stream.lag_p95_s if criteria.statistic == "p95" else stream.lag_mean_s
+    mean = criteria.statistic == "mean"
+    lag = stream.lag_mean_s if mean else stream.lag_p95_s
     if not lag <= criteria.lag_s:
-        return f"{criteria.statistic} lag"
-    if criteria.finalisation_s is not None and not stream.finalisation_s <= criteria.finalisation_s:
-        return "finalisation"
+        return f"{criteria.statistic} {criteria.lag_word}"
+    ending = stream.ending_mean_s if mean and stream.ending_mean_s is not None else stream.ending_s
+    if criteria.ending_s is not None and ending > criteria.ending_s:
+        return criteria.ending_word
+    if criteria.alone is not None and not _turns_as_alone(stream, criteria.alone, hold_s):
+        return "turns"
     return None
+
+
+def _turns_as_alone(stream: StreamOutcome, alone: Alone, hold_s: float) -> bool:
+    """Whether it has the turns that a single stream has: late turns merge, and cut ones are short for their text."""
+    if alone.turns_per_s is not None:
+        expected = alone.turns_per_s * hold_s
+        return abs(stream.turns - expected) <= max(TURNS_OFF * expected, 2.0)
+    if alone.characters_per_s is not None and stream.spoken_s:
+        return abs(stream.characters / stream.spoken_s / alone.characters_per_s - 1) <= PACE_OFF
+    return alone.characters_per_s is None or not stream.characters
 
 
 def judge(

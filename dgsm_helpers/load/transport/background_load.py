@@ -13,9 +13,10 @@ from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, Session
-from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
-from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.query import Query
+from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
+from dgsm_helpers.load.transport.workloads import Workload, workload_of
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -47,17 +48,19 @@ class Load:
             load.set(0)
         traces = load.traces
 
-    Each stream loops the recording from a random offset (seeded, so that a run can be repeated), in real time. A
-    session that breaks off is opened again after a second, one that nears SageMaker's 30-minute limit is closed and
-    followed by another; each leaves its own trace. Its methods may be called from any thread.
+    Each stream loops a recording from a random offset (seeded, so that a run can be repeated), in real time; where the
+    model speaks, each is a call that asks for one turn after the other. A session that breaks off is opened again after
+    a second, one that nears SageMaker's 30-minute limit is closed and followed by another; each leaves its own trace.
+    Its methods may be called from any thread.
 
     The streams end with `stop`, and also when nothing refers to the load any more or when the notebook cell that made
     it is run again: none must stream, and cost, for ever.
 
     Args:
         wb: the workbook whose endpoint is loaded.
-        recording: what is streamed; the bundled sample by default.
-        chunk_ms: chunk length, 20-100 ms.
+        workload: what the streams send: `PacedAudio` to a model that listens, a `Conversation` to one that speaks; the
+            family's usual one by default.
+        query: what the model is asked for; its family's defaults when None.
         session_s: longest session before it is followed by another.
         seed: of offsets and phases.
 
@@ -70,9 +73,8 @@ class Load:
         self,
         wb: Workbook,
         *,
-        recording: Recording | None = None,
-        options: ListenOptions | None = None,
-        chunk_ms: int = 100,
+        workload: Workload | None = None,
+        query: Query | None = None,
         session_s: float = MAX_SESSION_S - 60,
         seed: int = 0,
     ) -> None:
@@ -81,11 +83,9 @@ class Load:
                 f"session_s={session_s:g} is outside 1-{MAX_SESSION_S:g}.", hint="SageMaker ends at 30 min."
             )
         target = StreamTarget.of(wb)
-        recording = recording or bundled_recording()
-        options = options or ListenOptions()
-        chunks(recording, chunk_ms=chunk_ms)  # refuses a bad chunk_ms here rather than in the background
+        workload = workload_of(target.family) if workload is None else workload
         require_open(wb)
-        session = Session(recording=recording, options=options, chunk_ms=chunk_ms, session_s=session_s)
+        session = Session(workload=workload, query=query or Query(target.family), session_s=session_s)
         self._held = HeldStreams(target, session, seed=seed)
         self._end = weakref.finalize(self, self._held.end)
         end_when_run_again(self._end)

@@ -12,12 +12,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.recordings import Recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
+from dgsm_helpers.load.transport.workloads import Workload
 
 STAGGER_S = 0.05
 """Between the openings of two streams: a real fleet of callers does not arrive in one instant, and TLS costs."""
@@ -32,19 +33,19 @@ END_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What each session of a stream is made of: audio from a random place, in chunks, for ``session_s`` at most."""
+    """What each session of a stream is made of: a workload from a random place, for ``session_s`` at most."""
 
-    recording: Recording
-    options: ListenOptions
-    chunk_ms: int
+    workload: Workload
+    query: Query
     session_s: float
 
 
 class Caller:
     """One held stream: sessions one after the other until told to stop."""
 
-    def __init__(self, label: str) -> None:
-        self.label = label
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.label = f"stream-{number}"
         self.stop = asyncio.Event()
         self.recorder: TraceRecorder | None = None
 
@@ -130,7 +131,7 @@ class HeldStreams:
 
     def _start_one(self) -> None:
         self._made += 1
-        caller = Caller(f"stream-{self._made}")
+        caller = Caller(self._made)
         now = time.monotonic()
         self._next_open = max(self._next_open + STAGGER_S, now)
         wait = self._next_open - now
@@ -140,19 +141,16 @@ class HeldStreams:
         session = self._session
         while not await _stopped_within(caller.stop, wait_s):
             carrier = self._carrier()
-            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name)
+            family = session.query.family
+            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name, family=family)
+            sender = session.workload.sender(
+                caller.number, seed=self._random.getrandbits(32), family=family, duration_s=session.session_s
+            )
             # A random phase within a chunk keeps the streams from sending in step.
             trace = await carrier.run(
-                chunks(
-                    session.recording,
-                    chunk_ms=session.chunk_ms,
-                    offset_s=self._random.uniform(0, session.recording.duration_s),
-                    duration_s=session.session_s,
-                ),
-                sample_rate=session.recording.sample_rate,
-                options=session.options,
-                chunk_ms=session.chunk_ms,
-                begin_in_s=self._random.uniform(0, session.chunk_ms / 1000),
+                sender,
+                query=session.query,
+                begin_in_s=self._random.uniform(0, session.workload.step_s),
                 stop=caller.stop,
                 recorder=caller.recorder,
             )

@@ -2,41 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from dgsm_helpers.load.transport.http2_client import Http2Client
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
-from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending
+from dgsm_helpers.load.transport.workloads import Sender
 from dgsm_helpers.wire import eventstream, sigv4
 
 
 class LeanStream:
     """One stream as its connection and the pacer see it."""
 
-    def __init__(
-        self,
-        audio: Iterable[bytes],
-        recorder: TraceRecorder,
-        stop: asyncio.Event | None,
-        *,
-        sample_rate: int,
-        chunk_s: float,
-    ) -> None:
+    def __init__(self, sender: Sender, recorder: TraceRecorder, stop: asyncio.Event | None) -> None:
         loop = asyncio.get_running_loop()
         self.answered: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection: Http2Client | None = None
-        self.due = 0.0
-        self._audio: Iterator[bytes] = iter(audio)
-        self._next = next(self._audio, None)
+        self.sender, self._take = sender, sender.take
         self._recorder, self._stop = recorder, stop or asyncio.Event()
-        self._sample_rate = sample_rate
-        self._bytes_per_s = sample_rate * BYTES_PER_SAMPLE
-        self._chunk_s = chunk_s
-        self._sent_bytes = 0
         self._id = 0
         self._signer: sigv4.FrameSigner | None = None
         self._decoder = eventstream.Decoder()
@@ -45,17 +31,17 @@ class LeanStream:
 
     @property
     def clock_due(self) -> float:
-        """When the next chunk is due, on the monotonic clock."""
-        return self._recorder.reading(self.due)
+        """When there is next something to do, on the monotonic clock."""
+        return self._recorder.reading(self.sender.due_s)
 
-    def open(self, connection: Http2Client, target: StreamTarget, options: ListenOptions) -> None:
+    def open(self, connection: Http2Client, target: StreamTarget, query: Query) -> None:
         """Send the signed request."""
         path = f"{target.path}/endpoints/{quote(target.endpoint_name, safe='')}/invocations-bidirectional-stream"
         headers = {
             "host": f"{target.host}:{target.port}",
             "content-type": eventstream.CONTENT_TYPE,
-            "x-amzn-sagemaker-model-invocation-path": options.path,
-            "x-amzn-sagemaker-model-query-string": options.query(self._sample_rate),
+            "x-amzn-sagemaker-model-invocation-path": query.path,
+            "x-amzn-sagemaker-model-query-string": query.text(self.sender.sample_rate),
         }
         if target.variant_name:
             headers["x-amzn-sagemaker-target-variant"] = target.variant_name
@@ -74,30 +60,19 @@ class LeanStream:
         self._id = connection.open([*pseudo, *headers.items(), *signed.headers.items()], self)
 
     def send_next(self) -> bool:
-        """Send the chunk that is due, and CloseStream with the last one; False when nothing is left to send."""
-        try:
-            return self._send_next()
-        except Exception as error:
-            # One stream's trouble (its audio's, most likely) must not stop the pacer that serves them all.
-            self._recorder.failed(Ending.DROPPED, type(error).__name__, str(error))
-            self._over()
-            return False
-
-    def _send_next(self) -> bool:
-        recorder, data = self._recorder, self._next
+        """Send what is due; False when nothing is left to send."""
+        recorder, sender = self._recorder, self.sender
         if recorder.done:
             return False
-        if data is not None and not self._stop.is_set():
-            self._sent_bytes += len(data)
-            recorder.chunk(due_s=self.due, cursor_s=self._sent_bytes / self._bytes_per_s)
-            self._send(data, "BINARY")
-            self.due += self._chunk_s
-            self._next = next(self._audio, None)
-            if self._next is not None:
-                return True
-        recorder.close_sent()
-        self._send(CLOSE_STREAM, "UTF8")
-        return False
+        try:
+            for data, kind in self._take(recorder, self._stop.is_set()):
+                self._send(data, kind)
+        except Exception as error:
+            # One stream's trouble (its audio's, most likely) must not stop the pacer that serves them all.
+            recorder.failed(Ending.DROPPED, type(error).__name__, str(error))
+            self._over()
+            return False
+        return not sender.over
 
     def _send(self, data: bytes, kind: eventstream.DataType) -> None:
         assert self.connection is not None and self._signer is not None, "opened before anything is sent"

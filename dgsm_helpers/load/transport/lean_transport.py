@@ -8,14 +8,15 @@ its bytes to those of AWS's client.
 import asyncio
 import heapq
 import time
-from collections.abc import Iterable
 
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience, wait_for_end
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
+from dgsm_helpers.load.transport.workloads import Sender
 
 STREAMS_PER_CONNECTION = 250
 TICK_S = 0.002
@@ -39,24 +40,23 @@ class LeanTransport:
 
     async def run(
         self,
-        audio: Iterable[bytes],
+        sender: Sender,
         *,
-        sample_rate: int,
-        options: ListenOptions | None = None,
-        chunk_ms: int = 100,
+        query: Query | None = None,
         begin_in_s: float = 0.0,
         stop: asyncio.Event | None = None,
         recorder: TraceRecorder | None = None,
     ) -> StreamTrace:
         """One session; arguments and outcome as `SdkTransport.run`."""
-        options = options or ListenOptions()
-        recorder = recorder or TraceRecorder(label="stream", transport=self.name)
+        family = self._target.family
+        query = query or Query(family)
+        recorder = recorder or TraceRecorder(label="stream", transport=self.name, family=family)
         begin = recorder.now() + begin_in_s
-        stream = LeanStream(audio, recorder, stop, sample_rate=sample_rate, chunk_s=chunk_ms / 1000)
+        stream = LeanStream(sender, recorder, stop)
         try:
             async with asyncio.timeout(self._patience.open_s):
                 connection = await self._connection()
-                stream.open(connection, self._target, options)
+                stream.open(connection, self._target, query)
                 connection.flush()
                 await stream.answered
         except TimeoutError:
@@ -67,7 +67,7 @@ class LeanTransport:
             recorder.failed(Ending.REFUSED, type(error).__name__, str(error))
             stream.give_up()
         if not recorder.done:
-            stream.due = max(begin, recorder.now())
+            sender.due_s = max(begin, recorder.now())
             self._schedule(stream)
             try:
                 await wait_for_end(stream.ended, recorder, self._patience.silence_s)

@@ -197,7 +197,7 @@ class PathWalk:
 
     async def stream(self, connection: Http2Client, keys: Credentials) -> None:
         """One real stream with a moment of silence."""
-        silent = SilentStream()
+        silent = SilentStream(self._target.family)
         try:
             async with self._within("stream"):
                 await silent.talk(connection, replace(self._target, credentials=keys))

@@ -1,14 +1,17 @@
-"""One real stream that carries a moment of silence, and what comes back of it."""
+"""One real stream in which next to nothing is said, and what comes back of it."""
 
 import json
 import time
 
+from dgsm_helpers.families import Family
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
+from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.probe_connection import unix_s
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
-from dgsm_helpers.load.transport.stream_target import ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.rules import stream_refusals as rules
 from dgsm_helpers.rules.path_steps import Cause, PathStep, Refusal, Way, clock
@@ -19,16 +22,19 @@ SAMPLE_RATE = 16_000
 
 
 class SilentStream(LeanStream):
-    """A stream of a fifth of a second of silence that also keeps what the server says of the time and of its refusal.
+    """A stream of a fifth of a second of silence, or without any text to a model that speaks.
+
+    It also keeps what the server says of the time and of its refusal.
 
     ``status`` is None until the server answers; ``skew_s`` is how far its clock is ahead; ``complete`` tells that it
     ended its side in order.
     """
 
-    def __init__(self) -> None:
-        self.recorder = TraceRecorder(label="data path", transport="lean")
-        silence = bytes(int(SAMPLE_RATE * CHUNK_S) * BYTES_PER_SAMPLE)
-        super().__init__([silence] * SILENCE_CHUNKS, self.recorder, None, sample_rate=SAMPLE_RATE, chunk_s=CHUNK_S)
+    def __init__(self, family: Family) -> None:
+        self.recorder = TraceRecorder(label="data path", transport="lean", family=family)
+        silence = [] if family.speaks else [bytes(int(SAMPLE_RATE * CHUNK_S) * BYTES_PER_SAMPLE)] * SILENCE_CHUNKS
+        sender = AudioSender(silence, sample_rate=SAMPLE_RATE, chunk_ms=CHUNK_S * 1000, family=family)
+        super().__init__(sender, self.recorder, None)
         self.status: int | None = None
         self.skew_s: float | None = None
         self.complete = False
@@ -40,7 +46,7 @@ class SilentStream(LeanStream):
             OSError: the connection ended before the server said what it allows.
         """
         await connection.ready()
-        self.open(connection, target, ListenOptions())
+        self.open(connection, target, Query(target.family))
         connection.flush()
         await self.answered
         if self.status == 200:

@@ -1,25 +1,64 @@
 """Writes a `StreamTrace` down while the stream runs; both transports drive it."""
 
-import json
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
 
-from dgsm_helpers.load.transport.trace import Ending, StreamError, StreamResult, StreamTrace, chunk_holding
+from dgsm_helpers.families import NOVA, Family
+from dgsm_helpers.load.transport.flux_reader import read_flux
+from dgsm_helpers.load.transport.listen_reader import read_listen
+from dgsm_helpers.load.transport.message_facts import AudioPart, Fact, Farewell, Introduction, Reader, TurnDone
+from dgsm_helpers.load.transport.speak_reader import read_aura, read_flux_tts
+from dgsm_helpers.load.transport.trace import (
+    CallTurn,
+    Ending,
+    StreamError,
+    StreamResult,
+    StreamTrace,
+    chunk_holding,
+)
+from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE
+
+READERS: Mapping[str, Reader] = {
+    "v1/listen": read_listen,
+    "v2/listen": read_flux,
+    "v1/speak": read_aura,
+    "v2/speak": read_flux_tts,
+}
 
 
 class TraceRecorder:
     """One stream's notebook. Times are seconds since its creation on ``clock`` (monotonic).
 
-    The transport tells it what happens, in order: `opened`, `chunk` for every chunk, `message` for everything received,
-    `close_sent`, and `ended` or `failed` once. ``trace()`` may be asked for at any time after that.
+    The transport and what it sends tell it what happens, in order: `opened`, `chunk` for every chunk or `asked` for
+    every text, `message` for everything received, `close_sent`, and `ended` or `failed` once. ``trace()`` may be asked
+    for at any time after that.
+
+    Args:
+        label, transport: for the trace.
+        family: whose messages arrive.
+        clock: in seconds.
+        keep_audio: whether the trace holds the audio that arrives.
     """
 
-    def __init__(self, *, label: str, transport: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        label: str,
+        transport: str,
+        family: Family = NOVA,
+        clock: Callable[[], float] = time.monotonic,
+        keep_audio: bool = False,
+    ) -> None:
+        self._read = READERS[family.path]
+        self._protocol = family.protocol
+        self._bytes_per_s = int(family.fixed.get("sample_rate", 0)) * BYTES_PER_SAMPLE
+        self._audio: list[bytes] | None = [] if keep_audio else None
         self._clock = clock
         self._zero = clock()
         self._origin_unix_s = time.time()
@@ -31,11 +70,15 @@ class TraceRecorder:
         self._closed_s: float | None = None
         self._ending: Ending | None = None
         self._error: StreamError | None = None
-        self._metadata: dict[str, Any] | None = None
+        self._metadata: Mapping[str, Any] | None = None
+        self._complete = False
+        self._turns: list[CallTurn] = []
+        self._played, self._arrived = array("d"), array("d")
         self._reached_s = 0.0
-        self.last_message_s = 0.0
+        self.quiet_since_s = 0.0
+        """Since when the server has said nothing that was waited for."""
         self.recent_lags: deque[tuple[float, float]] = deque(maxlen=128)
-        """The newest interim lags as (clock reading, seconds). What never came is missing; `lag_samples` counts it."""
+        """The newest lags as (clock reading, seconds). What never came is missing; `lag_samples` counts it."""
 
     def now(self) -> float:
         """Seconds since the recorder began."""
@@ -61,52 +104,95 @@ class TraceRecorder:
 
     @property
     def close_was_sent(self) -> bool:
-        """Whether CloseStream has left."""
+        """Whether the end has been asked for."""
         return self._close_sent_s is not None
+
+    @property
+    def open_turn(self) -> CallTurn | None:
+        """The text whose audio has not all come."""
+        newest = self._turns[-1] if self._turns else None
+        return newest if newest is not None and newest.done_s == float("inf") else None
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the server owes something by itself, so that its silence means trouble."""
+        return self.close_was_sent or self.done or self.open_turn is not None
+
+    @property
+    def newest_turn(self) -> CallTurn | None:
+        """The text that was asked for last."""
+        return self._turns[-1] if self._turns else None
 
     def opened(self) -> None:
         """The server accepted the request."""
-        self._opened_s = self.last_message_s = self.now()
+        self._opened_s = self.quiet_since_s = self.now()
 
     def chunk(self, *, due_s: float, cursor_s: float) -> None:
         """A chunk leaves now that was due at ``due_s``; ``cursor_s`` is the audio up to its end."""
         self._due.append(due_s)
-        self._sent.append(self.now())
+        self._sent.append(self._clock() - self._zero)
         self._cursor.append(cursor_s)
 
+    def asked(self, *, due_s: float, characters: int) -> None:
+        """A text leaves now that was due at ``due_s``; the audio that follows is its."""
+        self._due.append(due_s)
+        self.quiet_since_s = self.now()
+        self._sent.append(self.quiet_since_s)
+        self._turns.append(CallTurn(due_s, characters))
+
     def close_sent(self) -> None:
-        """CloseStream leaves now."""
-        self._close_sent_s = self.now()
+        """The message that asks for the end leaves now."""
+        self._close_sent_s = self.quiet_since_s = self.now()
 
     def message(self, raw: bytes) -> None:
-        """A message from the model arrived: results, metadata and errors are kept, others only show a sign of life."""
-        now = self.last_message_s = self.now()
+        """A message from the model arrived: its facts are kept, others only show a sign of life."""
+        now = self.quiet_since_s = self._clock() - self._zero
         try:
-            body = json.loads(raw.decode())  # from bytes, json would guess the encoding first
-            kind = body.get("type")
-            if kind == "Results":
-                self._result(body, now)
-            elif kind == "Metadata":
-                self._metadata = body
-            elif kind == "Error":
-                self._error = StreamError(str(body.get("code", "Error")), str(body.get("description", body)))
+            fact = self._read(raw, now)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             self._error = StreamError("UnreadableMessage", f"{type(error).__name__} in {raw[:80]!r}")
+            return
+        if type(fact) is StreamResult:
+            self._heard(fact, now)
+        elif type(fact) is AudioPart:
+            self._spoken(fact.data, now)
+        elif fact is not None:
+            self._told(fact, now)
 
-    def _result(self, body: dict[str, Any], now: float) -> None:
-        best = body["channel"]["alternatives"][0]
-        result = StreamResult(
-            received_s=now,
-            start_s=float(body["start"]),
-            duration_s=float(body["duration"]),
-            is_final=bool(body["is_final"]),
-            transcript=best["transcript"],
-        )
+    def _heard(self, result: StreamResult, now: float) -> None:
         self._results.append(result)
-        if self._due and result.advances(self._reached_s):
+        if self._cursor and result.advances(self._reached_s):
             self._reached_s = result.cursor_s
             due_s = self._due[int(chunk_holding(result.cursor_s, self._cursor))]
             self.recent_lags.append((now + self._zero, max(now - due_s, 0.0)))
+
+    def _spoken(self, data: bytes, now: float) -> None:
+        if self._audio is not None:
+            self._audio.append(data)
+        if (turn := self.open_turn) is None or not data:
+            return
+        if not turn.audio_s:
+            turn.first_audio_s = now
+        needed_s = turn.first_audio_s + turn.audio_s
+        turn.audio_s += len(data) / self._bytes_per_s
+        turn.late_s = max(turn.late_s, now - needed_s)
+        self._played.append(needed_s)
+        self._arrived.append(now)
+        self.recent_lags.append((now + self._zero, max(now - needed_s, 0.0)))
+
+    def _told(self, fact: Fact, now: float) -> None:
+        match fact:
+            case TurnDone():
+                if (turn := self.open_turn) is not None:
+                    turn.done_s = now
+            case Introduction(body):
+                self._metadata = body
+                self._complete = not self._protocol.last_message
+            case Farewell(body):
+                self._metadata = {**(self._metadata or {}), **body}
+                self._complete = True
+            case StreamError():
+                self._error = fact
 
     def failed(self, ending: Ending, code: str, message: str) -> None:
         """It ended with an error."""
@@ -115,13 +201,16 @@ class TraceRecorder:
             self._error = self._error or StreamError(code, message)
 
     def ended(self) -> None:
-        """The server's side ended without saying why: clean only if Metadata came after CloseStream."""
+        """The server's side ended without saying why: clean only if it was asked to and its last message came."""
         if self._ending is not None:
             return
-        if self._metadata is not None and self._close_sent_s is not None and self._error is None:
+        if self._complete and self._close_sent_s is not None and self._error is None:
             self._ending, self._closed_s = Ending.CLEAN, self.now()
             return
-        missing = "CloseStream was sent" if self._close_sent_s is None else "Metadata came"
+        says = self._protocol
+        missing = f"{says.end_message} was sent" if self._close_sent_s is None else "anything was answered"
+        if says.last_message and self._close_sent_s is not None:
+            missing = f"{says.last_message} came"
         self.failed(Ending.DROPPED, "ConnectionDropped", f"The stream ended before {missing}.")
 
     def trace(self) -> StreamTrace:
@@ -140,4 +229,9 @@ class TraceRecorder:
             ending=self._ending or Ending.TIMEOUT,
             error=self._error,
             metadata=self._metadata,
+            turns=tuple(copy(turn) for turn in self._turns),
+            played_s=np.array(self._played),
+            arrived_s=np.array(self._arrived),
+            audio=b"".join(self._audio or ()),
+            has_finals=not self._protocol.turns,
         )

@@ -1,6 +1,6 @@
-"""One streaming session over AWS's HTTP/2 client, paced like a microphone.
+"""One streaming session over AWS's HTTP/2 client.
 
-Chunks leave on an absolute schedule whatever the server does; after ``CloseStream`` the stream is read to its end. What
+What a sender hands out leaves when it is due; after the request for the end the stream is read to its end. What
 goes wrong is written in the trace, not raised; only what makes streaming impossible from here (no credentials, an
 untrusted certificate, nothing listening) raises, before the client would hang on it (`data_path.check_reachable`).
 """
@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.data_path import check_reachable
 from dgsm_helpers.load.transport.http2_sdk import sdk_client
+from dgsm_helpers.load.transport.paced_audio import AudioSender
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE, Recording, bundled_recording, chunks
+from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, chunks
 from dgsm_helpers.load.transport.stream_loops import run_blocking
-from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM, ListenOptions, StreamTarget
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
+from dgsm_helpers.load.transport.workloads import Sender
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server may say nothing: ``open_s`` to the request, ``silence_s`` after CloseStream."""
+    """How long a server may say nothing: ``open_s`` to the request, ``silence_s`` where it owes something."""
 
     open_s: float = 15.0
     silence_s: float = 20.0
@@ -41,7 +44,7 @@ def stream_recording(
     wb: Workbook,
     recording: Recording | None = None,
     *,
-    options: ListenOptions | None = None,
+    query: Query | None = None,
     duration_s: float | None = None,
 ) -> StreamTrace:
     """Stream a recording (the bundled sample by default) to the workbook's endpoint in real time and wait for its end.
@@ -51,21 +54,25 @@ def stream_recording(
 
     Raises:
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
-        InvalidInput: the duration is not positive.
+        InvalidInput: the duration is not positive, or the model does not listen.
     """
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
-    audio = chunks(recording, duration_s=duration_s, loop=False)
+    if target.family.speaks:
+        raise InvalidInput(f"{target.family.title} speaks and does not listen.", hint="Give it a text (deploy.speak).")
+    chunk_ms = target.family.chunk_ms
+    audio = chunks(recording, chunk_ms=chunk_ms, duration_s=duration_s, loop=False)
     check_reachable(target)
-    return run_blocking(SdkTransport(target).run(audio, sample_rate=recording.sample_rate, options=options))
+    sender = AudioSender(audio, sample_rate=recording.sample_rate, chunk_ms=chunk_ms, family=target.family)
+    return run_blocking(SdkTransport(target).run(sender, query=query))
 
 
 async def wait_for_end(ended: asyncio.Future[None], recorder: TraceRecorder, silence_s: float) -> None:
-    """Wait for a stream's end; once all is sent, only until the server has said nothing for ``silence_s``."""
+    """Wait for a stream's end; while the server owes something, only until it has been silent for ``silence_s``."""
     while not ended.done():
         left_s = silence_s
-        if recorder.close_was_sent or recorder.done:
-            left_s += recorder.last_message_s - recorder.now()
+        if recorder.awaits_answer:
+            left_s += recorder.quiet_since_s - recorder.now()
         if left_s <= 0:
             recorder.failed(Ending.TIMEOUT, "Silence", f"No message for {silence_s:g} s and no end.")
             break
@@ -82,41 +89,37 @@ class SdkTransport:
 
     async def run(
         self,
-        audio: Iterable[bytes],
+        sender: Sender,
         *,
-        sample_rate: int,
-        options: ListenOptions | None = None,
-        chunk_ms: int = 100,
+        query: Query | None = None,
         begin_in_s: float = 0.0,
         stop: asyncio.Event | None = None,
         recorder: TraceRecorder | None = None,
     ) -> StreamTrace:
-        """One session: open, send ``audio`` in real time, ``CloseStream``, read to the end.
+        """One session: open, send what the sender hands out when it is due, read to the end.
 
-        ``audio`` is linear16 of ``sample_rate`` Hz, which is what the model is told and what the schedule is read from.
-        The first chunk is due ``begin_in_s`` seconds from now, or when the server has accepted if that is later; every
-        further chunk ``chunk_ms`` after the one before. ``stop`` ends the audio early, cleanly.
+        The first of it is due ``begin_in_s`` seconds from now, or when the server has accepted if that is later.
+        ``query`` is what the model is asked for, by default its family's defaults. ``stop`` ends the session early,
+        cleanly.
         """
-        options = options or ListenOptions()
-        recorder = recorder or TraceRecorder(label="stream", transport=self.name)
+        family = self._target.family
+        query = query or Query(family)
+        recorder = recorder or TraceRecorder(label="stream", transport=self.name, family=family)
         begin = recorder.now() + begin_in_s
         client = await sdk_client(self._target)
-        ends = await self._open(client, options, sample_rate, recorder)
+        ends = await self._open(client, query, sender.sample_rate, recorder)
         if ends is None:
             await _close(client)
             return recorder.trace()
-        sender, receiver = ends
-        due = max(begin, recorder.now())
+        input_stream, receiver = ends
+        sender.due_s = max(begin, recorder.now())
         reading = asyncio.create_task(_read(receiver, recorder))
-        bytes_per_s = sample_rate * BYTES_PER_SAMPLE
-        sending = asyncio.create_task(
-            _send(sender, audio, recorder, bytes_per_s=bytes_per_s, due_s=due, chunk_s=chunk_ms / 1000, stop=stop)
-        )
+        sending = asyncio.create_task(_send(input_stream, sender, recorder, stop=stop))
         try:
             await wait_for_end(reading, recorder, self._patience.silence_s)
         finally:
             sending.cancel()
-            await _close(sender)
+            await _close(input_stream)
             await _close(client)
             # Only now: the native client prints a traceback when a read that it is about to answer is cancelled.
             await asyncio.wait({sending, reading}, timeout=1)
@@ -127,7 +130,7 @@ class SdkTransport:
         """Nothing is shared between the streams, so nothing is left to close."""
 
     async def _open(
-        self, client: Any, options: ListenOptions, sample_rate: int, recorder: TraceRecorder
+        self, client: Any, query: Query, sample_rate: int, recorder: TraceRecorder
     ) -> tuple[Any, Any] | None:
         """Both ends of an accepted stream; None when it was refused, which the recorder then knows."""
         from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
@@ -135,8 +138,8 @@ class SdkTransport:
         request = InvokeEndpointWithBidirectionalStreamInput(
             endpoint_name=self._target.endpoint_name,
             target_variant=self._target.variant_name,
-            model_invocation_path=options.path,
-            model_query_string=options.query(sample_rate),
+            model_invocation_path=query.path,
+            model_query_string=query.text(sample_rate),
         )
         open_s = self._patience.open_s
         try:
@@ -168,34 +171,16 @@ async def _read(receiver: Any, recorder: TraceRecorder) -> None:
     recorder.ended()
 
 
-async def _send(
-    sender: Any,
-    audio: Iterable[bytes],
-    recorder: TraceRecorder,
-    *,
-    bytes_per_s: int,
-    due_s: float,
-    chunk_s: float,
-    stop: asyncio.Event | None,
-) -> None:
+async def _send(input_stream: Any, sender: Sender, recorder: TraceRecorder, *, stop: asyncio.Event | None) -> None:
     from aws_sdk_sagemaker_runtime_http2.models import RequestPayloadPart, RequestStreamEventPayloadPart
 
-    async def send(data: bytes, kind: str) -> None:
-        await sender.send(RequestStreamEventPayloadPart(value=RequestPayloadPart(bytes_=data, data_type=kind)))
-
-    sent_bytes = 0
     try:
-        for data in audio:
-            if (wait := due_s - recorder.now()) > 0:
+        while not sender.over:
+            if (wait := sender.due_s - recorder.now()) > 0:
                 await asyncio.sleep(wait)
-            if stop is not None and stop.is_set():
-                break
-            sent_bytes += len(data)
-            recorder.chunk(due_s=due_s, cursor_s=sent_bytes / bytes_per_s)
-            await send(data, "BINARY")
-            due_s += chunk_s
-        recorder.close_sent()
-        await send(CLOSE_STREAM, "UTF8")
+            for data, kind in sender.take(recorder, stop is not None and stop.is_set()):
+                part = RequestPayloadPart(bytes_=data, data_type=kind)
+                await input_stream.send(RequestStreamEventPayloadPart(value=part))
     except Exception as error:
         # The reading side usually knows better why; give it a moment to say so.
         await asyncio.sleep(0.5)

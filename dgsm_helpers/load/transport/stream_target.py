@@ -1,4 +1,4 @@
-"""What a stream is pointed at, and what it asks for.
+"""What a stream is pointed at.
 
 A `StreamTarget` is a snapshot of a workbook that can be sent to another process or machine: one set of credentials is
 read once, so that a thousand streams do not ask the credential provider a thousand times.
@@ -12,9 +12,10 @@ from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.families import NOVA, Family
 from dgsm_helpers.wire.sigv4 import Credentials
 
 if TYPE_CHECKING:
@@ -22,60 +23,6 @@ if TYPE_CHECKING:
 
 MAX_SESSION_S = 1800.0
 """SageMaker ends a bidirectional stream after 30 minutes."""
-
-CLOSE_STREAM = b'{"type":"CloseStream"}'
-
-
-@dataclass(frozen=True)
-class ListenOptions:
-    """The model's query: what Deepgram's ``v1/listen`` is asked for.
-
-    ``extra`` holds further query parameters as pairs; the encoding is always linear16 and interim results are always
-    on, because latency is read from them. The sample rate is the audio's, so it is told with the audio.
-    """
-
-    model: str = "nova-3"
-    language: str = "en"
-    punctuate: bool = True
-    path: str = "v1/listen"
-    extra: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def parse(cls, query: str) -> ListenOptions:
-        """From a query string, ``model=nova-3&language=es&diarize=true``; what it leaves out keeps its default.
-
-        Raises:
-            InvalidInput: no query string, or it sets what measuring has to set itself (encoding, rate, channels,
-                interim results).
-        """
-        try:
-            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
-        except ValueError as error:
-            raise InvalidInput(f"{query!r} is no query: {error}.", hint="Write model=nova-3&language=en.") from error
-        values = dict(pairs)
-        if fixed := sorted(values.keys() & {"encoding", "sample_rate", "channels", "interim_results"}):
-            raise InvalidInput(f"{query!r} sets {', '.join(fixed)}.", hint="The audio and the measurement decide that.")
-        own = {"model", "language", "punctuate"}
-        return cls(
-            model=values.get("model", cls.model),
-            language=values.get("language", cls.language),
-            punctuate=values.get("punctuate", "true").lower() == "true",
-            # A name may come several times: keyterm=one&keyterm=two.
-            extra=tuple(pair for pair in pairs if pair[0] not in own),
-        )
-
-    def query(self, sample_rate: int) -> str:
-        """As ``ModelQueryString`` takes it, for audio of a rate in Hz."""
-        base = [
-            ("model", self.model),
-            ("language", self.language),
-            ("encoding", "linear16"),
-            ("sample_rate", str(sample_rate)),
-            ("channels", "1"),
-            ("interim_results", "true"),
-            ("punctuate", str(self.punctuate).lower()),
-        ]
-        return urlencode([*base, *self.extra])
 
 
 @dataclass(frozen=True)
@@ -119,7 +66,8 @@ class StreamTarget:
     """An endpoint's variant with everything a client process needs to open streams on it.
 
     ``url`` is the runtime's base address, port included (AWS streams on 8443: without it a client hangs);
-    ``ca_bundle`` a PEM file to trust instead of the system's roots; ``proxy_url`` an HTTP proxy to ask for a tunnel.
+    ``ca_bundle`` a PEM file to trust instead of the system's roots; ``proxy_url`` an HTTP proxy to ask for a tunnel;
+    ``family`` says which of Deepgram's protocols is spoken there.
     """
 
     url: str
@@ -128,6 +76,7 @@ class StreamTarget:
     variant_name: str | None = None
     ca_bundle: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
+    family: Family = field(default=NOVA, repr=False)
     credentials: Credentials = field(default=Credentials("", ""), repr=False)
 
     @classmethod
@@ -149,6 +98,7 @@ class StreamTarget:
             variant_name=wb.variant_name,
             ca_bundle=wb.ca_bundle,
             proxy_url=wb.proxy_url,
+            family=wb.family,
         )
 
     @property

@@ -5,12 +5,13 @@ A `StreamTrace` is a record: errors are facts in it, not exceptions. All measure
 Latency is Deepgram's: audio cursor minus transcript cursor, from interim results only. The audio cursor is read from
 the *schedule*, not from when a chunk really left, so a client that falls behind cannot make the server look better;
 an interim result that never came counts (see `lag_samples`), so a server that answers rarely cannot either.
+
+Where a model speaks, the lag is the player's: audio that arrives after its moment to be played is so much late.
 """
 
-import re
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -24,9 +25,9 @@ class Ending(StrEnum):
     """How a stream ended."""
 
     CLEAN = "clean"
-    """CloseStream was sent, Metadata came back, then the stream ended."""
+    """The end was asked for, the protocol's last message came back if it has one, then the stream ended."""
     DROPPED = "dropped"
-    """The stream or its connection ended without Metadata after CloseStream."""
+    """The stream or its connection ended without that."""
     ERROR = "error"
     """The server sent an in-stream error."""
     REFUSED = "refused"
@@ -45,13 +46,17 @@ class StreamError:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """One ``Results`` message. Times in seconds; ``received_s`` on the trace's clock, ``start_s`` in the audio."""
+    """How far a message has heard. Times in seconds; ``received_s`` on the trace's clock, ``start_s`` in the audio.
+
+    ``ends_turn`` tells that somebody has finished speaking: its transcript is final, and it is as timely as an interim.
+    """
 
     received_s: float
     start_s: float
     duration_s: float
     is_final: bool
     transcript: str = ""
+    ends_turn: bool = False
 
     @property
     def cursor_s(self) -> float:
@@ -63,14 +68,44 @@ class StreamResult:
         return not self.is_final and self.cursor_s > reached_s + 1e-6
 
 
+@dataclass(slots=True)
+class CallTurn:
+    """One text that was asked for and what came of it; times on the trace's clock, inf where something never came.
+
+    It was due at ``asked_s`` and has so many ``characters``; ``audio_s`` is what arrived of it, ``late_s`` by how long
+    its playing had to stop in all.
+    """
+
+    asked_s: float
+    characters: int
+    first_audio_s: float = float("inf")
+    done_s: float = float("inf")
+    audio_s: float = 0.0
+    late_s: float = 0.0
+
+    @property
+    def played_out_s(self) -> float:
+        """When somebody who listens has heard all of it; inf before all of it has come."""
+        if self.done_s == float("inf"):
+            return self.done_s
+        return max(self.first_audio_s + self.audio_s + self.late_s, self.done_s) if self.audio_s else self.done_s
+
+
+def _no_times() -> np.ndarray:
+    return np.empty(0)
+
+
 @dataclass(frozen=True, eq=False)
 class StreamTrace:
     """One stream from its opening to its end.
 
     Times are seconds since ``origin_unix_s`` (Unix time) on the client's monotonic clock. ``scheduled_s``,
     ``sent_s`` and ``audio_cursor_s`` are arrays of one length, an entry per chunk that was due: when it should have
-    left, when it left (NaN: never), and the seconds of audio up to its end. ``opened_s`` is None when the server
-    never accepted, ``close_sent_s`` when CloseStream never left, ``closed_s`` is the end in every case.
+    left, when it left (NaN: never), and the seconds of audio up to its end; a text that was due has no cursor.
+    ``opened_s`` is None when the server never accepted, ``close_sent_s`` when the end was never asked for, ``closed_s``
+    is the end in every case. ``turns`` are the texts that were asked for; ``played_s`` and ``arrived_s`` tell of each
+    piece of their audio when a player needed it and when it came. ``audio`` is that audio where it was kept.
+    ``has_finals`` is False where a protocol marks no result as final.
     """
 
     label: str
@@ -86,6 +121,11 @@ class StreamTrace:
     ending: Ending
     error: StreamError | None = None
     metadata: Mapping[str, Any] | None = None
+    turns: tuple[CallTurn, ...] = ()
+    played_s: np.ndarray = field(default_factory=_no_times)
+    arrived_s: np.ndarray = field(default_factory=_no_times)
+    audio: bytes = b""
+    has_finals: bool = True
 
     @property
     def audio_s(self) -> float:
@@ -100,13 +140,14 @@ class StreamTrace:
     @property
     def model(self) -> str:
         """The model that answered, by the name its container gives it; "" when the stream ended before that."""
-        infos = (self.metadata or {}).get("model_info", {})
-        return next((str(info["name"]) for info in infos.values()), "")
+        told = self.metadata or {}
+        infos = told.get("model_info", {})
+        return next((str(info["name"]) for info in infos.values()), str(told.get("model_name", "")))
 
     @property
     def transcript(self) -> str:
-        """What was said: the final results in order."""
-        return " ".join(r.transcript for r in self.results if r.is_final and r.transcript)
+        """What was said: the final results, or those that end a turn, in order."""
+        return " ".join(r.transcript for r in self.results if (r.is_final or r.ends_turn) and r.transcript)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +183,14 @@ def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float(
     advances by several times the stream's usual step stands in for others that never came: each of those counts too,
     from its own scheduled time. Audio that no interim ever reached is infinitely late, except the last moments of the
     audio if a final result took them (CloseStream cuts the last interim short).
+
+    Of audio that was asked for: one sample per piece, from the moment a player needed it to its arrival.
     """
     scheduled, cursors = trace.scheduled_s, trace.audio_cursor_s
-    if not len(scheduled):
-        return LagSamples(np.empty(0), np.empty(0))
+    if not len(cursors):
+        needed = trace.played_s
+        keep = (needed >= from_s) & (needed < to_s)
+        return LagSamples(needed[keep], np.maximum(trace.arrived_s - needed, 0.0)[keep])
     step = cadence_s(trace)
     points: list[np.ndarray] = []
     arrivals: list[np.ndarray] = []
@@ -159,6 +204,8 @@ def lag_samples(trace: StreamTrace, *, from_s: float = 0.0, to_s: float = float(
         reached = result.cursor_s
     end = trace.audio_s
     finals = max((r.cursor_s for r in trace.results if r.is_final), default=0.0)
+    if not trace.has_finals and trace.ok:
+        finals = end
     if reached < end - step - 1e-6 and not (finals >= end - step and end - reached <= step + MAX_CADENCE_S):
         missing = _grid(reached, end, step)
         points.append(missing)
@@ -202,17 +249,3 @@ def finalisation_latency_s(trace: StreamTrace) -> float:
 def send_slip_s(trace: StreamTrace) -> np.ndarray:
     """By how many seconds each chunk left late, per chunk; inf for one that never left."""
     return np.nan_to_num(np.maximum(trace.sent_s - trace.scheduled_s, 0.0), nan=np.inf)
-
-
-def word_error_rate(reference: str, hypothesis: str) -> float:
-    """Word error rate (0 is perfect), case and punctuation aside. Source of the measure: the jiwer package."""
-    import jiwer  # slow to import, and only this needs it
-
-    truth, heard = _words(reference), _words(hypothesis)
-    if not truth:
-        return 0.0 if not heard else 1.0
-    return float(jiwer.wer(truth, heard)) if heard else 1.0
-
-
-def _words(text: str) -> str:
-    return " ".join(re.sub(r"[^\w' ]", " ", text.lower()).split())

@@ -52,7 +52,7 @@ class RungPoint:
     def summary(self) -> str:
         """The verdict in words."""
         by = f" by {self.why}" if self.why else ""
-        return f"{self.verdict}{by}, {self.passed} of {self.total} streams within bounds"
+        return f"{self.verdict}{by}, {self.passed} of {self.total} within bounds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class LadderState:
     """What one live picture shows.
 
     ``elapsed_s`` and ``forecast_s`` are wall-clock seconds, ``limit_ms`` the bound of the lag with ``limit_name``;
+    ``lag`` is what the lag is called, ``unit`` what is counted;
     ``said`` is what is going on, ``trouble`` an error to show, "" when all is well.
     """
 
@@ -68,6 +69,8 @@ class LadderState:
     limit_ms: float
     limit_name: str
     origin: str
+    lag: str = "lag"
+    unit: str = "streams"
     elapsed_s: float = 0.0
     forecast_s: float = 0.0
     running: bool = False
@@ -97,7 +100,8 @@ def lag_against_concurrency(
     limit_name: str,
     origin: str,
     target_value: float | None = None,
-    title: str = "Lag against concurrent streams on one instance",
+    lag: str = "lag",
+    unit: str = "streams",
 ) -> go.Figure:
     """Each rung's median and p95 lag, its verdict, and the interval that holds the knee.
 
@@ -106,6 +110,7 @@ def lag_against_concurrency(
         limit_ms, limit_name: the criteria's bound of the lag and what it is called, such as "p95 lag (strict)".
         origin: where the numbers come from.
         target_value: drawn as a line where given.
+        lag, unit: what the lag is called, and what is counted.
 
     Raises:
         InvalidInput: there are no rungs.
@@ -114,7 +119,7 @@ def lag_against_concurrency(
         raise InvalidInput("There are no rungs to draw.", hint="Measure first.")
     ordered = sorted(points, key=lambda p: p.streams)
     figure = go.Figure()
-    for name, column, dash in (("median lag", "lag_p50_ms", "dot"), ("p95 lag", "lag_p95_ms", "solid")):
+    for name, column, dash in ((f"median {lag}", "lag_p50_ms", "dot"), (f"p95 {lag}", "lag_p95_ms", "solid")):
         figure.add_scatter(
             x=[p.streams for p in ordered],
             y=[_drawn(getattr(p, column)) for p in ordered],
@@ -132,7 +137,7 @@ def lag_against_concurrency(
                 mode="markers",
                 name=verdict,
                 marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-                hovertext=[f"{p.streams} streams: {p.summary}<br>p95 lag {_ms(p.lag_p95_ms)}" for p in judged_so],
+                hovertext=[f"{p.streams} {unit}: {p.summary}<br>p95 {lag} {_ms(p.lag_p95_ms)}" for p in judged_so],
                 hoverinfo="text",
             )
     figure.add_hline(y=limit_ms, line={"color": palette.TARGET, "dash": "dash", "width": 1.5})
@@ -154,11 +159,12 @@ def lag_against_concurrency(
             annotation={"text": f"TargetValue {target_value:g}", "font": {"color": palette.TARGET}},
             annotation_position="bottom left",
         )
-    figure.update_xaxes(title_text="streams held at once", rangemode="tozero")
+    figure.update_xaxes(title_text=f"{unit} held at once", rangemode="tozero")
     most = max(_drawn(p.lag_p95_ms) for p in ordered)
     figure.update_yaxes(
-        title_text="lag (ms)", type="log", range=[log10(FLOOR_MS), log10(max(most, limit_ms) * 2)], dtick=1
+        title_text=f"{lag} (ms)", type="log", range=[log10(FLOOR_MS), log10(max(most, limit_ms) * 2)], dtick=1
     )
+    title = f"{lag.capitalize()} against concurrent {unit} on one instance"
     return finished(figure, title=title, origin=origin, height=440)
 
 
@@ -190,7 +196,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0,
 
 def ladder_html(state: LadderState) -> str:
     """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
-    footer = f"● passes, ✕ fails, ○ not decided; small dot: median lag, sign: p95. Source: {state.origin}"
+    footer = f"● passes, ✕ fails, ○ not decided; small dot: median {state.lag}, sign: p95. Source: {state.origin}"
     trouble = f'<div style="color:{palette.ALARM}">⚠ {escape(state.trouble)}</div>' if state.trouble else ""
     return (
         f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
@@ -224,13 +230,19 @@ def ladder_svg(state: LadderState) -> str:
             f'<rect x="{x(low):.1f}" y="{_TOP:g}" width="{x(high) - x(low):.1f}" height="{floor - _TOP:g}" '
             f'fill="currentColor" fill-opacity=".12"><title>the knee is in here</title></rect>'
         )
-    parts += [_rung(point, x(point.streams), y(point.lag_p50_ms), y(point.lag_p95_ms)) for point in state.points]
+    places = [(point, x(point.streams), y(point.lag_p50_ms), y(point.lag_p95_ms)) for point in state.points]
+    parts += [_rung(*place, lag=state.lag, unit=state.unit) for place in places]
     parts += _numbers([(x(p.streams), p.streams) for p in state.points], floor + 15)
-    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {TEXT}>streams held at once</text>')
-    return picture("".join(parts), width=_WIDTH, height=_HEIGHT, label=f"Lag per rung of {state.endpoint_name}")
+    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {TEXT}>{state.unit} held at once</text>')
+    return picture(
+        "".join(parts),
+        width=_WIDTH,
+        height=_HEIGHT,
+        label=f"{state.lag.capitalize()} per rung of {state.endpoint_name}",
+    )
 
 
-def _rung(point: RungPoint, x: float, middle: float, top: float) -> str:
+def _rung(point: RungPoint, x: float, middle: float, top: float, *, lag: str, unit: str) -> str:
     """A whisker from median to p95 with the verdict's sign at its end."""
     _, colour = _SHAPES.get(point.verdict, _SHAPES["VOID"])
     signs = {
@@ -239,7 +251,7 @@ def _rung(point: RungPoint, x: float, middle: float, top: float) -> str:
         "INCONCLUSIVE": f'<circle cx="{x:.1f}" cy="{top:.1f}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>',
     }
     sign = signs.get(point.verdict, f'<path d="M{x - 5:.1f},{top:.1f}h10" stroke="{colour}" stroke-width="2"/>')
-    tip = escape(f"{point.streams} streams: {point.summary}, p95 lag {_ms(point.lag_p95_ms)}")
+    tip = escape(f"{point.streams} {unit}: {point.summary}, p95 {lag} {_ms(point.lag_p95_ms)}")
     whisker = (
         f'<line x1="{x:.1f}" y1="{middle:.1f}" x2="{x:.1f}" y2="{top:.1f}" stroke="{colour}" stroke-width="2"/>'
         f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="2" fill="{colour}"/>'
@@ -260,9 +272,9 @@ def _numbers(places: Sequence[tuple[float, int]], y: float) -> list[str]:
 def _headline(state: LadderState) -> str:
     low, high = bracket(state.points)
     if high is None:
-        interval = f"at least {low} streams" if low else "nothing proven yet"
+        interval = f"at least {low} {state.unit}" if low else "nothing proven yet"
     else:
-        interval = f"between {low} and {high} streams"
+        interval = f"between {low} and {high} {state.unit}"
     doing = escape(state.said) if state.said else ("measuring" if state.running else "done")
     return f"<div><b>{escape(state.endpoint_name)}</b>: {interval} · {len(state.points)} rungs · {doing}</div>"
 

@@ -130,11 +130,11 @@ def _pool(prices: Sequence[tuple[str, Price]]) -> str:
 def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: float | None) -> str:
     if evidence is None:
         return "<p>Not measured. Until it is (<code>dgsm tune</code>), every TargetValue is a guess.</p>"
-    taken, limit = evidence["fingerprint"], evidence["infeasible_min"]
+    taken, limit, unit = evidence["fingerprint"], evidence["infeasible_min"], evidence["unit"]
     confidence = f", {evidence['confidence']:.0%} confident" if "confidence" in evidence else ""
     upper = f"{limit} do not, by {evidence.get('binding_constraint')}" if limit else "the ladder ended before it broke"
     text = (
-        f"One {taken['instance_type']} sustains <b>{evidence['feasible_max']} streams</b>; {escape(upper)}. Measured "
+        f"One {taken['instance_type']} sustains <b>{evidence['feasible_max']} {unit}</b>; {escape(upper)}. Measured "
         f"{escape(evidence['measured_at'][:16].replace('T', ' '))} UTC{confidence}, with "
         f"{escape(taken['model_package_arn'])} in {taken['region']}."
     )
@@ -146,28 +146,37 @@ def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: floa
             f"{rung['passed']} of {rung['total']}",
             _ms(rung["lag_ms"]["p50"]),
             _ms(rung["lag_ms"]["p95"]),
-            _ms(rung["finalisation_p95_ms"]),
+            _ms(rung["ending_p95_ms"]),
             rung["constraint"] or "-",
         )
         for rung in rungs
     ]
-    columns = ("streams held", "verdict", "kept to it", "lag p50, ms", "lag p95, ms", "final p95, ms", "broke by")
-    drawn = _ladder(rungs, evidence.get("criteria"), f"streams held on {place}", target_value)
+    criteria = evidence.get("criteria") or {}
+    lag, ending = criteria.get("lag_word", "lag"), criteria.get("ending_word", "finalisation")
+    measures = (f"{lag} p50, ms", f"{lag} p95, ms", f"{ending} p95, ms")
+    columns = (f"{unit} held", "verdict", "kept to it", *measures, "broke by")
+    drawn = _ladder(rungs, criteria, f"{unit} held on {place}", target_value, unit)
     return f"<p>{text}</p>{drawn}{html_table('Each rung of the ladder', columns, rows)}"
 
 
 def _ladder(
-    rungs: Sequence[Mapping[str, Any]], criteria: Mapping[str, Any] | None, origin: str, target_value: float | None
+    rungs: Sequence[Mapping[str, Any]],
+    criteria: Mapping[str, Any],
+    origin: str,
+    target_value: float | None,
+    unit: str,
 ) -> str:
     """The rungs drawn; nothing for evidence that does not tell its criteria."""
     if not rungs or not criteria:
         return ""
     points = [RungPoint.of(rung) for rung in rungs]
-    name = f"{criteria['statistic']} lag ({criteria['name']})"
-    limit_ms = criteria["lag_s"] * 1000
-    return _drawn(
-        lag_against_concurrency(points, limit_ms=limit_ms, limit_name=name, origin=origin, target_value=target_value)
-    )
+    lag = criteria.get("lag_word", "lag")
+    labels = {
+        "limit_ms": criteria["lag_s"] * 1000,
+        "limit_name": f"{criteria['statistic']} {lag} ({criteria['name']})",
+        "origin": origin,
+    }
+    return _drawn(lag_against_concurrency(points, **labels, lag=lag, unit=unit, target_value=target_value))
 
 
 def _timeline(data: ReportData) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import ipywidgets
 
+from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.rung import Rung
-from dgsm_helpers.load.ladder.verdict import PRESETS, Criteria
 from dgsm_helpers.planning.tuning import TuningPlan
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.figures.ladder_figure import LadderState, RungPoint, ladder_html
@@ -20,10 +20,12 @@ TICK_S = 1.0
 
 def figure_labels(wb: Workbook, criteria: Criteria) -> dict[str, Any]:
     """The limit and the origin, which the ladder's figures need beside the rungs."""
+    source = f"{criteria.lag_word} measured by this client"
     return {
         "limit_ms": criteria.lag_s * 1000,
-        "limit_name": f"{criteria.statistic} lag ({criteria.name})",
-        "origin": f"lag measured by this client on one instance of {wb.endpoint_name}, {wb.place}, {wb.region}",
+        "limit_name": f"{criteria.statistic} {criteria.lag_word} ({criteria.name})",
+        "lag": criteria.lag_word,
+        "origin": f"{source} on one instance of {wb.endpoint_name}, {wb.place}, {wb.region}",
     }
 
 
@@ -49,7 +51,8 @@ class LadderView(Shown):
     """
 
     def __init__(self, wb: Workbook, plan: TuningPlan) -> None:
-        labels = figure_labels(wb, PRESETS[plan.criteria])
+        labels = {**figure_labels(wb, plan.criteria), "unit": plan.unit}
+        self._unit = plan.unit
         self._unstarted = LadderState(endpoint_name=wb.endpoint_name, points=(), forecast_s=plan.longest_s, **labels)
         self._rungs: dict[int, Rung] = {}
         self._said = self._trouble = ""
@@ -65,7 +68,7 @@ class LadderView(Shown):
         void = rung.holds[-1].void
         with self._lock:
             self._rungs[rung.n] = rung
-            self._said = f"{rung.n} streams: {f'void, {void}' if void else rung.verdict.value.lower()}"
+            self._said = f"{rung.n} {self._unit}: {f'void, {void}' if void else rung.verdict.value.lower()}"
         self.once()
 
     def start(self) -> Self:

@@ -33,9 +33,10 @@ class WhatIf(Shown):
             for kind in (ipywidgets.IntSlider, ipywidgets.FloatSlider)
         )
         lag_ms, share, growth = round(criteria.lag_s * 1000), target.headroom, target.growth_per_min
-        self.slo_ms = whole(description="SLO: lag (ms)", value=lag_ms, min=50, max=3000, step=50)
+        self.slo_ms = whole(description=f"SLO: {criteria.lag_word} (ms)", value=lag_ms, min=50, max=3000, step=50)
         self.headroom = real(description="headroom (share of knee)", value=share, min=0.5, max=1.0, step=0.05)
-        self.growth_per_min = real(description="new streams per minute", value=growth, min=0, max=30, step=0.5)
+        new = f"new {self.result.unit} per minute"
+        self.growth_per_min = real(description=new, value=growth, min=0, max=30, step=0.5)
         self.instances = whole(description="instances at that time", value=target.instances, min=1, max=20)
         self._text = ipywidgets.HTML()
         sliders = [self.slo_ms, self.headroom, self.growth_per_min, self.instances]
@@ -53,9 +54,11 @@ class WhatIf(Shown):
 
     def _judged(self) -> CapacityResult:
         measured, lag_s = self.tuned.result, self.slo_ms.value / 1000
-        if lag_s == measured.criteria.lag_s:
+        criteria = measured.criteria
+        if lag_s == criteria.lag_s:
             return measured
-        return measured.judged_by(replace(measured.criteria, name=f"lag {self.slo_ms.value} ms", lag_s=lag_s))
+        name = f"{criteria.lag_word} {self.slo_ms.value} ms"
+        return measured.judged_by(replace(criteria, name=name, lag_s=lag_s))
 
     def _derived(self, result: CapacityResult) -> TargetValue | None:
         if not result.feasible_max:
@@ -64,21 +67,21 @@ class WhatIf(Shown):
             result.feasible_max,
             instances=self.instances.value,
             growth_per_min=self.growth_per_min.value,
+            unit=result.unit,
             headroom=self.headroom.value,
             server_per_client=self.tuned.server_per_client or 1.0,
         )
 
 
 def _sentence(result: CapacityResult, target: TargetValue | None) -> str:
-    statistic, limit = result.criteria.statistic, f"{result.criteria.lag_s * 1000:.0f} ms"
+    measure = f"{result.criteria.statistic} {result.criteria.lag_word}"
+    limit = f"{result.criteria.lag_s * 1000:.0f} ms"
     if target is None:
-        return (
-            f"No rung that was measured keeps {statistic} lag within <b>{limit}</b>: this instance is too slow for it."
-        )
+        return f"No rung that was measured keeps {measure} within <b>{limit}</b>: this instance is too slow for it."
     upper = "not reached" if result.infeasible_min is None else f"{result.infeasible_min} fail"
     why = f" by {result.binding_constraint}" if result.binding_constraint else ""
     wide = "" if result.tight else " The rungs between were not measured: tune again to narrow it."
     return (
-        f"{statistic} lag within <b>{limit}</b>: <b>{result.feasible_max}</b> streams pass, {escape(upper + why)} "
+        f"{measure} within <b>{limit}</b>: <b>{result.feasible_max}</b> {result.unit} pass, {escape(upper + why)} "
         f"(measured rungs, judged again).{wide}<br>TargetValue <b>{target.value:g}</b>: {escape(target.explanation)}"
     )

@@ -15,11 +15,13 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import find_capacity
 from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.criteria import DEEPGRAM, STRICT, Criteria
 from dgsm_helpers.load.ladder.rung import QUICK
 from dgsm_helpers.load.ladder.share import LoadSpec
-from dgsm_helpers.load.ladder.verdict import DEEPGRAM, STRICT, Criteria, Verdict
+from dgsm_helpers.load.ladder.verdict import Verdict
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import Recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.session import open_workbook
 
 TYPE = "ml.g6.2xlarge"
@@ -69,16 +71,16 @@ def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, cre
 
 def test_own_recordings_and_features_are_streamed_and_named_in_the_evidence(endpoint, crew):
     spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
-    asked = ListenOptions.parse("model=nova-3&diarize=true")
-    spec = LoadSpec(recordings=tuple(spoken), options=asked)
+    asked = Query.parse("model=nova-3&diarize=true")
+    spec = LoadSpec(workload=PacedAudio(tuple(spoken)), query=asked)
     result = find_capacity(
         endpoint, instance_type=TYPE, effort=BRIEF, criteria=DEEPGRAM, spec=spec, max_streams=4, crew=crew
     )
     assert result.feasible_max == 4
-    assert [a["source"] for a in result.fingerprint["audio"]] == ["call-1.wav", "call-2.wav"]
+    assert [a["source"] for a in result.fingerprint["workload"]["audio"]] == ["call-1.wav", "call-2.wav"]
     assert "sample_rate=8000" in result.fingerprint["query"] and "diarize=true" in result.fingerprint["query"]
     with pytest.raises(InvalidInput, match="rates differ"):
-        find_capacity(endpoint, instance_type=TYPE, spec=LoadSpec(recordings=(spoken[0], Recording(noise(3), 16000))))
+        PacedAudio((spoken[0], Recording(noise(3), 16000)))
 
 
 def noise(seed):
@@ -127,8 +129,8 @@ def holds_of(wb):
 def test_real_client_processes_hold_real_streams_of_own_recordings(endpoint, real_crew):
     lenient = Criteria("lenient", lag_s=60.0)
     spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
-    asked = ListenOptions.parse("model=nova-3&diarize=true")
-    spec = LoadSpec(recordings=tuple(spoken), options=asked)
+    asked = Query.parse("model=nova-3&diarize=true")
+    spec = LoadSpec(workload=PacedAudio(tuple(spoken)), query=asked)
     given = {"effort": BRIEF, "criteria": lenient, "max_streams": 4, "spec": spec}
     try:
         result = find_capacity(endpoint, instance_type=TYPE, crew=real_crew, **given)

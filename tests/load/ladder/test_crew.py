@@ -18,10 +18,10 @@ from kit.waiting import until
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import WORKERS, Crew, WorkerLost, cluster_crew
+from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.live_endpoint import LiveEndpoint
 from dgsm_helpers.load.ladder.rung import QUICK, merge_lags
 from dgsm_helpers.load.ladder.share import LoadSpec, Share
-from dgsm_helpers.load.ladder.verdict import STRICT
 
 SHORT = replace(QUICK, settle_s=0.3)
 

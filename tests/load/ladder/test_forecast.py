@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from kit.virtual_endpoint import VirtualEndpoint
 
+from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import QUICK, STANDARD
 from dgsm_helpers.load.ladder.search import Search, expected_minutes
-from dgsm_helpers.load.ladder.verdict import STRICT
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import pytest
 from kit.virtual_endpoint import VirtualEndpoint
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import EFFORTS, QUICK, STANDARD, Hold
 from dgsm_helpers.load.ladder.search import Search
 from dgsm_helpers.load.ladder.trend import BINS
-from dgsm_helpers.load.ladder.verdict import STRICT, StreamOutcome, Verdict
+from dgsm_helpers.load.ladder.verdict import StreamOutcome, Verdict
 
 
 def endpoint(seed: int, *, effort=QUICK) -> VirtualEndpoint:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgsm_helpers.load.ladder.rung import QUICK, Hold, encode_lags, merge_lags, rung_of
+from dgsm_helpers.families import AURA, FLUX, FLUX_TTS
+from dgsm_helpers.load.ladder.criteria import DEEPGRAM, STRICT, Alone, presets
+from dgsm_helpers.load.ladder.lag_histograms import encode_lags, merge_lags
+from dgsm_helpers.load.ladder.rung import QUICK, Hold, rung_of
 from dgsm_helpers.load.ladder.trend import BINS, Trend
 from dgsm_helpers.load.ladder.verdict import (
-    DEEPGRAM,
-    STRICT,
+    CLIFF,
     StreamOutcome,
     Verdict,
     certain_failure,
@@ -85,8 +87,8 @@ def test_an_endpoint_that_keeps_up_with_70_percent_fails_without_a_single_error(
         (replace(GOOD, lag_p95_s=0.6), "p95 lag"),
         (replace(GOOD, lag_p95_s=math.inf), "p95 lag"),
         (replace(GOOD, bins=tuple(0.05 + 0.1 * RISE)), None),
-        (replace(GOOD, finalisation_s=1.5), "finalisation"),
-        (replace(GOOD, finalisation_s=math.inf), "finalisation"),
+        (replace(GOOD, ending_s=1.5), "finalisation"),
+        (replace(GOOD, ending_s=math.inf), "finalisation"),
         (replace(GOOD, bins=tuple(0.05 + 0.3 * RISE)), "lag growth"),
     ],
 )
@@ -96,7 +98,7 @@ def test_a_stream_breaks_the_first_constraint_that_it_breaks(stream, constraint)
 
 
 def test_the_guides_preset_looks_at_the_mean_only():
-    assert failures([replace(GOOD, lag_p95_s=5.0, finalisation_s=9.0)], DEEPGRAM, hold_s=10) == [None]
+    assert failures([replace(GOOD, lag_p95_s=5.0, ending_s=9.0)], DEEPGRAM, hold_s=10) == [None]
     assert failures([replace(GOOD, lag_mean_s=0.41)], DEEPGRAM, hold_s=10) == ["mean lag"]
 
 
@@ -147,3 +149,65 @@ def test_a_hold_stops_early_only_when_its_failure_is_certain():
     assert certain_failure(np.full((10, BINS), np.nan), STRICT, elapsed_s=4)
     assert not certain_failure(flat + 2.0, STRICT, elapsed_s=1)
     assert not certain_failure(flat + 0.002 * RISE * 4, STRICT, elapsed_s=4)
+
+
+def refused(count, of):
+    gone = replace(GOOD, error="ModelError", refused=True)
+    return hold(*[GOOD] * (of - count), *[gone] * count, n=of)
+
+
+def test_an_instance_that_takes_no_more_fails_however_few_it_refuses_and_is_named():
+    rung = rung_of(21, [refused(1, 21)], STRICT, QUICK)
+    assert (rung.verdict, rung.passed, rung.constraint) == (Verdict.FAIL, 20, CLIFF)
+    assert rung_of(21, [refused(1, 21), refused(0, 21)], STRICT, QUICK).verdict is not Verdict.FAIL, "it passed once"
+    everywhere = rung_of(4, [refused(4, 4)], STRICT, QUICK)
+    assert everywhere.constraint == "errors", "what refuses every stream has no maximum"
+
+
+@pytest.mark.parametrize(
+    ("criteria", "stream", "constraint"),
+    [
+        (presets(FLUX)["strict"], replace(GOOD, ending_s=1.2), "end of turn"),
+        (presets(FLUX)["strict"], replace(GOOD, lag_p95_s=0.6), "p95 lag"),
+        (presets(AURA)["strict"], replace(GOOD, lag_p95_s=0.3), "p95 underrun"),
+        (presets(AURA)["strict"], replace(GOOD, ending_s=0.6), "time to first audio"),
+        (presets(AURA)["strict"], replace(GOOD, ending_s=math.inf), "time to first audio"),
+        (presets(AURA)["strict"], replace(GOOD, ending_s=math.nan), None),
+        (presets(FLUX_TTS)["deepgram"], replace(GOOD, ending_s=0.6, ending_mean_s=0.3), None),
+        (presets(FLUX_TTS)["deepgram"], replace(GOOD, ending_s=0.6, ending_mean_s=0.41), "time to first audio"),
+        (presets(AURA)["fast"], replace(GOOD, ending_s=0.25), "time to first audio"),
+    ],
+)
+def test_what_a_turn_or_a_call_breaks_has_its_familys_name(criteria, stream, constraint):
+    assert failures([GOOD, stream], criteria, hold_s=10)[1] == constraint
+
+
+def test_an_end_may_take_as_long_as_alone_and_a_little_more():
+    strict = presets(FLUX)["strict"]
+    assert strict.beside(Alone(ending_s=0.4)).ending_s == 1.0
+    assert strict.beside(Alone(ending_s=1.1)).ending_s == pytest.approx(1.4)
+    assert strict.beside(Alone(ending_s=math.inf)).ending_s == 1.0
+    assert presets(AURA)["strict"].beside(Alone(ending_s=3.0)).ending_s == 0.5, "of calls nothing is forgiven"
+
+
+@pytest.mark.parametrize(("turns", "constraint"), [(40, None), (44, None), (36, None), (35, "turns"), (45, "turns")])
+def test_a_stream_has_the_turns_that_one_alone_has(turns, constraint):
+    criteria = presets(FLUX)["strict"].beside(Alone(ending_s=0.4, turns_per_s=4.0))
+    assert failures([replace(GOOD, turns=turns)], criteria, hold_s=10) == [constraint]
+
+
+@pytest.mark.parametrize(
+    ("characters", "spoken_s", "constraint"),
+    [
+        (150, 10.0, None),
+        (150, 8.4, None),
+        (150, 6.0, "turns"),
+        (150, 13.0, "turns"),
+        (150, 0.0, "turns"),
+        (0, 0.0, None),
+    ],
+)
+def test_audio_that_is_too_short_or_too_long_for_its_text_is_no_whole_turn(characters, spoken_s, constraint):
+    criteria = presets(AURA)["strict"].beside(Alone(ending_s=0.1, characters_per_s=15.0))
+    stream = replace(GOOD, characters=characters, spoken_s=spoken_s)
+    assert failures([stream], criteria, hold_s=10) == [constraint]

@@ -12,9 +12,10 @@ from kit.waiting import until
 from dgsm_helpers.aws.endpoint.invoke import transcribe_file, transcript_of
 from dgsm_helpers.errors import AwsCallFailed
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording, read_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.load.transport.stream_target import ListenOptions
 from dgsm_helpers.load.transport.trace import StreamTrace
 
 SPOKEN = {"ask", "not", "what", "your", "country", "can", "do", "for", "you"}
@@ -66,8 +67,8 @@ def test_foreign_recordings_are_streamed_at_their_own_rate_whatever_else_is_aske
 
     def streamed(name):
         recording = read_recording(tmp_path / name)
-        asked = ListenOptions(language="es")
-        return name, recording, stream_recording(endpoint, recording, options=asked, duration_s=2.0)
+        asked = Query.parse("language=es")
+        return name, recording, stream_recording(endpoint, recording, query=asked, duration_s=2.0)
 
     with ThreadPoolExecutor(len(kinds)) as pool:
         for name, recording, trace in pool.map(streamed, kinds):
@@ -79,7 +80,8 @@ def test_foreign_recordings_are_streamed_at_their_own_rate_whatever_else_is_aske
 
 def test_a_held_load_declares_the_recordings_rate_with_options_of_ones_own(endpoint):
     telephone = Recording(pcm=at_8k().tobytes(), sample_rate=8000, source="telephone")
-    with Load(endpoint, recording=telephone, options=ListenOptions(language="es"), session_s=2.0) as load:
+    asked = {"workload": PacedAudio((telephone,)), "query": Query.parse("language=es")}
+    with Load(endpoint, **asked, session_s=2.0) as load:
         load.set(1)
         load.wait_open()
         until(lambda: load.traces, "the first session ends")

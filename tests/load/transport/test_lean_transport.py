@@ -7,11 +7,12 @@ import asyncio
 import numpy as np
 import pytest
 
+from dgsm_helpers.families import NOVA
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import Patience, SdkTransport
 from dgsm_helpers.load.transport.stream_loops import run_blocking
-from dgsm_helpers.load.transport.stream_target import CLOSE_STREAM
 from dgsm_helpers.load.transport.trace import Ending, lag_samples, send_slip_s
 from dgsm_helpers.wire import eventstream, sigv4
 
@@ -22,7 +23,7 @@ def sessions(peer, name="good", *, count=1, duration_s=1.0, transport=LeanTransp
         try:
             return await asyncio.gather(
                 *(
-                    carrier.run(chunks(bundled_recording(), duration_s=duration_s), sample_rate=16000)
+                    carrier.run(AudioSender(chunks(bundled_recording(), duration_s=duration_s), sample_rate=16000))
                     for _ in range(count)
                 )
             )
@@ -103,8 +104,10 @@ def test_a_refusal_that_announces_its_length_is_read_and_leaves_the_connection_t
         refused = LeanTransport(peer.target("denied"))
         refused._connections = carrier._connections
         try:
-            long = asyncio.create_task(carrier.run(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000))
-            trace = await refused.run(chunks(bundled_recording(), duration_s=0.2), sample_rate=16000)
+            long = asyncio.create_task(
+                carrier.run(AudioSender(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000))
+            )
+            trace = await refused.run(AudioSender(chunks(bundled_recording(), duration_s=0.2), sample_rate=16000))
             return trace, await long
         finally:
             await carrier.close()
@@ -135,15 +138,14 @@ def test_audio_waits_while_the_servers_window_is_shut(peer):
     async def run():
         carrier = LeanTransport(peer.target())
         try:
-            return await carrier.run(
-                chunks(bundled_recording(), chunk_ms=100, duration_s=40), sample_rate=16000, chunk_ms=1
-            )
+            audio = chunks(bundled_recording(), chunk_ms=100, duration_s=40)
+            return await carrier.run(AudioSender(audio, sample_rate=16000, chunk_ms=1))
         finally:
             await carrier.close()
 
     trace = run_blocking(run())
     assert trace.ok
-    assert sum(len(f) for f in peer.streams[-1]["frames"] if f != CLOSE_STREAM) == 40 * 32000
+    assert sum(len(f) for f in peer.streams[-1]["frames"] if f != NOVA.end_message) == 40 * 32000
 
 
 def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
@@ -155,8 +157,8 @@ def test_audio_that_breaks_off_ends_its_own_stream_only(peer):
         carrier = LeanTransport(peer.target())
         try:
             return await asyncio.gather(
-                carrier.run(breaking(), sample_rate=16000),
-                carrier.run(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000),
+                carrier.run(AudioSender(breaking(), sample_rate=16000)),
+                carrier.run(AudioSender(chunks(bundled_recording(), duration_s=1.0), sample_rate=16000)),
             )
         finally:
             await carrier.close()

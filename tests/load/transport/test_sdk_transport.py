@@ -10,6 +10,7 @@ import pytest
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput, StreamFailed
 from dgsm_helpers.load.transport.data_path import check_reachable
+from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.stream_loops import run_blocking
@@ -19,7 +20,7 @@ from dgsm_helpers.wire.sigv4 import Credentials
 
 def session(peer, name="good", *, duration_s=1.0):
     audio = chunks(bundled_recording(), duration_s=duration_s)
-    return run_blocking(SdkTransport(peer.target(name)).run(audio, sample_rate=16000))
+    return run_blocking(SdkTransport(peer.target(name)).run(AudioSender(audio, sample_rate=16000)))
 
 
 def test_a_session_sends_the_audio_in_real_time_and_reads_to_the_end(peer):
@@ -74,7 +75,7 @@ def test_a_stopped_session_closes_cleanly(peer):
                     stop.set()
                 yield chunk
 
-        return await SdkTransport(peer.target()).run(endless(), sample_rate=16000, stop=stop)
+        return await SdkTransport(peer.target()).run(AudioSender(endless(), sample_rate=16000), stop=stop)
 
     trace = run_blocking(run())
     assert trace.ending is Ending.CLEAN

@@ -13,6 +13,7 @@ from kit.tunnel_proxy import tunnel_proxy
 from dgsm_helpers.errors import StreamFailed
 from dgsm_helpers.load.transport.data_path import check_reachable
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport, run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
@@ -26,7 +27,7 @@ LOGIN = "me:p@ss"
 async def stream(transport, target):
     running = transport(target)
     try:
-        return await running.run(chunks(bundled_recording(), duration_s=0.2), sample_rate=16000)
+        return await running.run(AudioSender(chunks(bundled_recording(), duration_s=0.2), sample_rate=16000))
     finally:
         await running.close()
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dgsm_helpers.load.transport.recordings import Recording
 from dgsm_helpers.load.transport.trace import (
     Ending,
     StreamResult,
@@ -16,7 +17,6 @@ from dgsm_helpers.load.transport.trace import (
     first_chunk_latency_s,
     lag_samples,
     send_slip_s,
-    word_error_rate,
 )
 
 
@@ -132,7 +132,7 @@ def test_the_transcript_is_the_finals_and_its_errors_are_counted_without_case_an
         [interim(1, 1, text="ask"), interim(2, 2, final=True, text="Ask not,"), interim(3, 3, final=True, text="what.")]
     )
     assert said.transcript == "Ask not, what."
-    assert word_error_rate("ask not what", said.transcript) == 0.0
-    assert word_error_rate("ask not what your", said.transcript) == 0.25
-    assert word_error_rate("ask", "") == 1.0
-    assert word_error_rate("", "") == 0.0
+    assert Recording(b"", 16_000, transcript="ask not what").word_error_rate(said.transcript) == 0.0
+    assert Recording(b"", 16_000, transcript="ask not what your").word_error_rate(said.transcript) == 0.25
+    assert Recording(b"", 16_000, transcript="ask").word_error_rate("") == 1.0
+    assert Recording(b"", 16_000, transcript="").word_error_rate("") == 0.0

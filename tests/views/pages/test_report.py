@@ -37,13 +37,14 @@ def leave_evidence(wb):
         "passed": 59,
         "total": 60,
         "lag_ms": {"p50": 210, "p95": 380, "p99": 420},
-        "finalisation_p95_ms": 300,
+        "ending_p95_ms": 300,
         "first_chunk_p95_ms": 400,
     }
     taken = {"model_package_arn": wb.model_package_arn, "instance_type": "ml.g6.2xlarge", "region": wb.region}
     evidence = {
         "criteria": {"name": "strict", "statistic": "p95", "lag_s": 0.5},
-        "schema": 1,
+        "schema": 2,
+        "unit": "streams",
         "problem": "",
         "feasible_max": 10,
         "infeasible_min": 11,

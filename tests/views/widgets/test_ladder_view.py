@@ -11,10 +11,10 @@ from kit.waiting import until
 
 from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import CapacityResult
+from dgsm_helpers.load.ladder.criteria import STRICT, Criteria
 from dgsm_helpers.load.ladder.rung import QUICK
 from dgsm_helpers.load.ladder.search import Search
 from dgsm_helpers.load.ladder.target_value import TargetValue, derive_target
-from dgsm_helpers.load.ladder.verdict import STRICT
 from dgsm_helpers.views.widgets.ladder_view import LadderView, figure_labels, rung_points
 from dgsm_helpers.views.widgets.what_if import WhatIf
 
@@ -23,7 +23,8 @@ from dgsm_helpers.views.widgets.what_if import WhatIf
 class Plan:
     """As much of a plan as the view needs."""
 
-    criteria: str = "strict"
+    criteria: Criteria = STRICT
+    unit: str = "streams"
     longest_s: float = 90.0
 
 

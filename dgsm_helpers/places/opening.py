@@ -1,0 +1,59 @@
+"""What a workbook is made of in each place: the user's account, or the embedded AWS."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
+from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.rules.local_time import LocalTime
+from dgsm_helpers.rules.names import require_region
+
+
+def account_parts(listing: str, region: str | None, role_arn: str | None, profile: str | None) -> dict[str, Any]:
+    """Clients of the user's account, and the way of its streams.
+
+    Raises:
+        InvalidInput: the region or the AWS configuration cannot be used.
+    """
+    session = AccountSession(region, profile)
+    require_region(session.region_name)
+    route = session.stream_route()
+    return {
+        "region": session.region_name,
+        # What is no ARN is kept: whoever needs one says what it is instead.
+        "model_package_arn": None if listing == "metered" else listing,
+        "role_arn": role_arn,
+        "clients": Clients(session),
+        "stream_url": route.url,
+        "ca_bundle": route.ca_bundle,
+        "proxy_url": route.proxy_url,
+    }
+
+
+def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn: str | None) -> dict[str, Any]:
+    """Clients of the embedded AWS that runs, its clock, and the ARN of a listing of its.
+
+    Raises:
+        InvalidInput: it has no such listing.
+    """
+    local_time = LocalTime(speed=info.speed, origin_s=info.origin_s)
+    region = region or info.region
+    arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
+    if not listing.startswith("arn:") and listing not in arns:
+        raise InvalidInput(f"listing is {listing!r}.", hint=f"Give a model package ARN or one of {', '.join(arns)}.")
+    if note := info.engines.get(listing, {}).get("note"):
+        warnings.warn(note, stacklevel=3)
+    return {
+        "now_s": lambda: local_time.local_s(time.time()),
+        "speed": info.speed,
+        "region": region,
+        "model_package_arn": arns.get(listing, listing),
+        "role_arn": role_arn or info.execution_role_arn,
+        "clients": Clients(EmbeddedSession(info, region)),
+        "stream_url": info.runtime_url,
+        "ca_bundle": info.ca_bundle,
+    }
