@@ -146,7 +146,7 @@ class _Stream:
         self._send()
 
     def _send(self) -> None:
-        for data, kind in self.sender.take(self.recorder, stopped=self.clock.now_s >= self.end_s):
+        for data, kind in self.sender.take(self.recorder, self.clock.now_s >= self.end_s):
             self.heard(json.loads(data) if kind == "UTF8" else data)
         if not self.sender.over:
             self.clock.at(self.recorder.reading(self.sender.due_s), self._send)

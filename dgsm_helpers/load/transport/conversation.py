@@ -107,7 +107,7 @@ class TurnSender:
         self._asked_s: list[float] = []
         self._end: tuple[bytes, DataType] = (family.end_message, "UTF8")
 
-    def take(self, recorder: TraceRecorder, *, stopped: bool) -> Sequence[tuple[bytes, DataType]]:
+    def take(self, recorder: TraceRecorder, stopped: bool) -> Sequence[tuple[bytes, DataType]]:
         """What leaves now, written down; the next `due_s`, when there may be something to do, is set."""
         now = recorder.now()
         if self._began_s is None:

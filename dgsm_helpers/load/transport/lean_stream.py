@@ -21,7 +21,7 @@ class LeanStream:
         self.answered: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection: Http2Client | None = None
-        self.sender = sender
+        self.sender, self._take = sender, sender.take
         self._recorder, self._stop = recorder, stop or asyncio.Event()
         self._id = 0
         self._signer: sigv4.FrameSigner | None = None
@@ -46,7 +46,7 @@ class LeanStream:
         if recorder.done:
             return False
         try:
-            for data, kind in sender.take(recorder, stopped=self._stop.is_set()):
+            for data, kind in self._take(recorder, self._stop.is_set()):
                 self._send(data, kind)
         except Exception as error:
             # One stream's trouble (its audio's, most likely) must not stop the pacer that serves them all.

@@ -36,7 +36,7 @@ class AudioSender:
         self._sent_bytes = 0
         self._end: tuple[bytes, DataType] = (family.end_message, "UTF8")
 
-    def take(self, recorder: TraceRecorder, *, stopped: bool) -> Sequence[tuple[bytes, DataType]]:
+    def take(self, recorder: TraceRecorder, stopped: bool) -> Sequence[tuple[bytes, DataType]]:
         """What leaves now that `due_s` has come, written down; the next `due_s` is set."""
         data = self._next
         if data is None or stopped:
@@ -44,8 +44,8 @@ class AudioSender:
         self._sent_bytes += len(data)
         recorder.chunk(due_s=self.due_s, cursor_s=self._sent_bytes / self._bytes_per_s)
         self.due_s += self._chunk_s
-        self._next = next(self._audio, None)
-        if self._next is None:
+        self._next = following = next(self._audio, None)
+        if following is None:
             return (data, "BINARY"), *self._ended(recorder)
         return ((data, "BINARY"),)
 

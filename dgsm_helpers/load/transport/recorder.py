@@ -130,7 +130,7 @@ class TraceRecorder:
     def chunk(self, *, due_s: float, cursor_s: float) -> None:
         """A chunk leaves now that was due at ``due_s``; ``cursor_s`` is the audio up to its end."""
         self._due.append(due_s)
-        self._sent.append(self.now())
+        self._sent.append(self._clock() - self._zero)
         self._cursor.append(cursor_s)
 
     def asked(self, *, due_s: float, characters: int) -> None:
@@ -146,7 +146,7 @@ class TraceRecorder:
 
     def message(self, raw: bytes) -> None:
         """A message from the model arrived: its facts are kept, others only show a sign of life."""
-        now = self.quiet_since_s = self.now()
+        now = self.quiet_since_s = self._clock() - self._zero
         try:
             fact = self._read(raw, now)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:

@@ -181,7 +181,7 @@ async def _send(input_stream: Any, sender: Sender, recorder: TraceRecorder, *, s
         while not sender.over:
             if (wait := sender.due_s - recorder.now()) > 0:
                 await asyncio.sleep(wait)
-            for data, kind in sender.take(recorder, stopped=stop is not None and stop.is_set()):
+            for data, kind in sender.take(recorder, stop is not None and stop.is_set()):
                 part = RequestPayloadPart(bytes_=data, data_type=kind)
                 await input_stream.send(RequestStreamEventPayloadPart(value=part))
     except Exception as error:

@@ -41,7 +41,7 @@ class Call:
                 self.recorder.message(b'{"type": "Flushed"}')
                 answer_s = None
                 continue
-            for data, kind in self.sender.take(self.recorder, stopped=self.now_s >= stop_s):
+            for data, kind in self.sender.take(self.recorder, self.now_s >= stop_s):
                 assert kind == "UTF8"
                 self.sent.append((self.now_s, json.loads(data)))
                 if self.sent[-1][1]["type"] == "Flush":
