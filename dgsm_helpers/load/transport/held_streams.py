@@ -11,6 +11,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from dgsm_helpers.load.transport.call_progress import CallProgress
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import Recording, chunks
@@ -46,7 +47,7 @@ class Caller:
     def __init__(self, label: str) -> None:
         self.label = label
         self.stop = asyncio.Event()
-        self.recorder: TraceRecorder | None = None
+        self.recorder: TraceRecorder | CallProgress | None = None
 
 
 class HeldStreams:
@@ -134,13 +135,14 @@ class HeldStreams:
         now = time.monotonic()
         self._next_open = max(self._next_open + STAGGER_S, now)
         wait = self._next_open - now
-        self._callers[caller] = asyncio.run_coroutine_threadsafe(self._hold(caller, wait), self._loop)
+        self._callers[caller] = asyncio.run_coroutine_threadsafe(self.hold(caller, wait), self._loop)
 
-    async def _hold(self, caller: Caller, wait_s: float) -> None:
+    async def hold(self, caller: Caller, wait_s: float) -> None:
+        """Session after session, from ``wait_s`` seconds from now until the caller is to stop."""
         session = self._session
-        while not await _stopped_within(caller.stop, wait_s):
+        while not await stopped_within(caller.stop, wait_s):
             carrier = self._carrier()
-            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name)
+            recorder = caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name)
             # A random phase within a chunk keeps the streams from sending in step.
             trace = await carrier.run(
                 chunks(
@@ -154,7 +156,7 @@ class HeldStreams:
                 chunk_ms=session.chunk_ms,
                 begin_in_s=self._random.uniform(0, session.chunk_ms / 1000),
                 stop=caller.stop,
-                recorder=caller.recorder,
+                recorder=recorder,
             )
             with self._lock:
                 self._traces.append(trace)
@@ -168,7 +170,7 @@ class HeldStreams:
         return self._lean
 
 
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
     """Whether ``stop`` is set by the time ``seconds`` have passed."""
     if seconds <= 0:
         return stop.is_set()
