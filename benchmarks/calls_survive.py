@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from dgsm_helpers.load.transport.call_record import (
     said_in_sample,
 )
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
-from dgsm_helpers.load.transport.lean_session import LeanSessions, Session
+from dgsm_helpers.load.transport.lean_session import LeanSessions, PushedSession
 from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
@@ -68,7 +69,7 @@ class PlainCall:
     gaps_s: list[float] = field(default_factory=list)
     cuts: int = 0
     _spoken: int = 0
-    _session: Session | None = None
+    _session: PushedSession | None = None
     _over: bool = False
 
     async def hold(self, offset_s: float, seconds: float) -> CallRecord:
@@ -185,11 +186,8 @@ def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
     began = time.monotonic()
 
     def fault(kind: str, **parameters: Any) -> None:
+        running_server.admin(info, "DELETE", "faults", {"kind": kind})
         running_server.admin(info, "POST", "faults", {"kind": kind, "endpoint": wb.endpoint_name, **parameters})
-
-    def cuts_end(sees: str) -> None:
-        running_server.admin(info, "DELETE", "faults", {"kind": "cut-ending"})
-        fault("cut-ending", sees=sees)
 
     def scale(instances: int) -> None:
         change = {"VariantName": wb.variant_name, "DesiredInstanceCount": instances}
@@ -197,21 +195,19 @@ def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
             EndpointName=wb.endpoint_name, DesiredWeightsAndCapacities=[change]
         )
 
-    def shorten(limit_s: float) -> None:
-        running_server.admin(info, "DELETE", "faults", {"kind": "session-limit"})
-        fault("session-limit", seconds=limit_s)
-
-    running_server.admin(info, "DELETE", "faults", {})
     changed = update.plan_change(wb, instance_types=[OTHER_TYPE, TYPE])
+    first_s, last_s = limits_s(seconds)
     events: list[tuple[float, str, Callable[[], object]]] = [
-        (0.0, f"the limit is {limits_s(seconds)[0]:g} s", lambda: shorten(limits_s(seconds)[0])),
-        (0.05, "scale-out to 3", lambda: scale(3)),
-        (0.20, "scale-in to 2 (exceptions)", lambda: scale(2)),
-        (0.35, "update (resets)", lambda: (cuts_end("reset"), update.update_endpoint(wb, changed))),
-        (0.55, "crash (ends without Metadata)", lambda: (cuts_end("clean-end"), fault("crash", count=1))),
-        (0.70, "scale-out to 4", lambda: scale(4)),
-        (0.80, "scale-in to 2 (resets)", lambda: (cuts_end("reset"), scale(2))),
-        (0.90, f"the limit is {limits_s(seconds)[1]:g} s", lambda: shorten(limits_s(seconds)[1])),
+        (0.0, f"the limit is {first_s:g} s", partial(fault, "session-limit", seconds=first_s)),
+        (0.05, "scale-out to 3", partial(scale, 3)),
+        (0.20, "scale-in to 2", partial(scale, 2)),
+        (0.34, "cuts are resets from now on", partial(fault, "cut-ending", sees="reset")),
+        (0.35, "update", partial(update.update_endpoint, wb, changed)),
+        (0.54, "cuts are ends without Metadata from now on", partial(fault, "cut-ending", sees="clean-end")),
+        (0.55, "crash", partial(fault, "crash", count=1)),
+        (0.70, "scale-out to 4", partial(scale, 4)),
+        (0.80, "scale-in to 2", partial(scale, 2)),
+        (0.90, f"the limit is {last_s:g} s", partial(fault, "session-limit", seconds=last_s)),
     ]
     for share, name, strike in events:
         time.sleep(max(0.0, began + share * seconds - time.monotonic()))

@@ -12,6 +12,7 @@ import numpy as np
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.data_path import require_open
+from dgsm_helpers.load.transport.held_calls import CallsHeld, HeldCalls
 from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, SessionPlan
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
@@ -63,6 +64,8 @@ class Load:
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.
         session_s: longest session before it is followed by another.
+        call_s: shortest and longest call: callers then come and go, each a `ContinuedStream`, and leave no traces but
+            ``calls``. None: streams are held.
         seed: of offsets and phases.
 
     Raises:
@@ -78,6 +81,7 @@ class Load:
         workload: Workload | None = None,
         query: Query | None = None,
         session_s: float = MAX_SESSION_S - 60,
+        call_s: tuple[float, float] | None = None,
         seed: int = 0,
     ) -> None:
         if not 1 <= session_s <= MAX_SESSION_S:
@@ -89,7 +93,11 @@ class Load:
         workload = workload_of(target.family) if workload is None else workload
         require_open(wb)
         session = SessionPlan(workload=workload, query=query or Query(target.family), session_s=session_s)
-        self._held = HeldStreams(target, session, seed=seed)
+        self._held = (
+            HeldCalls(wb, target, session, call_s=call_s, seed=seed)
+            if call_s
+            else HeldStreams(target, session, seed=seed)
+        )
         self._end = weakref.finalize(self, self._held.end)
         end_when_run_again(self._end)
 
@@ -102,6 +110,12 @@ class Load:
     def traces(self) -> tuple[StreamTrace, ...]:
         """Traces of the sessions that have ended, in the order of their ends."""
         return self._held.traces
+
+    @property
+    def calls(self) -> CallsHeld:
+        """The calls that have ended, summed up; none where streams are held."""
+        held = self._held
+        return CallsHeld.of(held.records, held.lag_p95_ms()) if isinstance(held, HeldCalls) else CallsHeld.of((), [])
 
     def set(self, n: int) -> None:
         """Hold ``n`` streams from now on; returns at once (see `wait_open`)."""

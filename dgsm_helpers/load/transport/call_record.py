@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
@@ -19,11 +19,16 @@ SAME_WORD_S = 0.15
 
 @dataclass(frozen=True, kw_only=True)
 class CallRecord:
-    """A call of ``call_s`` seconds; ``words`` are those of its final results, in order."""
+    """A call of ``call_s`` seconds, ``offset_s`` into its recording; ``words`` are those of its finals, in order."""
 
     call_s: float
     words: tuple[HeardWord, ...]
     hand_overs: tuple[HandOver, ...] = ()
+    offset_s: float = 0.0
+
+    def against_sample(self) -> WordCount:
+        """Held against the bundled sample, which was streamed and heard by a model that knows its words."""
+        return count_words(said_in_sample(offset_s=self.offset_s, duration_s=self.call_s), self.words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +70,46 @@ def said_in_sample(*, offset_s: float, duration_s: float) -> tuple[HeardWord, ..
     return tuple(word for word in words if 0 < word.end_s <= duration_s)
 
 
-async def hold_call(call: ContinuedStream, audio: Iterable[bytes], *, chunk_s: float = 0.1) -> CallRecord:
+async def hold_call(
+    call: ContinuedStream,
+    audio: Iterable[bytes],
+    *,
+    chunk_s: float = 0.1,
+    stop: asyncio.Event | None = None,
+    on_lag: Callable[[float], object] = lambda _: None,
+) -> CallRecord:
     """Hold a call in real time to its end, from a microphone's point of view: audio comes whatever the server does.
+
+    ``stop`` ends it sooner. ``on_lag`` hears of each result by how many seconds it came after its audio was spoken.
 
     Raises:
         StreamFailed: the first session is refused, or none came for too long.
     """
     words: list[HeardWord] = []
+    begin_s, chunks = time.monotonic(), 0
 
     async def listen() -> None:
         async for message in call:
             words.extend(final_words(message))
+            if message.get("type") == "Results":
+                spoken_s = begin_s + message["start"] + message["duration"]
+                on_lag(max(time.monotonic() - spoken_s, 0.0))
 
-    async with call, asyncio.TaskGroup() as tasks:
-        tasks.create_task(listen())
-        begin_s, chunks = time.monotonic(), 0
-        for chunk in audio:
-            await asyncio.sleep(begin_s + chunks * chunk_s - time.monotonic())
-            await call.send(chunk)
-            chunks += 1
-        await call.finish()
-    return CallRecord(call_s=chunks * chunk_s, words=tuple(words), hand_overs=call.hand_overs)
+    async with call:
+        begin_s = time.monotonic()
+        listening = asyncio.create_task(listen())
+        try:
+            for chunk in audio:
+                if listening.done() or (stop is not None and stop.is_set()):
+                    break
+                await asyncio.sleep(begin_s + chunks * chunk_s - time.monotonic())
+                await call.send(chunk)
+                chunks += 1
+            await call.finish()
+            await listening
+        finally:
+            listening.cancel()
+    return CallRecord(call_s=call.length_s, words=tuple(words), hand_overs=call.hand_overs)
 
 
 def final_words(message: Message) -> list[HeardWord]:

@@ -14,8 +14,8 @@ from itertools import takewhile
 from typing import Any
 
 from dgsm_helpers.errors import DgsmError, StreamFailed
-from dgsm_helpers.load.transport.hand_over import Cause, PendingHandOver
-from dgsm_helpers.load.transport.lean_session import OpenSession, Session
+from dgsm_helpers.load.transport.hand_over import Cause, OngoingHandOver
+from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
 from dgsm_helpers.load.transport.session_leg import PIECE_S, SessionLeg
@@ -45,23 +45,24 @@ class CallSupervisor:
         transcript: ListenTranscript | TurnTranscript,
         *,
         piece_bytes: int,
+        replay_speed: float,
         session_s: float,
         leaving: Leaving | None,
         seed: int | None,
     ) -> None:
         self._open_session, self._audio, self._transcript = open_session, audio, transcript
-        self._piece_bytes, self._session_s = piece_bytes, session_s
+        self._piece_bytes, self._replay_speed, self._session_s = piece_bytes, replay_speed, session_s
         self._rng = random.Random(seed)
         self._watch = OverloadWatch(leaving, self._rng) if leaving else None
         self._events: asyncio.Queue[tuple[SessionLeg | None, Any]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: SessionLeg | None = None
         self._next: SessionLeg | None = None
-        self._change: PendingHandOver | None = None
+        self._change: OngoingHandOver | None = None
         self._attempts = 0
         self._asleep = self._finished = self._over = False
         self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = self._without_since_s = 0.0
-        self.changes: list[PendingHandOver] = []
+        self.changes: list[OngoingHandOver] = []
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
     async def begin(self) -> None:
@@ -97,13 +98,14 @@ class CallSupervisor:
 
     # Sessions
 
-    def _leg(self, session: Session) -> SessionLeg:
+    def _leg(self, session: PushedSession) -> SessionLeg:
         begin = max(self._audio.at(self._transcript.replay_from_s), self._audio.begin)
         return SessionLeg(
             session,
             self._audio,
             begin=begin,
             piece_bytes=self._piece_bytes,
+            replay_speed=self._replay_speed,
             no_more=lambda: self._finished,
             on_message=lambda leg, message: self._events.put_nowait((leg, message)),
         )
@@ -183,10 +185,10 @@ class CallSupervisor:
         return self._audio.length_s - self._transcript.shown_s
 
     def _start(self, cause: Cause, reason: str) -> None:
-        self._change = PendingHandOver(cause=cause, reason=reason)
+        self._change = OngoingHandOver(cause=cause, reason=reason)
         self._spawn(self._open(0.0))
 
-    def _opened(self, session: Session) -> None:
+    def _opened(self, session: PushedSession) -> None:
         self._next = leg = self._leg(session)
         assert self._change is not None, "a session is opened for a change"
         self._change.lost_s = max(0.0, leg.offset_s - self._transcript.answered_s)
@@ -226,7 +228,7 @@ class CallSupervisor:
 
     def _cut(self, error: DgsmError) -> None:
         opening = self._change is not None and self._next is None
-        self._change = PendingHandOver(cause="cut", reason=str(error))
+        self._change = OngoingHandOver(cause="cut", reason=str(error))
         if self._next is not None:
             self._change_over(self._change)
         elif time.monotonic() - self._sent_s > IDLE_S and not self._finished:
@@ -244,7 +246,7 @@ class CallSupervisor:
         if change and change.cause == "overload" and self._watch:
             self._watch.stayed(time.monotonic())
 
-    def _change_over(self, change: PendingHandOver) -> None:
+    def _change_over(self, change: OngoingHandOver) -> None:
         leg, old = self._next, self._current
         assert leg is not None, "a session is opened before it takes over"
         self._next = self._change = None

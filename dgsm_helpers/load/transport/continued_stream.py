@@ -30,6 +30,7 @@ TRANSCRIPTS: Mapping[str, type[ListenTranscript] | type[TurnTranscript]] = {
 
 KEPT_S = 60.0
 AHEAD_S = 90.0
+REPLAY_SPEED = 4.0
 
 
 class ContinuedStream:
@@ -53,6 +54,8 @@ class ContinuedStream:
         path: ``v1/listen`` or ``v2/listen``.
         session_s: a session is left after this time at the latest, and up to a tenth of it sooner, at random.
         kept_s: seconds of audio that are kept at most.
+        replay_speed: how many times as fast as real time audio is sent again: all calls of an instance may have to at
+            once. Deepgram's cloud takes 1.25 at most; of a container nothing is documented.
         leaving: lets the call leave an overloaded instance; shared by all calls of a process. None: it stays.
         seed: of every random moment.
 
@@ -69,20 +72,25 @@ class ContinuedStream:
         path: str = "v1/listen",
         session_s: float = MAX_SESSION_S - AHEAD_S,
         kept_s: float = KEPT_S,
+        replay_speed: float = REPLAY_SPEED,
         leaving: Leaving | None = None,
         seed: int | None = None,
     ) -> None:
         if path not in TRANSCRIPTS:
             known = " and ".join(TRANSCRIPTS)
             raise InvalidInput(f"Sessions on {path!r} cannot be joined.", hint=f"Those on {known} can.")
-        if min(sample_rate, frame_bytes, session_s, kept_s) <= 0:
-            raise InvalidInput("sample_rate, frame_bytes, session_s and kept_s must be above 0.")
+        if min(sample_rate, frame_bytes, session_s, kept_s) <= 0 or replay_speed <= 1:
+            raise InvalidInput(
+                "sample_rate, frame_bytes, session_s and kept_s must be above 0, replay_speed above 1.",
+                hint="At real time a call would never catch up.",
+            )
         self._audio = UnansweredAudio(bytes_per_s=sample_rate * frame_bytes, frame_bytes=frame_bytes, most_s=kept_s)
         self._call = CallSupervisor(
             open_session,
             self._audio,
             TRANSCRIPTS[path](),
             piece_bytes=max(int(PIECE_S * sample_rate), 1) * frame_bytes,
+            replay_speed=replay_speed,
             session_s=session_s,
             leaving=leaving,
             seed=seed,
@@ -93,6 +101,11 @@ class ContinuedStream:
         """A call on a workbook's endpoint, linear16 mono; ``given`` are further arguments of the class."""
         sessions = LeanSessions(wb, query.path, query.text(sample_rate))
         return cls(sessions, sample_rate=sample_rate, path=query.path, **given)
+
+    @property
+    def length_s(self) -> float:
+        """Seconds of audio so far."""
+        return self._audio.length_s
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:

@@ -31,7 +31,7 @@ class HandOver:
 
 
 @dataclass(kw_only=True)
-class PendingHandOver:
+class OngoingHandOver:
     """A change that is going on; ``gap_s`` is None until something new has come from the next session."""
 
     cause: Cause

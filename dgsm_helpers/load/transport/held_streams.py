@@ -11,6 +11,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from dgsm_helpers.load.transport.call_progress import CallProgress
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
@@ -47,7 +48,7 @@ class Caller:
         self.number = number
         self.label = f"stream-{number}"
         self.stop = asyncio.Event()
-        self.recorder: TraceRecorder | None = None
+        self.recorder: TraceRecorder | CallProgress | None = None
 
 
 class HeldStreams:
@@ -135,14 +136,15 @@ class HeldStreams:
         now = time.monotonic()
         self._next_open = max(self._next_open + STAGGER_S, now)
         wait = self._next_open - now
-        self._callers[caller] = asyncio.run_coroutine_threadsafe(self._hold(caller, wait), self._loop)
+        self._callers[caller] = asyncio.run_coroutine_threadsafe(self.hold(caller, wait), self._loop)
 
-    async def _hold(self, caller: Caller, wait_s: float) -> None:
+    async def hold(self, caller: Caller, wait_s: float) -> None:
+        """Session after session, from ``wait_s`` seconds from now until the caller is to stop."""
         session = self._session
-        while not await _stopped_within(caller.stop, wait_s):
+        while not await stopped_within(caller.stop, wait_s):
             carrier = self._carrier()
             family = session.query.family
-            caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name, family=family)
+            recorder = caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name, family=family)
             sender = session.workload.sender(
                 caller.number, seed=self._random.getrandbits(32), family=family, duration_s=session.session_s
             )
@@ -152,7 +154,7 @@ class HeldStreams:
                 query=session.query,
                 begin_in_s=self._random.uniform(0, session.workload.step_s),
                 stop=caller.stop,
-                recorder=caller.recorder,
+                recorder=recorder,
             )
             with self._lock:
                 self._traces.append(trace)
@@ -166,7 +168,7 @@ class HeldStreams:
         return self._lean
 
 
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
     """Whether ``stop`` is set by the time ``seconds`` have passed."""
     if seconds <= 0:
         return stop.is_set()

@@ -1,7 +1,7 @@
 """One session that is fed as audio comes: what `ContinuedStream` opens, one after the other, on an endpoint.
 
-`Session` is what any client has to offer for that. Here it is offered over HTTP/2 itself, cheaply enough for many calls
-in a process; `deepgram_session` does so over Deepgram's own SDK.
+`PushedSession` is what any client has to offer for that. Here it is offered over HTTP/2 itself, cheaply enough for many
+calls in a process; `deepgram_session` does so over Deepgram's own SDK.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OPEN_S = 15.0
 
 
-class Session(Protocol):
+class PushedSession(Protocol):
     """A session that the server has accepted."""
 
     async def send(self, audio: bytes) -> None:
@@ -49,7 +49,7 @@ class Session(Protocol):
         """Let go of the session, whether it is over or not."""
 
 
-type OpenSession = Callable[[], Awaitable[Session]]
+type OpenSession = Callable[[], Awaitable[PushedSession]]
 """Opens a session on whatever instance the endpoint gives.
 
 It raises `StreamFailed` when it is refused or nothing answers.
@@ -67,7 +67,7 @@ class LeanSessions:
     path: str
     query: str
 
-    async def __call__(self) -> Session:
+    async def __call__(self) -> PushedSession:
         """As `OpenSession`."""
         target = await asyncio.to_thread(StreamTarget.of, self.wb)
         try:

@@ -20,6 +20,8 @@ from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
 
 STREAMS_PER_CONNECTION = 250
+TLS_CLOSE_S = 2.0
+"""How long a closed connection waits for the server to agree; asyncio's own default is half a minute."""
 TICK_S = 0.002
 """The pacer's grain: what falls due within it leaves together."""
 
@@ -132,7 +134,7 @@ async def connect(target: StreamTarget, tls: ssl.SSLContext, timeout_s: float) -
     connected = await asyncio.to_thread(target.connect, timeout_s)
     connected.setblocking(False)
     _, connection = await asyncio.get_running_loop().create_connection(
-        Http2Client, sock=connected, ssl=tls, server_hostname=target.host
+        Http2Client, sock=connected, ssl=tls, server_hostname=target.host, ssl_shutdown_timeout=TLS_CLOSE_S
     )
     await connection.ready()
     return connection

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dgsm_helpers.errors import StreamFailed
 
 if TYPE_CHECKING:
-    from dgsm_helpers.load.transport.lean_session import Session
+    from dgsm_helpers.load.transport.lean_session import PushedSession
     from dgsm_helpers.load.transport.listen_stitching import ListenJoint, Message
     from dgsm_helpers.load.transport.turn_stitching import TurnJoint
     from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
@@ -30,21 +30,24 @@ class SessionLeg:
         audio: of the call; it grows meanwhile.
         begin: where this session begins to hear.
         piece_bytes: most that is sent at once.
+        replay_speed: how many times as fast as real time audio is sent that was spoken before.
         no_more: whether the call has ended, so that CloseStream follows what is left.
         on_message: hears each message, and at the end None or the error.
     """
 
     def __init__(
         self,
-        session: Session,
+        session: PushedSession,
         audio: UnansweredAudio,
         *,
         begin: int,
         piece_bytes: int,
+        replay_speed: float,
         no_more: Callable[[], bool],
         on_message: Callable[[SessionLeg, Message | StreamFailed | None], None],
     ) -> None:
         self._session, self._audio = session, audio
+        self._pause_s = PIECE_S / replay_speed
         self._piece_bytes, self._no_more, self._on_message = piece_bytes, no_more, on_message
         self._more = asyncio.Event()
         self.position = begin
@@ -77,6 +80,8 @@ class SessionLeg:
                 if piece:
                     self.position += len(piece)
                     await self._session.send(piece)
+                    if self.position < self._audio.end:
+                        await asyncio.sleep(self._pause_s)
                 elif self._no_more():
                     self.closing = True
                     await self._session.close_stream()

@@ -18,6 +18,7 @@ CALL_FRAMES = 1500
 
 
 def call_on(endpoint, **given):
+    given = {"replay_speed": float("inf"), **given}  # these tests speak faster than anybody
     return ContinuedStream(endpoint, sample_rate=RATE, frame_bytes=FRAME_BYTES, seed=1, **given)
 
 
@@ -236,7 +237,16 @@ def test_an_overloaded_session_is_left_for_a_better_one_and_only_for_a_better_on
     assert [session.script for session in endpoint.opened] == [slow, slower, fresh]
 
 
-@pytest.mark.parametrize("wrong", [{"path": "v1/speak"}, {"sample_rate": 0}, {"kept_s": 0}, {"session_s": -1}])
+def test_audio_is_sent_again_at_the_speed_that_is_asked_for():
+    endpoint = ScriptedEndpoint([Script(cut_after=50)])
+    messages, (paced,) = asyncio.run(spoken(endpoint, replay_speed=10.0))
+    check(messages)
+    assert paced.gap_ms >= 100, "1.5 s or so of audio at ten times the speed"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"path": "v1/speak"}, {"sample_rate": 0}, {"kept_s": 0}, {"session_s": -1}, {"replay_speed": 1}]
+)
 def test_what_cannot_be_continued_is_refused(wrong):
     with pytest.raises(InvalidInput):
         ContinuedStream(ScriptedEndpoint(), **wrong)

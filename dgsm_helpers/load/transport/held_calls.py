@@ -1,0 +1,128 @@
+"""Calls that come and go in a thread of their own: what a `Load` holds when it is told how long calls last."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.load.transport.call_progress import CallProgress
+from dgsm_helpers.load.transport.call_record import CallRecord, hold_call
+from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.held_streams import RECONNECT_AFTER_S, Caller, HeldStreams, SessionPlan, stopped_within
+from dgsm_helpers.load.transport.overload_watch import Leaving
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
+from dgsm_helpers.load.transport.recordings import chunks
+from dgsm_helpers.load.transport.stream_target import StreamTarget
+
+if TYPE_CHECKING:
+    from dgsm_helpers.session import Workbook
+
+PAUSE_S = 2.0
+"""Mean time between a caller's calls, exponentially distributed."""
+WINDOW_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallsHeld:
+    """What became of the calls of a load, held against the bundled sample.
+
+    ``cut`` are hand-overs because a session ended before its call, ``moved`` those on purpose. ``lag_p95_ms`` is the
+    95th percentile of all results' lag, of each five seconds since the first result.
+    """
+
+    calls: int
+    cut: int
+    moved: int
+    words: int
+    words_lost: int
+    words_extra: int
+    lag_p95_ms: tuple[float, ...]
+
+    @classmethod
+    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[float]) -> CallsHeld:
+        """Summed up."""
+        counts = [record.against_sample() for record in records]
+        causes = Counter(change.cause for record in records for change in record.hand_overs)
+        return cls(
+            calls=len(records),
+            cut=causes["cut"],
+            moved=causes["overload"],
+            words=sum(count.said for count in counts),
+            words_lost=sum(count.lost for count in counts),
+            words_extra=sum(count.extra for count in counts),
+            lag_p95_ms=tuple(lag_p95_ms),
+        )
+
+
+class HeldCalls(HeldStreams):
+    """As `HeldStreams`, but each caller holds one call of ``call_s`` seconds (from, to) after the other.
+
+    Calls are continued, and may leave an overloaded instance.
+
+    Raises:
+        InvalidInput: the model speaks; only what listens has audio to hear again.
+    """
+
+    def __init__(
+        self, wb: Workbook, target: StreamTarget, session: SessionPlan, *, call_s: tuple[float, float], seed: int
+    ) -> None:
+        if not isinstance(session.workload, PacedAudio):
+            raise InvalidInput(
+                f"{session.query.family.title} speaks, so its calls cannot be continued.", hint="Leave out call_s."
+            )
+        self._wb, self._call_s, self._audio = wb, call_s, session.workload
+        self._rule = Leaving(per_minute=30)
+        self._lags: list[tuple[float, float]] = []
+        self._records: list[CallRecord] = []
+        super().__init__(target, session, seed=seed)
+
+    @property
+    def records(self) -> tuple[CallRecord, ...]:
+        """The calls that have ended, in the order of their ends."""
+        with self._lock:
+            return tuple(self._records)
+
+    def lag_p95_ms(self) -> list[float]:
+        """The 95th percentile of all results' lag, of each five seconds since the first result; 0 without a result."""
+        lags = np.array(self._lags).reshape(-1, 2)
+        if not len(lags):
+            return []
+        window = ((lags[:, 0] - lags[0, 0]) // WINDOW_S).astype(int)
+        of_window = [lags[window == number, 1] for number in range(window.max() + 1)]
+        return [1000 * float(np.percentile(values, 95)) if len(values) else 0.0 for values in of_window]
+
+    async def hold(self, caller: Caller, wait_s: float) -> None:
+        session, audio_of = self._session, self._audio
+        recording = audio_of.of[caller.number % len(audio_of.of)]
+        rng = random.Random(self._random.getrandbits(32))
+        while not await stopped_within(caller.stop, wait_s):
+            progress = caller.recorder = CallProgress(self._lags)
+            offset_s = rng.uniform(0, recording.duration_s)
+            audio = chunks(
+                recording, chunk_ms=audio_of.chunk_ms, offset_s=offset_s, duration_s=rng.uniform(*self._call_s)
+            )
+            call = ContinuedStream.of(
+                self._wb,
+                query=session.query,
+                sample_rate=recording.sample_rate,
+                leaving=self._rule,
+                seed=rng.getrandbits(32),
+            )
+            try:
+                record = await hold_call(
+                    call, audio, chunk_s=audio_of.chunk_ms / 1000, stop=caller.stop, on_lag=progress.result
+                )
+            except DgsmError:
+                wait_s = RECONNECT_AFTER_S
+            else:
+                with self._lock:
+                    self._records.append(replace(record, offset_s=offset_s))
+                wait_s = rng.expovariate(1 / PAUSE_S)
+            finally:
+                progress.is_open = False
