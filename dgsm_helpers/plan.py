@@ -10,7 +10,6 @@ next two days.
 """
 
 from concurrent.futures import Executor
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -174,14 +173,13 @@ class Study(PlanStudy):
             NotReady: too little traffic is known.
             InvalidInput, NotFound: no such trace or file, or one without dates.
         """
-        reading: dict[str, Any] = {"mean_s": stream_s, "seed": self.seed}
         if history == "recorded":
-            known = forecast_advice.known_from_endpoint(self._wb, **reading)
+            known = forecast_advice.known_from_endpoint(self._wb, mean_s=stream_s, seed=self.seed)
         elif history in TRACES:
             peak = float(self.traffic.concurrency().max(initial=1))
-            known = forecast_advice.known_from_traffic(weeks(history, peak=peak, **reading))
+            known = forecast_advice.known_from_traffic(weeks(history, peak=peak, mean_s=stream_s, seed=self.seed))
         else:
-            known = forecast_advice.known_from_file(history, columns=columns, **reading)
+            known = forecast_advice.known_from_file(history, columns=columns, mean_s=stream_s, seed=self.seed)
         return forecast_advice.advise_forecast(self._wb, known, self.instance, seed=self.seed)
 
     def forecast_figure(self, advice: ForecastAdvice) -> go.Figure:

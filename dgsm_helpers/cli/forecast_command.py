@@ -65,11 +65,10 @@ def forecast(
     if columns and not file:
         raise InvalidInput("Without a file there are no columns.", hint="Add --file, or leave --columns out.")
     wb = open_workbook(confirm_spend=confirm_spend)
-    reading = {"mean_s": stream_seconds, "seed": seed}
     if file:
-        known = forecast_advice.known_from_file(file, columns=columns, **reading)
+        known = forecast_advice.known_from_file(file, columns=columns, mean_s=stream_seconds, seed=seed)
     else:
-        known = forecast_advice.known_from_endpoint(wb, **reading)
+        known = forecast_advice.known_from_endpoint(wb, mean_s=stream_seconds, seed=seed)
     instance = measured(wb, knee=knee, instance_type=instance_type)
     advice = forecast_advice.advise_forecast(
         wb, known, instance, min_capacity=low, max_capacity=high, zone=zone, seed=seed
@@ -81,4 +80,4 @@ def forecast(
         click.echo(advice)
         if apply:
             click.echo(f"Scheduled: {len(put)} actions, the last of which restores {put[-1].min_capacity}.")
-    return YES if advice.forecast.used_share == 1 else NO
+    return YES if advice.forecast.trusted else NO

@@ -80,6 +80,7 @@ class ForecastAdvice(Table):
             "season_days": forecast.season / timedelta(days=1),
             "growth": forecast.growth,
             "error": forecast.error,
+            "trusted": forecast.trusted,
             "used_share": forecast.used_share,
             "traffic": self.known.name,
             "policy": self.plan.name,
@@ -103,8 +104,11 @@ class ForecastAdvice(Table):
 
     def _notes(self) -> Sequence[str]:
         forecast = self.forecast
-        if forecast.used_share == 1:
-            trust = f"The last three hours came as forecast: off by {forecast.error:.0%} of the instances."
+        if forecast.trusted:
+            trust = (
+                f"The last three hours came as forecast, off by {forecast.error:.0%} of the instances; today's level "
+                f"is {forecast.used_share:.0%}."
+            )
         elif forecast.used_share:
             trust = (
                 f"Fewer calls came in the last three hours than were forecast: lowered to {forecast.used_share:.0%}."

@@ -123,7 +123,7 @@ def back_test_forecast(levels: Levels, calls: Traffic, plan: ScalingPlan, condit
         days=tested / _DAY,
         reactive=without,
         forecast=with_forecasts,
-        lowered_share=float(np.mean([forecast.used_share < 1 for forecast in forecasts])),
+        lowered_share=float(np.mean([not forecast.trusted for forecast in forecasts])),
     )
 
 

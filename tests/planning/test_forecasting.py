@@ -79,6 +79,20 @@ def test_a_business_that_grows_is_expected_to_have_grown_again():
     assert minimum_at(forecast, noon) == np.ceil(80 * 1.2**2 / 8)
 
 
+def test_a_little_more_or_less_from_week_to_week_is_taken_for_chance():
+    forecast = Levels(history(lambda day: office(day) * np.where(day >= 7, 1.06, 1.0))).forecast(RULE)
+    assert forecast.growth == 1.0
+
+
+@pytest.mark.parametrize(("more", "used"), [(1.2, 1.18), (0.85, 0.86), (1.4, 1.25)])
+def test_a_day_that_is_busier_or_quieter_than_others_is_followed_within_bounds(more, used):
+    levels = Levels(history(lambda day: office(day) * np.where(day >= 14, more, 1.0), days=15))
+    noon = levels.forecast(RULE, start=MONDAY + timedelta(days=14, hours=12))
+    assert noon.trusted and noon.used_share == pytest.approx(used, abs=0.01)
+    night = levels.forecast(RULE, start=MONDAY + timedelta(days=14, hours=6))
+    assert abs(night.used_share - 1) < abs(used - 1), "a few calls in the night say little of the day"
+
+
 def test_growth_beyond_all_measure_counts_as_doubled():
     assert Levels(history(lambda day: office(day) * np.where(day >= 7, 50, 1.0))).forecast(RULE).growth == 2.0
 
@@ -114,7 +128,7 @@ def test_fewer_calls_than_expected_lower_the_forecast_to_what_came_and_their_ret
     assert lowered.used_share == pytest.approx(0.3)
     assert minimum_at(lowered, lowered.start) == 3
     back = levels.forecast(RULE, start=MONDAY + timedelta(days=14, hours=12) + CHECKED)
-    assert back.used_share == 1
+    assert back.trusted and back.used_share == pytest.approx(1.0)
 
 
 def test_a_week_ago_is_at_the_same_time_on_the_callers_clock():
