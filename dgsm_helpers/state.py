@@ -132,7 +132,7 @@ def _evidence(content: dict[str, Any]) -> dict[str, Any]:
     """
     unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
     whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
-    types = {
+    types: dict[str, Any] = {
         "problem": (str, NoneType),
         "measured_at": str,
         "fingerprint": dict,
