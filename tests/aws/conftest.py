@@ -100,6 +100,7 @@ def scripted(tmp_path: Path):
                 "stream_url": f"https://runtime.sagemaker.{REGION}.amazonaws.com:8443",
                 "ca_bundle": None,
                 "role_arn": ROLE,
+                "readings": {"account": "The account of a script"},
                 **given,
             }
         )
