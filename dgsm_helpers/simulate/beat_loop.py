@@ -2,9 +2,11 @@
 
 numba compiles these functions, and keeps the machine code beside this file or in the user's cache. So the module is
 imported only where something is simulated. Nothing is decided in here: `run` stops after the beat in which an alarm
-changes its state, and `rules.target_tracking` decides.
+changes its state, and `rules.target_tracking` decides. What is kept knows only arrays in plain tuples: numba cannot
+even look at what an earlier release has kept if that names a class which is gone. All that the machine code depends on
+stands in this file, by whose date numba sees that it is out of date.
 
-What the functions work on are arrays, most of them of records, one record a slot, a feed or an alarm.
+What the functions work on are arrays, most of them of records (`beat_records`): one a slot, a feed or an alarm.
 
 A slot holds one instance at a time. One that takes no new streams (draining, or free for the next instance) has `AWAY`
 added to its count and knee: routing passes over it, and the accounting of its streams goes on unchanged.
@@ -17,40 +19,8 @@ import numba
 import numpy as np
 
 from dgsm_helpers.rules.alarms import AlarmStateName
-from dgsm_helpers.simulate.events import Events
 
 AWAY = 1 << 40
-
-SLOT = np.dtype([(name, np.int64) for name in ("count", "peak", "knee", "rank")])
-"""An instance: streams on it, the most since the last beat, those it sustains, its type's place in the plan."""
-
-TOTALS = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("streams", "opened", "opened_above", "over", "affected", "least", "serving", "slots")
-    ]
-    + [(name, np.float64) for name in ("over_s", "affected_s", "settled_s")]
-)
-"""Of the fleet: streams in progress, opened, opened beyond a knee; in excess of the knees, on instances beyond theirs;
-a count that no serving slot is below; how many slots serve, and how many there are; seconds of excess, seconds of
-streams on instances beyond their knee, and when those two were summed up last."""
-
-FEED = np.dtype([(name, np.int64) for name in ("statistic", "ticks", "total", "publishing", "top", "length")])
-"""A statistic over periods of ``ticks`` beats: the samples of the present period, and how many datapoints there are."""
-
-ALARM = np.dtype(
-    [(name, np.int64) for name in ("feed", "comparison", "needed", "periods", "range", "treat_missing")]
-    + [(name, np.int64) for name in ("state", "breaching", "missing")]
-    + [("threshold", np.float64), ("since_s", np.float64)]
-)
-"""``needed`` of ``periods`` datapoints, ``range`` looked at if some are missing; of the newest ``periods`` so many are
-breaching, of the ``range`` so many missing. Words are their places in `STATES`, `COMPARISONS` and `TREAT_MISSING`."""
-
-POOL = np.dtype([("total", np.int64), ("publishing", np.int64)])
-"""Of one instance type in the present period: sum of the samples, and how many."""
-
-BEAT = np.dtype([(name, np.int64) for name in ("total", "top", "publishing", "streams", "serving", "slots")])
-"""What one beat published, and the fleet behind it."""
 
 STATES: tuple[AlarmStateName, ...] = ("INSUFFICIENT_DATA", "OK", "ALARM")
 COMPARISONS = (">", ">=", "<", "<=")
@@ -66,13 +36,17 @@ _NOT_BREACHING, _BREACHING, _IGNORE = 1, 2, 3
 class FleetArrays(NamedTuple):
     """What streams are played on.
 
-    ``events`` of the traffic; ``at_random`` routing, or to the least outstanding; ``zeros``: an instance without
-    streams publishes a sample, too; ``slots`` (`SLOT`), the serving ones in ``order`` of age, the slot of every stream
-    in ``slot_of`` (-1: none), ``totals``; and what is written down of every beat: a row of ``beats`` (`BEAT`), and in
-    ``peaks`` the most streams of every slot (-1: not serving).
+    ``bounds`` to ``tick_s`` are the traffic's (`events.Events`); ``at_random`` routing, or to the least outstanding;
+    ``zeros``: an instance without streams publishes a sample, too; ``slots`` (`SLOT`), the serving ones in ``order`` of
+    age, the slot of every stream in ``slot_of`` (-1: none), ``totals``; and what is written down of every beat: a row
+    of ``beats`` (`BEAT`), and in ``peaks`` the most streams of every slot (-1: not serving).
     """
 
-    events: Events
+    bounds: np.ndarray
+    codes: np.ndarray
+    times_s: np.ndarray
+    draws: np.ndarray
+    tick_s: float
     at_random: bool
     zeros: bool
     slots: np.ndarray
@@ -92,12 +66,15 @@ class AlarmArrays(NamedTuple):
     pool: np.ndarray
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function in machine code; kept for the next process where a place to keep it can be written to."""
+compiled = numba.njit(nogil=True)
+
+
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function in machine code, kept for the next process where a place to keep it can be written to."""
     try:
         return numba.njit(function, cache=True, nogil=True)
     except RuntimeError:  # numba: no locator available
-        return numba.njit(function, nogil=True)
+        return compiled(function)
 
 
 @compiled
@@ -123,15 +100,13 @@ def _least_outstanding(slots, order, totals):
 
 
 @compiled
-def play(first, last, events, fleet):
-    """Begin and end the streams of the events from ``first`` to before ``last``."""
+def _play(first, last, fleet):
     slots, order, slot_of, totals = fleet.slots, fleet.order, fleet.slot_of, fleet.totals[0]
-    times_s = events.times_s
     for index in range(first, last):
-        code = events.codes[index]
+        code = fleet.codes[index]
         if code >= 0:
             if fleet.at_random:
-                slot = order[int(events.draws[code] * totals.serving)]
+                slot = order[int(fleet.draws[code] * totals.serving)]
             else:
                 slot = _least_outstanding(slots, order, totals)
             slot_of[code] = slot
@@ -142,7 +117,7 @@ def play(first, last, events, fleet):
             totals.opened += 1
             beyond = here.count - here.knee
             if beyond > 0:
-                _settle(totals, times_s[index])
+                _settle(totals, fleet.times_s[index])
                 totals.opened_above += 1
                 totals.over += 1
                 totals.affected += here.count if beyond == 1 else 1
@@ -150,18 +125,12 @@ def play(first, last, events, fleet):
             here = slots[slot_of[~code]]
             beyond = here.count - here.knee
             if beyond > 0:
-                _settle(totals, times_s[index])
+                _settle(totals, fleet.times_s[index])
                 totals.over -= 1
                 totals.affected -= here.count % AWAY if beyond == 1 else 1
             here.count -= 1
             totals.least = min(totals.least, here.count)
             totals.streams -= 1
-
-
-@compiled
-def settle(fleet, now_s):
-    """Sum up the seconds beyond the knees until now."""
-    _settle(fleet.totals[0], now_s)
 
 
 @compiled
@@ -221,8 +190,7 @@ def _judge(points, length, alarm, now_s):
 
 
 @compiled
-def push(watch, number, value, now_s):
-    """Give a feed its next datapoint (NaN: missing) and judge its alarms; whether any changes its state."""
+def _push(watch, number, value, now_s):
     feed, points, changed = watch.feeds[number], watch.points[number], False
     points[feed.length] = value
     feed.length += 1
@@ -269,16 +237,11 @@ def _publish(tick, fleet, pool):
 
 
 @compiled
-def run(tick, stop, played, fleet, watch):
-    """Play whole beats from ``tick`` on, to before ``stop`` or until after the one in which an alarm changes its state.
-
-    ``played`` says that the events of the first beat have been played already. Gives the next beat, and whether an
-    alarm has changed.
-    """
-    events, changed = fleet.events, False
+def _run(tick, stop, played, fleet, watch):
+    changed = False
     while tick < stop and not changed:
         if not played:
-            play(events.bounds[tick], events.bounds[tick + 1], events, fleet)
+            _play(fleet.bounds[tick], fleet.bounds[tick + 1], fleet)
         played = False
         beat = _publish(tick, fleet, watch.pool)
         tick += 1
@@ -288,5 +251,49 @@ def run(tick, stop, played, fleet, watch):
             feed.publishing += beat.publishing
             feed.top = max(feed.top, beat.top)
             if tick % feed.ticks == 0 and feed.statistic != OVER_POOL:
-                changed |= push(watch, number, _take(feed), tick * events.tick_s)
+                changed |= _push(watch, number, _take(feed), tick * fleet.tick_s)
     return tick, changed
+
+
+@_kept
+def _kept_run(tick, stop, played, fleet, watch):
+    return _run(tick, stop, played, FleetArrays(*fleet), AlarmArrays(*watch))
+
+
+@_kept
+def _kept_play(first, last, fleet):
+    _play(first, last, FleetArrays(*fleet))
+
+
+@_kept
+def _kept_push(watch, number, value, now_s):
+    return _push(AlarmArrays(*watch), number, value, now_s)
+
+
+@_kept
+def _kept_settle(totals, now_s):
+    _settle(totals[0], now_s)
+
+
+def run(tick: int, stop: int, played: bool, fleet: FleetArrays, watch: AlarmArrays) -> tuple[int, bool]:
+    """Play whole beats from ``tick`` on, to before ``stop`` or until after the one in which an alarm changes its state.
+
+    ``played`` says that the events of the first beat have been played already. Gives the next beat, and whether an
+    alarm has changed.
+    """
+    return _kept_run(tick, stop, played, tuple(fleet), tuple(watch))
+
+
+def play(first: int, last: int, fleet: FleetArrays) -> None:
+    """Begin and end the streams of the events from ``first`` to before ``last``."""
+    _kept_play(first, last, tuple(fleet))
+
+
+def push(watch: AlarmArrays, number: int, value: float, now_s: float) -> bool:
+    """Give a feed its next datapoint (NaN: missing) and judge its alarms; whether any changes its state."""
+    return _kept_push(tuple(watch), number, value, now_s)
+
+
+def settle(fleet: FleetArrays, now_s: float) -> None:
+    """Sum up the seconds beyond the knees until now."""
+    _kept_settle(fleet.totals, now_s)

@@ -11,7 +11,7 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
 from dgsm_helpers.rules.target_tracking import alarms_for
 from dgsm_helpers.rules.weighted_metrics import PoolMinute, form_named
-from dgsm_helpers.simulate import beat_loop
+from dgsm_helpers.simulate import beat_loop, beat_records
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 
@@ -57,10 +57,10 @@ class PlanAlarms:
                 self._names.append(f"{policy.key}-Alarm{side}")
                 alarms.append(_alarm(spec, list(feeds).index(key)))
         self.watch = beat_loop.AlarmArrays(
-            feeds=np.array(list(feeds.values()), beat_loop.FEED),
+            feeds=np.array(list(feeds.values()), beat_records.FEED),
             points=np.full((len(feeds), ticks), np.nan),
-            alarms=np.array(alarms, beat_loop.ALARM),
-            pool=np.zeros(len(plan.instance_types) if self._forms else 0, beat_loop.POOL),
+            alarms=np.array(alarms, beat_records.ALARM),
+            pool=np.zeros(len(plan.instance_types) if self._forms else 0, beat_records.POOL),
         )
         self._pool_ticks = min((int(self.watch.feeds[number]["ticks"]) for number, _ in self._forms), default=0)
 
@@ -118,7 +118,7 @@ class PlanAlarms:
 
 
 def _feed(spec: AlarmSpec, tick_s: float, *, over_pool: bool) -> tuple[int, ...]:
-    """A row of `beat_loop.FEED`.
+    """A row of `beat_records.FEED`.
 
     Raises:
         InvalidInput: a statistic that is not simulated, or a period that is no multiple of a beat.
@@ -133,7 +133,7 @@ def _feed(spec: AlarmSpec, tick_s: float, *, over_pool: bool) -> tuple[int, ...]
 
 
 def _alarm(spec: AlarmSpec, feed: int) -> tuple[float, ...]:
-    """A row of `beat_loop.ALARM`."""
+    """A row of `beat_records.ALARM`."""
     return (
         feed,
         beat_loop.COMPARISONS.index(spec.comparison),

@@ -12,7 +12,7 @@ import numpy as np
 from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.fleet import RANDOM, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate import beat_loop
+from dgsm_helpers.simulate import beat_loop, beat_records
 from dgsm_helpers.simulate.events import Events
 from dgsm_helpers.simulate.runs import Tally
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -44,14 +44,18 @@ class VirtualFleet:
         self.serving: list[int] = []
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
         self.arrays = beat_loop.FleetArrays(
-            events=events,
+            bounds=events.bounds,
+            codes=events.codes,
+            times_s=events.times_s,
+            draws=events.draws,
+            tick_s=events.tick_s,
             at_random=model.routing == RANDOM,
             zeros=model.idle_instance_emits_zero,
-            slots=np.zeros(_FIRST_SLOTS, beat_loop.SLOT),
+            slots=np.zeros(_FIRST_SLOTS, beat_records.SLOT),
             order=np.zeros(_FIRST_SLOTS, np.int64),
             slot_of=np.full(events.draws.size, -1, np.int32),
-            totals=np.zeros(1, beat_loop.TOTALS),
-            beats=np.zeros(events.ticks, beat_loop.BEAT),
+            totals=np.zeros(1, beat_records.TOTALS),
+            beats=np.zeros(events.ticks, beat_records.BEAT),
             peaks=np.full((events.ticks, _FIRST_SLOTS), -1, np.int32),
         )
 
@@ -63,7 +67,7 @@ class VirtualFleet:
     def play_beat(self, tick: int) -> None:
         """Begin and end the streams of one beat."""
         bounds = self._events.bounds
-        beat_loop.play(bounds[tick], bounds[tick + 1], self._events, self.arrays)
+        beat_loop.play(bounds[tick], bounds[tick + 1], self.arrays)
 
     def add(self, instance_type: str, now_s: float) -> None:
         """Let a new instance serve."""
@@ -113,8 +117,8 @@ class VirtualFleet:
             lost = held[self._events.ends_s[held] > now_s]
             self._cut += lost.size
             if self._reopen:
-                again = self._events._replace(codes=lost, times_s=np.full(lost.size, now_s))
-                beat_loop.play(0, lost.size, again, self.arrays)
+                again = self.arrays._replace(codes=lost, times_s=np.full(lost.size, now_s))
+                beat_loop.play(0, lost.size, again)
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         self._free.append(slot)
 
