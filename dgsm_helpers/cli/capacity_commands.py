@@ -1,7 +1,5 @@
 """The verbs about capacity: ``dgsm tune`` measures one instance's, ``dgsm plan`` simulates what policies make of it.
 
-``dgsm size`` says how many instances carry so many calls; it exits with 1 when the endpoint may not have that many.
-
 ``tune`` exits with 1 when the answer is not an interval as narrow as asked for (``--max-streams`` reached, rungs that
 stayed inconclusive); ``plan`` when no policy keeps the overload tolerable, and with 2 when the knee has not been
 measured: it is asked for, never assumed.
@@ -270,41 +268,6 @@ def _read_traffic(
     horizon_s = None if hours is None else hours * 3600
     read = load_traffic(traffic, peak=peak, horizon_s=horizon_s, mean_s=mean_s, seed=seed, columns=columns)
     return read, [*notes, *read.notes]
-
-
-@click.command()
-@endpoint_place
-@click.option("--calls-per-hour", type=float, required=True, help="calls that begin in the busiest hour")
-@click.option("--call-seconds", type=float, default=300.0, help="mean length of a call")
-@click.option("--full-percent", type=float, default=1.0, help="share of calls that may find a full instance")
-@click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
-@click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
-@click.option("--seed", default=0, help="of the simulated calls")
-@json_option
-def size(
-    open_workbook: Opener, *, calls_per_hour, call_seconds, full_percent, knee, instance_type, seed, as_json
-) -> int:
-    """Say how many instances so many calls need.
-
-    Such as: dgsm size ENDPOINT --calls-per-hour 600 --call-seconds 240 --full-percent 0.5
-
-    An instance is full at its knee: the newest measurement of the endpoint (dgsm tune), or --knee.
-    """
-    from dgsm_helpers.planning.measured import measured
-    from dgsm_helpers.planning.sizing import size_for
-
-    wb = open_workbook()
-    instance = measured(wb, knee=knee, instance_type=instance_type)
-    sized = size_for(
-        wb,
-        instance,
-        calls_per_hour=calls_per_hour,
-        call_s=call_seconds,
-        full_share=full_percent / 100,
-        seed=seed,
-    )
-    click.echo(json.dumps(sized.to_dict(), indent=2) if as_json else f"{instance}\n\n{sized}")
-    return YES if sized.fits else NO
 
 
 def _print_progress(done: int, total: int) -> None:

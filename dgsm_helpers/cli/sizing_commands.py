@@ -1,6 +1,7 @@
-"""``dgsm forecast``: the minimums of the next two days, from the weeks before, and how such forecasts have done.
+"""How many instances: ``dgsm size`` for so many calls, ``dgsm forecast`` for the next two days, from the weeks before.
 
-It exits with 1 while the last hours did not come as forecast.
+``size`` exits with 1 when the endpoint may not have that many; ``forecast`` while the last hours did not come as
+forecast.
 """
 
 from __future__ import annotations
@@ -81,3 +82,38 @@ def forecast(
         if apply:
             click.echo(f"Scheduled: {len(put)} actions, the last of which restores {put[-1].min_capacity}.")
     return YES if advice.forecast.trusted else NO
+
+
+@click.command()
+@endpoint_place
+@click.option("--calls-per-hour", type=float, required=True, help="calls that begin in the busiest hour")
+@click.option("--call-seconds", type=float, default=300.0, help="mean length of a call")
+@click.option("--full-percent", type=float, default=1.0, help="share of calls that may find a full instance")
+@click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
+@click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
+@click.option("--seed", default=0, help="of the simulated calls")
+@json_option
+def size(
+    open_workbook: Opener, *, calls_per_hour, call_seconds, full_percent, knee, instance_type, seed, as_json
+) -> int:
+    """Say how many instances so many calls need.
+
+    Such as: dgsm size ENDPOINT --calls-per-hour 600 --call-seconds 240 --full-percent 0.5
+
+    An instance is full at its knee: the newest measurement of the endpoint (dgsm tune), or --knee.
+    """
+    from dgsm_helpers.planning.measured import measured
+    from dgsm_helpers.planning.sizing import size_for
+
+    wb = open_workbook()
+    instance = measured(wb, knee=knee, instance_type=instance_type)
+    sized = size_for(
+        wb,
+        instance,
+        calls_per_hour=calls_per_hour,
+        call_s=call_seconds,
+        full_share=full_percent / 100,
+        seed=seed,
+    )
+    click.echo(json.dumps(sized.to_dict(), indent=2) if as_json else f"{instance}\n\n{sized}")
+    return YES if sized.fits else NO
