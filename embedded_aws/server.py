@@ -40,7 +40,7 @@ from embedded_aws.engines.base import Engine
 from embedded_aws.engines.lanes import MeteredSettings
 from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import engine_for_speech
-from embedded_aws.engines.spoken import engine_for_spoken
+from embedded_aws.engines.voice_engine import engine_for_spoken
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals

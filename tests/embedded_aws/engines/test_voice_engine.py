@@ -12,7 +12,7 @@ from kit.waiting import until_async
 
 from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import SpeechEngine
-from embedded_aws.engines.spoken import SpokenEngine, engine_for_spoken
+from embedded_aws.engines.voice_engine import SpokenEngine, engine_for_spoken
 from embedded_aws.engines.voice_worker import at_rate
 
 pytest.importorskip("piper")
@@ -118,7 +118,7 @@ def test_without_piper_espeak_speaks():
 
 def test_without_any_synthesiser_the_listing_hums_and_says_so(monkeypatch):
     metered = MeteredEngine()
-    monkeypatch.setattr("embedded_aws.engines.spoken.installed", lambda: "")
+    monkeypatch.setattr("embedded_aws.engines.voice_engine.installed", lambda: "")
     engine, note = engine_for_spoken(metered)
     assert engine is metered and "dgsm-helpers[voice]" in note
 
