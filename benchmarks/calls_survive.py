@@ -54,7 +54,7 @@ REOPEN_AFTER_S = 1.0
 
 def limits_s(seconds: float) -> tuple[float, float]:
     """SageMaker's limit at first and at the end: shares of the time, but never so short that nobody hears anything."""
-    return max(0.16 * seconds, 8.0), max(0.05 * seconds, 5.0)
+    return max(0.16 * seconds, 20.0), max(0.05 * seconds, 10.0)
 
 
 TYPE, OTHER_TYPE = "ml.g6.2xlarge", "ml.g5.2xlarge"

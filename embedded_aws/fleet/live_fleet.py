@@ -211,8 +211,12 @@ class Fleet:
 def _change_count(variant: LiveVariant, count: int, now_s: float) -> None:
     """Ask for more instances, or take the surplus out of service."""
     variant.desired = count
-    serving = variant.serving
-    variant.instances += [Instance.requested(now_s) for _ in range(count - len(serving))]
+    serving, coming = variant.serving, variant.coming
+    # One that replaces a crashed instance may be on its way.
+    for instance in coming[max(0, count - len(serving)) :]:
+        instance.sigterm(now_s)
+        variant.instances.remove(instance)
+    variant.instances += [Instance.requested(now_s) for _ in range(count - len(serving) - len(coming))]
     types = variant.spec.instance_types
     order = removal_order([types.index(i.instance_type) for i in serving], [i.outstanding for i in serving])
     for index in order[: max(0, len(serving) - count)]:

@@ -92,6 +92,11 @@ class LiveVariant:
         return [i for i in self.instances if i.phase is Phase.SERVING]
 
     @property
+    def coming(self) -> list[Instance]:
+        """Instances that are asked for and do not serve yet."""
+        return [i for i in self.instances if i.phase in (Phase.PROCURING, Phase.STARTING)]
+
+    @property
     def stopping(self) -> list[Instance]:
         """Instances between their SIGTERM and the end of what they hold."""
         return [i for i in self.instances if i.phase is Phase.STOPPING and i.engine]

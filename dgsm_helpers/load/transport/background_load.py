@@ -71,7 +71,7 @@ class Load:
     Raises:
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``; load makes an endpoint scale out.
         StreamFailed, CredentialsProblem, AccessDenied, NotFound: no stream can be opened from here (`require_open`).
-        InvalidInput: session_s outside 1-1800.
+        InvalidInput: session_s outside 1-1800, or call_s no range.
     """
 
     def __init__(
@@ -88,6 +88,8 @@ class Load:
             raise InvalidInput(
                 f"session_s={session_s:g} is outside 1-{MAX_SESSION_S:g}.", hint="SageMaker ends at 30 min."
             )
+        if call_s is not None and not 0 < call_s[0] <= call_s[1]:
+            raise InvalidInput(f"call_s={call_s} is no (shortest, longest) call.", hint="Give seconds: (20, 60).")
         wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
         target = StreamTarget.of(wb)
         workload = workload_of(target.family) if workload is None else workload

@@ -376,3 +376,14 @@ def test_a_peak_within_the_interval_is_counted_after_the_requests_have_gone():
         lease.release()
     instance = leases[0].instance
     assert (instance.outstanding, instance.take_peak(), instance.take_peak()) == (0, 5, 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_change_of_capacity_counts_the_instance_that_replaces_a_crashed_one(count):
+    bench = Bench()
+    bench.serving(count=2)
+    bench.faults.crashing.add("e")
+    bench.run(20)
+    bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (count, None)})
+    bench.run(START_S + 40)
+    assert (bench.view.status, bench.variant.current_count, Engine.running) == ("InService", count, count)

@@ -163,3 +163,9 @@ def test_held_streams_are_no_calls(endpoint):
         load.set(1)
         load.wait_open(timeout_s=AT_MOST_S)
     assert load.calls.calls == 0
+
+
+@pytest.mark.parametrize("call_s", [(0, 5), (9, 4), (-1, 4)])
+def test_calls_need_a_length(workbook, call_s):
+    with pytest.raises(InvalidInput, match="call_s"):
+        Load(workbook(), call_s=call_s)
