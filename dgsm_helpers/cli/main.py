@@ -193,8 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # In an old locale a character that cannot be shown must not end the command.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = lambda message, *_, **__: say(f"dgsm: {message}")
-    with termination_raises():
+    with termination_raises(), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"dgsm: {message}")
         return exit_code(lambda: dgsm.main(argv, prog_name="dgsm", standalone_mode=False))
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from dgsm_helpers.aws.endpoint import endpoint_state
+from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import journal, registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
@@ -120,10 +120,11 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
         NotFound, NotReady: no endpoint, or it is not ``InService``.
     """
     journal.finish(wb)
-    state = endpoint_state.status(wb)
+    endpoint, most = EndpointReading(wb), settings.max_capacity
+    require_spend(wb, f"Scaling {wb.resource_id} up to {most} instances", endpoint.instance_types, most)
     adds = {"PutScalingPolicy": [settings.policy.name], "PutScheduledAction": SCHEDULED_NAMES}
-    former = {"setup": asdict(scaling_setup.read(wb)), "adds": adds}
-    with journal.written(wb, "plan", state, former) as page:
+    former = {"setup": asdict(scaling_setup.of_variant(wb, endpoint, schedule=True)), "adds": adds}
+    with journal.written(wb, "plan", endpoint.state, former) as page:
         registration.register(wb, settings.min_capacity, settings.max_capacity)
         # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
         followed = registration.verify(wb).followed

@@ -66,7 +66,7 @@ def wb(agreed):
 
 def a_plan(wb: Workbook) -> ScalingPlan:
     tracking = TargetTracking(name="p", target_value=5.0)
-    return ScalingPlan(name="p", bounds=Bounds(1, 3), policies=(tracking,))
+    return ScalingPlan(name="p", bounds=Bounds(min_capacity=1, max_capacity=3), policies=(tracking,))
 
 
 def study(wb: Workbook) -> plan.Study:

@@ -3,13 +3,12 @@
 from dataclasses import asdict, dataclass
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal
+from dgsm_helpers.aws.scaling import journal, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register, require_spend_on_policy
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, policy_alarms, triple
+from dgsm_helpers.aws.scaling.scalable_target import policy_alarms
 from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
-from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
@@ -49,7 +48,7 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=POLICY_NAME)
     policy, former = held.policy(target_value=target_value), held.followed
     require_spend_on_policy(wb, endpoint, policy.name)
-    before = {"setup": asdict(_scaling_of(wb, endpoint)), "adds": {"PutScalingPolicy": [policy.name]}}
+    before = {"setup": asdict(scaling_setup.of_variant(wb, endpoint)), "adds": {"PutScalingPolicy": [policy.name]}}
     with journal.written(wb, "retarget", endpoint.state, before) as page:
         if endpoint.target is None:
             register(wb)
@@ -67,18 +66,3 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
             )
         page.clear()
     return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)
-
-
-def _scaling_of(wb: Workbook, endpoint: EndpointReading) -> Setup:
-    """Bounds and target-tracking policies of the variant as they were read, as the calls that make them."""
-    target, steps = endpoint.target, []
-    if target is not None:
-        bounds = {"MinCapacity": target.min_capacity, "MaxCapacity": target.max_capacity}
-        suspended = {"SuspendedState": target.suspension.to_request()}
-        steps.append(SetupCall(SERVICE, "RegisterScalableTarget", {**triple(wb), **bounds, **suspended}))
-    for policy in endpoint.policies:
-        if policy.tracks:
-            kind = {"PolicyName": policy.name, "PolicyType": policy.policy_type}
-            configuration = {"TargetTrackingScalingPolicyConfiguration": policy.configuration}
-            steps.append(SetupCall(SERVICE, "PutScalingPolicy", {**triple(wb), **kind, **configuration}))
-    return Setup(wb.endpoint_name, wb.region, tuple(steps))

@@ -9,7 +9,7 @@ from dgsm_helpers.aws.core.calls import call_or_none, pages
 from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms, triple
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, actions_renamed, policy_mark
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.schedules import may_fire
@@ -50,6 +50,24 @@ def read(wb: Workbook) -> Setup:
     for variant in config.variants:
         steps += _scaling(wb, f"endpoint/{state.name}/variant/{variant.name}", notes, alarms)
     return Setup(state.name, wb.region, tuple(steps), tuple(notes), tuple(alarms.values()))
+
+
+def of_variant(wb: Workbook, endpoint: EndpointReading, *, schedule: bool = False) -> Setup:
+    """Bounds and target-tracking policies of the workbook's variant as they were read; its ``schedule`` if wished."""
+    target, steps = endpoint.target, []
+    if target is not None:
+        bounds = {"MinCapacity": target.min_capacity, "MaxCapacity": target.max_capacity}
+        suspended = {"SuspendedState": target.suspension.to_request()}
+        steps.append(SetupCall(SERVICE, "RegisterScalableTarget", {**triple(wb), **bounds, **suspended}))
+    for policy in endpoint.policies:
+        if policy.tracks:
+            kind = {"PolicyName": policy.name, "PolicyType": policy.policy_type}
+            configuration = {"TargetTrackingScalingPolicyConfiguration": policy.configuration}
+            steps.append(SetupCall(SERVICE, "PutScalingPolicy", {**triple(wb), **kind, **configuration}))
+    if schedule:
+        actions = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+        steps += [_call_of(wb, SERVICE, "PutScheduledAction", action) for action in actions]
+    return Setup(wb.endpoint_name, wb.region, tuple(steps))
 
 
 def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> SetupCall:
