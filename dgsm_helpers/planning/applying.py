@@ -178,7 +178,7 @@ def scheduled_changes(
     """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
     begin_s, changes = begin.timestamp(), []
     for action in actions:
-        start_s, end_s = (limit and limit.timestamp() for limit in (action.start, action.end))
+        start_s, end_s = (None if at is None else at.timestamp() for at in (action.start, action.end))
         after = partial(next_firing, action.schedule, action.timezone, start_s=start_s, end_s=end_s)
         moment_s = after(begin_s - 1)
         while moment_s is not None and moment_s < begin_s + horizon_s:
