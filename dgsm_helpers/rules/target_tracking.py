@@ -31,19 +31,11 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.capacity_changes import changing
-from dgsm_helpers.rules.decision import (
-    EPSILON_S,
-    AlarmReading,
-    Decision,
-    Kind,
-    PolicySignals,
-    Signals,
-    State,
-)
+from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, Signals, State
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import ROUNDING, Bounds, Policy, StepScaling, TargetTracking
 
@@ -60,6 +52,10 @@ class _Wish:
     @property
     def alarm(self) -> str:
         return self.reading.name
+
+    def decision(self, **members: Any) -> Decision:
+        """A decision that it is the reason of."""
+        return Decision(policy=self.policy, alarm=self.alarm, alarm_state=self.reading.state, **members)
 
 
 def decide(
@@ -249,24 +245,12 @@ def _scale(kind: Literal["out", "in"], state: State, wish: _Wish, capacity: int,
         # A scale-out stops a running scale-in cooldown for good.
         state = dataclasses.replace(state, last_in=None)
     changed = changing(state, capacity, wish.cooldown_s, now_s)
-    return _by(wish, kind=kind, state=changed)
+    return wish.decision(kind=kind, state=changed)
 
 
 def _not_scaled(state: State, wish: _Wish, code: str) -> Decision:
-    return _by(wish, kind="not_scaled", state=state, code=code)
+    return wish.decision(kind="not_scaled", state=state, code=code)
 
 
 def _nothing(state: State, wish: _Wish, note: str) -> Decision:
-    return _by(wish, kind="none", state=state, note=note)
-
-
-def _by(wish: _Wish, *, kind: Kind, state: State, code: str = "", note: str = "") -> Decision:
-    return Decision(
-        kind=kind,
-        state=state,
-        policy=wish.policy,
-        alarm=wish.alarm,
-        alarm_state=wish.reading.state,
-        code=code,
-        note=note,
-    )
+    return wish.decision(kind="none", state=state, note=note)

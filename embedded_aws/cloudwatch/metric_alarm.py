@@ -26,6 +26,7 @@ INITIAL = "Unchecked: Initial alarm creation"
 LONGEST_REASON = 1023
 LONGEST_DATA = 4000
 _WORDS = {">": "greater than", ">=": "greater than or equal to", "<": "less than", "<=": "less than or equal to"}
+_LARGEST = 2.0**360
 _TREATED = {"breaching": "[Breaching]", "notBreaching": "[NonBreaching]"}
 
 Point = tuple[float, float]
@@ -178,7 +179,9 @@ def recent_datapoints(data: str) -> tuple[float, ...]:
     """The points that a StateReasonData names, oldest first; none when it is empty or names none."""
     told = json.loads(data) if data else None
     points = told.get("recentDatapoints") if isinstance(told, dict) else None
-    return tuple(float(p) for p in points or () if isinstance(p, (int, float)) and not isinstance(p, bool))
+    if not isinstance(points, list):
+        return ()
+    return tuple(float(p) for p in points if type(p) in (int, float) and abs(p) <= _LARGEST)
 
 
 def stamp(at_s: float) -> str:

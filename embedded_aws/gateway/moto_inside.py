@@ -35,8 +35,9 @@ application = partial(DomainDispatcherApplication, create_backend_app)
 def params_of_json(service: str, operation: str, wire: Mapping[str, object]) -> dict[str, Any]:
     """Parameters as boto3 takes them (datetimes, bytes) from those of a JSON body that passed the service model."""
     model = get_service_model(service).operation_model(operation)
-    parser: Any = PROTOCOL_PARSERS["json"](model, timestamp_parser=parse_timestamp)
-    parser._parse_double = parser._parse_float = lambda shape, value, *_: float(value)  # also "NaN"
+    parser = PROTOCOL_PARSERS["json"](model, timestamp_parser=parse_timestamp)
+    for kind in ("double", "float"):  # which the parser leaves as they came: JSON has no number for "NaN"
+        setattr(parser, f"_parse_{kind}", lambda _, value, *__: float(value))
     # The parser's public entry takes the body's text; by now it is decoded, perhaps from CBOR.
     return {} if model.input_shape is None else parser._parse_shape(model.input_shape, wire)
 

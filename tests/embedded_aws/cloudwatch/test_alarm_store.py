@@ -8,7 +8,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
 from embedded_aws.cloudwatch.alarm_actions import action_line
 from embedded_aws.cloudwatch.cloudwatch_service import evaluate_alarms
-from embedded_aws.cloudwatch.metric_alarm import MetricAlarm, reason, reason_data
+from embedded_aws.cloudwatch.metric_alarm import MetricAlarm, reason, reason_data, recent_datapoints
 from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, period_of
 from embedded_aws.gateway.refusal import AwsRefusal
 
@@ -311,6 +311,22 @@ def test_the_data_of_a_reason_have_the_unit_and_the_times_of_what_is_missing():
         {"timestamp": "1970-01-01T00:01:00.000+0000", "value": 9.0},
         {"timestamp": "1970-01-01T00:00:00.000+0000"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "points"),
+    [
+        ("", ()),
+        ("{}", ()),
+        ("[]", ()),
+        ('"text"', ()),
+        ('{"recentDatapoints": 5}', ()),
+        ('{"recentDatapoints": "12"}', ()),
+        ('{"recentDatapoints": [1, 2.5, null, true, "3", NaN, 1' + "0" * 400 + "]}", (1.0, 2.5)),
+    ],
+)
+def test_the_points_of_a_reason_are_its_numbers(data, points):
+    assert recent_datapoints(data) == points
 
 
 def test_a_change_of_state_is_remembered_with_the_data_of_both_sides(here, beat):

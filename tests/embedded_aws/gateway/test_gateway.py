@@ -79,7 +79,7 @@ def test_a_query_error_is_xml(plane):
     error = ElementTree.fromstring(body).find("{*}Error")
     assert status == 400
     assert error.findtext("{*}Code") == "ValidationError"
-    assert "Value null at 'roleArn'" in error.findtext("Message")
+    assert "Value null at 'roleArn'" in error.findtext("{*}Message")
 
 
 def test_cbor_calls_reach_the_backend_and_errors_come_back_in_cbor(plane):
