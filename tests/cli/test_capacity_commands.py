@@ -114,6 +114,10 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
         (("--instances", "0"), "instances=0"),
         (("--audio", "no-such-folder/*.wav"), "no audio file"),
         (("--query", "encoding=opus"), "sets encoding"),
+        (("--think-s", "5"), "Nova-3 listens, so texts and think times measure nothing"),
+        (("--think-s", "-1"), "outside 0-600"),
+        (("--texts", "no-such-file.txt"), "no-such-file.txt"),
+        (("--criteria", "fast"), "Give one of strict, deepgram"),
         (("--variant", "Other"), "no variant 'Other'"),
     ],
 )
