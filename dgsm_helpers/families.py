@@ -80,6 +80,11 @@ class Family:
         return self.protocol.path
 
     @property
+    def line(self) -> str:
+        """Nova, Flux or Aura, as a model's own name begins: it does not tell whether a Flux model listens or speaks."""
+        return self.name.partition("-")[0]
+
+    @property
     def speaks(self) -> bool:
         """Whether text goes in and audio comes out."""
         return self.protocol.speaks

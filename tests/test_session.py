@@ -7,6 +7,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
+from dgsm_helpers.aws.endpoint import deployment_plan
 from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput, SpendNotConfirmed
 from dgsm_helpers.places.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
@@ -111,3 +112,26 @@ def test_deleting_needs_consent_only_in_the_users_account(wb):
 def test_a_text_where_a_name_belongs_is_a_name(embedded):
     with pytest.raises(InvalidInput, match="region=7 is not of type str"):
         open_workbook("local", home=embedded.home, region=7)
+
+
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/{}/1"
+
+
+def opened(tmp_path, package, **given):
+    return open_workbook("aws", region="us-east-1", listing=PACKAGE.format(package), home=tmp_path, **given)
+
+
+def test_the_family_is_the_packages_unless_it_is_named(tmp_path):
+    assert opened(tmp_path, "deepgram-tts-aura-2").family.name == "aura"
+    assert opened(tmp_path, "our-own-name", family="flux").family.name == "flux"
+    assert opened(tmp_path, "deepgram-whisper", family="nova").family.name == "nova"
+    assert open_workbook("aws", region="us-east-1", home=tmp_path).family.name == "nova"
+
+
+def test_what_is_no_family_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(InvalidInput, match="'aurora'"):
+        opened(tmp_path, "x", family="aurora")
+    whisper = opened(tmp_path, "deepgram-whisper-large")
+    for refused in (lambda: whisper.family, lambda: deployment_plan.plan(whisper)):
+        with pytest.raises(InvalidInput, match="whisper"):
+            refused()

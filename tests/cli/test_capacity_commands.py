@@ -118,6 +118,10 @@ def test_measuring_needs_confirmed_spending_and_states_the_price(billing, run, s
         (("--query", "encoding=opus"), "sets encoding"),
         (("--query", "model=flux-general-en"), "v1/listen does not serve the model 'flux-general-en'"),
         (("--query", "model=aura-2-thalia-en"), "'aura-2-thalia-en'"),
+        (("--think-s", "5"), "Nova-3 listens, so texts and think times measure nothing"),
+        (("--think-s", "-1"), "outside 0-600"),
+        (("--texts", "no-such-file.txt"), "no-such-file.txt"),
+        (("--criteria", "fast"), "Give one of strict, deepgram"),
         (("--variant", "Other"), "no variant 'Other'"),
     ],
 )

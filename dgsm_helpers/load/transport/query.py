@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
-from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.families import NOVA, Family
+from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
+from dgsm_helpers.families import NOVA, Family, family_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Query:
         Raises:
             InvalidInput: no query string, or it sets what measuring sets itself (encoding, rate, interim results) or
                 must not send.
+            UnsupportedFeature: a model of another family, which speaks another protocol.
         """
         try:
             pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True) if text else []
@@ -40,6 +41,12 @@ class Query:
             raise InvalidInput(
                 f"{text!r} asks {family.title} for {', '.join(barred)}, which spoils a measurement.",
                 hint="Leave it out: answers go elsewhere, or containers differ in whether they take it.",
+            )
+        model = dict(pairs).get("model", "")
+        named = family_of(model)
+        if named is not NOVA and named.line != family.line:
+            raise UnsupportedFeature(
+                f"{family.path} does not serve the model {model!r}.", hint=f"Give a model of {family.title}'s."
             )
         return cls(family, tuple(pairs))
 
