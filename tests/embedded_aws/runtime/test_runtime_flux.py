@@ -142,6 +142,8 @@ def test_what_is_no_message_of_flux_ends_the_stream(flux, kind):
         (QUERY + "&interim_results=true", "interim_results"),
         (QUERY + "&punctuate=true", "punctuate"),
         (QUERY + "&language_hint=es", "language_hint"),
+        (QUERY + "&redact=pci", "redact"),
+        (QUERY + "&numerals=perhaps", "numerals"),
         (QUERY + "&eot_threshold=1.0", "eot_threshold"),
         (QUERY + "&eot_timeout_ms=20000", "eot_timeout_ms"),
         (QUERY + "&eager_eot_threshold=0.8", "above"),
