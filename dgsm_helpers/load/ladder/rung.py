@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class Hold:
         """Share of their time in which its calls spoke."""
         return sum(s.speaking_s for s in self.streams) / max(sum(s.due_audio_s for s in self.streams), 1e-9)
 
-    @property
+    @cached_property
     def has_cliff(self) -> bool:
         """Whether the container took some of the streams and refused the others."""
         return 0 < sum(s.refused for s in self.streams) < len(self.streams)
@@ -192,8 +193,8 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
         lag_p50_s=p50,
         lag_p95_s=p95,
         lag_p99_s=p99,
-        ending_p95_s=_quantile([s.ending_s for s in streams if not np.isnan(s.ending_s)], 0.95),
-        first_chunk_p95_s=_quantile([s.first_chunk_s for s in streams if not np.isnan(s.first_chunk_s)], 0.95),
+        ending_p95_s=_quantile([s.ending_s for s in streams if not isnan(s.ending_s)], 0.95),
+        first_chunk_p95_s=_quantile([s.first_chunk_s for s in streams if not isnan(s.first_chunk_s)], 0.95),
         holds=tuple(holds),
         void=void,
     )
