@@ -119,7 +119,7 @@ def benchmark(tmp_path, *options):
 
 def test_calls_survive_scale_outs_scale_ins_an_update_a_crash_and_shortened_limits(tmp_path):
     measured = benchmark(tmp_path, "--calls", "6", "--plain", "2", "--seconds", "40", "--speed", "120")
-    assert measured["continued"]["causes"].keys() >= {"limit", "cut"}
+    assert measured["continued"]["causes"]["cut"] > 0
     assert measured["plain"]["lost"] > 0, "what plain streams lose is what there is to save"
 
 
