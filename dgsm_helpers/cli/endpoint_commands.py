@@ -204,12 +204,10 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
     from dgsm_helpers.aws.scaling import journal
 
     wb = open_workbook(confirm_spend=confirm_spend)
-    wb.credentials()  # whoever has none is told, also where nothing is written down
+    state = find(wb)
     done = journal.finish(wb, say=say)
-    if not done and journal.latest(wb, "pause"):
-        state = find(wb)
-        if state is None or state.status != "InService":
-            done = (str(recreate_endpoint(wb, on_progress=on_change(say))),)
+    if not done and journal.latest(wb, "pause") and (state is None or state.status != "InService"):
+        done = (str(recreate_endpoint(wb, on_progress=on_change(say))),)
     text = "\n".join(done) or f"Nothing of {wb.endpoint_name} is to be put back."
     answer(json.dumps({"endpoint": wb.endpoint_name, "put_back": done}) if as_json else text)
 
