@@ -56,7 +56,7 @@ class SizedFleet:
     crowded_share: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Sizing(Table):
     """How many instances carry so many calls. ``fleets`` are those of the endpoint's routing and of the other one.
 
@@ -129,6 +129,9 @@ class Sizing(Table):
     def _usd(self, fleet: SizedFleet) -> float | None:
         amount = self.instance.price.amount_usd
         return None if amount is None else amount * fleet.instances
+
+    def __repr__(self) -> str:
+        return f"<Sizing: {self.instances} instances for {self.erlangs:.4g} erlangs>"
 
     def _caption(self) -> str:
         return (

@@ -208,13 +208,13 @@ def recorded_and_simulated(counts: pd.DataFrame, *, origin: str) -> go.Figure:
 def known_and_forecast(
     history: pd.Series, minimums: pd.Series, *, end: datetime, target_value: float, origin: str
 ) -> go.Figure:
-    """The last two days of the traffic, and the load that the forecast minimums of the next two carry at the target.
+    """The last two days of the traffic by the hour, and the load that the minimums of the next two carry.
 
     Args:
         history: streams by UTC time, a minute apart.
         minimums: instances by the time from which each holds, until ``end``.
     """
-    known = history[history.index > history.index[-1] - (end - minimums.index[0])].resample("15min").max()
+    known = history[history.index > history.index[-1] - (end - minimums.index[0])].resample("1h").max()
     carried = pd.concat([minimums, pd.Series({end: minimums.iloc[-1]})]) * target_value
     figure = go.Figure()
     for values, name, colour, dash, shape in (
@@ -222,7 +222,7 @@ def known_and_forecast(
         (carried, "carried by the forecast minimum", palette.TARGET, "dash", "hv"),
     ):
         line = {"color": colour, "dash": dash, "shape": shape, "width": 1.8}
-        times = [time.isoformat() for time in values.index]
+        times = [f"{time:%Y-%m-%dT%H:%M}" for time in values.index]
         figure.add_scatter(x=times, y=_numbers(values, 1), mode="lines", name=name, line=line)
     figure.update_yaxes(title_text="streams", rangemode="tozero")
     figure.update_xaxes(title_text="time (UTC)")
