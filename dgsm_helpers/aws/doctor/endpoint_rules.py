@@ -214,7 +214,7 @@ KIND_RULE = Rule("endpoint-kind", endpoint_kind, "AWS, DescribeEndpoint and Desc
 
 ENDPOINT_RULES: tuple[Rule, ...] = (
     Rule("endpoint-in-service", endpoint_in_service, "AWS, DescribeEndpoint", ("instances",)),
-    Rule("nothing-unfinished", nothing_unfinished, "the journal in the state folder"),
+    Rule("nothing-unfinished", nothing_unfinished, "the journal in the state folder", ("instances",)),
     Rule("errors-lately", errors_lately, "Deepgram, observability-sagemaker", ("metrics",)),
     Rule("metric-present", metric_present, "AWS, target tracking: insufficient data means no scaling", ("metrics",)),
     Rule("network-isolation", network_isolation, _DEPLOY_PAGE, ("model",)),

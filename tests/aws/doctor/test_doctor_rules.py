@@ -139,6 +139,7 @@ BROKEN = (
     ("alarms-have-data", WARN, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA", updated=NOW)), "settling"),
     ("endpoint-in-service", STOP, healthy(endpoint=endpoint(status="Failed", failure_reason="no GPU")), "no GPU"),
     ("endpoint-in-service", WARN, healthy(endpoint=endpoint(status="Updating")), "Updating"),
+    ("nothing-unfinished", STOP, healthy(unfinished=("the update of dg",)), "the update of dg was cut off"),
     ("errors-lately", WARN, healthy(traffic=traffic(errors_last_hour={"MidStreamErrors": 3})), "MidStreamErrors 3"),
     ("metric-present", STOP, healthy(traffic=TrafficSnapshot(timedelta(days=3))), "no datapoint"),
     ("metric-present", STOP, healthy(traffic=traffic(newest=NOW - timedelta(minutes=20))), "19 minutes ago"),
