@@ -58,7 +58,7 @@ class Heartbeat:
     Args:
         clock: local time.
         steps: what happens at each beat.
-        held: whether time must go with the wall's now, because a request is in flight.
+        held: whether time must go with the wall's now, because a request is in flight or was since the last beat.
     """
 
     def __init__(

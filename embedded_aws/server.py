@@ -107,7 +107,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     token = secrets.token_hex(16)
 
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)
-    heartbeat = Heartbeat(clock, beat, held=lambda: fleet.in_flight() > 0)
+    heartbeat = Heartbeat(clock, beat, held=fleet.is_asked)
 
     def advance(body: object) -> dict[str, float]:
         seconds = body.get("seconds") if isinstance(body, dict) else None

@@ -177,11 +177,12 @@ class Fleet:
                 if endpoint.gone:
                     del self._endpoints[key]
 
-    def in_flight(self) -> int:
-        """Requests on any instance."""
+    def is_asked(self) -> bool:
+        """Whether a request is in flight on any instance, or was since the last beat."""
         with self.lock:
             variants = [v for endpoint in self._endpoints.values() for v in endpoint.variants.values()]
-            return sum(instance.outstanding for variant in variants for instance in variant.instances)
+            in_flight = any(instance.outstanding for variant in variants for instance in variant.instances)
+            return in_flight or any(instance.peak for variant in variants for instance in variant.serving)
 
     def endpoints(self) -> list[Endpoint]:
         """The live endpoints, for the heartbeat only: hold ``lock`` while you read their instances."""

@@ -8,6 +8,7 @@ import pytest
 
 from dgsm_helpers.rules.container_stop import ContainerStop
 from embedded_aws.fleet.instances import Lease
+from embedded_aws.fleet.instances import Phase
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, FleetBusy
 from embedded_aws.fleet.variants import VariantSpec
@@ -387,3 +388,28 @@ def test_a_change_of_capacity_counts_the_instance_that_replaces_a_crashed_one(co
     bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (count, None)})
     bench.run(START_S + 40)
     assert (bench.view.status, bench.variant.current_count, Engine.running) == ("InService", count, count)
+def test_requests_hold_local_time_until_a_beat_has_passed_without_any():
+    bench = Bench(drain_s=600.0)
+    assert not bench.fleet.is_asked()
+    bench.serving(count=2)
+    assert not bench.fleet.is_asked()
+    leases = [bench.fleet.acquire(REGION, "e") for _ in range(2)]
+    assert bench.fleet.is_asked()
+    for lease in leases:
+        lease.release()
+    assert bench.fleet.is_asked(), "between two files no time is moved on"
+    for lease in leases:
+        lease.instance.take_peak()
+    assert not bench.fleet.is_asked()
+    leases = [bench.fleet.acquire(REGION, "e") for _ in range(40)]
+    bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (1, None)})
+    bench.run(20)
+    on_draining = [lease for lease in leases if lease.instance.phase is Phase.DRAINING]
+    for lease in leases:
+        if lease not in on_draining:
+            lease.release()
+        lease.instance.take_peak()
+    assert bench.fleet.is_asked(), "a stream on an instance that drains counts, too"
+    for lease in on_draining:
+        lease.release()
+    assert not bench.fleet.is_asked()
