@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dgsm_helpers.rules.container_stop import ContainerStop
-from embedded_aws.fleet.instances import Lease
-from embedded_aws.fleet.instances import Phase
+from embedded_aws.fleet.instances import Lease, Phase
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, FleetBusy
 from embedded_aws.fleet.variants import VariantSpec
