@@ -18,7 +18,7 @@ from dgsm_helpers import local as process
 from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.cli.account_commands import listing, quota, role
 from dgsm_helpers.cli.capacity_commands import plan, tune
-from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, update, watch
+from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, restore, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
 from dgsm_helpers.cli.sizing_commands import forecast, size
@@ -170,6 +170,7 @@ def exit_code(run: Callable[[], object]) -> int:
         report,
         export,
         update,
+        restore,
         pause,
         resume,
         clean_up,

@@ -28,6 +28,7 @@ ARGUMENTS = {
     ("run",): ("no-such-notebook.ipynb",),
     ("plan",): ("--traffic", "constant", "--knee", "5", "--hours", "1"),
     ("iam",): ("01_deploy",),
+    ("size",): ("--calls-per-hour", "60", "--knee", "10"),
     ("watch",): ("--once",),
     ("tune",): ("--listing", "no-such-listing"),  # on the embedded AWS: refused before anything is measured
     ("report",): ("--out", "report.html"),

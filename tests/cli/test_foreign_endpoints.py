@@ -10,6 +10,8 @@ from kit.described_endpoints import BUCKET, GONE, SUPPORTED, UNSUPPORTED, descri
 
 from dgsm_helpers.cli.options import FAILED, NO
 
+pytestmark = pytest.mark.usefixtures("stands_for_aws")
+
 VERBS = {
     "tune": ("--confirm-spend",),
     "plan": ("--traffic", "diurnal", "--knee", "10"),
@@ -28,6 +30,8 @@ def account(embedded, monkeypatch):
         for name, value in embedded.info.env().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", made.url)
+        # The embedded AWS's own keys are refused for an account.
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFSOMEACCOUNT000")
         yield made
 
 

@@ -15,6 +15,7 @@ from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, DeployFailed, Throttled
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.lean_transport import LeanTransport
+from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
@@ -135,7 +136,8 @@ def test_a_stream_whose_instance_goes_ends_as_was_asked_for(fault, endpoint, tra
     async def cut():
         carrier = transport(StreamTarget.of(wb))
         recorder = TraceRecorder(label="cut", transport=carrier.name)
-        session = asyncio.create_task(carrier.run(chunks(bundled_recording()), sample_rate=16000, recorder=recorder))
+        sender = AudioSender(chunks(bundled_recording()), sample_rate=16000)
+        session = asyncio.create_task(carrier.run(sender, recorder=recorder))
         await until_async(lambda: recorder.recent_lags, "the stream is answered")
         await asyncio.to_thread(fault, "crash", endpoint=wb.endpoint_name)
         trace = await session

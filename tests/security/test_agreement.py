@@ -87,7 +87,6 @@ OTHER_POOL = ("ml.g5.2xlarge", "ml.g6.2xlarge")
 USES: dict[str, Callable[[Workbook], object]] = {
     "start.check": start.check,
     "deploy.choose_pool": deploy.choose_pool,
-    "deploy.delete": deploy.delete,
     "deploy.deploy": lambda wb: deploy.deploy(wb, deploy.plan(wb)),
     "deploy.ensure": deploy.ensure,
     "deploy.plan": deploy.plan,
@@ -135,7 +134,7 @@ USES: dict[str, Callable[[Workbook], object]] = {
 }
 """A use of every public name that takes a workbook, after which something of the account would differ."""
 ASKS = {
-    *("deploy.delete", "deploy.roll_back", "deploy.stream_recording", "deploy.transcribe_file", "deploy.update"),
+    *("deploy.roll_back", "deploy.stream_recording", "deploy.transcribe_file", "deploy.update"),
     *("register.apply", "register.register", "register.remove", "register.resume", "register.schedule"),
     *("register.suspended", "tune.retarget", "tune.tune", "monitor.Load", "monitor.LoadControl", "monitor.file_load"),
     *("monitor.put_alarms", "monitor.remove_alarms", "plan.Study", "plan.instance", "cleanup.delete", "cleanup.pause"),

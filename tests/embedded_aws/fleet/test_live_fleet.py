@@ -387,6 +387,8 @@ def test_a_change_of_capacity_counts_the_instance_that_replaces_a_crashed_one(co
     bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (count, None)})
     bench.run(START_S + 40)
     assert (bench.view.status, bench.variant.current_count, Engine.running) == ("InService", count, count)
+
+
 def test_requests_hold_local_time_until_a_beat_has_passed_without_any():
     bench = Bench(drain_s=600.0)
     assert not bench.fleet.is_asked()

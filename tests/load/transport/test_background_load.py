@@ -27,6 +27,7 @@ def workbook(peer, endpoint_name="good", *, bills=False):
         family=NOVA,
         bills=bills,
         readings={},
+        require_spend=lambda *_, **__: None,
         credentials=lambda: target.credentials,
     )
 

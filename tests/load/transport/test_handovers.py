@@ -14,6 +14,7 @@ from kit import endpoints
 from kit.waiting import until_async
 
 from dgsm_helpers.aws.endpoint import update
+from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.load.transport.call_record import count_words, hold_call, said_in_sample
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
@@ -83,7 +84,7 @@ def test_calls_survive_a_scale_in(operator, workbook, late):
     wb = endpoints.deployed(workbook(), initial_count=2)
     if late:
         operator.fault("late-routing", endpoint=wb.endpoint_name)
-    changes = survived(wb, lambda: endpoints.set_desired(wb, 1), calls=8)
+    changes = survived(wb, lambda: set_desired(wb, 1), calls=8)
     assert {change.cause for change in changes} == {"cut"}
 
 

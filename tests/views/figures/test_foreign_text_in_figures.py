@@ -130,6 +130,7 @@ def test_a_report_on_hostile_evidence_has_the_elements_that_it_has_of_a_plain_wo
         rung |= {"finalisation_p95_ms": 5.0, "first_chunk_p95_ms": 5.0, "constraint": word, "wall_s": 1.0}
         fingerprint = {"instance_type": word, "region": word, "model_package_arn": word}
         taken = {"feasible_max": 4, "infeasible_min": 5, "binding_constraint": word, "confidence": 0.9}
+        taken["unit"] = "streams"
         return {**taken, "measured_at": word, "fingerprint": fingerprint, "rungs": [rung], "effort": word}
 
     assert skeleton(_capacity(evidence(text), text, 3.0)) == skeleton(_capacity(evidence("x"), "x", 3.0))
