@@ -233,7 +233,9 @@ def ladder_svg(state: LadderState) -> str:
     places = [(point, x(point.streams), y(point.lag_p50_ms), y(point.lag_p95_ms)) for point in state.points]
     parts += [_rung(*place, lag=state.lag, unit=state.unit) for place in places]
     parts += _numbers([(x(p.streams), p.streams) for p in state.points], floor + 15)
-    parts.append(f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {TEXT}>{state.unit} held at once</text>')
+    parts.append(
+        f'<text x="{right:g}" y="{floor + 30:g}" text-anchor="end" {TEXT}>{in_html(state.unit)} held at once</text>'
+    )
     return picture(
         "".join(parts),
         width=_WIDTH,
@@ -272,9 +274,9 @@ def _numbers(places: Sequence[tuple[float, int]], y: float) -> list[str]:
 def _headline(state: LadderState) -> str:
     low, high = bracket(state.points)
     if high is None:
-        interval = f"at least {low} {state.unit}" if low else "nothing proven yet"
+        interval = f"at least {low} {in_html(state.unit)}" if low else "nothing proven yet"
     else:
-        interval = f"between {low} and {high} {state.unit}"
+        interval = f"between {low} and {high} {in_html(state.unit)}"
     doing = in_html(state.said) if state.said else ("measuring" if state.running else "done")
     return f"<div><b>{in_html(state.endpoint_name)}</b>: {interval} · {len(state.points)} rungs · {doing}</div>"
 

@@ -127,7 +127,7 @@ def test_a_report_on_hostile_evidence_has_the_elements_that_it_has_of_a_plain_wo
     def evidence(word):
         lags = {"p50": 1.0, "p95": 2.0, "p99": 3.0}
         rung = {"n": 4, "verdict": "PASS", "passed": 4, "total": 4, "lag_ms": lags}
-        rung |= {"finalisation_p95_ms": 5.0, "first_chunk_p95_ms": 5.0, "constraint": word, "wall_s": 1.0}
+        rung |= {"ending_p95_ms": 5.0, "first_chunk_p95_ms": 5.0, "constraint": word, "wall_s": 1.0}
         fingerprint = {"instance_type": word, "region": word, "model_package_arn": word}
         taken = {"feasible_max": 4, "infeasible_min": 5, "binding_constraint": word, "confidence": 0.9}
         taken["unit"] = "streams"
