@@ -126,8 +126,9 @@ def test_slow_metrics_delay_the_alarm_and_leave_nothing_scaled(fault, endpoint):
         load.set(8)
         load.wait_open(timeout_s=AT_MOST_S)
         wb.sleep(300)
-        assert observe.activities(wb).empty
-        assert set(observe.alarms(wb)["state"]) <= {"INSUFFICIENT_DATA", "OK"}
+        # What was published before the fault may have brought the low alarm, at the minimum, where nothing is scaled.
+        assert observe.activities(wb)["desired_instances"].dropna().empty
+        assert observe.alarms(wb).set_index("side").state["high"] in ("INSUFFICIENT_DATA", "OK")
 
 
 def test_the_guides_own_retry_settings_survive_a_burst_of_throttling(fault, embedded, workbook):
