@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from kit import endpoints
-from kit.client_environments import CHROMIUM, need_browser
+from kit.browser import browser_page, need_browser
 from kit.front_ends import SETS, python_of
 from kit.waiting import until
 from nbformat.v4 import new_code_cell, new_notebook
@@ -24,7 +24,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dgsm_helpers.views.figures import palette
 
 PICTURES = Path(__file__).resolve().parents[2] / "out" / "pictures"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ENDPOINT = "dg-browser"
 
 CELLS = (
@@ -104,7 +103,7 @@ def lab(tmp_path, endpoint, package_set):
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=120)
+        server.wait()
         log.close()
 
 
@@ -122,11 +121,11 @@ class Page:
         last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
         before = last.inner_text()
         number = re.compile(rf"^(?!{re.escape(before)})\[\d+\]")
-        for _ in range(2):  # a click that comes before the kernel is ready is lost
+        for _ in range(5):  # a click that comes before the kernel is ready is lost
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_text("Run All Cells", exact=True).click()
             try:
-                last.filter(has_text=number).wait_for(timeout=120_000)
+                last.filter(has_text=number).wait_for(timeout=60_000)
                 return
             except NotYet:
                 continue
@@ -136,9 +135,9 @@ class Page:
     def press(self, label):
         self.page.locator("button.jupyter-button", has_text=label).click()
 
-    def sees(self, text, *, within_s=120):
+    def sees(self, text):
         """Wait for a text among the outputs (cells' sources hold the same words)."""
-        self.output.get_by_text(text).last.wait_for(timeout=within_s * 1000)
+        self.output.get_by_text(text).last.wait_for()
 
     def picture(self, name, *, dark=False, width=1280):
         self.page.set_viewport_size({"width": width, "height": 1500})
@@ -152,16 +151,11 @@ class Page:
 
 @pytest.fixture
 def page(lab, package_set):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1500})
+    with browser_page(viewport={"width": 1280, "height": 1500}) as page:
         page.goto(f"{lab}/lab/tree/live.ipynb?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=240_000)
-        page.wait_for_selector("#jp-main-statusbar >> text=Idle", timeout=240_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_selector("#jp-main-statusbar >> text=Idle")
         yield Page(page, package_set[0])
-        browser.close()
 
 
 def answers(url):
@@ -183,7 +177,7 @@ def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set
         page.press("+ 5")
     page.sees(re.compile(r"10 of 10 streams open"))
     page.picture("load-raised")
-    page.sees("2 running, 2 desired", within_s=240)
+    page.sees("2 running, 2 desired")
     page.sees(re.compile("high alarm: Setting desired instance count to 2"))
     page.picture("scaled-out")
     page.picture("scaled-out-dark", dark=True)
@@ -192,8 +186,8 @@ def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set
     page.press("None")
     page.sees(re.compile(r"0 of 0 streams open"))
     page.press("Stop")
-    page.page.locator("button.jupyter-button:disabled", has_text="Stop").wait_for(timeout=120_000)
-    page.page.locator(".js-plotly-plot").wait_for(timeout=120_000)
+    page.page.locator("button.jupyter-button:disabled", has_text="Stop").wait_for()
+    page.page.locator(".js-plotly-plot").wait_for()
     assert palette.INSTANCES in page.page.content()
     page.picture("stopped")
     page.press("Start")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -90,19 +89,6 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI", "").lower() in ("true", "1"):
         pytest.fail(f"{reason} (CI must have it)")
     pytest.skip(reason)
-
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-"""The system's browser."""
-
-
-def need_browser() -> str:
-    """The system's browser, for playwright; a test without it is skipped, in CI it fails."""
-    if find_spec("playwright") is None:
-        missing("playwright is missing")
-    if CHROMIUM is None:
-        missing("chromium is missing")
-    return CHROMIUM
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit.machine import require_measured
 
 COMMITTED = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -27,7 +28,7 @@ def test_a_fresh_run_shows_what_is_committed(notebook, on_embedded):
                 "--nbval",
                 "--nbval-cell-timeout=1200",
                 "--color=no",
-                "-q",
+                "-qx",  # what follows a failed cell fails for want of it
             ),
             *("--nbval-kernel-startup-timeout=240", f"--nbval-sanitize-with={SANITIZE}", "-p", "no:cacheprovider"),
         ],
@@ -35,4 +36,6 @@ def test_a_fresh_run_shows_what_is_committed(notebook, on_embedded):
         text=True,
         check=False,
     )
+    if run.returncode:
+        require_measured(run.stdout)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kit.machine import could_not_measure
+from kit.machine import require_measured
 
 from dgsm_helpers import state
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
@@ -23,8 +23,7 @@ def test_tune_short_of_the_knee_claims_no_more_than_it_saw(on_embedded, tmp_path
     registration.apply(on_embedded, ScalingPolicy(scale_in_cooldown_s=900))
     given = {"max_streams": 4, "headroom": 0.75, "growth_per_min": 0.0, "criteria": "deepgram"}
     outcome = run_notebook(TUNE, given, tmp_path, 840, progress_bar=False)
-    if "could not be measured" in outcome.error:
-        could_not_measure(outcome.error)
+    require_measured(outcome.error)
     assert outcome.ok, str(outcome)
     assert outcome.values["feasible_max"] == 4
     assert outcome.values["infeasible_min"] is None

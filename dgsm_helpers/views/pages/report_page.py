@@ -134,7 +134,8 @@ def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: floa
     confidence = f", {evidence['confidence']:.0%} confident" if "confidence" in evidence else ""
     upper = f"{limit} do not, by {evidence.get('binding_constraint')}" if limit else "the ladder ended before it broke"
     text = (
-        f"One {in_html(taken['instance_type'])} sustains <b>{evidence['feasible_max']} {in_html(unit)}</b>; {in_html(upper)}. "
+        f"One {in_html(taken['instance_type'])} sustains <b>{evidence['feasible_max']} {in_html(unit)}</b>; "
+        f"{in_html(upper)}. "
         f"Measured {in_html(evidence['measured_at'][:16].replace('T', ' '))} UTC{confidence}, with "
         f"{in_html(taken['model_package_arn'])} in {in_html(taken['region'])}."
     )

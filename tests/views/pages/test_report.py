@@ -10,8 +10,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 from kit import endpoints
+from kit.browser import browser_page
 from kit.call_counter import counted_calls
-from kit.client_environments import need_browser
 
 from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.cli import main
@@ -166,14 +166,9 @@ def test_a_missing_endpoint_writes_nothing(workbook, tmp_path):
 
 def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
     """In Chromium with the network off: nothing is asked for, nothing fails, the figure is there, also at 900 px."""
-    browser_path = need_browser()
-    from playwright.sync_api import sync_playwright
-
     page_file = tmp_path / "report.html"
     page_file.write_text(report.page(data), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 900, "height": 900}, color_scheme="dark")
+    with browser_page(viewport={"width": 900, "height": 900}, color_scheme="dark") as page:
         page.context.set_offline(True)
         asked, problems = [], []
         page.on("request", lambda request: asked.append(request.url))
@@ -182,6 +177,5 @@ def test_it_opens_offline_in_a_browser_with_its_figure_drawn(data, tmp_path):
         page.goto(page_file.as_uri())
         page.wait_for_selector(".plotly-graph-div .main-svg")
         width = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert (problems, width) == ([], 900)
