@@ -44,6 +44,7 @@ from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway, QuietHandler
 from embedded_aws.gateway.moto_inside import write_container_log
 from embedded_aws.gateway.regions import Regions
+from embedded_aws.listening import HOST, listen_or_elsewhere
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.runtime_server import RuntimeServer
@@ -51,7 +52,6 @@ from embedded_aws.runtime.runtime_server import RuntimeServer
 SCHEMA_VERSION = 1
 """Of ``server.json``: how a client finds the server. `dgsm_helpers.local.ServerInfo` reads it."""
 
-HOST = "127.0.0.1"
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
 
@@ -102,17 +102,19 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         admin=plane.admin_routes | {("GET", "status"): status},
         default_region=settings["region"],
     )
-    control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
+    with listen_or_elsewhere(CONTROL_PORT) as listening:  # make_server duplicates it
+        port = listening.getsockname()[1]
+        control = make_server(HOST, port, gateway, threaded=True, request_handler=QuietHandler, fd=listening.fileno())
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)
-    runtime_port = _free(RUNTIME_PORT)
+    runtime_socket = listen_or_elsewhere(RUNTIME_PORT)
     state = {
         "schema_version": SCHEMA_VERSION,
         "pid": os.getpid(),
         "token": token,
         "region": settings["region"],
         "control_url": f"http://{HOST}:{control.port}",
-        "runtime_url": f"https://{HOST}:{runtime_port}",
+        "runtime_url": f"https://{HOST}:{runtime_socket.getsockname()[1]}",
         "ca_file": str(ca_file),
         "ca_bundle": str(ca_bundle),
         "speed": clock.speed,
@@ -129,7 +131,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:
-        asyncio.run(_serve(runtime, runtime_port, context, folder, state))
+        asyncio.run(_serve(runtime, runtime_socket, context, folder, state))
     finally:
         heartbeat.stop()
         control.shutdown()
@@ -157,9 +159,9 @@ def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:
 
 
 async def _serve(
-    runtime: RuntimeServer, port: int, context: ssl.SSLContext, folder: Path, state: Mapping[str, Any]
+    runtime: RuntimeServer, listening: socket.socket, context: ssl.SSLContext, folder: Path, state: Mapping[str, Any]
 ) -> None:
-    await runtime.start(HOST, port, ssl_context=context)
+    await runtime.start(listening, ssl_context=context)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -185,14 +187,3 @@ def _endpoints(fleet: Fleet) -> list[dict[str, Any]]:
             }
             for endpoint in fleet.endpoints()
         ]
-
-
-def _free(port: int) -> int:
-    """The port when nothing listens there, else any free one."""
-    for candidate in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, candidate))
-                return probe.getsockname()[1]
-    raise OSError("this machine has no free port")

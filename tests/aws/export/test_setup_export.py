@@ -169,7 +169,7 @@ def unusual(embedded):
             **on, ScheduledActionName="often", Schedule="rate(12 hours)", ScalableTargetAction={"MaxCapacity": 2}
         )
     yield wb
-    sagemaker.delete_endpoint(EndpointName="endpoint")
+    endpoints.deleted_with_all(wb)
 
 
 @pytest.fixture(params=["scaled", "unusual"])
