@@ -29,6 +29,7 @@ import trustme
 
 from dgsm_helpers.rules.sample import bundled_sample
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.listening import listen
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
@@ -100,7 +101,9 @@ async def serve(folder: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "leaf.pem")
     server = RuntimeServer(fleet=OneInstance(MeteredEngine(SETTINGS)), faults=NoFaults())
-    print(await server.start(ssl_context=context), flush=True)
+    listening = listen()
+    await server.start(listening, ssl_context=context)
+    print(listening.getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.stop()
 

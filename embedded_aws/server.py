@@ -49,6 +49,7 @@ from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway, QuietHandler
 from embedded_aws.gateway.moto_inside import write_container_log
 from embedded_aws.gateway.regions import Regions
+from embedded_aws.listening import HOST, listen_or_elsewhere
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.aws_ports import AwsPorts
@@ -60,7 +61,6 @@ SCHEMA_VERSION = 1
 MOST_AT_ONCE_S = 86_400.0
 """What one request may move local time on by; a day is a second's work."""
 
-HOST = "127.0.0.1"
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
 
@@ -120,7 +120,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
 
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)
-    runtime_port = _free(RUNTIME_PORT)
+    runtime_socket = listen_or_elsewhere(RUNTIME_PORT)
+    runtime_port = runtime_socket.getsockname()[1]
     runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
     aws_ports = AwsPorts(runtime, context, (HOST, runtime_port))
     loop = asyncio.new_event_loop()
@@ -135,7 +136,9 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         | {("GET", "status"): status, ("POST", "advance"): advance, ("POST", "aws-ports"): open_aws_ports},
         default_region=settings["region"],
     )
-    control = make_server(HOST, _free(CONTROL_PORT), gateway, threaded=True, request_handler=QuietHandler)
+    with listen_or_elsewhere(CONTROL_PORT) as listening:  # make_server duplicates it
+        port = listening.getsockname()[1]
+        control = make_server(HOST, port, gateway, threaded=True, request_handler=QuietHandler, fd=listening.fileno())
     state = {
         "schema_version": SCHEMA_VERSION,
         "pid": os.getpid(),
@@ -162,7 +165,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     heartbeat.start()
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(_serve(runtime, runtime_port, context, folder, state))
+            runner.run(_serve(runtime, runtime_socket, context, folder, state))
     finally:
         heartbeat.stop()
         control.shutdown()
@@ -191,9 +194,9 @@ def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:
 
 
 async def _serve(
-    runtime: RuntimeServer, port: int, context: ssl.SSLContext, folder: Path, state: Mapping[str, Any]
+    runtime: RuntimeServer, listening: socket.socket, context: ssl.SSLContext, folder: Path, state: Mapping[str, Any]
 ) -> None:
-    await runtime.start(HOST, port, ssl_context=context)
+    await runtime.start(listening, ssl_context=context)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -219,14 +222,3 @@ def _endpoints(fleet: Fleet) -> list[dict[str, Any]]:
             }
             for endpoint in fleet.endpoints()
         ]
-
-
-def _free(port: int) -> int:
-    """The port when nothing listens there, else any free one."""
-    for candidate in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, candidate))
-                return probe.getsockname()[1]
-    raise OSError("this machine has no free port")

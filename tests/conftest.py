@@ -84,8 +84,25 @@ def embedded(tmp_path_factory):
     """A running embedded AWS at `SPEED`, with the metered engine's defaults (knee 10)."""
     home = tmp_path_factory.mktemp("embedded")
     info = local.up(home, speed=SPEED)
-    yield Embedded(home=home, info=info)
+    _running.append(Embedded(home=home, info=info))
+    yield _running[-1]
+    _running.clear()
     local.down(home)
+
+
+_running: list[Embedded] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left():
+    """A module leaves nothing on the embedded AWS under a name that it uses again.
+
+    xdist hands tests out as workers become free, so that a worker may begin a module, leave it and begin it again.
+    """
+    yield
+    for aws in _running:
+        left = endpoints.names(open_workbook("local", home=aws.home))
+        assert [name for name in left if not name.startswith((OWN_NAME, SESSION_NAME))] == []
 
 
 @pytest.fixture
@@ -108,6 +125,11 @@ def operator(embedded, workbook):
     made.undo()
 
 
+OWN_NAME = "dg-test-"
+"""Begins the names that no second test uses."""
+SESSION_NAME = "dg-clients"
+"""The endpoint that stays as long as the embedded AWS."""
+
 _numbers = itertools.count(1)
 
 
@@ -118,7 +140,7 @@ def workbook(embedded, request):
     opened: list[Workbook] = []
 
     def make(**given) -> Workbook:
-        given.setdefault("endpoint_name", f"dg-test-{next(_numbers)}")
+        given.setdefault("endpoint_name", f"{OWN_NAME}{next(_numbers)}")
         opened.append(open_workbook("local", home=embedded.home, **given))
         return opened[-1]
 

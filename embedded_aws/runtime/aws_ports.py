@@ -8,6 +8,7 @@ import errno
 import ssl
 
 from dgsm_helpers.errors import LocalError
+from embedded_aws.listening import listen
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
 REQUESTS_PORT, STREAMS_PORT = 443, 8443
@@ -61,5 +62,5 @@ class AwsPorts:
 
     async def _listen(self, address: str, port: int) -> None:
         if (address, port) not in self._open:
-            await self._runtime.start(address, port, ssl_context=self._context)
+            await self._runtime.start(listen(port, host=address), ssl_context=self._context)
             self._open.add((address, port))

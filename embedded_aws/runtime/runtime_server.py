@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _SWEEP_S = 1.0
-_BACKLOG = 2048
 _READ_BYTES = 1 << 18
 _STOP_S = 0.5
 _TLS_CLOSE_S = 1.0
@@ -69,23 +68,13 @@ class RuntimeServer:
         self._servers: list[asyncio.Server] = []
         self.buffer = memoryview(bytearray(_READ_BYTES))
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0, *, ssl_context: ssl.SSLContext) -> int:
-        """Listen, there too when it listens already; returns the port (of its own choice when ``port`` is 0).
-
-        Raises:
-            OSError: the port is taken.
-        """
+    async def start(self, listening: socket.socket, *, ssl_context: ssl.SSLContext) -> None:
+        """Answer who connects to the socket, which is closed with the server; there too, when others are answered."""
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self),
-            host,
-            port,
-            ssl=ssl_context,
-            backlog=_BACKLOG,
-            ssl_shutdown_timeout=_TLS_CLOSE_S,
+            lambda: _Connection(self), sock=listening, ssl=ssl_context, ssl_shutdown_timeout=_TLS_CLOSE_S
         )
         self._servers.append(server)
-        return server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Take no more, tell every stream, close every connection."""

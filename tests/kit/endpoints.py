@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,38 @@ def deleted(wb: Workbook) -> None:
         return True
 
     until(refused_no_more, f"the endpoint {wb.endpoint_name} can be deleted", sleep=wb.sleep_s)
+
+
+def deleted_with_all(wb: Workbook) -> None:
+    """Delete the workbook's endpoint with its config, models and targets, whoever made them and however they are
+    called."""
+    sagemaker = wb.client("sagemaker")
+    config = sagemaker.describe_endpoint(EndpointName=wb.endpoint_name)["EndpointConfigName"]
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    pools = [pool for variant in variants for pool in variant.get("InstancePools", ())]
+    models = {variant["ModelName"] for variant in variants} | {pool.get("ModelNameOverride") for pool in pools}
+    for variant in variants:
+        registration.remove(replace(wb, variant_name=variant["VariantName"]))
+    deleted(wb)
+    until(lambda: endpoint_state.find(wb) is None, f"the endpoint {wb.endpoint_name} is gone")
+    sagemaker.delete_endpoint_config(EndpointConfigName=config)
+    for name in models - {None}:
+        sagemaker.delete_model(ModelName=name)
+
+
+def names(wb: Workbook) -> list[str]:
+    """What every endpoint, endpoint config and model of the workbook's account is called."""
+    sagemaker = wb.client("sagemaker")
+    return [
+        one[key]
+        for operation, field, key in (
+            ("list_endpoints", "Endpoints", "EndpointName"),
+            ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+            ("list_models", "Models", "ModelName"),
+        )
+        for page in sagemaker.get_paginator(operation).paginate()
+        for one in page[field]
+    ]
 
 
 def settled(wb: Workbook) -> endpoint_state.EndpointState:

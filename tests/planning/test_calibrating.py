@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +46,8 @@ class Recorded:
 @pytest.fixture(scope="module")
 def scaled(embedded):
     """A workbook whose endpoint went from one instance to three under 13 streams, and back after they ended."""
-    wb = open_workbook("local", home=embedded.home, endpoint_name="dg-calibrate")
+    # What CloudWatch keeps of an endpoint outlives it: a name of its own each time has nothing recorded before.
+    wb = open_workbook("local", home=embedded.home, endpoint_name=f"dg-calibrate-{time.time_ns()}")
     one_type = {"instance_types": ["ml.g6.2xlarge"], "single_type_reason": "one type, as in the plan"}
     endpoints.scaled(wb, **one_type)
     endpoints.let_beats_pass(wb, 60)

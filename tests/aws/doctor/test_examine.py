@@ -398,8 +398,7 @@ def careless(embedded):
     registration.register(other, 1, 2)
     registration.apply(other, POLICY)
     yield wb
-    registration.remove(other)
-    sagemaker.delete_endpoint(EndpointName="dg-careless")
+    endpoints.deleted_with_all(wb)
 
 
 @breaks("registered", "policy-on-this-variant", "endpoint-kind")

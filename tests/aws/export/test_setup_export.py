@@ -200,7 +200,7 @@ def unusual(embedded):
             **on, ScheduledActionName="often", Schedule="rate(12 hours)", ScalableTargetAction={"MaxCapacity": 2}
         )
     yield wb
-    sagemaker.delete_endpoint(EndpointName="endpoint")
+    endpoints.deleted_with_all(wb)
     wb.client("cloudwatch").delete_alarms(AlarmNames=[ALARM["AlarmName"], "many files"])
 
 

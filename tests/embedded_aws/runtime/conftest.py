@@ -15,6 +15,7 @@ from kit.waiting import until, until_async
 
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, VariantNotFound
+from embedded_aws.listening import listen
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
@@ -180,7 +181,9 @@ def serve(authority, keys):
         placement = OneInstance(engine or MeteredEngine(MeteredSettings(lanes=100, service_ms=1)), listing)
         faults = SetFaults()
         server = RuntimeServer(fleet=placement, faults=faults, **settings)
-        port = asyncio.run_coroutine_threadsafe(server.start(ssl_context=context), loop).result(WAIT_S)
+        listening = listen()
+        port = listening.getsockname()[1]
+        asyncio.run_coroutine_threadsafe(server.start(listening, ssl_context=context), loop).result(WAIT_S)
         running = Running(server, placement, faults, loop, port, ca_file, ca, leaf)
         started.append((running, engine))
         return running
