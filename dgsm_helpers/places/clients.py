@@ -9,7 +9,6 @@ import ipaddress
 import os
 import socket
 import ssl
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -132,12 +131,6 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
     """
 
     def __init__(self, region: str | None, profile: str | None) -> None:
-        if os.environ.get("DGSM_STREAM_URL"):
-            warnings.warn(
-                "This shell holds the variables of `dgsm local env`: what is done on aws reaches the embedded AWS, "
-                "not your account.",
-                stacklevel=4,
-            )
         # A default, not a choice: beside AWS_PROFILE, keys of the environment come first; beside a profile given, they
         # do not count (botocore, create_credential_resolver).
         of_shell = _environment("AWS_DEFAULT_PROFILE", "AWS_PROFILE")

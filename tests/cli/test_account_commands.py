@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, YES
+from embedded_aws.listings import LISTINGS
 
 
 def test_role_is_shown_before_it_is_made_and_made_with_a_yes(run, workbook):
@@ -52,7 +53,7 @@ def test_case_of_a_quota_of_no_type_is_a_failed_call(run):
 def test_listing_finds_what_may_be_deployed_and_says_no_where_nothing_may(run):
     found = run("listing", "--json")
     assert found.exit_code == YES
-    assert [row["usable"] for row in json.loads(found.stdout)["rows"]] == [True, True]
+    assert [row["usable"] for row in json.loads(found.stdout)["rows"]] == [True] * len(LISTINGS)
     other = "arn:aws:sagemaker:us-east-1:123456789012:model-package/other/1"
     answer = run("listing", other, "--json")
     assert [row["usable"] for row in json.loads(answer.stdout)["rows"] if row["arn"] == other] == [False]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -110,10 +108,3 @@ def test_planning_stays_within_the_bounds_of_the_settings(run, settings):
     planned = run("plan", "--traffic", "constant", "--knee", "10", "--peak", "15", "--hours", "2", "--json")
     bounds = json.loads(planned.stdout)["recommended"]["settings"]
     assert 2 <= bounds["min_capacity"] <= bounds["max_capacity"] <= 3, bounds
-
-
-def test_a_shell_that_points_at_the_embedded_aws_is_told_so_before_its_answers_are_taken_for_the_accounts(embedded):
-    words = [sys.executable, "-m", "dgsm_helpers.cli.main", "clean-up", "never-made", "--where", "aws"]
-    there = subprocess.run(words, env=embedded.env, capture_output=True, text=True, check=True)
-    assert there.stderr.startswith("Note: This shell holds the variables of `dgsm local env`")
-    assert there.stdout.startswith("Nothing is left of never-made.")

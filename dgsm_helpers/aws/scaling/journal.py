@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from dgsm_helpers.state import Record, set_aside
 _open: set[Path] = set()
 """Records of the changes that this process is in the middle of: what is within them is not put back by `finish`."""
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""The user's clock may be this far from AWS's, which refuses requests of clocks that are farther."""
+
 type Say = Callable[[str], object]
 
 
@@ -36,8 +39,9 @@ class Entry:
     """A change that has begun and is not over.
 
     ``what`` is a noun such as ``update``; ``by`` who began it, at ``since``. ``endpoint_created`` tells the endpoint
-    from a later one of its name, ``variant_name`` is the variant that the command was about. ``former`` is what was
-    there before, as `putting_back` wants it for this kind, with what else the command wants to know.
+    from a later one of its name; it is empty where the command did not read the endpoint, and ``since`` has to tell.
+    ``variant_name`` is the variant that the command was about. ``former`` is what was there before, as `putting_back`
+    wants it for this kind, with what else the command wants to know.
     """
 
     what: str
@@ -52,6 +56,12 @@ class Entry:
     def began(self) -> datetime:
         """``since`` as a time."""
         return datetime.fromisoformat(self.since)
+
+    def is_of(self, state: EndpointState) -> bool:
+        """Whether it is of this endpoint and not of an earlier one of its name."""
+        if self.endpoint_created:
+            return self.endpoint_created == str(state.created)
+        return state.created is None or state.created <= self.began + CLOCKS_DIFFER
 
     def __str__(self) -> str:
         return f"the {self.what} of {self.endpoint_name} that {self.by} began on {self.began:%F %R} UTC"
@@ -108,13 +118,15 @@ class Page:
 def written(
     wb: Workbook,
     what: str,
-    state: EndpointState,
+    state: EndpointState | None,
     former: Mapping[str, Any],
     *,
     held: HeldVariant | None = None,
     say: Say = print,
 ) -> Iterator[Page]:
     """Within it ``former`` is on disk. An error or a signal puts it back; else the command says how it ends.
+
+    ``state`` is the endpoint's, None where it was not read.
 
     A command ends with `Page.put_back`, with `Page.clear`, or with neither: then the entry stays.
 
@@ -128,7 +140,7 @@ def written(
         by=_who(),
         since=wb.now().isoformat(),
         endpoint_name=wb.endpoint_name,
-        endpoint_created=str(state.created),
+        endpoint_created=str(state.created) if state else "",
         variant_name=wb.variant_name,
         former=former,
     )
@@ -194,7 +206,7 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
 def strike_out(wb: Workbook, what: str = "", *, of: EndpointState | None = None) -> None:
     """Strike out the entries of a kind, or of an endpoint whose scaling was removed on purpose."""
     for record, entry in _entries(wb):
-        if record.path not in _open and (entry.what == what or (of and entry.endpoint_created == str(of.created))):
+        if record.path not in _open and (entry.what == what or (of and entry.is_of(of))):
             record.clear()
 
 
@@ -210,8 +222,8 @@ def _concerns(wb: Workbook, entry: Entry, state: EndpointState) -> bool:
     """Whether an entry is of the endpoint as it is now, and something of it may have to be put back."""
     if state.status == "Deleting":
         return False
-    if entry.what != "pause" or entry.endpoint_created == str(state.created):
-        return entry.endpoint_created == str(state.created)
+    if entry.what != "pause" or entry.is_of(state):
+        return entry.is_of(state)
     # A resume that was cut off, or a deployment by hand, has made it again; scaling that it has by now stays.
     setup = Setup.from_json(entry.former["setup"])
     (made,) = setup.of("CreateEndpoint")

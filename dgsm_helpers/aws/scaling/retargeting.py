@@ -49,7 +49,7 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     policy, former = held.policy(target_value=target_value), held.followed
     require_spend_on_policy(wb, endpoint, policy.name)
     before = {"setup": asdict(scaling_setup.of_variant(wb, endpoint)), "adds": {"PutScalingPolicy": [policy.name]}}
-    with journal.written(wb, "retarget", endpoint.state, before) as page:
+    with journal.written(wb, "retarget", None, before) as page:
         if endpoint.target is None:
             register(wb)
             endpoint = EndpointReading(wb)

@@ -6,6 +6,7 @@ import pytest
 
 from dgsm_helpers.aws.account.package_search import search_packages
 from dgsm_helpers.errors import InvalidInput
+from embedded_aws.listings import LISTINGS
 
 NAME = "deepgram-nova-3-0bf50631cbfc34c8aaef615865a57cc2"
 HERE = f"arn:aws:sagemaker:us-east-1:865070037744:model-package/{NAME}"
@@ -29,9 +30,9 @@ def described(arn):
 def test_packages_of_the_embedded_aws_are_found_with_their_subscriptions(workbook):
     found = search_packages(workbook())
     assert found.ok
-    assert {row.arn.rpartition("/deepgram-stt-")[2] for row in found.rows} == {"metered/1", "speech/1"}
-    assert found.subscriptions == ("prod-metered", "prod-speech")
-    assert "Subscribed to prod-metered, prod-speech." in str(found)
+    assert {row.arn for row in found.rows} == {listing.arn("us-east-1") for listing in LISTINGS}
+    assert set(found.subscriptions) == {f"prod-{listing.name}" for listing in LISTINGS}
+    assert f"Subscribed to {', '.join(found.subscriptions)}." in str(found)
 
 
 def test_case_of_an_arn_of_another_region_becomes_the_packages_in_this_one(scripted):

@@ -53,6 +53,13 @@ def stepped(*changes: int, named: bool = True, **of_alarm) -> Snapshot:
     return healthy(policies=(held,), alarms=alarms(one) if named else {})
 
 
+def hurried(package: str) -> Snapshot:
+    """Somebody watches the first chunk's latency of an endpoint with this package."""
+    watcher = alarm("high", 300.0, metric="FirstChunkLatency")
+    watcher = replace(watcher, state=replace(watcher.state, name="slow answers", side=""))
+    return healthy(model_package_arn=package, alarms={**GOOD.alarms, **alarms(watcher)})
+
+
 def silent(**of_others) -> Snapshot:
     """Beside the healthy policy one that never has data."""
     other = replace(policy(**INVOCATIONS), name="silent", arn="arn:silent", alarm_names=("h", "l"))
@@ -81,6 +88,7 @@ BROKEN = (
     ("alarms-untouched", UNKNOWN, stepped(1), "owner's"),
     ("alarms-have-data", STOP, stepped(1, state="INSUFFICIENT_DATA"), "mine alarm"),
     ("alarms-have-data", WARN, silent(), "deepgram still scales out, but scale-in is held by silent"),
+    ("latency-metric", WARN, hurried("a:model-package/deepgram-stt-flux/1"), "a greeting.*slow answers"),
     ("evidence-fits", UNKNOWN, healthy(evidence=None), "measured"),
     ("evidence-fits", WARN, healthy(evidence=evidence(instance_type="ml.g6e.4xlarge")), "not in the pool"),
     ("evidence-fits", WARN, healthy(evidence=evidence(region="eu-west-1")), "eu-west-1"),

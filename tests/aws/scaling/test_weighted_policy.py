@@ -48,7 +48,9 @@ def by_cloudwatch(policy: WeightedPolicy, minutes: list[PoolMinute]) -> float | 
     for number, minute in enumerate(minutes, 1):
         points = (("a", minute.average), ("s", minute.total), ("n", float(minute.samples)))
         series |= {f"{letter}{number}": {MINUTE: value} if minute.samples else {} for letter, value in points}
-    found = evaluate(parse(policy.expression), values=series, metrics=series, grid=[MINUTE])
+    found = evaluate(
+        parse(policy.expression), values=series, metrics=series, periods=dict.fromkeys(series, 60), grid=[MINUTE]
+    )
     value = found.get(MINUTE)
     return None if value is None or math.isnan(value) else value
 

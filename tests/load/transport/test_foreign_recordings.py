@@ -67,7 +67,7 @@ def test_foreign_recordings_are_streamed_at_their_own_rate_whatever_else_is_aske
 
     def streamed(name):
         recording = read_recording(tmp_path / name)
-        asked = Query.parse("language=es")
+        asked = Query.parse("language=en-US")
         return name, recording, stream_recording(endpoint, recording, query=asked, duration_s=2.0)
 
     with ThreadPoolExecutor(len(kinds)) as pool:
@@ -80,7 +80,7 @@ def test_foreign_recordings_are_streamed_at_their_own_rate_whatever_else_is_aske
 
 def test_a_held_load_declares_the_recordings_rate_with_options_of_ones_own(endpoint):
     telephone = Recording(pcm=at_8k().tobytes(), sample_rate=8000, source="telephone")
-    asked = {"workload": PacedAudio((telephone,)), "query": Query.parse("language=es")}
+    asked = {"workload": PacedAudio((telephone,)), "query": Query.parse("language=en-US")}
     with Load(endpoint, **asked, session_s=2.0) as load:
         load.set(1)
         load.wait_open()
