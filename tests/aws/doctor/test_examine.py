@@ -311,7 +311,7 @@ def test_an_endpoint_that_nobody_uses_for_days_is_found(healthy):
 @pytest.fixture
 def busy(workbook):
     """An endpoint at its maximum of one instance, measured, which no stream has reached yet."""
-    wb = endpoints.scaled(workbook(endpoint_name="dg-busy"), 1, 1, POLICY)
+    wb = endpoints.scaled(workbook(), 1, 1, POLICY)
     measured(wb)
     until(wb, "metric-present", OK)
     return wb
