@@ -72,8 +72,10 @@ def _no_real_account(tmp_path_factory):
     # Nor settings that lie in a folder above the tests.
     os.environ["DGSM_SETTINGS"] = os.devnull
     os.environ["DGSM_HOME"] = str(tmp_path_factory.mktemp("home"))
-    # A shell's background job starts with Ctrl-C ignored, and so would every process that a test starts and interrupts.
+    # A shell's background job starts with Ctrl-C ignored, one under nohup with the terminal's end ignored, and so would
+    # every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     os.environ.clear()
     os.environ.update(saved)

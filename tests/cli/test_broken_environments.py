@@ -30,7 +30,11 @@ ARGUMENTS = {
     ("iam",): ("01_deploy",),
     ("size",): ("--calls-per-hour", "60", "--knee", "10"),
     ("watch",): ("--once",),
-    ("tune",): ("--listing", "no-such-listing"),  # on the embedded AWS: refused before anything is measured
+    # On the embedded AWS: refused before anything is changed, so that it answers the same a second time.
+    ("deploy",): ("--listing", "no-such-listing"),
+    ("tune",): ("--listing", "no-such-listing"),
+    ("pause",): ("never-made",),
+    ("resume",): ("never-made",),
     ("report",): ("--out", "report.html"),
     ("update",): ("--instance-type", "ml.g6.2xlarge"),
 }
@@ -288,7 +292,7 @@ def test_an_output_that_takes_nothing_is_no_negative_answer(where, embedded):
 
 def test_an_old_locale_shows_what_it_can(embedded):
     env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    done = in_shell("dgsm doctor --help; dgsm doctor caf\u00e9; dgsm watch --once", embedded.home, **env)
+    done = in_shell("dgsm doctor --help; dgsm doctor caf\u00e9; dgsm watch never-made --once", embedded.home, **env)
     assert "Traceback" not in done.stderr and done.returncode == FAILED
 
 

@@ -18,14 +18,23 @@ from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
+STANDS_FOR_AWS = """
+from dgsm_helpers.places import clients
+
+clients._require_elsewhere = lambda url: None
+"""
+
 
 @pytest.fixture
 def papermill(embedded, tmp_path, on_embedded):
     """Runs ``papermill NOTEBOOK out.ipynb …`` in a shell of its own; the exit code, and all that it printed."""
 
+    # The kernel's interpreter takes the embedded AWS for an account where it is asked to work on one.
+    (tmp_path / "sitecustomize.py").write_text(STANDS_FOR_AWS)
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDANACCOUNT", "AWS_SECRET_ACCESS_KEY": "its secret", "PYTHONPATH": str(tmp_path)}
+
     def run(name, *words, where="local"):
-        # With ``aws`` the clients find the embedded AWS through the environment, as they would find an account.
-        environment = {**embedded.env, "AWS_EC2_METADATA_DISABLED": "true"}
+        environment = {**embedded.env, "AWS_EC2_METADATA_DISABLED": "true", **(keys if where == "aws" else {})}
         done = subprocess.run(
             [
                 sys.executable,

@@ -55,6 +55,7 @@ def agreed(embedded, tmp_path_factory):
     )
     monitor.put_alarms(wb, 7.5)
     yield wb
+    sagemaker.delete_endpoint_config(EndpointConfigName="agreement-other")
     deletion.delete(wb)
 
 
@@ -91,6 +92,7 @@ USES: dict[str, Callable[[Workbook], object]] = {
     "deploy.ensure": deploy.ensure,
     "deploy.plan": deploy.plan,
     "deploy.roll_back": lambda wb: deploy.roll_back(wb, "agreement-other"),
+    "deploy.speak": lambda wb: deploy.speak(wb, "One moment, please."),
     "deploy.stream_recording": deploy.stream_recording,
     "deploy.transcribe_file": lambda wb: deploy.transcribe_file(wb, deploy.bundled_recording()),
     "deploy.update": lambda wb: deploy.update(wb, deploy.plan(wb, OTHER_POOL)),
@@ -134,7 +136,7 @@ USES: dict[str, Callable[[Workbook], object]] = {
 }
 """A use of every public name that takes a workbook, after which something of the account would differ."""
 ASKS = {
-    *("deploy.roll_back", "deploy.stream_recording", "deploy.transcribe_file", "deploy.update"),
+    *("deploy.roll_back", "deploy.speak", "deploy.stream_recording", "deploy.transcribe_file", "deploy.update"),
     *("register.apply", "register.register", "register.remove", "register.resume", "register.schedule"),
     *("register.suspended", "tune.retarget", "tune.tune", "monitor.Load", "monitor.LoadControl", "monitor.file_load"),
     *("monitor.put_alarms", "monitor.remove_alarms", "plan.Study", "plan.instance", "cleanup.delete", "cleanup.pause"),
@@ -220,13 +222,22 @@ def test_whose_account_it_is_is_said_once_before_the_first_change(agreed, capfd)
 
 
 VERBS: dict[str, tuple[tuple[str, ...], set[int]]] = {
+    "preflight": ((), {0, 1}),
+    "deploy": (("--instance-type", "ml.g5.2xlarge", "--instance-type", "ml.g6.2xlarge"), {2, 3}),
+    "register": (("--min", "2"), {3}),
+    "status": ((), {0, 1}),
     "doctor": ((), {0, 1}),
     "tune": ((), {3}),
     "plan": (("--traffic", "constant", "--peak", "5"), {0, 1}),
+    "size": (("--calls-per-hour", "60"), {0}),
+    "forecast": (("--apply",), {2, 3}),
     "watch": (("--once",), {0}),
+    "logs": ((), {0, 1}),
     "report": (("--out", "{home}/report.html"), {0}),
     "export": ((), {0}),
     "update": (("--instance-type", "ml.g5.2xlarge", "--instance-type", "ml.g6.2xlarge"), {3}),
+    "pause": ((), {3}),
+    "resume": ((), {2, 3}),
     "restore": ((), {0}),
     "iam": (("01_deploy", "--role-arn", "arn:aws:iam::123456789012:role/r"), {0}),
     "listing": ((), {0, 1}),
@@ -235,7 +246,7 @@ VERBS: dict[str, tuple[tuple[str, ...], set[int]]] = {
     "clean-up": ((), {3}),
 }
 """Each verb that works on an account, with what it is given and how it may exit."""
-WITHOUT_AN_ACCOUNT = {"demo", "run", "local", "studio"}
+WITHOUT_AN_ACCOUNT = {"demo", "html", "run", "local", "studio"}
 
 
 def test_there_is_a_use_of_every_verb():

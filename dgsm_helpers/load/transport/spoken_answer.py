@@ -18,6 +18,7 @@ from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import CallTurn, StreamTrace
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 from dgsm_helpers.rules.sample import Recording
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def speak(wb: Workbook, text: str, *, query: Query | None = None) -> Spoken:
     Raises:
         StreamFailed, CredentialsProblem: nothing can be streamed from here, or no audio came; says why.
         InvalidInput: the model listens and does not speak, or the text is empty or too long for it.
+        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
     """
+    wb.require_spend(f"Sending text to {wb.endpoint_name}", price=LOAD_PRICE)
     target = StreamTarget.of(wb)
     family = target.family
     if not family.speaks:

@@ -390,7 +390,7 @@ def test_a_change_of_capacity_counts_the_instance_that_replaces_a_crashed_one(co
 
 
 def test_requests_hold_local_time_until_a_beat_has_passed_without_any():
-    bench = Bench(drain_s=600.0)
+    bench = Bench(sigkill_after_s=600.0)
     assert not bench.fleet.is_asked()
     bench.serving(count=2)
     assert not bench.fleet.is_asked()
@@ -405,12 +405,12 @@ def test_requests_hold_local_time_until_a_beat_has_passed_without_any():
     leases = [bench.fleet.acquire(REGION, "e") for _ in range(40)]
     bench.fleet.set_capacity(REGION, "e", {"AllTraffic": (1, None)})
     bench.run(20)
-    on_draining = [lease for lease in leases if lease.instance.phase is Phase.DRAINING]
+    on_stopping = [lease for lease in leases if lease.instance.phase is Phase.STOPPING]
     for lease in leases:
-        if lease not in on_draining:
+        if lease not in on_stopping:
             lease.release()
         lease.instance.take_peak()
-    assert bench.fleet.is_asked(), "a stream on an instance that drains counts, too"
-    for lease in on_draining:
+    assert bench.fleet.is_asked(), "a stream on an instance that stops counts, too"
+    for lease in on_stopping:
         lease.release()
     assert not bench.fleet.is_asked()
