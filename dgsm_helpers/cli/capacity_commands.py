@@ -256,7 +256,7 @@ def _read_traffic(
         if peak is not None or hours is not None:
             raise InvalidInput("Recorded traffic has its own height and length.", hint="Leave out --peak and --hours.")
         recorded, begin = recorded_traffic(wb, mean_s=mean_s, seed=seed)
-        notes.append(f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.")
+        notes += [f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.", *recorded.notes]
         try:
             notes.append(str(back_test(wb, mean_s=mean_s, seed=seed)))
         except (NotFound, NotReady) as error:
