@@ -5,8 +5,12 @@
 One embedded AWS, streams in real time. Meanwhile the endpoint scales out and in, is updated, loses an instance to a
 crash, scales again, and SageMaker's limit on a stream is shortened: at first so that a call sees it coming, at the end
 so that it does not. What a client sees of a cut changes from one removal to the next. A plain stream opens a new
-session a second after it was cut, and its microphone does not wait. Fails when a continued call lost a word or got one
-twice.
+session a second after it was cut, and its microphone does not wait.
+
+A line of progress tells how late the microphones of this process are: a machine on which they fall behind is too slow
+for so many calls, and what is measured there is its own. Every call ends with its audio or two minutes later.
+
+0 when no continued call lost a word or got one twice, 1 when one did or did not end, 2 when something else failed.
 """
 
 from __future__ import annotations
@@ -17,9 +21,10 @@ import contextlib
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,10 +34,9 @@ import numpy as np
 
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
-from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.errors import DgsmError, NotReady, StreamFailed
 from dgsm_helpers.load.transport.call_record import (
     CallRecord,
-    WordCount,
     count_words,
     final_words,
     hold_call,
@@ -50,6 +54,11 @@ from dgsm_helpers.session import Workbook, open_workbook
 
 CHUNK_S = 0.1
 REOPEN_AFTER_S = 1.0
+COME_AFTER_S = 0.05
+"""Callers do not come in one moment."""
+END_WITHIN_S = 120.0
+LOOKS = 30
+"""Lines of progress."""
 
 
 def limits_s(seconds: float) -> tuple[float, float]:
@@ -122,15 +131,27 @@ class Outcome:
     gap_p50_ms: float
     gap_p95_ms: float
     gap_max_ms: float
+    failures: dict[str, int]
     words_replayed: int = 0
     audio_lost_s: float = 0.0
 
     @classmethod
-    def of(cls, counts: Sequence[WordCount], causes: Counter[str], gaps_ms: Sequence[float], **more: Any) -> Outcome:
-        """Summed up."""
+    def of(
+        cls,
+        held: Sequence[tuple[float, CallRecord | DgsmError]],
+        causes: Counter[str],
+        gaps_ms: Sequence[float],
+        **more: Any,
+    ) -> Outcome:
+        """Summed up over calls by their offset in the sample; one that failed has no words to count."""
+        counts = [
+            count_words(said_in_sample(offset_s=offset_s, duration_s=record.call_s), record.words)
+            for offset_s, record in held
+            if isinstance(record, CallRecord)
+        ]
         p50, p95, longest = (round(float(v)) for v in np.percentile(gaps_ms or [0.0], [50, 95, 100]))
         return cls(
-            calls=len(counts),
+            calls=len(held),
             said=sum(c.said for c in counts),
             lost=sum(c.lost for c in counts),
             extra=sum(c.extra for c in counts),
@@ -138,6 +159,7 @@ class Outcome:
             gap_p50_ms=p50,
             gap_p95_ms=p95,
             gap_max_ms=longest,
+            failures=dict(Counter(str(record) for _, record in held if isinstance(record, DgsmError))),
             **more,
         )
 
@@ -153,24 +175,23 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
     ]
     asked = Query()
     plain = [PlainCall(LeanSessions(wb, asked.path, asked.text(16000))) for _ in range(options.plain)]
-    troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds))
+    over = threading.Event()
+    troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds, over))
+    progress = asyncio.create_task(report(calls, seconds))
 
     async def later(number: int, call: ContinuedStream) -> CallRecord:
-        await asyncio.sleep(0.05 * number)  # callers do not come in one moment
-        audio = chunks(bundled_recording(), offset_s=offsets[number], duration_s=seconds)
-        return await hold_call(call, audio)
+        await asyncio.sleep(COME_AFTER_S * number)
+        return await hold_call(call, chunks(bundled_recording(), offset_s=offsets[number], duration_s=seconds))
 
     held = [later(number, call) for number, call in enumerate(calls)]
     held += [call.hold(offsets[options.calls + number], seconds) for number, call in enumerate(plain)]
-    records = await asyncio.gather(*held)
+    records = list(zip(offsets, await asyncio.gather(*(ended(call, seconds) for call in held)), strict=True))
+    progress.cancel()
+    over.set()
     await troubles
-    counts = [
-        count_words(said_in_sample(offset_s=offset_s, duration_s=record.call_s), record.words)
-        for offset_s, record in zip(offsets, records, strict=True)
-    ]
-    changes = [change for record in records for change in record.hand_overs]
+    changes = [change for call in calls for change in call.hand_overs]
     continued = Outcome.of(
-        counts[: options.calls],
+        records[: options.calls],
         Counter(change.cause for change in changes),
         [change.gap_ms for change in changes],
         words_replayed=sum(change.words_replayed for change in changes),
@@ -178,11 +199,41 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
     )
     gaps_ms = [1000 * gap_s for call in plain for gap_s in call.gaps_s]
     cuts = Counter({"cut": sum(call.cuts for call in plain)})
-    return continued, Outcome.of(counts[options.calls :], cuts, gaps_ms)
+    return continued, Outcome.of(records[options.calls :], cuts, gaps_ms)
 
 
-def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
-    """What happens to the endpoint, by the share of the time that has passed; each waits for the one before."""
+async def ended(call: Awaitable[CallRecord], seconds: float) -> CallRecord | DgsmError:
+    """The call's record, or in a sentence why there is none."""
+    try:
+        async with asyncio.timeout(seconds + END_WITHIN_S):
+            return await call
+    except TimeoutError:
+        return StreamFailed(f"The call had not ended {END_WITHIN_S:g} s after its {seconds:g} s.")
+    except DgsmError as error:
+        return error
+
+
+async def report(calls: Sequence[ContinuedStream], seconds: float) -> None:
+    """Now and then, how the calls are doing."""
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(max(seconds / LOOKS, 1.0))
+        now_s = time.monotonic() - began
+        late_s = max(
+            (min(now_s - COME_AFTER_S * number, seconds) - call.length_s for number, call in enumerate(calls)),
+            default=0.0,
+        )
+        changes = Counter(change.cause for call in calls for change in call.hand_overs)
+        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(changes.items())) or "none"
+        print(f"{now_s:6.1f} s  microphones {max(late_s, 0.0):.1f} s late at most; hand-overs: {causes}", flush=True)
+
+
+def trouble(wb: Workbook, info: ServerInfo, seconds: float, over: threading.Event) -> None:
+    """What happens to the endpoint until it is ``over``, by the share of the time that has passed.
+
+    Raises:
+        NotReady: the endpoint has not done with one thing when the calls should all have ended.
+    """
     began = time.monotonic()
 
     def fault(kind: str, **parameters: Any) -> None:
@@ -210,9 +261,13 @@ def trouble(wb: Workbook, info: ServerInfo, seconds: float) -> None:
         (0.90, f"the limit is {last_s:g} s", partial(fault, "session-limit", seconds=last_s)),
     ]
     for share, name, strike in events:
-        time.sleep(max(0.0, began + share * seconds - time.monotonic()))
-        while endpoint_state.status(wb).status != "InService":
-            time.sleep(0.2)
+        over.wait(max(0.0, began + share * seconds - time.monotonic()))
+        while not over.is_set() and (status := endpoint_state.status(wb).status) != "InService":
+            if time.monotonic() > began + seconds + END_WITHIN_S:
+                raise NotReady(f"{wb.endpoint_name} is {status}, so that nothing came of: {name}.")
+            over.wait(0.2)
+        if over.is_set():
+            return
         print(f"{time.monotonic() - began:6.1f} s  {name}", flush=True)
         strike()
 
@@ -235,6 +290,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             wb = open_workbook("local", home=home, endpoint_name="calls-survive")
             deployment.deploy(wb, deployment_plan.plan(wb, [TYPE, OTHER_TYPE], initial_count=2))
             continued, plain = asyncio.run(play(wb, info, options))
+        except DgsmError as error:
+            print(error)
+            return 2
         finally:
             local.down(home)
     for name, outcome in (("continued", continued), ("plain", plain)):
@@ -244,11 +302,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"hand-overs: {causes}; gap p50 {outcome.gap_p50_ms:.0f} ms, p95 {outcome.gap_p95_ms:.0f} ms, "
             f"longest {outcome.gap_max_ms:.0f} ms"
         )
+        for sentence, count in outcome.failures.items():
+            print(f"{count} of them failed: {sentence}")
     document = {"seconds": options.seconds, "continued": asdict(continued), "plain": asdict(plain)}
     if options.json:
         options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
     print(json.dumps(document))
-    return 1 if continued.lost or continued.extra else 0
+    return 1 if continued.lost or continued.extra or continued.failures else 0
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Study(PlanStudy):
         seed: of all that is random.
         min_capacity, max_capacity: bounds of the policies. None: those registered for the endpoint, else the settings',
             else from 1 to what the traffic needs.
+        hand_over: callers hand over, as those of a `ContinuedStream` do: no scale-in cuts a call.
 
     Attributes:
         model: the scaling model, as far as it could be read; `assumptions` is its table.
@@ -82,9 +83,10 @@ class Study(PlanStudy):
         seed: int = 0,
         min_capacity: int | None = None,
         max_capacity: int | None = None,
+        hand_over: bool = False,
     ) -> None:
         bounds = applying.bounds_for(wb, min_capacity, max_capacity)
-        super().__init__(traffic, instance, calibrating.model_for(wb).model, seed=seed, **bounds)
+        super().__init__(traffic, instance, calibrating.model_for(wb).model, seed=seed, hand_over=hand_over, **bounds)
         self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
         self._wb = wb
 

@@ -203,11 +203,14 @@ def _rung_printer(unit: str, lag: str) -> Callable[[Rung], None]:
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
 @click.option("--min", "low", type=int, help="fewest instances (default: the endpoint's, else 1)")
 @click.option("--max", "high", type=int, help="most instances (default: the endpoint's, else what the traffic needs)")
+@click.option("--hand-over", is_flag=True, help="callers hand over, as with ContinuedStream: no scale-in cuts a call")
 @click.option("--sweep", is_flag=True, help="also simulate a grid of some hundred policies")
 @click.option("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
 @click.option("--seed", default=0, help="of what is random")
 @json_option
-def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluster, seed, as_json, **source) -> int:
+def plan(
+    open_workbook: Opener, *, knee, instance_type, low, high, hand_over, sweep, cluster, seed, as_json, **source
+) -> int:
     """Simulate what scaling policies will do to your traffic, and recommend one.
 
     Needs the knee of one instance: the newest measurement of the endpoint (dgsm tune), or --knee.
@@ -232,6 +235,7 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
             instance,
             min_capacity=low,
             max_capacity=high,
+            hand_over=hand_over,
             full_sweep=sweep,
             seed=seed,
             notes=notes,
@@ -256,7 +260,7 @@ def _read_traffic(
         if peak is not None or hours is not None:
             raise InvalidInput("Recorded traffic has its own height and length.", hint="Leave out --peak and --hours.")
         recorded, begin = recorded_traffic(wb, mean_s=mean_s, seed=seed)
-        notes.append(f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.")
+        notes += [f"Recorded from {begin:%Y-%m-%d %H:%M} UTC on.", *recorded.notes]
         try:
             notes.append(str(back_test(wb, mean_s=mean_s, seed=seed)))
         except (NotFound, NotReady) as error:

@@ -24,8 +24,15 @@ from dgsm_helpers.simulate.words_at_risk import words_at_risk
 
 _COLUMNS = (
     *("plan", "cost", "instance-hours", "most", "over capacity", "calls cut", "words at risk"),
-    *("new above knee", "lag p95"),
+    *("relief", "new above knee", "lag p95"),
 )
+
+_LEGEND = {
+    False: "Words at risk: where callers do not hand over. Hand-over cuts no call and loses no word (named assumption, "
+    "--json). Relief: the longest overload, and after the arrow where callers hand over.",
+    True: "Callers hand over: no call is cut, no word lost (named assumption, --json). Relief: the longest overload.",
+}
+"""What the table says, by whether callers hand over."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +84,7 @@ class Advice:
                         "lag_p95_ms": item.lag.p95_ms,
                         "lag_unmeasured_percent": 100 * item.lag.unmeasured_share,
                         "other_statistic": item.other and row_of(item.other),
+                        "with_hand_over": item.handed_over and row_of(item.handed_over),
                     }
                     for item in self.played
                 ],
@@ -101,7 +109,7 @@ class Advice:
             str(study.instance),
             "",
             tables.text_table("Policies on this traffic", _COLUMNS, [_table_row(item) for item in self.played]),
-            "Words at risk: where callers do not hand over. Hand-over loses none (named assumption, --json).",
+            _LEGEND[self.played[0].handed_over is None],
             *([f"In brackets: if the alarms follow the instances' {other}, not their {statistic}."] if other else []),
             "",
             f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
@@ -130,6 +138,7 @@ def advise(
     *,
     min_capacity: int | None = None,
     max_capacity: int | None = None,
+    hand_over: bool = False,
     full_sweep: bool = False,
     seed: int = 0,
     notes: Sequence[str] = (),
@@ -144,6 +153,7 @@ def advise(
     Args:
         traffic, instance, seed: as `PlanStudy` takes them.
         min_capacity, max_capacity: bounds of the plans; default: the endpoint's (`applying.bounds_for`).
+        hand_over: callers hand over (`PlanStudy`).
         full_sweep: also simulate the grid (`candidates.grid_for`).
         notes: to be kept with the result.
         executor, progress: as in `simulate.sweep.sweep`.
@@ -163,7 +173,7 @@ def advise(
         notes.append(f"Read from endpoint {wb.endpoint_name}: {', '.join(row.name for row in calibration.read)}.")
         applied = applied_plans(wb, traffic, instance.instance_type, notes)
     bounds = bounds_for(wb, min_capacity, max_capacity)
-    study = PlanStudy(traffic, instance, model, seed=seed, **bounds)
+    study = PlanStudy(traffic, instance, model, seed=seed, hand_over=hand_over, **bounds)
     study.play_presets(*applied)
     if full_sweep:
         study.sweep_grid(executor, progress)
@@ -177,7 +187,7 @@ def advise(
     compared = [item.plan for item in study.played]
     rerouted = None
     if model.routing == "RANDOM":
-        rerouted = study.merits(best, replace(model, routing="LEAST_OUTSTANDING_REQUESTS"))
+        rerouted = study.merits(best, model=replace(model, routing="LEAST_OUTSTANDING_REQUESTS"))
     return Advice(
         study=study,
         played=(*study.played, *(study.play(plan) for plan in chosen if plan not in compared)),
@@ -202,6 +212,7 @@ def _table_row(item: Played) -> tuple[object, ...]:
         both(lambda m: f"{m.over_capacity_share:.2%}"),
         both(lambda m: f"{m.streams_cut}"),
         words_at_risk(item.merits.streams_cut),
+        f"{item.merits.relief_s:.0f} s" + (f" → {item.handed_over.relief_s:.0f} s" if item.handed_over else ""),
         f"{item.merits.new_above_knee_share:.1%}",
         _lag(item),
     )

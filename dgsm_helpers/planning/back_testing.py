@@ -1,16 +1,17 @@
 """A period that a real endpoint recorded, played again: how well does the simulator know that endpoint?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import finest_period_s, read_metrics
-from dgsm_helpers.errors import NotReady
+from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, Calibration, read_model
 from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
@@ -29,7 +30,7 @@ class Replayed:
 
     ``counts`` has one row a minute: ``recorded_instances`` and ``simulated_instances`` by UTC time. ``equal_share``
     is the share of minutes with the same count, ``mean_error`` the mean absolute difference, ``bias`` the mean of
-    simulated minus recorded.
+    simulated minus recorded. ``notes`` say what was assumed of the traffic.
     """
 
     calibration: Calibration
@@ -37,13 +38,15 @@ class Replayed:
     equal_share: float
     mean_error: float
     bias: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"Back-test of {len(self.counts)} minutes: the simulated instance count equals the recorded one in "
             f"{self.equal_share:.0%} of them; mean difference {self.mean_error:.2f} instances, bias {self.bias:+.2f}. "
             f"{len(self.calibration.read)} rules read, {len(self.calibration.assumed)} assumed."
         )
+        return " ".join((text, *self.notes))
 
 
 def recorded_concurrency(wb: Workbook, start: datetime, end: datetime) -> pd.Series:
@@ -67,6 +70,29 @@ def recorded_concurrency(wb: Workbook, start: datetime, end: datetime) -> pd.Ser
     return total.loc[first:last]
 
 
+def without_pauses(wb: Workbook, streams: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+    """The same with zero streams where the endpoint did not exist, being paused or deleted; and a sentence about it.
+
+    That is any gap which begins before the endpoint that is there now was created. Other gaps stay.
+    """
+    endpoint = endpoint_state.find(wb)
+    created = endpoint.created if endpoint and endpoint.created else wb.now()
+    missing = streams.isna()
+    # A gap is known by the last moment at which there was something.
+    before = pd.Series(streams.index, streams.index).mask(missing).ffill()
+    absent = missing & (before < created)
+    if not absent.any():
+        return streams, ()
+    gaps, period = before[absent].nunique(), streams.index.freq
+    minutes, of = (count * period / timedelta(minutes=1) for count in (absent.sum(), len(streams)))
+    note = (
+        f"{wb.endpoint_name} did not exist (paused or deleted) for {minutes:.0f} of {of:.0f} minutes, {gaps} "
+        f"time{'s' * (gaps != 1)}, at last until {streams.index[absent][-1] + period:%Y-%m-%d %H:%M:%S} UTC: no "
+        "streams then."
+    )
+    return streams.mask(absent, 0.0), (note,)
+
+
 def recorded_traffic(
     wb: Workbook,
     start: datetime | None = None,
@@ -84,14 +110,20 @@ def recorded_traffic(
 
     Raises:
         NotReady: no concurrency was recorded in that period.
-        InvalidInput: the record has a gap (the endpoint was not in service, or metrics came late).
+        InvalidInput: CloudWatch has nothing for a while in which the endpoint existed.
     """
     end = end or wb.now() - timedelta(seconds=2 * METRIC_EVERY_S)
     start = start or wb.now() - TEN_SECOND_DATA + timedelta(seconds=60)
-    streams = recorded_concurrency(wb, start, end).dropna()
+    streams, notes = without_pauses(wb, recorded_concurrency(wb, start, end))
+    if (missing := streams.index[streams.isna()]).size:
+        raise InvalidInput(
+            f"CloudWatch has no concurrency of {wb.resource_id} for {len(missing)} of {len(streams)} periods, at first "
+            f"{missing[0]:%Y-%m-%d %H:%M:%S} UTC, although the endpoint existed.",
+            hint=f"Choose a period without them, such as from {missing[-1] + streams.index.freq:%Y-%m-%d %H:%M:%S} on.",
+        )
     times = [time.timestamp() for time in streams.index]
     series = series_of(times, streams.tolist(), name=f"concurrency of {wb.endpoint_name}")
-    return replay(series, mean_s=mean_s, seed=seed), streams.index[0].to_pydatetime()
+    return replace(replay(series, mean_s=mean_s, seed=seed), notes=notes), streams.index[0].to_pydatetime()
 
 
 def back_test(
@@ -144,6 +176,7 @@ def compared(run: Run, recorded: Sequence[tuple[float, float]], calibration: Cal
         equal_share=float((difference == 0).mean()),
         mean_error=float(np.abs(difference).mean()),
         bias=float(difference.mean()),
+        notes=run.traffic.notes,
     )
 
 

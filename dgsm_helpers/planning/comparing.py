@@ -2,7 +2,7 @@
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from dgsm_helpers.planning.calibrating import Assumptions
 from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for
@@ -22,11 +22,13 @@ class Played(Outcome):
     """One plan on the traffic, in full.
 
     ``other`` is the same under the alarms' other statistic, None when the endpoint's alarms settled which it is.
+    ``handed_over`` is the same where callers hand over, None where they do anyway.
     """
 
     run: Run
     lag: Lag
     other: Merits | None
+    handed_over: Merits | None
 
 
 class PlanStudy:
@@ -38,6 +40,7 @@ class PlanStudy:
         model: how AWS is taken to scale.
         seed: of start-up times and routing.
         min_capacity, max_capacity: bounds of the plans; from 1, and the maximum follows from the traffic unless given.
+        hand_over: callers hand over, as those of a `ContinuedStream` do.
 
     Attributes:
         presets: the plans worth comparing.
@@ -57,6 +60,7 @@ class PlanStudy:
         seed: int = 0,
         min_capacity: int | None = None,
         max_capacity: int | None = None,
+        hand_over: bool = False,
     ) -> None:
         self.traffic, self.instance, self.model, self.seed = traffic, instance, model, seed
         self.assumptions = Assumptions(model)
@@ -69,7 +73,7 @@ class PlanStudy:
         self.presets = presets_for(traffic, self.limits)
         self.played: tuple[Played, ...] = ()
         self.swept: tuple[Outcome, ...] = ()
-        self._conditions = instance.conditions(model, seed=seed)
+        self._conditions = replace(instance.conditions(model, seed=seed), hand_over=hand_over)
         self._events = lay_out(traffic, self._conditions)
 
     @property
@@ -93,12 +97,13 @@ class PlanStudy:
         run = simulate(self.traffic, plan, self._conditions, events=self._events)
         merits = merits_of(run, usd_per_hour=self._conditions.usd_per_hour)
         statistic = self.other_statistic
-        other = self.merits(plan, replace(self.model, statistic=statistic)) if statistic else None
-        return Played(plan=plan, run=run, merits=merits, lag=lag_of(run), other=other)
+        other = self.merits(plan, model=replace(self.model, statistic=statistic)) if statistic else None
+        handed_over = None if self._conditions.hand_over else self.merits(plan, hand_over=True)
+        return Played(plan=plan, run=run, merits=merits, lag=lag_of(run), other=other, handed_over=handed_over)
 
-    def merits(self, plan: ScalingPlan, model: ScalingModel | None = None) -> Merits:
-        """A plan's figures of merit; ``model``: another one, with the same stream limit."""
-        conditions = replace(self._conditions, model=model or self.model)
+    def merits(self, plan: ScalingPlan, **others: Any) -> Merits:
+        """A plan's figures of merit under ``others`` of the conditions; a model with the same stream limit."""
+        conditions = replace(self._conditions, **others)
         run = simulate(self.traffic, plan, conditions, events=self._events)
         return merits_of(run, usd_per_hour=conditions.usd_per_hour)
 

@@ -11,7 +11,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.load.ladder.target_value import derive_target
 from dgsm_helpers.planning.applying import applied_plans, bounds_for
-from dgsm_helpers.planning.back_testing import recorded_concurrency
+from dgsm_helpers.planning.back_testing import recorded_concurrency, without_pauses
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import most_instances
 from dgsm_helpers.planning.forecast_back_test import (
@@ -157,9 +157,10 @@ def known_from_endpoint(wb: Workbook, *, mean_s: float = STREAM_S, seed: int = 0
     now = wb.now()
     history = recorded_concurrency(wb, now - HISTORY + timedelta(minutes=5), now - timedelta(minutes=1))
     name = f"the metric of {wb.endpoint_name}"
+    history, pauses = without_pauses(wb, history)
     week = history[history.index > history.index[-1] - TESTED]
     series = series_of([time.timestamp() for time in week.index], week.fillna(0.0).tolist(), name=name)
-    notes = [f"Streams last {mean_s:g} s on average (assumed): CloudWatch does not know."]
+    notes = [f"Streams last {mean_s:g} s on average (assumed): CloudWatch does not know.", *pauses]
     if gaps := int(history.isna().sum()):
         notes.append(f"CloudWatch has nothing for {gaps} of {len(history)} minutes.")
     return KnownTraffic(name=name, history=history, calls=replay(series, mean_s=mean_s, seed=seed), notes=tuple(notes))

@@ -51,6 +51,8 @@ def comparison(played: Sequence[Played]) -> pd.DataFrame:
     rows = []
     for item in played:
         row = {"plan": item.plan.name, **row_of(item.merits), "lag_p95_ms": item.lag.p95_ms}
+        if item.handed_over is not None:
+            row["relief_s_handed_over"] = item.handed_over.relief_s
         if item.other is not None:
             row["instance_hours_other_statistic"] = item.other.instance_hours
             row["over_capacity_percent_other_statistic"] = 100 * item.other.over_capacity_share
@@ -70,6 +72,8 @@ def row_of(merits: Merits) -> dict[str, Any]:
         "calls_cut": merits.streams_cut,
         "words_at_risk": words_at_risk(merits.streams_cut),
         "words_at_risk_handed_over": words_at_risk(merits.streams_cut, handed_over=True),
+        "hand_overs": merits.hand_overs,
+        "relief_s": merits.relief_s,
         "new_above_knee_percent": 100 * merits.new_above_knee_share,
         "under_accuracy_percent": merits.elasticity.under_accuracy,
         "over_accuracy_percent": merits.elasticity.over_accuracy,

@@ -1,10 +1,10 @@
 """The planner's loop over beats: streams begin and end, peaks are published, alarms are judged.
 
-numba compiles these functions, and keeps the machine code beside this file or in the user's cache. So the module is
-imported only where something is simulated. Nothing is decided in here: `run` stops after the beat in which an alarm
-changes its state, and `rules.target_tracking` decides. What is kept knows only arrays in plain tuples: numba cannot
-even look at what an earlier release has kept if that names a class which is gone. All that the machine code depends on
-stands in this file, by whose date numba sees that it is out of date.
+numba compiles these functions and keeps the machine code, so the module is imported only where something is simulated.
+Nothing is decided in here: `run` stops after the beat in which an alarm changes its state, and `rules.target_tracking`
+decides. What is kept knows only arrays in plain tuples: numba cannot even look at what an earlier release has kept if
+that names a class which is gone. All that the machine code depends on stands in this file, by whose date numba sees
+that it is out of date.
 
 What the functions work on are arrays, most of them of records (`beat_records`): one a slot, a feed or an alarm.
 
@@ -37,9 +37,9 @@ class FleetArrays(NamedTuple):
     """What streams are played on.
 
     ``bounds`` to ``tick_s`` are the traffic's (`events.Events`); ``at_random`` routing, or to the least outstanding;
-    ``zeros``: an instance without streams publishes a sample, too; ``slots`` (`SLOT`), the serving ones in ``order`` of
-    age, the slot of every stream in ``slot_of`` (-1: none), ``totals``; and what is written down of every beat: a row
-    of ``beats`` (`BEAT`), and in ``peaks`` the most streams of every slot (-1: not serving).
+    ``zeros``: an instance without streams publishes a sample, too; ``hand_over``: callers are looked at after a beat
+    of overload; ``slots`` (`SLOT`), the serving ones in ``order`` of age, the slot of every stream in ``slot_of`` (-1:
+    none), ``totals``; and of every beat a row of ``beats`` and the most streams of every slot (-1: not serving).
     """
 
     bounds: np.ndarray
@@ -49,6 +49,7 @@ class FleetArrays(NamedTuple):
     tick_s: float
     at_random: bool
     zeros: bool
+    hand_over: bool
     slots: np.ndarray
     order: np.ndarray
     slot_of: np.ndarray
@@ -169,10 +170,7 @@ def _with_missing(points, length, alarm):
 
 @compiled
 def _judge(points, length, alarm, now_s):
-    """Let an alarm see the newest datapoint; whether its state changes.
-
-    While none is missing within its range, a count of the breaching ones is enough.
-    """
+    """Let an alarm see the newest datapoint; whether its state changes. Without missing ones a count is enough."""
     value, gone, out = points[length - 1], length - 1 - alarm.periods, length - 1 - alarm.range
     alarm.missing += np.isnan(value)
     alarm.missing -= out < 0 or np.isnan(points[out])
@@ -232,7 +230,7 @@ def _publish(tick, fleet, pool):
                 pool[here.rank].publishing += 1
         here.peak = -1 if here.count >= AWAY else here.count
     beat.total, beat.top, beat.publishing = total, top, publishing
-    beat.streams, beat.serving, beat.slots = totals.streams, totals.serving, totals.slots
+    beat.streams, beat.serving, beat.slots, beat.over = totals.streams, totals.serving, totals.slots, totals.over
     return beat
 
 
@@ -252,6 +250,8 @@ def _run(tick, stop, played, fleet, watch):
             feed.top = max(feed.top, beat.top)
             if tick % feed.ticks == 0 and feed.statistic != OVER_POOL:
                 changed |= _push(watch, number, _take(feed), tick * fleet.tick_s)
+        if fleet.hand_over and beat.over > 0:
+            break
     return tick, changed
 
 
@@ -276,10 +276,9 @@ def _kept_settle(totals, now_s):
 
 
 def run(tick: int, stop: int, played: bool, fleet: FleetArrays, watch: AlarmArrays) -> tuple[int, bool]:
-    """Play whole beats from ``tick`` on, to before ``stop`` or until after the one in which an alarm changes its state.
+    """Play whole beats from ``tick`` on, to before ``stop`` or until after one in which an alarm changes its state.
 
-    ``played`` says that the events of the first beat have been played already. Gives the next beat, and whether an
-    alarm has changed.
+    ``played``: the events of the first beat have been played. Gives the next beat, and whether an alarm has changed.
     """
     return _kept_run(tick, stop, played, tuple(fleet), tuple(watch))
 

@@ -31,5 +31,5 @@ breaching, of the ``range`` so many missing. Words are their places in `beat_loo
 POOL = np.dtype([("total", np.int64), ("publishing", np.int64)])
 """Of one instance type in the present period: sum of the samples, and how many."""
 
-BEAT = np.dtype([(name, np.int64) for name in ("total", "top", "publishing", "streams", "serving", "slots")])
-"""What one beat published, and the fleet behind it."""
+BEAT = np.dtype([(name, np.int64) for name in ("total", "top", "publishing", "streams", "serving", "slots", "over")])
+"""What one beat published, and the fleet behind it; ``over``: streams in excess of the knees at its end."""

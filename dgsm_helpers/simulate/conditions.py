@@ -60,12 +60,15 @@ class Conditions:
         model: how AWS is taken to scale.
         usd_per_hour: price by instance type; None when it is not known.
         seed: of start-up times and routing.
+        hand_over: callers open the next stream where theirs is cut, hear nothing twice, and leave overloaded instances
+            (`handing_over`).
     """
 
     capacity: Capacity | Mapping[str, Capacity]
     model: ScalingModel = field(default_factory=ScalingModel)
     usd_per_hour: Mapping[str, float] | None = None
     seed: int = 0
+    hand_over: bool = False
 
     def capacities_of(self, plan: ScalingPlan) -> dict[str, Capacity]:
         """The capacity of each of the plan's instance types.

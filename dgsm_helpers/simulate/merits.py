@@ -78,7 +78,9 @@ class Merits:
     a fixed fleet of as many instances as ran on average, which costs the same.
     ``over_capacity_stream_s`` are stream-seconds in excess of the knees; ``affected_share`` is the share of all
     stream-seconds spent on an instance beyond its knee; ``new_above_knee_share`` the share of new streams that were put
-    on such an instance; ``streams_cut`` those that a scale-in cut. Costs are None without prices.
+    on such an instance; ``streams_cut`` those that a scale-in cut, ``hand_overs`` those that went on elsewhere.
+    ``relief_s`` is how long overload lasted at most: until callers felt new instances, or calls had ended. Costs are
+    None without prices.
     """
 
     instance_hours: float
@@ -90,6 +92,8 @@ class Merits:
     affected_share: float
     new_above_knee_share: float
     streams_cut: int
+    hand_overs: int
+    relief_s: float
     elasticity: Elasticity
     elastic_speedup: float
 
@@ -135,6 +139,8 @@ def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> M
         affected_share=_share(tally.affected_s, stream_s),
         new_above_knee_share=_share(tally.opened_above_knee, tally.opened),
         streams_cut=tally.cut,
+        hand_overs=tally.handed_over,
+        relief_s=_longest(run.over > 0) * float(run.times_s[0]),
         elasticity=scaled,
         elastic_speedup=speedup(fixed, scaled),
     )
@@ -261,6 +267,12 @@ def _weighted(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, share * reached[-1])])
+
+
+def _longest(which: np.ndarray) -> int:
+    """The most beats in a row of which it is true."""
+    edges = np.flatnonzero(np.diff(which, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _share(part: float, whole: float) -> float:

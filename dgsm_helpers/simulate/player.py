@@ -19,6 +19,7 @@ from dgsm_helpers.rules.target_tracking import decide, next_due_s
 from dgsm_helpers.simulate import beat_loop
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.events import Events
+from dgsm_helpers.simulate.handing_over import HandingOver
 from dgsm_helpers.simulate.plan_alarms import PlanAlarms
 from dgsm_helpers.simulate.runs import Run, ScalingEvent
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -35,7 +36,10 @@ class Player:
         model = conditions.model
         self._plan, self._model, self._capacities, self._events = plan, model, capacities, events
         knees = {t: c.knee for t, c in capacities.items()}
-        self._fleet = VirtualFleet(events, model, knees)
+        self._fleet = VirtualFleet(events, model, knees, hand_over=conditions.hand_over)
+        # A generator of their own: start-up times are the same with and without hand-over.
+        callers = HandingOver(self._fleet, random.Random(conditions.seed + 1))
+        self._relieve = callers.relieve if conditions.hand_over else None
         count = _start_count(plan, events)
         for _ in range(count):
             self._fleet.add(plan.instance_types[0], 0.0)
@@ -65,6 +69,8 @@ class Player:
                 stop = tick + 1
             tick, changed = beat_loop.run(tick, stop, played, fleet.arrays, alarms.watch)
             now_s = tick * events.tick_s
+            if self._relieve:
+                self._relieve(now_s)
             if alarms.pool_due(tick):
                 changed |= alarms.push_pool(now_s)
             if changed:
@@ -84,6 +90,7 @@ class Player:
             serving=beats["serving"].copy(),
             desired=desired,
             streams=streams.copy(),
+            over=beats["over"].copy(),
             average=average,
             maximum=np.where(beats["publishing"] > 0, beats["top"], np.nan),
             events=tuple(self._log),

@@ -37,7 +37,8 @@ class Tally:
     """Sums over a run.
 
     ``over_capacity_s`` are the stream-seconds in excess of the knees, ``affected_s`` those of every stream on an
-    instance beyond its knee.
+    instance beyond its knee. ``cut`` are streams that a scale-in ended before their calls, ``handed_over`` those that
+    went on on another instance.
     """
 
     over_capacity_s: float
@@ -45,6 +46,7 @@ class Tally:
     opened: int
     opened_above_knee: int
     cut: int
+    handed_over: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +54,7 @@ class Run:
     """What happened. Series have one value a beat, at ``times_s``.
 
     ``peaks`` are the most streams of every instance in every interval, shape (beats, slots); -1 where a slot was not
-    serving.
+    serving. ``over`` are the streams in excess of the knees at the end of each beat.
     """
 
     plan: ScalingPlan
@@ -63,6 +65,7 @@ class Run:
     serving: np.ndarray
     desired: np.ndarray
     streams: np.ndarray
+    over: np.ndarray
     average: np.ndarray
     maximum: np.ndarray
     events: tuple[ScalingEvent, ...]

@@ -248,10 +248,15 @@ def refuse_mean(mean_s: float) -> None:
 
 
 def _arrivals(levels: np.ndarray, mean_s: float) -> np.ndarray:
-    """Expected arrivals of each step; where the level falls faster than sessions end, none until it is met again."""
-    staying_share = np.exp(-STEP_S / mean_s)
+    """Expected arrivals of each step; where the level falls faster than sessions end, none until it is met again.
+
+    Arrivals are spread over a step, so some have ended by its end: that share is the mean of what stays over a step.
+    """
+    steps = STEP_S / mean_s
+    staying_share, arrived_share = np.exp(-steps), -np.expm1(-steps) / steps
     arrivals, present = np.empty_like(levels), 0.0
     for index, aim in enumerate(levels.tolist()):
-        arrivals[index] = new = max(0.0, aim - present * staying_share)
-        present = present * staying_share + new
+        missing = max(0.0, aim - present * staying_share)
+        arrivals[index] = missing / arrived_share
+        present = present * staying_share + missing
     return arrivals

@@ -27,19 +27,22 @@ class VirtualFleet:
         events: of the traffic.
         model: says how new streams are routed, and whether a stream that is cut is opened again at once.
         knees: streams that an instance of each type sustains, by the plan's order of types.
+        hand_over: callers whose stream is cut go on in the next one.
 
     ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``instance_s`` the
     seconds by type so far; ``arrays`` are what `beat_loop` works on.
     """
 
-    def __init__(self, events: Events, model: ScalingModel, knees: Mapping[str, int]) -> None:
+    def __init__(
+        self, events: Events, model: ScalingModel, knees: Mapping[str, int], *, hand_over: bool = False
+    ) -> None:
         self._events = events
         self._knees = knees
         self._rank = {instance_type: rank for rank, instance_type in enumerate(knees)}
-        self._reopen = model.reopen_cut_streams
+        self._reopen, self._hand_over = model.reopen_cut_streams or hand_over, hand_over
         self._since_s: list[float] = []
         self._free: list[int] = []
-        self._cut = 0
+        self._cut = self._handed_over = 0
         self.types: list[str] = []
         self.serving: list[int] = []
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
@@ -51,6 +54,7 @@ class VirtualFleet:
             tick_s=events.tick_s,
             at_random=model.routing == RANDOM,
             zeros=model.idle_instance_emits_zero,
+            hand_over=hand_over,
             slots=np.zeros(_FIRST_SLOTS, beat_records.SLOT),
             order=np.zeros(_FIRST_SLOTS, np.int64),
             slot_of=np.full(events.draws.size, -1, np.int32),
@@ -112,10 +116,13 @@ class VirtualFleet:
                 totals["affected"] -= left
             row["count"] = beat_loop.AWAY
             held = self._streams_on(slot, now_s)
+            lost = self.callers_on(slot, now_s)
             self.arrays.slot_of[held] = -1
             totals["streams"] -= held.size
-            lost = held[self._events.ends_s[held] > now_s]
-            self._cut += lost.size
+            if self._hand_over:
+                self._handed_over += lost.size
+            else:
+                self._cut += lost.size
             if self._reopen:
                 again = self.arrays._replace(codes=lost, times_s=np.full(lost.size, now_s))
                 beat_loop.play(0, lost.size, again)
@@ -135,7 +142,32 @@ class VirtualFleet:
             opened=int(totals["opened"]),
             opened_above_knee=int(totals["opened_above"]),
             cut=self._cut,
+            handed_over=self._handed_over,
         )
+
+    def room(self, slot: int) -> int:
+        """Streams that a slot could take up to its knee; negative beyond it."""
+        row = self.arrays.slots[slot]
+        return int(row["knee"] - row["count"])
+
+    def offered(self, rng: random.Random) -> int:
+        """The slot that a next stream would be put on."""
+        if self.arrays.at_random:
+            return rng.choice(self.serving)
+        return min(self.serving, key=self.outstanding)
+
+    def callers_on(self, slot: int, now_s: float) -> np.ndarray:
+        """The streams on a slot that go on beyond now."""
+        held = self._streams_on(slot, now_s)
+        return held[self._events.ends_s[held] > now_s]
+
+    def move(self, stream: int, slot: int, now_s: float) -> None:
+        """Put a stream on another slot, which has room."""
+        codes, totals = np.array([~stream, stream], self.arrays.codes.dtype), self.arrays.totals
+        here = np.full_like(self.arrays.order, slot)
+        beat_loop.play(0, 2, self.arrays._replace(codes=codes, times_s=np.full(2, now_s), at_random=False, order=here))
+        totals["least"], totals["opened"] = 0, totals["opened"] - 1  # it is no new call
+        self._handed_over += 1
 
     def _streams_on(self, slot: int, now_s: float) -> np.ndarray:
         """Those that end at this very moment are still on it: their ends have not been played."""

@@ -162,5 +162,7 @@ def fingerprint(run) -> str:
         digest.update(np.ascontiguousarray(counts, dtype="<i8").tobytes())
     for values in (run.times_s, run.average, run.maximum):
         digest.update(np.nan_to_num(np.asarray(values, "<f8"), nan=-1.0).tobytes())
-    digest.update(repr((run.events, run.tally, sorted(run.instance_s.items()))).encode())
+    # Hand-overs were not counted when the runs were recorded.
+    tally = repr(run.tally).replace(f", handed_over={run.tally.handed_over}", "")
+    digest.update(f"({run.events!r}, {tally}, {sorted(run.instance_s.items())!r})".encode())
     return digest.hexdigest()[:16]

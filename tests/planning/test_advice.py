@@ -227,7 +227,7 @@ def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     limits = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
     _, at_target, step_in, _, scheduled = presets_for(day, limits)
     settings = settings_for(scheduled)
-    assert "cron(45 6 * * ? *)" in str(settings)
+    assert "cron(45 7 * * ? *)" in str(settings)
     assert apply_settings(wb, settings).ok
     assert {a.name: a.min_capacity for a in scheduled_actions.listed(wb)} == {"peak-minimum": 3, "off-peak-minimum": 1}
     assert apply_settings(wb, settings_for(at_target)).ok

@@ -22,7 +22,7 @@ from dgsm_helpers.simulate.virtual_fleet import VirtualFleet
 
 STRONG, WEAK = "ml.g6.2xlarge", "ml.g5.2xlarge"
 CAPACITY = {STRONG: Capacity(knee=20), WEAK: Capacity(knee=8)}
-RISE = step(before=8, after=34, at_s=3600, horizon_s=3 * 3600, mean_s=60)
+RISE = step(before=8, after=31, at_s=3600, horizon_s=3 * 3600, mean_s=60)
 
 
 def plan_of(form: str, *, shortage: bool = False) -> ScalingPlan:

@@ -38,6 +38,8 @@ def outcome(cost, over, *, stream_s=100_000.0):
         affected_share=0,
         new_above_knee_share=0,
         streams_cut=0,
+        hand_overs=0,
+        relief_s=0.0,
         elasticity=IDEAL,
         elastic_speedup=1.0,
     )

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.events import lay_out
-from dgsm_helpers.simulate.traffic import Traffic, bursty, constant, diurnal, ramp, step
+from dgsm_helpers.simulate.traffic import DAY_S, Traffic, bursty, constant, diurnal, ramp, step
 
 HALF_HOURS = Conditions(capacity=Capacity(knee=10), model=ScalingModel(stream_limit_s=1800.0))
 
@@ -29,6 +29,27 @@ def test_constant_traffic_holds_its_level_from_the_start():
     traffic = constant(streams=200, horizon_s=7200, seed=2)
     assert traffic.concurrency()[0] == pytest.approx(200, abs=60)
     assert mean_level(traffic, 0, 7200) == pytest.approx(200, rel=0.1)
+
+
+@given(st.floats(10.0, 600.0), st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_as_many_sessions_arrive_as_keep_the_level_whatever_their_length(mean_s, seed):
+    streams = 500_000 * mean_s / DAY_S
+    traffic = constant(streams=streams, horizon_s=DAY_S, mean_s=mean_s, seed=seed)
+    # Little's law, and those that are there at the begin.
+    assert traffic.sessions == pytest.approx(500_000 + streams, abs=5 * math.sqrt(500_000))
+    assert traffic.stream_seconds() == pytest.approx(streams * DAY_S, rel=0.01)
+    first, rest = traffic.concurrency()[0], traffic.concurrency()[1:].mean()
+    assert first == pytest.approx(streams, abs=6 * math.sqrt(streams))
+    assert rest == pytest.approx(streams, rel=0.01)
+
+
+@given(st.floats(10.0, 600.0), st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_a_level_that_changes_is_followed_without_a_lag_upwards(mean_s, seed):
+    traffic = ramp(before=0, after=4000, start_s=0, end_s=7200, horizon_s=7200, mean_s=mean_s, seed=seed)
+    above = traffic.concurrency() - 4000 * np.arange(720) / 720
+    assert abs(above[360:].mean()) < 6 * math.sqrt(3000 * 2 * mean_s / 3600) + 1
 
 
 def test_a_step_jumps_up_at_once():

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
-from collections.abc import Coroutine
 from itertools import takewhile
 from typing import Any
 
@@ -18,7 +18,8 @@ from dgsm_helpers.load.transport.hand_over import Cause, OngoingHandOver
 from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
-from dgsm_helpers.load.transport.session_leg import PIECE_S, SessionLeg
+from dgsm_helpers.load.transport.session_leg import PIECE_S, SessionLeg, let_go
+from dgsm_helpers.load.transport.session_supply import GIVE_UP_S, SessionSupply
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 
@@ -26,13 +27,13 @@ LOOK_S = 0.25
 IDLE_S = 5.0
 """A call that has sent nothing for this long needs no session before it sends again."""
 SILENT_S = 20.0
-"""A session that says nothing for this long, while it has audio to answer, is taken for lost."""
+"""A session that says nothing for this long, while it has audio to answer, is taken for lost.
+
+Twice as long after each that said nothing: opening again adds to the work of an endpoint that is only slow.
+"""
 CATCH_UP_S = 10.0
 """The next session has this long to reach what the present one has said."""
 TRY_AGAIN_S = 5.0
-LONGEST_WAIT_S = 2.0
-GIVE_UP_S = 600.0
-"""Without a session for this long, a call fails: twice what the start of an instance takes."""
 
 
 class CallSupervisor:
@@ -50,18 +51,20 @@ class CallSupervisor:
         leaving: Leaving | None,
         seed: int | None,
     ) -> None:
-        self._open_session, self._audio, self._transcript = open_session, audio, transcript
+        self._audio, self._transcript = audio, transcript
         self._piece_bytes, self._replay_speed, self._session_s = piece_bytes, replay_speed, session_s
         self._rng = random.Random(seed)
         self._watch = OverloadWatch(leaving, self._rng) if leaving else None
         self._events: asyncio.Queue[tuple[SessionLeg | None, Any]] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._supply = SessionSupply(open_session, self._rng, lambda came: self._events.put_nowait((None, came)))
+        self._supervising: asyncio.Task[None] | None = None
         self._current: SessionLeg | None = None
         self._next: SessionLeg | None = None
         self._change: OngoingHandOver | None = None
-        self._attempts = 0
+        self._silences = 0
         self._asleep = self._finished = self._over = False
-        self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = self._without_since_s = 0.0
+        self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = 0.0
+        self._fails_at_s = math.inf
         self.changes: list[OngoingHandOver] = []
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
@@ -71,17 +74,22 @@ class CallSupervisor:
         Raises:
             StreamFailed: it is refused.
         """
-        self._listen_to(self._leg(await self._open_session()))
-        self._spawn(self._supervise())
+        self._listen_to(self._leg(await self._supply.open_session()))
+        self._supervising = asyncio.create_task(self._supervise())
 
     async def end(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; no session stays open."""
         self._finish_with(None)
-        for task in self._tasks:
-            task.cancel()
+        if self._supervising:
+            self._supervising.cancel()
+            await asyncio.wait([self._supervising])
         for leg in (self._current, self._next):
-            if leg is not None:
-                await leg.leave()
+            self._supply.leave(leg)
+        await self._supply.close()
+        while not self._events.empty():
+            leg, came = self._events.get_nowait()
+            if leg is None and not isinstance(came, DgsmError):
+                await let_go(came)
 
     def audio_came(self) -> None:
         """The call has grown."""
@@ -93,7 +101,7 @@ class CallSupervisor:
 
     def finish(self) -> None:
         """The call will not grow any more."""
-        self._finished = True
+        self._finished, self._fails_at_s = True, time.monotonic() + GIVE_UP_S
         self._wake()
 
     # Sessions
@@ -122,19 +130,7 @@ class CallSupervisor:
                 leg.wake()
         if self._asleep:
             self._asleep, self._last_new_s = False, time.monotonic()
-            self._spawn(self._open(0.0))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _open(self, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        try:
-            self._events.put_nowait((None, await self._open_session()))
-        except DgsmError as error:
-            self._events.put_nowait((None, error))
+            self._supply.open()
 
     # What happens
 
@@ -165,11 +161,16 @@ class CallSupervisor:
     def _look(self, now_s: float) -> None:
         """What time brings."""
         current, change = self._current, self._change
+        if now_s > self._fails_at_s:
+            left_s = self._audio.length_s - self._transcript.answered_s
+            raise StreamFailed(f"{left_s:.1f} s of the call were not answered within {GIVE_UP_S:g} s of its end.")
         if current is None:
             return
         active = self._finished or now_s - self._sent_s < IDLE_S
-        if active and now_s - max(current.heard_s, self._active_since_s) > SILENT_S:
-            self._ended(current, StreamFailed(f"The session said nothing for {SILENT_S:g} s."))
+        patience_s = SILENT_S * 2**self._silences
+        if active and now_s - max(current.heard_s, self._active_since_s) > patience_s:
+            self._silences += 1
+            self._ended(current, StreamFailed(f"The session said nothing for {patience_s:g} s."))
         elif self._finished:
             return
         elif change is not None:
@@ -186,7 +187,7 @@ class CallSupervisor:
 
     def _start(self, cause: Cause, reason: str) -> None:
         self._change = OngoingHandOver(cause=cause, reason=reason)
-        self._spawn(self._open(0.0))
+        self._supply.open()
 
     def _opened(self, session: PushedSession) -> None:
         self._next = leg = self._leg(session)
@@ -196,25 +197,13 @@ class CallSupervisor:
             self._change_over(self._change)
 
     def _refused(self, error: DgsmError) -> None:
-        self._open_again(error) if self._current is None else self._stay()
-
-    def _open_again(self, error: DgsmError) -> None:
-        """At once after a session that had been of use, later and later after those that were not."""
-        now_s, wait_s = time.monotonic(), 0.0
-        if not self._attempts:
-            self._without_since_s = now_s
-        elif now_s - self._without_since_s > GIVE_UP_S:
-            raise error
-        else:
-            wait_s = min(0.1 * 2**self._attempts, LONGEST_WAIT_S) * self._rng.uniform(0.5, 1.5)
-        self._attempts += 1
-        self._spawn(self._open(wait_s))
+        self._supply.open_again(error) if self._current is None else self._stay()
 
     def _ended(self, leg: SessionLeg, error: DgsmError | None) -> None:
         if leg is self._next:
             self._stay()
             return
-        self._spawn(leg.leave())
+        self._supply.leave(leg)
         if self._is_complete(leg, error):
             self._finish_with(None, leg.metadata)
         else:
@@ -234,14 +223,13 @@ class CallSupervisor:
         elif time.monotonic() - self._sent_s > IDLE_S and not self._finished:
             self._asleep = not opening
         elif not opening:
-            self._open_again(error)
+            self._supply.open_again(error)
 
     def _stay(self) -> None:
         """There is no next session, or it is no better."""
         change, self._change = self._change, None
-        if self._next is not None:
-            self._spawn(self._next.leave())
-            self._next = None
+        self._supply.leave(self._next)
+        self._next = None
         self._leave_at_s = max(self._leave_at_s, time.monotonic() + TRY_AGAIN_S)
         if change and change.cause == "overload" and self._watch:
             self._watch.stayed(time.monotonic())
@@ -258,8 +246,7 @@ class CallSupervisor:
         change.joint = leg.joint
         for message in leg.held:
             self._hand_on(leg, message)
-        if old is not None:
-            self._spawn(old.leave())
+        self._supply.leave(old)
 
     # Messages
 
@@ -283,7 +270,9 @@ class CallSupervisor:
         if told is None:
             return
         if self._transcript.reach_s(message) is not None:
-            self._last_new_s, self._attempts = time.monotonic(), 0
+            self._last_new_s = time.monotonic()
+            self._silences = 0
+            self._supply.was_of_use()
             # More than one, when a session was cut before it had said anything.
             for change in takewhile(lambda change: change.gap_s is None, reversed(self.changes)):
                 change.gap_s = self._last_new_s - change.since_s

@@ -138,7 +138,7 @@ class ContinuedStream:
         """The call's messages.
 
         Raises:
-            StreamFailed: no session could be opened for ten minutes.
+            StreamFailed: no session could be opened for ten minutes, or the call was not answered ten minutes on.
         """
         while (came := await self._call.messages.get()) is not None:
             if isinstance(came, DgsmError):

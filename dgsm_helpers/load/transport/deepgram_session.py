@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class DeepgramSessions:
             connection = await stack.enter_async_context(self.client.listen.v1.connect(**self.options))
             # Over SageMaker the SDK connects when something is sent; before that, nobody can refuse.
             await connection.send_keep_alive()
+        except asyncio.CancelledError:
+            await stack.aclose()
+            raise
         except Exception as error:
             await stack.aclose()
             raise StreamFailed(f"{type(error).__name__}: {error}") from error

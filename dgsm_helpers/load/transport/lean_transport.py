@@ -136,7 +136,11 @@ async def connect(target: StreamTarget, tls: ssl.SSLContext, timeout_s: float) -
     _, connection = await asyncio.get_running_loop().create_connection(
         Http2Client, sock=connected, ssl=tls, server_hostname=target.host, ssl_shutdown_timeout=TLS_CLOSE_S
     )
-    await connection.ready()
+    try:
+        await connection.ready()
+    except BaseException:
+        connection.abort()  # nobody else knows of it
+        raise
     return connection
 
 

@@ -67,10 +67,10 @@ class SessionLeg:
         """Let go of the session."""
         for task in self._tasks:
             task.cancel()
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._session.leave(), LEAVE_S)
+        await let_go(self._session)
 
     async def _send(self) -> None:
+        due_s = time.monotonic()
         try:
             while True:
                 self._more.clear()
@@ -80,14 +80,18 @@ class SessionLeg:
                 if piece:
                     self.position += len(piece)
                     await self._session.send(piece)
-                    if self.position < self._audio.end:
-                        await asyncio.sleep(self._pause_s)
+                    # By the clock, not by a pause after each piece: on a busy machine every pause lasts longer than was
+                    # asked for, and what is sent again would never catch up with what is spoken meanwhile.
+                    due_s += self._pause_s
+                    if self.position < self._audio.end and (wait_s := due_s - time.monotonic()) > 0:
+                        await asyncio.sleep(wait_s)
                 elif self._no_more():
                     self.closing = True
                     await self._session.close_stream()
                     return
                 else:
                     await self._more.wait()
+                    due_s = time.monotonic()
         except StreamFailed as error:
             self._on_message(self, error)
 
@@ -100,3 +104,9 @@ class SessionLeg:
             self._on_message(self, error)
         else:
             self._on_message(self, None)
+
+
+async def let_go(session: PushedSession) -> None:
+    """Leave a session; one that takes too long over it is nobody's to wait for."""
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(session.leave(), LEAVE_S)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.scripted_sessions import FRAME_BYTES, RATE, Script, ScriptedEndpoint, speech, words_of
+from kit.scripted_sessions import FRAME_BYTES, RATE, Script, ScriptedEndpoint, busy, speech, words_of
 from kit.waiting import until_async
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
@@ -242,6 +243,78 @@ def test_audio_is_sent_again_at_the_speed_that_is_asked_for():
     messages, (paced,) = asyncio.run(spoken(endpoint, replay_speed=10.0))
     check(messages)
     assert paced.gap_ms >= 100, "1.5 s or so of audio at ten times the speed"
+
+
+def test_replayed_audio_catches_up_on_a_machine_that_is_too_busy_to_keep_pauses():
+    endpoint, passes = ScriptedEndpoint([Script(cut_after=50)]), []
+
+    async def run():
+        other = asyncio.create_task(busy(passes))
+        outcome = await spoken(endpoint, piece=2 * CALL_FRAMES, replay_speed=10.0)
+        other.cancel()
+        return outcome
+
+    messages, (change,) = asyncio.run(run())
+    check(messages)
+    assert change.cause == "cut"
+    pieces = sum(len(session.frames) for session in endpoint.opened) / 10
+    assert len(passes) < pieces / 2, "one piece in a pass of the event loop is slower than speech"
+
+
+def test_a_session_that_says_nothing_is_given_twice_as_long_as_the_one_before_it(monkeypatch):
+    monkeypatch.setattr("dgsm_helpers.load.transport.call_supervisor.SILENT_S", 0.1)
+    silent = Script(lag=10_000)
+    endpoint = ScriptedEndpoint([silent, silent, silent])
+
+    async def run():
+        async with call_on(endpoint) as call:
+            await call.send(speech(CALL_FRAMES))
+            await until_async(lambda: len(endpoint.opened) == 4, "the fourth session is open")
+            await call.finish()
+            return [message async for message in call], call.hand_overs
+
+    messages, hand_overs = asyncio.run(run())
+    check(messages)
+    assert [re.search(r"nothing for ([\d.]+) s", change.reason)[1] for change in hand_overs] == ["0.1", "0.2", "0.4"]
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [
+        [Script(cut_after=1, way="silence")],
+        [Script(cut_after=1)] * 99,
+        [Script(cut_after=1), *[Script(refused=True)] * 99],
+    ],
+)
+def test_a_call_that_is_not_answered_after_its_end_fails_with_a_sentence(monkeypatch, scripts):
+    monkeypatch.setattr("dgsm_helpers.load.transport.call_supervisor.GIVE_UP_S", 0.3)
+    endpoint = ScriptedEndpoint([*scripts])
+
+    async def run():
+        async with call_on(endpoint) as call:
+            await call.send(speech(CALL_FRAMES))
+            await call.finish()
+            async for _ in call:
+                pass
+
+    with pytest.raises(StreamFailed, match=r"s of the call were not answered within 0\.3 s of its end"):
+        asyncio.run(asyncio.wait_for(run(), 60))
+    assert all(session.left for session in endpoint.opened)
+
+
+@pytest.mark.parametrize("passes", range(12))
+def test_a_call_that_is_left_leaves_no_session_open_wherever_it_is_with_the_next(passes):
+    endpoint = ScriptedEndpoint()
+
+    async def run():
+        async with call_on(endpoint) as call:
+            await call.send(speech(100))
+            endpoint.opened[0]._cut()
+            for _ in range(passes):
+                await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert all(session.left for session in endpoint.opened)
 
 
 @pytest.mark.parametrize(
