@@ -74,10 +74,12 @@ def state_folder(home: Path) -> Path:
 def find(home: Path) -> ServerInfo | None:
     """The embedded AWS that runs for this ``home``, or None."""
     info = ServerInfo.read(state_folder(home) / "server.json")
+    if info is None:
+        return None
     try:
-        said = admin(info, "GET", "status") if info else None
+        said = admin(info, "GET", "status")
         # Who answers says which process it is: `down` ends no other.
-        return info if said and (said["token"], said["pid"]) == (info.token, info.pid) else None
+        return info if (said["token"], said["pid"]) == (info.token, info.pid) else None
     except (LocalNotRunning, InvalidInput, KeyError, TypeError):  # the last three: something else answers there
         return None
 

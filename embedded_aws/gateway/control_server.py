@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
@@ -35,7 +36,7 @@ class ControlServer(ThreadedWSGIServer):
     def __init__(self, listening: socket.socket, answer: Callable) -> None:
         super().__init__(HOST, listening.getsockname()[1], answer, handler=_QuietHandler, fd=listening.fileno())
         self._lock = threading.Lock()
-        self._open: dict[object, None] = {}
+        self._open: dict[socket.socket | None, None] = {}
 
     def get_request(self) -> tuple[socket.socket, object]:
         """The next connection."""
@@ -45,19 +46,18 @@ class ControlServer(ThreadedWSGIServer):
             time.sleep(_NO_DESCRIPTOR_S)
             raise
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         """Begin a thread that serves it."""
         with self._lock:
             self._open[request] = None
             surplus = next(iter(self._open)) if len(self._open) > MOST_CONNECTIONS else None
-            if surplus is not None:
-                del self._open[surplus]
-        if isinstance(surplus, socket.socket):
+            self._open.pop(surplus, None)
+        if surplus is not None:
             with contextlib.suppress(OSError):
                 surplus.shutdown(socket.SHUT_RDWR)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: socket.socket) -> None:
+    def shutdown_request(self, request: Any) -> None:
         """It is served."""
         with self._lock:
             self._open.pop(request, None)

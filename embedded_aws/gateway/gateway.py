@@ -73,11 +73,11 @@ class Gateway:
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
-        connection = environ.get("werkzeug.socket")
 
         def give_way() -> None:
-            with contextlib.suppress(OSError, AttributeError):
-                connection.shutdown(socket.SHUT_RDWR)
+            if (connection := environ.get("werkzeug.socket")) is not None:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
         try:
             response = _refuse_web_pages(request) or self._answer(request, body_of(request, self._bodies, give_way))

@@ -22,9 +22,10 @@ from smithy_core.exceptions import CallError
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
-from embedded_aws.listings import SECRET_ACCESS_KEY
+from embedded_aws.listings import LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.runtime.gate import Limits
-from embedded_aws.runtime.listen import ListenRefused, parse_listen
+from embedded_aws.runtime.listen import parse_listen
+from embedded_aws.runtime.query_string import ContainerRefused
 
 PCM = bundled_sample().pcm
 TYPES = {
@@ -472,8 +473,8 @@ def test_stereo_wav_on_a_stream_is_mixed(running):
 )
 @pytest.mark.parametrize("digits", [21, 4_301, 6_000])
 def test_a_number_of_thousands_of_digits_is_refused_as_any_other_wrong_one(name, digits, kind):
-    with pytest.raises(ListenRefused, match=f"{name} must be a whole number") as refused:
-        parse_listen("v1/listen", f"encoding=linear16&sample_rate=16000&{name}={'1' * digits}", kind)
+    with pytest.raises(ContainerRefused, match=f"{name} must be a whole number") as refused:
+        parse_listen(f"encoding=linear16&sample_rate=16000&{name}={'1' * digits}", LISTINGS[0], whole=kind == "file")
     assert refused.value.status == 400 and len(refused.value.message) < 200
 
 
@@ -482,7 +483,7 @@ def test_a_stream_that_the_container_cannot_open_for_any_reason_stops_counting(r
     def broken(*_args, **_kwargs):
         raise error("broken")
 
-    monkeypatch.setattr("embedded_aws.runtime.bidi.ContainerStream", broken)
+    monkeypatch.setattr("embedded_aws.runtime.bidi.open_stream", broken)
     refused(running.url)
     assert running.lease.released == 1 and running.lease.on_kill is None
 
