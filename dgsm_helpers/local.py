@@ -26,6 +26,7 @@ from dgsm_helpers.processes.other_processes import alive, locked
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
 
+DEFAULT_REGION = "us-east-1"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 EMULATOR_MODULES = ("moto", "flask", "flask_cors", "cbor2", "h11", "trustme")
@@ -73,8 +74,12 @@ def state_folder(home: Path) -> Path:
 def find(home: Path) -> ServerInfo | None:
     """The embedded AWS that runs for this ``home``, or None."""
     info = ServerInfo.read(state_folder(home) / "server.json")
+    if info is None:
+        return None
     try:
-        return info if info and admin(info, "GET", "status")["token"] == info.token else None
+        said = admin(info, "GET", "status")
+        # Who answers says which process it is: `down` ends no other.
+        return info if (said["token"], said["pid"]) == (info.token, info.pid) else None
     except (LocalNotRunning, InvalidInput, KeyError, TypeError):  # the last three: something else answers there
         return None
 
@@ -82,36 +87,46 @@ def find(home: Path) -> ServerInfo | None:
 def up(
     home: Path,
     *,
-    speed: float = DEFAULT_SPEED,
+    speed: float | None = None,
     metered: Mapping[str, float] | None = None,
-    region: str = "us-east-1",
+    region: str | None = None,
     seed: int = 0,
+    check_signatures: bool | None = None,
 ) -> ServerInfo:
-    """Start the embedded AWS, or find the one that runs.
+    """Start the embedded AWS, or find the one that runs. What is None is as it runs, or else as usual.
 
     Args:
         home: state folder's parent (``$DGSM_HOME``).
-        speed: local seconds per wall second, 0.1 to 600.
-        metered: ``lanes`` and ``service_ms`` of the metered engine; None for its defaults.
-        region: region whose ARNs ``status`` lists; clients may use any.
+        speed: local seconds per wall second, 0.1 to 600; `DEFAULT_SPEED` as usual.
+        metered: ``lanes`` and ``service_ms`` of the metered engine.
+        region: region whose ARNs ``status`` lists, `DEFAULT_REGION` as usual; clients may use any.
         seed: of start-up delays and routing.
+        check_signatures: whether the control plane refuses calls that are not signed with its key pair, as AWS does;
+            True as usual. The runtime always does.
 
     Raises:
         InvalidInput: a setting is out of range, or a running server has other settings.
         LocalStartFailed: its libraries are not installed, or it did not come up; then the message has the end of its
             log.
     """
-    if not 0.1 <= speed <= 600:
+    if speed is not None and not 0.1 <= speed <= 600:
         raise InvalidInput(f"speed is {speed:g}.", hint="Give local seconds per wall second between 0.1 and 600.")
+    asked = {"speed": speed, **(metered or {}), "region": region, "check_signatures": check_signatures}
     with locked(home):
         if running := find(home):
-            _refuse_other_settings(running, speed, metered)
+            _refuse_other_settings(running, {name: value for name, value in asked.items() if value is not None})
             return running
         require_libraries()
         folder = state_folder(home)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
-        settings = {"speed": speed, "metered": dict(metered or {}), "region": region, "seed": seed}
+        settings = {
+            "speed": DEFAULT_SPEED if speed is None else speed,
+            "metered": dict(metered or {}),
+            "region": region or DEFAULT_REGION,
+            "seed": seed,
+            "check_signatures": check_signatures is not False,
+        }
         log = folder / "server.log"
         command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]
         with log.open("wb") as out:
@@ -152,16 +167,22 @@ def require_libraries(find_spec: Callable[[str], object] = importlib.util.find_s
         )
 
 
-def _refuse_other_settings(info: ServerInfo, speed: float, metered: Mapping[str, float] | None) -> None:
-    requested = {**({} if speed == DEFAULT_SPEED else {"speed": speed}), **(metered or {})}
-    actual = {"speed": info.speed, **info.engines.get("metered", {})}
+def _refuse_other_settings(info: ServerInfo, asked: Mapping[str, object]) -> None:
+    actual = {**info.engines.get("metered", {}), "region": info.region}
+    actual |= {"speed": info.speed, "check_signatures": info.check_signatures}
     differences = ", ".join(
-        f"{name} {actual.get(name):g}, not {value:g}" for name, value in requested.items() if actual.get(name) != value
+        f"{name} {_shown(actual.get(name))}, not {_shown(value)}"
+        for name, value in asked.items()
+        if actual.get(name) != value
     )
     if differences:
         raise InvalidInput(
             f"The embedded AWS runs already, with {differences}.", hint="Stop it first: `dgsm local down`."
         )
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def down(home: Path) -> bool:

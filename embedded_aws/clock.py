@@ -1,7 +1,7 @@
 """Local time: the clock, and its beat every ten local seconds, whatever the speed.
 
-It runs with the wall's time. While no request is in flight it can also be moved on, beat by beat: all that happens at
-a beat then happens in its order, only sooner for whoever waits.
+It runs with the machine's monotonic clock: whoever sets the wall's does not touch it. While no request is in flight it
+can also be moved on, beat by beat: all that happens at a beat then happens in its order, only sooner for whoever waits.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Clock(LocalTime):
     @classmethod
     def starting_now(cls, speed: float, moved: MovedTime | None = None) -> Clock:
         """A clock whose local time equals wall time at this moment."""
-        return cls(speed=speed, origin_s=time.time(), moved=moved or MovedTime())
+        return cls(speed=speed, origin_s=time.time(), started_s=time.monotonic(), moved=moved or MovedTime())
 
     def now_s(self) -> float:
         """Local time in Unix seconds."""
-        return self.local_s(time.time()) + self.moved.seconds
+        return self.local_s(time.monotonic()) + self.moved.seconds
 
     def move_to(self, at_s: float) -> None:
         """Let it be ``at_s`` now, if it is not that late yet."""

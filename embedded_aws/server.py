@@ -23,7 +23,6 @@ from typing import Any
 
 import trustme
 from botocore.loaders import Loader
-from werkzeug.serving import make_server
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.container_stop import ContainerStop
@@ -45,8 +44,9 @@ from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.fleet.vitals import Vitals
 from embedded_aws.gateway.control_plane import ControlPlane
+from embedded_aws.gateway.control_server import ControlServer
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import Gateway, QuietHandler
+from embedded_aws.gateway.gateway import Gateway
 from embedded_aws.gateway.moto_inside import write_container_log
 from embedded_aws.gateway.regions import Regions
 from embedded_aws.listening import HOST, listen_or_elsewhere
@@ -55,18 +55,26 @@ from embedded_aws.other.service_quotas import Quotas
 from embedded_aws.runtime.aws_ports import AwsPorts
 from embedded_aws.runtime.runtime_server import RuntimeServer
 
-SCHEMA_VERSION = 1
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
+SCHEMA_VERSION = 2
 """Of ``server.json``: how a client finds the server. `dgsm_helpers.places.server_info` reads it."""
 
 MOST_AT_ONCE_S = 86_400.0
 """What one request may move local time on by; a day is a second's work."""
+
+_DESCRIPTORS = 16_384
 
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
 
 
 def main(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Run until SIGTERM. ``settings``: speed, metered (lanes, service_ms), region, seed."""
+    """Run until SIGTERM. ``settings``: speed, metered (lanes, service_ms), region, seed, check_signatures."""
+    _raise_descriptor_limit()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moved_time_file = folder / "moved_time"
@@ -116,7 +124,12 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         return {"left_s": heartbeat.advance(seconds)}
 
     def status(_: object) -> dict[str, Any]:
-        return {"token": token, "now": clock.now().isoformat(timespec="seconds"), "endpoints": _endpoints(fleet)}
+        return {
+            "token": token,
+            "pid": os.getpid(),
+            "now": clock.now().isoformat(timespec="seconds"),
+            "endpoints": _endpoints(fleet),
+        }
 
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)
@@ -135,10 +148,10 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         admin=plane.admin_routes
         | {("GET", "status"): status, ("POST", "advance"): advance, ("POST", "aws-ports"): open_aws_ports},
         default_region=settings["region"],
+        check_signatures=settings["check_signatures"],
     )
-    with listen_or_elsewhere(CONTROL_PORT) as listening:  # make_server duplicates it
-        port = listening.getsockname()[1]
-        control = make_server(HOST, port, gateway, threaded=True, request_handler=QuietHandler, fd=listening.fileno())
+    with listen_or_elsewhere(CONTROL_PORT) as listening:
+        control = ControlServer(listening, gateway)
     state = {
         "schema_version": SCHEMA_VERSION,
         "pid": os.getpid(),
@@ -150,6 +163,8 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         "ca_bundle": str(ca_bundle),
         "speed": clock.speed,
         "origin_s": clock.origin_s,
+        "started_s": clock.started_s,
+        "check_signatures": settings["check_signatures"],
         "moved_time_file": str(moved_time_file),
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
@@ -172,6 +187,15 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         fleet.close()
         for engine in engines.values():
             engine.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """A shell's usual limit of 1024 open files is less than streams of one rung may need connections."""
+    if resource is not None:
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(_DESCRIPTORS, most)
+        if resource.RLIM_INFINITY != now < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _make_tls_context(ca_file: Path, ca_bundle: Path) -> ssl.SSLContext:

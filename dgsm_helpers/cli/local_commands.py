@@ -34,18 +34,32 @@ def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) 
 
 
 @local.command()
-@click.option("--speed", default=process.DEFAULT_SPEED, help="local seconds per wall second; 1 is real time")
+@click.option(
+    "--speed", type=float, help=f"local seconds per wall second; 1 is real time [default: {process.DEFAULT_SPEED:g}]"
+)
 @click.option(
     "--metered",
     callback=_read_metered,
     metavar="lanes=K,service_ms=S",
     help="capacity of the metered listings: floor(K*100/S) streams, or texts spoken at once, for each instance",
 )
-@click.option("--region", default="us-east-1", help="region it shows; clients may use any")
+@click.option("--region", help=f"region it shows; clients may use any [default: {process.DEFAULT_REGION}]")
+@click.option(
+    "--signatures/--no-signatures",
+    default=None,
+    help="whether the control plane refuses calls with a wrong key pair, as AWS does [default: signatures]",
+)
 @json_option
-def up(speed: float, metered: dict[str, float] | None, region: str, as_json: bool) -> None:
+def up(
+    speed: float | None,
+    metered: dict[str, float] | None,
+    region: str | None,
+    signatures: bool | None,
+    as_json: bool,
+) -> None:
     """Start it, or find the one that runs."""
-    _print_status(process.up(process.home_folder(), speed=speed, metered=metered, region=region), as_json)
+    asked = {"speed": speed, "metered": metered, "region": region, "check_signatures": signatures}
+    _print_status(process.up(process.home_folder(), **asked), as_json)
 
 
 @local.command()

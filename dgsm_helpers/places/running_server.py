@@ -19,8 +19,9 @@ _LOOK_EVERY_S = 60.0
 
 def clock(info: ServerInfo) -> Callable[[], float]:
     """A function that reads its local time, in Unix seconds."""
-    local_time, moved = LocalTime(speed=info.speed, origin_s=info.origin_s), MovedTime(Path(info.moved_time_file))
-    return lambda: local_time.local_s(time.time()) + moved.seconds
+    local_time = LocalTime(speed=info.speed, origin_s=info.origin_s, started_s=info.started_s)
+    moved = MovedTime(Path(info.moved_time_file))
+    return lambda: local_time.local_s(time.monotonic()) + moved.seconds
 
 
 def wait(info: ServerInfo, wall_s: float) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of ``server.json``; a file of another version counts as no file."""
 
 LEADS_ELSEWHERE = (
@@ -45,7 +46,8 @@ class ServerInfo:
     """How to reach a running embedded AWS: what the server writes to ``server.json``.
 
     ``listings`` maps a listing's name to its model package ARN in ``region``. ``origin_s`` is the Unix time at which
-    local time and wall time were equal; ``moved_time_file`` says by how much local time was moved on since.
+    local time and wall time were equal, ``started_s`` what the monotonic clock read then; ``moved_time_file`` says by
+    how much local time was moved on since.
     """
 
     pid: int
@@ -57,6 +59,8 @@ class ServerInfo:
     ca_bundle: str
     speed: float
     origin_s: float
+    started_s: float
+    check_signatures: bool
     moved_time_file: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -66,13 +70,18 @@ class ServerInfo:
 
     @classmethod
     def read(cls, file: Path) -> ServerInfo | None:
-        """What the file says; None when there is none, or none of this `SCHEMA_VERSION`."""
+        """What the file says; None when there is none, or none of this `SCHEMA_VERSION` that leads to this machine."""
         try:
             state = json.loads(file.read_text(encoding="utf-8"))
             if state["schema_version"] != SCHEMA_VERSION:
                 return None
-            return cls(**{f.name: state[f.name] for f in fields(cls)})
-        except (OSError, ValueError, TypeError, KeyError):
+            values = {f.name: state[f.name] for f in fields(cls)}
+            right = all(isinstance(values[name], kinds) for name, kinds in _TYPES.items())
+            here = right and all(
+                urlsplit(values[name]).hostname == "127.0.0.1" for name in ("control_url", "runtime_url")
+            )
+            return cls(**values) if here else None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def env(self) -> dict[str, str]:
@@ -133,6 +142,15 @@ class ServerInfo:
             "engines": dict(self.engines),
             "ca_bundle": self.ca_bundle,
         }
+
+
+_NUMBER, _TABLE = (int, float), Mapping
+_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("speed", "origin_s", "started_s"), _NUMBER),
+    **{"pid": int, "check_signatures": bool, "listings": _TABLE, "engines": _TABLE},
+    **{f.name: str for f in fields(ServerInfo) if f.type == "str"},
+}
+"""Of what `ServerInfo` reads from a file that anything may have written."""
 
 
 def _proxy_exceptions(*more: str) -> dict[str, str]:

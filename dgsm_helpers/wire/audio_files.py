@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, AudioUndecodable, soundfile, to_linear16
+from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, MOST_CHANNELS, AudioUndecodable, soundfile, to_linear16
 from dgsm_helpers.wire.wav_head import WavHead, may_begin_wav, read_wav_head
 
 MOST_BYTES = 1 << 28
@@ -102,6 +102,8 @@ def _decoded(file: BinaryIO, head: bytes, *, problem: str, separate: bool) -> tu
         raise AudioUndecodable(problem or _kind_of(head)) from error
     if not LOWEST_HZ <= sound.samplerate <= HIGHEST_HZ:
         raise AudioUndecodable(f"its rate is {sound.samplerate} Hz, not within {LOWEST_HZ}-{HIGHEST_HZ}")
+    if sound.channels > MOST_CHANNELS:
+        raise AudioUndecodable(f"it has {sound.channels} channels, {MOST_CHANNELS} at most are taken")
 
     def blocks() -> Iterator[list[bytes]]:
         with sound:

@@ -63,26 +63,37 @@ class Decoder:
     """Incremental: ``feed`` takes whatever the transport delivered and returns the messages completed by it."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._needed_bytes = OVERHEAD_BYTES
+        self.held_bytes = 0
 
     def feed(self, data: bytes) -> list[Message]:
-        """Messages completed by ``data``.
+        """Messages completed by ``data``; ``held_bytes`` of one that is not complete are kept.
 
         Raises:
             FrameError: impossible lengths or a wrong checksum.
         """
-        if self._rest:
-            data = self._rest + data
+        if self._parts:
+            self._parts.append(data)
+            self.held_bytes += len(data)
+            if self.held_bytes < self._needed_bytes:
+                # Joined when it is whole: of what comes byte by byte, each would copy all those before.
+                return []
+            data = b"".join(self._parts)
         messages = []
+        self._needed_bytes = OVERHEAD_BYTES
         position, end = 0, len(data)
         while end - position >= OVERHEAD_BYTES:
             total, head_length = _announced(data, position)
             stop = position + total
             if stop > end:
+                self._needed_bytes = total
                 break
             messages.append(_message(data[position:stop] if position or stop != end else data, head_length))
             position = stop
-        self._rest = data[position:] if position else data
+        rest = data[position:] if position else data
+        self._parts = [rest] if rest else []
+        self.held_bytes = len(rest)
         return messages
 
 

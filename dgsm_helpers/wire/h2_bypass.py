@@ -46,8 +46,12 @@ def initiate(connection: H2Connection, settings: Mapping[SettingCodes, int], *, 
 
 
 def text_headers(event: RequestReceived | ResponseReceived) -> list[tuple[str, str]]:
-    """The headers of a connection with a ``header_encoding``: text then, whatever ``h2``'s annotations say."""
-    return cast(list[tuple[str, str]], event.headers)
+    """The headers as text, of a connection without a ``header_encoding``.
+
+    With one, ``h2`` gives the whole connection up over a byte that does not fit.
+    """
+    headers = cast(list[tuple[bytes, bytes]], event.headers)
+    return [(name.decode(errors="replace"), value.decode(errors="replace")) for name, value in headers]
 
 
 def is_over(connection: H2Connection, stream_id: int) -> bool:

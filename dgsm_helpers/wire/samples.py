@@ -9,6 +9,8 @@ import numpy as np
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 96_000
 """Sample rates that are streamed."""
+MOST_CHANNELS = 20
+"""Deepgram's limit."""
 
 RAW_ENCODINGS = {"linear16": "PCM_16", "linear32": "FLOAT", "mulaw": "ULAW", "alaw": "ALAW"}
 """Deepgram's names of raw encodings, and libsndfile's."""

@@ -26,6 +26,7 @@ SERVICE = "sagemaker"
 ALGORITHM = "AWS4-HMAC-SHA256"
 EVENTS_PAYLOAD = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+_STREAMING = "STREAMING-"
 EMPTY_SHA256 = sha256(b"").hexdigest()
 MAX_SKEW_S = 300
 """AWS refuses a request dated more than five minutes away from its own clock."""
@@ -75,15 +76,15 @@ class Signed:
 
 
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, date: str, region: str) -> bytes:
+def _signing_key(secret: str, date: str, region: str, service: str = SERVICE) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (date, region, SERVICE, "aws4_request"):
+    for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
 
 
-def _scope(date: str, region: str) -> str:
-    return f"{date}/{region}/{SERVICE}/aws4_request"
+def _scope(date: str, region: str, service: str = SERVICE) -> str:
+    return f"{date}/{region}/{service}/aws4_request"
 
 
 @lru_cache(maxsize=64)
@@ -161,30 +162,32 @@ def verify_request(
     path: str,
     headers: Mapping[str, str],
     secret_for: Callable[[str], str | None],
+    service: str = SERVICE,
     query: str = "",
     body: bytes | None = None,
     now_s: float | None = None,
 ) -> Signed:
     """Check a request's signature as AWS does.
 
-    ``headers`` have lower-case names, ``host`` among them. ``secret_for`` maps an access key to its secret. ``body``
-    None means it has not arrived (an event stream): then the announced payload hash is taken as it is.
+    ``headers`` have lower-case names, ``host`` among them. ``secret_for`` maps an access key to its secret. ``service``
+    is the name that the called service signs with. ``body`` None means it has not arrived (an event stream): then the
+    announced payload hash is taken as it is.
 
     Raises:
         SignatureRefused: with AWS's own code, status and text.
     """
-    (key_id, date, region, service, _), names, signature = _parse_authorization(headers.get("authorization", ""))
+    (key_id, date, region, signed_for, _), names, signature = _parse_authorization(headers.get("authorization", ""))
     secret = secret_for(key_id)
     if secret is None:
         raise SignatureRefused("UnrecognizedClientException", "The security token included in the request is invalid.")
-    if service != SERVICE:
+    if signed_for != service:
         raise SignatureRefused(
-            "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
+            "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
         )
     stamp = headers.get("x-amz-date", "")
     _check_date(stamp, date, time.time() if now_s is None else now_s)
     announced = headers.get("x-amz-content-sha256", "")
-    if announced in (UNSIGNED_PAYLOAD, EVENTS_PAYLOAD) or body is None:
+    if announced.startswith((UNSIGNED_PAYLOAD, _STREAMING)) or body is None:
         payload_hash = announced or EMPTY_SHA256
     else:
         payload_hash = sha256(body).hexdigest()
@@ -192,7 +195,7 @@ def verify_request(
         (
             method,
             # Everything but S3 encodes the path as sent once more.
-            quote(path, safe="/-_.~") or "/",
+            (path if service == "s3" else quote(path, safe="/-_.~")) or "/",
             _canonical_query(query),
             *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in names),
             "",
@@ -200,9 +203,10 @@ def verify_request(
             payload_hash,
         )
     )
-    text = f"{ALGORITHM}\n{stamp}\n{_scope(date, region)}\n{sha256(canonical.encode()).hexdigest()}"
-    expected = hmac.digest(_signing_key(secret, date, region), text.encode(), "sha256").hex()
-    if "host" not in names or not hmac.compare_digest(expected, signature):
+    text = f"{ALGORITHM}\n{stamp}\n{_scope(date, region, service)}\n{sha256(canonical.encode()).hexdigest()}"
+    expected = hmac.digest(_signing_key(secret, date, region, service), text.encode(), "sha256").hex()
+    # As bytes: of texts only those in ASCII are compared.
+    if "host" not in names or not hmac.compare_digest(expected.encode(), signature.encode()):
         raise SignatureRefused(
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "

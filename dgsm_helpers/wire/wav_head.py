@@ -8,7 +8,7 @@ byte, samples cut off in the middle.
 import struct
 from dataclasses import dataclass
 
-from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, AudioUndecodable, Format
+from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, MOST_CHANNELS, AudioUndecodable, Format
 
 _MAGICS = (b"RIFF", b"RF64", b"BW64")
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -96,6 +96,6 @@ def _format(chunk: bytes) -> Format:
         **{(_PCM, size): name for size, name in ((1, "PCM_U8"), (2, "PCM_16"), (3, "PCM_24"), (4, "PCM_32"))},
         **{(_FLOAT, 4): "FLOAT", (_FLOAT, 8): "DOUBLE", (_ALAW, 1): "ALAW", (_MULAW, 1): "ULAW"},
     }.get((tag, (bits + 7) // 8))
-    if subtype is None or not channels or not LOWEST_HZ <= rate <= HIGHEST_HZ:
+    if subtype is None or not 1 <= channels <= MOST_CHANNELS or not LOWEST_HZ <= rate <= HIGHEST_HZ:
         raise AudioUndecodable(f"a WAV file of format {tag}, {bits} bits, {channels} channels, {rate} Hz")
     return Format(rate, channels, subtype)

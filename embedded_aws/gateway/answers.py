@@ -20,10 +20,21 @@ _QUERY_CODES = {
     "ExpiredTokenException": "ExpiredToken",
     "UnknownOperationException": "InvalidAction",
     "SerializationException": "MalformedInput",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
 }
 """What services that have or had the query protocol (IAM, STS, CloudWatch) call the errors common to all."""
 
-_STATUS = {"AccessDeniedException": 400, "AccessDenied": 403, "ExpiredToken": 403, "InternalFailure": 500}
+_FORBIDDEN = (
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+)
+_STATUS = {"AccessDeniedException": 400, "InternalFailure": 500} | dict.fromkeys(_FORBIDDEN, 403)
 _VALIDATION_CODES = {"logs": "InvalidParameterException", "pricing": "InvalidParameterException"}
 
 

@@ -1,6 +1,5 @@
 """Which AWS call an HTTP request is: service, operation, region, parameters, whatever the protocol."""
 
-import gzip
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -84,16 +83,6 @@ class AwsCall:
         return moto_inside.params_of_json(self.service, self.operation, wire)
 
 
-def body_of(request: Request) -> bytes:
-    """The request's body, unpacked (boto3 packs a large PutMetricData).
-
-    Raises:
-        OSError: it is not packed as its Content-Encoding says.
-    """
-    body = request.get_data(cache=True)
-    return gzip.decompress(body) if request.headers.get("Content-Encoding", "").lower() == "gzip" else body
-
-
 def read_cbor(data: bytes) -> Any:
     """The value of a CBOR document; timestamps (tag 1) come back as numbers, which is what JSON would have held.
 
@@ -102,7 +91,7 @@ def read_cbor(data: bytes) -> Any:
     """
     try:
         return cbor2.loads(data, semantic_decoders={1: lambda seconds, _: seconds}, object_hook=_undefined_as_null)
-    except cbor2.CBORDecodeError as error:
+    except (cbor2.CBORDecodeError, TypeError, AttributeError) as error:  # the last two: a key that can be none
         raise ValueError(f"the body is not CBOR: {error}") from error
 
 

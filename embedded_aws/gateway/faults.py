@@ -4,6 +4,7 @@ One registry for the whole embedded AWS. A fault stays until it is cleared or ha
 """
 
 import itertools
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -278,10 +279,11 @@ def _value(kind: FaultKind, parameter: FaultParameter, value: object) -> str | i
             raise InvalidInput(f"The fault {kind.name} needs {parameter.name}: {parameter.help}.")
         return parameter.default
     try:
-        converted = parameter.type(value) if not isinstance(value, bool) else None
-    except (TypeError, ValueError):
+        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        converted = parameter.type(value) if plain else None
+    except (TypeError, ValueError, OverflowError):
         converted = None
-    if converted is None or (parameter.type is not str and not converted > 0):
+    if converted is None or (parameter.type is not str and not 0 < converted < math.inf):
         expected = {int: "a whole number above 0", float: "a number above 0", str: "text"}[parameter.type]
         raise InvalidInput(f"{parameter.name}={value!r} of the fault {kind.name} is not {expected}.")
     if parameter.choices and converted not in parameter.choices:

@@ -4,24 +4,27 @@ It recognises the AWS call, lets faults strike, refuses what AWS's service model
 answers it: a responder of ours, or moto for what needs no more than moto gives (IAM, STS, Logs, SNS and the like).
 """
 
+import contextlib
 import io
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore import xform_name
 from werkzeug import Request, Response
-from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
-from embedded_aws.gateway import answers, moto_corrections, moto_inside
-from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, body_of, recognise
+from dgsm_helpers.wire.sigv4 import SignatureRefused
+from embedded_aws.gateway import answers, callers, moto_corrections, moto_inside, signatures
+from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
+from embedded_aws.gateway.request_body import BodyRefused, body_of
+from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.listings import make_arn
 
 Responder = Callable[[str], object]
@@ -31,17 +34,11 @@ AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
 
 ADMIN_PREFIX = "/_dgsm/"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IAM_PREFIX = {"service-quotas": "servicequotas", "sagemaker-runtime": "sagemaker"}
+_NO_SERVICE = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
 _RESOURCES = (("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config"), ("ModelName", "model"))
+_EACH_BYTES, _TOGETHER_BYTES = 20 << 20, 128 << 20
 _log = logging.getLogger(__name__)
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Serves without a line per request; what goes wrong is logged by the gateway."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Writes no line."""
 
 
 class Gateway:
@@ -53,6 +50,7 @@ class Gateway:
         faults: asked before each call.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: region of calls that are not signed.
+        check_signatures: whether a call that is not signed by who it says is refused.
     """
 
     def __init__(
@@ -62,48 +60,54 @@ class Gateway:
         faults: Faults,
         admin: Mapping[tuple[str, str], AdminRoute],
         default_region: str = "us-east-1",
+        check_signatures: bool = False,
     ) -> None:
         self._responders = responders
         self._faults = faults
         self._admin = admin
         self._default_region = default_region
+        self._check_signatures = check_signatures
+        self._bodies = HeldBytes(each=_EACH_BYTES, together=_TOGETHER_BYTES)
         self._moto = moto_inside.application()
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
+
+        def give_way() -> None:
+            if (connection := environ.get("werkzeug.socket")) is not None:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
         try:
-            response = self._refuse_other_machines(request) or self._answer(request)
+            response = _refuse_web_pages(request) or self._answer(request, body_of(request, self._bodies, give_way))
+        except BodyRefused as refused:
+            response = _plain(refused.status, str(refused))
         except Exception:  # one broken request must not look like a broken server
             _log.exception("%s %s could not be answered", request.method, request.path)
             response = _plain(500, "The embedded AWS could not answer; its log says why.")
+        finally:
+            self._bodies.forget(give_way)
         return response(environ, start_response)
 
-    def _refuse_other_machines(self, request: Request) -> Response | None:
-        """Only this machine is served, and no web page: a page's script could reach 127.0.0.1 through the browser."""
-        origin = request.headers.get("Origin")
-        if request.remote_addr not in (None, *_LOOPBACK) or (origin and urlsplit(origin).hostname not in _LOOPBACK):
-            return _plain(403, "The embedded AWS answers this machine only.")
-        return None
-
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request, body: bytes) -> Response:
         if request.path.startswith(ADMIN_PREFIX):
-            return self._administer(request)
-        if request.path.startswith(("/moto-api", "/latest/")):
-            return _plain(404, "There is nothing here.")
-        try:
-            body = body_of(request)
-        except OSError:
-            return _plain(400, "The body is not what its Content-Encoding says.")
+            return self._administer(request, body)
         call = recognise(request, body, default_region=self._default_region)
         if call is None:
-            return self._from_moto(request, body, None)
-        return self._refusal(call) or self._from_responder(call) or self._from_moto(request, body, call)
+            return _json(400, _NO_SERVICE)
+        refusal = self._refusal(request, body, call)
+        return refusal or self._from_responder(call) or self._from_moto(request, body, call)
 
-    def _refusal(self, call: AwsCall) -> Response | None:
+    def _refusal(self, request: Request, body: bytes, call: AwsCall) -> Response | None:
         if call.service == "sagemaker-runtime":
             message = f"{call.asked} belongs to the runtime server: set AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME to its URL."
             return answers.error(call, "UnknownOperationException", message, status=404)
+        if self._check_signatures:
+            try:
+                signatures.check(request, body, call)
+            except SignatureRefused as refused:
+                return answers.error(call, refused.code, refused.message)
         if struck := self._faults.api(call.service, call.operation):
             return self._struck(call, struck)
         if not call.operation:
@@ -145,46 +149,52 @@ class Gateway:
             _log.exception("%s:%s failed", call.service, call.operation)
             return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
 
-    def _from_moto(self, request: Request, body: bytes, call: AwsCall | None) -> Response:
-        if call is not None and (refusal := moto_corrections.refusal(call)):
+    def _from_moto(self, request: Request, body: bytes, call: AwsCall) -> Response:
+        if refusal := moto_corrections.refusal(call):
             return answers.error(call, "ValidationException", refusal)
         environ = dict(request.environ)
         environ.pop("HTTP_CONTENT_ENCODING", None)
-        if call is not None and call.protocol == "cbor":
+        if call.protocol == "cbor":
             body = _as_json_request(environ, call)
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         try:
             iterable, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         except NotImplementedError:
             return _unknown(call)
-        except Exception:
+        except Exception as error:
             # A part of moto that is not installed, or a request that it does not understand: nothing to retry.
-            _log.warning("moto could not answer %s", call and f"{call.service}:{call.asked}", exc_info=True)
+            _log.warning("moto could not answer %s:%s: %r", call.service, call.asked, error)
             return _unknown(call)
         response = Response(iterable, status, headers)
         if response.status_code >= 500 or (response.status_code == 404 and response.mimetype == "text/html"):
             return _unknown(call)
-        if call is not None:
-            moto_corrections.correct(call, response)
-        if call is not None and response.mimetype == "text/html":  # moto's default for every content
+        moto_corrections.correct(call, response)
+        if response.mimetype == "text/html":  # moto's default for every content
             response.content_type = answers.media_type(call)
-        return answers.as_cbor(call, response) if call is not None and call.protocol == "cbor" else response
+        return answers.as_cbor(call, response) if call.protocol == "cbor" else response
 
-    def _administer(self, request: Request) -> Response:
+    def _administer(self, request: Request, body: bytes) -> Response:
         route = self._admin.get((request.method, request.path.removeprefix(ADMIN_PREFIX)))
         if route is None:
             return _json(404, {"message": f"There is no {request.method} {request.path}."})
-        if request.host.partition(":")[0] not in _LOOPBACK:
-            return _json(403, {"message": "Administration answers to 127.0.0.1 only."})
-        body = request.get_data()
         try:
-            return _json(200, route(json.loads(body) if body else None))
-        except json.JSONDecodeError as error:
+            asked = json.loads(body) if body else None
+        except (ValueError, RecursionError) as error:
             return _json(400, {"message": f"The body is not JSON: {error}"})
+        try:
+            return _json(200, route(asked))
         except InvalidInput as error:
             return _json(400, {"message": str(error)})
         except DgsmError as error:
             return _json(409, {"message": str(error)})
+
+
+def _refuse_web_pages(request: Request) -> Response | None:
+    headers = request.headers
+    served = callers.is_served(
+        host=headers.get("Host", ""), origin=headers.get("Origin"), fetch_site=headers.get("Sec-Fetch-Site")
+    )
+    return None if served else _plain(403, callers.REFUSAL)
 
 
 def _resource(call: AwsCall) -> str:
@@ -197,10 +207,7 @@ def _resource(call: AwsCall) -> str:
     return "*"
 
 
-def _unknown(call: AwsCall | None) -> Response:
-    if call is None:
-        answer = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
-        return _json(400, answer)
+def _unknown(call: AwsCall) -> Response:
     message = f"The embedded AWS does not implement {call.service}:{call.asked}."
     return answers.error(call, "UnknownOperationException", message)
 

@@ -75,6 +75,14 @@ def caller_arn(access_key_id: str, region: str) -> str:
     return sts_backends[ACCOUNT_ID]["aws"].get_caller_identity(access_key_id, region)[1]
 
 
+def key_pair(access_key_id: str) -> tuple[str, str | None] | None:
+    """The secret of a key that IAM or STS handed out, and its session token if it has one; None of an unknown key."""
+    if role := sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id):
+        return role.secret_access_key, role.session_token
+    key = iam_backends[ACCOUNT_ID]["aws"].access_keys.get(access_key_id)
+    return (key.secret_access_key, None) if key is not None and key.status == "Active" else None
+
+
 def create_user(name: str, access_key_id: str, secret_access_key: str) -> str:
     """Make an IAM user with a key pair of the caller's choice; returns the user's ARN."""
     iam = iam_backends[ACCOUNT_ID]["aws"]

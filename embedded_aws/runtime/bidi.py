@@ -5,6 +5,7 @@ arrive. A failure in a stream's middle is told in-stream: clients take a reset o
 """
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ TOO_LONG = "The connection has reached its maximum duration of {minutes:g} minut
 """The text is an assumption; AWS documents the limit, not the words."""
 
 _FAULT_CHECK_EVERY = 5
+_log = logging.getLogger(__name__)
 
 
 class BidiExchange(Exchange):
@@ -59,6 +61,7 @@ class BidiExchange(Exchange):
         self._first_audio_s: float | None = None
         self._answered = False
         self._messages = 0
+        self._held_bytes = 0
         self.over = False
         request_id = str(uuid.uuid4())
         loop = asyncio.get_running_loop()
@@ -110,7 +113,9 @@ class BidiExchange(Exchange):
         if self.over:
             return
         try:
-            for frame in self._decoder.feed(data):
+            frames = self._decoder.feed(data)
+            self._count_held()
+            for frame in frames:
                 inner = self._verifier.open(frame)
                 if inner is None:
                     self.end()
@@ -122,6 +127,17 @@ class BidiExchange(Exchange):
             self._fail(eventstream.error(error.code, error.message), "4xx")
         except FrameError as error:
             self._fail(eventstream.error("SerializationException", error.message), "4xx")
+        except Exception:
+            # One broken stream must neither take the others of its connection with it, nor keep its instance.
+            _log.exception("A stream failed")
+            self._instance_lost("the embedded AWS failed; its log says why")
+
+    def _count_held(self) -> None:
+        """What has come of a message that is not whole takes memory."""
+        held_bytes = self._decoder.held_bytes
+        if held_bytes != self._held_bytes:
+            self._out.hold(held_bytes - self._held_bytes)
+            self._held_bytes = held_bytes
 
     def _message(self, inner: eventstream.Message) -> None:
         self._messages += 1
@@ -226,4 +242,6 @@ class BidiExchange(Exchange):
             # First, so that the stream stops counting as load whatever goes wrong in the container.
             self._lease.on_kill = None
             self._lease.release()
+            self._out.hold(-self._held_bytes)
+            self._decoder, self._held_bytes = Decoder(), 0
             self._container.abort()

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from dgsm_helpers.wire.sigv4 import SignatureRefused, Signed, verify_request
 from embedded_aws.fleet.instances import Lease
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, VariantNotFound
+from embedded_aws.gateway import callers
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import denial
 from embedded_aws.listings import ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY, make_arn
@@ -30,7 +31,8 @@ class Limits:
     60 s). ``idle_s``: neither audio nor a message from the client; None for what the stream's protocol says.
     ``max_body_bytes``: a file; AWS's page says 25 MB, and the smaller reading of that is taken, so that what passes
     here passes there. ``max_unread_bytes``: a stream whose reader is this far behind is given up (about three hours of
-    results).
+    results). ``held_each_bytes``, ``held_bytes``: bodies, messages and answers that are held for one connection, and
+    for all of them, before whoever holds most is cut off.
     """
 
     connection_s: float = 1800.0
@@ -38,14 +40,20 @@ class Limits:
     idle_s: float | None = None
     max_body_bytes: int = 25_000_000
     max_unread_bytes: int = 8 << 20
+    held_each_bytes: int = 64 << 20
+    held_bytes: int = 256 << 20
 
 
 def route(request: Request) -> tuple[str, str]:
     """Operation and endpoint name.
 
     Raises:
-        Refused: the runtime has no such operation.
+        Refused: the runtime has no such operation, or the request is a web page's.
     """
+    headers = request.headers
+    fetch_site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if not callers.is_served(host=headers.get("host", ""), origin=origin, fetch_site=fetch_site):
+        raise Refused(403, "AccessDeniedException", callers.REFUSAL)
     if request.method == "POST" and (match := _PATH.fullmatch(request.path)):
         return STREAM if match[2] else FILE, unquote(match[1])
     raise Refused(404, "UnknownOperationException", f"No operation for {request.method} {request.path}.")

@@ -10,6 +10,8 @@ from embedded_aws.runtime.exchange import Refused, Request, Response, merge_head
 type Answer = Callable[[Request, bytes], Awaitable[Response]]
 
 _MAX_DISCARDED_BYTES = 256 << 20
+_MOST_AHEAD_BYTES = 1 << 18
+"""Of the next requests, while one is answered. What a client sends beyond that stays in the socket."""
 
 
 class Http1ServerConnection:
@@ -19,20 +21,30 @@ class Http1ServerConnection:
         transport: the connection.
         answer: makes the response to a whole request.
         max_body_bytes: longer bodies are refused with 413.
+        hold: told by how much what the connection holds has grown, in bytes.
     """
 
     _request: Request
 
-    def __init__(self, transport: asyncio.Transport, answer: Answer, max_body_bytes: int) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, answer: Answer, max_body_bytes: int, hold: Callable[[int], None]
+    ) -> None:
         self._transport = transport
         self._answer = answer
         self._max_body_bytes = max_body_bytes
+        self._hold = hold
+        self._ahead_bytes = 0
+        self._without_body = False
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 16)
         self._body = bytearray()
         self._body_bytes = 0
         self._task: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._task is not None:
+            self._ahead_bytes += len(data)
+            if self._ahead_bytes > _MOST_AHEAD_BYTES:
+                self._transport.pause_reading()
         try:
             self._h11.receive_data(data)
             self._advance()
@@ -50,6 +62,7 @@ class Http1ServerConnection:
                 self._body_bytes += len(event.data)
                 if self._body_bytes <= self._max_body_bytes:
                     self._body += event.data
+                    self._hold(len(event.data))
                 elif self._body_bytes > _MAX_DISCARDED_BYTES:
                     self._transport.abort()
                     return
@@ -61,6 +74,7 @@ class Http1ServerConnection:
 
     def _begin(self, event: h11.Request) -> None:
         headers = merge_headers([(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers])
+        self._without_body = event.method == b"HEAD"
         path, _, query = event.target.decode("latin-1").partition("?")
         self._request = Request(event.method.decode("ascii"), path, query, headers)
         self._body.clear()
@@ -82,11 +96,15 @@ class Http1ServerConnection:
             else:
                 response = await self._answer(self._request, bytes(self._body))
         finally:
+            self._hold(-len(self._body))
             self._body.clear()
         self._task = None
         self._send(response)
         if self._transport.is_closing():
             return
+        if self._ahead_bytes > _MOST_AHEAD_BYTES:
+            self._transport.resume_reading()
+        self._ahead_bytes = 0
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
             try:
@@ -100,13 +118,18 @@ class Http1ServerConnection:
         if self._transport.is_closing():
             return
         head = self._h11.send(h11.Response(status_code=response.status, headers=list(response.headers)))
-        body = self._h11.send(h11.Data(data=response.body))
+        body = None if self._without_body else self._h11.send(h11.Data(data=response.body))
         self._transport.write(b"".join((head or b"", body or b"", self._h11.send(h11.EndOfMessage()) or b"")))
 
     def _bad_request(self, error: h11.RemoteProtocolError) -> None:
         if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._send(Refused(error.error_status_hint or 400, "SerializationException", str(error)).response())
         self._transport.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being answered."""
+        return self._task is None
 
     def connection_lost(self) -> None:
         """The connection is gone; nobody waits for the answer any more."""

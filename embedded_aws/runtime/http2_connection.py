@@ -3,10 +3,15 @@
 Plain DATA frames are read here, past ``h2`` (see `h2_bypass`). Their share of flow control is kept here too: what came
 is given back by WINDOW_UPDATE frames of our own. Every other frame, the last DATA frame of a stream included, is
 ``h2``'s.
+
+What has come is read for a few milliseconds at a time. However much one client sends, the others have their turn.
 """
 
 import asyncio
 import contextlib
+import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +32,8 @@ MAX_CONCURRENT_STREAMS = 2000
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
 _PREFACE_BYTES = 24
+_log = logging.getLogger(__name__)
+_TURN_S = 0.005
 _SETTINGS = {
     SettingCodes.MAX_CONCURRENT_STREAMS: MAX_CONCURRENT_STREAMS,
     SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -38,24 +45,31 @@ type OpenExchange = Callable[[Request, Http2Stream], Exchange]
 
 
 class Http2ServerConnection:
-    """A client's connection; ``open_exchange`` makes what answers a new request."""
+    """A client's connection.
 
-    def __init__(self, transport: asyncio.Transport, open_exchange: OpenExchange) -> None:
+    Args:
+        transport: the connection.
+        open_exchange: makes what answers a new request.
+        hold: told by how much what the connection holds has grown, in bytes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, open_exchange: OpenExchange, hold: Callable[[int], None]) -> None:
         self._transport = transport
         self._open_exchange = open_exchange
         self._rest = b""
+        self._reading_on = False
         self._skip = _PREFACE_BYTES
         self._headers_open = False
         self._unacknowledged_bytes = 0
         config = H2Configuration(
             client_side=False,
-            header_encoding="utf-8",
+            header_encoding=None,
             validate_outbound_headers=False,
             normalize_outbound_headers=False,
         )
         self._h2 = H2Connection(config)
         h2_bypass.initiate(self._h2, _SETTINGS, window_bytes=_CONNECTION_WINDOW)
-        self._writer = Http2Writer(transport, self._h2)
+        self._writer = Http2Writer(transport, self._h2, hold)
         self._streams = self._writer.streams
         self.set_writable = self._writer.set_writable
         self._writer.flush()
@@ -63,8 +77,12 @@ class Http2ServerConnection:
     # From the transport
 
     def data_received(self, data: bytes) -> None:
-        if self._rest:
-            data = self._rest + data
+        self._rest = self._rest + data if self._rest else data
+        if not self._reading_on:
+            self._read()
+
+    def _read(self) -> None:
+        data, turn_ends_s = self._rest, time.monotonic() + _TURN_S
         start, at, end = 0, self._skip, len(data)
         while end - at >= h2_bypass.HEAD_BYTES:
             high, low, kind, flags, stream_id = h2_bypass.HEAD.unpack_from(data, at)
@@ -88,10 +106,33 @@ class Http2ServerConnection:
                 headers = kind in (h2_bypass.HEADERS, h2_bypass.CONTINUATION)
                 self._headers_open = headers and not flags & h2_bypass.END_HEADERS
             start = at = stop
+            if time.monotonic() > turn_ends_s:
+                self._read_on_later()
+                break
         # The preface and what has come of a frame wait here.
         self._skip = at - start
         self._rest = data[start:]
         self._writer.flush_soon()
+
+    def _read_on_later(self) -> None:
+        """Go on when the other clients have had their turn; meanwhile nothing more is taken from the socket."""
+        if not self._reading_on:
+            self._reading_on = True
+            self._transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._reading_on = False
+        try:
+            self._read()
+        except Exception:
+            _log.exception("A connection failed")
+            self._transport.abort()
+            return
+        if not self._reading_on:
+            self._transport.resume_reading()
 
     def _to_h2(self, data: bytes) -> bool:
         try:
@@ -125,6 +166,11 @@ class Http2ServerConnection:
             self._unacknowledged_bytes = 0
         stream.exchange.data(payload)
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has no stream."""
+        return not self._streams
+
     def connection_lost(self) -> None:
         # All of them, also when one of them raises.
         with contextlib.ExitStack() as each:
@@ -136,7 +182,7 @@ class Http2ServerConnection:
         for stream in list(self._streams.values()):
             stream.exchange.stop()
         self._writer.set_writable(True)
-        self._writer.flush()
+        self._writer.flush(most_bytes=math.inf)
         self._close(ErrorCodes.NO_ERROR)
 
     # From h2

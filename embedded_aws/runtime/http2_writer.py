@@ -1,7 +1,7 @@
 """The sending side of one HTTP/2 connection and of its streams.
 
 Whatever is sent in one turn of the event loop leaves in one write; what the peer's windows or a full socket hold back
-waits in its stream.
+waits in its stream, and counts as held for the client.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
@@ -17,6 +17,11 @@ from h2.exceptions import ProtocolError
 
 from dgsm_helpers.wire import h2_bypass
 from embedded_aws.runtime.exchange import Exchange
+
+_WRITE_BYTES = 1 << 18
+"""Of bodies in one write; the rest follows when the socket has room."""
+_MOST_UNREAD_BYTES = 4 << 20
+"""Of answers to pings, settings and refused requests. A client that never reads them is not served on."""
 
 
 class Http2Stream:
@@ -49,6 +54,7 @@ class Http2Stream:
         if data:
             self._waiting.append(data)
             self.pending_bytes += len(data)
+            self._writer.pending_bytes += len(data)
         self._end = end
         self._writer.wake(self)
 
@@ -56,6 +62,10 @@ class Http2Stream:
         """Give the stream up: RST_STREAM."""
         if not self.closed:
             self._writer.reset(self, code)
+
+    def hold(self, size: int) -> None:
+        """The stream's request takes ``size`` bytes more, or fewer when it is negative."""
+        self._writer.hold(size)
 
     def drop_connection(self) -> None:
         """Cut the TCP connection without a word."""
@@ -69,6 +79,7 @@ class Http2Stream:
             self._waiting.append(data[room:])
             data = data[:room]
         self.pending_bytes -= len(data)
+        self._writer.pending_bytes -= len(data)
         return data, self._end and not self._waiting
 
     @property
@@ -78,10 +89,19 @@ class Http2Stream:
 
 
 class Http2Writer:
-    """Sends for all streams of one connection; ``streams`` are the open ones by id."""
+    """Sends for all streams of one connection; ``streams`` are the open ones by id.
 
-    def __init__(self, transport: asyncio.Transport, connection: H2Connection) -> None:
+    Args:
+        transport: the connection.
+        connection: its protocol.
+        hold: told by how much what the connection holds has grown, in bytes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: H2Connection, hold: Callable[[int], None]) -> None:
         self.transport = transport
+        self.hold = hold
+        self.pending_bytes = 0
+        self._reported_bytes = 0
         self.streams: dict[int, Http2Stream] = {}
         self.window_updates: list[bytes] = []
         self._h2 = connection
@@ -115,6 +135,8 @@ class Http2Writer:
     def forget(self, stream: Http2Stream) -> None:
         """Send nothing on the stream any more."""
         stream.closed = True
+        self.pending_bytes -= stream.pending_bytes
+        stream.pending_bytes = 0
         self._awake.pop(stream.stream_id, None)
         self.streams.pop(stream.stream_id, None)
 
@@ -130,18 +152,29 @@ class Http2Writer:
             self._flush_due = True
             self._loop.call_soon(self.flush)
 
-    def flush(self) -> None:
+    def flush(self, *, most_bytes: float = _WRITE_BYTES) -> None:
         """Write what is due and allowed."""
         self._flush_due = False
         out, self.window_updates = self.window_updates, []
         if self._writable and self._awake:
+            enough_bytes = self.pending_bytes - most_bytes
             awake, self._awake = self._awake, {}
             for stream in awake.values():
-                self._send_waiting(stream, out)
+                if self.pending_bytes <= enough_bytes:
+                    self._awake[stream.stream_id] = stream
+                else:
+                    self._send_waiting(stream, out)
         out.append(self._h2.data_to_send())
         data = b"".join(out)
         if data and not self.transport.is_closing():
             self.transport.write(data)
+            if self.transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+                self.transport.abort()
+        if self._awake and self._writable:
+            self.flush_soon()
+        if self.pending_bytes != self._reported_bytes:
+            grown, self._reported_bytes = self.pending_bytes - self._reported_bytes, self.pending_bytes
+            self.hold(grown)
 
     def _send_waiting(self, stream: Http2Stream, out: list[bytes]) -> None:
         connection, stream_id = self._h2, stream.stream_id

@@ -8,7 +8,7 @@ summary, entities) is refused, as by a container that does not have it. What onl
 from dataclasses import dataclass, field
 
 from dgsm_helpers.rules.deepgram_protocols import NOVA_LISTEN
-from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, RAW_ENCODINGS, Format
+from dgsm_helpers.wire.samples import HIGHEST_HZ, LOWEST_HZ, MOST_CHANNELS, RAW_ENCODINGS, Format
 from embedded_aws.listings import Listing
 from embedded_aws.runtime.callbacks import callback_of
 from embedded_aws.runtime.query_string import QueryString, bad_request
@@ -96,7 +96,7 @@ def parse_listen(text: str, listing: Listing, *, whole: bool) -> ListenQuery:
         model=query.get("model") or listing.models[0],
         encoding=encoding,
         sample_rate=rate,
-        channels=query.whole("channels", 1, 20) or 1,
+        channels=query.whole("channels", 1, MOST_CHANNELS) or 1,
         endpointing_s=_endpointing_s(query),
         utterance_end_s=None if utterance_end_ms is None else utterance_end_ms / 1000,
         utterance_split_s=_utterance_split_s(query),

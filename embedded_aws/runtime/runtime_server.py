@@ -18,6 +18,7 @@ from typing import cast
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
+from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.runtime.bidi import BidiExchange
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route
@@ -34,6 +35,9 @@ _READ_BYTES = 1 << 18
 _STOP_S = 0.5
 _TLS_CLOSE_S = 1.0
 """How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
+_TLS_OPEN_S = 15.0
+MOST_CONNECTIONS = 1000
+"""Each takes a third of a megabyte for TLS alone. Beyond it the one without a stream for longest gives way."""
 
 
 class RuntimeServer:
@@ -61,18 +65,23 @@ class RuntimeServer:
         self.limits = limits or Limits()
         self._clock = clock
         self._cut_stream_sees = cut_stream_sees
-        self.connections: set[_Connection] = set()
+        self.connections: dict[_Connection, None] = {}
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._servers: list[asyncio.Server] = []
+        self.held = HeldBytes(each=self.limits.held_each_bytes, together=self.limits.held_bytes)
         self.buffer = memoryview(bytearray(_READ_BYTES))
 
     async def start(self, listening: socket.socket, *, ssl_context: ssl.SSLContext) -> None:
         """Answer who connects to the socket, which is closed with the server; there too, when others are answered."""
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self), sock=listening, ssl=ssl_context, ssl_shutdown_timeout=_TLS_CLOSE_S
+            lambda: _Connection(self),
+            sock=listening,
+            ssl=ssl_context,
+            ssl_handshake_timeout=_TLS_OPEN_S,
+            ssl_shutdown_timeout=_TLS_CLOSE_S,
         )
         self._servers.append(server)
 
@@ -103,6 +112,14 @@ class RuntimeServer:
         return sum(not stream.over for stream in self._streams)
 
     # From the connections
+
+    def make_room(self) -> None:
+        """Close the connection that has been without a stream for longest, when there are too many."""
+        if len(self.connections) > MOST_CONNECTIONS:
+            idle = (connection for connection in self.connections if connection.http.idle)
+            oldest = next(idle, next(reversed(self.connections)))
+            self.connections.pop(oldest)
+            oldest.give_way()
 
     async def answer(self, request: Request, body: bytes) -> Response:
         """Answer a whole request."""
@@ -158,7 +175,10 @@ class RuntimeServer:
         now_s = self._clock()
         self._streams = {stream for stream in self._streams if not stream.over}
         for stream in self._streams:
-            stream.check(now_s)
+            try:
+                stream.check(now_s)
+            except Exception:  # the others' limits hold all the same
+                _log.exception("A stream could not be checked")
         if self._streams:
             self._sweep_later()
 
@@ -180,12 +200,20 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
-        self._server.connections.add(self)
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
-            self.http = Http2ServerConnection(self.transport, self._server.open_exchange)
+            self.http = Http2ServerConnection(self.transport, self._server.open_exchange, self._hold)
         else:
             limits = self._server.limits
-            self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes)
+            self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes, self._hold)
+        self._server.connections[self] = None
+        self._server.make_room()
+
+    def give_way(self) -> None:
+        """It holds too much of what others need as well."""
+        self.transport.abort()
+
+    def _hold(self, size: int) -> None:
+        self._server.held.add(self.give_way, size)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._server.buffer
@@ -205,8 +233,9 @@ class _Connection(asyncio.BufferedProtocol):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections.discard(self)
+        self._server.connections.pop(self, None)
         self.http.connection_lost()
+        self._server.held.forget(self.give_way)
 
     def pause_writing(self) -> None:
         self.http.set_writable(False)
@@ -228,9 +257,10 @@ class _WholeRequest(Exchange):
     def data(self, data: bytes) -> None:
         self._body_bytes += len(data)
         if self._body_bytes > self._server.limits.max_body_bytes:
-            self._body.clear()
+            self.lost()
         else:
             self._body += data
+            self._stream.hold(len(data))
 
     def end(self) -> None:
         if self._body_bytes > self._server.limits.max_body_bytes:
@@ -239,9 +269,13 @@ class _WholeRequest(Exchange):
             self._server.spawn(self._answer())
 
     async def _answer(self) -> None:
-        _send(self._stream, await self._server.answer(self._request, bytes(self._body)))
+        try:
+            _send(self._stream, await self._server.answer(self._request, bytes(self._body)))
+        finally:
+            self.lost()
 
     def lost(self) -> None:
+        self._stream.hold(-len(self._body))
         self._body.clear()
 
 

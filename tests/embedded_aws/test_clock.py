@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from datetime import datetime
 
 import pytest
 from kit.waiting import until
 
+from dgsm_helpers.places import running_server
 from dgsm_helpers.wire.moved_time import MovedTime
 from embedded_aws.clock import BEAT_S, Clock, Heartbeat
 
@@ -65,6 +68,29 @@ def test_the_thread_goes_on_from_where_time_was_moved_to():
     until(lambda: len(beats) > so_far + 5, "the heartbeat beats on")
     heartbeat.stop()
     assert beats == [beats[0] + BEAT_S * number for number in range(len(beats))]
+
+
+@pytest.mark.parametrize("step_s", [-600.0, -86_400.0, 600.0, 1e9])
+def test_local_time_goes_on_as_before_when_the_walls_is_set(monkeypatch, step_s):
+    """An NTP step, a machine that is restored, a user who sets the clock."""
+    clock = Clock.starting_now(600.0)
+    beats: list[float] = []
+    heartbeat = Heartbeat(clock, (beats.append,))
+    heartbeat.start()
+    wall = time.time
+    monkeypatch.setattr("time.time", lambda: wall() + step_s)
+    before_s, so_far = clock.now_s(), len(beats)
+    until(lambda: len(beats) > so_far + 3, "the heartbeat beats on")
+    heartbeat.stop()
+    assert 0 < clock.now_s() - before_s < 600.0 * 60
+    assert beats == [beats[0] + BEAT_S * number for number in range(len(beats))]
+
+
+def test_a_client_reads_the_same_time_whatever_the_wall_shows(monkeypatch, embedded):
+    wall = time.time
+    monkeypatch.setattr("time.time", lambda: wall() - 3600.0)
+    shown = datetime.fromisoformat(running_server.admin(embedded.info, "GET", "status")["now"])
+    assert running_server.clock(embedded.info)() - shown.timestamp() == pytest.approx(0, abs=120.0 * 60)
 
 
 def test_every_process_sees_by_how_much_time_was_moved(tmp_path):

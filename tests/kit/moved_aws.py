@@ -17,7 +17,7 @@ from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from kit.scaling_bench import REGION, Bench
 
 ROLE = "arn:aws:iam::123456789012:role/Execution"
-URL = "http://moved.aws"
+URL = "http://moved.amazonaws.com"
 
 
 class _Raw(io.BytesIO):

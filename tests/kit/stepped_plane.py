@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import boto3
-from werkzeug.serving import make_server
 
 from embedded_aws.clock import Clock
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
 from embedded_aws.fleet.variants import EndpointView, VariantView
 from embedded_aws.gateway.control_plane import ControlPlane
+from embedded_aws.gateway.control_server import ControlServer
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import Gateway, QuietHandler
+from embedded_aws.gateway.gateway import Gateway
+from embedded_aws.listening import listen
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.other.service_quotas import Quotas
 
@@ -180,7 +181,7 @@ def pool_variant(*types):
 
 
 @contextmanager
-def running_plane(admin=None) -> Iterator[Plane]:
+def running_plane(admin=None, **settings) -> Iterator[Plane]:
     """A control plane on a port of its own."""
     clock = Clock.starting_now(1.0)
     fleet, faults = SteppedFleet(clock), Faults()
@@ -193,11 +194,13 @@ def running_plane(admin=None) -> Iterator[Plane]:
         is_registered=lambda _, resource: resource in plane.registered,
     )
     plane.control = control
-    app = Gateway(responders=control.responders, faults=faults, admin={**control.admin_routes, **(admin or {})})
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    routes = {**control.admin_routes, **(admin or {})}
+    app = Gateway(responders=control.responders, faults=faults, admin=routes, **settings)
+    with listen() as listening:
+        server = ControlServer(listening, app)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    plane.url = f"http://127.0.0.1:{server.server_port}"
+    plane.url = f"http://127.0.0.1:{server.port}"
     try:
         yield plane
     finally:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.command_line import run_line
 
-from dgsm_helpers import state
+from dgsm_helpers import local, state
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import open_workbook
 
@@ -149,3 +149,31 @@ def test_a_state_folder_that_cannot_be_is_one_line_and_exit_code_2(tmp_path, hom
     assert ended.exit_code == 2, ended.output
     assert ended.output.count("\n") == 1 and ended.output.startswith("dgsm: ")
     assert "unforeseen" not in ended.output
+
+
+FORGED = {
+    "another process": {"pid": os.getpid()},
+    "no process": {"pid": 2**40},
+    "a text for a process": {"pid": "1"},
+    "another token": {"token": "0" * 32},
+    "another machine": {"control_url": "http://evil.example:8442"},
+    "a name before an at-sign": {"control_url": "http://127.0.0.1:8442@evil.example"},
+    "a file for an address": {"control_url": "file:///etc/passwd"},
+    "another machine for streams": {"runtime_url": "https://evil.example:8443"},
+    "a list for a key": {"secret_access_key": []},
+    "a text for a speed": {"speed": "120"},
+    "a list for listings": {"listings": []},
+    "an older schema": {"schema_version": 1},
+    "a list for a schema": {"schema_version": [2]},
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_state_file_that_is_not_that_of_the_running_server_counts_as_none(embedded, tmp_path, kind):
+    written = json.loads((local.state_folder(embedded.home) / "server.json").read_text())
+    folder = local.state_folder(tmp_path)
+    folder.mkdir()
+    (folder / "server.json").write_text(json.dumps(written | FORGED[kind]))
+    assert local.find(tmp_path) is None
+    assert local.down(tmp_path) is False
+    assert local.find(embedded.home) == embedded.info

@@ -17,8 +17,8 @@ REQUEST = [(":method", "POST"), (":scheme", "https"), (":authority", "h"), (":pa
 @pytest.fixture
 def pair():
     """A client with an open stream 1 and its server, which announces 100,000 bytes for the stream, 200,000 in all."""
-    client = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-    server = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+    client = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+    server = H2Connection(H2Configuration(client_side=False, header_encoding=None))
     h2_bypass.initiate(client, {SettingCodes.ENABLE_PUSH: 0}, window_bytes=70_000)
     h2_bypass.initiate(server, {SettingCodes.INITIAL_WINDOW_SIZE: 100_000}, window_bytes=200_000)
     client.receive_data(server.data_to_send())

@@ -47,7 +47,7 @@ class Http2Client(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=True, header_encoding="utf-8", validate_outbound_headers=False)
+            h2.config.H2Configuration(client_side=True, header_encoding=None, validate_outbound_headers=False)
         )
         self._handlers: dict[int, StreamHandler] = {}
         self._out: list[bytes] = []

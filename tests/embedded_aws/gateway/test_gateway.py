@@ -254,20 +254,6 @@ def test_wrong_administration_is_refused_with_a_message(plane, method, route, bo
     assert json.loads(answer)["message"]
 
 
-@pytest.mark.parametrize(
-    ("path", "headers", "status"),
-    [
-        ("/_dgsm/faults", {"Origin": "https://evil.example"}, 403),
-        ("/_dgsm/faults", {"Host": "evil.example"}, 403),
-        ("/_dgsm/faults", {"Origin": "http://localhost:8888"}, 200),
-        ("/moto-api/data.json", {}, 404),
-        ("/latest/meta-data/", {}, 404),
-    ],
-)
-def test_web_pages_and_back_doors_are_kept_out(plane, path, headers, status):
-    assert plain(plane, path, headers=headers)[0] == status
-
-
 def test_a_responder_that_breaks_is_an_internal_failure_and_logged(plane, caplog, monkeypatch):
     monkeypatch.setattr(plane.control.sagemaker("us-east-1"), "list_models", lambda _: 1 / 0)
     client = plane.session().client("sagemaker", endpoint_url=plane.url, config=ONCE)

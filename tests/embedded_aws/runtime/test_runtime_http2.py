@@ -3,7 +3,6 @@
 import gc
 import json
 import socket
-import ssl
 from hashlib import sha256
 
 import h2.config
@@ -12,144 +11,22 @@ import h2.errors
 import h2.events
 import h2.settings
 import pytest
-from kit.runtime_sdk import QUERY, WAIT_S
+from kit.raw_http2 import DATA, END_STREAM, HEADERS, PCM, RawHttp2, audio, close
+from kit.runtime_sdk import QUERY
 from kit.virtual_time import MovedClock
 from kit.waiting import until
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
-from dgsm_helpers.wire.eventstream import CONTENT_TYPE, Decoder, payload_part
-from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, FrameSigner, sign_request
-from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from dgsm_helpers.wire.eventstream import CONTENT_TYPE, payload_part
 from embedded_aws.runtime.gate import Limits
 from embedded_aws.runtime.http2_writer import Http2Stream
-
-KEYS = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
-STREAM = "/endpoints/demo/invocations-bidirectional-stream"
-PCM = bundled_sample().pcm
-DATA, HEADERS, END_STREAM = 0, 1, 1
-
-
-class Raw:
-    """One connection, blocking."""
-
-    def __init__(self, running, *, window=None):
-        self.host = f"127.0.0.1:{running.port}"
-        context = ssl.create_default_context(cafile=running.ca_file)
-        context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", running.port))
-        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.socket.settimeout(WAIT_S)
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-        self.h2.initiate_connection()
-        if window is not None:
-            self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
-        self.headers, self.body, self.ended, self.reset = {}, {}, set(), {}
-        self.goaway = None
-        self.pongs = 0
-        self.acknowledge = True
-        self.settings = None
-        self.flush()
-
-    def flush(self):
-        self.socket.sendall(self.h2.data_to_send())
-
-    def request(self, path, headers, *, payload_hash=EVENTS_PAYLOAD, query=""):
-        every = {"host": self.host, **headers}
-        signed = sign_request(
-            method="POST", path=path, headers=every, credentials=KEYS, region="us-east-1", payload_hash=payload_hash
-        )
-        stream = self.h2.get_next_available_stream_id()
-        pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", self.host), (":path", path + query)]
-        self.h2.send_headers(stream, [*pseudo, *((k, v) for k, v in (headers | signed.headers).items())])
-        self.flush()
-        return stream, FrameSigner(signed)
-
-    def open(self, path=STREAM, query=QUERY):
-        return self.request(
-            path,
-            {
-                "content-type": CONTENT_TYPE,
-                "x-amzn-sagemaker-model-invocation-path": "v1/listen",
-                "x-amzn-sagemaker-model-query-string": query,
-            },
-            query="?",
-        )
-
-    def send(self, stream, data, *, end=False):
-        view = memoryview(data)
-        while view:
-            room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
-            if room == 0:
-                self.read()
-                continue
-            self.h2.send_data(stream, bytes(view[:room]))
-            view = view[room:]
-            self.flush()
-        if end:
-            self.h2.end_stream(stream)
-            self.flush()
-
-    def read(self):
-        data = self.socket.recv(1 << 16)
-        if not data:
-            raise ConnectionError("closed")
-        for event in self.h2.receive_data(data):
-            match event:
-                case h2.events.ResponseReceived():
-                    self.headers[event.stream_id] = dict(event.headers)
-                case h2.events.DataReceived():
-                    self.body.setdefault(event.stream_id, bytearray()).extend(event.data)
-                    if self.acknowledge and event.flow_controlled_length:
-                        self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                case h2.events.StreamEnded():
-                    self.ended.add(event.stream_id)
-                case h2.events.StreamReset():
-                    self.reset[event.stream_id] = event.error_code
-                case h2.events.ConnectionTerminated():
-                    self.goaway = event.error_code
-                case h2.events.PingAckReceived():
-                    self.pongs += 1
-                case h2.events.RemoteSettingsChanged():
-                    self.settings = {c.setting: c.new_value for c in event.changed_settings.values()}
-        self.flush()
-
-    def until(self, wanted):
-        while not wanted():
-            self.read()
-
-    def roundtrip(self):
-        """Returns when the server has read all that was sent before."""
-        wanted = self.pongs + 1
-        self.h2.ping(b"12345678")
-        self.flush()
-        self.until(lambda: self.pongs >= wanted)
-
-    def frame(self, kind, stream, payload, flags=0):
-        """Past `h2`, which would refuse to send what these tests have to."""
-        head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
-        self.socket.sendall(head + payload)
-
-    def messages(self, stream):
-        return Decoder().feed(bytes(self.body.get(stream, b"")))
-
-    def finish(self, stream):
-        self.until(lambda: stream in self.ended)
-        return self.messages(stream)
 
 
 @pytest.fixture
 def raw(running):
-    client = Raw(running)
+    client = RawHttp2(running)
     yield client
     client.socket.close()
-
-
-def audio(signer, number=0):
-    return signer.sign(payload_part(PCM[number * 3200 : (number + 1) * 3200], "BINARY"))
-
-
-def close(signer):
-    return signer.sign(payload_part(b'{"type":"CloseStream"}'))
 
 
 def test_headers_come_before_any_audio_and_thousands_of_streams_are_offered(raw):
@@ -209,7 +86,7 @@ def test_late_audio_after_the_end_is_dropped_and_the_connection_lives_on(raw):
 
 
 def test_a_reader_without_window_is_waited_for_and_nothing_is_lost(running):
-    raw = Raw(running, window=1000)
+    raw = RawHttp2(running, window=1000)
     raw.acknowledge = False
     stream, signer = raw.open()
     for n in range(20):
@@ -232,7 +109,7 @@ def test_a_reader_without_window_is_waited_for_and_nothing_is_lost(running):
 
 def test_a_reader_that_never_reads_is_given_up(serve):
     running = serve(limits=Limits(max_unread_bytes=20_000))
-    raw = Raw(running, window=0)
+    raw = RawHttp2(running, window=0)
     stream, signer = raw.open()
     for n in range(60):
         raw.send(stream, audio(signer, n % 30))
@@ -308,7 +185,7 @@ def test_bytes_that_are_no_http_2_end_that_connection_only(running, raw):
     raw.socket.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     with pytest.raises(ConnectionError):
         raw.until(lambda: False)
-    other = Raw(running)
+    other = RawHttp2(running)
     stream, signer = other.open()
     other.send(stream, audio(signer) + close(signer))
     assert json.loads(other.finish(stream)[-1].payload)["type"] == "Metadata"
@@ -335,7 +212,7 @@ def test_files_work_over_http_2_too(running, raw):
 
 
 def test_files_too_long_for_http_2_are_refused_too(serve):
-    raw = Raw(serve(limits=Limits(max_body_bytes=500_000)))
+    raw = RawHttp2(serve(limits=Limits(max_body_bytes=500_000)))
     body = bytes(500_001)
     stream, _ = raw.request("/endpoints/demo/invocations", {}, payload_hash=sha256(body).hexdigest())
     raw.send(stream, body, end=True)
@@ -381,7 +258,7 @@ def timed(serve):
 
     def start(limits):
         running = serve(limits=limits, clock=clock)
-        return clock, Raw(running)
+        return clock, RawHttp2(running)
 
     return start
 

@@ -1,0 +1,59 @@
+"""A control plane request's body, read and unpacked within bounds: boto3 packs a large PutMetricData."""
+
+import zlib
+
+from werkzeug import Request
+from werkzeug.exceptions import HTTPException
+
+from embedded_aws.held_bytes import GiveWay, HeldBytes
+
+MOST_BYTES = 16 << 20
+"""Sixteen times what CloudWatch and CloudWatch Logs take in one request."""
+_READ_BYTES = 1 << 16
+_LONGEST_NUMBER = 18
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class BodyRefused(Exception):
+    """A body that is not read, with the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def body_of(request: Request, held: HeldBytes, holder: GiveWay) -> bytes:
+    """The body as its sender meant it; what of it has come counts as ``held`` by its connection.
+
+    Raises:
+        BodyRefused: its length is no number, it is too long, cut off, or not packed as its Content-Encoding says.
+    """
+    announced = request.environ.get("CONTENT_LENGTH") or "0"
+    if not (announced.isascii() and announced.isdigit()):
+        raise BodyRefused(400, f"The Content-Length {announced!r} is no length.")
+    if len(announced) > _LONGEST_NUMBER or int(announced) > MOST_BYTES:
+        raise BodyRefused(413, f"The body is longer than {MOST_BYTES} bytes.")
+    body = bytearray()
+    try:
+        while piece := request.stream.read(_READ_BYTES):
+            held.add(holder, len(piece))
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise BodyRefused(413, f"The body is longer than {MOST_BYTES} bytes.")
+    except (OSError, HTTPException) as error:  # a chunk that is none, or the client is gone
+        raise BodyRefused(400, "The body ends before its end.") from error
+    packed = request.headers.get("Content-Encoding", "").lower() == "gzip"
+    return _unpacked(bytes(body)) if packed else bytes(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        data = unpacking.decompress(body, MOST_BYTES + 1)
+    except zlib.error as error:
+        raise BodyRefused(400, "The body is not what its Content-Encoding says.") from error
+    if len(data) > MOST_BYTES:
+        raise BodyRefused(413, f"The body is longer than {MOST_BYTES} bytes when it is unpacked.")
+    if not unpacking.eof or unpacking.unused_data:
+        raise BodyRefused(400, "The body is not what its Content-Encoding says.")
+    return data

@@ -1,0 +1,412 @@
+"""What one client may do to a runtime server without the others waiting, and without keeping what it took."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import ssl
+import struct
+
+import h2.errors
+import pytest
+from kit.raw_http2 import PCM, STREAM, RawHttp2, audio, close
+from kit.runtime_sdk import WAIT_S
+from kit.waiting import until
+
+from dgsm_helpers.rules.sample import sample_wav
+from dgsm_helpers.wire import h2_bypass
+from dgsm_helpers.wire.eventstream import Decoder, payload_part
+from dgsm_helpers.wire.samples import MOST_CHANNELS
+from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, sign_request
+from embedded_aws.gateway import callers
+from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.runtime import bidi, http2_connection, runtime_server
+from embedded_aws.runtime.exchange import Exchange
+from embedded_aws.runtime.gate import Limits
+from embedded_aws.runtime.http2_connection import Http2ServerConnection
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+FILE = "/endpoints/demo/invocations"
+
+
+def h2_frame(kind: int, payload: bytes, flags: int = 0, stream: int = 0) -> bytes:
+    return h2_bypass.HEAD.pack(len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream) + payload
+
+
+class Transport:
+    """What asyncio would hand a connection, as far as one looks at it."""
+
+    def __init__(self):
+        self.written, self.unread, self.reading, self.closed = b"", 0, True, False
+
+    def write(self, data):
+        self.written += data
+
+    def get_write_buffer_size(self):
+        return self.unread
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+    abort = close
+
+
+def http1(running, data: bytes, *, host_header: bool = True) -> bytes:
+    """Bytes on a connection that speaks HTTP/1.1; all that comes back until the server closes."""
+    context = ssl.create_default_context(cafile=running.ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    plain = socket.create_connection(("127.0.0.1", running.port))
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as sent:
+        sent.settimeout(WAIT_S)
+        sent.sendall(data)
+        answer = b""
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while piece := sent.recv(1 << 16):
+                answer += piece
+    return answer
+
+
+def wav(channels: int, moments: int = 1600) -> bytes:
+    head = struct.pack("<HHIIHH", 1, channels, 16_000, 16_000 * channels * 2, channels * 2 & 0xFFFF, 16)
+    size = moments * channels * 2
+    return b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + head + b"data" + struct.pack("<I", size) + bytes(size)
+
+
+FLOODS = {
+    "pings": (h2_frame(6, b"12345678"), 6),
+    "settings": (h2_frame(4, b""), 4),
+    "priorities": (h2_frame(2, b"\0\0\0\0\x10", stream=1), None),
+    "windows": (h2_frame(8, b"\0\0\0\1"), None),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, monkeypatch):
+    """Here each frame has used its turn up: the event loop comes round for every one of them."""
+    monkeypatch.setattr(http2_connection, "_TURN_S", -1.0)
+    frame, answer = FLOODS[flood]
+
+    async def turns() -> tuple[int, Transport]:
+        transport = Transport()
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection.data_received(PREFACE + frame * 500)
+        assert not transport.reading
+        connection.data_received(frame * 500)
+        count = 0
+        while not transport.reading and count < 100_000:
+            await asyncio.sleep(0)
+            count += 1
+        await asyncio.sleep(0)
+        return count, transport
+
+    count, transport = asyncio.run(turns())
+    assert count >= 1000
+    assert transport.reading
+    if answer is not None:
+        assert transport.written.count(frame[:3] + bytes((answer, 1))) >= 1000
+
+
+def test_a_client_that_never_reads_its_answers_is_cut_off():
+    async def flooded() -> Transport:
+        transport = Transport()
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection.data_received(PREFACE)
+        transport.unread = 5 << 20
+        connection.data_received(h2_frame(6, b"12345678"))
+        await asyncio.sleep(0)
+        return transport
+
+    assert asyncio.run(flooded()).closed
+
+
+def test_a_message_that_comes_byte_by_byte_is_copied_once(monkeypatch):
+    """Whatever it is cut into, the bytes that are joined are those of the message."""
+    joined = []
+    message = payload_part(bytes(50_000))
+    decoder = Decoder()
+
+    class Counted(list):
+        def __iter__(self):
+            joined.append(1)
+            return super().__iter__()
+
+    got = []
+    for at in range(0, len(message), 7):
+        got += decoder.feed(message[at : at + 7])
+        decoder._parts = Counted(decoder._parts)
+    assert [m.payload for m in got] == [bytes(50_000)]
+    assert decoder.held_bytes == 0
+    assert sum(joined) < len(message) / 7 * 3
+
+
+@pytest.mark.parametrize("number", [MOST_CHANNELS + 1, 255, 1025, 65_535])
+@pytest.mark.parametrize("multichannel", ["true", "false"])
+def test_audio_of_more_channels_than_deepgram_takes_is_refused(running, number, multichannel):
+    raw = RawHttp2(running)
+    stream, signer = raw.open(query=f"model=nova-3&multichannel={multichannel}")
+    raw.send(stream, signer.sign(payload_part(wav(number)[:8192], "BINARY")))
+    *_, last = raw.finish(stream)
+    assert "DATA-0000" in json.loads(last.payload)["Message"]
+    assert running.lease.released == 1
+    raw.socket.close()
+
+
+def test_audio_of_as_many_channels_as_deepgram_takes_is_heard(running):
+    raw = RawHttp2(running)
+    stream, signer = raw.open(query="model=nova-3&multichannel=true")
+    raw.send(stream, signer.sign(payload_part(wav(MOST_CHANNELS), "BINARY")) + close(signer))
+    *_, last = raw.finish(stream)
+    assert json.loads(last.payload)["channels"] == MOST_CHANNELS
+    raw.socket.close()
+
+
+@pytest.mark.parametrize("name", [b"x-other", b"x-amzn-sagemaker-model-query-string"])
+def test_letters_that_are_none_end_their_stream_and_no_other(running, name):
+    raw = RawHttp2(running)
+    good, signer = raw.open()
+    raw.until(lambda: good in raw.headers)
+    pseudo = [
+        (b":method", b"POST"),
+        (b":scheme", b"https"),
+        (b":authority", raw.host.encode()),
+        (b":path", STREAM.encode()),
+    ]
+    bad = raw.h2.get_next_available_stream_id()
+    raw.h2.config.validate_outbound_headers = raw.h2.config.normalize_outbound_headers = False
+    raw.h2.send_headers(
+        bad, [*pseudo, (name, b"\xff\xfe"), (b"authorization", b"AWS4-HMAC-SHA256 \xe9")], end_stream=True
+    )
+    raw.flush()
+    raw.until(lambda: bad in raw.headers or bad in raw.reset)
+    raw.send(good, audio(signer) + close(signer))
+    assert json.loads(raw.finish(good)[-1].payload)["type"] == "Metadata"
+    raw.socket.close()
+
+
+@pytest.mark.parametrize("header", ["sec-fetch-site", "origin", "host"])
+@pytest.mark.parametrize("path", [STREAM, FILE])
+def test_no_page_is_answered_over_http2(running, header, path):
+    raw = RawHttp2(running)
+    if header == "host":
+        raw.host = "evil.example"
+    stream, _ = raw.request(path, {} if header == "host" else {header: "same-site"})
+    raw.h2.end_stream(stream)
+    raw.flush()
+    raw.until(lambda: stream in raw.ended)
+    assert raw.headers[stream][":status"] == "403"
+    assert json.loads(raw.body[stream])["Message"] == callers.REFUSAL
+    assert not running.placement.leases
+    raw.socket.close()
+
+
+@pytest.mark.parametrize("line", ["Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "Host: evil.example"])
+@pytest.mark.parametrize("path", [FILE, STREAM, "/", "/ping"])
+def test_no_page_is_answered_over_http1(running, line, path):
+    host = "" if line.startswith("Host") else "Host: 127.0.0.1\r\n"
+    answer = http1(running, f"GET {path} HTTP/1.1\r\n{host}{line}\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 403") and callers.REFUSAL.encode() in answer
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "PATCH", "BREW"])
+def test_every_method_is_answered_over_http1(running, method, caplog):
+    answer = http1(running, f"{method} / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert (b"No operation for" in answer.partition(b"\r\n\r\n")[2]) == (method != "HEAD")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "more", ["", "Upgrade: h2c\r\nConnection: Upgrade\r\n", "Upgrade: websocket\r\nConnection: upgrade\r\n"]
+)
+@pytest.mark.parametrize("start", ["CONNECT 127.0.0.1:1", "GET /"])
+def test_whoever_wants_another_protocol_is_refused(running, start, more, caplog):
+    asked = (
+        f"{start} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n" + "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert re.match(rb"HTTP/1.1 (404|400)", http1(running, asked.encode()))
+    assert not caplog.records
+
+
+def test_a_head_request_leaves_the_connection_usable(running):
+    head = b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    assert http1(running, head * 3 + last).count(b"HTTP/1.1 404") == 4
+
+
+def signed_file(running, body: bytes) -> bytes:
+    headers = {"host": f"127.0.0.1:{running.port}", "x-amzn-sagemaker-custom-attributes": "v1/listen?model=nova-3"}
+    keys = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    signed = sign_request(
+        method="POST", path=FILE, headers=headers, credentials=keys, region="us-east-1", payload_hash="UNSIGNED-PAYLOAD"
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **signed.headers}.items())
+    return f"POST {FILE} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_what_comes_behind_a_file_that_is_answered_stays_in_the_socket(running):
+    """Ten files at once, one after the other: all are answered, and none of them waits in the server's memory."""
+    one = signed_file(running, sample_wav())
+    last = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    assert http1(running, one * 10 + last).count(b"HTTP/1.1 200") == 10
+    assert running.server.held.total == 0
+
+
+def test_whoever_holds_most_gives_way_and_nobody_else(serve):
+    running = serve(limits=Limits(held_each_bytes=8 << 20, held_bytes=12 << 20))
+    small, large, third = (RawHttp2(running) for _ in range(3))
+    streams = {client: client.open() for client in (small, large, third)}
+    part = payload_part(bytes(20 << 20), "BINARY")
+
+    def dribble(client, size):
+        stream, signer = streams[client]
+        client.send(stream, signer.sign(part)[:size])
+        client.roundtrip()
+
+    dribble(small, 2 << 20)
+    dribble(large, 7 << 20)
+    until(lambda: running.server.held.total >= 9 << 20, "both are counted")
+    with contextlib.suppress(OSError, ssl.SSLError):
+        dribble(third, 6 << 20)
+    until(lambda: len(running.server.connections) == 2, "who held most is cut off")
+    with pytest.raises((OSError, ssl.SSLError)):
+        large.roundtrip()
+    small.roundtrip()
+    third.roundtrip()
+    for client in (small, large, third):
+        client.socket.close()
+    until(lambda: running.server.held.total == 0, "nothing is held any more")
+    assert all(lease.released == 1 for lease in running.placement.leases)
+
+
+def test_one_connection_holds_so_much_and_no_more(serve):
+    running = serve(limits=Limits(held_each_bytes=4 << 20))
+    raw = RawHttp2(running)
+    with pytest.raises((OSError, ssl.SSLError)):
+        for _ in range(8):
+            stream, signer = raw.open()
+            raw.send(stream, signer.sign(payload_part(bytes(2 << 20)))[: 1 << 20])
+            raw.roundtrip()
+    until(lambda: running.server.held.total == 0, "nothing is held any more")
+    until(lambda: all(lease.released == 1 for lease in running.placement.leases), "no stream counts as load")
+
+
+def test_answers_that_nobody_reads_count_as_held(running):
+    raw = RawHttp2(running)
+    raw.acknowledge = False
+    stream, signer = raw.open(query="model=nova-3")
+    raw.until(lambda: stream in raw.headers)
+    for _ in range(40):
+        raw.send(stream, signer.sign(payload_part(b'{"type":"No such"' + b" " * 50_000 + b"}")))
+    until(lambda: running.server.held.total > 1 << 20, "they wait")
+    raw.socket.close()
+    until(lambda: running.server.held.total == 0, "they are let go")
+
+
+def test_there_are_not_more_connections_than_a_machine_bears(running, monkeypatch):
+    monkeypatch.setattr(runtime_server, "MOST_CONNECTIONS", 4)
+    busy = RawHttp2(running)
+    stream, signer = busy.open()
+    busy.until(lambda: stream in busy.headers)
+    idle = [RawHttp2(running) for _ in range(9)]
+    assert len(running.server.connections) <= 5
+    busy.send(stream, audio(signer) + close(signer))
+    assert json.loads(busy.finish(stream)[-1].payload)["type"] == "Metadata"
+    idle[-1].roundtrip()
+    for client in (busy, *idle):
+        client.socket.close()
+
+
+class Broken(Exception):
+    pass
+
+
+def _raise(*_, **__):
+    raise Broken
+
+
+@pytest.mark.parametrize("breaks", ["message", "begin", "time_out", "open_stream", "decode"])
+def test_a_stream_that_breaks_gives_its_instance_back_and_the_others_go_on(running, monkeypatch, breaks, caplog):
+    raw = RawHttp2(running)
+    other, others_signer = raw.open()
+    raw.until(lambda: other in raw.headers)
+    with monkeypatch.context() as patch:
+        if breaks in ("begin", "open_stream"):
+            name = (
+                "embedded_aws.runtime.nova_stream.NovaStream.begin"
+                if breaks == "begin"
+                else f"{bidi.__name__}.open_stream"
+            )
+            patch.setattr(name, _raise)
+            broken, _ = raw.open()
+            raw.until(lambda: broken in raw.headers)
+        else:
+            broken, signer = raw.open()
+            raw.until(lambda: broken in raw.headers)
+            if breaks == "decode":
+                patch.setattr(bidi.FrameVerifier, "open", _raise)
+            elif breaks == "message":
+                patch.setattr("embedded_aws.runtime.nova_stream.NovaStream.message", _raise)
+            if breaks == "time_out":
+                raw.h2.reset_stream(broken, h2.errors.ErrorCodes.CANCEL)
+                raw.flush()
+            else:
+                raw.send(broken, audio(signer))
+                raw.until(lambda: broken in raw.ended)
+                assert raw.messages(broken)[-1].headers[":exception-type"] == "InternalStreamFailure"
+        until(lambda: running.lease.released == 1, "its instance is free")
+    raw.send(other, audio(others_signer) + close(others_signer))
+    assert json.loads(raw.finish(other)[-1].payload)["type"] == "Metadata"
+    assert all(lease.released == 1 for lease in running.placement.leases)
+    raw.socket.close()
+
+
+def test_a_signature_in_other_letters_is_a_refusal_over_both_versions(running, caplog):
+    forged = (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/us-east-1/sagemaker/aws4_request, SignedHeaders=host, "
+    )
+    lines = (
+        f"Host: 127.0.0.1\r\nAuthorization: {forged}Signature=\xe9\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = http1(running, f"POST {FILE} HTTP/1.1\r\n{lines}".encode("latin-1"))
+    assert answer.startswith(b"HTTP/1.1 403")
+    raw = RawHttp2(running)
+    signed = sign_request(
+        method="POST",
+        path=STREAM,
+        headers={"host": raw.host},
+        credentials=Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY),
+        region="us-east-1",
+        payload_hash=EVENTS_PAYLOAD,
+    )
+    changed = {**signed.headers, "authorization": signed.headers["authorization"][:-1] + "\xe9"}
+    stream = raw.h2.get_next_available_stream_id()
+    pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", raw.host), (":path", STREAM)]
+    raw.h2.send_headers(stream, [*pseudo, *changed.items()])
+    raw.flush()
+    raw.until(lambda: stream in raw.headers)
+    assert raw.headers[stream][":status"] == "403"
+    assert not caplog.records
+    raw.socket.close()
+
+
+def test_audio_goes_on_being_heard_while_another_client_floods(running):
+    """Both are served on one thread; this is about who gets an answer at all, not how fast."""
+    flooder, raw = RawHttp2(running), RawHttp2(running)
+    flooder.socket.sendall(FLOODS["pings"][0] * 30_000)
+    stream, signer = raw.open()
+    raw.send(stream, b"".join(audio(signer, n) for n in range(len(PCM) // 3200 and 5)) + close(signer))
+    assert json.loads(raw.finish(stream)[-1].payload)["type"] == "Metadata"
+    flooder.socket.close()
+    raw.socket.close()
