@@ -84,7 +84,7 @@ class AwsRecording(Table):
         return f"{self.content.get('source', 'Nothing recorded')}: {settled} values settled, {differ} not as assumed"
 
     def _rows(self) -> list[tuple[object, ...]]:
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for assumed in ScalingModel().assumptions():
             if assumed.name in self.values:
                 found = self.values[assumed.name]

@@ -32,6 +32,8 @@ class Assumption:
     """The step of `dgsm record` that asks AWS, or why none does."""
     tolerance: float = 0.0
     """How far an observation of it may lie off, in its unit, and still agree."""
+    otherwise: Any = None
+    """What else it may well be: played by the planner for what being wrong costs. None: it does not change a plan."""
 
 
 _TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "assumptions.toml").read_text(encoding="utf-8"))

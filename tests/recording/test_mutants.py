@@ -31,7 +31,7 @@ MUTANTS = {
     "other-reason": {"dead_band_code": "AlreadyAtDesiredCapacity"},
     "slow-removal": {"scale_in_s": 180.0},
     "bounds-at-each-beat": {"bounds_act": "always"},
-    "faster-sigkill": {"sigkill_after_s": 10.0},
+    "faster-sigkill": {"sigkill_after_s": 0.0},
     "routed-to-the-end": {"routed_until": "SIGKILL"},
 }
 """What is planted, by what a reader would call it: values of `ScalingModel`."""
