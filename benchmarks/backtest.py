@@ -166,8 +166,8 @@ def summary(tests: list[BackTest]) -> str:
     in_time = sum(abs(t.off_s or 0.0) <= WITHIN_S for t in timed)
     return (
         f"Of {len(judged)} runs that set no value of the model {sum(t.holds for t in judged)} hold; the same count in "
-        f"{equal} of {minutes} minutes ({equal / minutes:.0%}); of {len(timed)} changes told to {WITHIN_S:g} s {in_time} "
-        "came within that."
+        f"{equal} of {minutes} minutes ({equal / minutes:.0%}); of {len(timed)} changes told that exactly "
+        f"{in_time} came within {WITHIN_S:g} s."
     )
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dgsm_helpers.planning.comparing import PlanStudy
     from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
+_SHOWN = 4
+"""Rows of the table; what matters less is named below it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class IfWrong:
@@ -79,13 +82,21 @@ class WrongAssumptions(Table):
                 f"{row.over_capacity_share:+.3%}",
                 row.assumption.settled_by,
             )
-            for row in self.rows
-            if row.matters
+            for row in self._matter[:_SHOWN]
         ]
 
-    def _notes(self) -> tuple[str, ...]:
-        without = [row.assumption.name for row in self.rows if not row.matters]
-        return (f"No difference here: {', '.join(without)}.",) if without else ()
+    @property
+    def _matter(self) -> list[IfWrong]:
+        return [row for row in self.rows if row.matters]
+
+    def _notes(self) -> list[str]:
+        less = [row.assumption.name for row in self._matter[_SHOWN:]]
+        none = [row.assumption.name for row in self.rows if not row.matters]
+        notes = (("Less", less), ("No difference here", none))
+        return [f"{what}: {', '.join(names)}." for what, names in notes if names]
+
+    def __repr__(self) -> str:
+        return f"<WrongAssumptions: {len(self._matter)} of {len(self.rows)} matter under {self._plan.name}>"
 
 
 def _compared(assumption: Assumption, assumed: Merits, otherwise: Merits) -> IfWrong:
