@@ -19,9 +19,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dgsm_helpers.errors import InvalidInput, LocalNotRunning, LocalStartFailed
+from dgsm_helpers.places.kept_recording import kept_recording
 from dgsm_helpers.places.running_server import admin
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.processes.other_processes import alive, locked
+from dgsm_helpers.rules.recorded_model import recorded_model
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""
@@ -95,6 +97,8 @@ def up(
 ) -> ServerInfo:
     """Start the embedded AWS, or find the one that runs. What is None is as it runs, or else as usual.
 
+    It behaves as AWS did in ``home``'s recording, if it has one.
+
     Args:
         home: state folder's parent (``$DGSM_HOME``).
         speed: local seconds per wall second, 0.1 to 600; `DEFAULT_SPEED` as usual.
@@ -105,7 +109,7 @@ def up(
             True as usual. The runtime always does.
 
     Raises:
-        InvalidInput: a setting is out of range, or a running server has other settings.
+        InvalidInput: a setting or a recorded value is out of range, or a running server has other settings.
         LocalStartFailed: its libraries are not installed, or it did not come up; then the message has the end of its
             log.
     """
@@ -117,6 +121,7 @@ def up(
             _refuse_other_settings(running, {name: value for name, value in asked.items() if value is not None})
             return running
         require_libraries()
+        recorded_model(recording := kept_recording(home))  # refuses what it cannot be
         folder = state_folder(home)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
@@ -126,6 +131,7 @@ def up(
             "region": region or DEFAULT_REGION,
             "seed": seed,
             "check_signatures": check_signatures is not False,
+            "recording": recording,
         }
         log = folder / "server.log"
         command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]

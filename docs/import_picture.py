@@ -20,6 +20,7 @@ ROWS = (
     ("notebooks", "cli", "testing"),
     ("steps",),
     ("views", "workbook"),
+    ("recording",),
     ("planning",),
     ("simulate", "aws", "load"),
     ("session",),

@@ -27,7 +27,7 @@ from botocore.loaders import Loader
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.fleet import start_delay_s
-from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.recorded_model import recorded_model
 from dgsm_helpers.wire.moved_time import MovedTime
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
@@ -73,7 +73,7 @@ CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 
 
 def main(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Run until SIGTERM. ``settings``: speed, metered (lanes, service_ms), region, seed, check_signatures."""
+    """Run until SIGTERM. ``settings``: as `dgsm_helpers.local.up` writes them."""
     _raise_descriptor_limit()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -85,7 +85,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     spoken_engine, spoken_note = engine_for_spoken(metered_engine)
     engines: dict[str, Engine] = {"metered": metered_engine, "speech": speech_engine, "spoken": spoken_engine}
     faults = Faults()
-    model = ScalingModel()
+    model = recorded_model(settings["recording"])
     fleet = Fleet(
         clock=clock,
         engines=engines,
@@ -95,6 +95,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             start_delay_s=lambda rng, cached: start_delay_s(model, rng, image_cached=cached),
             scale_in_s=model.scale_in_s,
             stop=ContainerStop.of(model),
+            image_cache=model.image_cache,
         ),
         seed=settings["seed"],
     )
@@ -111,7 +112,12 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         is_registered=lambda region, resource_id: autoscaling(region).is_registered(resource_id),
     )
     plane.create_identity()
-    vitals = Vitals(fleet, lambda region: cloudwatch(region).state.store, faults.metrics_delay_s)
+    vitals = Vitals(
+        fleet,
+        lambda region: cloudwatch(region).state.store,
+        faults.metrics_delay_s,
+        idle_emits_zero=model.idle_instance_emits_zero,
+    )
     token = secrets.token_hex(16)
 
     beat = (fleet.tick, vitals.publish, partial(evaluate_alarms, cloudwatch), Autoscaler(autoscaling, quotas).tick)

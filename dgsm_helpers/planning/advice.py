@@ -15,6 +15,7 @@ from dgsm_helpers.planning.candidates import targets_for
 from dgsm_helpers.planning.comparing import PlanStudy, Played
 from dgsm_helpers.planning.frames import row_of, settings_of
 from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.merits import Merits, MetricComparison
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -41,6 +42,8 @@ class Advice:
 
     ``played`` are, in full, the presets, the recommended plan, the runner-up and the one that spares calls.
 
+    ``if_wrong`` is what it costs under the recommended plan when an assumption is wrong.
+
     ``detection`` compares the ten-second with the one-minute metric under the recommended plan on a step to the
     traffic's height (`step_like`), None when that never scales out. ``rerouted`` is the recommended plan with
     LEAST_OUTSTANDING_REQUESTS routing, None when the endpoint has that already. ``notes`` say what was not given and is
@@ -51,6 +54,7 @@ class Advice:
     played: tuple[Played, ...]
     recommendation: Recommendation
     detection: MetricComparison | None
+    if_wrong: WrongAssumptions
     rerouted: Merits | None
     notes: tuple[str, ...]
 
@@ -92,6 +96,7 @@ class Advice:
                 "front": [_outcome(outcome) for outcome in advice.front],
                 "with_least_outstanding_requests": self.rerouted and row_of(self.rerouted),
                 "detection": self.detection and _detection(self.detection),
+                "if_wrong": [row.to_dict() for row in self.if_wrong.rows],
                 "notes": list(self.notes),
                 "assumptions": [
                     {"name": r.name, "value": r.value, "unit": r.unit, "grade": r.grade, "source": r.source}
@@ -127,6 +132,7 @@ class Advice:
             )
         if self.detection:
             lines.append(str(self.detection))
+        lines += ["", str(self.if_wrong), ""]
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join([*lines, f"The scaling model: {study.assumptions.headline} (--json lists them)."])
 
@@ -193,6 +199,7 @@ def advise(
         played=(*study.played, *(study.play(plan) for plan in chosen if plan not in compared)),
         recommendation=recommendation,
         detection=study.detection(best),
+        if_wrong=study.if_wrong(best),
         rerouted=rerouted,
         notes=tuple(notes),
     )

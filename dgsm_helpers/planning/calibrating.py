@@ -9,7 +9,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -20,10 +20,12 @@ from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity
+from dgsm_helpers.places.kept_recording import kept_recording
 from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
 from dgsm_helpers.rules.alarms import AlarmSpec, Comparison, TreatMissing
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
 from dgsm_helpers.rules.model import GRADES, Assumption, ScalingModel
+from dgsm_helpers.rules.recorded_model import recorded_model
 from dgsm_helpers.session import Workbook
 
 TEN_SECOND_DATA = timedelta(hours=3)
@@ -47,7 +49,7 @@ def read_model(wb: Workbook) -> Calibration:
         NotFound: there is no endpoint.
     """
     endpoint = EndpointReading(wb)
-    model = ScalingModel()
+    model = recorded_model(kept_recording(wb.home))
     source = f"endpoint {wb.endpoint_name} in {wb.region}, read {wb.now():%Y-%m-%d %H:%M} UTC"
     if routing := endpoint.configured.routing:
         model = model.with_evidence(source, routing=routing)
@@ -73,7 +75,8 @@ def model_for(wb: Workbook) -> Calibration:
     """`read_model`; while there is no endpoint, the assumptions with the routing of a deployment plan."""
     if endpoint_state.find(wb) is not None:
         return read_model(wb)
-    return calibrate(ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS), source="")
+    model = replace(recorded_model(kept_recording(wb.home)), routing=LEAST_OUTSTANDING_REQUESTS)
+    return calibrate(model, source="")
 
 
 def recorded_alarms(states: Iterable[AlarmState]) -> list[AlarmSpec]:
@@ -138,13 +141,13 @@ def calibrate(
         least_streams: the metric's minimum in every interval of a time in service, None where nothing was published:
             shows whether an instance without streams publishes a zero or nothing.
     """
-    values = _from_alarms(alarms)
+    values = alarm_values(alarms)
     grown, shrunk = _lengths(activities)
     values.update(_from_starts(grown))
     if shrunk:
         values["scale_in_s"] = float(statistics.median(shrunk))
     if into_alarm_s:
-        values.update(_from_reactions(activities, into_alarm_s))
+        values.update(reaction_values(activities, into_alarm_s))
     values.update(_from_idle(least_streams))
     filled = model.with_evidence(source, **values)
     table = filled.assumptions()
@@ -155,7 +158,8 @@ def calibrate(
     )
 
 
-def _from_alarms(alarms: Sequence[AlarmSpec]) -> dict[str, Any]:
+def alarm_values(alarms: Sequence[AlarmSpec]) -> dict[str, Any]:
+    """The model's values that a policy's alarms show."""
     high = next((a for a in alarms if a.comparison in (">", ">=")), None)
     low = next((a for a in alarms if a.comparison in ("<", "<=")), None)
     values: dict[str, Any] = {}
@@ -203,9 +207,10 @@ def _from_starts(times_s: Sequence[float]) -> dict[str, Any]:
     return values
 
 
-def _from_reactions(
+def reaction_values(
     activities: Sequence[ScalingActivity], into_alarm_s: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
+    """How long activities came after the alarms that caused them."""
     delays = []
     for activity in activities:
         started_s = activity.started.timestamp()

@@ -28,10 +28,16 @@ class Assumption:
     meaning: str
     source: str
     grade: str
+    settled_by: str = "built in"
+    """The step of `dgsm record` that asks AWS, or why none does."""
+    tolerance: float = 0.0
+    """How far an observation of it may lie off, in its unit, and still agree."""
+    otherwise: Any = None
+    """What else it may well be: played by the planner for what being wrong costs. None: it does not change a plan."""
 
 
 _TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "assumptions.toml").read_text(encoding="utf-8"))
-_ABOUT: Mapping[str, Mapping[str, str]] = _TABLE["assumptions"]
+_ABOUT: Mapping[str, Mapping[str, Any]] = _TABLE["assumptions"]
 
 GRADES: Mapping[str, str] = _TABLE["grades"]
 """How well an assumption is known, best first by kind of source."""
@@ -67,12 +73,14 @@ class ScalingModel:
     reaction_overhead_s: float = 30.0
     reinvoke_every_s: float = 60.0
     capacity_metric: Literal["mean", "latest"] = "mean"
-    capacity_rounding: Literal["up", "nearest"] = "up"
+    capacity_rounding: Literal["up", "nearest", "down"] = "up"
     cooldown_anchor: Literal["completion", "start"] = "completion"
     scale_in_rule: Literal["proportional", "one-at-a-time"] = "proportional"
     dead_band_code: Literal["AutoScalingAnticipatedFlapping", "AlreadyAtDesiredCapacity"] = (
         "AutoScalingAnticipatedFlapping"
     )
+
+    bounds_act: Literal["when set", "always"] = "when set"
 
     # Fleet
     provision_cached_s: float = 213.0
@@ -80,6 +88,7 @@ class ScalingModel:
     provision_uncached_s: float = 400.0
     provision_uncached_spread: float = 0.15
     uncached_share: float = 0.1
+    image_cache: Literal["per endpoint", "kept"] = "per endpoint"
     shortage_share: float = 0.0
     shortage_s: tuple[float, float] = (900.0, 2040.0)
     scale_in_s: float = 60.0

@@ -195,7 +195,11 @@ def _tracked_capacity(policy: TargetTracking, metric: float, state: State, model
     AWS publishes no formula; rounding up in both directions, a removal never brings the metric back above the target.
     """
     instances = state.running * metric / policy.target_value
-    return math.ceil(instances - (0.5 if model.capacity_rounding == "nearest" else ROUNDING))
+    return math.ceil(instances - _ROUNDED_OFF[model.capacity_rounding])
+
+
+_ROUNDED_OFF = {"up": ROUNDING, "nearest": 0.5, "down": 1.0 - ROUNDING}
+"""The part of an instance that is not worth one."""
 
 
 def _step_wish(policy: StepScaling, reading: AlarmReading, state: State) -> _Wish | None:

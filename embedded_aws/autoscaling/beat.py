@@ -123,10 +123,10 @@ class _Turn:
         """Bounds act once they are set, and wait only while the endpoint is busy (AAS guide, "Scaling activities").
 
         On AWS a count below the minimum stayed there for twelve minutes, without an activity (measured for DynamoDB,
-        not for SageMaker). That a change which fails is not tried again is an assumption.
+        not for SageMaker): `ScalingModel.bounds_act`. That a change which fails is not tried again is an assumption.
         """
         state = self.memory.state
-        if not self.target.bounds_act:
+        if not self.target.bounds_act and self.scaling.model.bounds_act == "when set":
             return Decision(kind="none", state=state)
         decision = pull_into_bounds(state, self.target.bounds, self.now_s)
         self.target.bounds_act = decision.note == "updating"

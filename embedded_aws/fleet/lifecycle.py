@@ -7,9 +7,11 @@ DescribeEndpoint's. Named assumptions: see ``FleetSettings``.
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.rules.container_stop import ContainerStop
+from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.engines.base import Engine
 from embedded_aws.fleet.instances import Instance, Phase
 from embedded_aws.fleet.variants import Endpoint, LiveVariant, VariantSpec
@@ -46,13 +48,14 @@ class FleetSettings:
 
     ``start_delay_s`` draws the time from a machine being there to a serving container; it is told whether the endpoint
     has the image cached. An instance that is scaled in is gone ``scale_in_s`` later, or when its last stream has ended.
-    ``delete_s`` is how long ``Deleting`` lasts at least.
+    ``delete_s`` is how long ``Deleting`` lasts at least. ``image_cache`` is `ScalingModel`'s.
     """
 
     start_delay_s: Callable[[random.Random, bool], float]
     scale_in_s: float = 60.0
     stop: ContainerStop = field(default_factory=ContainerStop)
     delete_s: float = 20.0
+    image_cache: Literal["per endpoint", "kept"] = ScalingModel.image_cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class EndpointLifecycle:
     log: ContainerLog
     settings: FleetSettings
     rng: random.Random
+    pulled: set[str] = field(default_factory=set)
+    """Model packages that an instance of any endpoint has started with."""
 
     def advance(self, endpoint: Endpoint, now_s: float) -> None:
         """Move the endpoint's instances on, and finish its change when they are where they should be."""
@@ -121,7 +126,8 @@ class EndpointLifecycle:
         if not self.faults.shortage(types[instance.pool]):
             instance.instance_type = types[instance.pool]
             instance.phase = Phase.STARTING
-            cached = spec.model_package_arn in endpoint.cached_images
+            images = endpoint.cached_images if self.settings.image_cache == "per endpoint" else self.pulled
+            cached = spec.model_package_arn in images
             instance.ready_at_s = now_s + self.settings.start_delay_s(self.rng, cached)
         elif now_s - instance.since_s >= spec.provision_timeout_s:
             # The sources disagree whether the time is for each type or for all (reference aws.md 5.1): for each.
@@ -147,6 +153,7 @@ class EndpointLifecycle:
             return
         instance.phase = Phase.SERVING
         endpoint.cached_images.add(spec.model_package_arn)
+        self.pulled.add(spec.model_package_arn)
         self.write_log(endpoint, spec, instance, "INFO Deepgram Engine is ready", now_s)
 
     def write_log(self, endpoint: Endpoint, spec: VariantSpec, instance: Instance, message: str, now_s: float) -> None:

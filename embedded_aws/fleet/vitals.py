@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.fleet.instances import Instance, Interval
 from embedded_aws.fleet.live_fleet import Fleet
@@ -66,9 +67,18 @@ class Vitals:
         fleet: whose instances are read.
         store_for: metric store of a region.
         delay_s: how late points become visible now (the ``slow-metrics`` fault); their timestamps stay true.
+        idle_emits_zero: whether an instance without streams publishes 0 rather than nothing, as `ScalingModel` has it.
     """
 
-    def __init__(self, fleet: Fleet, store_for: Callable[[str], MetricStore], delay_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        store_for: Callable[[str], MetricStore],
+        delay_s: Callable[[], float],
+        *,
+        idle_emits_zero: bool = ScalingModel.idle_instance_emits_zero,
+    ) -> None:
+        self._idle_emits_zero = idle_emits_zero
         self._fleet = fleet
         self._store_for = store_for
         self._delay_s = delay_s
@@ -79,7 +89,7 @@ class Vitals:
         with self._fleet.lock:
             for endpoint in self._fleet.endpoints():
                 store = self._store_for(endpoint.region)
-                self._waiting.extend((now_s, put) for put in _points(endpoint, now_s, store))
+                self._waiting.extend((now_s, put) for put in _points(endpoint, now_s, store, self._idle_emits_zero))
         # Held against the delay of now: when the fault ends, all that it held back is there at once.
         latest_s = now_s - self._delay_s()
         while self._waiting and self._waiting[0][0] <= latest_s:
@@ -87,12 +97,14 @@ class Vitals:
             put()
 
 
-def _points(endpoint: Endpoint, now_s: float, store: MetricStore) -> Iterator[Callable[[], None]]:
+def _points(
+    endpoint: Endpoint, now_s: float, store: MetricStore, idle_emits_zero: bool
+) -> Iterator[Callable[[], None]]:
     """The calls that put the interval's points into the store."""
     for variant in endpoint.variants.values():
         if variant.serving:
             names = {"EndpointName": endpoint.name, "VariantName": variant.spec.name}
-            for reading in (_peaks(variant), *(_minute(variant) if now_s % MINUTE_S == 0 else ())):
+            for reading in (_peaks(variant, idle_emits_zero), *(_minute(variant) if now_s % MINUTE_S == 0 else ())):
                 for dimensions, values in _series(variant, reading):
                     yield partial(
                         store.put,
@@ -106,9 +118,10 @@ def _points(endpoint: Endpoint, now_s: float, store: MetricStore) -> Iterator[Ca
                     )
 
 
-def _peaks(variant: LiveVariant) -> _Reading:
+def _peaks(variant: LiveVariant, idle_emits_zero: bool) -> _Reading:
     peaks = [(i, float(i.take_peak())) for i in variant.serving]
-    return _Reading(name="ConcurrentRequestsPerModel", unit="None", samples=peaks, resolution_s=TICK_S)
+    published = [(i, peak) for i, peak in peaks if peak or idle_emits_zero]
+    return _Reading(name="ConcurrentRequestsPerModel", unit="None", samples=published, resolution_s=TICK_S)
 
 
 def _minute(variant: LiveVariant) -> Iterator[_Reading]:

@@ -23,7 +23,7 @@ BASE = GROUND | {
     "session",
     "settings",
 }
-ROOMS = frozenset({"simulate", "aws", "load", "planning", "views", "workbook"})
+ROOMS = frozenset({"simulate", "aws", "load", "planning", "recording", "views", "workbook"})
 
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -42,6 +42,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "aws": BASE,
     "load": BASE,
     "planning": BASE | {"simulate", "aws", "load"},
+    "recording": BASE | {"aws", "load", "planning"},
     "views": BASE | {"simulate", "aws", "load", "planning"},
     "workbook": BASE | {"aws"},
     **dict.fromkeys(STEPS, BASE | ROOMS | STEPS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.gateway.control_plane import ControlPlane
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.gateway import Gateway
@@ -18,6 +20,12 @@ from kit.scaling_bench import REGION, Bench
 
 ROLE = "arn:aws:iam::123456789012:role/Execution"
 URL = "http://moved.amazonaws.com"
+
+
+@cache
+def _session(region: str) -> boto3.Session:
+    """One for all: each reads the services' models anew."""
+    return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=region)
 
 
 class _Raw(io.BytesIO):
@@ -29,10 +37,10 @@ class _Raw(io.BytesIO):
 class MovedAws(Bench):
     """Endpoint ``e`` of configuration ``c`` and model ``m``, made through the API, with ``instances`` in service."""
 
-    def __init__(self, instances: int = 1) -> None:
+    def __init__(self, instances: int = 1, model: ScalingModel | None = None) -> None:
         self._instances = instances
         self._clients: dict[tuple[str, str], Any] = {}
-        super().__init__()
+        super().__init__(model=model)
 
     def begin(self, *types: str) -> None:
         plane = ControlPlane(
@@ -51,6 +59,10 @@ class MovedAws(Bench):
             faults=Faults(),
             admin={},
         )
+        self.make_endpoint()
+
+    def make_endpoint(self) -> None:
+        """Endpoint ``e``, through the API."""
         sagemaker = self.client("sagemaker")
         package = {"ModelPackageName": LISTINGS[0].arn(REGION)}
         sagemaker.create_model(
@@ -72,8 +84,7 @@ class MovedAws(Bench):
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client whose requests are answered in this process."""
         if (service, region) not in self._clients:
-            session = boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=region)
-            client = session.client(service, endpoint_url=URL)
+            client = _session(region).client(service, endpoint_url=URL)
             client.meta.events.register("before-send", lambda request, **_: self._answered(request))
             self._clients[service, region] = client
         return self._clients[service, region]

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from dgsm_helpers.load.ladder.verdict import streams_needed
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
+from dgsm_helpers.rules.recorded_model import recorded_model
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -60,8 +61,13 @@ class Replay:
     """One recording, step by step."""
 
     def __init__(self, recording: Mapping[str, Any]) -> None:
-        self._steps = recording["steps"]
-        self.aws = MovedAws(**recording.get("begin", {}))
+        self._steps, self._recording = recording["steps"], recording
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new embedded AWS, which goes by the recording's own values where it has some."""
+        model = recorded_model(self._recording) if self._recording.get("values") else None
+        self.aws = MovedAws(**self._recording.get("begin", {}), model=model)
         self.aws.run(60 - self.aws.clock.s % 60)  # times of recordings are counted from a whole minute
         self._began_s = self.aws.clock.s
         self._kept: dict[str, Any] = {}
@@ -87,6 +93,8 @@ class Replay:
                 waited = self._until(until)
                 if not least <= waited <= most:
                     raise Mismatch(f"it took {waited:g} s, observed were {least} to {most} s")
+            case {"anew": True}:
+                self._begin()
             case {"wait_s": seconds}:
                 self._wait(seconds)
             case {"streams": number}:

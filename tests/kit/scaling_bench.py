@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from dgsm_helpers.rules.container_stop import ContainerStop
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
@@ -67,9 +68,10 @@ class Engine:
 
 class Bench:
     """Everything that scales, without servers: the heartbeat's steps are called at each ten seconds of a moved
-    clock."""
+    clock. By a ``model`` where one is given; an instance then starts after its median, else after `START_S`."""
 
-    def __init__(self, *types: str) -> None:
+    def __init__(self, *types: str, model: ScalingModel | None = None) -> None:
+        given, model = model, model or ScalingModel()
         self.clock, self.faults = MovedClock(), NoFaults()
         self.cloudwatch = Regions(lambda region: CloudWatch(RegionWatch(region, self.clock.now_s)))
         self.watch = self.cloudwatch(REGION).state
@@ -78,20 +80,32 @@ class Bench:
             engines={"metered": Engine()},
             faults=self.faults,
             log=lambda *_: None,
-            settings=FleetSettings(start_delay_s=lambda rng, cached: START_S),
+            settings=FleetSettings(
+                start_delay_s=lambda _, cached: (
+                    START_S if given is None else given.provision_cached_s if cached else given.provision_uncached_s
+                ),
+                scale_in_s=model.scale_in_s,
+                stop=ContainerStop.of(model),
+                image_cache=model.image_cache,
+            ),
         )
         self.quotas = Quotas(self.clock)
         autoscaling = Regions(
             lambda region: AutoScaling(
-                RegionScaling(region, self.clock, self.fleet, self.cloudwatch(region).state.alarms, ScalingModel())
+                RegionScaling(region, self.clock, self.fleet, self.cloudwatch(region).state.alarms, model)
             )
         )
         self.autoscaler = Autoscaler(autoscaling, self.quotas)
-        self.vitals = Vitals(self.fleet, lambda region: self.cloudwatch(region).state.store, lambda: 0.0)
+        self.vitals = Vitals(
+            self.fleet,
+            lambda region: self.cloudwatch(region).state.store,
+            lambda: 0.0,
+            idle_emits_zero=model.idle_instance_emits_zero,
+        )
         self.api = autoscaling(REGION)
         self.leases: list = []
         self.begin(*types)
-        self.run(START_S + 20)
+        self.run((START_S if given is None else given.provision_uncached_s) + 20)
 
     def begin(self, *types: str) -> None:
         spec = VariantSpec(

@@ -70,7 +70,9 @@ def test_the_advice_names_a_plan_a_reason_a_runner_up_and_what_detection_gains(w
     assert {best.plan, advice.recommendation.runner_up.plan} <= {item.plan for item in advice.played}
     assert any("rules are assumed" in note for note in advice.notes)
     assert "In brackets: if the alarms follow the instances' Maximum" in str(advice)
-    json.dumps(advice.to_dict(), allow_nan=False)
+    assert "What being wrong costs" in str(advice)
+    answer = json.loads(json.dumps(advice.to_dict(), allow_nan=False))
+    assert {row["assumption"] for row in answer["if_wrong"]} >= {"statistic", "provision_cached_s", "capacity_rounding"}
 
 
 def test_calls_that_are_cut_stand_beside_cost_and_overload_and_first_in_the_reason(workbook, day):
