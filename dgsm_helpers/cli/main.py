@@ -21,6 +21,7 @@ from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, restore, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
+from dgsm_helpers.cli.show_command import show
 from dgsm_helpers.cli.sizing_commands import forecast, size
 from dgsm_helpers.cli.step_commands import deploy, logs, pause, preflight, register, resume, status
 from dgsm_helpers.cli.studio_commands import studio
@@ -166,6 +167,7 @@ def exit_code(run: Callable[[], object]) -> int:
         plan,
         forecast,
         watch,
+        show,
         logs,
         report,
         export,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isfinite, nan
 from statistics import fmean
@@ -13,6 +13,7 @@ from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.views.fleet_state import FleetState
 
 type Rows = Sequence[tuple[float, ...]]
 """A time in Unix seconds, and the values of that time."""
@@ -65,7 +66,8 @@ class LiveState:
     each valid until the next; ``latency`` (time, p50 ms, p99 ms) of what ``latency_of`` names; values may be NaN.
     ``target_value`` is in streams per instance, None where the policy follows something else or there is none;
     ``alarms`` is None while they are not known. ``instances_by_type`` counts what runs now; ``origin`` says where all
-    this comes from; ``cost`` what it cost so far; ``trouble`` is an error to show, "" when all is well.
+    this comes from, ``recorded`` when, by this machine's clock; ``cost`` what it cost so far; ``fleet`` holds the
+    instances one by one, and the calls; ``trouble`` is an error to show, "" when all is well.
     """
 
     endpoint_name: str
@@ -84,6 +86,8 @@ class LiveState:
     errors_count: int = 0
     streams: str = ""
     cost: str = ""
+    fleet: FleetState = field(default_factory=FleetState)
+    recorded: datetime | None = None
     trouble: str = ""
 
 
@@ -177,6 +181,8 @@ def load_sentence(load: Load | None) -> str:
     """The load in words, "" where there is none."""
     if load is None:
         return ""
+    if load.ended:
+        return "the load has ended"
     now = load.snapshot()
     lag = f", transcript latency p95 {now.lag_p95_ms:.0f} ms (measured by this client)" if now.lag_p95_ms else ""
     return f"{now.open} of {now.wanted} streams open{lag}"

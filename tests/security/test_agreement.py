@@ -224,6 +224,7 @@ VERBS: dict[str, tuple[tuple[str, ...], set[int]]] = {
     "tune": ((), {3}),
     "plan": (("--traffic", "constant", "--peak", "5"), {0, 1}),
     "watch": (("--once",), {0}),
+    "show": (("--no-open", "--calls", "1"), {3}),
     "report": (("--out", "{home}/report.html"), {0}),
     "export": ((), {0}),
     "update": (("--instance-type", "ml.g5.2xlarge", "--instance-type", "ml.g6.2xlarge"), {3}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 
@@ -89,6 +90,19 @@ class Live(Shown):
         controls = ipywidgets.Box(buttons, layout=ipywidgets.Layout(display="flex", flex_flow="row wrap"))
         self.widget = ipywidgets.VBox([controls, self._html])
         end_when_run_again(self._end_soon)
+
+    @classmethod
+    def find(cls, wb: Workbook, *, load: Load | None = None, **given: Any) -> Live:
+        """The view of this endpoint that still refreshes itself, from now on with ``load``; else a new one.
+
+        A cell that is run again, after its page was closed or reloaded, so shows the view that went on meanwhile.
+        """
+        with _lock:
+            found = _running.get((wb.key, wb.variant_name))
+        if found is None or not found.running:
+            return cls(wb, load=load, **given)
+        found.load = load
+        return found
 
     @property
     def running(self) -> bool:
