@@ -57,6 +57,7 @@ class ShowEvents:
         tracked = [policy for policy in reading.policies if policy.name == POLICY_NAME]
         self.target_value = float(tracked[0].configuration["TargetValue"]) if tracked else _GUIDE_TARGET
         self.rush_calls = ceil(self.target_value * max(self.most_instances - 1, 1))
+        self._more = ceil(self.rush_calls / 8)
         self.campaign_calls = ceil(self.target_value * self.most_instances)
 
     def press(self, button: str) -> None:
@@ -73,10 +74,10 @@ class ShowEvents:
             self._calls().set(calls)
 
     def step(self) -> None:
-        """A rush goes on: one more caller, until there are enough."""
+        """A rush goes on: some more callers, until there are enough."""
         if self._goal is not None and self.load is not None and not self.load.ended:
             if self.load.wanted < self._goal:
-                self.load.set(self.load.wanted + 1)
+                self.load.set(min(self.load.wanted + self._more, self._goal))
             else:
                 self._goal = None
 

@@ -19,7 +19,7 @@ _LEAST_DOT_ROWS = 2
 _LEAST_WIDTH_PX = 560
 CAPTIONS = 5
 """Calls whose words are shown; more could not be read at once."""
-_CAPTION_CHARACTERS = 110
+_CAPTION_CHARACTERS = 90
 
 _LOOKS = {
     REQUESTED: (palette.MUTED, ' stroke-dasharray="2 4"'),
@@ -100,9 +100,9 @@ def _money(fleet: FleetState) -> str:
     if fleet.usd_per_hour is None:
         return ""
     words = f"<b>${fleet.usd_per_hour:.2f} an hour</b> now"
-    if fleet.always_usd_per_hour is not None:
+    if fleet.always_usd_per_hour is not None and fleet.most > 1:
         words += f" · always {fleet.most} instance{'s' * (fleet.most != 1)}: ${fleet.always_usd_per_hour:.2f} an hour"
-    if fleet.spent_usd is not None and fleet.always_usd is not None:
+    if fleet.spent_usd is not None and fleet.always_usd is not None and fleet.most > 1:
         words += f" · in the time shown ${fleet.spent_usd:.2f} instead of ${fleet.always_usd:.2f}"
     return f'<div style="margin:.4em 0">{words}</div>'
 
@@ -121,16 +121,16 @@ def _captions(fleet: FleetState) -> str:
     rows = "".join(f"<tr><td>{_lag(fleet, call)}</td><td>{_words(call)}</td></tr>" for call in speaking)
     if not rows:
         return ""
-    style = "font-size:.9em;border-collapse:collapse;margin:.4em 0;width:100%"
+    # One line each, so that nothing below moves with every word.
+    style = "font-size:.9em;border-collapse:collapse;margin:.4em 0;white-space:nowrap"
     return f'<table style="{style}" aria-label="captions">{rows}</table>'
 
 
 def _lag(fleet: FleetState, call: OngoingCall) -> str:
     late = fleet.is_late(call)
     sign, colour = ("◆", palette.LATE) if late else ("●", palette.INSTANCES)
-    behind = "" if call.lag_ms is None else f"{call.lag_ms / 1000:.1f} s"
-    style = "white-space:nowrap;padding-right:.8em"
-    return f'<span style="{style}"><span style="color:{colour}">{sign}</span> {in_html(call.label)} {behind}</span>'
+    behind = "" if call.lag_ms is None else f"{call.lag_ms:,.0f} ms behind"
+    return f'<span style="padding-right:.8em"><span style="color:{colour}">{sign}</span> {in_html(call.label)} {behind}</span>'
 
 
 def _words(call: OngoingCall) -> str:
