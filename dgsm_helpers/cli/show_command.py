@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgsm_helpers.cli.options import Opener, confirm_spend_option, endpoint_place, say
+from dgsm_helpers.cli.options import Opener, confirm_spend_option, each_change, endpoint_place, say
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -62,7 +62,7 @@ def _make_ready(wb: Workbook) -> None:
         return
     if endpoint_state.find(wb) is None:
         say(f"There is no endpoint {wb.endpoint_name!r} yet: making one.")
-        deploy.deploy(wb, deploy.plan(wb), on_change=say)
+        deploy.deploy(wb, deploy.plan(wb), on_change=each_change())
     scaling = register.verify(wb)
     if scaling.target is None or not scaling.policies:
         register.register(wb)

@@ -13,6 +13,7 @@ from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.views.fleet_state import FleetState
 
 type Rows = Sequence[tuple[float, ...]]
@@ -35,7 +36,8 @@ _SILENT_S = 300.0
 class Alarm:
     """One of the policy's alarms: ``side`` is high or low, ``breaching`` of ``needed`` datapoints in a row are over.
 
-    ``breaching`` is None where the datapoints are not known, as for an alarm on another metric than the one shown.
+    ``breaching`` is None where the datapoints are not known, as for an alarm on another metric than the one shown;
+    ``left_s`` is how long the rest of them take at least.
     """
 
     side: str
@@ -43,6 +45,7 @@ class Alarm:
     rule: str
     breaching: int | None
     needed: int
+    left_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,25 @@ def drawn_alarm(alarm: AlarmState, concurrency: Rows, *, period_s: int, now: dat
         count = breach_progress(values, above=above, threshold=alarm.threshold, needed=alarm.datapoints_to_alarm)
     statistic = shorten(alarm.statistic, 60, placeholder=" …")
     rule = f"{statistic} {alarm.comparison} {alarm.threshold:g}" if alarm.threshold is not None else alarm.comparison
-    return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
+    left_s = None if count is None else float((alarm.datapoints_to_alarm - count) * (alarm.period_s or period_s))
+    return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm, left_s)
+
+
+def waiting_for(wanted: int, running: int, desired: int, alarms: Sequence[Alarm]) -> tuple[str, float]:
+    """How far an endpoint is on its way to ``wanted`` instances, in words, and the seconds that usually takes.
+
+    Of the workbook's time: what the alarm still needs at least, and the model's median from a new count to its end.
+    """
+    out, model = wanted > running, ScalingModel()
+    told = f"{running} of {wanted} instances running" if out else f"{running} instances running, {wanted} wanted"
+    left_s = model.provision_cached_s if out else model.scale_in_s
+    if desired == wanted:
+        return f"{told}, {'the others are starting' if out else 'the others are stopping'}", left_s
+    side = "high" if out else "low"
+    alarm = next((alarm for alarm in alarms if alarm.side == side and alarm.breaching is not None), None)
+    if alarm is None:
+        return f"{told}, the {side} alarm is waited for", left_s
+    return f"{told}, {side} alarm {alarm.breaching} of {alarm.needed}", left_s + (alarm.left_s or 0.0)
 
 
 def breach_progress(values: Sequence[float], *, above: bool, threshold: float, needed: int) -> int:

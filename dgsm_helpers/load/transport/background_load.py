@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
-from dgsm_helpers.kernel import end_when_run_again
+from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_calls import CallsHeld, HeldCalls
@@ -120,7 +120,10 @@ class Load:
         A cell that is run again, after its page was closed or reloaded, so gets back the streams that go on meanwhile.
         """
         found = _loads.get((wb.key, wb.variant_name))
-        return cls(wb, **given) if found is None or found.ended else found
+        if found is None or found.ended:
+            return cls(wb, **given)
+        keep_when_run_again(found._end)
+        return found
 
     @property
     def ended(self) -> bool:

@@ -130,7 +130,8 @@ def _lag(fleet: FleetState, call: OngoingCall) -> str:
     late = fleet.is_late(call)
     sign, colour = ("◆", palette.LATE) if late else ("●", palette.INSTANCES)
     behind = "" if call.lag_ms is None else f"{call.lag_ms:,.0f} ms behind"
-    return f'<span style="padding-right:.8em"><span style="color:{colour}">{sign}</span> {in_html(call.label)} {behind}</span>'
+    coloured = f'<span style="color:{colour}">{sign}</span>'
+    return f'<span style="padding-right:.8em">{coloured} {in_html(call.label)} {behind}</span>'
 
 
 def _words(call: OngoingCall) -> str:

@@ -211,8 +211,8 @@ h1 { font-size: 1.2rem; margin: 0 0 .4rem; }
 #sentence { font-size: 1.25rem; line-height: 1.35; min-height: 2.7em; margin: .3rem 0; }
 #note { min-height: 1.4em; margin: .3rem 0; }
 nav { display: flex; flex-wrap: wrap; gap: .4rem; }
-button { font: inherit; font-size: 14px; padding: .35rem .55rem; border: 1px solid #8886; border-radius: .4rem; background: #8882;
-  color: inherit; cursor: pointer; }
+button { font: inherit; font-size: 14px; padding: .35rem .55rem; border: 1px solid #8886; border-radius: .4rem;
+  background: #8882; color: inherit; cursor: pointer; }
 button:hover { background: #8884; }
 #play { font-weight: bold; min-width: 11em; }
 """
