@@ -27,6 +27,12 @@ def end_when_run_again(end: Callable[[], object]) -> None:
         kernel.end_when_run_again(end)
 
 
+def keep_when_run_again(end: Callable[[], object]) -> None:
+    """What a cell began and now has found again goes on: ``end`` is not called until the cell runs once more."""
+    if (kernel := _kernel()) is not None:
+        kernel.keep_when_run_again(end)
+
+
 def on_interrupt(callback: Callable[[], object]) -> None:
     """Call ``callback`` whenever the kernel is interrupted from now on; outside a notebook never.
 
@@ -34,6 +40,13 @@ def on_interrupt(callback: Callable[[], object]) -> None:
     """
     if (kernel := _kernel()) is not None:
         kernel.on_interrupt(callback)
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel, where something can be shown below a cell."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _kernel() -> NotebookKernel | None:
@@ -49,8 +62,8 @@ class NotebookKernel:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._lock = threading.Lock()
-        self._begun: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-        """By cell: the execution that began something last, and what ends it."""
+        self._begun: dict[Callable[[], object], tuple[str, str]] = {}
+        """By what ends it: the cell and the execution that began something, or found it again last."""
         self._callbacks: list[Callable[[], object]] = []
 
     def end_when_run_again(self, end: Callable[[], object]) -> None:
@@ -58,13 +71,19 @@ class NotebookKernel:
         running = self._running_cell()
         if running is None:
             return
-        cell, execution = running
         with self._lock:
-            last_execution, ends = self._begun.get(cell, ("", []))
-            is_same = last_execution == execution
-            self._begun[cell] = (execution, [*ends, end] if is_same else [end])
-        for end_former in [] if is_same else ends:
+            former = [one for one, by in self._begun.items() if by[0] == running[0] and by[1] != running[1]]
+            for end_former in former:
+                del self._begun[end_former]
+            self._begun[end] = running
+        for end_former in former:
             end_former()
+
+    def keep_when_run_again(self, end: Callable[[], object]) -> None:
+        """See the function of that name."""
+        if (running := self._running_cell()) is not None:
+            with self._lock:
+                self._begun[end] = running
 
     def on_interrupt(self, callback: Callable[[], object]) -> None:
         """See the function of that name."""

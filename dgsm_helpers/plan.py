@@ -25,6 +25,7 @@ from dgsm_helpers.planning.forecast_schedule import put_forecast
 from dgsm_helpers.planning.measured import Measured, measured
 from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
 from dgsm_helpers.planning.sources import STREAM_S
+from dgsm_helpers.progress import ProgressLine
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -32,7 +33,6 @@ from dgsm_helpers.simulate.sweep import Recommendation, recommend
 from dgsm_helpers.simulate.traffic import Traffic
 from dgsm_helpers.simulate.weekly_traffic import TRACES, weeks
 from dgsm_helpers.views.figures import planning_figures
-from dgsm_helpers.views.figures.show import show_line
 from dgsm_helpers.views.widgets.plan_sliders import PlanSliders
 from dgsm_helpers.views.widgets.traffic_chooser import TrafficChooser
 
@@ -116,8 +116,13 @@ class Study(PlanStudy):
         Args:
             executor: where to run; default: all processors of this machine. A Dask client has one (`get_executor`).
         """
-        replace_line = show_line("0 policies simulated")
-        self.sweep_grid(executor, lambda done, of: replace_line(f"{done} of {of} policies simulated"))
+        with ProgressLine() as line:
+
+            def tell(done: int, of: int) -> None:
+                left_s = line.elapsed_s * (of - done) / done if done else None
+                line.show(f"{done} of {of} policies simulated", left_s=left_s)
+
+            self.sweep_grid(executor, tell)
         return planning_figures.sweep_heat_map(frames.swept(self.swept), origin=self.origin)
 
     def recommend(self, *, tolerated_percent: float) -> Recommendation:

@@ -46,6 +46,8 @@ class Workbook:
         bills: whether running instances cost money; where they do not, waiting is the only cost.
         now_s: reads the place's clock, in Unix seconds; ``speed`` is seconds of that clock in one wall second.
         sleep_s: waits for wall seconds, or less where the place's time can be moved on.
+        administer: asks the place's own administration (faults, the instances behind an endpoint) by HTTP method,
+            route and JSON body; None on AWS, which has none.
         region: AWS region name.
         endpoint_name, variant_name: the endpoint and production variant this workbook works on.
         model_package_arn: the listing's model package ARN, or None when none was given.
@@ -67,6 +69,7 @@ class Workbook:
     now_s: Callable[[], float] = field(default=time.time, repr=False)
     speed: float = 1.0
     sleep_s: Callable[[float], object] = field(default=time.sleep, repr=False)
+    administer: Callable[..., Any] | None = field(default=None, repr=False)
     region: str
     endpoint_name: str
     variant_name: str

@@ -38,7 +38,7 @@ def drawn_room(module: str) -> str:
     room = room_of(module)
     if room in STEPS or room == "top":
         return "steps"
-    drawn_with = {"settings": "session", "places": "local"}
+    drawn_with = {"settings": "session", "places": "local", "progress": "kernel"}
     return GROUND_ROOM if room in GROUND else drawn_with.get(room, room)
 
 

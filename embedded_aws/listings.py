@@ -22,6 +22,10 @@ def make_arn(service: str, region: str, resource: str, *, of_region: bool = True
     return f"arn:{partition_of(region)}:{service}:{region if of_region else ''}:{ACCOUNT_ID}:{resource}"
 
 
+VERSIONS = ("1", "2")
+"""Of every listing's package. The second serves as the first does, for trying updates; only the first is listed."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """One product of the local Marketplace.
@@ -49,9 +53,9 @@ class Listing:
         """The image's digest, of AWS's shape."""
         return "sha256:" + "0" * 64
 
-    def arn(self, region: str) -> str:
+    def arn(self, region: str, version: str = "1") -> str:
         """Its model package ARN in ``region``."""
-        return make_arn("sagemaker", region, f"model-package/{self.model_package_name}/1")
+        return make_arn("sagemaker", region, f"model-package/{self.model_package_name}/{version}")
 
 
 _NOVA_3 = ("nova-3", "nova-3-general")
@@ -130,5 +134,6 @@ LISTINGS: tuple[Listing, ...] = (
 
 def listing_for_arn(arn: str) -> Listing | None:
     """The listing behind a model package ARN of any region; None when it is not one of ours."""
-    name = arn.partition(":model-package/")[2].removesuffix("/1")
-    return next((listing for listing in LISTINGS if listing.model_package_name == name), None)
+    name, _, version = arn.partition(":model-package/")[2].rpartition("/")
+    of_name = (listing for listing in LISTINGS if listing.model_package_name == name)
+    return next(of_name, None) if version in VERSIONS else None

@@ -137,6 +137,13 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             "endpoints": _endpoints(fleet),
         }
 
+    def instances(body: object) -> list[dict[str, Any]]:
+        with fleet.lock:
+            names = {(endpoint.region, endpoint.name): endpoint for endpoint in fleet.endpoints()}
+            asked = body if isinstance(body, dict) else {}
+            endpoint = names.get((asked.get("region"), asked.get("endpoint")))
+            return endpoint.instances() if endpoint else []
+
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)
     runtime_socket = listen_or_elsewhere(RUNTIME_PORT)
@@ -152,7 +159,12 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         responders={**plane.responders, "cloudwatch": cloudwatch, "application-autoscaling": autoscaling},
         faults=faults,
         admin=plane.admin_routes
-        | {("GET", "status"): status, ("POST", "advance"): advance, ("POST", "aws-ports"): open_aws_ports},
+        | {
+            ("GET", "status"): status,
+            ("GET", "instances"): instances,
+            ("POST", "advance"): advance,
+            ("POST", "aws-ports"): open_aws_ports,
+        },
         default_region=settings["region"],
         check_signatures=settings["check_signatures"],
     )

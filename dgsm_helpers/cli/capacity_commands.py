@@ -22,6 +22,7 @@ from dgsm_helpers.cli.options import (
     Opener,
     answer,
     confirm_spend_option,
+    each_change,
     endpoint_place,
     json_option,
     say,
@@ -94,7 +95,6 @@ def tune(
     an endpoint of that name one is deployed first.
     """
     from dgsm_helpers import tune as step
-    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
     from dgsm_helpers.load.ladder.crew import cluster_crew
     from dgsm_helpers.load.transport.conversation import read_texts
     from dgsm_helpers.load.transport.query import Query
@@ -122,7 +122,7 @@ def tune(
             **calls,
             crew=crew,
             on_rung=_rung_printer(wb.family.unit, wb.family.measures[0]),
-            on_progress=on_change(say),
+            on_progress=each_change(),
             say=say,
             **ladder,
         )
@@ -158,7 +158,7 @@ def _with_endpoint(wb: Workbook) -> Workbook:
         return wb
     plan = deployment_plan.plan(wb, without_zero_quota(wb).kept)
     say(f"There is no endpoint {wb.endpoint_name}: deploying one.\n{plan}")
-    deployment.deploy(wb, plan, on_progress=endpoint_state.on_change(say))
+    deployment.deploy(wb, plan, on_progress=each_change())
     say(f"Endpoint {wb.endpoint_name} stays; `dgsm clean-up {wb.endpoint_name} --yes` removes it.")
     return wb
 

@@ -17,6 +17,7 @@ from dgsm_helpers.cli.options import (
     Opener,
     answer,
     confirm_spend_option,
+    each_change,
     endpoint_place,
     json_option,
     place_options,
@@ -166,18 +167,17 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
     Such as: dgsm update my-endpoint --instance-type ml.g6e.2xlarge --instance-type ml.g5.2xlarge
     """
     from dgsm_helpers.aws.endpoint import update as step
-    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
 
     if bool(listing or instance_types) == bool(roll_back):
         raise click.UsageError("Give --listing or --instance-type, or else --roll-back.")
     wb = open_workbook(listing=listing, confirm_spend=confirm_spend)
     if roll_back:
-        updated = step.roll_back(wb, roll_back, on_progress=on_change(say), on_warning=say)
+        updated = step.roll_back(wb, roll_back, on_progress=each_change(), on_warning=say)
     else:
         package = wb.model_package_arn if listing else None
         plan = step.plan_change(wb, package, instance_types, single_type_reason=reason)
         say(plan)
-        updated = step.update_endpoint(wb, plan, on_progress=on_change(say), on_warning=say)
+        updated = step.update_endpoint(wb, plan, on_progress=each_change(), on_warning=say)
     told = {
         "endpoint": updated.state.name,
         "config_name": updated.state.config_name,
@@ -199,7 +199,7 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
     Killed, refused or lost in the middle: what a command had changed is written down in the state folder. The next
     command that changes the endpoint puts it back too.
     """
-    from dgsm_helpers.aws.endpoint.endpoint_state import find, on_change
+    from dgsm_helpers.aws.endpoint.endpoint_state import find
     from dgsm_helpers.aws.endpoint.pause import recreate_endpoint
     from dgsm_helpers.aws.scaling import journal
 
@@ -207,7 +207,7 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
     state = find(wb)
     done = journal.finish(wb, say=say)
     if not done and journal.latest(wb, "pause") and (state is None or state.status != "InService"):
-        done = (str(recreate_endpoint(wb, on_progress=on_change(say))),)
+        done = (str(recreate_endpoint(wb, on_progress=each_change())),)
     text = "\n".join(done) or f"Nothing of {wb.endpoint_name} is to be put back."
     answer(json.dumps({"endpoint": wb.endpoint_name, "put_back": done}) if as_json else text)
 

@@ -22,6 +22,7 @@ from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, re
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
 from dgsm_helpers.cli.recording_commands import record
+from dgsm_helpers.cli.show_command import show
 from dgsm_helpers.cli.sizing_commands import forecast, size
 from dgsm_helpers.cli.step_commands import deploy, logs, pause, preflight, register, resume, status
 from dgsm_helpers.cli.studio_commands import studio
@@ -168,6 +169,7 @@ def exit_code(run: Callable[[], object]) -> int:
         forecast,
         record,
         watch,
+        show,
         logs,
         report,
         export,

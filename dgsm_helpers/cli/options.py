@@ -1,5 +1,7 @@
 """What the verbs of ``dgsm`` share: exit codes, options, and a workbook on the endpoint that was named."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import click
 from dgsm_helpers.rules.foreign_text import in_terminal
 
 if TYPE_CHECKING:
+    from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
     from dgsm_helpers.session import Workbook
 
 type Opener = Callable[..., Workbook]
@@ -62,6 +65,13 @@ def say(text: object) -> None:
         click.echo(in_terminal(text), err=True)
     except (OSError, ValueError):
         print_nothing_more(sys.stderr)
+
+
+def each_change() -> OnProgress | None:
+    """How a verb is told of a wait's progress: by a line for each change, or on a terminal by one line with a clock."""
+    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
+
+    return None if sys.stderr is not None and sys.stderr.isatty() else on_change(say)
 
 
 def print_nothing_more(stream: IO[str] | None) -> None:

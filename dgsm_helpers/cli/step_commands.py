@@ -5,7 +5,16 @@ from dataclasses import asdict
 
 import click
 
-from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option, say
+from dgsm_helpers.cli.options import (
+    NO,
+    YES,
+    Opener,
+    confirm_spend_option,
+    each_change,
+    endpoint_place,
+    json_option,
+    say,
+)
 
 listing_option = click.option("--listing", metavar="NAME|ARN", help="model package to deploy")
 role_option = click.option("--role-arn", help="execution role of the endpoint")
@@ -70,7 +79,7 @@ def deploy(
     types = instance_types or step.choose_pool(wb).kept
     plan = step.plan(wb, types, initial_count=instances, single_type_reason=reason)
     say(plan)
-    made = step.deploy(wb, plan, on_change=say)
+    made = step.deploy(wb, plan, on_change=each_change())
     answer = {
         "endpoint": made.state.name,
         "arn": made.state.arn,
@@ -206,9 +215,8 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
     Its live streams are cut. `dgsm resume ENDPOINT` makes it again, with its scaling.
     """
     from dgsm_helpers import cleanup
-    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
 
-    paused = cleanup.pause(open_workbook(confirm_delete=confirmed), on_progress=on_change(say))
+    paused = cleanup.pause(open_workbook(confirm_delete=confirmed), on_progress=each_change())
     answer = {
         "endpoint": paused.endpoint_name,
         "instances": paused.instances,
@@ -224,9 +232,8 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
 def resume(open_workbook: Opener, confirm_spend: bool, as_json: bool) -> None:
     """Make an endpoint again that `dgsm pause` deleted, and wait until it is in service."""
     from dgsm_helpers import cleanup
-    from dgsm_helpers.aws.endpoint.endpoint_state import on_change
 
-    back = cleanup.resume(open_workbook(confirm_spend=confirm_spend), on_progress=on_change(say))
+    back = cleanup.resume(open_workbook(confirm_spend=confirm_spend), on_progress=each_change())
     answer = {
         "endpoint": back.state.name,
         "took_s": back.took_s,

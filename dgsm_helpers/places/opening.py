@@ -50,6 +50,7 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
         "now_s": running_server.clock(info),
         "sleep_s": partial(running_server.wait, info),
         "speed": info.speed,
+        "administer": partial(running_server.admin, info),
         "region": region,
         "model_package_arn": arns.get(listing, listing),
         "role_arn": role_arn or info.execution_role_arn,

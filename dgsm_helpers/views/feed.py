@@ -7,14 +7,15 @@ and the price of each instance type. The first picture is therefore made by two 
 has the endpoint, its metrics and its alarms, the other the rest (a third, where several instance types run).
 """
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pandas as pd  # in the cell's thread: in another it takes a notebook for a terminal, and cuts frames to its width
 
-from dgsm_helpers.aws.core.money import cost_so_far, price_per_hour
+from dgsm_helpers.aws.core.money import cost_so_far, fleet_usd_per_hour, price_per_hour
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, config_in_use
 from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
@@ -34,6 +35,7 @@ from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput, Uns
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import Workbook
+from dgsm_helpers.views.fleet_state import FleetState, glance, limit_ms, money, read_instances
 from dgsm_helpers.views.live_state import (
     LiveState,
     Mark,
@@ -133,6 +135,16 @@ class Feed:
         while not self.complete:
             yield self.state(load)
 
+    def glance(self, last: LiveState, load: Load | None) -> LiveState:
+        """The last state with its instances and calls as they are now; asks AWS for nothing.
+
+        Raises:
+            LocalNotRunning: the embedded AWS has ended.
+        """
+        assert self._look is not None
+        fleet = glance(self.wb, self._look.variant, last.fleet, load)
+        return replace(last, streams=load_sentence(load), fleet=fleet)
+
     def _read_look(self, before: _Look | None) -> _Look:
         """The endpoint and its metrics, or neither: a later failure leaves what is shown as it was."""
         endpoint, now = endpoint_state.status(self.wb), self.wb.now()
@@ -214,7 +226,7 @@ class Feed:
         alarms = [drawn_alarm(a, concurrency, period_s=self.period_s, now=now) for a in self._alarms or ()]
         instances: Rows = [(now.timestamp(), float(variant.desired), float(variant.running))]
         marks: list[Mark] = []
-        cost = ""
+        cost, hourly_usd = "", fleet_usd_per_hour(self._prices, dict(self._types(look)))
         if self._activities is not None:
             history = self._history(look, self._activities)
             counts = [
@@ -242,6 +254,13 @@ class Feed:
             errors_count=int(sum(sum(counts.values()) for counts in errors)),
             streams=load_sentence(load),
             cost=cost,
+            recorded=datetime.fromtimestamp(time.time(), UTC),  # for a reader, whose calendar is the wall's
+            fleet=FleetState(
+                instances=read_instances(self.wb, variant, now),
+                calls=load.ongoing() if load else (),
+                limit_ms=limit_ms(self.wb),
+                **money(instances, hourly_usd, end_s=now.timestamp(), window_s=self.window.total_seconds()),
+            ),
             trouble=" ".join(dict.fromkeys(self._troubles.values())),
         )
 

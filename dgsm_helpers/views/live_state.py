@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isfinite, nan
 from statistics import fmean
@@ -13,6 +13,8 @@ from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.views.fleet_state import FleetState
 
 type Rows = Sequence[tuple[float, ...]]
 """A time in Unix seconds, and the values of that time."""
@@ -34,7 +36,8 @@ _SILENT_S = 300.0
 class Alarm:
     """One of the policy's alarms: ``side`` is high or low, ``breaching`` of ``needed`` datapoints in a row are over.
 
-    ``breaching`` is None where the datapoints are not known, as for an alarm on another metric than the one shown.
+    ``breaching`` is None where the datapoints are not known, as for an alarm on another metric than the one shown;
+    ``left_s`` is how long the rest of them take at least.
     """
 
     side: str
@@ -42,6 +45,7 @@ class Alarm:
     rule: str
     breaching: int | None
     needed: int
+    left_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class LiveState:
     each valid until the next; ``latency`` (time, p50 ms, p99 ms) of what ``latency_of`` names; values may be NaN.
     ``target_value`` is in streams per instance, None where the policy follows something else or there is none;
     ``alarms`` is None while they are not known. ``instances_by_type`` counts what runs now; ``origin`` says where all
-    this comes from; ``cost`` what it cost so far; ``trouble`` is an error to show, "" when all is well.
+    this comes from, ``recorded`` when, by this machine's clock; ``cost`` what it cost so far; ``fleet`` holds the
+    instances one by one, and the calls; ``trouble`` is an error to show, "" when all is well.
     """
 
     endpoint_name: str
@@ -84,6 +89,8 @@ class LiveState:
     errors_count: int = 0
     streams: str = ""
     cost: str = ""
+    fleet: FleetState = field(default_factory=FleetState)
+    recorded: datetime | None = None
     trouble: str = ""
 
 
@@ -127,7 +134,25 @@ def drawn_alarm(alarm: AlarmState, concurrency: Rows, *, period_s: int, now: dat
         count = breach_progress(values, above=above, threshold=alarm.threshold, needed=alarm.datapoints_to_alarm)
     statistic = shorten(alarm.statistic, 60, placeholder=" …")
     rule = f"{statistic} {alarm.comparison} {alarm.threshold:g}" if alarm.threshold is not None else alarm.comparison
-    return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm)
+    left_s = None if count is None else float((alarm.datapoints_to_alarm - count) * (alarm.period_s or period_s))
+    return Alarm(alarm.side, alarm.state, rule, count, alarm.datapoints_to_alarm, left_s)
+
+
+def waiting_for(wanted: int, running: int, desired: int, alarms: Sequence[Alarm]) -> tuple[str, float]:
+    """How far an endpoint is on its way to ``wanted`` instances, in words, and the seconds that usually takes.
+
+    Of the workbook's time: what the alarm still needs at least, and the model's median from a new count to its end.
+    """
+    out, model = wanted > running, ScalingModel()
+    told = f"{running} of {wanted} instances running" if out else f"{running} instances running, {wanted} wanted"
+    left_s = model.provision_cached_s if out else model.scale_in_s
+    if desired == wanted:
+        return f"{told}, {'the others are starting' if out else 'the others are stopping'}", left_s
+    side = "high" if out else "low"
+    alarm = next((alarm for alarm in alarms if alarm.side == side and alarm.breaching is not None), None)
+    if alarm is None:
+        return f"{told}, the {side} alarm is waited for", left_s
+    return f"{told}, {side} alarm {alarm.breaching} of {alarm.needed}", left_s + (alarm.left_s or 0.0)
 
 
 def breach_progress(values: Sequence[float], *, above: bool, threshold: float, needed: int) -> int:
@@ -177,6 +202,8 @@ def load_sentence(load: Load | None) -> str:
     """The load in words, "" where there is none."""
     if load is None:
         return ""
+    if load.ended:
+        return "the load has ended"
     now = load.snapshot()
     lag = f", transcript latency p95 {now.lag_p95_ms:.0f} ms (measured by this client)" if now.lag_p95_ms else ""
     return f"{now.open} of {now.wanted} streams open{lag}"

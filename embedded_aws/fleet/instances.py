@@ -104,8 +104,8 @@ class Instance:
 class Lease:
     """One request's hold on one instance; ``release`` it exactly once (more is harmless).
 
-    ``log`` writes a line to the container's log. ``on_kill`` may be set by the holder: it is called, from another
-    thread, when the instance goes away under the request.
+    ``request_id`` is what the container calls it. ``log`` writes a line to the container's log. ``on_kill`` may be set
+    by the holder: it is called, from another thread, when the instance goes away under the request.
     """
 
     instance: Instance
@@ -113,6 +113,7 @@ class Lease:
     _lock: threading.RLock
     log: Callable[[str], None]
     on_kill: Callable[[str], object] | None = None
+    request_id: str = ""
 
     def __post_init__(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from embedded_aws.fleet.instances import Instance, Phase
 
@@ -174,6 +175,26 @@ class Endpoint:
             pending_since_s=self.since_s if self.incoming_config else 0.0,
             pending_counts={name: v.desired for name, v in self.incoming.items()},
         )
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Every instance that is there or asked for, as the operator sees it; AWS tells this of no endpoint.
+
+        ``phase`` is a `Phase`, ``since_s`` when it was asked for (or told to stop), ``requests`` what it holds.
+        """
+        return [
+            {
+                "id": instance.instance_id,
+                "variant": variant.spec.name,
+                "type": instance.instance_type,
+                "model_package_arn": variant.spec.model_package_arn,
+                "phase": instance.phase.value,
+                "since_s": instance.since_s,
+                "requests": [lease.request_id for lease in instance.leases],
+            }
+            for variant in (*self.outgoing, *self.variants.values(), *self.incoming.values())
+            for instance in variant.instances
+            if instance.phase is not Phase.FAILED
+        ]
 
     def _progress(self, variant: LiveVariant) -> str:
         waiting = [i for i in variant.instances if i.phase is Phase.PROCURING]

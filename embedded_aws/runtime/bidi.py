@@ -63,7 +63,7 @@ class BidiExchange(Exchange):
         self._messages = 0
         self._held_bytes = 0
         self.over = False
-        request_id = str(uuid.uuid4())
+        request_id = self._lease.request_id = str(uuid.uuid4())
         loop = asyncio.get_running_loop()
         try:
             self._container = self._connect(request, admitted, request_id)

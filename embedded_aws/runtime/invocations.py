@@ -37,7 +37,7 @@ async def invoke(gate: Gate, limits: Limits, request: Request, body: bytes) -> R
 
 
 async def _answer(admitted: Admitted, limits: Limits, request: Request, body: bytes) -> Whole:
-    request_id = str(uuid.uuid4())
+    request_id = admitted.lease.request_id = str(uuid.uuid4())
     path, _, query = request.headers.get("x-amzn-sagemaker-custom-attributes", "").partition("?")
     instance = admitted.lease.instance
     if instance.engine is None or instance.listing is None:

@@ -200,7 +200,7 @@ class EndpointOperations(Operations[RegionState]):
     def _images(self, endpoint: EndpointRecord, view: EndpointView, variant: str) -> dict[str, Any]:
         """The image of a variant's model package, as resolved when the endpoint was made."""
         spec = next(spec for spec in endpoint.specs[view.config_name] if spec.name == variant)
-        listing = listing_of(self.state.region, spec.model_package_arn)
+        listing, _ = listing_of(self.state.region, spec.model_package_arn)
         resolved = {"ResolvedImage": f"{listing.image}@{listing.digest}", "ResolutionTime": moment(view.created_s)}
         return {"DeployedImages": [{"SpecifiedImage": listing.image, **resolved}]}
 

@@ -27,11 +27,11 @@ class ModelOperations(Operations[RegionState]):
 
     def describe_model_package(self, p: Params) -> dict[str, Any]:
         """A local listing's package."""
-        listing = listing_of(self.state.region, p["ModelPackageName"])
+        listing, arn = listing_of(self.state.region, p["ModelPackageName"])
         types = [t for t in self.state.quotas.instance_types if t.startswith(FAMILIES)]
         documents, audio = ["application/json"], ["audio/wav", "application/octet-stream"]
         content, answers = (documents, ["audio/*"]) if listing.protocol.speaks else (audio, documents)
-        return self._package_row(listing) | {
+        return self._package_row(listing, arn) | {
             "InferenceSpecification": {
                 "Containers": [{"Image": listing.image, "ImageDigest": listing.digest}],
                 "SupportedRealtimeInferenceInstanceTypes": types,
@@ -47,7 +47,7 @@ class ModelOperations(Operations[RegionState]):
         unversioned = "ModelPackageGroupName" in p or p.get("ModelPackageType") == "Versioned"
         # Only packages of a group have an approval status (API reference, ModelApprovalStatus).
         unversioned = unversioned or "ModelApprovalStatus" in p
-        rows = [] if unversioned else [self._package_row(listing) for listing in LISTINGS]
+        rows = [] if unversioned else [self._package_row(one, one.arn(self.state.region)) for one in LISTINGS]
         sort = {"Name": "ModelPackageName", "CreationTime": "CreationTime"}
         return page(rows, p, result="ModelPackageSummaryList", sort=sort, default=("CreationTime", "Ascending"))
 
@@ -84,18 +84,18 @@ class ModelOperations(Operations[RegionState]):
         self.state.remove(self.state.find("model", p["ModelName"]))
         return {}
 
-    def _package_row(self, listing: Listing) -> dict[str, Any]:
+    def _package_row(self, listing: Listing, arn: str) -> dict[str, Any]:
         return {
             "ModelPackageName": listing.model_package_name,
-            "ModelPackageArn": listing.arn(self.state.region),
+            "ModelPackageArn": arn,
             "ModelPackageDescription": listing.description,
             "CreationTime": self.state.started,
             "ModelPackageStatus": "Completed",
         }
 
 
-def listing_of(here: str, arn_or_name: str) -> Listing:
-    """The listing that a model package ARN, or name and version, stands for in the region ``here``.
+def listing_of(here: str, arn_or_name: str) -> tuple[Listing, str]:
+    """The listing that a model package ARN, or name and version, stands for in the region ``here``, and the ARN.
 
     Raises:
         AwsRefusal: there is none, or the ARN is another region's.
@@ -108,6 +108,6 @@ def listing_of(here: str, arn_or_name: str) -> Listing:
     if region != here:
         raise AwsRefusal(f"Invalid ARN {arn}: its region is {region}, but the request was made in {here}.")
     listing = listing_for_arn(arn)
-    if listing is None or listing.arn(region) != arn:
+    if listing is None or listing.arn(region, arn.rpartition("/")[2]) != arn:
         raise AwsRefusal(f"ModelPackage {arn} does not exist.")
-    return listing
+    return listing, arn

@@ -41,7 +41,7 @@ ARGUMENTS = {
 }
 """What a verb needs to be run at all, and to end soon."""
 
-LONG = {("demo",), ("local", "up"), ("local", "down")}
+LONG = {("demo",), ("show",), ("local", "up"), ("local", "down")}
 """They start and stop servers; `test_an_embedded_aws_starts_in_a_broken_environment` does."""
 
 

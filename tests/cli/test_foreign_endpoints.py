@@ -16,6 +16,7 @@ VERBS = {
     "tune": ("--confirm-spend",),
     "plan": ("--traffic", "diurnal", "--knee", "10"),
     "watch": ("--once",),
+    "show": ("--no-open",),
     "report": (),
     "export": (),
     "update": ("--instance-type", "ml.g5.2xlarge", "--single-type-reason", "a test", "--confirm-spend"),

@@ -54,6 +54,7 @@ def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
         "plan",
         "forecast",
         "watch",
+        "show",
         "logs",
         "report",
         "export",

@@ -13,6 +13,7 @@ ON_AN_ENDPOINT = [
     ("tune",),
     ("plan", "--traffic", "constant"),
     ("watch", "--once"),
+    ("show", "--no-open"),
     ("report",),
     ("export",),
     ("update", "--listing", "speech"),

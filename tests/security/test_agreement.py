@@ -233,6 +233,7 @@ VERBS: dict[str, tuple[tuple[str, ...], set[int]]] = {
     "forecast": (("--apply",), {2, 3}),
     "watch": (("--once",), {0}),
     "logs": ((), {0, 1}),
+    "show": (("--no-open", "--calls", "1"), {3}),
     "report": (("--out", "{home}/report.html"), {0}),
     "export": ((), {0}),
     "update": (("--instance-type", "ml.g5.2xlarge", "--instance-type", "ml.g6.2xlarge"), {3}),

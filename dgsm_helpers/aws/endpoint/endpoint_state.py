@@ -10,10 +10,14 @@ from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import NotFound, NotReady, Throttled
+from dgsm_helpers.progress import ProgressLine
+from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import Workbook
 
 POLL_S = 10.0
 _LOOK_AT_LOGS_EVERY_S = 60.0
+_USUAL_S = {"Creating": ScalingModel().provision_uncached_s, "Updating": ScalingModel().provision_cached_s}
+"""How long these usually last, in workbook time: the model's medians from a new count to serving instances."""
 MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
 
@@ -125,10 +129,15 @@ class Progress:
         return "gone" if self.state is None else self.state.status
 
     def __str__(self) -> str:
+        return f"{self.elapsed_s:5.0f} s  {self.text}"
+
+    @property
+    def text(self) -> str:
+        """The line without the time."""
         running, desired = (self.state.running, self.state.desired) if self.state else (0, 0)
         variants = self.state.variants if self.state else ()
         parts = [
-            f"{self.elapsed_s:5.0f} s  {self.status}",
+            self.status,
             f"{running} of {desired} instances running",
             _counts(self.state.instances_by_type) if self.state else "",
             ", ".join(text for variant in variants for text in variant.status),
@@ -190,9 +199,25 @@ def in_service(state: EndpointState) -> EndpointState:
 def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) -> EndpointState | None:
     """Wait until the endpoint's status is a lasting one; None once it is gone.
 
+    Whoever waits in a notebook sees a clock, the state and an estimate meanwhile; in a terminal where ``on_progress``
+    is None.
+
     Raises:
         NotReady: it still moves after ``timeout_s`` of workbook time.
     """
+    with ProgressLine(in_terminal=on_progress is None) as line:
+
+        def tell(progress: Progress) -> None:
+            usual_s = _USUAL_S.get(progress.status)
+            left_s = None if usual_s is None else wb.wall_seconds(usual_s - progress.elapsed_s)
+            line.show(progress.text, left_s=left_s)
+            if on_progress is not None:
+                on_progress(progress)
+
+        return _settled(wb, timeout_s, tell)
+
+
+def _settled(wb: Workbook, timeout_s: float, on_progress: OnProgress) -> EndpointState | None:
     started = wb.now()
     hint, looked_s = "", 0.0
     while True:
@@ -207,8 +232,7 @@ def settle(wb: Workbook, *, timeout_s: float, on_progress: OnProgress | None) ->
         elapsed_s = (wb.now() - started).total_seconds()
         if state is not None and state.status == "Creating" and elapsed_s - looked_s >= _LOOK_AT_LOGS_EVERY_S:
             hint, looked_s = logs.hint(logs.recent(wb, since=state.created)), elapsed_s
-        if on_progress is not None:
-            on_progress(Progress(state, elapsed_s, hint if state and state.status == "Creating" else ""))
+        on_progress(Progress(state, elapsed_s, hint if state and state.status == "Creating" else ""))
         if state is None or state.status not in MOVING:
             return state
         if elapsed_s >= timeout_s:

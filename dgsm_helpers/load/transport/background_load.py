@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
-from dgsm_helpers.kernel import end_when_run_again
+from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again
+from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_calls import CallsHeld, HeldCalls
 from dgsm_helpers.load.transport.held_streams import END_TIMEOUT_S, HeldStreams, SessionPlan
@@ -41,6 +42,10 @@ class LoadSnapshot:
     lag_p95_ms: float | None
 
 
+_loads: weakref.WeakValueDictionary[tuple[str, str], Load] = weakref.WeakValueDictionary()
+"""The newest load of each endpoint and variant, while somebody refers to it."""
+
+
 class Load:
     """Streams held open in a thread of their own; change their number at any time, read the traces at the end.
 
@@ -55,8 +60,9 @@ class Load:
     a second, one that nears SageMaker's 30-minute limit is closed and followed by another; each leaves its own trace.
     Its methods may be called from any thread.
 
-    The streams end with `stop`, and also when nothing refers to the load any more or when the notebook cell that made
-    it is run again: none must stream, and cost, for ever.
+    The streams end with `stop`, and also when nothing refers to the load any more, when the notebook cell that made it
+    is run again, or ``max_s`` after `set` was called last: none must stream, and cost, for ever. A cell with `find`
+    gets the same load again instead.
 
     Args:
         wb: the workbook whose endpoint is loaded.
@@ -64,6 +70,7 @@ class Load:
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.
         session_s: longest session before it is followed by another.
+        max_s: wall-clock seconds after which streams end that nobody has set anew.
         call_s: shortest and longest call: callers then come and go, each a `ContinuedStream`, and leave no traces but
             ``calls``. None: streams are held.
         seed: of offsets and phases.
@@ -82,6 +89,7 @@ class Load:
         query: Query | None = None,
         session_s: float = MAX_SESSION_S - 60,
         call_s: tuple[float, float] | None = None,
+        max_s: float = 7200.0,
         seed: int = 0,
     ) -> None:
         if not 1 <= session_s <= MAX_SESSION_S:
@@ -100,8 +108,27 @@ class Load:
             if call_s
             else HeldStreams(target, session, seed=seed)
         )
+        self._max_s = max_s
         self._end = weakref.finalize(self, self._held.end)
         end_when_run_again(self._end)
+        _loads[wb.key, wb.variant_name] = self
+
+    @classmethod
+    def find(cls, wb: Workbook, **given: Any) -> Load:
+        """The newest load of this endpoint that this kernel still holds, as it is; else one made of ``given``.
+
+        A cell that is run again, after its page was closed or reloaded, so gets back the streams that go on meanwhile.
+        """
+        found = _loads.get((wb.key, wb.variant_name))
+        if found is None or found.ended:
+            return cls(wb, **given)
+        keep_when_run_again(found._end)
+        return found
+
+    @property
+    def ended(self) -> bool:
+        """Whether its streams have been told to end, by `stop` or otherwise."""
+        return self._held.ending
 
     @property
     def wanted(self) -> int:
@@ -125,7 +152,7 @@ class Load:
             raise InvalidInput(f"{n} streams cannot be held.", hint="Give zero or more.")
         if self._held.ending:
             raise InvalidInput("This load has been stopped.", hint="Make a new Load.")
-        self._held.set(n)
+        self._held.set(n, for_s=self._max_s)
 
     def wait_open(self, *, timeout_s: float = 30.0) -> None:
         """Wait until as many streams are open as are asked for.
@@ -141,6 +168,11 @@ class Load:
         errors = [t.error for t in self.traces if t.error]
         reason = f"{errors[-1].code}: {errors[-1].message}" if errors else "the endpoint does not answer."
         raise StreamFailed(f"{self.snapshot().open} of {self.wanted} streams opened in {timeout_s:g} s; {reason}")
+
+    def ongoing(self) -> tuple[OngoingCall, ...]:
+        """The calls or streams that are open at this moment, oldest first."""
+        held = [(caller.label, caller.recorder) for caller in self._held.callers]
+        return tuple(recorder.ongoing(label) for label, recorder in held if recorder is not None and recorder.is_open)
 
     def snapshot(self) -> LoadSnapshot:
         """The load at this moment."""

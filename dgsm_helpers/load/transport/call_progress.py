@@ -4,6 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dgsm_helpers.load.transport.listen_stitching import Message
+
+SILENT_S = 3.0
+"""A call that hears nothing for longer is behind by at least that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OngoingCall:
+    """A call or stream at one moment, as its caller has it.
+
+    ``request_id`` is the model's name of its present session, "" where that is not known. ``lag_ms`` is how far its
+    text is behind its audio, None before the first. ``said`` is what is final of its text, ``guess`` what may change.
+    """
+
+    label: str
+    request_id: str = ""
+    lag_ms: float | None = None
+    said: str = ""
+    guess: str = ""
 
 
 class CallProgress:
@@ -13,10 +36,32 @@ class CallProgress:
         self.is_open = False
         self.recent_lags: deque[tuple[float, float]] = deque(maxlen=128)
         self._lags = lags
+        self._finals: deque[str] = deque(maxlen=12)
+        self._guess = self._request_id = ""
 
-    def result(self, lag_s: float) -> None:
+    def result(self, message: Message, lag_s: float) -> None:
         """A result came so much later than its audio was spoken."""
         self.is_open = True
         at_s = time.monotonic()
         self.recent_lags.append((at_s, lag_s))
         self._lags.append((at_s, lag_s))
+        self._request_id = str(message.get("metadata", {}).get("request_id", ""))
+        text = message["channel"]["alternatives"][0].get("transcript", "")
+        if message["is_final"]:
+            self._finals.append(text)
+        self._guess = "" if message["is_final"] else text
+
+    def ongoing(self, label: str) -> OngoingCall:
+        """The call at this moment; callable from any thread."""
+        said = " ".join(filter(None, tuple(self._finals)))
+        lag_ms = lag_now_ms(self.recent_lags)
+        return OngoingCall(label=label, request_id=self._request_id, lag_ms=lag_ms, said=said, guess=self._guess)
+
+
+def lag_now_ms(recent_lags: deque[tuple[float, float]]) -> float | None:
+    """The newest lag, or for how long nothing has come where that is long."""
+    if not recent_lags:
+        return None
+    at_s, lag_s = recent_lags[-1]
+    silent_s = time.monotonic() - at_s
+    return 1000 * (max(lag_s, silent_s) if silent_s > SILENT_S else lag_s)

@@ -76,11 +76,12 @@ async def hold_call(
     *,
     chunk_s: float = 0.1,
     stop: asyncio.Event | None = None,
-    on_lag: Callable[[float], object] = lambda _: None,
+    on_result: Callable[[Message, float], object] = lambda message, lag_s: None,
 ) -> CallRecord:
     """Hold a call in real time to its end, from a microphone's point of view: audio comes whatever the server does.
 
-    ``stop`` ends it sooner. ``on_lag`` hears of each result by how many seconds it came after its audio was spoken.
+    ``stop`` ends it sooner. ``on_result`` hears of each result, and by how many seconds it came after its audio was
+    spoken.
 
     Raises:
         StreamFailed: the first session is refused, or none came for too long.
@@ -93,7 +94,7 @@ async def hold_call(
             words.extend(final_words(message))
             if message.get("type") == "Results":
                 spoken_s = begin_s + message["start"] + message["duration"]
-                on_lag(max(time.monotonic() - spoken_s, 0.0))
+                on_result(message, max(time.monotonic() - spoken_s, 0.0))
 
     async with call:
         begin_s = time.monotonic()

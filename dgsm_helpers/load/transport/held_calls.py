@@ -116,7 +116,7 @@ class HeldCalls(HeldStreams):
             )
             try:
                 record = await hold_call(
-                    call, audio, chunk_s=audio_of.chunk_ms / 1000, stop=caller.stop, on_lag=progress.result
+                    call, audio, chunk_s=audio_of.chunk_ms / 1000, stop=caller.stop, on_result=progress.result
                 )
             except DgsmError:
                 wait_s = RECONNECT_AFTER_S

@@ -66,6 +66,7 @@ class HeldStreams:
         self._next_open = 0.0
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._end_by_itself: asyncio.TimerHandle | None = None
         self._loop = stream_loop()
         self._thread = threading.Thread(target=self._run, name="dgsm-load", daemon=True)
         self._thread.start()
@@ -86,11 +87,12 @@ class HeldStreams:
         with self._lock:
             return tuple(self._traces)
 
-    def set(self, n: int) -> None:
-        """Hold ``n`` streams from now on; the youngest leave first. Nothing once it is ending."""
+    def set(self, n: int, *, for_s: float) -> None:
+        """Hold ``n`` streams from now on, ``for_s`` at most; the youngest leave first. Nothing once it is ending."""
         with self._lock:
             if self.ending:
                 return
+            self._loop.call_soon_threadsafe(self._end_in, for_s)
             while len(self._callers) > n:
                 caller, future = self._callers.popitem()
                 self._loop.call_soon_threadsafe(caller.stop.set)
@@ -106,6 +108,11 @@ class HeldStreams:
         if not self.ending:
             self._ending.set()
             asyncio.run_coroutine_threadsafe(self._end(timeout_s), self._loop)
+
+    def _end_in(self, seconds: float) -> None:
+        if self._end_by_itself is not None:
+            self._end_by_itself.cancel()
+        self._end_by_itself = self._loop.call_later(seconds, self.end)
 
     def wait_ended(self, timeout_s: float) -> None:
         """Wait until the thread has ended."""

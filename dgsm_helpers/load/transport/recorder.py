@@ -1,5 +1,6 @@
 """Writes a `StreamTrace` down while the stream runs; both transports drive it."""
 
+import re
 import time
 from array import array
 from collections import deque
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dgsm_helpers.families import NOVA, Family
+from dgsm_helpers.load.transport.call_progress import OngoingCall, lag_now_ms
 from dgsm_helpers.load.transport.flux_reader import read_flux
 from dgsm_helpers.load.transport.listen_reader import read_listen
 from dgsm_helpers.load.transport.message_facts import AudioPart, Fact, Farewell, Introduction, Reader, TurnDone
@@ -30,6 +32,11 @@ READERS: Mapping[str, Reader] = {
     "v1/speak": read_aura,
     "v2/speak": read_flux_tts,
 }
+
+
+_REQUEST_ID = re.compile(rb'"request_id": ?"([^"]+)"')
+RESULTS_SHOWN = 60
+"""The newest results that a live view is told of: about ten seconds."""
 
 
 class TraceRecorder:
@@ -72,6 +79,7 @@ class TraceRecorder:
         self._error: StreamError | None = None
         self._metadata: Mapping[str, Any] | None = None
         self._complete = False
+        self._request_id = ""
         self._turns: list[CallTurn] = []
         self._played, self._arrived = array("d"), array("d")
         self._reached_s = 0.0
@@ -147,6 +155,8 @@ class TraceRecorder:
     def message(self, raw: bytes) -> None:
         """A message from the model arrived: its facts are kept, others only show a sign of life."""
         now = self.quiet_since_s = self._clock() - self._zero
+        if not self._request_id and (named := _REQUEST_ID.search(raw)):
+            self._request_id = named[1].decode()
         try:
             fact = self._read(raw, now)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -212,6 +222,14 @@ class TraceRecorder:
         if says.last_message and self._close_sent_s is not None:
             missing = f"{says.last_message} came"
         self.failed(Ending.DROPPED, "ConnectionDropped", f"The stream ended before {missing}.")
+
+    def ongoing(self, label: str) -> OngoingCall:
+        """The stream at this moment; callable from any thread."""
+        newest = self._results[-RESULTS_SHOWN:]
+        said = " ".join(r.transcript for r in newest if r.transcript and (r.is_final or r.ends_turn))
+        guess = newest[-1].transcript if newest and not (newest[-1].is_final or newest[-1].ends_turn) else ""
+        lag_ms = lag_now_ms(self.recent_lags)
+        return OngoingCall(label=label, request_id=self._request_id, lag_ms=lag_ms, said=said, guess=guess)
 
     def trace(self) -> StreamTrace:
         """What has been written down."""

@@ -24,6 +24,7 @@ from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
+from dgsm_helpers.progress import ProgressLine
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def stream_recording(
     """Stream a recording (the bundled sample by default) to the workbook's endpoint in real time and wait for its end.
 
     ``duration_s`` ends it sooner. Works inside a running event loop too (a notebook's kernel has one): the session runs
-    in a thread of its own.
+    in a thread of its own, and what is heard stands below the cell as it comes.
 
     Raises:
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
@@ -67,7 +68,14 @@ def stream_recording(
     audio = chunks(recording, chunk_ms=chunk_ms, duration_s=duration_s, loop=False)
     check_reachable(target)
     sender = AudioSender(audio, sample_rate=recording.sample_rate, chunk_ms=chunk_ms, family=target.family)
-    return run_blocking(SdkTransport(target).run(sender, query=query))
+    recorder = TraceRecorder(label="stream", transport=SdkTransport.name, family=target.family)
+    with ProgressLine() as line:
+
+        def tell() -> None:
+            heard = recorder.ongoing("stream")
+            line.show(f"{heard.said} {heard.guess}".strip() or "listening")
+
+        return run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder), tell)
 
 
 async def wait_for_end(ended: asyncio.Future[None], recorder: TraceRecorder, silence_s: float) -> None:

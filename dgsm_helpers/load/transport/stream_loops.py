@@ -2,13 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
+LOOK_S = 0.25
 
-def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in a thread with its own event loop; an error or an interrupt reaches the caller."""
+
+def run_blocking[T](work: Coroutine[Any, Any, T], meanwhile: Callable[[], object] = lambda: None) -> T:
+    """Run a coroutine to its end in a thread with its own event loop; an error or an interrupt reaches the caller.
+
+    ``meanwhile`` is called some times a second in the caller's thread.
+    """
     outcome: Future[T] = Future()
     loop = stream_loop()
     task = loop.create_task(work)
@@ -24,7 +29,9 @@ def run_blocking[T](work: Coroutine[Any, Any, T]) -> T:
     thread = threading.Thread(target=run, name="dgsm-stream", daemon=True)
     thread.start()
     try:
-        thread.join()
+        while thread.is_alive():
+            thread.join(LOOK_S)
+            meanwhile()
     except BaseException:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(timeout=5)

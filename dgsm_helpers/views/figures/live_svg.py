@@ -11,6 +11,7 @@ from math import ceil, isfinite
 
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
+from dgsm_helpers.views.figures.fleet_svg import fleet_html
 from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture
 from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, Rows
 
@@ -21,12 +22,14 @@ _LEAST_WIDTH_PX = 560
 _FAINT = 'stroke="currentColor" stroke-opacity=".1"'
 _TIME_STEPS_S = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_TIMES = 8
+_SAME_CLOCK_S = 60
 
 
 def live_html(state: LiveState) -> str:
     """The whole live view as one HTML fragment."""
     return (
         f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{_trouble(state)}'
+        f"{fleet_html(state.fleet)}"
         f'<div style="overflow-x:auto;contain:inline-size">{live_svg(state)}</div>'
         f"{_events(state)}{_footer(state)}</div>"
     )
@@ -134,8 +137,9 @@ def _headline(state: LiveState) -> str:
 
 
 def _alarm_chip(alarm: Alarm) -> str:
-    alarmed = alarm.state == "ALARM"
-    colour = palette.ALARM if alarmed else palette.MUTED
+    # The low alarm of a quiet endpoint is in ALARM day and night, and nothing is wrong.
+    calm = palette.INSTANCES if alarm.side == "low" else palette.ALARM
+    colour = calm if alarm.state == "ALARM" else palette.MUTED
     share = 100 * (alarm.breaching or 0) / alarm.needed if alarm.needed else 0
     progress = (
         f"{alarm.needed} datapoints" if alarm.breaching is None else f"{alarm.breaching} of {alarm.needed} datapoints"
@@ -143,7 +147,7 @@ def _alarm_chip(alarm: Alarm) -> str:
     sign = "▲" if alarm.side == "high" else "▼"
     return (
         f'<span style="display:inline-block;margin:0 1em .3em 0;padding:.15em .6em;border:1.5px solid {colour};'
-        f"border-radius:.4em;background:linear-gradient(to right,{palette.ALARM}40 {share:.0f}%,transparent "
+        f"border-radius:.4em;background:linear-gradient(to right,{calm}40 {share:.0f}%,transparent "
         f'{share:.0f}%)">{sign} {in_html(alarm.side)} alarm <b>{in_html(alarm.state)}</b> · {in_html(alarm.rule)} · '
         f"{progress}</span>"
     )
@@ -163,8 +167,17 @@ def _trouble(state: LiveState) -> str:
 
 
 def _footer(state: LiveState) -> str:
-    parts = [f"{state.now:%H:%M:%S} UTC", in_html(state.cost), f"Source: {in_html(state.origin)}"]
+    parts = [_recorded(state), in_html(state.cost), f"Source: {in_html(state.origin)}"]
     return f'<div style="font-size:.8em;opacity:.7">{" · ".join(filter(None, parts))}</div>'
+
+
+def _recorded(state: LiveState) -> str:
+    """When the picture was made: one that is looked at later, in a saved notebook, must not pass for the present."""
+    if state.recorded is None:
+        return f"{state.now:%H:%M:%S} UTC"
+    apart_s = abs((state.now - state.recorded).total_seconds())
+    local = f", at {state.now:%d %b %H:%M:%S} of this endpoint's clock" if apart_s > _SAME_CLOCK_S else ""
+    return f"Recorded {state.recorded:%d %b %Y, %H:%M:%S} UTC{local}"
 
 
 def _title(frame: Frame, text: str) -> str:

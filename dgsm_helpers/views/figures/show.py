@@ -6,7 +6,6 @@ into the notebook with each figure; and nbconvert and GitHub draw no plotly outp
 small, with the same picture as SVG beside it, which a reader without plotly shows instead.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -36,11 +35,3 @@ def bundle(figure: go.Figure) -> dict[str, Any]:
     small = pio.renderers["plotly_mimetype"].to_mimebundle(figure.to_dict())
     title = (figure.layout.title.text or "figure").partition("<br>")[0]
     return {**small, "image/svg+xml": still_svg(figure), "text/plain": title}
-
-
-def show_line(text: str) -> Callable[[str], None]:
-    """Show a line of text below the cell; the function that comes back puts another in its place."""
-    from IPython.display import Pretty, display
-
-    handle = display(Pretty(text), display_id=True)
-    return lambda newer: handle.update(Pretty(newer))

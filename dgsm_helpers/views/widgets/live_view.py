@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import NotReady
-from dgsm_helpers.kernel import end_when_run_again, on_interrupt
+from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again, on_interrupt
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.progress import ProgressLine
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
-from dgsm_helpers.views.live_state import LiveState, error_sentence, troubled
+from dgsm_helpers.views.live_state import LiveState, error_sentence, troubled, waiting_for
 from dgsm_helpers.views.widgets import Shown
 
 _WINDOWS_S = (900.0, 1800.0, 3600.0, 10_800.0)
@@ -90,6 +92,20 @@ class Live(Shown):
         self.widget = ipywidgets.VBox([controls, self._html])
         end_when_run_again(self._end_soon)
 
+    @classmethod
+    def find(cls, wb: Workbook, *, load: Load | None = None, **given: Any) -> Live:
+        """The view of this endpoint that still refreshes itself, from now on with ``load``; else a new one.
+
+        A cell that is run again, after its page was closed or reloaded, so shows the view that went on meanwhile.
+        """
+        with _lock:
+            found = _running.get((wb.key, wb.variant_name))
+        if found is None or not found.running:
+            return cls(wb, load=load, **given)
+        keep_when_run_again(found._end_soon)
+        found.load = load
+        return found
+
     @property
     def running(self) -> bool:
         """Whether it refreshes itself."""
@@ -159,7 +175,11 @@ class Live(Shown):
             NotReady: it did not come to that; the message says what runs instead.
             KeyboardInterrupt: as usual; it also stops the view.
         """
-        began = self.wb.now()
+        with ProgressLine() as line:
+            return self._wait_until(running_instances, timeout_s, line)
+
+    def _wait_until(self, running_instances: int, timeout_s: float, line: ProgressLine) -> str:
+        began, asked_s = self.wb.now(), 0.0
         try:
             while True:
                 endpoint = endpoint_state.status(self.wb)
@@ -167,7 +187,13 @@ class Live(Shown):
                 if variant.running == running_instances and endpoint.status == "InService":
                     self.once()
                     return f"{running_instances} instance{'s' * (running_instances != 1)} running"
-                if (self.wb.now() - began).total_seconds() > timeout_s:
+                waited_s = (self.wb.now() - began).total_seconds()
+                if variant.desired != running_instances:
+                    asked_s = waited_s
+                alarms = (self.state and self.state.alarms) or ()
+                told, left_s = waiting_for(running_instances, variant.running, variant.desired, alarms)
+                line.show(told, left_s=self.wb.wall_seconds(left_s - (waited_s - asked_s)))
+                if waited_s > timeout_s:
                     raise NotReady(
                         f"{variant.running} instances are running, {variant.desired} desired, not "
                         f"{running_instances}, after {timeout_s:g} s.",

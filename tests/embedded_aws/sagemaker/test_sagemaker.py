@@ -52,7 +52,7 @@ def test_an_arn_of_another_region_is_refused(plane):
         assert "us-east-1" in text
 
 
-@pytest.mark.parametrize("name", ["model-package/deepgram-stt-nova-3/1", "model-package/deepgram-stt-metered/2"])
+@pytest.mark.parametrize("name", ["model-package/deepgram-stt-nova-3/1", "model-package/deepgram-stt-metered/3"])
 def test_an_unknown_package_is_refused(plane, name):
     params = model_request(PrimaryContainer={"ModelPackageName": f"{ARN}:{name}"})
     assert refusal(plane.client("sagemaker").create_model, **params) == (

@@ -18,6 +18,7 @@ from dgsm_helpers.load.transport.trace import Ending
 def workbook(peer, endpoint_name="good", *, bills=False):
     target = peer.target(endpoint_name)
     return SimpleNamespace(
+        key=f"peer-{endpoint_name}",
         stream_url=target.url,
         region=target.region,
         endpoint_name=endpoint_name,
@@ -170,3 +171,66 @@ def test_held_streams_are_no_calls(endpoint):
 def test_calls_need_a_length(workbook, call_s):
     with pytest.raises(InvalidInput, match="call_s"):
         Load(workbook(), call_s=call_s)
+
+
+def test_a_load_is_found_again_as_it_goes_on_and_made_anew_once_it_has_ended(peer):
+    wb = workbook(peer)
+    with Load.find(wb) as load:
+        load.set(2)
+        streams(peer, 2)
+        assert Load.find(wb) is load
+        assert Load.find(workbook(peer, "drop")) is not load
+        assert load.wanted == 2
+    assert load.ended
+    with Load.find(wb) as again:
+        assert again is not load and not again.ended
+
+
+def test_a_load_that_nobody_refers_to_is_not_found_again(peer):
+    load = Load(workbook(peer))
+    load.set(1)
+    streams(peer, 1)
+    del load
+    gc.collect()
+    streams(peer, 0)
+    with Load.find(workbook(peer)) as other:
+        assert other.wanted == 0
+
+
+def test_streams_that_nobody_sets_anew_end_by_themselves(peer):
+    load = Load(workbook(peer), max_s=0.5)
+    load.set(2)
+    until(lambda: load.ended, "the load has ended")
+    streams(peer, 0)
+    until(lambda: not carriers(), "its thread has ended")
+    assert load.wanted == 0
+    with pytest.raises(InvalidInput, match="stopped"):
+        load.set(1)
+
+
+def test_setting_the_number_again_begins_the_time_anew(peer):
+    with Load(workbook(peer), max_s=AT_MOST_S) as load:
+        load.set(1)
+        first = until(lambda: load._held._end_by_itself, "the end is planned")
+        load.set(1)
+        until(lambda: load._held._end_by_itself is not first, "it is planned anew")
+        assert first.cancelled() and not load.ended
+
+
+def test_calls_that_go_on_tell_their_words_their_lag_and_which_session_they_are(endpoint):
+    with Load(endpoint, call_s=(20, 30), seed=1) as load:
+        load.set(2)
+        calls = until(lambda: [c for c in load.ongoing() if c.said], "something was said")
+        assert {call.label for call in calls} <= {"stream-1", "stream-2"}
+        told = endpoint.administer("GET", "instances", {"region": endpoint.region, "endpoint": endpoint.endpoint_name})
+        held = {request for instance in told for request in instance["requests"]}
+        assert {call.request_id for call in load.ongoing()} & held
+        assert all(call.lag_ms >= 0 for call in calls)
+
+
+def test_held_streams_tell_the_same_of_themselves(endpoint):
+    with Load(endpoint) as load:
+        load.set(1)
+        (call,) = until(lambda: [c for c in load.ongoing() if c.said and c.request_id], "something was said")
+    assert call.label == "stream-1" and call.lag_ms is not None
+    assert load.ongoing() == ()

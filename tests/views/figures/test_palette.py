@@ -10,8 +10,8 @@ import pytest
 from dgsm_helpers.views.figures import palette
 
 COLOURS = {name: value for name, value in vars(palette).items() if name.isupper()}
-# Alarms and activities are triangles and framed words, never lines: those are told by their shape.
-SERIES = {name: value for name, value in COLOURS.items() if name not in ("MUTED", "ALARM")}
+# Alarms and activities are triangles and framed words, late calls diamonds: those are told by their shape.
+SERIES = {name: value for name, value in COLOURS.items() if name not in ("MUTED", "ALARM", "LATE")}
 
 # Viénot, Brettel and Mollon (1999): how linear RGB looks without the red or the green cones.
 DEFICIENCIES = {

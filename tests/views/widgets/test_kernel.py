@@ -201,3 +201,49 @@ def test_an_interrupt_stops_no_view_that_is_started_after_it(kernel):
     kernel.comes("view.running and threads('dgsm-live') == 1")
     kernel.manager.interrupt_kernel()
     kernel.comes("not view.running")
+
+
+FIND = "load = Load.find(wb); view = Live.find(wb, load=load, every_s=0.2)" + PARTS
+
+
+def test_running_a_cell_again_that_finds_gets_back_the_load_and_the_view_that_went_on(kernel):
+    kernel.run(FIND + "; load.set(1); view.start(); first = (load, view)", cell="d")
+    kernel.comes("'1 of 1 streams open' in picture.value")
+    for _ in range(2):
+        kernel.run(FIND, cell="d")
+        assert kernel.value("(load, view) == first and view.running and load.wanted == 1")
+    kernel.run("del first")
+
+
+def test_a_load_that_is_found_goes_on_although_its_view_was_stopped_and_is_made_anew(kernel):
+    kernel.run(FIND + "; load.set(1); view.start(); first = (load, view)", cell="e")
+    kernel.run("view.stop()")
+    kernel.run(FIND, cell="e")
+    assert kernel.value("load is first[0] and view is not first[1] and not load.ended")
+    kernel.run("load = Load(wb); view = Live(wb, load=load)", cell="e")
+    assert kernel.value("first[0].ended and not load.ended")
+    kernel.run("del first")
+
+
+def test_who_waits_in_a_cell_sees_a_clock_and_a_cell_that_is_over_soon_shows_none(kernel):
+    kernel.run("from dgsm_helpers.progress import ProgressLine; view = Live(wb); load = Load(wb)")
+    code = (
+        "with ProgressLine() as line:\n    for n in range({n}): time.sleep(0.1); line.show(f'{{n}} of {n}', left_s=60)"
+    )
+    assert shown(kernel, code.format(n=3)) == []
+    texts = shown(kernel, code.format(n=30))
+    assert texts[0] == "" and any(" of 30 · about 60 s more" in text and text.startswith("0:02") for text in texts)
+    assert texts[-1] == "29 of 30 · took 0:03"
+
+
+def shown(kernel, code):
+    """The texts that running the code displays, one in the place of the other."""
+    message_id, texts = kernel.send(code), []
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=240)
+        if message["parent_header"].get("msg_id") != message_id:
+            continue
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            texts.append(message["content"]["data"]["text/plain"])
+        if message["content"].get("execution_state") == "idle":
+            return texts

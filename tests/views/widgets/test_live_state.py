@@ -10,7 +10,7 @@ import pytest
 
 from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, NotFound, Throttled
-from dgsm_helpers.views.live_state import activity_mark, drawn_alarm, error_sentence
+from dgsm_helpers.views.live_state import Alarm, activity_mark, drawn_alarm, error_sentence, waiting_for
 
 NOW_S = 1_800_000_000.0
 NOW = datetime.fromtimestamp(NOW_S, UTC)
@@ -110,3 +110,29 @@ def test_errors_tell_what_to_do_and_a_view_asks_nobody_to_rerun_a_cell():
     assert error_sentence(AccessDenied("No.", hint="Allow x:Y.")) == "No. Allow x:Y."
     assert error_sentence(NotFound("None.")) == "None."
     assert error_sentence(OSError("no route")) == "OSError: no route"
+
+
+@pytest.mark.parametrize(
+    ("counts", "alarms", "told", "least_s"),
+    [
+        ((3, 1, 1), [Alarm("high", "OK", "", 1, 3, 120.0)], "1 of 3 instances running, high alarm 1 of 3", 120),
+        ((3, 1, 3), [], "1 of 3 instances running, the others are starting", 0),
+        ((1, 3, 3), [Alarm("low", "OK", "", 41, 90, 490.0)], "3 instances running, 1 wanted, low alarm 41 of 90", 490),
+        (
+            (1, 3, 3),
+            [Alarm("low", "OK", "", None, 90)],
+            "3 instances running, 1 wanted, the low alarm is waited for",
+            0,
+        ),
+        ((1, 3, 1), [], "3 instances running, 1 wanted, the others are stopping", 0),
+    ],
+)
+def test_who_waits_for_instances_is_told_how_far_they_are_and_how_long_that_takes(counts, alarms, told, least_s):
+    text, left_s = waiting_for(*counts, alarms)
+    assert text == told
+    assert least_s < left_s < least_s + 600
+
+
+def test_an_alarm_tells_how_long_the_rest_of_its_datapoints_take():
+    means = [6, 6, 0]
+    assert drawn_alarm(alarm(), points(*means), period_s=10, now=NOW).left_s == 10
