@@ -49,7 +49,7 @@ class MovedAws(Bench):
                 "application-autoscaling": lambda _: self.api,
             },
             faults=Faults(),
-            admin={},
+            admin=plane.admin_routes,
         )
         sagemaker = self.client("sagemaker")
         package = {"ModelPackageName": LISTINGS[0].arn(REGION)}
