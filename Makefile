@@ -15,13 +15,15 @@ export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-loaded test-slow lint coverage docs notebooks lab clean
+.PHONY: help setup demo test test-loaded test-slow fuzz soak lint coverage docs notebooks lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
 	@echo "make test       all tests but the slow ones, the committed notebooks included"
 	@echo "make test-loaded  make test five times (TIMES=5) on a machine kept busy"
 	@echo "make test-slow  the slow ones"
+	@echo "make fuzz       bytes that nobody meant, FUZZ=20000 of them for each parser and operation"
+	@echo "make soak       calls on a scaling endpoint while faults strike; SECONDS=1800, CALLS=60"
 	@echo "make lint       ruff, mypy, imports that point one way, public names"
 	@echo "make coverage   the tests with a report of what they do not reach"
 	@echo "make docs       guides and API pages in out/site"
@@ -73,6 +75,13 @@ test-loaded: setup
 
 test-slow: setup
 	$(PYTEST) -m slow
+
+# What breaks something is kept in tests/fuzz/corpus, and tried again by `make test`.
+fuzz: setup
+	FUZZ=$(or $(FUZZ),20000) $(PYTEST) -q tests/fuzz
+
+soak: setup
+	SECONDS=$(or $(SECONDS),1800) CALLS=$(or $(CALLS),60) PYTHONPATH=tests $(BIN)/python -m kit.soak
 
 lint: setup
 	$(BIN)/ruff check .

@@ -171,7 +171,10 @@ class Gateway:
         moto_corrections.correct(call, response)
         if response.mimetype == "text/html":  # moto's default for every content
             response.content_type = answers.media_type(call)
-        return answers.as_cbor(call, response) if call.protocol == "cbor" else response
+        try:
+            return answers.as_cbor(call, response) if call.protocol == "cbor" else response
+        except ValueError:  # moto answers this service in no protocol but its own
+            return _unknown(call)
 
     def _administer(self, request: Request, body: bytes) -> Response:
         route = self._admin.get((request.method, request.path.removeprefix(ADMIN_PREFIX)))
@@ -217,6 +220,8 @@ def _as_json_request(environ: dict, call: AwsCall) -> bytes:
     environ["HTTP_X_AMZ_TARGET"] = f"{metadata['targetPrefix']}.{call.operation}"
     environ["CONTENT_TYPE"] = f"application/x-amz-json-{metadata.get('jsonVersion', '1.0')}"
     environ |= {"PATH_INFO": "/", "RAW_URI": "/", "REQUEST_URI": "/"}
+    for name in ("HTTP_SMITHY_PROTOCOL", "HTTP_ACCEPT"):  # by which moto would choose its answer's protocol
+        environ.pop(name, None)
     return json.dumps(call.wire).encode()
 
 

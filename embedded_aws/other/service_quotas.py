@@ -1,6 +1,7 @@
 """Service Quotas of the embedded AWS: ``<type> for endpoint usage`` of every type, editable for tests and exercises."""
 
 import hashlib
+import math
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -54,11 +55,13 @@ class Quotas:
         Raises:
             InvalidInput: SageMaker does not host on such a type, or the value is negative or no number.
         """
+        if not isinstance(region, str) or not isinstance(instance_type, str):
+            raise InvalidInput(f"{region!r} and {instance_type!r} are no region and instance type.", hint="Give texts.")
         if instance_type not in self.instance_types:
             raise InvalidInput(
                 f"SageMaker hosts no instance type {instance_type!r}.", hint="Give one like ml.g6.2xlarge."
             )
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise InvalidInput(f"The quota of {instance_type} cannot be {value!r}.", hint="Give a number, 0 or more.")
         with self._lock:
             self._values[region, instance_type] = float(value)

@@ -119,6 +119,8 @@ class Http1ServerConnection:
             return
         head = self._h11.send(h11.Response(status_code=response.status, headers=list(response.headers)))
         body = None if self._without_body else self._h11.send(h11.Data(data=response.body))
+        # What comes next may be no request at all, and then its refusal has a body.
+        self._without_body = False
         self._transport.write(b"".join((head or b"", body or b"", self._h11.send(h11.EndOfMessage()) or b"")))
 
     def _bad_request(self, error: h11.RemoteProtocolError) -> None:

@@ -1,4 +1,4 @@
-"""Every call of AWS's that the package can make, read from its source; as a table for readers. Run to write it anew."""
+"""Every call of AWS's that the package can make, read from its source; as a table for readers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dgsm_helpers.rules.call_effects import BILLS, Effect, effect_of
 from kit.imports import called_name
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "docs/guides/aws_calls.md"
 CLIENTS_WITHOUT_BOTO = {("sagemaker-runtime", "InvokeEndpointWithBidirectionalStream")}
 """Sent over HTTP/2 by clients of their own."""
 
@@ -89,21 +88,17 @@ def table() -> str:
         Effect.DELETES: "`confirm_delete=True`, `--yes`; what a command makes again, or made itself: `confirm_spend`",
     }
     lines = [
-        "# What is called on AWS, and what it does there",
+        "## What is called on AWS, and what it does there",
         "",
-        "Made from the source (`tests/kit/aws_calls.py`) and held to it by a test. On your account nothing but reading "
+        "Made from the source and held to it by a test. On your account nothing but reading "
         "happens without the agreement named; it is asked for before a command's first change. Before the first change "
         "you are told whose account it is.",
     ]
     for effect in (Effect.BILLS, Effect.DELETES, Effect.CHANGES, Effect.READS):
-        lines += ["", f"## {str(effect).capitalize()}", "", f"Agreement: {gates[effect]}.", ""]
+        lines += ["", f"### {str(effect).capitalize()}", "", f"Agreement: {gates[effect]}.", ""]
         how = " how |" if effect is Effect.BILLS else ""
         lines += [f"| service | operation |{how}", f"|---|---|{'---|' * bool(how)}"]
         for service, operation in sorted(CALLS):
             if effect_of(operation) is effect:
                 lines.append(f"| {service} | {operation} |" + (f" {BILLS[operation]} |" if how else ""))
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    TABLE.write_text(table(), encoding="utf-8")

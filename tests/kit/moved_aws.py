@@ -57,7 +57,7 @@ class MovedAws(Bench):
                 "application-autoscaling": lambda _: self.api,
             },
             faults=Faults(),
-            admin={},
+            admin=plane.admin_routes,
         )
         self.make_endpoint()
 

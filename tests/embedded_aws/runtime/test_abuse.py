@@ -14,6 +14,7 @@ import h2.errors
 import pytest
 from kit.raw_http2 import PCM, STREAM, RawHttp2, audio, close
 from kit.runtime_sdk import WAIT_S
+from kit.silent_transport import SilentTransport
 from kit.waiting import until
 
 from dgsm_helpers.rules.sample import sample_wav
@@ -34,33 +35,6 @@ FILE = "/endpoints/demo/invocations"
 
 def h2_frame(kind: int, payload: bytes, flags: int = 0, stream: int = 0) -> bytes:
     return h2_bypass.HEAD.pack(len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream) + payload
-
-
-class Transport:
-    """What asyncio would hand a connection, as far as one looks at it."""
-
-    def __init__(self):
-        self.written, self.unread, self.reading, self.closed = b"", 0, True, False
-
-    def write(self, data):
-        self.written += data
-
-    def get_write_buffer_size(self):
-        return self.unread
-
-    def pause_reading(self):
-        self.reading = False
-
-    def resume_reading(self):
-        self.reading = True
-
-    def is_closing(self):
-        return self.closed
-
-    def close(self):
-        self.closed = True
-
-    abort = close
 
 
 def http1(running, data: bytes, *, host_header: bool = True) -> bytes:
@@ -98,8 +72,8 @@ def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, 
     monkeypatch.setattr(http2_connection, "_TURN_S", -1.0)
     frame, answer = FLOODS[flood]
 
-    async def turns() -> tuple[int, Transport]:
-        transport = Transport()
+    async def turns() -> tuple[int, SilentTransport]:
+        transport = SilentTransport()
         connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
         connection.data_received(PREFACE + frame * 500)
         assert not transport.reading
@@ -119,8 +93,8 @@ def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, 
 
 
 def test_a_client_that_never_reads_its_answers_is_cut_off():
-    async def flooded() -> Transport:
-        transport = Transport()
+    async def flooded() -> SilentTransport:
+        transport = SilentTransport()
         connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
         connection.data_received(PREFACE)
         transport.unread = 5 << 20

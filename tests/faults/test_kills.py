@@ -1,0 +1,49 @@
+"""A command killed at any moment, and the next one: nothing that bills is unaccounted for, and it is finished."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+from kit import endpoints
+from kit.reliability import NAME, STEPS, account, in_child
+
+from dgsm_helpers import local
+from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.session import open_workbook
+
+KILLS = int(os.environ.get("KILLS", "14"))
+"""How many; 200 when it is run by hand: ``KILLS=200 pytest -m slow tests/faults/test_kills.py``."""
+CHANGING = [step for step in STEPS if not step.reads]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_command_killed_at_a_random_moment_is_accounted_for_and_finished_by_the_next(tmp_path):
+    local.up(tmp_path, speed=600)
+    wb = open_workbook("local", home=tmp_path, endpoint_name=NAME)
+    whole, takes_s, killed = {}, {}, 0
+    try:
+        for step in CHANGING:
+            began = time.monotonic()
+            assert in_child(tmp_path, step)[0] in ("0", "1")
+            takes_s[step.name] = time.monotonic() - began
+            whole[step.name] = account(wb)
+        rng = random.Random(KILLS)
+        for number in range(KILLS):
+            step = CHANGING[number % len(CHANGING)]
+            ended, said = in_child(tmp_path, step, ends_after_s=rng.uniform(0.01, takes_s[step.name]))
+            killed += ended == "SIGALRM"
+            assert ended in ("SIGALRM", "0", "1"), said
+            listed = {item.name for item in deletion.find(wb).items}
+            assert set(endpoints.names(wb)) <= listed, f"kill {number} at {step.name}"
+            again, said = in_child(tmp_path, step)
+            assert again in ("0", "1"), f"after kill {number} at {step.name}: {said}"
+            assert account(wb) == whole[step.name], f"after kill {number} at {step.name}"
+        assert killed > KILLS / 3
+        deletion.delete(wb)
+        assert endpoints.names(wb) == []
+    finally:
+        local.down(tmp_path)
