@@ -19,13 +19,16 @@ from werkzeug.test import run_wsgi_app
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
 from embedded_aws.gateway import answers, moto_corrections, moto_inside
-from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, body_of, recognise
+from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, body_of, recognise, signed_region
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
 from embedded_aws.listings import make_arn
 
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
+
+PathResponder = Callable[[str, Mapping[str, str]], tuple[int, object]]
+"""``(region, parameters) -> (status, JSON)``: what answers one path."""
 
 AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
@@ -51,6 +54,8 @@ class Gateway:
         responders: what answers a service, by boto3's name of it. An operation that it has no method for is refused:
             moto would answer from a state of its own, which holds nothing. Moto answers the other services.
         faults: asked before each call.
+        paths: what answers a path of its own, which botocore's models do not know, by the signed region and the
+            request's parameters: an HTTP status and JSON.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: region of calls that are not signed.
     """
@@ -61,11 +66,13 @@ class Gateway:
         responders: Mapping[str, Responder],
         faults: Faults,
         admin: Mapping[tuple[str, str], AdminRoute],
+        paths: Mapping[str, PathResponder] | None = None,
         default_region: str = "us-east-1",
     ) -> None:
         self._responders = responders
         self._faults = faults
         self._admin = admin
+        self._paths = paths or {}
         self._default_region = default_region
         self._moto = moto_inside.application()
 
@@ -95,6 +102,11 @@ class Gateway:
             body = body_of(request)
         except OSError:
             return _plain(400, "The body is not what its Content-Encoding says.")
+        if answering := self._paths.get(request.path):
+            region = signed_region(request)
+            if region is None:
+                return _json(403, {"message": "Missing Authentication Token"})
+            return _json(*answering(region, request.values))
         call = recognise(request, body, default_region=self._default_region)
         if call is None:
             return self._from_moto(request, body, None)
