@@ -33,7 +33,9 @@ from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
 from embedded_aws.autoscaling.region_scaling import RegionScaling
 from embedded_aws.clock import Clock, Heartbeat
+from embedded_aws.cloudwatch import engine_queries
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch, evaluate_alarms
+from embedded_aws.cloudwatch.engine_queries import EngineQueries
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.engines.base import Engine
 from embedded_aws.engines.lanes import MeteredSettings
@@ -165,6 +167,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             ("POST", "advance"): advance,
             ("POST", "aws-ports"): open_aws_ports,
         },
+        paths={engine_queries.PATH: EngineQueries(fleet, lambda region: cloudwatch(region).state)},
         default_region=settings["region"],
         check_signatures=settings["check_signatures"],
     )

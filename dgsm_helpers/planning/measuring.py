@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import pin
+from dgsm_helpers.aws.watch.engine_metrics import read_engine
 from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
 from dgsm_helpers.load.ladder.rung import EFFORTS
@@ -122,12 +123,13 @@ def tune(
             say(f"{turns}\nNow: how many calls, which also listen, one instance sustains.")
             begin_at = max(turns.feasible_max, FIRST_RUNG)
         result = find(spec=spec, on_rung=partial(measured, on_rung), begin_at=begin_at)
+        engine = read_engine(wb)
         types = (pinned.instance_type,) if pinned.instance_type else EndpointReading(wb).running_types
     gauge_ratios = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
     ratio = round(median(gauge_ratios), 3) if gauge_ratios else None
     target = derive(result.feasible_max, server_per_client=ratio or 1.0, unit=result.unit)
     minutes = result.instance_minutes + (turns.instance_minutes if turns is not None else 0.0)
-    return Tuning(result, target, InstanceCost.of(wb, types, minutes), ratio, turns)
+    return Tuning(result, target, InstanceCost.of(wb, types, minutes), ratio, turns, engine)
 
 
 def _sayer(say: Callable[[str], object]) -> Callable[[Rung], None]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 from dgsm_helpers.load.ladder.capacity import CapacityResult, known_choice, lasting
 from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort
@@ -61,7 +62,8 @@ class Tuning:
 
     ``server_per_client`` is the endpoint's own count over the streams held, None where CloudWatch had no data in time
     (then 1 is assumed). ``turns`` is how many calls may speak at once, all the time, where a model speaks; the target
-    does not come from it, because CloudWatch counts calls that are silent, too.
+    does not come from it, because CloudWatch counts calls that are silent, too. ``engine`` is what the model's own
+    engine says of its capacity, where it does.
     """
 
     result: CapacityResult
@@ -69,6 +71,7 @@ class Tuning:
     cost: InstanceCost
     server_per_client: float | None
     turns: CapacityResult | None = None
+    engine: EngineWord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the answer and its derivation; every rung is in the file ``evidence``."""
@@ -86,6 +89,7 @@ class Tuning:
             "turns": turns,
             "duty": round(self.duty, 3) if self.turns is not None else None,
             "server_per_client": self.server_per_client,
+            "engine_estimate": self.engine and self.engine.capacity,
             "instance_type": self.cost.instance_type,
             "cost_usd": None if self.cost.usd is None else round(self.cost.usd, 4),
             "price": str(self.cost.price),
@@ -114,8 +118,10 @@ class Tuning:
 
     def __str__(self) -> str:
         turns = f"\n{self.turns}\n{self._calls_and_turns()}" if self.turns is not None else ""
+        knee = self.result.feasible_max
+        engine = f"\n{self.engine.beside(knee)}" if self.engine is not None and knee else ""
         return (
-            f"{self.result}{turns}\nTargetValue {self.target.value:g}: {self.target.explanation}\n"
+            f"{self.result}{turns}{engine}\nTargetValue {self.target.value:g}: {self.target.explanation}\n"
             f"Cost: {self.cost}\nEvidence: {self.result.evidence}"
         )
 

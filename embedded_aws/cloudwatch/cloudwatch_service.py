@@ -21,6 +21,23 @@ _PAGE = 1000
 class CloudWatch(MetricOperations, AlarmOperations):
     """A region's CloudWatch: operations on metrics, alarms and dashboards, which nothing here draws."""
 
+    def start_otel_enrichment(self, p: Params) -> dict[str, Any]:
+        """Let metrics be asked for by PromQL; while it runs nothing changes."""
+        if self.state.enrichment is None:
+            self.state.enrichment = {**p, "CreatedAt": moment(self.state.now_s())}
+        return self.state.enrichment
+
+    def get_otel_enrichment(self, _: Params) -> dict[str, Any]:
+        """Whether they can."""
+        return (
+            {"Status": "Stopped"} if self.state.enrichment is None else {"Status": "Running", **self.state.enrichment}
+        )
+
+    def stop_otel_enrichment(self, _: Params) -> dict[str, Any]:
+        """Let them not be asked for by PromQL."""
+        self.state.enrichment = None
+        return {}
+
     def put_dashboard(self, p: Params) -> dict[str, Any]:
         """Make or replace a dashboard."""
         name, body = p["DashboardName"], p["DashboardBody"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from embedded_aws.cloudwatch.alarm_actions import carry_out
 from embedded_aws.cloudwatch.alarm_store import AlarmStore
@@ -32,3 +33,5 @@ class RegionWatch:
         self.store = MetricStore(now_s)
         self.alarms = AlarmStore(self.store, now_s, partial(carry_out, region))
         self.dashboards: dict[str, Dashboard] = {}
+        self.enrichment: dict[str, Any] | None = None
+        """The filters and the beginning of the metrics' enrichment; None while it is stopped, as at first."""

@@ -120,6 +120,10 @@ class Utterance(Protocol):
 class EngineInstance(Protocol):
     """One container."""
 
+    @property
+    def knee(self) -> int | None:
+        """Streams that it sustains; None where nobody knows."""
+
     def busy_share(self) -> float:
         """Share of its capacity in use since the last call, 0 to 1."""
 

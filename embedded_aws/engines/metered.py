@@ -56,6 +56,7 @@ class MeteredInstance:
     def __init__(self, engine: MeteredEngine, settings: MeteredSettings) -> None:
         self._engine = engine
         self._lanes = Lanes(settings)
+        self.knee = settings.knee
         self._count = int(settings.lanes)
         self._looked = (engine.clock(), 0.0)
 

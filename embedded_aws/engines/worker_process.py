@@ -180,6 +180,8 @@ class Seat[P: WorkerProcess[Any]]:
 class SeatedInstance[P: WorkerProcess[Any]]:
     """One container, and the seat it computes on."""
 
+    knee: int | None = None
+
     def __init__(self, seat: Seat[P]) -> None:
         self.seat = seat
         seat.instances.add(self)

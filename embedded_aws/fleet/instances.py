@@ -42,7 +42,8 @@ class Interval:
 class Instance:
     """An instance behind a variant; all times are local Unix seconds.
 
-    ``peak`` is the most requests it held since ``take_peak``, ``minute`` what it did since ``take_minute``.
+    ``peak`` is the most requests it held since ``take_peak``, ``most`` at any time, ``minute`` what it did since
+    ``take_minute``.
     """
 
     instance_id: str
@@ -55,6 +56,7 @@ class Instance:
     engine: EngineInstance | None = None
     leases: set[Lease] = field(default_factory=set)
     peak: int = 0
+    most: int = 0
     minute: Interval = field(default_factory=Interval)
     failure: str = ""
 
@@ -120,6 +122,7 @@ class Lease:
             self.instance.leases.add(self)
             self.instance.minute.invocations += 1
             self.instance.peak = max(self.instance.peak, self.instance.outstanding)
+            self.instance.most = max(self.instance.most, self.instance.peak)
 
     def first_chunk(self, latency_ms: float) -> None:
         """The first part of a stream's answer went out ``latency_ms`` after its first audio came in."""

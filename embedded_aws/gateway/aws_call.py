@@ -100,6 +100,12 @@ def _undefined_as_null(members: Mapping[Any, Any], _: bool) -> dict[Any, Any]:
     return {name: None if value is cbor2.undefined else value for name, value in members.items()}
 
 
+def signed_region(request: Request) -> str | None:
+    """The region that a request is signed for; None when it is not signed."""
+    scope = _SCOPE.search(request.headers.get("Authorization", ""))
+    return scope["region"] if scope else None
+
+
 def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall | None:
     """The AWS call that a request makes, or None when it is none that botocore knows."""
     scope = _SCOPE.search(request.headers.get("Authorization", ""))

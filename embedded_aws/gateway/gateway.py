@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore import xform_name
 from werkzeug import Request, Response
@@ -20,7 +21,7 @@ from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
 from dgsm_helpers.wire.sigv4 import SignatureRefused
 from embedded_aws.gateway import answers, callers, moto_corrections, moto_inside, signatures
-from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise
+from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise, signed_region
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
 from embedded_aws.gateway.request_body import BodyRefused, body_of
@@ -29,6 +30,9 @@ from embedded_aws.listings import make_arn
 
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
+
+PathResponder = Callable[[str, Mapping[str, str]], tuple[int, object]]
+"""``(region, parameters) -> (status, JSON)``: what answers one path."""
 
 AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
@@ -48,6 +52,8 @@ class Gateway:
         responders: what answers a service, by boto3's name of it. An operation that it has no method for is refused:
             moto would answer from a state of its own, which holds nothing. Moto answers the other services.
         faults: asked before each call.
+        paths: what answers a path of its own, which botocore's models do not know, by the signed region and the
+            request's parameters: an HTTP status and JSON.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: region of calls that are not signed.
         check_signatures: whether a call that is not signed by who it says is refused.
@@ -59,12 +65,14 @@ class Gateway:
         responders: Mapping[str, Responder],
         faults: Faults,
         admin: Mapping[tuple[str, str], AdminRoute],
+        paths: Mapping[str, PathResponder] | None = None,
         default_region: str = "us-east-1",
         check_signatures: bool = False,
     ) -> None:
         self._responders = responders
         self._faults = faults
         self._admin = admin
+        self._paths = paths or {}
         self._default_region = default_region
         self._check_signatures = check_signatures
         self._bodies = HeldBytes(each=_EACH_BYTES, together=_TOGETHER_BYTES)
@@ -93,6 +101,11 @@ class Gateway:
     def _answer(self, request: Request, body: bytes) -> Response:
         if request.path.startswith(ADMIN_PREFIX):
             return self._administer(request, body)
+        if answering := self._paths.get(request.path):
+            region = signed_region(request)
+            if region is None:
+                return _json(403, {"message": "Missing Authentication Token"})
+            return _json(*answering(region, request.args | dict(parse_qsl(body.decode(errors="replace")))))
         call = recognise(request, body, default_region=self._default_region)
         if call is None:
             return _json(400, _NO_SERVICE)

@@ -56,6 +56,8 @@ class NoFaults:
 
 
 class Engine:
+    knee = 10
+
     def new_instance(self, instance_id: str) -> Engine:
         return Engine()
 

@@ -33,6 +33,22 @@ def evidence_fits(s: Snapshot) -> RuleAnswer:
     return ok(result + (f"; not measured on {', '.join(others)}" if others else ""))
 
 
+def engine_agrees(s: Snapshot) -> RuleAnswer:
+    """The engine's own estimate, a second witness, is near what was measured."""
+    engine, knee = s.engine, s.knee
+    if engine is None or engine.capacity is None:
+        # No fault of the endpoint's: the measured knee stands without it.
+        return ok(f"no second witness: {f'{engine.why_not}. {engine.fix}'.rstrip(' .') if engine else 'not asked'}")
+    if knee is None:
+        return unknown(f"the engine estimates {engine.capacity:g} streams; no capacity was measured", _MEASURE)
+    if engine.disagrees(knee):
+        return warn(
+            f"the engine estimates {engine.capacity:g} streams, {knee} were measured",
+            "Measure again after load (it grows with load): 03_tune. If they still differ, ask Deepgram.",
+        )
+    return ok(f"the engine estimates {engine.capacity:g} streams, {knee} were measured")
+
+
 def target_below_knee(s: Snapshot) -> RuleAnswer:
     """Scaling starts before an instance is overloaded."""
     target, knee = s.target_value, s.knee
@@ -173,6 +189,12 @@ CAPACITY_RULES: tuple[Rule, ...] = (
         evidence_fits,
         "measured capacity holds for its model, type and region only",
         ("evidence", "config", "model"),
+    ),
+    Rule(
+        "engine-agrees",
+        engine_agrees,
+        "Deepgram, prometheus-otel-sagemaker: engine_estimated_stream_capacity",
+        ("engine", "evidence"),
     ),
     Rule("target-below-knee", target_below_knee, f"{_GUIDE}: 70–80 % of the measured limit", ("policies",)),
     Rule("target-at-least-one", target_at_least_one, f"{_GUIDE}: TargetValue is in requests", ("policies",)),

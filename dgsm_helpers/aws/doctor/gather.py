@@ -1,6 +1,7 @@
 """Reading what the doctor judges, in few calls: each part once, a part that may not be read noted and left out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from math import isfinite
@@ -20,6 +21,7 @@ from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
 from dgsm_helpers.aws.scaling.scaling_answers import read_alarms, read_policy, read_target
+from dgsm_helpers.aws.watch.engine_metrics import EngineWord, read_engine
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, ERROR_METRICS, MINUTE_S, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity, read_activities
 from dgsm_helpers.errors import AccessDenied, InvalidInput, NotFound
@@ -115,6 +117,7 @@ def gather(
         quotas=read_or_default("quotas", lambda: endpoint_quotas(wb, variant.instance_types), {}),
         # A file of a newer version, or one that somebody edited, must not keep the other rules from answering.
         evidence=read_or_default("evidence", lambda: evidence.newest(wb), None),
+        engine=read_or_default("engine", lambda: _engine(wb, endpoint.model_package_arn), None),
         prices=dict(prices_of(wb, [name for name, count in state.instances_by_type.items() if count])),
         unfinished=tuple(map(str, journal.unfinished(wb, state))),
         expected=expected,
@@ -141,6 +144,11 @@ def _unjudged(wb: Workbook, state: EndpointState, kind: EndpointKind) -> Snapsho
         traffic=TrafficSnapshot(WINDOW),
         unjudged=dict.fromkeys(PARTS, f"the variant is {kind.hosting}"),
     )
+
+
+def _engine(wb: Workbook, model_package_arn: str | None) -> EngineWord:
+    """Asked of the model that the endpoint really runs."""
+    return read_engine(replace(wb, model_package_arn=model_package_arn or wb.model_package_arn))
 
 
 def _scheduled(wb: Workbook) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
 from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.guide import DETECTION_S, PROVISIONING_S
 
@@ -31,6 +32,7 @@ PARTS = (
     "metrics",
     "quotas",
     "evidence",
+    "engine",
 )
 """What a snapshot is read in; ``instances`` are those that DescribeEndpoint counts."""
 
@@ -116,6 +118,7 @@ class Snapshot:
         last_success: when the newest successful activity began.
         quotas: per instance type of the variant; None where Service Quotas lists none.
         evidence: measured capacity (``dgsm_helpers.state``).
+        engine: what the model's own engine says of its capacity.
         prices: per hour, of the instance types that run now.
         unfinished: changes of the endpoint that were cut off, in words (`aws.scaling.journal`).
     """
@@ -142,6 +145,7 @@ class Snapshot:
     last_success: datetime | None = None
     quotas: Mapping[str, int | None] = field(default_factory=dict)
     evidence: Mapping[str, Any] | None = None
+    engine: EngineWord | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
     expected: Expected = Expected()

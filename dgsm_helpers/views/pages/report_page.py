@@ -55,7 +55,7 @@ def page(data: ReportData) -> str:
     sections = (
         ("At a glance", _glance(data)),
         ("Configuration", _configuration(data)),
-        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value)),
+        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value) + _engine(s)),
         ("Timeline", _timeline(data)),
         ("Scaling activities", _activities(data.activities)),
         ("Doctor", data.diagnosis._repr_html_()),
@@ -125,6 +125,11 @@ def _pool(prices: Sequence[tuple[str, Price]]) -> str:
     )
     sources = dict.fromkeys(", ".join(filter(None, (price.source, price.as_of))) for _, price in prices)
     return f"{listed} ({'; '.join(sources)})"
+
+
+def _engine(s: Snapshot) -> str:
+    """What the engine itself says, beside what was measured."""
+    return f"<p>{in_html(s.engine.beside(s.knee))}</p>" if s.knee and s.engine else ""
 
 
 def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: float | None) -> str:

@@ -15,6 +15,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
 from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
+from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 
 GOOD = healthy()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
@@ -69,6 +70,9 @@ def silent(**of_others) -> Snapshot:
 
 
 BROKEN = (
+    ("engine-agrees", WARN, healthy(engine=EngineWord(capacity=7)), "estimates 7 streams, 10 were measured"),
+    ("engine-agrees", WARN, healthy(engine=EngineWord(capacity=13)), "estimates 13 streams"),
+    ("engine-agrees", UNKNOWN, healthy(engine=EngineWord(capacity=11), evidence=None), "no capacity was measured"),
     ("endpoint-kind", STOP, healthy(kind=SERVERLESS), r"serverless \(4096 MB"),
     ("endpoint-kind", STOP, healthy(gone=("The config was deleted.", "Make it again.")), "was deleted"),
     ("endpoint-kind", UNKNOWN, healthy(kind=replace(GOOD.kind, beside=("B",))), "variant B"),
