@@ -116,6 +116,7 @@ class ShowServer:
                     self._answer(404, "There is nothing here.")
 
             def do_POST(self) -> None:
+                self.close_connection = True  # a body is not read, and must not be taken for the next request
                 if not self._admitted():
                     return
                 button = self.path.removeprefix(f"/{server._token}/press/")
