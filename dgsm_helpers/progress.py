@@ -54,7 +54,7 @@ class ProgressLine:
 
     def show(self, state: object, *, left_s: float | None = None) -> None:
         """How things stand; ``left_s`` are the wall-clock seconds that they usually go on, None where nobody knows."""
-        self._state = str(state)
+        self._state = " ".join(str(state).split())
         if self._put is None and self.elapsed_s >= SILENT_S:
             self._put = _surface(self._in_terminal)
         if self._put is not None:
@@ -90,5 +90,5 @@ def _surface(with_terminal: bool) -> Callable[[str], None]:
 
 def _on_terminal(text: str) -> None:
     room = shutil.get_terminal_size((100, 30)).columns - 1
-    sys.stderr.write(f"{_CLEAR_LINE}{in_terminal(' '.join(text.split()))[:room]}")
+    sys.stderr.write(f"{_CLEAR_LINE}{in_terminal(text)[:room]}")
     sys.stderr.flush()

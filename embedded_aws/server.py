@@ -140,11 +140,10 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         }
 
     def instances(body: object) -> list[dict[str, Any]]:
+        asked = (body.get("region"), body.get("endpoint")) if isinstance(body, dict) else ()
         with fleet.lock:
-            names = {(endpoint.region, endpoint.name): endpoint for endpoint in fleet.endpoints()}
-            asked = body if isinstance(body, dict) else {}
-            endpoint = names.get((asked.get("region"), asked.get("endpoint")))
-            return endpoint.instances() if endpoint else []
+            named = [one for one in fleet.endpoints() if (one.region, one.name) == asked]
+            return named[0].instances() if named else []
 
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
     context = _make_tls_context(ca_file, ca_bundle)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dgsm_helpers import progress
+from dgsm_helpers.load.transport.sdk_transport import stream_recording
 from dgsm_helpers.progress import ProgressLine, clock
 
 
@@ -92,3 +93,12 @@ def test_a_state_from_outside_moves_no_cursor_and_takes_one_line(wall, terminal)
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.9, "0:59"), (60, "1:00"), (3725, "62:05")])
 def test_a_clock_counts_minutes_and_seconds(seconds, shown):
     assert clock(seconds) == shown
+
+
+def test_what_a_recording_says_appears_as_it_is_heard(endpoint, terminal):
+    stream_recording(endpoint, duration_s=9)
+    told = [line.partition(" · ")[2] for line in lines(terminal)]
+    words = [len(text.split()) for text in told[:-1]]
+    assert len(set(words)) > 3, "it grows"
+    assert any("And so" in text and "fellow Americans" in text for text in told)
+    assert "took 0:" in told[-1]

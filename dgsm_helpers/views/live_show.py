@@ -64,7 +64,11 @@ class LiveShow:
             if watched():
                 self._watched_s = begin_s
             if begin_s - self._watched_s < UNATTENDED_S:
-                publish(self.frame(begin_s))
+                try:
+                    publish(self.frame(begin_s))
+                except Exception as error:
+                    # Whatever goes wrong with one frame: the next one tells of it.
+                    self.events.note = error_sentence(error)
             elif self.events.load is not None and not self.events.load.ended:
                 self.story.pause()
                 self.events.load.stop()

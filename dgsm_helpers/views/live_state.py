@@ -144,7 +144,7 @@ def waiting_for(wanted: int, running: int, desired: int, alarms: Sequence[Alarm]
     Of the workbook's time: what the alarm still needs at least, and the model's median from a new count to its end.
     """
     out, model = wanted > running, ScalingModel()
-    told = f"{running} of {wanted} instances running" if out else f"{running} instances running, {wanted} wanted"
+    told = f"{running} of {wanted} instances running" if out else f"{running} running, {wanted} wanted"
     left_s = model.provision_cached_s if out else model.scale_in_s
     if desired == wanted:
         return f"{told}, {'the others are starting' if out else 'the others are stopping'}", left_s

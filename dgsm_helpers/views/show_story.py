@@ -67,15 +67,18 @@ class Story:
         if not self.playing or self.paused:
             return
         scene = self._scenes[self.number - 1]
-        if self._first is None:
-            self._first, self._in_scene_s = state, 0.0
-            self.sentence = scene.sentence(state)
-            scene.begin()
-            return
-        self._in_scene_s += since_s
-        over = self._in_scene_s >= scene.least_s and scene.seen(state, self._first)
-        if over or self._in_scene_s >= scene.most_s:
+        if self._first is not None:
+            self._in_scene_s += since_s
+            over = self._in_scene_s >= scene.least_s and scene.seen(state, self._first)
+            if not over and self._in_scene_s < scene.most_s:
+                return
             self.number, self._first = (self.number + 1) % (self.length + 1), None
+            if not self.playing:
+                return
+            scene = self._scenes[self.number - 1]
+        self._first, self._in_scene_s = state, 0.0
+        self.sentence = scene.sentence(state)
+        scene.begin()
 
 
 def scenes_of(events: ShowEvents) -> list[Scene]:

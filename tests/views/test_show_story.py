@@ -45,9 +45,8 @@ def test_a_scene_stays_until_it_was_seen_and_could_be_read():
         story.tick(STATE, now_s)
         assert story.sentence == "one"
     seen.append(True)
-    story.tick(STATE, 21)
     story.tick(STATE, 22)
-    assert (story.sentence, story.number) == ("two", 2)
+    assert (story.sentence, story.number) == ("two", 2), "number and sentence change at once"
     story.tick(STATE, 23)
     assert story.sentence == "two", "it was on the screen for a second only"
 
@@ -72,7 +71,6 @@ def test_while_it_is_paused_nothing_begins_and_no_time_passes():
     story.tick(STATE, 1001)
     assert story.number == 1
     story.tick(STATE, 1007)
-    story.tick(STATE, 1008)
     assert (story.number, begun) == (2, ["two"])
 
 
@@ -128,7 +126,6 @@ def test_the_story_goes_out_loses_an_instance_and_comes_back(events):
         state(calls=3, running=3),
         state(calls=3, running=3, desired=1),
         state(calls=3, running=2, desired=1),
-        state(calls=3, running=1),
         state(calls=3, running=1, most=3, spent_usd=1.5, always_usd=2.5),
         state(calls=3),
     ]
@@ -148,7 +145,7 @@ def test_an_instance_counts_as_lost_whatever_the_number_was_before(events):
     story.tick(state(running=4), 10)
     assert story.number == 6
     story.tick(state(running=3), 11)
-    assert story.number == 7
+    assert story.number == 7 and "replaces it" in story.sentence
 
 
 def test_an_endpoint_of_one_instance_has_a_story_without_a_peak_to_wait_for(events):

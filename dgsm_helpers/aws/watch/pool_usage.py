@@ -7,6 +7,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import NotReady
+from dgsm_helpers.progress import ProgressLine
 from dgsm_helpers.session import Workbook
 
 _WITHIN_S = 120.0
@@ -96,15 +97,17 @@ def wait_within(
         NotReady: it is not so after ``timeout_s``.
     """
     began = wb.now()
-    while True:
-        usage_now = usage(wb, capacity_by_type)
-        is_within = usage_now.streams >= streams - 0.5 and usage_now.share <= share
-        if is_within and endpoint_state.status(wb).status == "InService":
-            return usage_now
-        if (wb.now() - began).total_seconds() > timeout_s:
-            raise NotReady(
-                f"After {timeout_s:g} s: {usage_now}.",
-                hint=f"It was to be at most {share:.0%}. Read the activities: the fleet may be at its maximum, "
-                "or no type has capacity.",
-            )
-        wb.sleep(_POLL_S)
+    with ProgressLine() as line:
+        while True:
+            usage_now = usage(wb, capacity_by_type)
+            is_within = usage_now.streams >= streams - 0.5 and usage_now.share <= share
+            if is_within and endpoint_state.status(wb).status == "InService":
+                return usage_now
+            line.show(usage_now)
+            if (wb.now() - began).total_seconds() > timeout_s:
+                raise NotReady(
+                    f"After {timeout_s:g} s: {usage_now}.",
+                    hint=f"It was to be at most {share:.0%}. Read the activities: the fleet may be at its maximum, "
+                    "or no type has capacity.",
+                )
+            wb.sleep(_POLL_S)

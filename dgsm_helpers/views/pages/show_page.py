@@ -116,6 +116,7 @@ class ShowServer:
                     self._answer(404, "There is nothing here.")
 
             def do_POST(self) -> None:
+                self.close_connection = True  # a body is not read, and must not be taken for the next request
                 if not self._admitted():
                     return
                 button = self.path.removeprefix(f"/{server._token}/press/")
@@ -166,15 +167,16 @@ class ShowServer:
 def page(show: LiveShow, *, nonce: str) -> str:
     """The page itself; its frames come afterwards. ``nonce`` lets its one script run. Pure."""
     title = f"{show.wb.endpoint_name} on {show.wb.place}, live"
-    buttons = ""
+    buttons = invitation = ""
     if show.with_buttons:
         ways = "".join(
             f'<button data-press="{name}" title="{in_html(tip)}">{in_html(label)}</button>'
             for name, (label, tip) in BUTTONS.items()
         )
+        invitation = "Let the story be told, or bring callers and trouble yourself."
         buttons = f'<nav><button data-press="play" id="play">▶ tell the story</button>{ways}</nav>'
     body = (
-        f'<h1>{in_html(title)}</h1><p id="sentence" aria-live="polite"></p>{buttons}'
+        f'<h1>{in_html(title)}</h1><p id="sentence" aria-live="polite">{invitation}</p>{buttons}'
         '<p id="note" role="status"></p><div id="view"><p>Reading the endpoint …</p></div>'
         f'<script nonce="{nonce}">{_SCRIPT}</script>'
     )
@@ -189,7 +191,7 @@ source.onmessage = event => {{
   frame = JSON.parse(event.data);
   if (frame.html) at("view").innerHTML = frame.html;
   const scene = frame.scene ? `${{frame.scene}} of ${{frame.scenes}} · ` : "";
-  at("sentence").textContent = frame.sentence && scene + frame.sentence;
+  if (frame.sentence) at("sentence").textContent = scene + frame.sentence;
   at("note").textContent = frame.note;
   document.body.dataset.scene = frame.scene;
   if (play) {{

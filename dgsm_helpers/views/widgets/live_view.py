@@ -186,7 +186,8 @@ class Live(Shown):
                 variant = endpoint.variant(self.wb.variant_name)
                 if variant.running == running_instances and endpoint.status == "InService":
                     self.once()
-                    return f"{running_instances} instance{'s' * (running_instances != 1)} running"
+                    line.show(reached := f"{running_instances} instance{'s' * (running_instances != 1)} running")
+                    return reached
                 waited_s = (self.wb.now() - began).total_seconds()
                 if variant.desired != running_instances:
                     asked_s = waited_s

@@ -150,6 +150,17 @@ def test_a_type_that_is_sold_out_can_be_had_again_by_the_same_button(server, sho
     assert shortages() == []
 
 
+def test_a_new_version_takes_over_when_all_of_it_serves(server, show, browser):
+    ask(server, path(server, "press/new_version"), "POST")
+    assert show.events.note.startswith("Version 2 comes")
+    both = browser.until(lambda f: "v2: starting" in f["html"])
+    assert "v1: serving" in both["html"]
+    ask(server, path(server, "press/new_version"), "POST")
+    assert show.events.note == "The new version is still coming."
+    browser.until(lambda f: f["note"] == "Version 2 serves.")
+    browser.until(lambda f: "v2: serving" in f["html"] and "v1" not in f["html"])
+
+
 def test_a_page_that_is_opened_again_shows_the_show_as_it_goes_on(server, show):
     first = Watching(server)
     ask(server, path(server, "press/quiet"), "POST")

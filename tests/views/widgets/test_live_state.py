@@ -117,14 +117,14 @@ def test_errors_tell_what_to_do_and_a_view_asks_nobody_to_rerun_a_cell():
     [
         ((3, 1, 1), [Alarm("high", "OK", "", 1, 3, 120.0)], "1 of 3 instances running, high alarm 1 of 3", 120),
         ((3, 1, 3), [], "1 of 3 instances running, the others are starting", 0),
-        ((1, 3, 3), [Alarm("low", "OK", "", 41, 90, 490.0)], "3 instances running, 1 wanted, low alarm 41 of 90", 490),
+        ((1, 3, 3), [Alarm("low", "OK", "", 41, 90, 490.0)], "3 running, 1 wanted, low alarm 41 of 90", 490),
         (
             (1, 3, 3),
             [Alarm("low", "OK", "", None, 90)],
-            "3 instances running, 1 wanted, the low alarm is waited for",
+            "3 running, 1 wanted, the low alarm is waited for",
             0,
         ),
-        ((1, 3, 1), [], "3 instances running, 1 wanted, the others are stopping", 0),
+        ((1, 3, 1), [], "3 running, 1 wanted, the others are stopping", 0),
     ],
 )
 def test_who_waits_for_instances_is_told_how_far_they_are_and_how_long_that_takes(counts, alarms, told, least_s):
