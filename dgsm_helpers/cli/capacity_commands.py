@@ -92,6 +92,8 @@ def tune(
 
     Scaling is suspended and the variant pinned to one instance meanwhile; both are put back whatever happens. Without
     an endpoint of that name one is deployed first.
+
+    Such as: dgsm tune my-endpoint --audio calls/ --query 'language=es&diarize=true' --apply
     """
     from dgsm_helpers import tune as step
     from dgsm_helpers.aws.endpoint.endpoint_state import on_change
@@ -211,6 +213,8 @@ def plan(open_workbook: Opener, *, knee, instance_type, low, high, sweep, cluste
     """Simulate what scaling policies will do to your traffic, and recommend one.
 
     Needs the knee of one instance: the newest measurement of the endpoint (dgsm tune), or --knee.
+
+    Such as: dgsm plan my-endpoint --traffic calls.csv --sweep
     """
     from dgsm_helpers.planning.advice import advise
     from dgsm_helpers.planning.measured import measured
