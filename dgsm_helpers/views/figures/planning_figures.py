@@ -133,6 +133,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
     drawn = finished(figure, title=title, origin=f"simulated; {origin}", height=max(height, 260))
     # The labels of the rows are wide: a title that began where the cells do would run out of the picture.
     drawn.update_layout(margin={"l": 8, "t": 105}, title={"x": 0.01, "xref": "container"})
+    drawn.update_annotations(font_size=12)  # at 900 pixels the panels are narrow
     return drawn.update_yaxes(automargin=True)
 
 
