@@ -40,6 +40,10 @@ class LoadSnapshot:
     lag_p50_ms: float | None
     lag_p95_ms: float | None
 
+    def __str__(self) -> str:
+        lag = "" if self.lag_p95_ms is None else f"; p95 lag of the last ten seconds {self.lag_p95_ms:,.0f} ms"
+        return f"{self.open} of {self.wanted} streams are open, {self.finished} sessions have ended{lag}"
+
 
 class Load:
     """Streams held open in a thread of their own; change their number at any time, read the traces at the end.
@@ -63,7 +67,8 @@ class Load:
         workload: what the streams send: `PacedAudio` to a model that listens, a `Conversation` to one that speaks; the
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.
-        session_s: longest session before it is followed by another.
+        session_s: longest session before it is followed by another; from its second on a stream has shorter ones too,
+            down to half of it, so that they turn over one by one.
         call_s: shortest and longest call: callers then come and go, each a `ContinuedStream`, and leave no traces but
             ``calls``. None: streams are held.
         seed: of offsets and phases.
@@ -141,6 +146,19 @@ class Load:
         errors = [t.error for t in self.traces if t.error]
         reason = f"{errors[-1].code}: {errors[-1].message}" if errors else "the endpoint does not answer."
         raise StreamFailed(f"{self.snapshot().open} of {self.wanted} streams opened in {timeout_s:g} s; {reason}")
+
+    def wait_lag(self, *, below_ms: float, timeout_s: float = 120.0) -> LoadSnapshot:
+        """Wait until all streams are open and their p95 lag is below ``below_ms``, or ``timeout_s`` are over.
+
+        Returns the load then.
+        """
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            now = self.snapshot()
+            if now.lag_p95_ms is not None and now.lag_p95_ms < below_ms and now.open >= now.wanted:
+                return now
+            time.sleep(0.1)
+        return self.snapshot()
 
     def snapshot(self) -> LoadSnapshot:
         """The load at this moment."""
