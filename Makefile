@@ -98,6 +98,9 @@ coverage: setup
 docs: setup
 	$(BIN)/python docs/import_picture.py
 	$(BIN)/python docs/coverage_table.py
+	$(BIN)/python docs/command_pages.py
+	$(BIN)/python docs/iam_documents.py
+	$(BIN)/python docs/real_and_embedded_picture.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir out/site
 
 notebooks: setup

@@ -23,6 +23,7 @@ from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.forecast_advice import ForecastAdvice
 from dgsm_helpers.planning.forecast_schedule import put_forecast
 from dgsm_helpers.planning.measured import Measured, measured
+from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
 from dgsm_helpers.planning.sources import STREAM_S
 from dgsm_helpers.progress import ProgressLine
@@ -90,20 +91,23 @@ class Study(PlanStudy):
         self.origin = f"seed {seed}; {self.assumptions.headline} (table in step 3)"
         self._wb = wb
 
-    def compare(self) -> pd.DataFrame:
-        """Play the presets: one column per policy, one row per figure of merit.
+    def compare(self) -> PolicyTable:
+        """Play the presets: a row for each policy, what decides first.
 
         What is applied to the endpoint, if anything is, takes the place of the guide's policy as printed.
         """
         if applied := applying.applied_plans(self._wb, self.traffic, self.instance.instance_type):
             self.presets = (*applied, *self.presets[1:])
         self.play_presets()
-        return frames.comparison(self.played).T.round(2)
+        return PolicyTable(self.played, self.model.statistic, self.other_statistic)
 
     def policies_figure(self) -> go.Figure:
-        """Instances, streams and cost of the compared policies over time."""
+        """Instances, streams and cost over time of what is there, and of the cheapest and the calmest of the others."""
         prices = self.instance.usd_per_hour
-        by_time = {item.plan.name: frames.over_time(item, usd_per_hour=prices) for item in self.played}
+        first, *others = self.played
+        drawn = [first, *sorted(others, key=lambda o: o.cost)[:1]]
+        drawn += sorted(others, key=lambda o: (o.merits.over_capacity_stream_s, o.cost))[:1]
+        by_time = {item.plan.name: frames.over_time(item, usd_per_hour=prices) for item in drawn}
         return planning_figures.policies_side_by_side(by_time, knee=self.instance.knee, origin=self.origin)
 
     def sliders(self) -> PlanSliders:
@@ -125,16 +129,17 @@ class Study(PlanStudy):
             self.sweep_grid(executor, tell)
         return planning_figures.sweep_heat_map(frames.swept(self.swept), origin=self.origin)
 
-    def recommend(self, *, tolerated_percent: float) -> Recommendation:
+    def recommend(self, *, tolerated_percent: float, tolerated_cuts: int | None = None) -> Recommendation:
         """The cheapest applicable policy whose overload is tolerable, of those compared and swept.
 
         Args:
             tolerated_percent: share of stream-time that may be in excess of the knee.
+            tolerated_cuts: calls that scale-ins may cut; None: any number, which the reason says first.
 
         Raises:
-            InvalidInput: nothing has been compared or swept that can be applied.
+            InvalidInput: nothing has been compared or swept that can be applied, or ``tolerated_cuts`` is below zero.
         """
-        return recommend(self.outcomes, tolerated_share=tolerated_percent / 100)
+        return recommend(self.outcomes, tolerated_share=tolerated_percent / 100, tolerated_cuts=tolerated_cuts)
 
     def front_figure(self, choice: Recommendation) -> go.Figure:
         """Cost against overload: every policy a point, the front joined, the recommended one a star."""

@@ -93,6 +93,8 @@ def tune(
 
     Scaling is suspended and the variant pinned to one instance meanwhile; both are put back whatever happens. Without
     an endpoint of that name one is deployed first.
+
+    Such as: dgsm tune my-endpoint --audio calls/ --query 'language=es&diarize=true' --apply
     """
     from dgsm_helpers import tune as step
     from dgsm_helpers.load.ladder.crew import cluster_crew
@@ -205,15 +207,35 @@ def _rung_printer(unit: str, lag: str) -> Callable[[Rung], None]:
 @click.option("--max", "high", type=int, help="most instances (default: the endpoint's, else what the traffic needs)")
 @click.option("--hand-over", is_flag=True, help="callers hand over, as with ContinuedStream: no scale-in cuts a call")
 @click.option("--sweep", is_flag=True, help="also simulate a grid of some hundred policies")
+@click.option(
+    "--tolerated-cuts",
+    type=click.IntRange(min=0),
+    metavar="CALLS",
+    help="calls that scale-ins may cut (default: any number, said first)",
+)
 @click.option("--cluster", metavar="ADDRESS", help="with --sweep: simulate on a Dask cluster (extra `cluster`)")
 @click.option("--seed", default=0, help="of what is random")
 @json_option
 def plan(
-    open_workbook: Opener, *, knee, instance_type, low, high, hand_over, sweep, cluster, seed, as_json, **source
+    open_workbook: Opener,
+    *,
+    knee,
+    instance_type,
+    low,
+    high,
+    hand_over,
+    sweep,
+    tolerated_cuts,
+    cluster,
+    seed,
+    as_json,
+    **source,
 ) -> int:
     """Simulate what scaling policies will do to your traffic, and recommend one.
 
     Needs the knee of one instance: the newest measurement of the endpoint (dgsm tune), or --knee.
+
+    Such as: dgsm plan my-endpoint --traffic calls.csv --sweep
     """
     from dgsm_helpers.planning.advice import advise
     from dgsm_helpers.planning.measured import measured
@@ -237,13 +259,16 @@ def plan(
             max_capacity=high,
             hand_over=hand_over,
             full_sweep=sweep,
+            tolerated_cuts=tolerated_cuts,
             seed=seed,
             notes=notes,
             executor=client and client.get_executor(),
             progress=_print_progress,
         )
     answer(json.dumps(advice.to_dict(), indent=2) if as_json else advice)
-    return YES if advice.recommendation.best.merits.over_capacity_share <= _TOLERATED_SHARE else NO
+    merits = advice.recommendation.best.merits
+    few = tolerated_cuts is None or merits.streams_cut <= tolerated_cuts
+    return YES if few and merits.over_capacity_share <= _TOLERATED_SHARE else NO
 
 
 def _read_traffic(

@@ -40,6 +40,8 @@ def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected:
     With --data-path: why no stream opens, in ten seconds; it sends one with a fifth of a second of silence.
 
     Exit code 1 when a finding says STOP.
+
+    Such as: dgsm doctor my-endpoint --data-path
     """
     from dgsm_helpers.aws.doctor.data_path_findings import diagnose_path
     from dgsm_helpers.aws.doctor.examine import Expected, examine
@@ -64,7 +66,10 @@ def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected:
 @click.option("--every", type=float, help="seconds between refreshes (default: the metric's 10)")
 @click.option("--once", is_flag=True, help="one picture, and done")
 def watch(open_workbook: Opener, html: Path | None, window: float, every: float | None, once: bool) -> None:
-    """Watch an endpoint live, in the terminal or on a page; Ctrl-C ends it."""
+    """Watch an endpoint live, in the terminal or on a page; Ctrl-C ends it.
+
+    Such as: dgsm watch my-endpoint --html out/live.html
+    """
     from dgsm_helpers.views.pages.watch import watch_in_terminal, watch_on_page
 
     wb = open_workbook()
@@ -84,7 +89,10 @@ def watch(open_workbook: Opener, html: Path | None, window: float, every: float 
 @click.option("--out", type=PATH, metavar="FILE", help="default: out/report-ENDPOINT.html")
 @click.option("--hours", type=float, help="length of the timeline (default: 3, as long as ten-second data is kept)")
 def report(open_workbook: Opener, out: Path | None, hours: float | None) -> None:
-    """Write one offline page about an endpoint, fit to be sent."""
+    """Write one offline page about an endpoint, fit to be sent.
+
+    Such as: dgsm report my-endpoint --hours 6
+    """
     from dgsm_helpers.views.pages.report import WINDOW_S, write_report
 
     wb = open_workbook()
@@ -198,6 +206,8 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
 
     Killed, refused or lost in the middle: what a command had changed is written down in the state folder. The next
     command that changes the endpoint puts it back too.
+
+    Such as: dgsm restore my-endpoint
     """
     from dgsm_helpers.aws.endpoint.endpoint_state import find
     from dgsm_helpers.aws.endpoint.pause import recreate_endpoint
@@ -220,6 +230,8 @@ def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     """List what the workbook made for an endpoint, and delete it.
 
     Exit code 1 when something of the endpoint bills on, such as an endpoint that somebody else made.
+
+    Such as: dgsm clean-up my-endpoint --where aws --yes
     """
     from dgsm_helpers.aws.account import deletion
     from dgsm_helpers.aws.account.inventory import find

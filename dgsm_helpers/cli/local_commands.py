@@ -57,7 +57,10 @@ def up(
     signatures: bool | None,
     as_json: bool,
 ) -> None:
-    """Start it, or find the one that runs."""
+    """Start it, or find the one that runs.
+
+    Such as: dgsm local up --speed 1 --metered lanes=4,service_ms=38
+    """
     asked = {"speed": speed, "metered": metered, "region": region, "check_signatures": signatures}
     _print_status(process.up(process.home_folder(), **asked), as_json)
 
@@ -72,7 +75,10 @@ def down() -> None:
 @local.command()
 @json_option
 def status(as_json: bool) -> int:
-    """Tell whether it runs, and where."""
+    """Tell whether it runs, and where.
+
+    Such as: dgsm local status --json
+    """
     if (info := _find()) is None:
         click.echo("null" if as_json else "The embedded AWS is not running. Start it: dgsm local up")
         return NO
@@ -174,7 +180,10 @@ def list_faults() -> None:
 @fault.command("clear")
 @click.argument("kind", required=False)
 def clear_faults(kind: str | None) -> None:
-    """End all faults, or those of one KIND."""
+    """End all faults, or those of one KIND.
+
+    Such as: dgsm local fault clear shortage
+    """
     count = _ask("DELETE", "faults", {"kind": kind} if kind else {})["cleared"]
     click.echo(f"{count} fault{'s' * (count != 1)} ended.")
 

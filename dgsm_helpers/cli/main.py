@@ -32,7 +32,10 @@ from dgsm_helpers.errors import DgsmError, NotConfirmed
 @click.command()
 @click.option("--out", type=PATH, default="out", help="folder of the report")
 def demo(out: Path) -> int:
-    """Run the whole workbook on the embedded AWS, in minutes."""
+    """Run the whole workbook on the embedded AWS, in minutes.
+
+    Such as: dgsm demo --out out
+    """
     from dgsm_helpers.workbook.demo import run_demo
 
     home = process.home_folder()

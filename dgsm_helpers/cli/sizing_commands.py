@@ -52,6 +52,8 @@ def forecast(
 
     A minimum is raised before the calls come; only the policy removes instances. Run it every hour: it puts its
     scheduled actions anew, and the last of them puts the ordinary minimum back.
+
+    Such as: dgsm forecast my-endpoint --file fortnight.csv --timezone Europe/Berlin
     """
     from zoneinfo import ZoneInfo
 

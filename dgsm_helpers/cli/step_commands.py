@@ -148,6 +148,8 @@ def status(open_workbook: Opener, as_json: bool) -> int:
     """Show an endpoint as it is: instances, cost, bounds, policy and alarms.
 
     Exit code 1 when it is not in service, or not scaling as it should.
+
+    Such as: dgsm status my-endpoint --json
     """
     from dgsm_helpers import register as step
     from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
@@ -186,6 +188,8 @@ def logs(
     """Print the containers' newest log lines, with what Deepgram's manual says of those it knows.
 
     Exit code 1 when a line means trouble.
+
+    Such as: dgsm logs my-endpoint --minutes 30 --containing ERROR
     """
     from dgsm_helpers.aws.watch.logs import tail
 
@@ -213,6 +217,8 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
     """Write an endpoint's set-up down and delete it, for idle hours: an endpoint cannot scale to zero.
 
     Its live streams are cut. `dgsm resume ENDPOINT` makes it again, with its scaling.
+
+    Such as: dgsm pause my-endpoint --where aws --yes
     """
     from dgsm_helpers import cleanup
 
@@ -230,7 +236,10 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
 @confirm_spend_option
 @json_option
 def resume(open_workbook: Opener, confirm_spend: bool, as_json: bool) -> None:
-    """Make an endpoint again that `dgsm pause` deleted, and wait until it is in service."""
+    """Make an endpoint again that `dgsm pause` deleted, and wait until it is in service.
+
+    Such as: dgsm resume my-endpoint --where aws --confirm-spend
+    """
     from dgsm_helpers import cleanup
 
     back = cleanup.resume(open_workbook(confirm_spend=confirm_spend), on_progress=each_change())

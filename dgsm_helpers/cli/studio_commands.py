@@ -34,7 +34,10 @@ def lifecycle() -> None:
 @studio.command()
 @click.argument("notebooks", type=PATH, default="notebooks")
 def job(notebooks: Path) -> None:
-    """Put beside the NOTEBOOKS what a notebook job needs: its initialisation script and the project as a wheel."""
+    """Put beside the NOTEBOOKS what a notebook job needs: its initialisation script and the project as a wheel.
+
+    Such as: dgsm studio job notebooks
+    """
     from dgsm_helpers.workbook.studio_kernel import write_job_files
 
     script, wheel = write_job_files(notebooks)

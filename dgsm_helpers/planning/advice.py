@@ -1,12 +1,11 @@
 """Planning in one call: the presets and, if asked, some hundred policies on given traffic; which to take and why."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dgsm_helpers.aws.core import tables
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.applying import applied_plans, bounds_for
@@ -15,25 +14,13 @@ from dgsm_helpers.planning.candidates import targets_for
 from dgsm_helpers.planning.comparing import PlanStudy, Played
 from dgsm_helpers.planning.frames import row_of, settings_of
 from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.merits import Merits, MetricComparison
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.sweep import Outcome, Progress, Recommendation, recommend
 from dgsm_helpers.simulate.traffic import Traffic
-from dgsm_helpers.simulate.words_at_risk import words_at_risk
-
-_COLUMNS = (
-    *("plan", "cost", "instance-hours", "most", "over capacity", "calls cut", "words at risk"),
-    *("relief", "new above knee", "lag p95"),
-)
-
-_LEGEND = {
-    False: "Words at risk: where callers do not hand over. Hand-over cuts no call and loses no word (named assumption, "
-    "--json). Relief: the longest overload, and after the arrow where callers hand over.",
-    True: "Callers hand over: no call is cut, no word lost (named assumption, --json). Relief: the longest overload.",
-}
-"""What the table says, by whether callers hand over."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,24 +92,22 @@ class Advice:
             }
         )
 
+    @property
+    def table(self) -> PolicyTable:
+        """The policies that were played, side by side."""
+        return PolicyTable(self.played, self.study.model.statistic, self.study.other_statistic)
+
     def __str__(self) -> str:
-        best, runner_up = self.recommendation.best, self.recommendation.runner_up
-        study, statistic = self.study, self.study.model.statistic
-        other = study.other_statistic
+        best, study = self.recommendation.best, self.study
         lines = [
+            str(self.recommendation),
+            "",
             f"Simulated: {study.traffic.name}, {study.traffic.summary}; seed {study.seed}.",
             str(study.instance),
             "",
-            tables.text_table("Policies on this traffic", _COLUMNS, [_table_row(item) for item in self.played]),
-            _LEGEND[self.played[0].handed_over is None],
-            *([f"In brackets: if the alarms follow the instances' {other}, not their {statistic}."] if other else []),
+            str(self.table),
             "",
-            f"Recommended: {best.plan.name}\n  {self.recommendation.reason}",
         ]
-        if runner_up:
-            lines.append(f"Runner-up: {runner_up.plan.name}\n  {self.recommendation.runner_up_reason}")
-        if self.recommendation.sparing:
-            lines.append(f"Sparing calls: {_spared(self.recommendation.sparing)}")
         if self.rerouted:
             lines.append(
                 f"Routing: with LEAST_OUTSTANDING_REQUESTS instead of RANDOM the recommended plan has "
@@ -146,6 +131,7 @@ def advise(
     max_capacity: int | None = None,
     hand_over: bool = False,
     full_sweep: bool = False,
+    tolerated_cuts: int | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
     executor: Executor | None = None,
@@ -161,6 +147,7 @@ def advise(
         min_capacity, max_capacity: bounds of the plans; default: the endpoint's (`applying.bounds_for`).
         hand_over: callers hand over (`PlanStudy`).
         full_sweep: also simulate the grid (`candidates.grid_for`).
+        tolerated_cuts: as `simulate.sweep.recommend` takes it.
         notes: to be kept with the result.
         executor, progress: as in `simulate.sweep.sweep`.
 
@@ -186,7 +173,7 @@ def advise(
     else:
         plans = targets_for(traffic, study.limits)
         study.swept = tuple(Outcome(plan=plan, merits=study.merits(plan)) for plan in plans)
-    recommendation = recommend(study.outcomes)
+    recommendation = recommend(study.outcomes, tolerated_cuts=tolerated_cuts)
     best = recommendation.best.plan
     picked = (recommendation.best, recommendation.runner_up, recommendation.sparing)
     chosen = dict.fromkeys(outcome.plan for outcome in picked if outcome)
@@ -203,42 +190,6 @@ def advise(
         rerouted=rerouted,
         notes=tuple(notes),
     )
-
-
-def _table_row(item: Played) -> tuple[object, ...]:
-    """A plan under `_COLUMNS`; in brackets what the alarms' other statistic gives, while that is unsettled."""
-
-    def both(figure: Callable[[Merits], str]) -> str:
-        return figure(item.merits) + (f" ({figure(item.other)})" if item.other else "")
-
-    return (
-        item.plan.name,
-        both(lambda m: "?" if m.cost_usd is None else f"${m.cost_usd:.2f}"),
-        both(lambda m: f"{m.instance_hours:.1f}"),
-        item.merits.peak_instances,
-        both(lambda m: f"{m.over_capacity_share:.2%}"),
-        both(lambda m: f"{m.streams_cut}"),
-        words_at_risk(item.merits.streams_cut),
-        f"{item.merits.relief_s:.0f} s" + (f" → {item.handed_over.relief_s:.0f} s" if item.handed_over else ""),
-        f"{item.merits.new_above_knee_share:.1%}",
-        _lag(item),
-    )
-
-
-def _spared(outcome: Outcome) -> str:
-    cost = f"{outcome.merits.instance_hours:.1f} instance-hours"
-    if outcome.merits.cost_usd is not None:
-        cost = f"${outcome.merits.cost_usd:.2f}"
-    return f"{outcome.plan.name}\n  {outcome.merits.streams_cut} calls cut, {cost}."
-
-
-def _lag(item: Played) -> str:
-    p95_ms, beyond = item.lag.p95_ms, f"{item.lag.unmeasured_share:.1%} beyond the ladder"
-    if math.isnan(p95_ms):
-        return "not measured"
-    if math.isinf(p95_ms):
-        return beyond
-    return f"{p95_ms:.0f} ms" + (f" ({beyond})" if item.lag.unmeasured_share > 0 else "")
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

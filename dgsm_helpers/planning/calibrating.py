@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from dgsm_helpers.aws.core.tables import Table
+from dgsm_helpers.aws.core.tables import Table, folded, html_table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
@@ -252,6 +252,10 @@ class Assumptions(Table):
 
     def __repr__(self) -> str:
         return f"<Assumptions: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        """How much is known; the rules can be opened."""
+        return folded(self._caption(), html_table("", self._columns, self._rows()))
 
     def _caption(self) -> str:
         return f"The scaling model: {self.headline}"

@@ -50,7 +50,7 @@ class Recommendation:
     """``best`` with its reason, the ``runner_up`` (None when the front has one plan) with what it trades, the front.
 
     A reason begins with the calls that are cut, if any are. ``sparing`` is then the cheapest tolerable plan that cuts
-    at most a fifth as many, if there is one.
+    at most a fifth as many, if there is one. ``str()`` says all of it, the plan to take first.
     """
 
     best: Outcome
@@ -59,6 +59,18 @@ class Recommendation:
     runner_up_reason: str
     front: tuple[Outcome, ...]
     sparing: Outcome | None
+
+    def __str__(self) -> str:
+        lines = [f"Recommended: {self.best.plan.name}", f"  {self.reason}"]
+        if self.runner_up:
+            lines += [f"Runner-up: {self.runner_up.plan.name}", f"  {self.runner_up_reason}"]
+        if self.sparing:
+            merits = self.sparing.merits
+            cost = (
+                f"{merits.instance_hours:.1f} instance-hours" if merits.cost_usd is None else f"${merits.cost_usd:.2f}"
+            )
+            lines += [f"Sparing calls: {self.sparing.plan.name}", f"  {merits.streams_cut} calls cut, {cost}."]
+        return "\n".join(lines)
 
 
 def sweep(
@@ -113,21 +125,28 @@ def front_of(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     return tuple(front)
 
 
-def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) -> Recommendation:
+def recommend(
+    outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001, tolerated_cuts: int | None = None
+) -> Recommendation:
     """The cheapest plan whose overload is tolerable, or else the one with the least; of those that can be applied.
 
     Args:
         tolerated_share: share of stream-seconds that may be in excess of the knee; 0.001 is one second in a thousand.
+        tolerated_cuts: calls that scale-ins may cut over the whole traffic. Where no plan of tolerable overload cuts so
+            few, those that cut the fewest count. None: as many as the cheapest plan cuts; the reason says them first.
 
     Raises:
-        InvalidInput: none can be applied.
+        InvalidInput: none can be applied, or ``tolerated_cuts`` is below zero.
     """
+    if tolerated_cuts is not None and tolerated_cuts < 0:
+        raise InvalidInput(f"tolerated_cuts is {tolerated_cuts}.", hint="Give 0 or more calls, or leave it out.")
     usable = [outcome for outcome in outcomes if outcome.plan.can_be_applied]
     if not usable:
         raise InvalidInput(
             "None of these plans can be applied as it is.", hint="Give one with a single target-tracking policy."
         )
-    front = front_of(usable)
+    considered, unmet = _cutting_few(usable, tolerated_share, tolerated_cuts)
+    front = front_of(considered)
     good = [o for o in front if o.merits.over_capacity_share <= tolerated_share]
     if not good:
         best, place = front[-1], len(front) - 1
@@ -138,19 +157,33 @@ def recommend(outcomes: Sequence[Outcome], *, tolerated_share: float = 0.001) ->
     else:
         best, place = good[0], front.index(good[0])
         reason = (
-            f"The cheapest of {len(usable)} plans with at most {tolerated_share:.2%} of stream-time in excess of the "
-            f"knee ({best.merits.over_capacity_share:.3%})."
+            f"The cheapest of {len(considered)} plans with at most {tolerated_share:.2%} of stream-time in excess of "
+            f"the knee ({best.merits.over_capacity_share:.3%})."
         )
     sparing = _sparing(usable, best, tolerated_share)
     runner_up = front[place + 1] if place + 1 < len(front) else (front[place - 1] if place else None)
     return Recommendation(
         best=best,
-        reason=" ".join(filter(None, (_cuts(best, sparing), reason, _caution(best)))),
+        reason=" ".join(filter(None, (_cuts(best, sparing), unmet, reason, _caution(best)))),
         runner_up=runner_up,
         runner_up_reason=_trade(best, runner_up) if runner_up else "No other plan is on the front.",
         front=front,
         sparing=sparing,
     )
+
+
+def _cutting_few(
+    usable: Sequence[Outcome], tolerated_share: float, tolerated_cuts: int | None
+) -> tuple[Sequence[Outcome], str]:
+    """The plans that cut no more calls than is tolerable, with what has to be said where that is too little to ask."""
+    calm_cuts = [o.merits.streams_cut for o in usable if o.merits.over_capacity_share <= tolerated_share]
+    if tolerated_cuts is None or not calm_cuts:
+        return usable, ""
+    most = max(tolerated_cuts, min(calm_cuts))
+    unmet = ""
+    if most > tolerated_cuts:
+        unmet = f"No plan of tolerable overload cuts {tolerated_cuts or 'no'} calls; {most} are the fewest."
+    return [o for o in usable if o.merits.streams_cut <= most], unmet
 
 
 def _sparing(usable: Sequence[Outcome], best: Outcome, tolerated_share: float) -> Outcome | None:

@@ -90,8 +90,16 @@ class Traffic:
         """How much it is, in words."""
         return (
             f"{self.sessions} session{'s' * (self.sessions != 1)} in {self.horizon_s / 3600:.4g} h, at most "
-            f"{int(self.concurrency().max(initial=0))} at once"
+            f"{int(self.concurrency().max(initial=0))} at once, {self._busiest_hour():.3g} on average in the busiest "
+            "hour"
         )
+
+    def _busiest_hour(self) -> float:
+        """Mean concurrency of the busiest hour, or of all where that is shorter."""
+        minutes = self.concurrency(60.0)
+        hour = min(60, minutes.size)
+        sums = np.concatenate([[0.0], np.cumsum(minutes)])
+        return float((sums[hour:] - sums[:-hour]).max(initial=0.0)) / hour if hour else 0.0
 
     def stream_seconds(self) -> float:
         """Seconds of streaming within the horizon, over all sessions."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
+from dgsm_helpers.aws.watch.observe import reasons_in_words
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.rules.model import ScalingModel
@@ -188,7 +189,7 @@ def _datapoints(alarm: AlarmState, concurrency: Rows, period_s: int, now: dateti
 
 def activity_mark(activity: Any) -> Mark:
     """A row of ``observe.activities`` as a mark on the time axis."""
-    reasons = ", ".join(activity.not_scaled_reasons)
+    reasons = reasons_in_words(activity.not_scaled_reasons)
     cause = f"{activity.alarm_side} alarm" if activity.alarm_side else activity.trigger
     outcome = f"not scaled: {reasons}" if reasons else f"{activity.description} {activity.status}"
     took = f" after {activity.duration_s:.0f} s" if activity.duration_s > 0 else ""

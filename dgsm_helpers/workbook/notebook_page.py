@@ -18,6 +18,9 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 STATE_MIME = "application/vnd.jupyter.widget-state+json"
 
+_NOTEBOOK_LINK = re.compile(r'(<a [^>]*href="[\w-]+)\.ipynb(?=[#"])')
+"""To a notebook beside this one, whose page stands beside this page."""
+_INK, _PAPER = "#3b3b3b", "#ffffff"
 _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 # nbconvert's page fetches these from the internet; besides, plotly.js hides itself from a page that has require.js.
@@ -44,6 +47,7 @@ def write_html(executed: Path, html: Path) -> Path:
     notebook.metadata["title"] = executed.stem
     exporter = HTMLExporter(extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE})], template_file="offline.html.j2")
     body, _ = exporter.from_notebook_node(notebook)
+    body = _NOTEBOOK_LINK.sub(r"\1.html", body)
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(body, encoding="utf-8")
     return html
@@ -104,12 +108,12 @@ def _widget_outputs(notebook: Any) -> list[tuple[Any, str]]:
 
 
 def _image_tag(svg: re.Match[str]) -> str:
-    # An image has no page whose colour it could take; this grey is read on white and on black.
-    text = svg[0].replace("currentColor", "#808080")
+    # An image has no page whose colour it could take, so it has paper of its own.
+    text = svg[0].replace("currentColor", _INK)
     label = re.search(r'aria-label="[^"]*"', text)
     described = f" {label[0].replace('aria-label', 'alt')}" if label else ""
     data = base64.b64encode(text.encode()).decode()
-    return f'<img{described} style="width:100%" src="data:image/svg+xml;base64,{data}">'
+    return f'<img{described} style="width:100%;background:{_PAPER}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _widget_html(model_id: str, states: Mapping[str, Any]) -> str:

@@ -69,9 +69,14 @@ def is_package(path: Path) -> bool:
 
 
 def room_of(module: str) -> str:
-    """The room of a dotted name: the first folder or module of ``dgsm_helpers``, or ``embedded_aws``."""
+    """The room of a dotted name: the first folder or module of ``dgsm_helpers``, or ``embedded_aws``.
+
+    ``python -m dgsm_helpers`` is the command.
+    """
     first, *rest = module.split(".")
-    return "embedded_aws" if first == "embedded_aws" else rest[0] if rest else "top"
+    if first == "embedded_aws":
+        return first
+    return {"__main__": "cli"}.get(rest[0], rest[0]) if rest else "top"
 
 
 def our_imports(source: str, module: str, *, package: bool = False) -> Iterator[tuple[str, int]]:

@@ -48,7 +48,7 @@ def code(path):
 
 def test_the_first_notebook_lists_the_series_as_it_is():
     first = read(FOLDER / "00_start_here.ipynb").cells[0].source
-    assert re.findall(r"^\| `(\w+)` \|", first, re.MULTILINE) == [path.stem for path in COMMITTED]
+    assert re.findall(r"^\| \[`(\w+)`\]\(\1\.ipynb\) \|", first, re.MULTILINE) == [path.stem for path in COMMITTED]
 
 
 @every_notebook
@@ -98,7 +98,7 @@ def test_it_was_run_from_top_to_bottom_without_an_error(path):
 @every_notebook
 def test_the_file_is_small_and_holds_nothing_of_the_machine_it_ran_on(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.encode()) < 200_000
+    assert len(text.encode()) < 300_000
     assert not re.findall(r"/(?:tmp|root|home|work)/\w+|127\.0\.0\.1:\d+", text)
 
 
@@ -121,6 +121,44 @@ def test_it_asks_for_no_input_and_uses_no_widget_that_hangs_without_a_browser(pa
 @every_notebook
 def test_no_cell_asks_where_it_runs(path):
     assert not re.findall(r"\bif\b.*\bwhere\b|wb\.where\s*[=!]=", "\n".join(cell.source for cell in code(path)))
+
+
+def words_of(path):
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+@every_notebook
+def test_another_notebook_that_is_named_can_be_clicked(path):
+    bare = set(re.findall(r"(?<!\[)`(\d\d_\w+)`", words_of(path)))
+    assert bare <= {path.stem}
+
+
+@every_notebook
+def test_everything_that_is_linked_is_there(path):
+    for target, anchor in re.findall(r"\]\((?!https:)([^)#]+)#?([^)]*)\)", words_of(path)):
+        page = path.parent / target
+        assert page.exists(), target
+        headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+        named = {re.sub(r"[^\w-]", "", heading.partition(" {")[0].lower().replace(" ", "-")) for heading in headings}
+        assert not anchor or anchor in named, f"{target}#{anchor}"
+
+
+@every_notebook
+def test_the_guide_or_what_it_costs_is_a_click_away(path):
+    assert re.search(r"\]\(https://developers\.deepgram\.com/|docs/guides/|docs/how_to/", words_of(path))
+
+
+@every_notebook
+def test_no_sentence_is_printed_since_jupyterlab_breaks_it_inside_words(path):
+    """Code and logs are: they are read in columns."""
+    printed = [cell.source for cell in code(path) if re.search(r"\bprint\(", cell.source)]
+    assert not [source for source in printed if not re.search(r"read_text\(|cli_commands\(|log_tail\(", source)]
+
+
+@every_notebook
+def test_values_for_other_programs_are_folded_away(path):
+    given_out = [cell for cell in code(path) if cell.source.startswith("glue(")]
+    assert all(cell.metadata.get("jupyter", {}).get("source_hidden") for cell in given_out)
 
 
 @every_notebook

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
@@ -10,6 +12,7 @@ from dgsm_helpers.planning.candidates import targets_for
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.frames import comparison, over_time, swept
 from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
@@ -73,6 +76,19 @@ def test_the_comparison_has_a_row_a_plan_with_units_in_its_columns(played):
     table = comparison(played)
     assert list(table.index) == [item.plan.name for item in played]
     assert table["over_capacity_percent"].iloc[1] == pytest.approx(100 * played[1].merits.over_capacity_share)
+
+
+def test_the_policies_are_a_table_in_words_and_units(played):
+    table = PolicyTable(played, "Average", "Maximum")
+    text, html = str(table), table._repr_html_()
+    assert not re.findall(r"[a-z]+_[a-z]+", text + re.sub(r"<[^>]*>", "", html)), "names of columns are no words"
+    for item in played:
+        assert item.plan.name in text
+        assert f"{item.merits.over_capacity_share:.2%}" in text
+    assert "In brackets: if the alarms follow the instances' Maximum, not their Average." in text
+    shown, _, opened = html.partition("<details")
+    assert "calls cut" in shown and "θU" not in shown and "θU" in opened
+    assert "In brackets" not in str(PolicyTable([], "Average", None))
 
 
 def test_a_sweep_as_a_table_holds_settings_and_merits(day):

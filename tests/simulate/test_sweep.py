@@ -157,6 +157,34 @@ def test_what_it_costs_to_cut_fewer_calls_is_said_with_the_plan_that_does():
     assert recommend([best, hardly, overloaded]).sparing is None
 
 
+def test_no_more_calls_are_cut_than_was_said_to_be_tolerable():
+    many, few, none = (changed(outcome(cost, 0), str(cut), streams_cut=cut) for cost, cut in ((1, 100), (2, 9), (3, 0)))
+    overloaded = changed(outcome(0.5, 9000), "overloaded", streams_cut=0)
+    plans = [many, few, none, overloaded]
+    assert recommend(plans).best == many
+    assert [recommend(plans, tolerated_cuts=most).best for most in (0, 8, 9, 50, 100)] == [none, none, few, few, many]
+    assert "No plan of tolerable overload" not in recommend(plans, tolerated_cuts=9).reason
+
+
+def test_where_no_plan_cuts_so_few_the_fewest_count_and_that_is_said():
+    many, few = (changed(outcome(cost, 0), str(cut), streams_cut=cut) for cost, cut in ((1, 100), (2, 9)))
+    overloaded = changed(outcome(0.5, 9000), "overloaded", streams_cut=0)
+    advice = recommend([many, few, overloaded], tolerated_cuts=3)
+    assert advice.best == few
+    assert "No plan of tolerable overload cuts 3 calls; 9 are the fewest." in advice.reason
+    assert recommend([overloaded], tolerated_cuts=0).best == overloaded
+    with pytest.raises(InvalidInput, match="tolerated_cuts is -1"):
+        recommend([many], tolerated_cuts=-1)
+
+
+def test_a_recommendation_says_the_plan_first():
+    best = changed(outcome(10, 0), "best", streams_cut=100)
+    told = str(recommend([best, changed(outcome(12, 0), "few", streams_cut=2)])).splitlines()
+    assert told[0] == "Recommended: best"
+    assert told[1].startswith("  It cuts 100 calls")
+    assert told[-2] == "Sparing calls: few"
+
+
 def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_so():
     advice = recommend([outcome(1, 9000), outcome(2, 5000)])
     assert advice.best.cost == 2

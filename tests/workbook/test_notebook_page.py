@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 
+import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from dgsm_helpers.workbook.notebook_page import (
     PLOTLY_MIME,
@@ -15,6 +16,7 @@ from dgsm_helpers.workbook.notebook_page import (
     add_pictures,
     embed_figures,
     freeze_widgets,
+    write_html,
 )
 
 STATES = {
@@ -58,11 +60,12 @@ def test_an_image_of_a_live_view_stands_in_where_widgets_are_not_trusted():
     data = shown(add_pictures, made)[0]
     assert data[VIEW_MIME] == {"model_id": "box"} and made.metadata["widgets"][STATE_MIME]["state"] == states
     found = re.fullmatch(
-        r'<div><b>dg</b><img alt="Live view of &lt;dg&gt;" style="width:100%" src="data:image/svg\+xml;base64,(.*)">'
+        r'<div><b>dg</b><img alt="Live view of &lt;dg&gt;" style="width:100%;background:#ffffff" '
+        r'src="data:image/svg\+xml;base64,(.*)">'
         r"<i>now</i></div>",
         data["text/html"],
     )
-    assert base64.b64decode(found[1]).decode() == svg.replace("currentColor", "#808080")
+    assert base64.b64decode(found[1]).decode() == svg.replace("currentColor", "#3b3b3b")
     assert "text/html" not in shown(add_pictures, notebook({VIEW_MIME: {"model_id": "button"}}))[0]
 
 
@@ -72,3 +75,12 @@ def test_figures_share_one_copy_of_the_library():
     assert len(first) > 1_000_000
     assert len(second) < 20_000
     assert "Plotly.newPlot" in first and "Plotly.newPlot" in second
+
+
+def test_a_link_to_the_next_notebook_leads_to_its_page_and_others_stay(tmp_path):
+    said = "[next](02_register.ipynb#steps), [docs](../docs/guides/to_aws.md), [elsewhere](https://x.example/a.ipynb)"
+    executed = tmp_path / "01_deploy.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(said)]), executed)
+    html = write_html(executed, tmp_path / "01_deploy.html").read_text(encoding="utf-8")
+    targets = re.findall(r'href="([^"#][^"]*)"', html)
+    assert {"02_register.html#steps", "../docs/guides/to_aws.md", "https://x.example/a.ipynb"} <= set(targets)

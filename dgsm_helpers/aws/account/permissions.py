@@ -65,11 +65,14 @@ def policy_document(wb: Workbook, notebook: str) -> dict[str, Any]:
     Raises:
         InvalidInput: there is no such notebook, or the workbook's listing is no model package ARN.
     """
-    actions = actions_of(notebook)
     caller = call(wb, "sts", "GetCallerIdentity")
-    partition, account = caller["Arn"].split(":")[1], caller["Account"]
+    return narrowed_policy(wb, notebook, partition=caller["Arn"].split(":")[1], account=caller["Account"])
+
+
+def narrowed_policy(wb: Workbook, notebook: str, *, partition: str, account: str) -> dict[str, Any]:
+    """`policy_document` for an account that is named, which nobody has to be asked for."""
     by_scope: dict[Scope, list[str]] = {}
-    for action in actions:
+    for action in actions_of(notebook):
         by_scope.setdefault(scope(wb, action, partition, account), []).append(action)
     return {"Version": "2012-10-17", "Statement": [_statement(a, *on) for on, a in sorted(by_scope.items())]}
 

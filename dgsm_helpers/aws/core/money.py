@@ -50,8 +50,21 @@ def dearest(prices: Prices) -> tuple[str, Price]:
 
 
 def named_dearest(prices: Prices) -> str:
-    """The type that a price is stated for, in words: any of a pool may be the one that runs."""
-    return f"of {dearest(prices)[0]}{f', the dearest of {len(prices)} types' if len(prices) > 1 else ''}"
+    """The type that a price is stated for, in words: any of a pool may be the one that runs.
+
+    Beside the dearest stands what one instance of the first costs, which runs while there is capacity.
+    """
+    name, _ = dearest(prices)
+    if len(prices) < 2:
+        return f"of {name}"
+    first, price = prices[0]
+    tried = "" if first == name else f"; {first}, which is tried first, is {hourly(price)}"
+    return f"of {name}, the dearest of {len(prices)} types{tried}"
+
+
+def hourly(price: Price) -> str:
+    """An hour of one instance, in words."""
+    return "of unknown price" if price.amount_usd is None else f"${price.amount_usd:.2f} an hour"
 
 
 def usd_per_hour(prices: Prices, instances: int) -> float | None:

@@ -49,8 +49,13 @@ def html_table(
         f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-    title = f'<p style="margin:.3em 0"><b>{in_html(caption)}</b></p>'
+    title = f'<p style="margin:.3em 0"><b>{in_html(caption)}</b></p>' if caption else ""
     return f'<div style="color:inherit;font-size:.95em">{title}{table if rows else ""}{after}</div>'
+
+
+def folded(summary: str, html: str) -> str:
+    """``html`` behind a line that opens it: what few readers ask for."""
+    return f'<details style="margin:.3em 0"><summary>{in_html(summary)}</summary>{html}</details>'
 
 
 def text_table(

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from dgsm_helpers.aws.core.tables import Table, html_table
+from dgsm_helpers.aws.core.tables import Table, folded, html_table
 from dgsm_helpers.aws.doctor.capacity_rules import CAPACITY_RULES
 from dgsm_helpers.aws.doctor.endpoint_rules import ENDPOINT_RULES, KIND_RULE
 from dgsm_helpers.aws.doctor.gather import gather
@@ -82,10 +82,10 @@ class Diagnosis(Table):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """What is not in order with what to do; then what is, as a list of its own that can be skipped."""
+        """What is not in order with what to do; then how many are, which can be opened."""
         fine = [(f.rule, f.evidence, f.source) for f in self.findings if f.verdict is RuleVerdict.OK]
-        in_order = html_table(f"✓ {len(fine)} in order", ("rule", "evidence", "source"), fine) if fine else ""
-        return super()._repr_html_() + in_order
+        in_order = html_table("", ("rule", "evidence", "source"), fine)
+        return super()._repr_html_() + (folded(f"✓ {len(fine)} in order", in_order) if fine else "")
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

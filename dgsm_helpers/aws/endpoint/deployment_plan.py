@@ -138,8 +138,14 @@ class DeploymentPlan(Table):
         ]
 
     def _notes(self) -> list[str]:
-        total = _dollars(self.usd_per_hour)
-        notes = [f"At most {total} per hour for the instances at the start; the Marketplace software fee is extra."]
+        total, (first, price) = _dollars(self.usd_per_hour), self.prices[0]
+        each = _dollars(None if price.amount_usd is None else price.amount_usd * self.initial_count)
+        stated = (
+            f"{each} per hour at the start on {first}, which is tried first; at most {total} on another of the pool"
+        )
+        if each == total:
+            stated = f"At most {total} per hour for the instances at the start"
+        notes = [f"{stated}. The Marketplace software fee is extra."]
         if self.single_type_reason:
             notes.append(f"One type only: {self.single_type_reason}")
         notes.append(f"Model {self.model_name}, endpoint config {self.config_name}.")

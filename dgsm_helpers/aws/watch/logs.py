@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, pages
-from dgsm_helpers.aws.core.tables import Table
+from dgsm_helpers.aws.core.tables import Table, folded, html_table
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotFound
 from dgsm_helpers.rules.foreign_text import in_terminal
 from dgsm_helpers.session import Workbook
@@ -52,7 +52,11 @@ class Known(Table):
     _columns = ("line contains", "kind", "means", "what to do")
 
     def _caption(self) -> str:
-        return "Lines that are known, the gravest first"
+        return f"{len(self.patterns)} kinds of lines are known, the gravest first"
+
+    def _repr_html_(self) -> str:
+        """How many there are; they can be opened."""
+        return folded(self._caption(), html_table("", self._columns, self._rows()))
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [(p.example, "problem" if p.problem else "normal", p.meaning, p.action or "-") for p in self.patterns]

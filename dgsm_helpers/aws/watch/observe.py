@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 _MOST_CHANGES = 1000
 _TRIGGERS = {"monitor alarm": "alarm", "scheduled action": "schedule", "capacity was set": "bounds"}
 """What made an activity begin, by words of its cause."""
+AT_THE_MINIMUM = "at the minimum, nothing to remove"
+_NOT_SCALED = {
+    "AlreadyAtDesiredCapacity": "not needed, as many are there or on their way",
+    "AlreadyAtMaxCapacity": "at the maximum",
+    "AlreadyAtMinCapacity": AT_THE_MINIMUM,
+    "AutoScalingAnticipatedFlapping": "it would have had to turn back at once",
+}
+"""AWS's codes of what it decided against, in words (Application Auto Scaling user guide, not scaled reasons)."""
+_ALARM_NAME = re.compile(r"TargetTracking-\S+-(Alarm(?:High|Low))-[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -165,15 +174,24 @@ def since_created(frame: pd.DataFrame, state: EndpointState) -> pd.DataFrame:
 
 
 def story(wb: Workbook) -> str:
-    """The activities as one line each, oldest first, in AWS's own words; a failed one with its reason."""
+    """The activities as one line each, oldest first, in AWS's own words; a failed one with its reason.
+
+    Names of alarms are left out but for which it was. What AWS decided against is no failure, whatever its status.
+    """
     lines = []
     for activity in sorted(read_activities(wb), key=lambda activity: activity.started):
         took = "" if activity.duration_s is None else f" ({activity.duration_s:.0f} s)"
-        reasons = f" [{', '.join(activity.not_scaled_reasons)}]" if activity.not_scaled_reasons else ""
         message = f" {activity.message}" if activity.status == "Failed" and activity.message else ""
-        words = f"{activity.status}{took}: {activity.description} {activity.cause}{reasons}{message}"
-        lines.append(f"{activity.started.astimezone(UTC):%H:%M:%S}  {words}")
+        words = f"{activity.status}{took}: {activity.description} {activity.cause}{message}"
+        if activity.not_scaled_reasons:
+            words = f"Not scaled: {reasons_in_words(activity.not_scaled_reasons)}. {activity.cause}"
+        lines.append(f"{activity.started.astimezone(UTC):%H:%M:%S}  {_ALARM_NAME.sub(r'\1', words)}")
     return "\n".join(lines) or "No scaling activity yet."
+
+
+def reasons_in_words(codes: Iterable[str]) -> str:
+    """Why AWS did not scale: in words, with its codes."""
+    return ", ".join(f"{_NOT_SCALED[code]} ({code})" if code in _NOT_SCALED else code for code in codes)
 
 
 def _changes(frame: pd.DataFrame) -> Iterator[tuple[Any, int | None, int | None, str]]:

@@ -41,6 +41,10 @@ class LoadSnapshot:
     lag_p50_ms: float | None
     lag_p95_ms: float | None
 
+    def __str__(self) -> str:
+        lag = "" if self.lag_p95_ms is None else f"; p95 lag of the last ten seconds {self.lag_p95_ms:,.0f} ms"
+        return f"{self.open} of {self.wanted} streams are open, {self.finished} sessions have ended{lag}"
+
 
 _loads: weakref.WeakValueDictionary[tuple[str, str], Load] = weakref.WeakValueDictionary()
 """The newest load of each endpoint and variant, while somebody refers to it."""
@@ -69,7 +73,8 @@ class Load:
         workload: what the streams send: `PacedAudio` to a model that listens, a `Conversation` to one that speaks; the
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.
-        session_s: longest session before it is followed by another.
+        session_s: longest session before it is followed by another; from its second on a stream has shorter ones too,
+            down to half of it, so that they turn over one by one.
         max_s: wall-clock seconds after which streams end that nobody has set anew.
         call_s: shortest and longest call: callers then come and go, each a `ContinuedStream`, and leave no traces but
             ``calls``. None: streams are held.
@@ -173,6 +178,19 @@ class Load:
         """The calls or streams that are open at this moment, oldest first."""
         held = [(caller.label, caller.recorder) for caller in self._held.callers]
         return tuple(recorder.ongoing(label) for label, recorder in held if recorder is not None and recorder.is_open)
+
+    def wait_lag(self, *, below_ms: float, timeout_s: float = 120.0) -> LoadSnapshot:
+        """Wait until all streams are open and their p95 lag is below ``below_ms``, or ``timeout_s`` are over.
+
+        Returns the load then.
+        """
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            now = self.snapshot()
+            if now.lag_p95_ms is not None and now.lag_p95_ms < below_ms and now.open >= now.wanted:
+                return now
+            time.sleep(0.1)
+        return self.snapshot()
 
     def snapshot(self) -> LoadSnapshot:
         """The load at this moment."""

@@ -59,6 +59,17 @@ class CallsHeld:
             lag_p95_ms=tuple(lag_p95_ms),
         )
 
+    def __str__(self) -> str:
+        """What callers met, with the lag at its worst and at the end."""
+        told = (
+            f"{self.calls} calls, {self.cut} cut and continued, {self.moved} moved on purpose; "
+            f"{self.words_lost} of {self.words} words lost, {self.words_extra} heard twice"
+        )
+        if not self.lag_p95_ms:
+            return f"{told}."
+        worst, last = max(self.lag_p95_ms), self.lag_p95_ms[-1]
+        return f"{told}. Lag, p95 of five seconds: {worst:.0f} ms at the worst, {last:.0f} ms at the end."
+
 
 class HeldCalls(HeldStreams):
     """As `HeldStreams`, but each caller holds one call of ``call_s`` seconds (from, to) after the other.

@@ -147,14 +147,16 @@ class HeldStreams:
 
     async def hold(self, caller: Caller, wait_s: float) -> None:
         """Session after session, from ``wait_s`` seconds from now until the caller is to stop."""
-        session = self._session
+        session, share = self._session, 1.0
         while not await stopped_within(caller.stop, wait_s):
             carrier = self._carrier()
             family = session.query.family
             recorder = caller.recorder = TraceRecorder(label=caller.label, transport=carrier.name, family=family)
             sender = session.workload.sender(
-                caller.number, seed=self._random.getrandbits(32), family=family, duration_s=session.session_s
+                caller.number, seed=self._random.getrandbits(32), family=family, duration_s=share * session.session_s
             )
+            # They began together: from the second on they end one by one, as calls do.
+            share = self._random.uniform(0.5, 1.0)
             # A random phase within a chunk keeps the streams from sending in step.
             trace = await carrier.run(
                 sender,

@@ -149,14 +149,13 @@ def lag_against_concurrency(
         yanchor="bottom",
         text=f"{limit_name} {limit_ms:g} ms",
         showarrow=False,
-        font={"color": palette.TARGET},
     )
     _add_knee(figure, ordered)
     if target_value is not None:
         figure.add_vline(
             x=target_value,
             line={"color": palette.TARGET, "width": 2},
-            annotation={"text": f"TargetValue {target_value:g}", "font": {"color": palette.TARGET}},
+            annotation_text=f"TargetValue {target_value:g}",
             annotation_position="bottom left",
         )
     figure.update_xaxes(title_text=f"{unit} held at once", rangemode="tozero")
@@ -197,7 +196,11 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0,
 def ladder_html(state: LadderState) -> str:
     """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
     footer = f"● passes, ✕ fails, ○ not decided; small dot: median {state.lag}, sign: p95. Source: {state.origin}"
-    trouble = f'<div style="color:{palette.ALARM}">⚠ {in_html(state.trouble)}</div>' if state.trouble else ""
+    trouble = (
+        f'<div style="border-left:4px solid {palette.ALARM};padding-left:.6em">⚠ {in_html(state.trouble)}</div>'
+        if state.trouble
+        else ""
+    )
     return (
         f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
         f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{in_html(footer)}</div>{trouble}</div>'

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import product
 from math import ceil, isfinite
 
+from dgsm_helpers.aws.watch.observe import AT_THE_MINIMUM
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.fleet_svg import fleet_html
@@ -132,14 +133,14 @@ def _headline(state: LiveState) -> str:
         parts.append(in_html(state.streams))
     parts.append(f"{state.errors_count} errors in the window")
     none = "alarms not known yet" if state.alarms is None else "no alarms: no policy is applied"
-    alarms = "".join(_alarm_chip(alarm) for alarm in state.alarms or ()) or none
+    alarms = "".join(_alarm_chip(alarm, state) for alarm in state.alarms or ()) or none
     return f'<div>{" · ".join(parts)}</div><div style="margin-top:.3em">{alarms}</div>'
 
 
-def _alarm_chip(alarm: Alarm) -> str:
-    # The low alarm of a quiet endpoint is in ALARM day and night, and nothing is wrong.
-    calm = palette.INSTANCES if alarm.side == "low" else palette.ALARM
-    colour = calm if alarm.state == "ALARM" else palette.MUTED
+def _alarm_chip(alarm: Alarm, state: LiveState) -> str:
+    """One alarm. Only the high one is drawn as an alarm: the low one rings whenever traffic is low, as it should."""
+    ringing = alarm.state == "ALARM"
+    colour = palette.ALARM if ringing and alarm.side == "high" else palette.MUTED
     share = 100 * (alarm.breaching or 0) / alarm.needed if alarm.needed else 0
     progress = (
         f"{alarm.needed} datapoints" if alarm.breaching is None else f"{alarm.breaching} of {alarm.needed} datapoints"
@@ -147,10 +148,16 @@ def _alarm_chip(alarm: Alarm) -> str:
     sign = "▲" if alarm.side == "high" else "▼"
     return (
         f'<span style="display:inline-block;margin:0 1em .3em 0;padding:.15em .6em;border:1.5px solid {colour};'
-        f"border-radius:.4em;background:linear-gradient(to right,{calm}40 {share:.0f}%,transparent "
+        f"border-radius:.4em;background:linear-gradient(to right,{colour}40 {share:.0f}%,transparent "
         f'{share:.0f}%)">{sign} {in_html(alarm.side)} alarm <b>{in_html(alarm.state)}</b> · {in_html(alarm.rule)} · '
-        f"{progress}</span>"
+        f"{progress}{' · nothing to remove' if ringing and _at_the_minimum(alarm, state) else ''}</span>"
     )
+
+
+def _at_the_minimum(alarm: Alarm, state: LiveState) -> bool:
+    """Whether a low alarm changes nothing: AWS said so last, or one instance runs, below which none can go."""
+    fewest = bool(state.instances) and state.instances[-1][2] <= 1
+    return alarm.side == "low" and (fewest or (bool(state.marks) and AT_THE_MINIMUM in state.marks[-1].text))
 
 
 def _events(state: LiveState) -> str:

@@ -2,21 +2,26 @@
 
 import plotly.graph_objects as go
 
-from dgsm_helpers.views.figures import palette
+from dgsm_helpers.views.figures.svg_theme import GRID, INK, LIGHT, PAPER
 
 _TOP, _BOTTOM = 80, 100
 
 
 def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.Figure:
-    """Common look: transparent on light and dark pages, the origin under the title, the legend under the axis.
+    """Common look: dark ink on paper of its own, the origin under the title, the legend under the axis.
+
+    No grey has the contrast that text needs (4.5 to 1) on white and on JupyterLab's dark page alike, and a figure does
+    not know which it is on.
 
     Args:
         origin: where the numbers come from, such as "CloudWatch, measured on the embedded AWS".
         height: in pixels.
     """
-    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
+    grid = {"gridcolor": LIGHT[GRID], "zerolinecolor": LIGHT[GRID]}
     figure.update_xaxes(**grid)
     figure.update_yaxes(**grid)
+    # Words in the colour of a line would have the contrast of a line.
+    figure.update_annotations(font_color=LIGHT[INK])
     figure.update_layout(
         title={"text": f"{title}<br><sup>Source: {origin}</sup>", "x": 0, "xref": "paper"},
         height=height,
@@ -29,9 +34,9 @@ def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.F
             "yanchor": "top",
             "traceorder": "normal",
         },
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": palette.MUTED},
+        paper_bgcolor=LIGHT[PAPER],
+        plot_bgcolor=LIGHT[PAPER],
+        font={"color": LIGHT[INK]},
         template="none",
     )
     return figure

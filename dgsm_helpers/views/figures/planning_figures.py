@@ -20,9 +20,8 @@ _STYLES = (
     (palette.METRIC, "solid"),
     (palette.TARGET, "dash"),
     (palette.INSTANCES, "dot"),
-    (palette.MUTED, "longdash"),
-    (palette.LATENCY, "dashdot"),
 )
+"""Three can be told apart where they lie over each other."""
 _SETTINGS: Mapping[str, Callable[[Any], str]] = {
     "metric": lambda v: {"high-resolution": "10 s metric", "one-minute": "1-minute metric"}.get(v, str(v)),
     "scale_out_cooldown_s": lambda v: f"out {v:g} s",
@@ -134,6 +133,7 @@ def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:
     drawn = finished(figure, title=title, origin=f"simulated; {origin}", height=max(height, 260))
     # The labels of the rows are wide: a title that began where the cells do would run out of the picture.
     drawn.update_layout(margin={"l": 8, "t": 105}, title={"x": 0.01, "xref": "container"})
+    drawn.update_annotations(font_size=12)  # at 900 pixels the panels are narrow
     return drawn.update_yaxes(automargin=True)
 
 
@@ -162,7 +162,8 @@ def pareto_front(
         (outcomes.loc[[best]], f"recommended: {_cut(outcomes, best)}", "markers", star),
     ]
     if runner_up:
-        diamond = {"color": palette.TARGET, "size": 11, "symbol": "diamond"}
+        # Open, and wider than the star: seen where both lie on one point.
+        diamond = {"color": palette.TARGET, "size": 20, "symbol": "diamond-open"}
         marked.insert(3, (outcomes.loc[[runner_up]], f"runner-up: {_cut(outcomes, runner_up)}", "markers", diamond))
     for frame, name, mode, marker in marked:
         if frame.empty:

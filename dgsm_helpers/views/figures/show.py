@@ -1,4 +1,4 @@
-"""Show a figure in whatever notebook front end is there, and so that it is still seen where no plotly is.
+"""Show a figure, a table or words in whatever notebook front end is there; a figure also where no plotly is.
 
 Three facts decide (all tried): JupyterLab draws plotly's small output only if plotly 6.1 or newer is installed beside
 the *server*; plotly 6.0, which SageMaker Distribution images pin, would therefore write the whole of plotly.js (4.6 MB)
@@ -11,21 +11,33 @@ from typing import Any
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from dgsm_helpers.rules.foreign_text import in_html
+
 IN_JUPYTER = "plotly_mimetype+notebook"
 """What plotly chooses by itself in Jupyter; any other choice is the user's (``PLOTLY_RENDERER``) or the front end's."""
 
 
-def show(figure: go.Figure) -> None:
-    """Draw ``figure`` below the cell: plotly's own drawing where the front end has it, the SVG elsewhere.
+def show(what: object) -> None:
+    """Draw a figure below the cell; show anything else as its table, or its text in lines that break between words.
 
-    A renderer that you choose (``PLOTLY_RENDERER``) or that plotly chooses for VS Code or Colab draws alone.
+    A figure is plotly's own drawing where the front end has it, the SVG elsewhere. A renderer that you choose
+    (``PLOTLY_RENDERER``) or that plotly chooses for VS Code or Colab draws alone. JupyterLab breaks what is printed in
+    the middle of a word.
     """
     from IPython.display import display
 
-    if pio.renderers.default in (IN_JUPYTER, "plotly_mimetype"):
-        display(bundle(figure), raw=True)
+    if not isinstance(what, go.Figure):
+        display(what if hasattr(what, "_repr_html_") else words(str(what)), raw=not hasattr(what, "_repr_html_"))
+    elif pio.renderers.default in (IN_JUPYTER, "plotly_mimetype"):
+        display(bundle(what), raw=True)
     else:
-        figure.show()
+        what.show()
+
+
+def words(text: str) -> dict[str, str]:
+    """The output of a cell that says something: as HTML that keeps words whole, and as it is."""
+    style = "white-space:pre-wrap;overflow-wrap:break-word;word-break:normal;max-width:60em;margin:.2em 0"
+    return {"text/html": f'<div style="{style}">{in_html(text)}</div>', "text/plain": text}
 
 
 def bundle(figure: go.Figure) -> dict[str, Any]:

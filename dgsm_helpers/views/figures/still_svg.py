@@ -36,7 +36,7 @@ _MARKERS = {
     "triangle-up": "^",
     "triangle-up-open": "^",
     "star": "*",
-    "diamond": "D",
+    "diamond-open": "D",
 }
 
 

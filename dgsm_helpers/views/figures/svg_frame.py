@@ -46,8 +46,12 @@ class Frame:
         return f'{line}<text x="{self.left - 6:g}" y="{y + 4:.1f}" text-anchor="end" {TEXT}>{label}</text>'
 
     def beside(self, y: float, text: str, colour: str) -> str:
-        """Words to the right of the area, at ``y`` pixels from the top."""
-        return f'<text x="{self.right + 6:g}" y="{y + 4:.1f}" fill="{colour}" font-size="12">{in_html(text)}</text>'
+        """Words to the right of the area, at ``y`` pixels from the top, behind a mark in the colour of what they name.
+
+        The words keep the page's own colour: that of a line has too little contrast for text.
+        """
+        mark = f'<rect x="{self.right + 4:g}" y="{y - 3:.1f}" width="4" height="6" fill="{colour}"/>'
+        return f'{mark}<text x="{self.right + 11:g}" y="{y + 4:.1f}" {TEXT}>{in_html(text)}</text>'
 
 
 def line(points: Points, colour: str, *, width: float, dash: str = "") -> str:

@@ -8,7 +8,8 @@ WIDTH_PX = 900.0
 
 # Stand-ins that matplotlib writes and CSS variables replace: on light and on dark paper.
 INK, PAPER, GRID = "#010203", "#fdfcfb", "#d1d2d3"
-_LIGHT = {INK: "#3b3b3b", PAPER: "#ffffff", GRID: "#dddddd"}
+LIGHT = {INK: "#3b3b3b", PAPER: "#ffffff", GRID: "#dddddd"}
+"""What stands where nobody can say whether the reader's page is light or dark."""
 _DARK = {INK: "#d6d6d6", PAPER: "#161616", GRID: "#3a3a3a"}
 
 
@@ -31,9 +32,9 @@ def themed(svg: str, label: str) -> str:
     body = svg[svg.index("<svg") :]
     body = re.sub(r' width="[^"]*" height="[^"]*"', "", body, count=1)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    for number, stand_in in enumerate(_LIGHT):
-        body = body.replace(stand_in, f"var(--still-{number}, {_LIGHT[stand_in]})")
-    dark = "; ".join(f"--still-{number}: {_DARK[stand_in]}" for number, stand_in in enumerate(_LIGHT))
+    for number, stand_in in enumerate(LIGHT):
+        body = body.replace(stand_in, f"var(--still-{number}, {LIGHT[stand_in]})")
+    dark = "; ".join(f"--still-{number}: {_DARK[stand_in]}" for number, stand_in in enumerate(LIGHT))
     style = f"<style>@media (prefers-color-scheme: dark) {{ .still {{ {dark} }} }}</style>"
     words = escape(plain(label).partition("\n")[0])
     opening = f'<svg class="still" role="img" aria-label="{words}" style="max-width: {WIDTH_PX:g}px"'

@@ -97,6 +97,7 @@ def test_activity_says_which_alarm_and_policy_and_how_many(watched):
     assert out["status"] == "Successful"
     assert out["duration_s"] > 0
     assert "Setting desired instance count to 3." in watched.story
+    assert "monitor alarm AlarmHigh in state ALARM" in watched.story
 
 
 def test_instances_went_from_one_to_three(watched):

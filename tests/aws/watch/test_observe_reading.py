@@ -164,6 +164,27 @@ def test_no_activity_is_an_empty_frame(scripted):
     assert observe.story(s.wb) == "No scaling activity yet."
 
 
+def test_the_story_calls_nothing_a_failure_that_was_not_needed_and_names_no_alarm_by_its_id(scripted):
+    s = scripted()
+    alarm = "TargetTracking-endpoint/dg/variant/AllTraffic-AlarmHigh-f36d9c65-9deb-4bfd-b9dc-79add5953158"
+    decided = {
+        "ActivityId": "1",
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/dg/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "Description": "Attempting to scale due to alarm triggered",
+        "Cause": f"monitor alarm {alarm} in state ALARM triggered policy p",
+        "StartTime": datetime(2026, 11, 24, 12, tzinfo=UTC),
+        "StatusCode": "Failed",
+        "NotScaledReasons": [{"Code": "AlreadyAtDesiredCapacity"}, {"Code": "SomethingNew"}],
+    }
+    s.answers("application-autoscaling", "describe_scaling_activities", {"ScalingActivities": [decided]})
+    told = observe.story(s.wb)
+    assert "Not scaled: not needed, as many are there or on their way (AlreadyAtDesiredCapacity), SomethingNew" in told
+    assert "monitor alarm AlarmHigh in state ALARM triggered policy p" in told
+    assert "Failed" not in told and "f36d9c65" not in told
+
+
 def _endpoint(created: datetime, running: int, desired: int):
     return {
         "EndpointName": "dg",

@@ -77,6 +77,26 @@ def test_a_session_near_its_limit_is_followed_by_another(peer):
     assert load.traces[0].audio_s == pytest.approx(1.0)
 
 
+def test_sessions_that_began_together_do_not_end_together_for_ever(peer):
+    with Load(workbook(peer), session_s=1.0) as load:
+        load.set(2)
+        until(lambda: len(load.traces) >= 6, "three sessions of each have ended")
+    first, later = load.traces[:2], load.traces[2:6]
+    assert [trace.audio_s for trace in first] == pytest.approx([1.0, 1.0])
+    assert all(0.45 <= trace.audio_s <= 1.05 for trace in later)
+    assert len({round(trace.audio_s, 1) for trace in later}) > 1
+
+
+def test_the_lag_is_waited_for_and_told_when_it_does_not_come(peer):
+    with Load(workbook(peer)) as load:
+        load.set(1)
+        near = load.wait_lag(below_ms=60_000, timeout_s=AT_MOST_S)
+        assert near.open == near.wanted == 1 and near.lag_p95_ms < 60_000
+        late = load.wait_lag(below_ms=0, timeout_s=0.2)
+        assert late.wanted == 1
+        assert "1 of 1 streams are open" in str(near) and "p95 lag of the last ten seconds" in str(near)
+
+
 def test_a_broken_session_is_recorded_and_opened_again(peer):
     with Load(workbook(peer, "drop")) as load:
         load.set(1)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.stored import agrees_with_snapshot
 
+from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.live_svg import live_html, live_svg
 from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, breach_progress
 
@@ -41,6 +42,35 @@ def test_text_and_grid_take_the_pages_colour_so_that_both_themes_work(live_state
     svg = live_svg(live_state)
     assert 'fill="currentColor"' in svg
     assert not re.search(r'(fill|stroke)="(black|white|#000|#fff)', svg)
+
+
+def test_every_word_takes_the_pages_colour(live_state):
+    """The colours of lines have 3 to 1, which is too little for text."""
+    found = re.findall(r'<text [^>]*fill="([^"]*)"', live_html(live_state))
+    assert set(found) == {"currentColor"}
+
+
+@pytest.mark.parametrize(
+    ("side", "running", "alarming", "said"),
+    [("high", 1, True, False), ("low", 1, False, True), ("low", 3, False, False)],
+)
+def test_only_the_high_alarm_is_drawn_as_one_and_at_the_minimum_nothing_can_go(
+    live_state, side, running, alarming, said
+):
+    rings = Alarm(side, "ALARM", "Average < 4.5", 90, 90)
+    time_s = live_state.now.timestamp()
+    calm = replace(live_state, alarms=[rings], marks=(), instances=[(time_s, running, running)])
+    html = live_html(calm)
+    assert (palette.ALARM in html) == alarming
+    assert ("nothing to remove" in html) == said
+
+
+def test_where_aws_said_that_it_is_at_the_minimum_so_does_the_low_alarm(live_state):
+    time_s = live_state.now.timestamp()
+    mark = Mark(time_s, "12:00:00 low alarm: not scaled: at the minimum, nothing to remove (AlreadyAtMinCapacity)")
+    rings = Alarm("low", "ALARM", "Average < 4.5", 90, 90)
+    calm = replace(live_state, alarms=[rings], marks=[mark], instances=[(time_s, 2, 2)])
+    assert "datapoints · nothing to remove" in live_html(calm)
 
 
 def test_a_missing_datapoint_is_a_gap_in_the_line(live_state):

@@ -98,7 +98,7 @@ def test_without_prices_cost_is_in_instance_hours_and_without_a_ladder_that_is_s
     assert any("no ladder" in note.text for note in figure.layout.annotations)
 
 
-@pytest.mark.parametrize("count", [0, 6])
+@pytest.mark.parametrize("count", [0, 4, 6])
 def test_no_plans_or_too_many_to_tell_apart_are_refused(count):
     with pytest.raises(InvalidInput, match="side by side"):
         planning_figures.policies_side_by_side({str(i): over_time() for i in range(count)}, knee=10, origin=ORIGIN)

@@ -8,6 +8,9 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
+from dgsm_helpers.aws.core.money import InstanceCost
+from dgsm_helpers.aws.watch.logs import Known
+from dgsm_helpers.prices import Price
 from dgsm_helpers.views.figures.show import IN_JUPYTER, bundle, show
 
 
@@ -32,6 +35,30 @@ def test_in_jupyter_both_are_shown(default, figure, monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     show(figure)
     assert [set(data) for data in shown] == [set(bundle(figure))]
+
+
+@pytest.fixture
+def outputs(monkeypatch):
+    """What was displayed: an object, or an output's data by type."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, raw=False: shown.append(what))
+    return shown
+
+
+def test_words_are_shown_in_lines_that_do_not_break_inside_them(outputs):
+    show("Target 8 <b>\n  because of 10")
+    assert outputs[0]["text/plain"] == "Target 8 <b>\n  because of 10"
+    html = outputs[0]["text/html"]
+    assert "Target 8 &lt;b&gt;\n  because of 10" in html
+    assert "white-space:pre-wrap" in html and "word-break:normal" in html
+
+
+def test_what_is_a_table_is_shown_as_one_and_what_is_not_as_its_words(outputs):
+    table, cost = Known(), InstanceCost(2.0, "ml.g6.2xlarge", Price(amount_usd=3.0, source="a test"))
+    show(table)
+    show(cost)
+    assert outputs[0] is table
+    assert outputs[1]["text/plain"] == str(cost) and "$0.10" in outputs[1]["text/html"]
 
 
 @pytest.mark.parametrize("default", ["json", "vscode"])

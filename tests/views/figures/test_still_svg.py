@@ -6,12 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.contrast import contrast
 from plotly.subplots import make_subplots
 
 from dgsm_helpers.views.figures.look import finished
@@ -55,16 +55,6 @@ def test_it_is_as_wide_as_its_page_and_carries_its_own_paper_for_light_and_dark(
     assert f"max-width: {WIDTH_PX:g}px" in opening and " width=" not in opening and "viewBox" in opening
     assert "prefers-color-scheme: dark" in svg
     assert not re.search("#010203|#fdfcfb|#d1d2d3", svg), "every stand-in is replaced"
-
-
-def contrast(one: str, other: str) -> float:
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_its_words_have_a_contrast_of_at_least_four_and_a_half_to_one():

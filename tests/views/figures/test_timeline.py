@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from kit.contrast import contrast
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.views.figures import timeline
@@ -32,9 +33,11 @@ def test_every_figure_states_its_origin(frames):
         assert f"Source: {ORIGIN}" in figure.layout.title.text, name
 
 
-def test_no_figure_paints_a_background_so_that_both_themes_work(frames):
+def test_the_words_of_every_figure_have_a_contrast_of_four_and_a_half_to_one_on_its_own_paper(frames):
     for name, figure in all_figures(frames).items():
-        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)", name
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor, name
+        inks = {figure.layout.font.color, *(note.font.color for note in figure.layout.annotations)} - {None}
+        assert min(contrast(ink, figure.layout.paper_bgcolor) for ink in inks) >= 4.5, name
 
 
 def test_the_timeline_has_the_metric_the_target_and_the_line_below_it(frames):

@@ -125,7 +125,7 @@ def test_what_is_in_order_stands_after_what_is_not(data):
     page = report.page(data)
     rules = {finding.verdict: finding.rule for finding in data.diagnosis.findings}
     assert {"OK", "WARN"} <= set(rules)
-    assert page.index(f">{rules['WARN']}<") < page.index("in order</b>") < page.index(f">{rules['OK']}<")
+    assert page.index(f">{rules['WARN']}<") < page.index("in order</summary>") < page.index(f">{rules['OK']}<")
 
 
 def test_scaling_before_the_timeline_is_pointed_to(data):

@@ -98,7 +98,8 @@ def test_a_failed_activity_says_why_it_failed():
     )
     assert told_of.text.endswith("Failed: ResourceLimitExceeded: 0 of ml.g6.2xlarge.") and told_of.scaled
     against = activity_mark(activity(status="Failed", message="m", not_scaled_reasons=("AlreadyAtMaxCapacity",)))
-    assert against.text.endswith("high alarm: not scaled: AlreadyAtMaxCapacity after 200 s") and not against.scaled
+    assert against.text.endswith("high alarm: not scaled: at the maximum (AlreadyAtMaxCapacity) after 200 s")
+    assert not against.scaled
 
 
 def test_errors_tell_what_to_do_and_a_view_asks_nobody_to_rerun_a_cell():

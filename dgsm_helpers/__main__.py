@@ -1,0 +1,7 @@
+"""``python -m dgsm_helpers`` is ``dgsm``, where that is not on the path."""
+
+import sys
+
+from dgsm_helpers.cli.main import main
+
+sys.exit(main())
