@@ -61,8 +61,8 @@ def up(
 
     Such as: dgsm local up --speed 1 --metered lanes=4,service_ms=38
     """
-    asked = {"speed": speed, "metered": metered, "region": region, "check_signatures": signatures}
-    _print_status(process.up(process.home_folder(), **asked), as_json)
+    info = process.up(process.home_folder(), speed=speed, metered=metered, region=region, check_signatures=signatures)
+    _print_status(info, as_json)
 
 
 @local.command()

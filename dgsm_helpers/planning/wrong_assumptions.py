@@ -62,7 +62,7 @@ class WrongAssumptions(Table):
         self._plan = plan
         assumed = study.merits(plan)
         rows = [
-            _compared(row, assumed, study.merits(plan, replace(study.model, **{row.name: row.otherwise})))
+            _compared(row, assumed, study.merits(plan, model=replace(study.model, **{row.name: row.otherwise})))
             for row in study.model.assumptions()
             if row.otherwise is not None and row.otherwise != row.value and row.grade not in ("READ", "CHOSEN")
         ]
