@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 MOST_LINES = 300
-BESIDE_THE_PACKAGES = {".", "browser", "clients", "faults", "notebooks", "recorded", "security"}
+BESIDE_THE_PACKAGES = {".", "browser", "clients", "faults", "fuzz", "notebooks", "recorded", "security"}
 """Folders of tests that belong to no room: of the whole, of other programs, of what the packages show."""
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from dgsm_helpers.planning.calibrating import Assumptions
 from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for
 from dgsm_helpers.planning.measured import Measured
-from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.events import lay_out
@@ -116,10 +115,6 @@ class PlanStudy:
         """Simulate some hundred plans (`candidates.grid_for`); ``executor`` and ``progress`` as in `sweep`."""
         plans = grid_for(self.traffic, self.limits)
         self.swept = sweep(self.traffic, plans, self._conditions, executor=executor, progress=progress)
-
-    def if_wrong(self, plan: ScalingPlan) -> WrongAssumptions:
-        """What it costs under a plan when an assumption is wrong, in money and in calls cut."""
-        return WrongAssumptions(self, plan)
 
     def detection(self, plan: ScalingPlan) -> MetricComparison | None:
         """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
