@@ -114,7 +114,7 @@ class PlanStudy:
 
     def if_wrong(self, plan: ScalingPlan) -> WrongAssumptions:
         """What it costs under a plan when an assumption is wrong, in money and in calls cut."""
-        return WrongAssumptions(self, plan)
+        return WrongAssumptions(plan.name, self.model, lambda model: self.merits(plan, model))
 
     def detection(self, plan: ScalingPlan) -> MetricComparison | None:
         """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""

@@ -8,7 +8,6 @@ import pytest
 
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import measured
-from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.rules.model import ScalingModel
 
 
@@ -28,7 +27,7 @@ def test_the_difference_is_that_of_the_same_plan_under_the_other_value(study):
 
 
 def test_the_dearest_stands_first_and_what_changes_nothing_is_named_below(study):
-    table = WrongAssumptions(study, study.presets[1])
+    table = study.if_wrong(study.presets[1])
     hours = [abs(row.instance_hours) for row in table.rows]
     assert hours == sorted(hours, reverse=True)
     text = str(table)
