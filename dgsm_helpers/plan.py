@@ -26,7 +26,6 @@ from dgsm_helpers.planning.measured import Measured, measured
 from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
 from dgsm_helpers.planning.sources import STREAM_S
-from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.progress import ProgressLine
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
@@ -129,10 +128,6 @@ class Study(PlanStudy):
 
             self.sweep_grid(executor, tell)
         return planning_figures.sweep_heat_map(frames.swept(self.swept), origin=self.origin)
-
-    def if_wrong(self, plan: ScalingPlan) -> WrongAssumptions:
-        """What it costs under a plan when an assumption is wrong, in money and in calls cut."""
-        return WrongAssumptions(self, plan)
 
     def recommend(self, *, tolerated_percent: float, tolerated_cuts: int | None = None) -> Recommendation:
         """The cheapest applicable policy whose overload is tolerable, of those compared and swept.

@@ -186,7 +186,7 @@ def advise(
         played=(*study.played, *(study.play(plan) for plan in chosen if plan not in compared)),
         recommendation=recommendation,
         detection=study.detection(best),
-        if_wrong=WrongAssumptions(study, best),
+        if_wrong=study.if_wrong(best),
         rerouted=rerouted,
         notes=tuple(notes),
     )

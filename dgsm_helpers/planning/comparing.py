@@ -116,6 +116,10 @@ class PlanStudy:
         plans = grid_for(self.traffic, self.limits)
         self.swept = sweep(self.traffic, plans, self._conditions, executor=executor, progress=progress)
 
+    def if_wrong(self, plan: ScalingPlan) -> WrongAssumptions:
+        """What it costs under a plan when an assumption is wrong, in money and in calls cut."""
+        return WrongAssumptions(plan.name, self.model, lambda model: self.merits(plan, model=model))
+
     def detection(self, plan: ScalingPlan) -> MetricComparison | None:
         """A step of traffic noticed by the 10-second and by the 1-minute metric; None when it needs no scale-out."""
         return compare_metrics(step_like(self.traffic), plan, self._conditions)

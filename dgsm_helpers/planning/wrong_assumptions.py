@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.aws.core.tables import Table
-from dgsm_helpers.rules.model import Assumption
+from dgsm_helpers.rules.model import Assumption, ScalingModel
 from dgsm_helpers.simulate.merits import Merits
-
-if TYPE_CHECKING:
-    from dgsm_helpers.planning.comparing import PlanStudy
-    from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 _SHOWN = 4
 """Rows of the table; what matters less is named below it."""
@@ -58,18 +55,19 @@ class WrongAssumptions(Table):
 
     _columns = ("assumption", "assumed", "if it is", "cost", "calls cut", "over capacity", "asked by dgsm record")
 
-    def __init__(self, study: PlanStudy, plan: ScalingPlan) -> None:
+    def __init__(self, plan: str, model: ScalingModel, play: Callable[[ScalingModel], Merits]) -> None:
+        """``play`` says what the plan of that name comes to under a model."""
         self._plan = plan
-        assumed = study.merits(plan)
+        assumed = play(model)
         rows = [
-            _compared(row, assumed, study.merits(plan, model=replace(study.model, **{row.name: row.otherwise})))
-            for row in study.model.assumptions()
+            _compared(row, assumed, play(replace(model, **{row.name: row.otherwise})))
+            for row in model.assumptions()
             if row.otherwise is not None and row.otherwise != row.value and row.grade not in ("READ", "CHOSEN")
         ]
         self.rows = tuple(sorted(rows, key=lambda r: (abs(r.instance_hours), abs(r.calls_cut)), reverse=True))
 
     def _caption(self) -> str:
-        return f"What being wrong costs: {self._plan.name}, on this traffic"
+        return f"What being wrong costs: {self._plan}, on this traffic"
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [
@@ -96,7 +94,7 @@ class WrongAssumptions(Table):
         return [f"{what}: {', '.join(names)}." for what, names in notes if names]
 
     def __repr__(self) -> str:
-        return f"<WrongAssumptions: {len(self._matter)} of {len(self.rows)} matter under {self._plan.name}>"
+        return f"<WrongAssumptions: {len(self._matter)} of {len(self.rows)} matter under {self._plan}>"
 
 
 def _compared(assumption: Assumption, assumed: Merits, otherwise: Merits) -> IfWrong:

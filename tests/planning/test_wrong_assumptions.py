@@ -8,7 +8,6 @@ import pytest
 
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.measured import measured
-from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.rules.model import ScalingModel
 
 
@@ -19,7 +18,7 @@ def study(workbook, day):
 
 def test_the_difference_is_that_of_the_same_plan_under_the_other_value(study):
     plan = study.presets[1]
-    rows = {row.assumption.name: row for row in WrongAssumptions(study, plan).rows}
+    rows = {row.assumption.name: row for row in study.if_wrong(plan).rows}
     other = study.merits(plan, replace(study.model, statistic="Maximum"))
     assumed = study.merits(plan)
     assert rows["statistic"].usd == pytest.approx(other.cost_usd - assumed.cost_usd)
@@ -28,7 +27,7 @@ def test_the_difference_is_that_of_the_same_plan_under_the_other_value(study):
 
 
 def test_the_dearest_stands_first_and_what_changes_nothing_is_named_below(study):
-    table = WrongAssumptions(study, study.presets[1])
+    table = study.if_wrong(study.presets[1])
     hours = [abs(row.instance_hours) for row in table.rows]
     assert hours == sorted(hours, reverse=True)
     text = str(table)
@@ -42,16 +41,14 @@ def test_the_dearest_stands_first_and_what_changes_nothing_is_named_below(study)
 
 def test_what_was_read_is_no_assumption_any_more(study, day):
     read = study.model.with_evidence("an endpoint", statistic="Average", reaction_overhead_s=40.0)
-    names = {
-        row.assumption.name for row in WrongAssumptions(PlanStudy(day, study.instance, read), study.presets[1]).rows
-    }
+    names = {row.assumption.name for row in PlanStudy(day, study.instance, read).if_wrong(study.presets[1]).rows}
     assert "capacity_rounding" in names
     assert not names & {"statistic", "reaction_overhead_s"}
 
 
 def test_without_a_price_the_cost_is_in_instance_hours(study):
     free = replace(study.instance, price=replace(study.instance.price, amount_usd=None))
-    table = WrongAssumptions(PlanStudy(study.traffic, free, study.model), study.presets[1])
+    table = PlanStudy(study.traffic, free, study.model).if_wrong(study.presets[1])
     assert all(row.usd is None for row in table.rows)
     assert "instance-hours" in str(table)
 

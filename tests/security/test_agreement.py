@@ -244,6 +244,7 @@ VERBS: dict[str, tuple[tuple[str, ...], set[int]]] = {
     "listing": ((), {0, 1}),
     "role": (("create", "new-role"), {3}),
     "quota": (("--request", "999"), {3}),
+    "record": ((), {3}),
     "clean-up": ((), {3}),
 }
 """Each verb that works on an account, with what it is given and how it may exit."""
@@ -262,7 +263,7 @@ def test_no_verb_changes_anything_without_agreement(wb, verb, monkeypatch):
 
     monkeypatch.setattr(session, "open_workbook", open_one)
     words, exits = VERBS[verb]
-    takes_endpoint = verb not in ("iam", "listing", "role", "quota")
+    takes_endpoint = verb not in ("iam", "listing", "role", "quota", "record")
     line = [verb, *([wb.endpoint_name] if takes_endpoint else []), *(w.format(home=wb.home) for w in words)]
     with struck(wb, lambda: None, at=1, every=True) as asked:
         ended = CliRunner().invoke(dgsm, line, prog_name="dgsm")

@@ -41,12 +41,12 @@ def engine_agrees(s: Snapshot) -> RuleAnswer:
         return ok(f"no second witness: {f'{engine.why_not}. {engine.fix}'.rstrip(' .') if engine else 'not asked'}")
     if knee is None:
         return unknown(f"the engine estimates {engine.capacity:g} streams; no capacity was measured", _MEASURE)
+    said = f"the engine estimates {engine.capacity:g} streams, {knee} were measured"
+    if engine.capacity < knee:
+        return ok(f"{said}; its estimate grows with the load up to its limit")
     if engine.disagrees(knee):
-        return warn(
-            f"the engine estimates {engine.capacity:g} streams, {knee} were measured",
-            "Measure again after load (it grows with load): 03_tune. If they still differ, ask Deepgram.",
-        )
-    return ok(f"the engine estimates {engine.capacity:g} streams, {knee} were measured")
+        return warn(said, f"{_MEASURE} If they still differ, ask Deepgram.")
+    return ok(said)
 
 
 def target_below_knee(s: Snapshot) -> RuleAnswer:

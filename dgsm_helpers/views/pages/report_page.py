@@ -55,7 +55,7 @@ def page(data: ReportData) -> str:
     sections = (
         ("At a glance", _glance(data)),
         ("Configuration", _configuration(data)),
-        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value) + _engine(s)),
+        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value) + _engine(data.diagnosis)),
         ("Timeline", _timeline(data)),
         ("Scaling activities", _activities(data.activities)),
         ("Doctor", data.diagnosis._repr_html_()),
@@ -127,9 +127,9 @@ def _pool(prices: Sequence[tuple[str, Price]]) -> str:
     return f"{listed} ({'; '.join(sources)})"
 
 
-def _engine(s: Snapshot) -> str:
+def _engine(diagnosis: examine.Diagnosis) -> str:
     """What the engine itself says, beside what was measured."""
-    return f"<p>{in_html(s.engine.beside(s.knee))}</p>" if s.knee and s.engine else ""
+    return f"<p>A second witness: {in_html(diagnosis['engine-agrees'].evidence)}.</p>"
 
 
 def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: float | None) -> str:

@@ -41,8 +41,8 @@ PREFIX = {
 NEEDS_NO_LISTING = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
 LISTED = {action for step in ACTIONS.values() for action in step}
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
-NO_OPERATION = {"PassRole", "InvokeEndpointWithBidirectionalStream"}
-"""A permission without a call; a call that boto3 does not have."""
+NO_OPERATION = {"PassRole", "InvokeEndpointWithBidirectionalStream", "QueryMetrics"}
+"""A permission without a call; calls that boto3 does not have."""
 ASKED_OF_IAM = {"iam:SimulatePrincipalPolicy"}
 LOOKS = {
     "DescribeAlarms",
@@ -52,6 +52,7 @@ LOOKS = {
     "DescribeScalingPolicies",
     "DescribeScheduledActions",
     "GetMetricData",
+    "GetOTelEnrichment",
     "GetProducts",
     "GetResources",
     "ListDashboards",
@@ -60,6 +61,7 @@ LOOKS = {
     "ListMetrics",
     "ListModels",
     "ListServiceQuotas",
+    "QueryMetrics",
     "SimulatePrincipalPolicy",
 }
 

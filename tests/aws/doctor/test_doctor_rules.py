@@ -70,7 +70,7 @@ def silent(**of_others) -> Snapshot:
 
 
 BROKEN = (
-    ("engine-agrees", WARN, healthy(engine=EngineWord(capacity=7)), "estimates 7 streams, 10 were measured"),
+    ("engine-agrees", WARN, healthy(engine=EngineWord(capacity=20)), "estimates 20 streams, 10 were measured"),
     ("engine-agrees", WARN, healthy(engine=EngineWord(capacity=13)), "estimates 13 streams"),
     ("engine-agrees", UNKNOWN, healthy(engine=EngineWord(capacity=11), evidence=None), "no capacity was measured"),
     ("endpoint-kind", STOP, healthy(kind=SERVERLESS), r"serverless \(4096 MB"),

@@ -237,6 +237,23 @@ def test_a_quota_below_the_maximum_is_found(healthy, operator):
     assert examine(healthy, SEEN)["quota"].verdict is STOP
 
 
+@breaks("engine-agrees")
+def test_an_engine_that_estimates_far_more_than_was_measured_is_found(endpoint):
+    cloudwatch = endpoint.client("cloudwatch")
+    cloudwatch.start_otel_enrichment()
+    try:
+        with Load(endpoint) as load:
+            load.set(9)
+            load.wait_open()
+        path = endpoint.state_path(f"capacity/{endpoint.endpoint_name}/2026-11-24T110000Z.json")
+        taken = evidence(5, model_package_arn=endpoint.model_package_arn)
+        path.write_text(json.dumps({"schema": 1, **taken, "rungs": [], "problem": ""}))
+        finding = examine(endpoint, SEEN)["engine-agrees"]
+    finally:
+        cloudwatch.stop_otel_enrichment()
+    assert (finding.verdict, finding.evidence) == (WARN, "the engine estimates 10 streams, 5 were measured")
+
+
 @breaks("evidence-fits")
 def test_capacity_measured_on_something_else_is_found(healthy):
     later = measured(healthy, day=25, instance_type="ml.g6e.4xlarge")

@@ -46,8 +46,10 @@ def test_the_estimate_grows_with_the_load_up_to_what_an_instance_sustains(enrich
 
 
 def test_the_doctor_takes_an_estimate_within_a_fifth_and_does_without_one():
-    near, without = (diagnose(healthy(engine=word))["engine-agrees"] for word in (EngineWord(capacity=11), None))
-    assert (near.verdict, without.verdict) == ("OK", "OK")
+    words = (EngineWord(capacity=11), EngineWord(capacity=2), None)
+    near, idle, without = (diagnose(healthy(engine=word))["engine-agrees"] for word in words)
+    assert [near.verdict, idle.verdict, without.verdict] == ["OK", "OK", "OK"]
+    assert "grows with the load" in idle.evidence
     assert without.evidence == "no second witness: not asked"
 
 
