@@ -27,7 +27,7 @@ _PHASES = {"procuring": REQUESTED, "starting": STARTING, "serving": SERVING, "st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instance:
+class ShownInstance:
     """One instance. ``age_s`` is since it was asked for or told to stop, on the endpoint's clock; None: not known.
 
     ``instance_id`` is "" and ``requests`` is None where nobody says which instance this is and what it holds.
@@ -50,7 +50,7 @@ class FleetState:
     ``limit_ms``.
     """
 
-    instances: tuple[Instance, ...] = ()
+    instances: tuple[ShownInstance, ...] = ()
     calls: tuple[OngoingCall, ...] = ()
     limit_ms: float = 500.0
     usd_per_hour: float | None = None
@@ -73,7 +73,7 @@ class FleetState:
         """How many calls are too far behind."""
         return sum(map(self.is_late, self.calls))
 
-    def on(self, instance: Instance) -> list[OngoingCall | None]:
+    def on(self, instance: ShownInstance) -> list[OngoingCall | None]:
         """What an instance holds: calls of this process, None for each request of somebody else's."""
         own = {call.request_id: call for call in self.calls if call.request_id}
         held = [own.get(request) for request in instance.requests or ()]
@@ -86,7 +86,7 @@ class FleetState:
         return [call for call in self.calls if call.request_id not in placed]
 
 
-def read_instances(wb: Workbook, variant: VariantState, now: datetime) -> tuple[Instance, ...]:
+def read_instances(wb: Workbook, variant: VariantState, now: datetime) -> tuple[ShownInstance, ...]:
     """The variant's instances, by the place's administration; where it has none, as many as DescribeEndpoint counts.
 
     Raises:
@@ -117,14 +117,14 @@ def limit_ms(wb: Workbook) -> float:
     return 1000 * family.presets["strict"].lag_s
 
 
-def counted(variant: VariantState) -> tuple[Instance, ...]:
+def counted(variant: VariantState) -> tuple[ShownInstance, ...]:
     """As many instances as are running or coming, by type where that is told."""
     types = [name for name, count in variant.instances_by_type.items() for _ in range(count)]
     types += [""] * (variant.running - len(types))
-    serving = tuple(Instance(phase=SERVING, instance_type=name) for name in types[: variant.running])
+    serving = tuple(ShownInstance(phase=SERVING, instance_type=name) for name in types[: variant.running])
     coming = max(variant.desired - variant.running, 0)
     waits = any("waiting" in text.lower() for text in variant.status)
-    return serving + (Instance(phase=REQUESTED if waits else STARTING),) * coming
+    return serving + (ShownInstance(phase=REQUESTED if waits else STARTING),) * coming
 
 
 def money(
@@ -149,8 +149,8 @@ def money(
     }
 
 
-def _told(one: Mapping[str, Any], now: datetime) -> Instance:
-    return Instance(
+def _told(one: Mapping[str, Any], now: datetime) -> ShownInstance:
+    return ShownInstance(
         phase=_PHASES[one["phase"]],
         instance_id=one["id"],
         instance_type=one["type"],

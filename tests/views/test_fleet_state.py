@@ -11,7 +11,7 @@ import pytest
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
 from dgsm_helpers.families import NOVA
 from dgsm_helpers.load.transport.call_progress import OngoingCall
-from dgsm_helpers.views.fleet_state import FleetState, Instance, counted, limit_ms, money, read_instances
+from dgsm_helpers.views.fleet_state import FleetState, ShownInstance, counted, limit_ms, money, read_instances
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 END_S = NOW.timestamp()
@@ -59,7 +59,7 @@ def test_on_aws_there_are_as_many_instances_as_are_counted_and_nobody_claims_to_
 
 def test_a_call_stands_on_the_instance_that_holds_its_session():
     calls = [OngoingCall(label="stream-1", request_id="a", lag_ms=100), OngoingCall(label="stream-2", request_id="x")]
-    here = Instance(phase="serving", requests=("b", "a"))
+    here = ShownInstance(phase="serving", requests=("b", "a"))
     state = fleet(here, calls=calls)
     assert state.on(here) == [calls[0], None]
     assert state.elsewhere == [calls[1]]
@@ -68,7 +68,7 @@ def test_a_call_stands_on_the_instance_that_holds_its_session():
 
 def test_a_call_without_a_name_stands_on_no_instance():
     anonymous = OngoingCall(label="stream-1")
-    here = Instance(phase="serving", requests=("",))
+    here = ShownInstance(phase="serving", requests=("",))
     assert fleet(here, calls=[anonymous]).on(here) == [None]
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dgsm_helpers.load.transport.call_progress import OngoingCall
-from dgsm_helpers.views.fleet_state import FleetState, Instance
+from dgsm_helpers.views.fleet_state import FleetState, ShownInstance
 from dgsm_helpers.views.live_state import LiveState
 from dgsm_helpers.views.show_story import Scene, Story, scenes_of
 
@@ -27,7 +27,7 @@ STATE = LiveState(
 
 def state(*, running=1, desired=None, calls=0, late=0, **fleet):
     """So many instances that serve, and so many calls, some of them late."""
-    instances = tuple(Instance(phase="serving") for _ in range(running))
+    instances = tuple(ShownInstance(phase="serving") for _ in range(running))
     dots = tuple(OngoingCall(label=f"s-{n}", lag_ms=900.0 if n < late else 100.0) for n in range(calls))
     counts = [(0.0, float(desired or running), float(running))]
     return replace(STATE, fleet=FleetState(instances=instances, calls=dots, **fleet), instances=counts)

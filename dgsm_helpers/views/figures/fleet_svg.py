@@ -11,7 +11,7 @@ from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.svg_frame import TEXT, picture
-from dgsm_helpers.views.fleet_state import REQUESTED, SERVING, STARTING, STOPPING, FleetState, Instance
+from dgsm_helpers.views.fleet_state import REQUESTED, SERVING, STARTING, STOPPING, FleetState, ShownInstance
 
 _WIDTH, _ACROSS, _GAP, _TOP = 760, 4, 10, 4
 _BOX_WIDTH, _HEAD, _STEP, _DOTS_ACROSS = (_WIDTH - 3 * _GAP) / _ACROSS, 40, 20, 8
@@ -60,7 +60,7 @@ def fleet_svg(fleet: FleetState) -> str:
     return picture("".join(parts), width=_WIDTH, height=floor, label=label, style=f"min-width:{_LEAST_WIDTH_PX}px")
 
 
-def _box(instance: Instance, left: float, top: float, height: float) -> str:
+def _box(instance: ShownInstance, left: float, top: float, height: float) -> str:
     colour, dash = _LOOKS[instance.phase]
     age = "" if instance.age_s is None or instance.phase == SERVING else f" {_minutes(instance.age_s)}"
     name = instance.instance_id[:10] or "instance"

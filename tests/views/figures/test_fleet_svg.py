@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.views.figures.fleet_svg import CAPTIONS, fleet_html, fleet_svg
-from dgsm_helpers.views.fleet_state import FleetState, Instance
+from dgsm_helpers.views.fleet_state import FleetState, ShownInstance
 
 PHASES = ("requested", "starting", "serving", "stopping")
 
@@ -21,11 +21,11 @@ def call(number, lag_ms=100.0, said="", guess=""):
 
 
 def serving(*numbers, **more):
-    return Instance(phase="serving", instance_id="i-0123456789", requests=tuple(f"r-{n}" for n in numbers), **more)
+    return ShownInstance(phase="serving", instance_id="i-0123456789", requests=tuple(f"r-{n}" for n in numbers), **more)
 
 
 def test_every_phase_is_a_box_with_its_name():
-    svg = fleet_svg(FleetState(instances=tuple(Instance(phase=phase, age_s=42.0) for phase in PHASES)))
+    svg = fleet_svg(FleetState(instances=tuple(ShownInstance(phase=phase, age_s=42.0) for phase in PHASES)))
     assert re.findall('data-phase="([a-z]+)"', svg) == list(PHASES)
     assert "starting 42 s" in svg
 
@@ -43,7 +43,7 @@ def test_a_call_is_a_disc_while_it_keeps_up_and_a_diamond_when_it_is_late():
 
 
 def test_where_nobody_tells_which_instance_a_call_is_on_the_picture_says_so():
-    fleet = FleetState(instances=(Instance(phase="serving", instance_type="ml.g6.2xlarge"),), calls=(call(1),))
+    fleet = FleetState(instances=(ShownInstance(phase="serving", instance_type="ml.g6.2xlarge"),), calls=(call(1),))
     assert "AWS does not tell which instance a call is on" in fleet_svg(fleet)
     placed = FleetState(instances=(serving(),), calls=(call(1),))
     assert "on their way to an instance" in fleet_svg(placed)
@@ -82,7 +82,7 @@ TEXTS = st.text(max_size=300)
 @given(TEXTS, TEXTS, TEXTS)
 def test_no_words_break_the_picture(name, said, guess):
     evil = OngoingCall(label=name, request_id="r", lag_ms=1.0, said=said, guess=guess)
-    fleet = FleetState(instances=(Instance(phase="serving", instance_id=name, requests=("r",)),), calls=(evil,))
+    fleet = FleetState(instances=(ShownInstance(phase="serving", instance_id=name, requests=("r",)),), calls=(evil,))
     ElementTree.fromstring(fleet_svg(fleet))
     assert "<script" not in fleet_html(fleet).lower() or "<script" not in (name + said + guess).lower()
 
