@@ -26,7 +26,7 @@ from dgsm_helpers.planning.measured import Measured, measured
 from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
 from dgsm_helpers.planning.sources import STREAM_S
-from dgsm_helpers.progress import ProgressLine
+from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan

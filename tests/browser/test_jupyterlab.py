@@ -182,6 +182,8 @@ def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set
     page.picture("scaled-out")
     page.picture("scaled-out-dark", dark=True)
     page.picture("scaled-out-900", width=900)
+    wide = "[...document.querySelectorAll('.widget-html-content > div')].some(d => d.scrollWidth > d.clientWidth + 1)"
+    assert not page.page.evaluate(wide), "nothing but pictures and captions is scrolled sideways"
     page.picture("scaled-out-900-dark", width=900, dark=True)
     page.press("None")
     page.sees(re.compile(r"0 of 0 streams open"))

@@ -10,7 +10,7 @@ from dgsm_helpers.aws.core.calls import call_or_none
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import NotFound, NotReady, Throttled
-from dgsm_helpers.progress import ProgressLine
+from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import Workbook
 

@@ -7,7 +7,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.watch import metrics
 from dgsm_helpers.errors import NotReady
-from dgsm_helpers.progress import ProgressLine
+from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.session import Workbook
 
 _WITHIN_S = 120.0

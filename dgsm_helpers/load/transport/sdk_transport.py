@@ -24,7 +24,7 @@ from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
-from dgsm_helpers.progress import ProgressLine
+from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:

@@ -33,8 +33,9 @@ def fleet_html(fleet: FleetState) -> str:
     """Money, instances and captions as one HTML fragment; nothing where there are neither instances nor calls."""
     if not (fleet.instances or fleet.calls):
         return ""
+    # Each is scrolled by itself where the page is narrow, so that all other text still wraps.
     scroll = '<div style="overflow-x:auto;contain:inline-size">'
-    return f"{_money(fleet)}{scroll}{fleet_svg(fleet)}</div>{_legend(fleet)}{_captions(fleet)}"
+    return f"{_money(fleet)}{scroll}{fleet_svg(fleet)}</div>{_legend(fleet)}{scroll}{_captions(fleet)}</div>"
 
 
 def fleet_svg(fleet: FleetState) -> str:

@@ -226,7 +226,7 @@ def test_a_load_that_is_found_goes_on_although_its_view_was_stopped_and_is_made_
 
 
 def test_who_waits_in_a_cell_sees_a_clock_and_a_cell_that_is_over_soon_shows_none(kernel):
-    kernel.run("from dgsm_helpers.progress import ProgressLine; view = Live(wb); load = Load(wb)")
+    kernel.run("from dgsm_helpers.progress.progress_line import ProgressLine; view = Live(wb); load = Load(wb)")
     code = (
         "with ProgressLine() as line:\n    for n in range({n}): time.sleep(0.1); line.show(f'{{n}} of {n}', left_s=60)"
     )

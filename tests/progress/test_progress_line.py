@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dgsm_helpers import progress
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
-from dgsm_helpers.progress import ProgressLine, clock
+from dgsm_helpers.progress import progress_line
+from dgsm_helpers.progress.progress_line import ProgressLine, clock
 
 
 class Terminal(io.StringIO):
@@ -22,14 +22,14 @@ class Terminal(io.StringIO):
 def wall(monkeypatch):
     """The wall's clock, moved on by the test."""
     now = SimpleNamespace(s=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now.s)
+    monkeypatch.setattr(progress_line.time, "monotonic", lambda: now.s)
     return now
 
 
 @pytest.fixture
 def terminal(monkeypatch):
     out = Terminal()
-    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=out))  # pytest puts its own in sys.stderr
+    monkeypatch.setattr(progress_line, "sys", SimpleNamespace(stderr=out))  # pytest puts its own in sys.stderr
     return out
 
 
