@@ -58,8 +58,8 @@ def up(
     as_json: bool,
 ) -> None:
     """Start it, or find the one that runs."""
-    asked = {"speed": speed, "metered": metered, "region": region, "check_signatures": signatures}
-    _print_status(process.up(process.home_folder(), **asked), as_json)
+    home = process.home_folder()
+    _print_status(process.up(home, speed=speed, metered=metered, region=region, check_signatures=signatures), as_json)
 
 
 @local.command()
