@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +187,14 @@ def in_child(
     if os.WIFSIGNALED(status):
         return signal.Signals(os.WTERMSIG(status)).name, text
     return str(os.WEXITSTATUS(status)), text
+
+
+def seconds_of(home: Path, step: Step) -> float:
+    """How long the step takes, which is carried out."""
+    began = time.monotonic()
+    ended, said = in_child(home, step)
+    assert ended in ("0", "1"), said
+    return time.monotonic() - began
 
 
 def _carried_out(home: Path, step: Step) -> int:
