@@ -76,9 +76,9 @@ test-loaded: setup
 test-slow: setup
 	$(PYTEST) -m slow
 
-# What breaks something is kept in tests/fuzz/corpus, and tried again by `make test`.
+# What breaks something is kept in tests/security/corpus, and tried again by `make test`.
 fuzz: setup
-	FUZZ=$(or $(FUZZ),20000) $(PYTEST) -q tests/fuzz
+	FUZZ=$(or $(FUZZ),20000) $(PYTEST) -q tests/security/test_fuzz.py
 
 soak: setup
 	SECONDS=$(or $(SECONDS),1800) CALLS=$(or $(CALLS),60) PYTHONPATH=tests $(BIN)/python -m kit.soak

@@ -70,7 +70,11 @@ _TOLERATED_SHARE = 0.001
 @click.option("--texts", metavar="FILE", help="where the model speaks: what it says, a turn a line")
 @click.option("--think-s", default=0.0, help="where it speaks: pause between two turns of a call (default: 2 x a turn)")
 @click.option("--query", default="", help="what the model is asked for, as in 'model=nova-3&diarize=true'")
-@click.option("--cluster", metavar="ADDRESS", help="hold the streams from a Dask cluster (extra `cluster`)")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="hold the streams from a Dask cluster (extra `cluster`), such as tls://HOST:8786: your AWS keys go there",
+)
 @click.option("--apply", is_flag=True, help="put the TargetValue into the policy")
 @confirm_spend_option
 @json_option
@@ -112,11 +116,11 @@ def tune(
     # Refused before an endpoint is deployed for it.
     Query.parse(query, wb.family)
     workload_of(wb.family, recordings=recordings, texts=spoken, think_s=think_s or None)
-    wb = _with_endpoint(wb)
     calls = {"texts": texts or "", "think_s": think_s}
-    say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"], **calls))
-    # Without a cluster, processes of this machine hold the streams.
+    # Without a cluster, processes of this machine hold the streams. A wrong one is refused before anything is deployed.
     with cluster_crew(cluster) if cluster else nullcontext() as crew:
+        wb = _with_endpoint(wb)
+        say(step.plan(wb, effort=ladder["effort"], criteria=ladder["criteria"], **calls))
         tuned = step.tune(
             wb,
             audio=audio or "",

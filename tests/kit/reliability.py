@@ -173,6 +173,7 @@ def in_child(
                 os.dup2(said.fileno(), 2)
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 os.environ["DGSM_HOME"] = str(home)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
                 signal.setitimer(signal.ITIMER_REAL, ends_after_s)
                 if strike is not None:
                     _strike_at(step, strike, reads_too=reads_too or step.reads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -22,9 +23,9 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import journal, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.cli.main import dgsm
-from dgsm_helpers.errors import DgsmError, NotConfirmed
+from dgsm_helpers.errors import DeletionNotConfirmed, DgsmError, NotConfirmed
 from dgsm_helpers.planning.measured import measured
-from dgsm_helpers.rules.call_effects import Effect, effect_of
+from dgsm_helpers.rules.call_effects import LOAD_PRICE, Effect, effect_of
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -144,6 +145,10 @@ ASKS = {
 """Those that are stopped for want of agreement."""
 
 
+PRICE = re.compile(rf"\$\d+\.\d\d per hour|\$\d.* a month|{LOAD_PRICE}")
+"""What a demand for agreement to spending states."""
+
+
 def takes_a_workbook(name: str) -> bool:
     step, _, public = name.partition(".")
     named = getattr(import_module(f"dgsm_helpers.{step}"), public)
@@ -166,8 +171,9 @@ def beyond_reading(asked: list[str]) -> list[str]:
 def test_no_public_function_changes_anything_without_agreement(wb, name):
     with struck(wb, lambda: None, at=1, every=True) as asked:
         if name in ASKS:
-            with pytest.raises(NotConfirmed, match=r"Set confirm_(spend|delete)=True"):
+            with pytest.raises(NotConfirmed, match=r"Set confirm_(spend|delete)=True") as caught:
                 USES[name](wb)
+            assert isinstance(caught.value, DeletionNotConfirmed) or PRICE.search(str(caught.value)), caught.value
         else:
             try:
                 USES[name](wb)
@@ -187,8 +193,9 @@ def test_nothing_that_was_cut_off_is_put_back_without_agreement(agreed, wb, name
     with journal.written(agreed, what, created, former) as page:
         page.settled = True
     try:
-        with struck(wb, lambda: None, at=1, every=True) as asked, pytest.raises(NotConfirmed):
+        with struck(wb, lambda: None, at=1, every=True) as asked, pytest.raises(NotConfirmed) as caught:
             USES[name](wb)
+        assert PRICE.search(str(caught.value)), caught.value
         assert beyond_reading(asked) == []
     finally:
         page.record.clear()

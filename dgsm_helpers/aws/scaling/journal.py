@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.aws.core.interrupts import put_off, termination_raises, unfailing
+from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling.held_variant import HeldVariant
@@ -145,7 +146,7 @@ def written(
         former=former,
     )
     if not wb.confirm_delete:
-        wb.require_spend(str(entry))
+        _require_spend(wb, str(entry), state)
     record = _record(wb, entry)
     page = Page(wb, record, entry, unfailing(say), held)
     with termination_raises(), record.locked(_in_progress(str(entry))):
@@ -195,7 +196,7 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
         if state is None or not _concerns(wb, entry, state):
             continue
         with record.locked(_in_progress(str(entry))):
-            wb.require_spend(f"Putting back what {entry} changed", None)
+            _require_spend(wb, f"Putting back what {entry} changed", state)
             unfailing(say)(f"Putting back what {entry} changed: it was cut off.")
             of_variant = replace(wb, variant_name=entry.variant_name)
             back = Page(of_variant, record, entry, unfailing(say)).put_back()
@@ -208,6 +209,13 @@ def strike_out(wb: Workbook, what: str = "", *, of: EndpointState | None = None)
     for record, entry in _entries(wb):
         if record.path not in _open and (entry.what == what or (of and entry.is_of(of))):
             record.clear()
+
+
+def _require_spend(wb: Workbook, what: str, state: EndpointState | None) -> None:
+    """Stop unless the user agreed to pay for the endpoint as it is."""
+    if wb.bills and wb.confirm_spend is not True:
+        counts = state.instances_by_type if state else {}
+        wb.require_spend(what, fleet_usd_per_hour(dict(prices_of(wb, counts)), counts) if counts else None)
 
 
 def _is_left(record: Record) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+TRAVELS = "Your AWS key pair and session token, the recordings and the texts travel to the cluster's workers."
 WARM_ROUNDS = 10
+_CONNECT_S = 10
 
 WORKERS = "_processes"
 """Where `ProcessPoolExecutor` keeps its processes (seen with Python 3.12; 3.14 has ``terminate_workers`` instead)."""
@@ -123,12 +127,42 @@ class Crew:
 def cluster_crew(address: str) -> Crew:
     """A crew of all workers of the Dask cluster at ``address`` (extra ``cluster``).
 
+    It warns of what travels there in clear.
+
     Raises:
         InvalidInput: as `cluster_client`.
     """
+    if not address.startswith(("tls://", "wss://", "tcp://127.", "tcp://localhost", "inproc://")):
+        warnings.warn(
+            f"{TRAVELS} To {address} they go in clear: use tls:// on a network that others can listen on "
+            "(distributed.dask.org, TLS/SSL).",
+            stacklevel=2,
+        )
     client = cluster_client(address)
     workers = len(client.scheduler_info()["workers"])
     return Crew(client.get_executor(), size=workers, on_close=client.close)
+
+
+def _require_scheduler(address: str) -> None:
+    """Dask waits for ever for a handshake; a scheduler begins it by itself, whatever else answers there does not.
+
+    Raises:
+        InvalidInput: nothing answers at a TCP address, or nothing that begins so.
+    """
+    if not address.strip():  # Dask would start a cluster of its own
+        raise InvalidInput("The cluster has no address.", hint="Give its scheduler's: tls://HOST:8786.")
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in ("", "tcp") or not port.isdigit():
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S) as connection:
+            if connection.recv(1):
+                return
+        problem = "it hangs up"
+    except (OSError, OverflowError) as error:
+        problem = str(error)
+    raise InvalidInput(f"No Dask scheduler at {address!r}: {problem}.", hint="Give its address: tls://HOST:8786.")
 
 
 def cluster_client(address: str) -> Client:
@@ -141,10 +175,14 @@ def cluster_client(address: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise InvalidInput("Dask is not installed.", hint="pip install 'dgsm-helpers[cluster]'") from error
+    _require_scheduler(address)
     try:
-        client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"No Dask scheduler at {address!r}: {error}.", hint="Give tcp://HOST:8786.") from error
+        client = Client(address, timeout=_CONNECT_S)
+    except (OSError, ValueError, TypeError) as error:  # the last: tls:// without certificates
+        raise InvalidInput(
+            f"No Dask scheduler at {address!r}: {error}.",
+            hint="Give tls://HOST:8786, with the certificates in Dask's configuration, or tcp://HOST:8786.",
+        ) from error
     if not client.scheduler_info()["workers"]:
         client.close()
         raise InvalidInput(f"The cluster at {address!r} has no workers.", hint="Start dask workers first.")

@@ -6,6 +6,7 @@ import ipywidgets
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.rules.call_effects import LOAD_PRICE
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.widgets import Shown
 
@@ -26,7 +27,7 @@ class LoadControl(Shown):
     def __init__(self, wb: Workbook, load: Load, *, ceiling: int = 30) -> None:
         if ceiling < 1:
             raise InvalidInput(f"ceiling is {ceiling}.", hint="Allow at least one stream.")
-        wb.require_spend(f"Scaling out for up to {ceiling} streams", None)
+        wb.require_spend(f"Sending up to {ceiling} streams to {wb.endpoint_name}", price=LOAD_PRICE)
         if load.wanted > ceiling:
             raise InvalidInput(
                 f"The load holds {load.wanted} streams, and the ceiling is {ceiling}.",

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
-from werkzeug.serving import make_server
 
 from embedded_aws.cloudwatch.cloudwatch_service import CloudWatch
 from embedded_aws.cloudwatch.region_watch import RegionWatch
+from embedded_aws.gateway.control_server import ControlServer
 from embedded_aws.gateway.faults import Faults
-from embedded_aws.gateway.gateway import Gateway, QuietHandler
+from embedded_aws.gateway.gateway import Gateway
 from embedded_aws.gateway.regions import Regions
+from embedded_aws.listening import listen
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 NOON_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -66,10 +67,11 @@ class Service:
 def running_service() -> Iterator[Service]:
     running = Service()
     app = Gateway(responders={"cloudwatch": running.answering}, faults=Faults(), admin={})
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    with listen() as listening:
+        server = ControlServer(listening, app)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    running.url = f"http://127.0.0.1:{server.server_port}"
+    running.url = f"http://127.0.0.1:{server.port}"
     yield running
     server.shutdown()
     thread.join()
