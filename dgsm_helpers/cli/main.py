@@ -31,11 +31,12 @@ from dgsm_helpers.errors import DgsmError, NotConfirmed
 @click.option("--out", type=PATH, default="out", help="folder of the report")
 def demo(out: Path) -> int:
     """Run the whole workbook on the embedded AWS, in minutes."""
-    from dgsm_helpers.workbook.demo import run_demo
+    from dgsm_helpers.workbook.demo import SPEED, run_demo
 
     home = process.home_folder()
     was_running = process.find(home) is not None
-    process.up(home)
+    if not was_running:
+        process.up(home, speed=SPEED)
     try:
         return run_demo(out=out)
     finally:
