@@ -33,6 +33,7 @@ from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.conversation import TEXTS
 from dgsm_helpers.load.transport.data_path import follow
 from dgsm_helpers.load.transport.file_load import FileLoad
+from dgsm_helpers.load.transport.held_calls import CallsHeld
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.views.feed import origin_of
@@ -88,12 +89,13 @@ class Observation:
         """Running instances at each change since ``began``."""
         return self.instances.running_instances[self.instances.index >= self.began]
 
-    def timeline(self, target_value: float) -> go.Figure:
-        """Concurrency against the target, instances and activities over time."""
+    def timeline(self, target_value: float, calls: CallsHeld | None = None) -> go.Figure:
+        """Calls per instance against the target, instances and activities over time; the lag of ``calls``, if given."""
         from dgsm_helpers.views.figures.timeline import timeline
 
         drawn = (self.concurrency, self.instances, self.activities)
-        return timeline(*drawn, target_value=target_value, origin=self.origin)
+        lag_p95_ms = calls.lag_p95_ms if calls else ()
+        return timeline(*drawn, target_value=target_value, origin=self.origin, lag_p95_ms=lag_p95_ms)
 
     def first_chunk_latency(self) -> go.Figure:
         """Time to the first answer of a stream, one sample per stream."""

@@ -36,11 +36,12 @@ def demo(out: Path) -> int:
 
     Such as: dgsm demo --out out
     """
-    from dgsm_helpers.workbook.demo import run_demo
+    from dgsm_helpers.workbook.demo import SPEED, run_demo
 
     home = process.home_folder()
     was_running = process.find(home) is not None
-    process.up(home)
+    if not was_running:
+        process.up(home, speed=SPEED)
     try:
         return run_demo(out=out)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -17,7 +18,11 @@ from dgsm_helpers.workbook import demo
 from dgsm_helpers.workbook.notebook_page import PLOTLY_MIME
 from dgsm_helpers.workbook.run_notebooks import NotebookOutcome
 
-VALUES = {"running_instances": [1, 2, 3, 1], "wer_percent": 4.5, "left_behind": [], "deployed_in_s": 240}
+VALUES = {
+    **{"running_instances": [1, 2, 3, 1], "wer_percent": 4.5, "left_behind": [], "deployed_in_s": 240},
+    **{"detected_in_s": 160, "scaled_out_in_s": 470, "calls": 31, "calls_cut": 2, "words_lost": 0},
+    "lag_p95_ms": {"after": 640.4, "before": 52.1, "peak": 2900.0},
+}
 
 
 def outcome(tmp_path, *, ok=True, name="04_monitor", **changes):
@@ -44,6 +49,8 @@ def test_it_succeeds_when_all_ran_scaled_were_understood_and_left_nothing(tmp_pa
         {"running_instances": []},
         {"wer_percent": 10.1},
         {"left_behind": ["endpoint deepgram-demo"]},
+        {"words_lost": 1},
+        {"calls": 0},
     ],
 )
 def test_any_of_it_missing_is_a_failure(tmp_path, broken):
@@ -59,6 +66,7 @@ def test_the_page_links_the_notebooks_draws_the_figure_and_loads_nothing(tmp_pat
     page = demo.write_index([outcome(tmp_path)], rows, tmp_path).read_text()
     assert '<a href="04_monitor.html">04_monitor</a> ran in 1 s' in page
     assert "1 → 2 → 3 → 1" in page
+    assert "0.1 s → 2.9 s → 0.6 s" in page and "2, whose calls went on" in page
     assert "A figure" in page
     for html in (page, (tmp_path / "04_monitor.html").read_text()):
         assert "Plotly.newPlot" in html
@@ -71,6 +79,28 @@ def test_what_was_not_reached_and_what_failed_is_said_as_such(tmp_path, workbook
     assert {row.label: row.value for row in rows}["Word error rate"] == "not reached"
     assert {row.label: row.value for row in rows}["Left behind"] == "endpoint x"
     assert "failed: ValueError: &lt;b&gt;no&lt;/b&gt;" in demo.write_index([failed], rows, tmp_path).read_text()
+
+
+def test_the_summary_file_holds_what_was_measured_by_these_names(tmp_path):
+    path = demo.write_summary(demo.measured([outcome(tmp_path)], left_behind=["endpoint x"]), tmp_path / "out")
+    assert json.loads(path.read_text()) == {
+        "deployed_in_s": 240,
+        "detected_in_s": 160,
+        "scaled_out_in_s": 470,
+        "instances": [1, 2, 3, 1],
+        "word_error_rate": 0.045,
+        "lag_p95_ms": {"before": 52, "peak": 2900, "after": 640},
+        "calls": 31,
+        "calls_cut": 2,
+        "words_lost": 0,
+        "left_behind": ["endpoint x"],
+    }
+
+
+def test_what_was_not_measured_is_null_in_the_summary_file():
+    measured = demo.measured([], left_behind=[])
+    assert tuple(measured) == demo.MEASURED
+    assert measured.pop("left_behind") == [] and set(measured.values()) == {None}
 
 
 def test_every_number_of_the_summary_says_where_it_comes_from(tmp_path, workbook):
@@ -94,8 +124,12 @@ def test_the_whole_demo_passes_and_leaves_nothing(tmp_path, monkeypatch, capsys)
     finally:
         local.down(home)
     said = capsys.readouterr().out
-    assert re.search(r"Instances over time +1 → (2 → )?3 → (2 → )?1\n", said)
+    assert re.search(r"Instances over time +1 → (2 → )?3 → ([24] → )*1\n", said)
     assert re.search(r"Left behind +nothing\n", said)
+    measured = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (measured["words_lost"], measured["left_behind"]) == (0, [])
+    assert measured["calls"] > 10 and measured["calls_cut"] > 0
+    assert measured["lag_p95_ms"]["peak"] > 2 * max(measured["lag_p95_ms"][when] for when in ("before", "after"))
     assert {path.stem for path in (tmp_path / "out").glob("*.html")} == {"index", *demo.NOTEBOOKS}
 
 

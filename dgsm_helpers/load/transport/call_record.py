@@ -93,7 +93,8 @@ async def hold_call(
         async for message in call:
             words.extend(final_words(message))
             if message.get("type") == "Results":
-                spoken_s = begin_s + message["start"] + message["duration"]
+                # A microphone hands a chunk over when it has been spoken, so the first was begun before.
+                spoken_s = begin_s - chunk_s + message["start"] + message["duration"]
                 on_result(message, max(time.monotonic() - spoken_s, 0.0))
 
     async with call:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,15 +27,15 @@ if TYPE_CHECKING:
 
 PAUSE_S = 2.0
 """Mean time between a caller's calls, exponentially distributed."""
-WINDOW_S = 5.0
+WINDOW_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallsHeld:
     """What became of the calls of a load, held against the bundled sample.
 
-    ``cut`` are hand-overs because a session ended before its call, ``moved`` those on purpose. ``lag_p95_ms`` is the
-    95th percentile of all results' lag, of each five seconds since the first result.
+    ``cut`` are hand-overs because a session ended before its call, ``moved`` those on purpose. ``lag_p95_ms`` is by
+    time: the 95th percentile of all results' lag, of every two seconds in which there were results.
     """
 
     calls: int
@@ -42,10 +44,21 @@ class CallsHeld:
     words: int
     words_lost: int
     words_extra: int
-    lag_p95_ms: tuple[float, ...]
+    lag_p95_ms: tuple[tuple[datetime, float], ...]
+
+    @property
+    def peak_lag_ms(self) -> float | None:
+        """The highest of ``lag_p95_ms``; None without a result."""
+        return max((lag for _, lag in self.lag_p95_ms), default=None)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls; the fleet cut {self.cut} of their sessions, {self.moved} moved; {self.words_lost} of "
+            f"{self.words} words lost"
+        )
 
     @classmethod
-    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[float]) -> CallsHeld:
+    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> CallsHeld:
         """Summed up."""
         counts = [record.against_sample() for record in records]
         causes = Counter(change.cause for record in records for change in record.hand_overs)
@@ -88,7 +101,8 @@ class HeldCalls(HeldStreams):
                 f"{session.query.family.title} speaks, so its calls cannot be continued.", hint="Leave out call_s."
             )
         self._wb, self._call_s, self._audio = wb, call_s, session.workload
-        self._rule = Leaving(per_minute=30)
+        # Such calls are short: the usual patience would outlast them.
+        self._rule = Leaving(for_s=2.0, spread_s=8.0)
         self._lags: list[tuple[float, float]] = []
         self._records: list[CallRecord] = []
         super().__init__(target, session, seed=seed)
@@ -99,14 +113,13 @@ class HeldCalls(HeldStreams):
         with self._lock:
             return tuple(self._records)
 
-    def lag_p95_ms(self) -> list[float]:
-        """The 95th percentile of all results' lag, of each five seconds since the first result; 0 without a result."""
+    def lag_p95_ms(self) -> list[tuple[datetime, float]]:
+        """The 95th percentile of all results' lag by the workbook's time, of every `WINDOW_S` with results."""
         lags = np.array(self._lags).reshape(-1, 2)
-        if not len(lags):
-            return []
-        window = ((lags[:, 0] - lags[0, 0]) // WINDOW_S).astype(int)
-        of_window = [lags[window == number, 1] for number in range(window.max() + 1)]
-        return [1000 * float(np.percentile(values, 95)) if len(values) else 0.0 for values in of_window]
+        # The workbook's time goes evenly while there are streams.
+        now, now_s, second = self._wb.now(), time.monotonic(), timedelta(seconds=1 / self._wb.wall_seconds(1))
+        windows = np.split(lags, np.flatnonzero(np.diff(lags[:, 0] // WINDOW_S)) + 1) if len(lags) else []
+        return [(now - (now_s - w[-1, 0]) * second, 1000 * float(np.percentile(w[:, 1], 95))) for w in windows]
 
     async def hold(self, caller: Caller, wait_s: float) -> None:
         session, audio_of = self._session, self._audio

@@ -5,9 +5,11 @@ numbers come from: ``origin`` is printed below its title.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -20,6 +22,8 @@ LOW_FACTOR = 0.9
 """Target tracking scales in below this share of the target (assumption, shown as such in every label)."""
 
 _WIDTH_OF_A_CAUSE = 70
+_MOST_POINTS = 60
+"""Of a drawn series; beyond them each point stands for several."""
 
 
 def timeline(
@@ -29,13 +33,15 @@ def timeline(
     *,
     target_value: float,
     origin: str,
+    lag_p95_ms: Iterable[tuple[datetime, float]] = (),
     title: str = "Concurrency, instances and scaling activities",
 ) -> go.Figure:
     """The whole scaling story of a period on one time axis.
 
     Above: concurrent requests per instance (mean line in a band from the idlest to the busiest instance) against the
     target and the line below which it scales in. Below: desired and running instances, and each scaling activity as
-    a mark (hollow: decided against) whose cause shows under the pointer.
+    a mark (hollow: decided against) whose cause shows under the pointer. Between them, if it is known, how far results
+    were behind the callers.
 
     Args:
         concurrency: ``concurrency_{min,mean,max}_streams`` by time (``read_metrics(wb).concurrency``).
@@ -44,18 +50,24 @@ def timeline(
             (``observe.activities(wb)``).
         target_value: the policy's TargetValue, in concurrent requests per instance.
         origin: where the numbers come from, such as "CloudWatch, measured on the embedded AWS".
+        lag_p95_ms: lag of the callers' results by time (`CallsHeld`).
 
     Raises:
         InvalidInput: there is no concurrency to draw.
     """
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.62, 0.38])
+    lags = list(lag_p95_ms)
+    heights = [0.46, 0.24, 0.3] if lags else [0.62, 0.38]
+    last = len(heights)
+    figure = make_subplots(rows=last, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=heights)
     _add_concurrency(figure, concurrency, target_value, row=1)
-    _add_instances(figure, instances, row=2)
-    _add_activities(figure, activities, row=2)
+    if lags:
+        _add_lag(figure, lags, row=2)
+    _add_instances(figure, instances, row=last)
+    _add_activities(figure, activities, row=last)
     start, end = concurrency.index[0], concurrency.index[-1]
     figure.update_xaxes(range=[start, end])
-    figure.update_xaxes(title_text="time (UTC)", row=2, col=1)
-    return finished(figure, title=title, origin=origin, height=560)
+    figure.update_xaxes(title_text="time (UTC)", row=last, col=1)
+    return finished(figure, title=title, origin=origin, height=680 if lags else 560)
 
 
 def first_chunk_latency(traffic: pd.DataFrame, *, origin: str) -> go.Figure:
@@ -105,11 +117,18 @@ def _add_concurrency(figure: go.Figure, frame: pd.DataFrame, target_value: float
         raise InvalidInput(
             "There is no concurrency to draw in this window.", hint="Ask for a longer one, or stream something."
         )
-    low, mean, high = (shown[f"concurrency_{statistic}_streams"] for statistic in ("min", "mean", "max"))
+    # Calls come and go with every datapoint: an hour of them all would not fit into a notebook.
+    place = np.arange(len(shown)) // -(-len(shown) // _MOST_POINTS)
+    low, mean, high = (
+        getattr(shown[f"concurrency_{statistic}_streams"].groupby(place), statistic)().set_axis(
+            shown.index[np.flatnonzero(np.diff(place, prepend=-1))]
+        )
+        for statistic in ("min", "mean", "max")
+    )
     no_line = {"width": 0, "shape": "hv"}
-    figure.add_scatter(x=shown.index, y=low, line=no_line, showlegend=False, hoverinfo="skip", row=row, col=1)
+    figure.add_scatter(x=low.index, y=low, line=no_line, showlegend=False, hoverinfo="skip", row=row, col=1)
     figure.add_scatter(
-        x=shown.index,
+        x=high.index,
         y=high,
         line=no_line,
         fill="tonexty",
@@ -119,7 +138,7 @@ def _add_concurrency(figure: go.Figure, frame: pd.DataFrame, target_value: float
         col=1,
     )
     line = {"color": palette.METRIC, "width": 2, "shape": "hv"}
-    figure.add_scatter(x=shown.index, y=mean, line=line, name="mean of the instances", row=row, col=1)
+    figure.add_scatter(x=mean.index, y=mean.round(2), line=line, name="mean of the instances", row=row, col=1)
     for value, dash, text in (
         (target_value, "solid", f"TargetValue {target_value:g}"),
         (LOW_FACTOR * target_value, "dot", f"scale-in below {LOW_FACTOR * target_value:g} (0.9 × target)"),
@@ -135,6 +154,14 @@ def _add_concurrency(figure: go.Figure, frame: pd.DataFrame, target_value: float
             col=1,
         )
     figure.update_yaxes(title_text="streams per instance", rangemode="tozero", row=row, col=1)
+
+
+def _add_lag(figure: go.Figure, lags: list[tuple[datetime, float]], *, row: int) -> None:
+    times = [time.replace(microsecond=0) for time, _ in lags]
+    seconds = [round(lag_ms / 1000, 2) for _, lag_ms in lags]
+    line = {"color": palette.LATENCY, "width": 2}
+    figure.add_scatter(x=times, y=seconds, line=line, name="callers' lag (p95)", row=row, col=1)
+    figure.update_yaxes(title_text="lag (s)", rangemode="tozero", row=row, col=1)
 
 
 def _add_instances(figure: go.Figure, frame: pd.DataFrame, *, row: int) -> None:

@@ -167,16 +167,21 @@ def test_a_load_on_a_barred_data_path_begins_nothing_where_streams_cost(peer):
 
 def test_callers_come_and_go_when_calls_have_a_length_and_none_loses_a_word(operator, endpoint):
     wb = endpoint
+    began = wb.now()
     with Load(wb, call_s=(4, 9), seed=3) as load:
         load.set(4)
         load.wait_open(timeout_s=AT_MOST_S)
         operator.fault("crash", endpoint=wb.endpoint_name)
         until(lambda: load.calls.cut >= 1, "calls were handed over, and ended")
         until(lambda: load.calls.calls >= 5, "others came after them")
-        assert load.snapshot().lag_p95_ms is not None
+        assert load.wait_lag(below_ms=60_000) is not None
+        assert load.wait_lag(below_ms=0, timeout_s=0.0) > 0, "it does not wait for ever"
     held = load.calls
     assert (held.words_lost, held.words_extra) == (0, 0)
-    assert held.words > 20 and len(held.lag_p95_ms) >= 1 and max(held.lag_p95_ms) > 0
+    assert held.words > 20 and held.peak_lag_ms > 0
+    assert [at for at, _ in held.lag_p95_ms] == sorted(at for at, _ in held.lag_p95_ms)
+    assert began < held.lag_p95_ms[-1][0] <= wb.now()
+    assert f"{held.calls} calls; the fleet cut {held.cut}" in str(held)
     assert load.traces == ()
 
 
@@ -184,7 +189,7 @@ def test_held_streams_are_no_calls(endpoint):
     with Load(endpoint) as load:
         load.set(1)
         load.wait_open(timeout_s=AT_MOST_S)
-    assert load.calls.calls == 0
+    assert (load.calls.calls, load.calls.lag_p95_ms, load.calls.peak_lag_ms) == (0, (), None)
 
 
 @pytest.mark.parametrize("call_s", [(0, 5), (9, 4), (-1, 4)])

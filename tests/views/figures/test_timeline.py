@@ -65,6 +65,18 @@ def test_the_timeline_tells_activities_and_those_decided_against_apart(frames):
     assert "AlreadyAtDesiredCapacity" in not_scaled.hovertext[0]
 
 
+def test_lag_stands_between_calls_per_instance_and_instances_where_it_is_known(frames):
+    concurrency, instances, activities = frames
+    lag = [(concurrency.index[0], 120.0), (concurrency.index[1], 3400.0)]
+    drawn = (concurrency, instances, activities)
+    figure = timeline.timeline(*drawn, target_value=5.0, origin=ORIGIN, lag_p95_ms=lag)
+    (trace,) = [trace for trace in figure.data if trace.name == "callers' lag (p95)"]
+    assert list(trace.y) == [0.12, 3.4]
+    titles = [axis.title.text for axis in figure.select_yaxes()]
+    assert titles == ["streams per instance", "lag (s)", "instances"]
+    assert len(list(timeline.timeline(*drawn, target_value=5.0, origin=ORIGIN).select_yaxes())) == 2
+
+
 def test_a_period_without_activities_still_has_a_timeline(frames):
     concurrency, instances, activities = frames
     figure = timeline.timeline(concurrency, instances, activities[:0], target_value=5.0, origin=ORIGIN)
