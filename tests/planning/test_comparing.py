@@ -88,6 +88,7 @@ def test_the_policies_are_a_table_in_words_and_units(played):
     assert "In brackets: if the alarms follow the instances' Maximum, not their Average." in text
     shown, _, opened = html.partition("<details")
     assert "calls cut" in shown and "θU" not in shown and "θU" in opened
+    assert repr(table) == text
     assert "In brackets" not in str(PolicyTable([], "Average", None))
 
 

@@ -27,6 +27,18 @@ def plain(text: str) -> str:
     return unescape(re.sub(r"<(?!br)[^>]*>", "", text)).replace("<br>", "\n")
 
 
+_SHORTER = (
+    (re.compile(r" font-family: [^;\"]*(;|(?=\"))"), ""),  # a list of a dozen fonts in each text
+    (re.compile(r' transform="rotate\(-0 [^"]*\)"'), ""),
+    (re.compile(r"(\d\.\d)\d{2,}"), r"\1"),  # a tenth of a pixel
+    (re.compile(r"\s*\n\s*(?=[A-Z\"])"), " "),
+    (re.compile(r">\s+<"), "><"),
+    (re.compile(r'<g id="\w+"/>'), ""),
+    (re.compile(r'<g id="text_\d+">(<text[^>]*>[^<]*</text>)</g>'), r"\1"),
+)
+"""What matplotlib writes and nobody sees, with what stands in its place: half of a picture with many words."""
+
+
 def themed(svg: str, label: str) -> str:
     """The document without its preamble, as wide as the page, its colours given by the reader's light or dark."""
     body = svg[svg.index("<svg") :]
@@ -37,5 +49,8 @@ def themed(svg: str, label: str) -> str:
     dark = "; ".join(f"--still-{number}: {_DARK[stand_in]}" for number, stand_in in enumerate(LIGHT))
     style = f"<style>@media (prefers-color-scheme: dark) {{ .still {{ {dark} }} }}</style>"
     words = escape(plain(label).partition("\n")[0])
+    for found, instead in _SHORTER:
+        body = found.sub(instead, body)
     opening = f'<svg class="still" role="img" aria-label="{words}" style="max-width: {WIDTH_PX:g}px"'
+    opening += ' font-family="sans-serif"'
     return body.replace("<svg", opening, 1).replace(">", f">{style}", 1)
