@@ -13,12 +13,12 @@ from dgsm_helpers.simulate.traffic import DAY_S
 from dgsm_helpers.simulate.words_at_risk import words_at_risk
 
 _POLICY_SETTINGS = ("target_value", "metric", "scale_out_cooldown_s", "scale_in_cooldown_s", "disable_scale_in")
-_MOST_POINTS = 96
+_MOST_POINTS = 72
 """Points of a drawn series; a day has 8640 beats, and a figure in a notebook must stay small."""
 
 
 def over_time(played: Played, *, usd_per_hour: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """One run by time: at most 96 rows, each the worst of the beats it stands for (cost: up to its end).
+    """One run by time: at most 72 rows, each the worst of the beats it stands for (cost: up to its end).
 
     Index ``hours`` from the begin of the traffic; columns ``running_instances``, ``desired_instances``, ``streams``,
     ``mean_streams`` and ``max_streams`` per instance, ``lag_p95_ms`` (NaN where not measured), ``cost_usd`` (with a

@@ -27,6 +27,10 @@ class PolicyTable(Table):
         *("words at risk", "relief", "new calls on a full instance", "lag p95"),
     )
 
+    def __repr__(self) -> str:
+        # A dataclass's own would write every run out.
+        return str(self)
+
     def to_frame(self) -> pd.DataFrame:
         """The numbers: one row a policy, a column for each figure of merit with its unit in the name."""
         return comparison(self.played)

@@ -63,7 +63,7 @@ def test_only_a_single_policy_on_the_predefined_metric_is_recommended(played):
 def test_a_run_by_time_is_small_and_loses_no_peak_and_no_dollar(played):
     item = played[1]
     frame = over_time(item, usd_per_hour=PRICE)
-    assert len(frame) <= 96
+    assert len(frame) <= 72
     assert frame.index[-1] == pytest.approx(24.0)
     assert frame["running_instances"].max() == item.merits.peak_instances
     assert frame["streams"].max() == item.run.streams.max()
@@ -88,6 +88,7 @@ def test_the_policies_are_a_table_in_words_and_units(played):
     assert "In brackets: if the alarms follow the instances' Maximum, not their Average." in text
     shown, _, opened = html.partition("<details")
     assert "calls cut" in shown and "θU" not in shown and "θU" in opened
+    assert repr(table) == text
     assert "In brackets" not in str(PolicyTable([], "Average", None))
 
 

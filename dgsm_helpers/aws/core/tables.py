@@ -7,7 +7,8 @@ from typing import ClassVar
 from dgsm_helpers.rules.foreign_text import in_html, in_terminal
 
 # Only translucent greys and the page's own text colour: right on any background without asking which it is.
-_CELL = "padding:.25em .7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.3)"
+_ROW = "border-bottom:1px solid rgba(128,128,128,.3)"
+_CELL = "text-align:left;vertical-align:top"  # in each, as JupyterLab has rules for cells
 _VERDICT_MARKS = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
 
 LONGEST_WORD = 10
@@ -43,10 +44,12 @@ def html_table(
 ) -> str:
     """An HTML table, every value escaped; ``notes`` follow it as paragraphs."""
     head = "".join(f'<th style="{_CELL};opacity:.75">{in_html(h)}</th>' for h in headers)
-    body = "".join(f"<tr>{''.join(_cell(v, first=i == 0) for i, v in enumerate(row))}</tr>" for row in rows)
+    body = "".join(
+        f"<tr style='{_ROW}'>{''.join(_cell(v, first=i == 0) for i, v in enumerate(row))}</tr>" for row in rows
+    )
     after = "".join(f'<p style="margin:.3em 0;max-width:60em">{in_html(note)}</p>' for note in notes)
     table = (
-        f'<table style="border-collapse:collapse;color:inherit;background:transparent">'
+        f'<table cellpadding="6" style="border-collapse:collapse;color:inherit;background:transparent">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
     title = f'<p style="margin:.3em 0"><b>{in_html(caption)}</b></p>' if caption else ""

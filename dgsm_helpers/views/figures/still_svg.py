@@ -150,12 +150,15 @@ def _draw_heat_map(trace: Any, ax: Axes) -> None:
     values = np.asarray([[np.nan if v is None else v for v in row] for row in trace.z], dtype=float)
     mesh = ax.pcolormesh(values, cmap="cividis_r" if trace.reversescale else "cividis", edgecolors=PAPER, linewidth=1)
     form = re.search(r"%\{z:([^}]*)\}", trace.texttemplate or "")
+    written = [len(format(value, form[1])) for value in values.flat if form and np.isfinite(value)]
+    cell_px = ax.get_position().width * WIDTH_PX / values.shape[1]
+    size = min(11.0, 1.5 * cell_px / max(written, default=1))  # a character is some 0.6 of its size wide
     shades = np.asarray(mesh.cmap(mesh.norm(values)))[..., :3] @ (0.299, 0.587, 0.114)
     for (row, column), value in np.ndenumerate(values):
         if form and np.isfinite(value):
             ink = "#000000" if shades[row, column] > 0.5 else "#ffffff"
             at = (column + 0.5, row + 0.5)
-            ax.annotate(format(value, form[1]), at, ha="center", va="center", color=ink, fontsize=11)
+            ax.annotate(format(value, form[1]), at, ha="center", va="center", color=ink, fontsize=round(size, 1))
     ax.set_xticks(np.arange(len(trace.x)) + 0.5, [str(name) for name in trace.x])
     ax.set_yticks(np.arange(len(trace.y)) + 0.5, [str(name) for name in trace.y])
 

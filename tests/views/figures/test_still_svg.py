@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -38,6 +39,26 @@ def test_a_picture_has_title_origin_axes_and_names_as_text():
     found = texts(drawn(figure))
     for text in ("Title", "Source: a test", "desired", "running", "streams on the", "fullest instance"):
         assert text in found
+
+
+def test_a_heat_map_of_many_policies_stays_small_and_its_numbers_stay_in_their_cells():
+    figure = make_subplots(rows=1, cols=3)
+    for column in (1, 2, 3):
+        cells = go.Heatmap(
+            x=["5", "6", "7", "8", "9"], y=[f"a policy with a name as long as it is: {n}" for n in range(32)],
+            z=[[n / 97 for n in range(5)]] * 32, texttemplate="%{z:.2f}",
+        )  # fmt: skip
+        figure.add_trace(cells, row=1, col=column)
+    svg = drawn(figure, height=870)
+    assert len(svg) < 90_000
+    root = ElementTree.fromstring(svg)
+    row = [e for e in root.iter(f"{SVG}text") if re.fullmatch(r"0\.\d\d", (e.text or "").strip())][:5]
+    written_once = dict(re.findall(r"\.(s\w+) { ([^}]*) }", svg))
+    styles = [element.get("style") or written_once[element.get("class")] for element in row]
+    sizes = {float(re.search(r"font-size: ([\d.]+)px", style)[1]) for style in styles}
+    places = sorted(float(element.get("x")) for element in row)
+    apart = min(right - left for left, right in pairwise(places))
+    assert max(sizes) * 0.62 * 4 <= apart
 
 
 def test_one_trace_needs_no_legend():
