@@ -7,6 +7,7 @@ from typing import Any, Literal
 from dgsm_helpers.planning.calibrating import Assumptions
 from dgsm_helpers.planning.candidates import FleetLimits, grid_for, presets_for
 from dgsm_helpers.planning.measured import Measured
+from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.events import lay_out

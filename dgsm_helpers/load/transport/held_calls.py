@@ -51,12 +51,6 @@ class CallsHeld:
         """The highest of ``lag_p95_ms``; None without a result."""
         return max((lag for _, lag in self.lag_p95_ms), default=None)
 
-    def __str__(self) -> str:
-        return (
-            f"{self.calls} calls; the fleet cut {self.cut} of their sessions, {self.moved} moved; {self.words_lost} of "
-            f"{self.words} words lost"
-        )
-
     @classmethod
     def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> CallsHeld:
         """Summed up."""
@@ -75,13 +69,13 @@ class CallsHeld:
     def __str__(self) -> str:
         """What callers met, with the lag at its worst and at the end."""
         told = (
-            f"{self.calls} calls, {self.cut} cut and continued, {self.moved} moved on purpose; "
+            f"{self.calls} calls; the fleet cut {self.cut} of their sessions, {self.moved} moved; "
             f"{self.words_lost} of {self.words} words lost, {self.words_extra} heard twice"
         )
-        if not self.lag_p95_ms:
+        if self.peak_lag_ms is None:
             return f"{told}."
-        worst, last = max(self.lag_p95_ms), self.lag_p95_ms[-1]
-        return f"{told}. Lag, p95 of five seconds: {worst:.0f} ms at the worst, {last:.0f} ms at the end."
+        _, last_ms = self.lag_p95_ms[-1]
+        return f"{told}. Lag, p95: {self.peak_lag_ms:.0f} ms at the worst, {last_ms:.0f} ms at the end."
 
 
 class HeldCalls(HeldStreams):
