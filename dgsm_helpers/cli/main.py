@@ -17,15 +17,16 @@ import click
 from dgsm_helpers import local as process
 from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.cli.account_commands import listing, quota, role
-from dgsm_helpers.cli.capacity_commands import plan, tune
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, restore, update, watch
 from dgsm_helpers.cli.local_commands import local
 from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
-from dgsm_helpers.cli.recording_commands import record
+from dgsm_helpers.cli.plan_command import plan
+from dgsm_helpers.cli.record_command import record
 from dgsm_helpers.cli.show_command import show
 from dgsm_helpers.cli.sizing_commands import forecast, size
 from dgsm_helpers.cli.step_commands import deploy, logs, pause, preflight, register, resume, status
 from dgsm_helpers.cli.studio_commands import studio
+from dgsm_helpers.cli.tune_command import tune
 from dgsm_helpers.errors import DgsmError, NotConfirmed
 
 

@@ -28,7 +28,7 @@ def show(
     On the embedded AWS with buttons that bring callers, let instances fail, or tell the whole story in 90 seconds; an
     endpoint that is not there yet is made, and scales. On AWS --calls sends audio. Ctrl-C ends it, and the calls.
 
-    Such as: dgsm show
+    Such as: dgsm show my-endpoint --where aws --calls 5 --confirm-spend
     """
     import webbrowser
 

@@ -18,6 +18,8 @@ def record(open_workbook: Opener, *, confirm_spend, as_json) -> int:
 
     About 80 minutes and some dollars; the price is stated first. A run that was cut off goes on with what is left. What
     was recorded of AWS is from then on what the planner and the embedded AWS go by (RECORDINGS in the state folder).
+
+    Such as: dgsm record --where aws --confirm-spend
     """
     from dgsm_helpers.recording.script import ENDPOINT
     from dgsm_helpers.recording.script import record as run
