@@ -248,7 +248,9 @@ def expected_minutes(effort: Effort, knee: int) -> float:
     make it long: each hold of a knee of 4 yields 4 of them. Void holds, hiccups and streams close to the criteria come
     on top.
     """
-    holds = max(math.ceil(FEWEST / knee), effort.replicates)
+    # A stream that is alone in its hold differs from none.
+    needed = FEWEST if knee > 1 else streams_needed(effort.pass_share, effort.passing_confidence(0))
+    holds = max(math.ceil(needed / knee), effort.replicates)
     # What fails is seen soon after it has settled.
     failing_s = effort.replicates * (effort.settle_s + 0.3 * min(effort.hold_s, 20.0))
     return (openings_s(knee + 1)[-1] + 3.0 + holds * (effort.settle_s + effort.hold_s) + failing_s) / 60
