@@ -21,7 +21,7 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "queue": {},
     "cliff": {"refuses": True},
     "batching": {"batch_s": 0.01},
-    "drift": {"capacity_drift": 0.8, "lag_drift_s": 0.05},
+    "drift": {"capacity_drift": 0.8, "lag_drift_s": 0.015},
     "jitter": {"jitter": 0.8},
     "content": {"base_lag_s": 0.06, "speech_lag_s": 0.3},
 }

@@ -74,7 +74,7 @@ def test_lag_that_follows_what_is_said_does_not_pass_for_overload(knee):
         simulated = VirtualEndpoint(
             knee + 0.5, STRICT, base_lag_s=0.06, speech_lag_s=0.3, hiccup_s=0.1, hiccup_every_s=8, seed=seed
         )
-        found = search(simulated).run()
+        found = search(simulated, around=simulated.ramp(1000).knee).run()
         assert found.feasible <= knee < found.infeasible <= found.feasible + 2, seed
 
 
