@@ -116,7 +116,7 @@ def tune(
             crew=crew,
             gauge=gauge(wb, settle_s=search_effort.settle_s),
         )
-        turns, begin_at = None, FIRST_RUNG
+        turns, begin_at = None, None
         if (talking := without_pauses(workload)) is not None:
             say("First: how many calls may speak at once.")
             turns = find(spec=replace(spec, workload=talking), on_rung=partial(measured, _sayer(say)))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from dgsm_helpers.load.ladder.lag_histograms import encode_lags
+from dgsm_helpers.load.ladder.ramp import Ramp
+from dgsm_helpers.load.ladder.ramp_share import ramp_share
 from dgsm_helpers.load.ladder.share import Share, ShareReport
 from dgsm_helpers.load.ladder.trend import BINS
 from dgsm_helpers.load.ladder.verdict import StreamOutcome
@@ -40,6 +42,8 @@ class ScriptedClients(ThreadPoolExecutor):
         self._report = report
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if fn is ramp_share:
+            return super().submit(Ramp, (), (), 0.0)  # shows nothing, so that the ladder starts from the bottom
         if args and isinstance(args[0], Share):
             return super().submit(self._report_in_time, args[0])
         return super().submit(fn, *args, **kwargs)

@@ -2,7 +2,8 @@
 
 A fluid queue: N streams offer N/K of the capacity K; above 1 the backlog grows by the excess, below it drains. On top
 come per-chunk jitter, streams of different speed, hiccups of the host that delay all streams at once, slow drift of the
-capacity and of the network, and rare stream errors.
+capacity and of the network, and rare stream errors. Or no such queue: a container that takes no more streams than its
+maximum, or one that works in batches.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.ramp import WATCHED, Ramp, openings_s, risen
 from dgsm_helpers.load.ladder.rung import Hold
 from dgsm_helpers.load.ladder.trend import BINS
 from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
@@ -37,6 +39,9 @@ class VirtualEndpoint:
         speech_lag_s: how much later a stream's results come towards the end of a long utterance, whose whole length is
             recognised again and again.
         error_rate: share of streams that break off.
+        refuses: whether it takes no more streams than its knee; those that it takes are never late.
+        batch_s: how long a batch takes where hardly anything is to be done. The more arrives meanwhile, the longer the
+            next one takes, so that the lag reaches its bound at ``capacity``, before the backlog grows; 0: no batches.
         seed: of all of it.
     """
 
@@ -52,6 +57,8 @@ class VirtualEndpoint:
     hiccup_every_s: float = 20.0
     speech_lag_s: float = 0.0
     error_rate: float = 0.001
+    refuses: bool = False
+    batch_s: float = 0.0
     seed: int = 0
     now_s: float = field(default=0.0, init=False)
 
@@ -61,6 +68,9 @@ class VirtualEndpoint:
         self._periods = self._random.uniform(120, 900, 2)
         margin = min(self.capacity - math.floor(self.capacity), math.ceil(self.capacity) - self.capacity)
         self._swing = self.capacity_drift * margin
+        # Of what the queue sustains: a chunk waits for up to a whole batch, then its own is worked on.
+        late_s = 2 * self.batch_s
+        self._load_at_knee = 1 - late_s / (self.criteria.lag_s - 1.3 * self.base_lag_s - self.lag_drift_s)
 
     @property
     def knee(self) -> int:
@@ -71,8 +81,9 @@ class VirtualEndpoint:
         """`search.Measure` in virtual time."""
         lead = self.ramp_s + self.settle_s
         times = np.arange(0.0, lead + hold_s, CHUNK_S) + CHUNK_S
-        backlog = self._backlog(n, times)
-        lags = self._lags(n, times, backlog)
+        taken = min(n, self.knee) if self.refuses else n
+        backlog = self._backlog(np.full(len(times), taken), times)
+        lags = self._lags(taken, times, backlog)
         held = times > lead
         stop = hold_s
         for second in range(2, int(hold_s)):
@@ -82,27 +93,53 @@ class VirtualEndpoint:
                 break
         judged = held & (times <= lead + stop)
         bins = self._bins(times[judged], lags[:, judged], lead, stop)
-        final = backlog[judged][-1] + self._lags(n, times[-1:], backlog[judged][-1:])[:, 0]
-        broken = self._random.random(n) < self.error_rate
+        final = backlog[judged][-1] + self._lags(taken, times[-1:], backlog[judged][-1:])[:, 0]
+        broken = self._random.random(taken) < self.error_rate
         streams = tuple(
-            self._outcome(i, lags[i, judged], bins[i], float(final[i]), stop, broken=bool(broken[i])) for i in range(n)
+            self._outcome(i, lags[i, judged], bins[i], float(final[i]), stop, broken=bool(broken[i]))
+            for i in range(taken)
         )
+        streams += tuple(_refused(i) for i in range(taken, n))
         wall = lead + stop + float(backlog[judged][-1])
         self.now_s += wall
         return Hold(n=n, hold_s=stop, wall_s=wall, streams=streams)
 
-    def _backlog(self, n: int, times: np.ndarray) -> np.ndarray:
+    def ramp(self, most: int) -> Ramp:
+        """As `LiveEndpoint.ramp`, in virtual time."""
+        opens = np.array(openings_s(most))
+        times = np.arange(0.0, opens[-1] + 2.0, CHUNK_S) + CHUNK_S
+        open_streams = np.searchsorted(opens, times, side="right")
+        taken = np.minimum(open_streams, self.knee) if self.refuses else open_streams
+        backlog = self._backlog(taken, times)
+        lags = np.median(self._lags(min(WATCHED, most), times, backlog), axis=0).tolist()
+        end = 1
+        while end < len(times) and taken[end] == open_streams[end] and not risen(lags[:end], self.criteria.lag_s):
+            end += 1
+        wall_s = float(times[end - 1] + backlog[end - 1])
+        self.now_s += wall_s
+        refused = bool((taken < open_streams)[: end + 1].any())
+        return Ramp(tuple(taken[:end].tolist()), tuple(lags[:end]), wall_s, refused)
+
+    def _backlog(self, streams: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Seconds by which all streams are late at ``times``, from an idle start."""
         clock = self.now_s + times
         capacity = self.capacity + self._swing * np.sin(2 * math.pi * clock / self._periods[0] + self._phase[0])
-        growth = (n / capacity - 1) * CHUNK_S
+        sustained = np.full(len(times), math.inf) if self.refuses else capacity / self._load_at_knee
+        growth = (streams / sustained - 1) * CHUNK_S
         hits = self._random.random(len(times)) < CHUNK_S / self.hiccup_every_s
         push = np.where(hits, self._random.exponential(self.hiccup_s, len(times)), 0.0)
         level, levels = 0.0, np.empty(len(times))
         for i in range(len(times)):
             level = max(level + growth[i], 0.0) + push[i]
             levels[i] = level
-        return levels
+        return levels + self._batches(streams / sustained)
+
+    def _batches(self, load: np.ndarray) -> np.ndarray:
+        """Seconds that a chunk waits for its batch, and for the batch before it to end."""
+        if not self.batch_s:
+            return np.zeros(len(load))
+        batch_s = np.minimum(self.batch_s / np.maximum(1 - load, 1e-3), self.criteria.lag_s)
+        return batch_s * self._random.uniform(1.0, 2.0, len(load))
 
     def _lags(self, n: int, times: np.ndarray, backlog: np.ndarray) -> np.ndarray:
         """Streams x times: lag of each chunk."""
@@ -145,3 +182,10 @@ class VirtualEndpoint:
             transcribed_s=hold_s - float(bins[-1] - bins[0]),
             error="ModelStreamError" if broken else None,
         )
+
+
+def _refused(number: int) -> StreamOutcome:
+    never = (math.inf,) * 5
+    return StreamOutcome(
+        f"virtual-{number}", *never, math.nan, (math.nan,) * BINS, 0.0, 0.0, error="ModelError", refused=True
+    )

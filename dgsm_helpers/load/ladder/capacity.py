@@ -18,6 +18,7 @@ from dgsm_helpers.load.ladder.alone import alone_of, hold_alone
 from dgsm_helpers.load.ladder.crew import Crew
 from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
+from dgsm_helpers.load.ladder.ramp import Ramp
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, Rung, rung_of
 from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
@@ -44,7 +45,7 @@ class CapacityResult:
     nothing beyond it is claimed), each at ``confidence`` that ``pass_share`` of streams would.
     ``binding_constraint`` is what broke first. ``tight`` tells whether the interval is as narrow as asked for.
     ``instance_minutes`` is what it cost. ``fingerprint`` is what it is true for. ``unit`` is what was counted: streams,
-    calls, or turns (calls that speak without a break).
+    calls, or turns (calls that speak without a break). ``ramp`` showed where to look, None without one.
     """
 
     feasible_max: int
@@ -59,6 +60,7 @@ class CapacityResult:
     fingerprint: Mapping[str, Any]
     measured_at: str
     unit: str = "streams"
+    ramp: Ramp | None = field(default=None, repr=False)
     rungs: tuple[Rung, ...] = field(default=(), repr=False)
     evidence: Path | None = None
 
@@ -71,6 +73,7 @@ class CapacityResult:
             "instance_minutes": round(self.instance_minutes, 3),
             "criteria": asdict(self.criteria),
             "fingerprint": dict(self.fingerprint),
+            "ramp": None if self.ramp is None else self.ramp.to_dict(),
             "rungs": [r.to_dict() for r in self.rungs],
         }
 
@@ -148,7 +151,7 @@ def find_capacity(
     crew: Crew | None = None,
     gauge: Gauge | None = None,
     on_rung: Callable[[Rung], None] | None = None,
-    begin_at: int = FIRST_RUNG,
+    begin_at: int | None = None,
 ) -> CapacityResult:
     """Measure how many real-time streams, or calls, one instance of the workbook's endpoint sustains.
 
@@ -164,7 +167,8 @@ def find_capacity(
         crew: the client processes, not closed here; processes of this machine by default.
         gauge: the server's own count of streams, compared with what is held.
         on_rung: called with each rung whenever it has been measured (again): for progress and live pictures.
-        begin_at: the first rung, where it is known about where the knee lies.
+        begin_at: the first rung, where at least that is known. Else a ramp finds where the knee lies; not where the
+            model speaks, because its calls are late by turns and not by a backlog that grows.
 
     Raises:
         MeasurementInvalid: the client could not generate the load, every stream failed, or a single stream already
@@ -186,17 +190,19 @@ def find_capacity(
             alone = hold_alone(live, effort.hold_s)
             if (compared := alone_of(alone[-1], workload)) is not None:
                 criteria = criteria.beside(compared)
+        ramp = live.ramp(max_streams) if begin_at is None and not spec.query.family.speaks else None
         search = Search(
             live,
             criteria=criteria,
             effort=effort,
             max_streams=max_streams,
             on_rung=on_rung,
-            begin_at=begin_at,
+            begin_at=begin_at or FIRST_RUNG,
+            around=ramp.knee if ramp is not None and ramp.streams else None,
             unit=workload.unit,
         )
         fingerprint = _fingerprint(wb, instance_type, spec)
-        return _searched(wb, search, criteria, effort, fingerprint, unit=workload.unit, alone=alone)
+        return _searched(wb, search, criteria, effort, fingerprint, unit=workload.unit, alone=alone, ramp=ramp)
     finally:
         if crew is None:
             own_crew.close()
@@ -211,8 +217,10 @@ def _searched(
     *,
     unit: str,
     alone: tuple[Hold, ...],
+    ramp: Ramp | None,
 ) -> CapacityResult:
     """Run the search and write its evidence, whatever comes of it."""
+    ramped_s = 0.0 if ramp is None else ramp.wall_s
     bracket, problem = Bracket(0, None, None, tight=False), "interrupted"
     try:
         bracket = search.run()
@@ -228,12 +236,13 @@ def _searched(
             confidence=effort.confidence,
             pass_share=effort.pass_share,
             tight=bracket.tight,
-            instance_minutes=(sum(r.instance_s for r in search.rungs) + sum(h.wall_s for h in alone)) / 60,
+            instance_minutes=sum((*(r.instance_s for r in search.rungs), *(h.wall_s for h in alone), ramped_s)) / 60,
             criteria=criteria,
             effort=effort.name,
             fingerprint=fingerprint,
             measured_at=wb.now().isoformat(timespec="seconds"),
             unit=unit,
+            ramp=ramp,
             rungs=search.rungs,
         )
         path = keep_evidence(wb, {**result.to_dict(), "problem": problem})

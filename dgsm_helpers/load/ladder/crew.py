@@ -12,6 +12,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Self
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.load.ladder.ramp import Ramp
+from dgsm_helpers.load.ladder.ramp_share import ramp_share
 from dgsm_helpers.load.ladder.share import Share, ShareReport, hold_share, ready
 from dgsm_helpers.processes.background import end_with_parent
 
@@ -76,6 +78,15 @@ class Crew:
             WorkerLost: a worker died, raised, or did not report within ``timeout_s``.
         """
         return self._collect(hold_share, [(share,) for share in shares], timeout_s)
+
+    def ramp(self, share: Share, *, timeout_s: float) -> Ramp:
+        """What the one process saw that runs a ramp.
+
+        Raises:
+            WorkerLost: as `run`.
+        """
+        (found,) = self._collect(ramp_share, [(share,)], timeout_s)
+        return found
 
     def _collect[T](self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]], timeout_s: float) -> list[T]:
         try:

@@ -9,6 +9,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.ladder.crew import Crew, WorkerLost
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.lag_histograms import merged_text
+from dgsm_helpers.load.ladder.ramp import Ramp, openings_s
 from dgsm_helpers.load.ladder.rung import Effort, Hold
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, Transport
 from dgsm_helpers.load.transport.held_streams import LEAN_ABOVE
@@ -100,6 +101,33 @@ class LiveEndpoint:
         if hold.void is not None:
             self._strained[n] = self._strained.get(n, 0) + 1
         return hold
+
+    def ramp(self, most: int) -> Ramp:
+        """Add streams up to ``most``, or to what one client process carries, until they fall behind.
+
+        One process, because each ends its streams by what it sees of them. A ramp without streams shows nothing.
+        """
+        transport: Transport = "sdk" if self._spec.transport == "sdk" else "lean"
+        most = min(most, STREAMS_PER_PROCESS[transport])
+        self._holds += 1
+        begin = time.time()
+        try:
+            self._crew.warm()
+            begin = time.time() + LEAD_S
+            share = Share(
+                target=self._target,
+                spec=replace(self._spec, transport=transport, seed=self._spec.seed + self._holds),
+                numbers=tuple(range(most)),
+                total=most,
+                begin_unix_s=begin,
+                ramp_s=openings_s(most)[-1],
+                settle_s=0.0,
+                hold_s=0.0,
+                criteria=self._criteria,
+            )
+            return self._crew.ramp(share, timeout_s=share.ramp_s * 3 + 60)
+        except WorkerLost:
+            return Ramp((), (), time.time() - begin)
 
     def _carriers(self, n: int) -> tuple[Transport, int]:
         """Transport and number of processes for ``n`` streams."""

@@ -14,7 +14,16 @@ import numpy as np
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentile_s
 from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
-from dgsm_helpers.load.ladder.verdict import CLIFF, SHARED_GROWTH, Judged, StreamOutcome, Verdict, failures, judge
+from dgsm_helpers.load.ladder.verdict import (
+    CLIFF,
+    SHARED_GROWTH,
+    Judged,
+    StreamOutcome,
+    Verdict,
+    failures,
+    far_from_bounds,
+    judge,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,14 @@ class Effort:
     max_hold_s: float
     replicates: int
 
+    def passing_confidence(self, failed: int) -> float:
+        """Of a PASS by counting with ``failed`` failures among the streams.
+
+        A rung has several chances to pass: by distance, with no failure, and after more holds with some. Together they
+        may err as often as the confidence says, so each has a part of that; most has the one that is needed most.
+        """
+        return 1 - (1 - self.confidence) * (0.35 if failed else 0.55)
+
     def lasting(self, *, turn_s: float, round_s: float) -> Effort:
         """Long enough for calls: settled when those that spoke at first have ended, held until each has spoken."""
         return replace(
@@ -47,7 +64,7 @@ class Effort:
         )
 
 
-QUICK = Effort("quick", 0.80, 0.80, settle_s=3.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=3)
+QUICK = Effort("quick", 0.80, 0.80, settle_s=3.0, probe_s=5.0, hold_s=11.0, max_hold_s=22.0, replicates=2)
 """Minutes; its hold is one round of the bundled sample, so that every stream hears the same."""
 
 STANDARD = Effort("standard", 0.95, 0.95, settle_s=15.0, probe_s=20.0, hold_s=60.0, max_hold_s=240.0, replicates=2)
@@ -151,6 +168,7 @@ class Rung(Judged):
             "void": self.void,
             "passed": self.passed,
             "total": self.total,
+            "shown_by": self.shown,
             "pass_share": [round(self.pass_share_low, 4), round(self.pass_share_high, 4)],
             "lag_ms": {
                 "p50": _ms(self.lag_p50_s),
@@ -203,8 +221,9 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
 def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged:
     due = sum(s.due_audio_s for h in holds for s in h.streams)
     transcribed = sum(s.transcribed_s for h in holds for s in h.streams)
+    broken = [b for h in holds for b in h.broken(criteria)]
     judged = judge(
-        [b for h in holds for b in h.broken(criteria)],
+        broken,
         combined([h.trend for h in holds]),
         criteria,
         pass_share=effort.pass_share,
@@ -212,6 +231,8 @@ def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged
         throughput=transcribed / due if due else 1.0,
         material_growth=_material_growth(holds, criteria),
         flat_below=_flat_below(holds, criteria, effort),
+        far=far_from_bounds([h.streams for h in holds], criteria, effort.pass_share, effort.confidence),
+        passing_confidence=effort.passing_confidence(sum(b is not None for b in broken)),
     )
     # However few are refused, that an instance takes no more is no matter of shares.
     return replace(judged, verdict=Verdict.FAIL, constraint=CLIFF) if any(h.has_cliff for h in holds) else judged

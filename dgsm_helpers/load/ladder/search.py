@@ -1,7 +1,8 @@
-"""Find how many streams one instance sustains: double, bisect, replicate the boundary.
+"""Find how many streams one instance sustains: from about where the knee lies, confirm it or walk to where it is.
 
-Pure: it is given a ``measure(n, hold_s)`` that holds N streams and says what happened, live or in virtual time. An
-inconclusive rung shows the way at most; only PASS and FAIL become ends of the answer.
+Pure: it is given a ``measure(n, hold_s)`` that holds N streams and says what happened, live or in virtual time, and
+where to begin, as a ramp found it (`ramp.Ramp.knee`). An inconclusive rung shows the way at most; only PASS and FAIL
+become ends of the answer.
 
 How long a search will take, before it is started: what it has to prove, in instance-minutes.
 """
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
 from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.distance import FEWEST
+from dgsm_helpers.load.ladder.ramp import openings_s
 from dgsm_helpers.load.ladder.rung import Effort, Hold, Rung, rung_of
 from dgsm_helpers.load.ladder.verdict import Verdict, streams_needed
 
@@ -21,7 +24,8 @@ MAX_VOID = 6
 """Attempts at a rung whose client was the bottleneck."""
 
 FIRST_RUNG = 4
-"""Where the ladder starts: below it a verdict needs many repetitions, which only a failing 4 makes necessary."""
+"""Where the ladder starts when nothing is known: below it a verdict needs many repetitions, which only a failing 4
+makes necessary."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Search:
         effort: confidence and times.
         max_streams: never hold more than this.
         on_rung: called with each rung whenever it has been measured (again).
-        begin_at: the first rung, where it is known about where the knee lies.
+        begin_at: the first rung where nothing is known, from which steps double.
+        around: about where the knee lies, as a ramp found it.
         unit: what a message calls the streams.
     """
 
@@ -64,13 +69,23 @@ class Search:
         max_streams: int,
         on_rung: Callable[[Rung], None] | None = None,
         begin_at: int = FIRST_RUNG,
+        around: float | None = None,
         unit: str = "streams",
     ) -> None:
         if max_streams < 1:
             raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
         self._measure, self._criteria, self._effort = measure, criteria, effort
         self._max, self._on_rung = max_streams, on_rung
-        self._first, self._unit = min(begin_at, max_streams), unit
+        self._first = self._step = begin_at
+        if around is not None:
+            expected = max(math.floor(around), 0)
+            # Where the answer has a width, the end that passes leaves some room to what is taken for the knee.
+            passing = expected - tolerance(expected) // 4
+            # What fails shows it in seconds, so the first rung is the one that is expected to fail. Where it does not,
+            # its hold is evidence all the same.
+            self._step = tolerance(passing)
+            self._first = passing + self._step
+        self._first, self._unit, self._aimed = min(self._first, max_streams), unit, around is not None
         self._holds: dict[int, list[Hold]] = {}
         self._rungs: dict[int, Rung] = {}
         self._spent: set[int] = set()
@@ -91,7 +106,7 @@ class Search:
             high = min(self._rungs_with(Verdict.FAIL), default=None)
             low = self._largest_passing_below(high)
             if (n := self._next_unvisited(low, high)) is not None:
-                self._visit(n, self._effort.probe_s)
+                self._visit(n, self._effort.hold_s if self._near(n) else self._effort.probe_s)
             elif (n := self._next_undecided(low, high)) is not None:
                 self._visit(n, self._next_hold(self._rungs[n]))
             elif not self._confirmed(low, high):
@@ -109,27 +124,45 @@ class Search:
         return max((n for n in passing if high is None or n < high), default=0)
 
     def _next_unvisited(self, low: int, high: int | None) -> int | None:
-        """The next number of streams to try; None when the bracket is tight or nothing between is left."""
+        """The next number of streams to try; None when the bracket is tight or nothing between is left.
+
+        Away from the first rung in steps that double, then halves of what is left.
+        """
+        if not self._rungs:
+            return self._first
         if high is None:
-            n = self._first if low == 0 else min(2 * low, self._max)
-            while n in self._rungs and n < self._max and n > low:
+            reached = max(low, self._first)
+            n = min(reached + self._step + (reached - self._first), self._max)
+            while n in self._rungs and n < self._max:
                 n = min(n + max(n // 4, 1), self._max)  # past a rung that could not be decided
-            return None if n in self._rungs else n
+            if n not in self._rungs:
+                return n
+            undecided = [n for n in self._rungs if n > low]
+            if not undecided or self._next_undecided(low, high) is not None:
+                return None
+            high = min(undecided)
         if low == 0:
             below = [n for n in range(high - 1, 0, -1) if n not in self._rungs]
-            return min(below, key=lambda n: abs(n - high // 2)) if below else None
+            reached = min(high, self._first)
+            goal = reached - min(self._step, reached // 2 + 1) - (self._first - reached)
+            return min(below, key=lambda n: abs(n - goal)) if below else None
         if high - low <= tolerance(low):
             return None
         middle = (low + high) // 2
         free = [n for n in range(low + 1, high) if n not in self._rungs]
         return min(free, key=lambda n: abs(n - middle)) if free else None
 
+    def _near(self, n: int) -> bool:
+        """Whether ``n`` is likely to become an end of the answer, so that its first hold is to count."""
+        return self._aimed and abs(n - self._first) <= 2 * tolerance(n)
+
     def _next_undecided(self, low: int, high: int | None) -> int | None:
-        """A rung strictly inside a bracket that is still too wide, whose verdict more time may settle."""
-        if high is None or high - low <= tolerance(low):
+        """A rung strictly inside a bracket that is still too wide, or open, whose verdict more time may settle."""
+        if high is not None and high - low <= tolerance(low):
             return None
-        inside = [n for n in range(low + 1, high) if n in self._rungs and self._valid_holds(n) < self._patience(n)]
-        return min(inside, key=lambda n: abs(n - (low + high) // 2), default=None)
+        above = [n for n in self._rungs if n > low and (high is None or n < high)]
+        inside = [n for n in above if self._valid_holds(n) < self._patience(n)]
+        return min(inside, key=lambda n: abs(n - (low + (high or n)) // 2), default=None)
 
     def _valid_holds(self, n: int) -> int:
         """How many valid holds of ``n`` streams there are."""
@@ -179,7 +212,8 @@ class Search:
 
     def _patience(self, n: int) -> int:
         """How many holds of ``n`` streams to spend before giving its verdict up."""
-        enough = streams_needed(self._effort.pass_share, self._effort.confidence, failed=1)
+        effort = self._effort
+        enough = streams_needed(effort.pass_share, effort.passing_confidence(1), failed=1)
         return max(-(-enough // n), self._effort.replicates) + 2
 
     def _next_hold(self, rung: Rung) -> float:
@@ -192,7 +226,7 @@ class Search:
             return min(2 * longest, self._effort.max_hold_s)
         # The longest has been tried. Where too few streams or too many failures are in the way, more holds tell more
         # than long ones.
-        return self._effort.max_hold_s if rung.pass_share_low >= self._effort.pass_share else self._effort.hold_s
+        return self._effort.max_hold_s if rung.shown else self._effort.hold_s
 
     def _answer(self, low: int, high: int | None) -> Bracket:
         constraint = self._rungs[high].constraint if high is not None else None
@@ -208,14 +242,15 @@ class Search:
 
 
 def expected_minutes(effort: Effort, knee: int) -> float:
-    """Instance-minutes that `search.Search` needs for a knee of ``knee`` streams, within about a factor of two.
+    """Instance-minutes that a ramp and `search.Search` need for a knee of ``knee`` streams, within a factor of two.
 
-    Few streams make it long, because a verdict rests on streams: where the knee is 4, each hold yields 4 of them. Void
-    holds, hiccups and streams close to the criteria come on top.
+    That is where streams can be judged by their distance from the bounds. Where they have to be counted, few streams
+    make it long: each hold of a knee of 4 yields 4 of them. Void holds, hiccups and streams close to the criteria come
+    on top.
     """
-    needed = streams_needed(effort.pass_share, effort.confidence)
-    holds = max(math.ceil(needed / knee), effort.replicates) + 1
-    doublings = max(math.ceil(math.log2((knee + 1) / FIRST_RUNG)), 0) + 1
-    halvings = math.ceil(math.log2(max(knee / 2 / tolerance(knee), 1)))
-    probe_s, hold_s = effort.settle_s + effort.probe_s, effort.settle_s + effort.hold_s
-    return (holds * hold_s + (doublings + halvings) * probe_s) / 60
+    # A stream that is alone in its hold differs from none.
+    needed = FEWEST if knee > 1 else streams_needed(effort.pass_share, effort.passing_confidence(0))
+    holds = max(math.ceil(needed / knee), effort.replicates)
+    # What fails is seen soon after it has settled.
+    failing_s = effort.replicates * (effort.settle_s + 0.3 * min(effort.hold_s, 20.0))
+    return (openings_s(knee + 1)[-1] + 3.0 + holds * (effort.settle_s + effort.hold_s) + failing_s) / 60

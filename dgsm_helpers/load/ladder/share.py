@@ -39,6 +39,7 @@ OPEN_ALLOWANCE_S = 0.2
 GOLDEN = 0.6180339887
 
 type Transport = Literal["auto", "sdk", "lean"]
+type Carrier = SdkTransport | LeanTransport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +118,22 @@ async def _hold(share: Share) -> ShareReport:
     begin = time.monotonic() + share.begin_unix_s - time.time()
     late_s = max(time.monotonic() - begin, 0.0)
     start = begin + share.ramp_s + share.settle_s
-    lean = share.spec.transport == "lean"
-    transport: SdkTransport | LeanTransport = LeanTransport(share.target) if lean else SdkTransport(share.target)
+    transport = carrier_of(share)
     stop = asyncio.Event()
     family = share.spec.query.family
     recorders = [TraceRecorder(label=f"stream-{k}", transport=transport.name, family=family) for k in share.numbers]
     try:
         running = [
-            asyncio.ensure_future(_one(share, transport, number=number, begin=begin, stop=stop, recorder=recorder))
+            asyncio.ensure_future(
+                hold_stream(
+                    share,
+                    transport,
+                    number=number,
+                    opens_at=begin + share.ramp_s * number / share.total,
+                    stop=stop,
+                    recorder=recorder,
+                )
+            )
             for number, recorder in zip(share.numbers, recorders, strict=True)
         ]
         await asyncio.sleep(max(start - share.settle_s - time.monotonic(), 0))
@@ -144,18 +153,23 @@ async def _hold(share: Share) -> ShareReport:
     return _report(share, list(zip(recorders, traces, strict=True)), start=start, end=end, cpu=cpu_share, late_s=late_s)
 
 
-async def _one(
+def carrier_of(share: Share) -> Carrier:
+    """The client that the share asks for."""
+    return LeanTransport(share.target) if share.spec.transport == "lean" else SdkTransport(share.target)
+
+
+async def hold_stream(
     share: Share,
-    transport: SdkTransport | LeanTransport,
+    transport: Carrier,
     *,
     number: int,
-    begin: float,
+    opens_at: float,
     stop: asyncio.Event,
     recorder: TraceRecorder,
 ) -> StreamTrace:
+    """Stream ``number`` from ``opens_at`` (monotonic clock) until ``stop`` is set and its end has come."""
     spec = share.spec
     sender = spec.workload.sender(number, seed=spec.seed, family=spec.query.family)
-    opens_at = begin + share.ramp_s * number / share.total
     await asyncio.sleep(max(opens_at - time.monotonic(), 0))
     # Phases spread evenly over a chunk (a golden-ratio sequence): streams in step would queue behind each other.
     phase = (number * GOLDEN % 1) * spec.workload.step_s

@@ -89,8 +89,13 @@ def outcome_of(
         characters=characters,
         spoken_s=spoken_s,
         speaking_s=speaking_s,
-        refused=trace.ending is Ending.REFUSED and trace.error is not None and trace.error.code == REFUSED_BY_MODEL,
+        refused=was_refused(trace),
     )
+
+
+def was_refused(trace: StreamTrace) -> bool:
+    """Whether the container did not take the stream."""
+    return trace.ending is Ending.REFUSED and trace.error is not None and trace.error.code == REFUSED_BY_MODEL
 
 
 def _within(from_s: float, to_s: float, window: tuple[float, float]) -> float:

@@ -2,7 +2,8 @@
 
 A stream passes when its lag stays low *and does not grow*, its ends are told in time and nothing broke. A rung (N
 streams held on one instance) passes when enough streams do, judged by exact binomial bounds (Clopper-Pearson), because
-few streams prove little; in between it is inconclusive, and an inconclusive rung proves nothing either way.
+few streams prove little; or, before there are enough to count, when all of them do and stay far from the bounds
+(`distance`). In between it is inconclusive, and an inconclusive rung proves nothing either way.
 """
 
 from collections import Counter
@@ -10,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from scipy.special import betaincinv  # all of scipy.stats would cost 40 MB in each client process
 
 from dgsm_helpers.load.ladder.criteria import Alone, Criteria
+from dgsm_helpers.load.ladder.distance import far_from
 from dgsm_helpers.load.ladder.trend import Trend, common_trend, own_part, theil_sen
 
 
@@ -82,7 +85,12 @@ class StreamOutcome:
 
 @dataclass(frozen=True)
 class Judged:
-    """A rung's verdict: ``passed`` of ``total`` streams, and which constraint failed most often (None: none did)."""
+    """A rung's verdict: ``passed`` of ``total`` streams, and which constraint failed most often (None: none did).
+
+    ``shown`` tells by what it is shown that enough streams pass, "" as long as it is not. By distance it is shown of
+    lags and ends; how many streams break, for which there is no distance, is known as well as the bounds of the share
+    that passes say.
+    """
 
     verdict: Verdict
     passed: int
@@ -90,6 +98,7 @@ class Judged:
     pass_share_low: float
     pass_share_high: float
     constraint: str | None
+    shown: Literal["", "counting", "distance"]
 
 
 def failures(streams: Sequence[StreamOutcome], criteria: Criteria, *, hold_s: float) -> list[str | None]:
@@ -111,16 +120,21 @@ def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s
     material = slope_low * hold_s > OWN_GROWTH * criteria.lag_s
     if criteria.slope is not None and slope_low > criteria.slope and material:
         return "lag growth"
-    mean = criteria.statistic == "mean"
-    lag = stream.lag_mean_s if mean else stream.lag_p95_s
+    lag, ending = measures(stream, criteria)
     if not lag <= criteria.lag_s:
         return f"{criteria.statistic} {criteria.lag_word}"
-    ending = stream.ending_mean_s if mean and stream.ending_mean_s is not None else stream.ending_s
     if criteria.ending_s is not None and ending > criteria.ending_s:
         return criteria.ending_word
     if criteria.alone is not None and not _turns_as_alone(stream, criteria.alone, hold_s):
         return "turns"
     return None
+
+
+def measures(stream: StreamOutcome, criteria: Criteria) -> tuple[float, float]:
+    """The stream's lag and end as the criteria's statistic has them, in seconds."""
+    if criteria.statistic == "p95":
+        return stream.lag_p95_s, stream.ending_s
+    return stream.lag_mean_s, stream.ending_s if stream.ending_mean_s is None else stream.ending_mean_s
 
 
 def _turns_as_alone(stream: StreamOutcome, alone: Alone, hold_s: float) -> bool:
@@ -133,6 +147,22 @@ def _turns_as_alone(stream: StreamOutcome, alone: Alone, hold_s: float) -> bool:
     return alone.characters_per_s is None or not stream.characters
 
 
+def far_from_bounds(
+    holds: Sequence[Sequence[StreamOutcome]], criteria: Criteria, pass_share: float, confidence: float
+) -> bool:
+    """Whether lags and ends, by hold, stay so far from their bounds that ``pass_share`` of streams keep to all of them.
+
+    Each bound is allowed its part of the streams that may break one.
+    """
+    both = [[measures(stream, criteria) for stream in streams] for streams in holds]
+    limits = [limit for limit in (criteria.lag_s, criteria.ending_s) if limit is not None]
+    share = 1 - (1 - pass_share) / len(limits)
+    return all(
+        far_from(limit, [[pair[which] for pair in hold] for hold in both], share=share, confidence=confidence)
+        for which, limit in enumerate(limits)
+    )
+
+
 def judge(
     constraints: Sequence[str | None],
     trend: Trend,
@@ -143,6 +173,8 @@ def judge(
     throughput: float = 1.0,
     material_growth: float = 0.0,
     flat_below: float | None = None,
+    far: bool = False,
+    passing_confidence: float | None = None,
 ) -> Judged:
     """The verdict on a rung.
 
@@ -155,12 +187,22 @@ def judge(
         throughput: transcribed over due audio; well below 1 the endpoint falls behind, whatever the lags say.
         material_growth: growth up to this does not matter within the time held, even where the criteria allow less.
         flat_below: what the growth's upper bound has to stay under for a PASS; the criteria's bound when None.
+        far: whether streams stay so far from the bounds that enough of all do. It counts only where all pass and there
+            are too few to count, which is known before they are looked at: two ways would err more often than one.
+        passing_confidence: of the bound that a PASS by counting needs, where there is more than one chance to pass;
+            ``confidence`` when None.
     """
     growing = trend.low > max(criteria.slope or 0.0, material_growth)
     flat_below = criteria.slope if flat_below is None else flat_below
     total = len(constraints)
     passed = sum(c is None for c in constraints)
     low, high = share_bounds(passed, total, confidence)
+    shown: Literal["", "counting", "distance"] = ""
+    passing = confidence if passing_confidence is None else passing_confidence
+    if share_bounds(passed, total, passing)[0] >= pass_share:
+        shown = "counting"
+    elif far and passed == total < streams_needed(pass_share, passing):
+        shown = "distance"
     reasons = Counter(c for c in constraints if c is not None)
     constraint = reasons.most_common(1)[0][0] if reasons else None
     if high < pass_share:
@@ -169,11 +211,11 @@ def judge(
         verdict, constraint = Verdict.FAIL, "lag growth"
     elif throughput < MIN_THROUGHPUT and growing:
         verdict, constraint = Verdict.FAIL, "throughput"
-    elif low >= pass_share and (flat_below is None or trend.high <= flat_below):
+    elif shown and (flat_below is None or trend.high <= flat_below):
         verdict, constraint = Verdict.PASS, None
     else:
         verdict = Verdict.INCONCLUSIVE
-    return Judged(verdict, passed, total, low, high, constraint)
+    return Judged(verdict, passed, total, low, high, constraint, shown)
 
 
 @lru_cache(maxsize=4096)
@@ -186,6 +228,7 @@ def share_bounds(passed: int, total: int, confidence: float) -> tuple[float, flo
     return low, high
 
 
+@lru_cache(maxsize=256)
 def streams_needed(pass_share: float, confidence: float, *, failed: int = 0) -> int:
     """How many streams must have been judged before ``failed`` failures still allow a PASS."""
     total = failed + 1
