@@ -17,11 +17,12 @@ EXTRAS = ("", "local", "studio", "notebooks", "speech", "cluster")
 
 PERMISSIVE = re.compile(
     r"(apache([ -]software)?( license)?([ -]2\.0)?|(mit|mit-0)( license)?|(0|3-clause )?bsd(-[23]-clause)?( license)?"
-    r"|isc( license( \(iscl\)?)?)?|psf-2\.0|python software foundation license|zlib|cc0-1\.0)"
+    r"|apache-2\.0 with llvm-exception|mit-cmu|isc( license( \(iscl\)?)?)?|psf-2\.0|python software foundation license|zlib|cc0-1\.0)"
 )
 OTHERS = {
     "certifi": "MPL 2.0: a list of certificates, used as it is",
     "fqdn": "MPL 2.0: JupyterLab's, used as it is",
+    "orjson": "MPL 2.0 in part, and Apache 2.0 or MIT: used as it is",
     "paramiko": "LGPL 2.1: comes with sagemaker-core, imported by nothing here",
     "tqdm": "MPL 2.0 and MIT: papermill's, used as it is",
 }
