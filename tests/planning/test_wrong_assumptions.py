@@ -19,7 +19,7 @@ def study(workbook, day):
 def test_the_difference_is_that_of_the_same_plan_under_the_other_value(study):
     plan = study.presets[1]
     rows = {row.assumption.name: row for row in study.if_wrong(plan).rows}
-    other = study.merits(plan, replace(study.model, statistic="Maximum"))
+    other = study.merits(plan, model=replace(study.model, statistic="Maximum"))
     assumed = study.merits(plan)
     assert rows["statistic"].usd == pytest.approx(other.cost_usd - assumed.cost_usd)
     assert rows["statistic"].calls_cut == other.streams_cut - assumed.streams_cut
