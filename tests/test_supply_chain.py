@@ -17,7 +17,8 @@ EXTRAS = ("", "local", "studio", "notebooks", "speech", "cluster")
 
 PERMISSIVE = re.compile(
     r"(apache([ -]software)?( license)?([ -]2\.0)?|(mit|mit-0)( license)?|(0|3-clause )?bsd(-[23]-clause)?( license)?"
-    r"|apache-2\.0 with llvm-exception|mit-cmu|isc( license( \(iscl\)?)?)?|psf-2\.0|python software foundation license|zlib|cc0-1\.0)"
+    r"|apache-2\.0 with llvm-exception|mit-cmu"
+    r"|isc( license( \(iscl\)?)?)?|psf-2\.0|python software foundation license|zlib|cc0-1\.0)"
 )
 OTHERS = {
     "certifi": "MPL 2.0: a list of certificates, used as it is",
