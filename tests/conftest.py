@@ -114,6 +114,19 @@ def stands_for_aws(monkeypatch):
 
 
 @pytest.fixture
+def keys_of_an_account(embedded):
+    """A key pair that the embedded AWS takes and that is not its own, which ``where="aws"`` refuses."""
+    iam = open_workbook("local", home=embedded.home).client("iam")
+    try:
+        iam.create_user(UserName="of-an-account")
+    except iam.exceptions.EntityAlreadyExistsException:
+        pass
+    made = iam.create_access_key(UserName="of-an-account")["AccessKey"]
+    yield {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    iam.delete_access_key(UserName="of-an-account", AccessKeyId=made["AccessKeyId"])
+
+
+@pytest.fixture
 def hasty_retries(monkeypatch):
     """botocore's own retries as many as ever, but without the seconds between them."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))

@@ -188,7 +188,7 @@ def test_an_environment_in_which_a_page_answers_for_aws_is_told_so(verb, portal,
 # -- on the embedded AWS nothing of it counts
 
 
-@pytest.mark.parametrize("verb", LINES)
+@pytest.mark.parametrize("verb", sorted(LINES.keys() - {"record"}))
 def test_no_verb_minds_a_broken_environment_on_the_embedded_aws(verb, embedded, tmp_path):
     clean = run(embedded.home, {"HOME": str(tmp_path)}, *LINES[verb])
     answer = run(embedded.home, everything_at_once(tmp_path), *LINES[verb])
@@ -196,6 +196,13 @@ def test_no_verb_minds_a_broken_environment_on_the_embedded_aws(verb, embedded, 
     assert answer.exit_code == clean.exit_code
     # Of the time of day, and of how long something took, the two may say different things.
     assert re.sub(r"\d+", "#", answer.stderr) == re.sub(r"\d+", "#", clean.stderr)
+    assert UNFORESEEN not in answer.stderr
+
+
+@pytest.mark.slow
+def test_recording_the_embedded_aws_does_not_mind_a_broken_environment(embedded, tmp_path):
+    answer = run(embedded.home, everything_at_once(tmp_path), *LINES["record"])
+    assert answer.exit_code in {YES, NO} and "start (about" in answer.stderr
     assert UNFORESEEN not in answer.stderr
 
 

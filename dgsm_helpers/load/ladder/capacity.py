@@ -175,6 +175,8 @@ def find_capacity(
             breaks the criteria.
         StreamFailed, CredentialsProblem, AccessDenied, NotFound, InvalidInput: nothing can be streamed from here.
     """
+    if max_streams < 1:
+        raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
     spec = spec or LoadSpec(workload=workload_of(wb.family), query=Query(wb.family))
     workload = spec.workload
     effort = known_choice("effort", effort, EFFORTS)

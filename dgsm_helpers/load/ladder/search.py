@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.distance import FEWEST
 from dgsm_helpers.load.ladder.ramp import openings_s
@@ -72,8 +72,6 @@ class Search:
         around: float | None = None,
         unit: str = "streams",
     ) -> None:
-        if max_streams < 1:
-            raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
         self._measure, self._criteria, self._effort = measure, criteria, effort
         self._max, self._on_rung = max_streams, on_rung
         self._first = self._step = begin_at

@@ -16,16 +16,17 @@ def keys(tmp_path, monkeypatch):
     path = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
 
-    def write(access_key):
-        path.write_text(f"[default]\naws_access_key_id = {access_key}\naws_secret_access_key = secret\n")
+    def write(access_key_id, secret):
+        path.write_text(f"[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret}\n")
 
     return write
 
 
+@pytest.mark.usefixtures("stands_for_aws")
 def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
-    scaling_endpoint, embedded, keys, monkeypatch, stands_for_aws
+    scaling_endpoint, embedded, keys, keys_of_an_account, monkeypatch
 ):
-    keys("AKIAOLDOLDOLDOLDOLDO")
+    keys("AKIAOLDOLDOLDOLDOLDO", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.info.control_url)
     wb = open_workbook("aws", region="us-east-1", endpoint_name=scaling_endpoint.endpoint_name, home=embedded.home)
     signed = []
@@ -34,7 +35,7 @@ def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
     try:
         with pytest.raises(CredentialsProblem):
             feed.state()
-        keys("AKIANEWNEWNEWNEWNEWN")
+        keys(*keys_of_an_account.values())
         with pytest.raises(CredentialsProblem):
             feed.state()
     finally:
@@ -43,7 +44,7 @@ def test_keys_written_anew_after_they_expired_are_used_by_the_next_refresh(
         "before-send", lambda request, **_: signed.append(str(request.headers["Authorization"]))
     )
     assert feed.state().status == "InService"
-    assert all("AKIANEWNEWNEWNEWNEWN" in header for header in signed) and signed
+    assert all(keys_of_an_account["AWS_ACCESS_KEY_ID"] in header for header in signed) and signed
 
 
 def test_keys_that_a_session_was_given_stay(scaling_endpoint):
