@@ -1,7 +1,8 @@
 """What is going on while somebody waits: one line with a clock, the last state, and how long it usually takes.
 
-In a notebook it stands below the cell that waits, in a terminal on its last line; elsewhere nobody sees it, and nothing
-is written. What is over within two seconds shows nothing.
+In a notebook it stands below the cell that waits and goes with the end, so that what is saved does not depend on how
+long it took; in a terminal it stands on the last line and stays. Elsewhere nobody sees it, and nothing is written. What
+is over within two seconds shows nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class ProgressLine:
-    """A line that is kept up to date from `__enter__` to `__exit__`, then says what it came to.
+    """A line that is kept up to date from `__enter__` to `__exit__`.
 
         with ProgressLine() as line:
             while not done:
@@ -42,10 +43,11 @@ class ProgressLine:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._put is not None:
-            self._put(f"{self._state} · took {clock(self.elapsed_s)}")
-            if self._put == _on_terminal:
-                sys.stderr.write("\n")
+        if self._put == _on_terminal:
+            _on_terminal(f"{self._state} · took {clock(self.elapsed_s)}")
+            sys.stderr.write("\n")
+        elif self._put is not None:
+            self._put("")
 
     @property
     def elapsed_s(self) -> float:
@@ -82,7 +84,7 @@ def _surface(with_terminal: bool) -> Callable[[str], None]:
             from IPython.display import Pretty, display
 
             handle = display(Pretty(""), display_id=True)
-            return lambda text: handle.update(Pretty(text))
+            return lambda text: handle.update(Pretty(text)) if text else handle.update({}, raw=True)
         if with_terminal and sys.stderr is not None and sys.stderr.isatty():
             return _on_terminal
     return lambda text: None

@@ -233,7 +233,7 @@ def test_who_waits_in_a_cell_sees_a_clock_and_a_cell_that_is_over_soon_shows_non
     assert shown(kernel, code.format(n=3)) == []
     texts = shown(kernel, code.format(n=30))
     assert texts[0] == "" and any(" of 30 · about 60 s more" in text and text.startswith("0:02") for text in texts)
-    assert texts[-1] == "29 of 30 · took 0:03"
+    assert texts[-1] is None, "what is saved does not depend on how long it took"
 
 
 def shown(kernel, code):
@@ -244,6 +244,6 @@ def shown(kernel, code):
         if message["parent_header"].get("msg_id") != message_id:
             continue
         if message["msg_type"] in ("display_data", "update_display_data"):
-            texts.append(message["content"]["data"]["text/plain"])
+            texts.append(message["content"]["data"].get("text/plain"))
         if message["content"].get("execution_state") == "idle":
             return texts
