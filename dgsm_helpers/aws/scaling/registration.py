@@ -3,9 +3,8 @@
 Putting a measured TargetValue into the policy, and nothing else.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
@@ -14,8 +13,9 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal
+from dgsm_helpers.aws.scaling import journal, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.putting_back import settings_back
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
     not_registered,
@@ -129,8 +129,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     require_spend_on_policy(wb, EndpointReading(wb), name)
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
-    policy = policy or ScalingPolicy()
-    return _put(wb, policy.name, policy.to_request())
+    return _put(wb, policy or ScalingPolicy())
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
@@ -145,7 +144,8 @@ def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) 
         require_spend(wb, what, endpoint.instance_types, most)
 
 
-def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPolicy:
+def _put(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
+    name, configuration = policy.name, policy.to_request()
     try:
         answer = call_or_none(
             wb,
@@ -171,21 +171,10 @@ def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPo
 
 def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     """Bounds and target-tracking policies as they were; policies that came since go, and so does a new target."""
-    now = {policy.name: policy for policy in policies(wb)}
-    then = {policy.name: policy for policy in before.policies}
-    for name in now.keys() - then.keys():
-        _delete(wb, "DeleteScalingPolicy", PolicyName=name)
-    if before.target is None:
-        _delete(wb, "DeregisterScalableTarget")
-        return verify(wb)
-    low, high = before.target.min_capacity, before.target.max_capacity
-    there = target(wb)
-    if there is None or (there.min_capacity, there.max_capacity) != (low, high):
-        register(wb, low, high)
-    for name, policy in then.items():
-        if policy.tracks and (name not in now or now[name].configuration != policy.configuration):
-            _put(wb, name, policy.configuration)
-    return verify(wb, min_capacity=low, max_capacity=high)
+    came = {policy.name for policy in policies(wb)} - {policy.name for policy in before.policies}
+    settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]})
+    there = before.target
+    return verify(wb, min_capacity=there and there.min_capacity, max_capacity=there and there.max_capacity)
 
 
 def verify(
@@ -234,11 +223,6 @@ def _check_bounds(min_capacity: int, max_capacity: int | None) -> None:
         raise UnsupportedFeature(f"min_capacity is {min_capacity}. {ZERO_REFUSAL}", hint="Give 1 or more.")
     if max_capacity is not None and min_capacity > max_capacity:
         raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
-
-
-def _delete(wb: Workbook, operation: str, **params: Any) -> bool:
-    """Delete; False when it was gone already."""
-    return call_or_none(wb, SERVICE, operation, **triple(wb), **params) is not None
 
 
 def _bound_warnings(
