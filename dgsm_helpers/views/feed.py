@@ -20,7 +20,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, config_in_use
 from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,

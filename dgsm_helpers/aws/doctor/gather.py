@@ -19,8 +19,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
-from dgsm_helpers.aws.scaling.scaling_answers import read_alarms, read_policy, read_target
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms, read_alarms, read_policy, read_target
 from dgsm_helpers.aws.watch.engine_metrics import EngineWord, read_engine
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, ERROR_METRICS, MINUTE_S, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity, read_activities

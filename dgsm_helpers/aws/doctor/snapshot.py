@@ -15,7 +15,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target
 from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.guide import DETECTION_S, PROVISIONING_S

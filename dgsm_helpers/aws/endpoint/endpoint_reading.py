@@ -16,7 +16,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import (
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState, in_service
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import Workbook
 

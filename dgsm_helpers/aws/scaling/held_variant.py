@@ -11,8 +11,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension, Target
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, Suspension, Target, triple
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
 

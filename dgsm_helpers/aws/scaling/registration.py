@@ -18,12 +18,13 @@ from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.putting_back import settings_back
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
+    PolicyState,
+    metric_of,
     not_registered,
     policies,
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_answers import PolicyState, metric_of
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import unregister
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, read_alarms
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, AlarmState, read_alarms, triple
 from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dgsm_helpers.aws.core.money import cost_so_far
 from dgsm_helpers.aws.core.tables import html_table
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.snapshot import Snapshot
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch.metrics import Metrics
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
