@@ -227,11 +227,7 @@ def _no_account(why: str) -> InvalidInput:
 
 
 def _require_elsewhere(url: str) -> None:
-    """Refuse an address of this machine, however it is written: AWS is never there.
-
-    Raises:
-        InvalidInput: it is one.
-    """
+    """Refuse an address of this machine, however it is written: AWS is never there. Raises InvalidInput: it is one."""
     host = urlsplit(url).hostname or ""
     if host.endswith(_AWS_DOMAINS):
         return

@@ -108,11 +108,7 @@ class ScalingOperations(Operations[RegionScaling]):
         return bool(p["ServiceNamespace"] == NAMESPACE and p.get("ScalableDimension", DIMENSION) == DIMENSION)
 
     def resource_id(self, p: Params) -> str:
-        """The request's resource ID.
-
-        Raises:
-            AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``.
-        """
+        """The request's resource ID. Raises AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``."""
         if p["ServiceNamespace"] != NAMESPACE:
             raise AwsRefusal(
                 f"The embedded AWS scales the service namespace sagemaker only, not {p['ServiceNamespace']}"
@@ -127,11 +123,7 @@ class ScalingOperations(Operations[RegionScaling]):
         return p["ResourceId"]
 
     def target(self, p: Params) -> TargetRecord:
-        """The scalable target that the request names.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The scalable target that the request names. Raises AwsRefusal: there is none."""
         resource_id = self.resource_id(p)
         if resource_id not in self.state.targets:
             raise missing(

@@ -144,11 +144,7 @@ class AlarmStore:
                 self._by_name[status.alarm.name] = replace(status, actions_enabled=enabled)
 
     def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        """Replace an alarm's tags.
-
-        Raises:
-            AwsRefusal: ResourceNotFound.
-        """
+        """Replace an alarm's tags. Raises AwsRefusal: ResourceNotFound."""
         with self._lock:
             self._by_name[name] = replace(self._existing(name), tags=dict(tags))
 

@@ -65,11 +65,7 @@ class SpeechInstance(SeatedInstance[SpeechProcess]):
         return SpeechStream(self.seat.worker(), options, listener)
 
     async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
-        """Hear a whole recording.
-
-        Raises:
-            LocalError: the recogniser failed.
-        """
+        """Hear a whole recording. Raises LocalError: the recogniser failed."""
         collected = _Collector()
         worker = self.seat.worker()
         stream = worker.open(collected, opening(StreamOptions(sample_rate=sample_rate)))

@@ -85,11 +85,7 @@ class RegionState:
         self._resources: dict[str, Resource] = {}
 
     def add(self, resource: Resource) -> None:
-        """Keep a new resource.
-
-        Raises:
-            AwsRefusal: one of that name exists.
-        """
+        """Keep a new resource. Raises AwsRefusal: one of that name exists."""
         with self.lock:
             self._forget_ended_endpoints()
             if resource.arn in self._resources:
@@ -97,11 +93,7 @@ class RegionState:
             self._resources[resource.arn] = resource
 
     def find(self, kind: str, name: str) -> Resource:
-        """The resource of that name.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The resource of that name. Raises AwsRefusal: there is none."""
         arn = arn_of(kind, self.region, name)
         resource = self.by_arn(arn)
         if resource is None:
@@ -109,11 +101,7 @@ class RegionState:
         return resource
 
     def endpoint(self, name: str) -> EndpointRecord:
-        """The endpoint of that name.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The endpoint of that name. Raises AwsRefusal: there is none."""
         endpoint = self.find("endpoint", name)
         assert isinstance(endpoint, EndpointRecord)
         return endpoint
@@ -125,11 +113,7 @@ class RegionState:
             return self._resources.get(arn.lower())
 
     def tagged(self, arn: str) -> Resource:
-        """The resource of an ARN whose tags are asked for.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The resource of an ARN whose tags are asked for. Raises AwsRefusal: there is none."""
         resource = self.by_arn(arn)
         if resource is None:
             kind = arn.rpartition(":")[2].partition("/")[0]
@@ -163,11 +147,7 @@ class RegionState:
         return Resource(kind, name, arn_of(kind, self.region, name), self.clock.now(), request, tags_of(request))
 
     def view(self, endpoint: Resource) -> EndpointView:
-        """The endpoint's live side.
-
-        Raises:
-            AwsRefusal: it has gone meanwhile.
-        """
+        """The endpoint's live side. Raises AwsRefusal: it has gone meanwhile."""
         view = self.fleet.view(self.region, endpoint.name)
         if view is None:
             raise not_found("endpoint", endpoint.arn)

@@ -107,11 +107,7 @@ class TaggedResources(Operations[RegionState]):
 def change_tags(
     state: RegionState, resource: Resource, *, add: Mapping[str, str] | None = None, drop: Iterable[str] = ()
 ) -> None:
-    """Change a resource's tags.
-
-    Raises:
-        AwsRefusal: there would be too many.
-    """
+    """Change a resource's tags. Raises AwsRefusal: there would be too many."""
     with state.lock:
         merged = {key: value for key, value in (resource.tags | dict(add or {})).items() if key not in drop}
         if len(merged) > MAX_TAGS:

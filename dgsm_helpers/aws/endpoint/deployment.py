@@ -78,11 +78,7 @@ def deploy(
 
 
 def require_same_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
-    """Refuse a plan that was made for another endpoint, variant or region.
-
-    Raises:
-        InvalidInput: it was.
-    """
+    """Refuse a plan that was made for another endpoint, variant or region. Raises InvalidInput: it was."""
     of_workbook = (wb.endpoint_name, wb.variant_name, wb.region)
     of_plan = (plan.endpoint_name, plan.variant_name, plan.region)
     if of_workbook != of_plan:

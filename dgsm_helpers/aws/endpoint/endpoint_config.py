@@ -52,11 +52,7 @@ class EndpointConfig:
 
 
 def read_endpoint_config(wb: Workbook, config_name: str) -> EndpointConfig:
-    """The endpoint config of that name.
-
-    Raises:
-        NotFound: there is none.
-    """
+    """The endpoint config of that name. Raises NotFound: there is none."""
     described = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=config_name)
     return EndpointConfig(
         name=described["EndpointConfigName"],

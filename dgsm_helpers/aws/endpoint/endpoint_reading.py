@@ -32,20 +32,12 @@ class EndpointReading:
 
     @cached_property
     def state(self) -> EndpointState:
-        """What DescribeEndpoint says.
-
-        Raises:
-            NotFound: there is no such endpoint.
-        """
+        """What DescribeEndpoint says. Raises NotFound: there is no such endpoint."""
         return endpoint_state.status(self.wb)
 
     @property
     def variant(self) -> VariantState:
-        """The workbook's variant as it is now.
-
-        Raises:
-            NotFound: there is no such endpoint or variant.
-        """
+        """The workbook's variant as it is now. Raises NotFound: there is no such endpoint or variant."""
         return self.state.variant(self.wb.variant_name)
 
     @cached_property
@@ -97,11 +89,7 @@ class EndpointReading:
 
     @cached_property
     def config(self) -> EndpointConfig:
-        """The endpoint config in use.
-
-        Raises:
-            NotFound: there is no such endpoint, or its config was deleted.
-        """
+        """The endpoint config in use. Raises NotFound: there is no such endpoint, or its config was deleted."""
         return config_in_use(self.wb, self.state)
 
     @property

@@ -36,11 +36,7 @@ class Former:
 
     @classmethod
     def of(cls, wb: Workbook, state: EndpointState, target: Target | None) -> Former:
-        """The workbook's variant as AWS has it now.
-
-        Raises:
-            NotFound: the endpoint has no such variant.
-        """
+        """The workbook's variant as AWS has it now. Raises NotFound: the endpoint has no such variant."""
         of_target: dict[str, Any] = {}
         if target is not None:
             bounds = {"min_capacity": target.min_capacity, "max_capacity": target.max_capacity}

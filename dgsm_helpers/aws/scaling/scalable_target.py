@@ -50,11 +50,7 @@ def not_registered(wb: Workbook) -> NotFound:
 
 
 def require_target(wb: Workbook) -> Target:
-    """The variant's scalable target.
-
-    Raises:
-        NotFound: the variant is not registered.
-    """
+    """The variant's scalable target. Raises NotFound: the variant is not registered."""
     registered = target(wb)
     if registered is None:
         raise not_registered(wb)
