@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.alarms import COMPARISONS, AlarmSpec
 from embedded_aws.clock import moment
-from embedded_aws.cloudwatch.metric_alarm import COMPARISONS, AlarmStatus, HistoryItem, MetricAlarm
+from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, HistoryItem, MetricAlarm
 from embedded_aws.cloudwatch.queries import (
     MetricQuery,
     MetricStat,

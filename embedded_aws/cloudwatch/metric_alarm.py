@@ -9,18 +9,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
 from typing import Any
 
-from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName, Comparison
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
 from embedded_aws.clock import moment
 from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, dimensions_to_api
 from embedded_aws.cloudwatch.statistics import is_extended
-
-COMPARISONS: Mapping[str, Comparison] = {
-    "GreaterThanThreshold": ">",
-    "GreaterThanOrEqualToThreshold": ">=",
-    "LessThanThreshold": "<",
-    "LessThanOrEqualToThreshold": "<=",
-}
-"""The API's comparison operators as ``AlarmSpec`` has them."""
 
 INITIAL = "Unchecked: Initial alarm creation"
 LONGEST_REASON = 1023

@@ -12,6 +12,7 @@ from typing import Any
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
 from dgsm_helpers.errors import NotFound
+from dgsm_helpers.rules.alarms import COMPARISONS
 from dgsm_helpers.session import Workbook
 
 SERVICE = "application-autoscaling"
@@ -216,16 +217,12 @@ def _read_alarm(raw: Mapping[str, Any]) -> AlarmState:
     metrics = raw.get("Metrics") or ()
     stat: Mapping[str, Any] = next((m["MetricStat"] for m in metrics if "MetricStat" in m), {})
     expression = next((m["Expression"] for m in metrics if "Expression" in m), "")
+    operator = raw.get("ComparisonOperator", "")
     return AlarmState(
         name=raw["AlarmName"],
         side=side[1].lower() if side else "",
         state=raw.get("StateValue", ""),
-        comparison={
-            "GreaterThanThreshold": ">",
-            "GreaterThanOrEqualToThreshold": ">=",
-            "LessThanThreshold": "<",
-            "LessThanOrEqualToThreshold": "<=",
-        }.get(raw.get("ComparisonOperator", ""), raw.get("ComparisonOperator", "")),
+        comparison=COMPARISONS.get(operator, operator),
         threshold=raw.get("Threshold"),
         statistic=raw.get("Statistic") or raw.get("ExtendedStatistic") or expression or stat.get("Stat", ""),
         period_s=raw.get("Period") or stat.get("Period"),
