@@ -161,4 +161,4 @@ def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _
     if not 1 <= size <= most:
         raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")
     refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
-    return one_page(rows, result=result, token=p.get("NextToken"), size=size, refusal=refusal)
+    return one_page(rows, p, result, size=size, refusal=refusal)

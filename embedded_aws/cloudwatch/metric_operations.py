@@ -113,8 +113,8 @@ class MetricOperations(Operations[RegionWatch]):
         ]
         return one_page(
             rows,
-            result="Metrics",
-            token=p.get("NextToken"),
+            p,
+            "Metrics",
             size=_LIST_PAGE,
             refusal=bad_value("Request parameter NextToken is invalid"),
             key=lambda row: [

@@ -44,14 +44,9 @@ class Pricing:
         """Offers whose attributes pass all filters, each as a JSON document."""
         _check_service(p["ServiceCode"])
         matching = [t for t in USD_PER_HOUR if all(_passes(_attributes(t), f) for f in p.get("Filters", ()))]
-        offers = one_page(
-            [json.dumps(_offer(instance_type)) for instance_type in matching],
-            result="PriceList",
-            token=p.get("NextToken"),
-            size=p.get("MaxResults", _PAGE),
-            refusal=AwsRefusal("The pagination token is invalid.", "InvalidNextTokenException"),
-        )
-        return offers | {"FormatVersion": "aws_v1"}
+        offers, size = [json.dumps(_offer(instance_type)) for instance_type in matching], p.get("MaxResults", _PAGE)
+        refusal = AwsRefusal("The pagination token is invalid.", "InvalidNextTokenException")
+        return one_page(offers, p, "PriceList", size=size, refusal=refusal) | {"FormatVersion": "aws_v1"}
 
 
 def _attributes(instance_type: str) -> dict[str, str]:

@@ -162,13 +162,8 @@ class ServiceQuotas:
     def _list(self, p: Params, row: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         self._check_service(p)
         types = (self._type(p),) if "QuotaCode" in p else self._quotas.instance_types
-        return one_page(
-            [row(instance_type) for instance_type in types],
-            result="Quotas",
-            token=p.get("NextToken"),
-            size=p.get("MaxResults", _PAGE),
-            refusal=AwsRefusal("The pagination token is invalid.", "InvalidPaginationTokenException"),
-        )
+        refusal = AwsRefusal("The pagination token is invalid.", "InvalidPaginationTokenException")
+        return one_page(list(map(row, types)), p, "Quotas", size=p.get("MaxResults", _PAGE), refusal=refusal)
 
     def _quota(self, instance_type: str) -> dict[str, Any]:
         return self._default(instance_type) | {"Value": self._quotas.get(self._region, instance_type)}

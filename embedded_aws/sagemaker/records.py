@@ -175,13 +175,8 @@ def page(
     key = sort[params.get("SortBy", default[0])]
     descending = params.get("SortOrder", default[1]) == "Descending"
     matching.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
-    return one_page(
-        matching,
-        result=result,
-        token=params.get("NextToken"),
-        size=params.get("MaxResults", DEFAULT_PAGE),
-        refusal=AwsRefusal("Invalid pagination token."),
-    )
+    size, refusal = params.get("MaxResults", DEFAULT_PAGE), AwsRefusal("Invalid pagination token.")
+    return one_page(matching, params, result, size=size, refusal=refusal)
 
 
 def _matches(row: Mapping[str, Any], params: Params, name_key: str) -> bool:
