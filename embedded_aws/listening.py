@@ -1,7 +1,5 @@
 """The sockets of the embedded AWS, listening from the moment a port is chosen: what starts beside it takes another."""
 
-from __future__ import annotations
-
 import socket
 
 HOST = "127.0.0.1"

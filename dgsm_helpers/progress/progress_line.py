@@ -4,8 +4,6 @@ In a notebook it stands below the cell that waits, in a terminal on its last lin
 is written. What is over within two seconds shows nothing.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import threading

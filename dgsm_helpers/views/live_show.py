@@ -1,7 +1,5 @@
 """The show of an endpoint, frame after frame: what `pages.show_page` sends to the browsers that watch."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

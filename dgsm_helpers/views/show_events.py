@@ -1,7 +1,5 @@
 """What the buttons of ``dgsm show`` make happen: callers who come and go, and what can go wrong on the embedded AWS."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from math import ceil

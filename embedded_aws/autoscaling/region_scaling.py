@@ -1,7 +1,5 @@
 """What Application Auto Scaling keeps of a region: the API's operations and the beat share it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from functools import wraps

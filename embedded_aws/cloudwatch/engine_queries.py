@@ -5,8 +5,6 @@ documents the two metrics. That nothing is found until the account's enrichment 
 expression is refused, never answered with a wrong value.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

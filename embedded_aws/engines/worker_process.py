@@ -4,8 +4,6 @@ An instance has a seat, a processor's worth of computing. So one instance leaves
 it, and scaling out adds capacity until the machine has no more; further instances share the workers there are.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

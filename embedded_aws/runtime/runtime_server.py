@@ -3,8 +3,6 @@
 One TLS port; ALPN picks the version. Real clients need all of that: they refuse to stream in clear text.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

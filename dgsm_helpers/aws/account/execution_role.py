@@ -5,8 +5,6 @@ Role Permissions"; Deepgram's deployment kit for the name. The guide's list with
 with AWS Marketplace, where no role of a buyer's may read (assumed).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

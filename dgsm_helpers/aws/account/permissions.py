@@ -1,7 +1,5 @@
 """What the caller must be allowed to do: a least-privilege IAM policy for each notebook."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """SageMaker's quotas for endpoints by instance type, the requests to raise them that are open, and asking for more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -6,8 +6,6 @@ limit, so after a measurement it says the most. Sources: Deepgram, prometheus-ot
 APIs.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any
