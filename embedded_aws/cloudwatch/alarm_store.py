@@ -23,7 +23,7 @@ from embedded_aws.cloudwatch.metric_alarm import (
     recent_datapoints,
 )
 from embedded_aws.cloudwatch.metric_store import MetricStore
-from embedded_aws.cloudwatch.query_run import read, run
+from embedded_aws.cloudwatch.query_run import QueryRun, read
 from embedded_aws.cloudwatch.refusals import not_found
 from embedded_aws.gateway.refusal import AwsRefusal
 
@@ -67,7 +67,7 @@ class AlarmStore:
         """
         now_s = self._now_s()
         start_s = floor(now_s / alarm.spec.period_s) * alarm.spec.period_s
-        results = run(self._store, alarm.queries, start_s=start_s, end_s=now_s, now_s=now_s)
+        results = QueryRun(self._store, alarm.queries, start_s, now_s, now_s).results()
         if len(results) != 1:
             raise AwsRefusal(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
         with self._lock:
@@ -202,7 +202,7 @@ class AlarmStore:
     def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
         if alarm.metric:
             return read(self._store, alarm.metric, start_s=start_s, end_s=end_s)
-        [result] = run(self._store, alarm.queries, start_s=start_s, end_s=end_s, now_s=now_s)
+        [result] = QueryRun(self._store, alarm.queries, start_s, end_s, now_s).results()
         return result.series
 
     def _sample_counts(self, alarm: MetricAlarm, points: Sequence[Point]) -> Mapping[float, float]:

@@ -24,7 +24,7 @@ from dgsm_helpers.aws.watch.pool_usage import usage, wait_within
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.rules.weighted_metrics import FORMS, PoolMinute
-from embedded_aws.cloudwatch.evaluation import evaluate
+from embedded_aws.cloudwatch.evaluation import Evaluation
 from embedded_aws.cloudwatch.expressions import parse
 
 POOL = {"ml.g6.2xlarge": 20.0, "ml.g6e.2xlarge": 24.0, "ml.g5.2xlarge": 8.0}
@@ -48,9 +48,8 @@ def by_cloudwatch(policy: WeightedPolicy, minutes: list[PoolMinute]) -> float | 
     for number, minute in enumerate(minutes, 1):
         points = (("a", minute.average), ("s", minute.total), ("n", float(minute.samples)))
         series |= {f"{letter}{number}": {MINUTE: value} if minute.samples else {} for letter, value in points}
-    found = evaluate(
-        parse(policy.expression), values=series, metrics=series, periods=dict.fromkeys(series, 60), grid=[MINUTE]
-    )
+    minutes_math = Evaluation(values=series, metrics=series, periods=dict.fromkeys(series, 60), grid=[MINUTE])
+    found = minutes_math.of(parse(policy.expression))
     value = found.get(MINUTE)
     return None if value is None or math.isnan(value) else value
 
