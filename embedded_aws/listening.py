@@ -22,11 +22,7 @@ def listen(port: int = 0, *, host: str = HOST) -> socket.socket:
 
 
 def listen_or_elsewhere(port: int) -> socket.socket:
-    """A socket that listens on the port, or on any free one when that is taken.
-
-    Raises:
-        OSError: this machine has no free port.
-    """
+    """A socket that listens on the port, or on any free one when that is taken."""
     try:
         return listen(port)
     except OSError:

@@ -136,11 +136,7 @@ class Feed:
             yield self.state(load)
 
     def glance(self, last: LiveState, load: Load | None) -> LiveState:
-        """The last state with its instances and calls as they are now; asks AWS for nothing.
-
-        Raises:
-            LocalNotRunning: the embedded AWS has ended.
-        """
+        """The last state with its instances and calls as they are now; asks AWS for nothing."""
         assert self._look is not None
         fleet = glance(self.wb, self._look.variant, last.fleet, load)
         return replace(last, streams=load_sentence(load), fleet=fleet)

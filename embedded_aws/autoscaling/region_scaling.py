@@ -150,11 +150,7 @@ def missing(message: str, code: str = "ObjectNotFoundException") -> AwsRefusal:
 
 
 def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
-    """The page that a request asks for, as ``{result: rows, "NextToken": …}``.
-
-    Raises:
-        AwsRefusal: the token is none of ours, or MaxResults is out of range.
-    """
+    """The page that a request asks for (`one_page`)."""
     size = p.get("MaxResults", most)
     if not 1 <= size <= most:
         raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")

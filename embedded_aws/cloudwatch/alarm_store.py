@@ -116,11 +116,7 @@ class AlarmStore:
                     )
 
     def set_state(self, name: str, state: AlarmStateName, why: str, data: str = "") -> None:
-        """Set a state by hand; it lasts until the next evaluation. ``data`` is StateReasonData, JSON or empty.
-
-        Raises:
-            AwsRefusal: ResourceNotFound.
-        """
+        """Set a state by hand; it lasts until the next evaluation. ``data`` is StateReasonData, JSON or empty."""
         with self._lock:
             status, now_s = self._existing(name), self._now_s()
             if status.state != state:

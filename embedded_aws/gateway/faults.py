@@ -125,11 +125,7 @@ class Faults:
         return fault
 
     def add_json(self, body: object) -> Fault:
-        """Set the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes.
-
-        Raises:
-            InvalidInput: it is no such object, or as ``add`` does.
-        """
+        """`add` the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes."""
         if not isinstance(body, Mapping) or not isinstance(body.get("kind"), str):
             raise InvalidInput(
                 f"A fault is a JSON object with a kind, not {body!r}.", hint=f"Known faults: {', '.join(KINDS)}."
@@ -142,11 +138,7 @@ class Faults:
             return tuple(self._faults.values())
 
     def clear(self, kind: str | None = None, *, fault_id: int | None = None) -> int:
-        """Unset all faults, or those of a kind, or one; tells how many there were.
-
-        Raises:
-            InvalidInput: there is no such kind.
-        """
+        """Unset all faults, or those of a kind (InvalidInput where there is none), or one; tells how many there were."""
         if kind is not None:
             _kind(kind)
         with self._lock:

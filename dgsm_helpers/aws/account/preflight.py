@@ -56,11 +56,7 @@ class PreflightReport(Table):
         return all(row.verdict != "no" for row in self.rows)
 
     def require(self) -> PreflightReport:
-        """This report, if nothing speaks against deploying.
-
-        Raises:
-            NotReady: naming every answer that is no, with what to do.
-        """
+        """This report, if nothing speaks against deploying. Raises NotReady: every answer that is no, and its fix."""
         bad = [row for row in self.rows if row.verdict == "no"]
         if bad:
             raise NotReady(

@@ -34,7 +34,6 @@ def endpoint_quotas(
 
     Raises:
         AccessDenied: ``servicequotas:ListServiceQuotas`` is not allowed (``AmazonSageMakerFullAccess`` lacks it).
-        AwsCallFailed: any other refusal.
     """
     readings: dict[str, tuple[datetime, int | None]] = wb.readings.setdefault(f"endpoint quotas in {wb.region}", {})
     oldest = wb.now() - KEPT
@@ -87,7 +86,6 @@ def without_zero_quota(wb: Workbook, instance_types: Sequence[str] | None = None
 
     Raises:
         QuotaExceeded: every type has a quota of zero.
-        AccessDenied: quotas may not be read.
     """
     types = tuple(instance_types or wb.family.default_pool)
     quotas = endpoint_quotas(wb, types, at_least=1)

@@ -176,11 +176,7 @@ def translate(error: Exception, *, service: str, operation: str) -> DgsmError:
 
 
 def _require_aws(answered: Mapping[str, Any], service: str, operation: str) -> None:
-    """botocore takes a page of text for an empty answer.
-
-    Raises:
-        AwsCallFailed: the answer is such a page, so it is not AWS that answers.
-    """
+    """Raise AwsCallFailed where a page of text answers, and so not AWS: botocore takes it for an empty answer."""
     kind = answered.get("HTTPHeaders", {}).get("content-type", "")
     if kind.startswith("text/") and "xml" not in kind:
         raise _no_aws(f"{service}:{operation}", operation)

@@ -37,7 +37,6 @@ def gather(
     """Read the endpoint's configuration, scaling, alarms, last days, quotas, price and measured capacity.
 
     Args:
-        expected: what the caller knows about the traffic.
         activities: reads the variant's activities, newest first; default: the newest 200.
 
     Raises:

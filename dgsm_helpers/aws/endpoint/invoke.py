@@ -24,9 +24,7 @@ def transcribe_file(
     """Transcribe one file in one answer (InvokeEndpoint, Deepgram's "batch").
 
     Args:
-        audio: the file's bytes, at most 25 MB.
-        path: path inside the container, ``v1/listen``; without one the container answers 404.
-        content_type: the file's media type.
+        path: path inside the container; without one the container answers 404.
         query: Deepgram's query parameters, such as ``model="nova-3", language="en", punctuate=True``.
 
     Returns:

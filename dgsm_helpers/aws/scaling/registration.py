@@ -134,11 +134,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
-    """Stop unless the user agreed to what a policy of that name may start.
-
-    Raises:
-        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
-    """
+    """Stop unless the user agreed to what a policy of that name may start (SpendNotConfirmed)."""
     if wb.bills and not wb.confirm_spend:
         most = endpoint.target.max_capacity if endpoint.target else wb.bounds[1] or GUIDE_BOUNDS[1]
         what = f"Scaling {wb.resource_id} up to {most} instances by policy {name}"

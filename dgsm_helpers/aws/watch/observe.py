@@ -106,11 +106,7 @@ def read_activities(wb: Workbook, *, limit: int | None = None) -> tuple[ScalingA
 
 
 def activities(wb: Workbook, *, limit: int | None = None) -> pd.DataFrame:
-    """Scaling activities as a frame, oldest first: a row for each `ScalingActivity`, a column for each attribute.
-
-    Args:
-        limit: read only the newest so many.
-    """
+    """`read_activities` as a frame, oldest first: a row for each activity, a column for each attribute."""
     return activity_frame(read_activities(wb, limit=limit))
 
 
