@@ -68,7 +68,7 @@ class Clients:
         self._by_service: dict[str, Any] = {}
 
     def get(self, service: str) -> Any:
-        """The client of ``service`` (`make`). Keys are read before each call: what is wrong with them is told as such."""
+        """The client of ``service`` (`make`). Keys are read before each call: what is wrong with them is told so."""
         if service not in self._by_service:
             # botocore's pool of ten connections would silently serialise a load test (reference aws.md 6.1).
             config = Config(max_pool_connections=100, retries={"mode": "standard", "max_attempts": 5}, read_timeout=70)

@@ -138,7 +138,7 @@ class Faults:
             return tuple(self._faults.values())
 
     def clear(self, kind: str | None = None, *, fault_id: int | None = None) -> int:
-        """Unset all faults, or those of a kind (InvalidInput where there is none), or one; tells how many there were."""
+        """Unset all faults, those of a kind (InvalidInput where there is none), or one; tells how many there were."""
         if kind is not None:
             _kind(kind)
         with self._lock:
