@@ -75,7 +75,6 @@ class Feed:
     """The states of one endpoint's live view, one per refresh. Not for several threads at once.
 
     Args:
-        wb: the workbook whose endpoint is watched.
         window_s: seconds of the workbook's time that are shown.
 
     Raises:

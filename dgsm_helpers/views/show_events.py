@@ -31,8 +31,7 @@ BUTTONS: Mapping[str, tuple[str, str]] = {
 class ShowEvents:
     """Callers and faults of one endpoint. Its methods may be called from any thread.
 
-    Args:
-        wb: the workbook. Where it has an administration, instances can be made to fail.
+    Where the workbook has an administration, instances can be made to fail.
 
     Raises:
         NotFound: there is no such endpoint or variant.

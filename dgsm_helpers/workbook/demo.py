@@ -176,8 +176,8 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
     )
     figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")
     index = out / "index.html"
-    page = Template((files("dgsm_helpers") / "data" / "demo.html").read_text(encoding="utf-8"))
-    index.write_text(page.substitute(table=table, figure=figure, links="".join(links)), encoding="utf-8")
+    template = Template((files("dgsm_helpers") / "data" / "demo.html").read_text(encoding="utf-8"))
+    index.write_text(template.substitute(table=table, figure=figure, links="".join(links)), encoding="utf-8")
     return index
 
 

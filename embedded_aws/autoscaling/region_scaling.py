@@ -30,12 +30,7 @@ _PAGE = 50
 class RegionScaling:
     """A region's scalable targets, policies, scheduled actions and activities; hold ``lock`` while using them.
 
-    Args:
-        region: its name.
-        clock: local time.
-        fleet: what is scaled.
-        alarms: the region's alarms, among them those of the policies.
-        model: how AWS makes them; the planner's assumptions.
+    ``alarms`` are the region's, among them those of the policies. ``model`` says how AWS makes them.
     """
 
     def __init__(self, region: str, clock: Clock, fleet: Fleet, alarms: AlarmStore, model: ScalingModel) -> None:

@@ -36,12 +36,9 @@ _HISTORY_ITEMS = 20_000
 
 
 class AlarmStore:
-    """The alarms of one region; thread-safe.
+    """The alarms of one region, over its metrics; thread-safe.
 
-    Args:
-        store: metrics of the same region.
-        now_s: local time in Unix seconds.
-        carry_out: ``(status before, status after) -> Carried``: the actions of a change of state.
+    ``carry_out`` is told the status before and after a change of state, and carries out the actions of it.
     """
 
     def __init__(

@@ -104,13 +104,9 @@ class HistoryItem:
 
 
 def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point], *, m_of_n: bool) -> str:
-    """The StateReason of a new state.
+    """The StateReason of a new state, by the points that decided, oldest first.
 
-    Args:
-        spec: the alarm.
-        state: its new state.
-        points: the points that decided, oldest first.
-        m_of_n: whether the alarm names DatapointsToAlarm; only then the transition's numbers are said.
+    ``m_of_n``: whether the alarm names DatapointsToAlarm; only then the transition's numbers are said.
     """
     lacking = spec.evaluation_periods - len(points)
     if state == "INSUFFICIENT_DATA":

@@ -55,8 +55,7 @@ class Gateway:
         paths: what answers a path of its own, which botocore's models do not know, by the signed region and the
             request's parameters: an HTTP status and JSON.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
-        default_region: region of calls that are not signed.
-        check_signatures: whether a call that is not signed by who it says is refused.
+        default_region: of calls that are not signed; with ``check_signatures`` AWS's refusals of those hold.
     """
 
     def __init__(

@@ -22,9 +22,7 @@ def one_page[Row](
 
     Args:
         rows: all rows in order.
-        p: the request.
         result: name of the answer's list.
-        size: rows per page.
         refusal: raised when the token is none of ours.
         key: what the rows are sorted by. A page then begins behind the key of the last row shown, so that rows which
             come or go meanwhile shift nothing; without it a page begins at the row of a number.

@@ -34,14 +34,10 @@ def bad_request(message: str) -> ContainerRefused:
 
 
 class QueryString:
-    """The parameters of one request; a name may come several times.
-
-    Args:
-        text: as the client gave it to SageMaker.
-        known: the names that may be in it.
+    """The parameters of one request, as the client gave them to SageMaker; a name may come several times.
 
     Raises:
-        ContainerRefused: another name is in it.
+        ContainerRefused: a name is in it that is not ``known``.
     """
 
     def __init__(self, text: str, known: Iterable[str]) -> None:

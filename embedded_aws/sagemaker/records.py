@@ -64,12 +64,7 @@ class EndpointRecord(Resource):
 class RegionState:
     """A region's SageMaker resources; hold ``lock`` while changing them, never while asking the auto scaler.
 
-    Args:
-        region: its name.
-        fleet: the live endpoints.
-        clock: local time.
-        quotas: instances that the region may have.
-        is_registered: ``(region, "endpoint/NAME/variant/VARIANT")``: whether the variant is a scalable target.
+    ``is_registered(region, "endpoint/NAME/variant/VARIANT")`` says whether a variant is a scalable target.
     """
 
     def __init__(
@@ -166,8 +161,6 @@ def page(
 
     Args:
         rows: all rows; ``CreationTime``, ``LastModifiedTime`` and the name are filtered where they have them.
-        params: the request.
-        result: name of the answer's list.
         sort: row key by value of ``SortBy``; ``Name`` must be among them.
         default: ``SortBy`` and ``SortOrder`` when left out.
     """

@@ -170,8 +170,8 @@ def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     """Bounds and target-tracking policies as they were; policies that came since go, and so does a new target."""
     came = {policy.name for policy in policies(wb)} - {policy.name for policy in before.policies}
     settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]})
-    there = before.target
-    return verify(wb, min_capacity=there and there.min_capacity, max_capacity=there and there.max_capacity)
+    low, high = (before.target.min_capacity, before.target.max_capacity) if before.target else (None, None)
+    return verify(wb, min_capacity=low, max_capacity=high)
 
 
 def verify(

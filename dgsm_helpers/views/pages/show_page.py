@@ -23,12 +23,7 @@ _ALIVE_S = 15.0
 
 
 class ShowServer:
-    """Serves a show from `__enter__` to `__exit__`; browsers may come, go and come back meanwhile.
-
-    Args:
-        show: what is shown.
-        port: 0 for any that is free.
-    """
+    """Serves a show from `__enter__` to `__exit__`; browsers may come, go and come back meanwhile. Port 0: any free."""
 
     def __init__(self, show: LiveShow, *, port: int = 0) -> None:
         self.show = show
