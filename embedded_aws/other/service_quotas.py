@@ -9,6 +9,7 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.names import quota_name
 from embedded_aws.clock import Clock
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.paging import one_page
@@ -21,11 +22,6 @@ DEFAULT_QUOTA = 20.0
 """Instances per type unless set; a named choice of the embedded AWS: real accounts start at 0 for most GPU types."""
 
 _PAGE = 100
-
-
-def quota_name(instance_type: str) -> str:
-    """AWS's name of the quota."""
-    return f"{instance_type} for endpoint usage"
 
 
 def quota_code(instance_type: str) -> str:

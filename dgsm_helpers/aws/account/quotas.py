@@ -8,15 +8,11 @@ from typing import Any
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import DgsmError, InvalidInput, QuotaExceeded
+from dgsm_helpers.rules.names import quota_name
 from dgsm_helpers.session import Workbook
 
 KEPT = timedelta(hours=1)
 """How long a reading may be used again, in the workbook's time."""
-
-
-def quota_name(instance_type: str) -> str:
-    """The quota's name in Service Quotas, such as ``ml.g6.2xlarge for endpoint usage``."""
-    return f"{instance_type} for endpoint usage"
 
 
 def endpoint_quotas(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from dgsm_helpers.aws.account.inventory import is_ours
-from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
+from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import named_dearest
 from dgsm_helpers.aws.endpoint import create, endpoint_state, failures
@@ -14,6 +14,7 @@ from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotReady, QuotaExceeded
+from dgsm_helpers.rules.names import quota_name
 from dgsm_helpers.session import Workbook
 
 
