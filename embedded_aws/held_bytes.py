@@ -1,7 +1,5 @@
 """How much memory the embedded AWS holds for its clients, and which of them gives way when it is too much."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The sockets of the embedded AWS, listening from the moment a port is chosen: what starts beside it takes another."""
 
-from __future__ import annotations
-
 import socket
 
 HOST = "127.0.0.1"
@@ -9,16 +7,12 @@ _BACKLOG = 2048
 """Connections that may wait: a rung of the ladder opens all its streams at once."""
 
 
-def listen(port: int = 0) -> socket.socket:
-    """A socket that listens on the port; on any free one when ``port`` is 0.
-
-    Raises:
-        OSError: the port is taken.
-    """
+def listen(port: int = 0, *, host: str = HOST) -> socket.socket:
+    """A socket that listens on the port; on any free one when ``port`` is 0. Raises OSError: the port is taken."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
+        listening.bind((host, port))
         # Two may have bound the same port; the second that listens is refused.
         listening.listen(_BACKLOG)
     except OSError:
@@ -28,11 +22,7 @@ def listen(port: int = 0) -> socket.socket:
 
 
 def listen_or_elsewhere(port: int) -> socket.socket:
-    """A socket that listens on the port, or on any free one when that is taken.
-
-    Raises:
-        OSError: this machine has no free port.
-    """
+    """A socket that listens on the port, or on any free one when that is taken."""
     try:
         return listen(port)
     except OSError:

@@ -4,7 +4,9 @@ Each listing is a model package with a model package ARN of the shape AWS Market
 engine and what the container serves.
 """
 
+import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
 
 from dgsm_helpers.rules.deepgram_protocols import AURA_SPEAK, FLUX_LISTEN, FLUX_SPEAK, NOVA_LISTEN, DeepgramProtocol
 from dgsm_helpers.rules.package_arn import partition_of
@@ -58,78 +60,16 @@ class Listing:
         return make_arn("sagemaker", region, f"model-package/{self.model_package_name}/{version}")
 
 
-_NOVA_3 = ("nova-3", "nova-3-general")
-_ENGLISH = ("en", "en-US", "en-AU", "en-GB", "en-IN", "en-NZ")
-_FLUX = ("flux-general-en",)
-_AURA_2_VOICES = """
-    thalia amalthea andromeda apollo arcas aries asteria athena atlas aurora callista cora cordelia delia draco electra
-    harmonia helena hera hermes hyperion iris janus juno jupiter luna mars minerva neptune odysseus ophelia orion
-    orpheus pandora phoebe pluto saturn selene theia vesta zeus
-"""
-_AURA_2 = tuple(f"aura-2-{voice}-en" for voice in _AURA_2_VOICES.split())
-"""The English voices of Deepgram's page of voices, the one of its own examples first."""
-_FLUX_VOICES = tuple(f"flux-{voice}-en" for voice in ("alexis", "bruce", "cole", "haley", "heather", "jack", "rufus"))
+_PROTOCOLS = {"nova": NOVA_LISTEN, "flux": FLUX_LISTEN, "aura": AURA_SPEAK, "flux-tts": FLUX_SPEAK}
+_TABLE = tomllib.loads((files("embedded_aws") / "data" / "listings.toml").read_text(encoding="utf-8"))
 
-LISTINGS: tuple[Listing, ...] = (
-    Listing(
-        name="metered",
-        model_package_name="deepgram-stt-metered",
-        description="The bundled sample's words at a capacity known in closed form: for tuning, scaling and tests",
-        engine="metered",
-        protocol=NOVA_LISTEN,
-        models=_NOVA_3,
-        languages=_ENGLISH,
-    ),
-    Listing(
-        name="speech",
-        model_package_name="deepgram-stt-speech",
-        description="A real recogniser (Moonshine tiny-en); one instance computes on one processor of this machine",
-        engine="speech",
-        protocol=NOVA_LISTEN,
-        models=_NOVA_3,
-        languages=_ENGLISH,
-    ),
-    Listing(
-        name="metered-flux",
-        model_package_name="deepgram-stt-flux-metered",
-        description="Flux: turns of the bundled sample's words, at the capacity of the listing metered",
-        engine="metered",
-        protocol=FLUX_LISTEN,
-        models=_FLUX,
-    ),
-    Listing(
-        name="speech-flux",
-        model_package_name="deepgram-stt-flux-speech",
-        description="Flux: turns of what the recogniser of the listing speech hears",
-        engine="speech",
-        protocol=FLUX_LISTEN,
-        models=_FLUX,
-    ),
-    Listing(
-        name="metered-aura",
-        model_package_name="deepgram-tts-aura-metered",
-        description="Aura-2: a hum as long as the text, at a capacity known in closed form",
-        engine="metered",
-        protocol=AURA_SPEAK,
-        models=_AURA_2,
-    ),
-    Listing(
-        name="metered-flux-tts",
-        model_package_name="deepgram-tts-flux-metered",
-        description="Flux TTS: a hum as long as the text, at a capacity known in closed form",
-        engine="metered",
-        protocol=FLUX_SPEAK,
-        models=_FLUX_VOICES,
-    ),
-    Listing(
-        name="spoken",
-        model_package_name="deepgram-tts-aura-spoken",
-        description="Aura-2: a real synthesiser; one instance computes on one processor of this machine",
-        engine="spoken",
-        protocol=AURA_SPEAK,
-        models=_AURA_2,
-    ),
-)
+
+def _listing(family: str, **row: str) -> Listing:
+    models, languages = (tuple(_TABLE[kind].get(family, ())) for kind in ("models", "languages"))
+    return Listing(**row, protocol=_PROTOCOLS[family], models=models, languages=languages)
+
+
+LISTINGS = tuple(_listing(**row) for row in _TABLE["listings"])
 
 
 def listing_for_arn(arn: str) -> Listing | None:

@@ -46,13 +46,13 @@ def role_create(open_workbook: Opener, name: str, confirmed: bool, as_json: bool
 
     Such as: dgsm role create --where aws --yes
     """
-    from dgsm_helpers.aws.account import role_creation
+    from dgsm_helpers.aws.account import execution_role
 
     wb = open_workbook(confirm_spend=confirmed)
-    if role_creation.find_role(wb, name) is None and not confirmed:
-        say(f"{role_creation.described(wb, name)}\nSay --yes to make it.")
+    if execution_role.find_role(wb, name) is None and not confirmed:
+        say(f"{execution_role.described(wb, name)}\nSay --yes to make it.")
         return NEEDS_CONFIRMATION
-    made = role_creation.create_role(wb, name)
+    made = execution_role.create_role(wb, name)
     answer(json.dumps(asdict(made)) if as_json else made)
     return YES
 
@@ -72,7 +72,7 @@ def quota(
 
     Such as: dgsm quota ml.g6.2xlarge ml.g5.2xlarge --where aws --request 4 --yes
     """
-    from dgsm_helpers.aws.account.quota_requests import read_quotas, request_increase
+    from dgsm_helpers.aws.account.quotas import read_quotas, request_increase
     from dgsm_helpers.families import NOVA
 
     wb = open_workbook(confirm_spend=confirmed)

@@ -1,7 +1,5 @@
 """``dgsm record``: AWS asked what is assumed of it. Exits with 1 when something is not as assumed."""
 
-from __future__ import annotations
-
 import json
 
 import click

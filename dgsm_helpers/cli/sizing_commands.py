@@ -4,8 +4,6 @@
 forecast.
 """
 
-from __future__ import annotations
-
 import json
 
 import click

@@ -5,8 +5,6 @@ profile, a region or keys, most of them in the middle of another call. Here such
 `configuration_read` or `keys_read`: whatever is raised there is about the configuration or the keys, of whatever class.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress

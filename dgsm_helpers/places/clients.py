@@ -68,10 +68,7 @@ class Clients:
         self._by_service: dict[str, Any] = {}
 
     def get(self, service: str) -> Any:
-        """The client of ``service``. Keys are read before each call, so that what is wrong with them is told as such.
-
-        Raises: as `make`.
-        """
+        """The client of ``service`` (`make`). Keys are read before each call: what is wrong with them is told so."""
         if service not in self._by_service:
             # botocore's pool of ten connections would silently serialise a load test (reference aws.md 6.1).
             config = Config(max_pool_connections=100, retries={"mode": "standard", "max_attempts": 5}, read_timeout=70)
@@ -227,11 +224,7 @@ def _no_account(why: str) -> InvalidInput:
 
 
 def _require_elsewhere(url: str) -> None:
-    """Refuse an address of this machine, however it is written: AWS is never there.
-
-    Raises:
-        InvalidInput: it is one.
-    """
+    """Refuse an address of this machine, however it is written: AWS is never there. Raises InvalidInput: it is one."""
     host = urlsplit(url).hostname or ""
     if host.endswith(_AWS_DOMAINS):
         return

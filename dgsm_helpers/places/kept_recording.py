@@ -1,7 +1,5 @@
 """The recording of AWS that a state folder holds: what the planner and the embedded AWS of that folder go by."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

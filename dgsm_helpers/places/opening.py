@@ -1,7 +1,5 @@
 """What a workbook is made of in each place: the user's account, or the embedded AWS."""
 
-from __future__ import annotations
-
 import warnings
 from functools import partial
 from typing import Any

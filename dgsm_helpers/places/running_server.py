@@ -1,7 +1,5 @@
 """A running embedded AWS, asked: its administration, its clock, and waiting by that clock."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

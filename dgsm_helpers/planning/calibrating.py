@@ -16,7 +16,7 @@ from typing import Any, cast
 from dgsm_helpers.aws.core.tables import Table, folded, html_table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity

@@ -1,7 +1,5 @@
 """Other processes: whether one runs, and a folder that only one works in at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -5,8 +5,6 @@ long it took; in a terminal it stands on the last line and stays. Elsewhere nobo
 is over within two seconds shows nothing.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import threading

@@ -8,7 +8,7 @@ from typing import Any
 
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, read_alarms
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, read_alarms
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, read, variant_query
 from dgsm_helpers.planning.calibrating import alarm_values, recorded_alarms

@@ -19,6 +19,14 @@ AlarmStateName = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 Comparison = Literal[">", ">=", "<", "<="]
 TreatMissing = Literal["missing", "notBreaching", "breaching", "ignore"]
 
+COMPARISONS: Mapping[str, Comparison] = {
+    "GreaterThanThreshold": ">",
+    "GreaterThanOrEqualToThreshold": ">=",
+    "LessThanThreshold": "<",
+    "LessThanOrEqualToThreshold": "<=",
+}
+"""CloudWatch's comparison operators, by the API's names."""
+
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,

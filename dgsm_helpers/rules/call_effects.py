@@ -43,3 +43,17 @@ def effect_of(operation: str) -> Effect:
     if operation.startswith(_DELETES):
         return Effect.DELETES
     return Effect.READS if operation.startswith(_READS) else Effect.CHANGES
+
+
+IAM_PREFIX = {
+    "sagemaker-runtime": "sagemaker",
+    "service-quotas": "servicequotas",
+    "resourcegroupstaggingapi": "tag",
+    "marketplace-agreement": "aws-marketplace",
+}
+"""IAM's prefix of a service where boto3 has another name for it."""
+
+
+def iam_action(service: str, operation: str) -> str:
+    """What IAM calls a call: ``sagemaker:InvokeEndpoint`` of boto3's sagemaker-runtime."""
+    return f"{IAM_PREFIX.get(service, service)}:{operation}"

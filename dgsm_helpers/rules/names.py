@@ -47,3 +47,8 @@ def require_name(kind: str, name: str) -> None:
             f"{name!r} cannot be the name of the {kind}.",
             hint="SageMaker takes letters, digits and hyphens between them, at most 63 characters.",
         )
+
+
+def quota_name(instance_type: str) -> str:
+    """The name of an endpoint quota in Service Quotas, such as ``ml.g6.2xlarge for endpoint usage``."""
+    return f"{instance_type} for endpoint usage"

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +47,8 @@ class Setting:
         return value
 
 
-SETTINGS = (
-    Setting(key="where", type="str", example="local", help='"local": the embedded AWS; "aws": your account'),
-    Setting(key="region", type="str", example="us-east-1", help="AWS region"),
-    Setting(key="endpoint", type="str", example="deepgram-demo", help="name of the endpoint"),
-    Setting(
-        key="listing",
-        type="str",
-        example="arn:aws:sagemaker:us-east-1:123456789012:model-package/NAME",
-        help="model package ARN of the Marketplace listing in that region",
-    ),
-    Setting(key="family", type="str", example="nova", help="nova, flux, aura or flux-tts, where its name misleads"),
-    Setting(
-        key="role", type="str", example="arn:aws:iam::123456789012:role/NAME", help="execution role of the endpoint"
-    ),
-    Setting(key="bounds.min", type="int", example=1, help="fewest instances"),
-    Setting(key="bounds.max", type="int", example=4, help="most instances"),
-)
+_TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "settings.toml").read_text(encoding="utf-8"))
+SETTINGS = tuple(Setting(**row) for row in _TABLE["settings"])
 
 
 def read() -> dict[str, Any]:

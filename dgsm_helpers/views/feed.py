@@ -20,7 +20,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_config import EndpointConfig, config_in_use
 from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import (
     CONCURRENCY,
@@ -75,7 +75,6 @@ class Feed:
     """The states of one endpoint's live view, one per refresh. Not for several threads at once.
 
     Args:
-        wb: the workbook whose endpoint is watched.
         window_s: seconds of the workbook's time that are shown.
 
     Raises:
@@ -136,11 +135,7 @@ class Feed:
             yield self.state(load)
 
     def glance(self, last: LiveState, load: Load | None) -> LiveState:
-        """The last state with its instances and calls as they are now; asks AWS for nothing.
-
-        Raises:
-            LocalNotRunning: the embedded AWS has ended.
-        """
+        """The last state with its instances and calls as they are now; asks AWS for nothing."""
         assert self._look is not None
         fleet = glance(self.wb, self._look.variant, last.fleet, load)
         return replace(last, streams=load_sentence(load), fleet=fleet)

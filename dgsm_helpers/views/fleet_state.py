@@ -99,11 +99,7 @@ def read_instances(wb: Workbook, variant: VariantState, now: datetime) -> tuple[
 
 
 def glance(wb: Workbook, variant: VariantState, last: FleetState, load: Load | None) -> FleetState:
-    """The fleet again: with the calls as they are now, and the instances where asking for them costs nothing.
-
-    Raises:
-        LocalNotRunning: the embedded AWS has ended.
-    """
+    """The fleet again: with the calls as they are now, and the instances where asking for them costs nothing."""
     instances = last.instances if wb.administer is None else read_instances(wb, variant, wb.now())
     return replace(last, instances=instances, calls=load.ongoing() if load else ())
 

@@ -1,7 +1,5 @@
 """The show of an endpoint, frame after frame: what `pages.show_page` sends to the browsers that watch."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time
@@ -23,12 +21,7 @@ UNATTENDED_S = 120.0
 class LiveShow:
     """Reads the endpoint, lets the story go on, and draws; `run` does so until it is told to stop.
 
-    Args:
-        wb: the workbook whose endpoint is shown.
-        window_s: seconds of the workbook's time that are shown.
-
-    Raises:
-        NotFound: there is no such endpoint or variant.
+    ``window_s`` are seconds of the workbook's time that are shown.
     """
 
     def __init__(self, wb: Workbook, *, window_s: float = 3600.0) -> None:

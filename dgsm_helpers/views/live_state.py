@@ -9,7 +9,7 @@ from statistics import fmean
 from textwrap import shorten
 from typing import Any
 
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY
 from dgsm_helpers.aws.watch.observe import reasons_in_words
 from dgsm_helpers.errors import CredentialsProblem, DgsmError, NotFound, Throttled

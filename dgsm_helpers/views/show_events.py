@@ -1,7 +1,5 @@
 """What the buttons of ``dgsm show`` make happen: callers who come and go, and what can go wrong on the embedded AWS."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -33,8 +31,7 @@ BUTTONS: Mapping[str, tuple[str, str]] = {
 class ShowEvents:
     """Callers and faults of one endpoint. Its methods may be called from any thread.
 
-    Args:
-        wb: the workbook. Where it has an administration, instances can be made to fail.
+    Where the workbook has an administration, instances can be made to fail.
 
     Raises:
         NotFound: there is no such endpoint or variant.

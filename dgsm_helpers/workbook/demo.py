@@ -4,7 +4,9 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import quote
 
@@ -174,7 +176,8 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
     )
     figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")
     index = out / "index.html"
-    index.write_text(_PAGE.format(table=table, figure=figure, links="".join(links)), encoding="utf-8")
+    template = Template((files("dgsm_helpers") / "data" / "demo.html").read_text(encoding="utf-8"))
+    index.write_text(template.substitute(table=table, figure=figure, links="".join(links)), encoding="utf-8")
     return index
 
 
@@ -186,24 +189,3 @@ def _lag(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _values(outcomes: Sequence[NotebookOutcome]) -> Mapping[str, Any]:
     return {name: value for outcome in outcomes for name, value in outcome.values.items()}
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Deepgram on SageMaker, scaling itself</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; vertical-align: top; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #8884; }}
-.origin {{ opacity: .7; font-size: .9rem; }}
-</style></head><body>
-<h1>A Deepgram endpoint that scales itself</h1>
-<p>What <code>make demo</code> did on this machine: deployed an endpoint on the embedded AWS, registered it, held
-calls until they lagged and it scaled out, let it shrink under calls that went on, transcribed a recording, and deleted
-everything. <a href="summary.json">summary.json</a> has the numbers.</p>
-<table>{table}</table>
-{figure}
-<h2>The notebooks as they ran</h2>
-<ol>{links}</ol>
-</body></html>
-"""

@@ -28,12 +28,7 @@ class NotebookParameter:
 
 
 def parameters_of(notebook: Path) -> dict[str, NotebookParameter]:
-    """The parameters a notebook declares in its cell tagged ``parameters``.
-
-    Raises:
-        NotFound: there is no such file.
-        InvalidInput: it is not a notebook.
-    """
+    """The parameters a notebook (`read_notebook`) declares in its cell tagged ``parameters``."""
     import_without_grammar()
     import papermill
 

@@ -32,11 +32,7 @@ _OFFLINE = """{% extends 'lab/index.html.j2' %}
 
 
 def write_html(executed: Path, html: Path) -> Path:
-    """Write the executed notebook ``executed`` as the page ``html`` (5 MB with figures, which carry plotly.js once).
-
-    Raises:
-        NotFound, InvalidInput: there is no such file, or it is not a notebook.
-    """
+    """Write the executed notebook ``executed`` as the page ``html`` (5 MB with figures, which carry plotly.js once)."""
     import_without_grammar()
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter

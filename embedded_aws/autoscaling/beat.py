@@ -53,12 +53,7 @@ class _Memory:
 
 
 class Autoscaler:
-    """The beat of Application Auto Scaling in all regions.
-
-    Args:
-        regions: the service by region.
-        quotas: what refuses more instances.
-    """
+    """The beat of Application Auto Scaling in all regions; ``quotas`` may refuse more instances."""
 
     def __init__(self, regions: Regions[AutoScaling], quotas: Quotas) -> None:
         self._regions = regions

@@ -1,7 +1,5 @@
 """What Application Auto Scaling keeps of a region: the API's operations and the beat share it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -32,12 +30,7 @@ _PAGE = 50
 class RegionScaling:
     """A region's scalable targets, policies, scheduled actions and activities; hold ``lock`` while using them.
 
-    Args:
-        region: its name.
-        clock: local time.
-        fleet: what is scaled.
-        alarms: the region's alarms, among them those of the policies.
-        model: how AWS makes them; the planner's assumptions.
+    ``alarms`` are the region's, among them those of the policies. ``model`` says how AWS makes them.
     """
 
     def __init__(self, region: str, clock: Clock, fleet: Fleet, alarms: AlarmStore, model: ScalingModel) -> None:
@@ -108,11 +101,7 @@ class ScalingOperations(Operations[RegionScaling]):
         return bool(p["ServiceNamespace"] == NAMESPACE and p.get("ScalableDimension", DIMENSION) == DIMENSION)
 
     def resource_id(self, p: Params) -> str:
-        """The request's resource ID.
-
-        Raises:
-            AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``.
-        """
+        """The request's resource ID. Raises AwsRefusal: it is not of the form ``endpoint/NAME/variant/VARIANT``."""
         if p["ServiceNamespace"] != NAMESPACE:
             raise AwsRefusal(
                 f"The embedded AWS scales the service namespace sagemaker only, not {p['ServiceNamespace']}"
@@ -127,11 +116,7 @@ class ScalingOperations(Operations[RegionScaling]):
         return p["ResourceId"]
 
     def target(self, p: Params) -> TargetRecord:
-        """The scalable target that the request names.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The scalable target that the request names. Raises AwsRefusal: there is none."""
         resource_id = self.resource_id(p)
         if resource_id not in self.state.targets:
             raise missing(
@@ -160,13 +145,9 @@ def missing(message: str, code: str = "ObjectNotFoundException") -> AwsRefusal:
 
 
 def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
-    """The page that a request asks for, as ``{result: rows, "NextToken": …}``.
-
-    Raises:
-        AwsRefusal: the token is none of ours, or MaxResults is out of range.
-    """
+    """The page that a request asks for (`one_page`)."""
     size = p.get("MaxResults", most)
     if not 1 <= size <= most:
         raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")
     refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
-    return one_page(rows, result=result, token=p.get("NextToken"), size=size, refusal=refusal)
+    return one_page(rows, p, result, size=size, refusal=refusal)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from dgsm_helpers.rules.alarms import AlarmStateName
+from dgsm_helpers.rules.alarms import COMPARISONS, AlarmStateName
 from dgsm_helpers.rules.request_checks import model_loader
-from embedded_aws.cloudwatch.metric_alarm import COMPARISONS, AlarmStatus, MetricAlarm, stamp
+from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, MetricAlarm, stamp
 from embedded_aws.cloudwatch.queries import MetricStat
 from embedded_aws.cloudwatch.statistics import is_extended
 from embedded_aws.gateway import moto_inside

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.alarms import AlarmSpec
+from dgsm_helpers.rules.alarms import COMPARISONS, AlarmSpec
 from embedded_aws.clock import moment
-from embedded_aws.cloudwatch.metric_alarm import COMPARISONS, AlarmStatus, HistoryItem, MetricAlarm
+from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, HistoryItem, MetricAlarm
 from embedded_aws.cloudwatch.queries import (
     MetricQuery,
     MetricStat,
@@ -66,8 +66,8 @@ class AlarmOperations(Operations[RegionWatch]):
         ]
         page = one_page(
             rows if _of_metric_alarms(p) else [],
-            result="MetricAlarms",
-            token=p.get("NextToken"),
+            p,
+            "MetricAlarms",
             size=p.get("MaxRecords", _NAMED_PAGE if names else _PAGE),
             refusal=bad_token(),
             key=lambda row: row["AlarmName"],
@@ -126,13 +126,8 @@ class AlarmOperations(Operations[RegionWatch]):
         ]
         if p.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             rows.reverse()
-        return one_page(
-            rows if _of_metric_alarms(p) else [],
-            result="AlarmHistoryItems",
-            token=p.get("NextToken"),
-            size=p.get("MaxRecords", _NAMED_PAGE),
-            refusal=bad_token(),
-        )
+        shown, size = rows if _of_metric_alarms(p) else [], p.get("MaxRecords", _NAMED_PAGE)
+        return one_page(shown, p, "AlarmHistoryItems", size=size, refusal=bad_token())
 
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:
         """An alarm's tags; none of one that is deleted, as recorded on AWS."""

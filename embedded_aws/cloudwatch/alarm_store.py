@@ -23,7 +23,7 @@ from embedded_aws.cloudwatch.metric_alarm import (
     recent_datapoints,
 )
 from embedded_aws.cloudwatch.metric_store import MetricStore
-from embedded_aws.cloudwatch.query_run import read, run
+from embedded_aws.cloudwatch.query_run import QueryRun, read
 from embedded_aws.cloudwatch.refusals import not_found
 from embedded_aws.gateway.refusal import AwsRefusal
 
@@ -36,12 +36,9 @@ _HISTORY_ITEMS = 20_000
 
 
 class AlarmStore:
-    """The alarms of one region; thread-safe.
+    """The alarms of one region, over its metrics; thread-safe.
 
-    Args:
-        store: metrics of the same region.
-        now_s: local time in Unix seconds.
-        carry_out: ``(status before, status after) -> Carried``: the actions of a change of state.
+    ``carry_out`` is told the status before and after a change of state, and carries out the actions of it.
     """
 
     def __init__(
@@ -67,7 +64,7 @@ class AlarmStore:
         """
         now_s = self._now_s()
         start_s = floor(now_s / alarm.spec.period_s) * alarm.spec.period_s
-        results = run(self._store, alarm.queries, start_s=start_s, end_s=now_s, now_s=now_s)
+        results = QueryRun(self._store, alarm.queries, start_s, now_s, now_s).results()
         if len(results) != 1:
             raise AwsRefusal(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
         with self._lock:
@@ -116,11 +113,7 @@ class AlarmStore:
                     )
 
     def set_state(self, name: str, state: AlarmStateName, why: str, data: str = "") -> None:
-        """Set a state by hand; it lasts until the next evaluation. ``data`` is StateReasonData, JSON or empty.
-
-        Raises:
-            AwsRefusal: ResourceNotFound.
-        """
+        """Set a state by hand; it lasts until the next evaluation. ``data`` is StateReasonData, JSON or empty."""
         with self._lock:
             status, now_s = self._existing(name), self._now_s()
             if status.state != state:
@@ -144,11 +137,7 @@ class AlarmStore:
                 self._by_name[status.alarm.name] = replace(status, actions_enabled=enabled)
 
     def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        """Replace an alarm's tags.
-
-        Raises:
-            AwsRefusal: ResourceNotFound.
-        """
+        """Replace an alarm's tags. Raises AwsRefusal: ResourceNotFound."""
         with self._lock:
             self._by_name[name] = replace(self._existing(name), tags=dict(tags))
 
@@ -206,7 +195,7 @@ class AlarmStore:
     def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
         if alarm.metric:
             return read(self._store, alarm.metric, start_s=start_s, end_s=end_s)
-        [result] = run(self._store, alarm.queries, start_s=start_s, end_s=end_s, now_s=now_s)
+        [result] = QueryRun(self._store, alarm.queries, start_s, end_s, now_s).results()
         return result.series
 
     def _sample_counts(self, alarm: MetricAlarm, points: Sequence[Point]) -> Mapping[float, float]:

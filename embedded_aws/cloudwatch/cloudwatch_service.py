@@ -2,6 +2,7 @@
 
 import json
 import re
+from operator import itemgetter
 from typing import Any
 
 from embedded_aws.clock import moment
@@ -75,14 +76,8 @@ class CloudWatch(MetricOperations, AlarmOperations):
             for name, board in sorted(self.state.dashboards.items())
             if name.startswith(p.get("DashboardNamePrefix", ""))
         ]
-        return one_page(
-            entries,
-            result="DashboardEntries",
-            token=p.get("NextToken"),
-            size=_PAGE,
-            refusal=bad_token(),
-            key=lambda entry: entry["DashboardName"],
-        )
+        name = itemgetter("DashboardName")
+        return one_page(entries, p, "DashboardEntries", size=_PAGE, refusal=bad_token(), key=name)
 
     def delete_dashboards(self, p: Params) -> dict[str, Any]:
         """Delete dashboards, all of them or none."""

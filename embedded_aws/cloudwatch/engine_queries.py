@@ -5,8 +5,6 @@ documents the two metrics. That nothing is found until the account's enrichment 
 expression is refused, never answered with a wrong value.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -25,12 +23,7 @@ _MOST_SERIES = 500
 
 
 class EngineQueries:
-    """Answers `PATH`.
-
-    Args:
-        fleet: whose engines are asked.
-        watch_of: a region's CloudWatch, which knows whether enrichment runs.
-    """
+    """Answers `PATH` by the fleet's engines; a region's CloudWatch (``watch_of``) knows whether enrichment runs."""
 
     def __init__(self, fleet: Fleet, watch_of: Callable[[str], RegionWatch]) -> None:
         self._fleet, self._watch_of = fleet, watch_of

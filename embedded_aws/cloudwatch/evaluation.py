@@ -1,4 +1,4 @@
-"""Metric math: its values. ``evaluate`` computes a parsed expression over the points of the queries it names.
+"""Metric math: its values. `Evaluation` computes a parsed expression over the points of the queries it names.
 
 A value is a number, a series (points by time), or an array of series. Rules of CloudWatch's user guide ("Metric math
 syntax and functions", "Using IF expressions"), also where they surprise:
@@ -17,6 +17,7 @@ import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -54,48 +55,29 @@ _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def evaluate(
-    node: Node,
-    *,
-    values: Mapping[str, Value],
-    metrics: Mapping[str, Series],
-    periods: Mapping[str, int],
-    grid: Sequence[float],
-) -> Value:
-    """Compute an expression.
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Computes the expressions of a request.
 
     Args:
-        node: its tree.
-        values: result of each query that it names.
+        values: result of each query that an expression names.
         metrics: the series of the request's metrics by id, for METRICS().
         periods: their periods by id, for PERIOD.
         grid: beginnings of all periods of the request.
-
-    Raises:
-        AwsRefusal: ValidationError, for operands of a kind that a function does not take.
     """
-    return _Evaluation(values, metrics, periods, grid).of(node)
 
-
-class _Evaluation:
-    def __init__(
-        self,
-        values: Mapping[str, Value],
-        metrics: Mapping[str, Series],
-        periods: Mapping[str, int],
-        grid: Sequence[float],
-    ) -> None:
-        self._values = values
-        self._metrics = metrics
-        self._periods = periods
-        self._grid = grid
+    values: Mapping[str, Value]
+    metrics: Mapping[str, Series]
+    periods: Mapping[str, int]
+    grid: Sequence[float]
 
     def of(self, node: Node) -> Value:
+        """An expression's value. Raises AwsRefusal: ValidationError, for operands that a function does not take."""
         match node:
             case Number(value=value):
                 return value
             case QueryReference(id=name):
-                return self._values[name]
+                return self.values[name]
             case Array(items=items):
                 return self._array(items)
             case Operation(sign=sign, left=left, right=right):
@@ -103,7 +85,7 @@ class _Evaluation:
             case FunctionCall(function="PERIOD", arguments=(QueryReference(id=name),)):
                 return self._period(name)
             case FunctionCall(function="METRICS", words=words):
-                return [series for name, series in self._metrics.items() if "".join(words) in name]
+                return [series for name, series in self.metrics.items() if "".join(words) in name]
             case FunctionCall(function=function, arguments=arguments, words=words):
                 return self._call(function, [self.of(argument) for argument in arguments], words)
         raise AssertionError(f"the parser makes no {node}")
@@ -116,7 +98,7 @@ class _Evaluation:
             case "IF":
                 return _choose(*arguments)
             case "TIME_SERIES":
-                return dict.fromkeys(self._grid, _of_kind(function, first, float))
+                return dict.fromkeys(self.grid, _of_kind(function, first, float))
             case "FIRST" | "LAST":
                 array = _array_of(function, first)
                 return (array[0] if function == "FIRST" else array[-1]) if array else {}
@@ -135,15 +117,15 @@ class _Evaluation:
         if isinstance(first, float):
             raise AwsRefusal(f"{function} takes a time series or an array of them, not a number.")
         if function in TIMES:
-            return at_times(function, self._grid) if isinstance(first, dict) else _only_series(function)
+            return at_times(function, self.grid) if isinstance(first, dict) else _only_series(function)
         if function in OF_SERIES:
             return _each_series(lambda series: OF_SERIES[function](dropped(series)[0]), first)
         return _reduced(function, first)
 
     def _period(self, name: str) -> float:
-        if name not in self._periods:
+        if name not in self.periods:
             raise AwsRefusal(f"PERIOD takes the id of a metric, which {name} is not.")
-        return float(self._periods[name])
+        return float(self.periods[name])
 
     def _array(self, items: Sequence[Node]) -> list[Series]:
         series: list[Series] = []
@@ -172,7 +154,7 @@ class _Evaluation:
             return self._linear(series)
         filled: Series = {}
         last: float | None = None
-        for at in sorted({*self._grid, *series}):
+        for at in sorted({*self.grid, *series}):
             last = series.get(at, last)
             instead = filler.get(at) if isinstance(filler, dict) else last if isinstance(filler, str) else filler
             if (point := series.get(at, instead)) is not None:
@@ -182,7 +164,7 @@ class _Evaluation:
     def _linear(self, series: Series) -> Series:
         filled = dict(series)
         for (left, low), (right, high) in pairwise(sorted(series.items())):
-            for at in self._grid[bisect_right(self._grid, left) : bisect_left(self._grid, right)]:
+            for at in self.grid[bisect_right(self.grid, left) : bisect_left(self.grid, right)]:
                 filled[at] = low + (high - low) * (at - left) / (right - left)
         return dict(sorted(filled.items()))
 

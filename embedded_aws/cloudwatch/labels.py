@@ -18,11 +18,7 @@ _STATISTICS = ("AVG", "FIRST", "LAST", "MAX", "MIN", "SUM")
 
 
 def label(result: Result, *, region: str) -> str:
-    """The label of a result.
-
-    Raises:
-        AwsRefusal: ValidationError, naming what is not supported in it.
-    """
+    """The label of a result. Raises AwsRefusal: ValidationError, naming what is not supported in it."""
     return _HOLE.sub(lambda hole: _filling(hole[1].strip(), result, region), result.label)
 
 

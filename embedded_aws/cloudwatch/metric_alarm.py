@@ -9,18 +9,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
 from typing import Any
 
-from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName, Comparison
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
 from embedded_aws.clock import moment
 from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, dimensions_to_api
 from embedded_aws.cloudwatch.statistics import is_extended
-
-COMPARISONS: Mapping[str, Comparison] = {
-    "GreaterThanThreshold": ">",
-    "GreaterThanOrEqualToThreshold": ">=",
-    "LessThanThreshold": "<",
-    "LessThanOrEqualToThreshold": "<=",
-}
-"""The API's comparison operators as ``AlarmSpec`` has them."""
 
 INITIAL = "Unchecked: Initial alarm creation"
 LONGEST_REASON = 1023
@@ -112,13 +104,9 @@ class HistoryItem:
 
 
 def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point], *, m_of_n: bool) -> str:
-    """The StateReason of a new state.
+    """The StateReason of a new state, by the points that decided, oldest first.
 
-    Args:
-        spec: the alarm.
-        state: its new state.
-        points: the points that decided, oldest first.
-        m_of_n: whether the alarm names DatapointsToAlarm; only then the transition's numbers are said.
+    ``m_of_n``: whether the alarm names DatapointsToAlarm; only then the transition's numbers are said.
     """
     lacking = spec.evaluation_periods - len(points)
     if state == "INSUFFICIENT_DATA":

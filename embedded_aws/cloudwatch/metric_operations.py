@@ -18,7 +18,7 @@ from embedded_aws.cloudwatch.queries import (
     dimensions_to_api,
     queries_from_api,
 )
-from embedded_aws.cloudwatch.query_run import Result, read, run
+from embedded_aws.cloudwatch.query_run import QueryRun, Result, read
 from embedded_aws.cloudwatch.refusals import bad_combination, bad_token, bad_value
 from embedded_aws.cloudwatch.region_watch import RegionWatch
 from embedded_aws.cloudwatch.statistics import STANDARD, StatisticSet, is_extended, statistic
@@ -55,7 +55,7 @@ class MetricOperations(Operations[RegionWatch]):
         if not _TIMEZONE.fullmatch(p.get("LabelOptions", {}).get("Timezone", "+0000")):
             raise AwsRefusal("The parameter LabelOptions.Timezone must look like +0130.")
         queries = queries_from_api(members, where="MetricDataQueries")
-        results = run(self.state.store, queries, start_s=start_s, end_s=end_s, now_s=self.state.now_s())
+        results = QueryRun(self.state.store, queries, start_s, end_s, self.state.now_s()).results()
         newest_first = p.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         return self._page(results, read_token(p.get("NextToken"), bad_token()), room, newest_first)
 
@@ -113,8 +113,8 @@ class MetricOperations(Operations[RegionWatch]):
         ]
         return one_page(
             rows,
-            result="Metrics",
-            token=p.get("NextToken"),
+            p,
+            "Metrics",
             size=_LIST_PAGE,
             refusal=bad_value("Request parameter NextToken is invalid"),
             key=lambda row: [

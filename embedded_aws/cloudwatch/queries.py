@@ -54,11 +54,7 @@ class MetricQuery:
 
 
 def dimensions_from_api(dimensions: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The API's list of dimensions as pairs.
-
-    Raises:
-        AwsRefusal: ValidationError, when a name occurs twice.
-    """
+    """The API's list of dimensions as pairs. Raises AwsRefusal: ValidationError, when a name occurs twice."""
     pairs = tuple((d["Name"], d["Value"]) for d in dimensions)
     if len({name for name, _ in pairs}) < len(pairs):
         raise AwsRefusal(f"Dimension names must be unique, got {', '.join(name for name, _ in pairs)}.")

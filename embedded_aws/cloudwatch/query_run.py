@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, floor
 
-from embedded_aws.cloudwatch.evaluation import Value, evaluate
+from embedded_aws.cloudwatch.evaluation import Evaluation, Value
 from embedded_aws.cloudwatch.expressions import calls, parse, references
 from embedded_aws.cloudwatch.metric_store import MetricStore, kept_s
 from embedded_aws.cloudwatch.queries import MetricQuery, MetricStat, in_order
@@ -40,19 +40,10 @@ def read(store: MetricStore, stat: MetricStat, *, start_s: float, end_s: float, 
     return dict(points)
 
 
-def run(
-    store: MetricStore, queries: Sequence[MetricQuery], *, start_s: float, end_s: float, now_s: float
-) -> list[Result]:
-    """Compute queries that ``queries_from_api`` has passed; results in the order of the queries that return data.
-
-    Raises:
-        AwsRefusal: ValidationError, when an expression's operands or result are of a wrong kind.
-    """
-    return _Run(store, queries, start_s, end_s, now_s).results()
-
-
 @dataclass(frozen=True)
-class _Run:
+class QueryRun:
+    """Queries that ``queries_from_api`` has passed, to be computed over what the store holds."""
+
     store: MetricStore
     queries: Sequence[MetricQuery]
     start_s: float
@@ -60,6 +51,11 @@ class _Run:
     now_s: float
 
     def results(self) -> list[Result]:
+        """In the order of the queries that return data.
+
+        Raises:
+            AwsRefusal: ValidationError, when an expression's operands or result are of a wrong kind.
+        """
         metrics = self._metrics
         values: dict[str, Value] = dict(metrics)
         for query in in_order(self.queries):
@@ -67,7 +63,7 @@ class _Run:
                 grid = self._grid(self._period(query))
                 node = parse(query.expression)
                 periods = {one.id: one.metric.period_s for one in self.queries if one.metric}
-                values[query.id] = evaluate(node, values=values, metrics=metrics, periods=periods, grid=grid)
+                values[query.id] = Evaluation(values=values, metrics=metrics, periods=periods, grid=grid).of(node)
         return [
             result for query in self.queries if query.return_data for result in self._shown(query, values[query.id])
         ]

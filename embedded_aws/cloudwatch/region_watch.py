@@ -20,12 +20,7 @@ class Dashboard:
 
 
 class RegionWatch:
-    """A region's metrics, alarms and dashboards; thread-safe.
-
-    Args:
-        region: its name.
-        now_s: local time in Unix seconds.
-    """
+    """A region's metrics, alarms and dashboards; thread-safe. ``now_s`` is local time in Unix seconds."""
 
     def __init__(self, region: str, now_s: Callable[[], float]) -> None:
         self.region = region

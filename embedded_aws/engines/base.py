@@ -152,11 +152,7 @@ class Engine(Protocol):
     """One listing's engine."""
 
     def new_instance(self, instance_id: str) -> EngineInstance:
-        """A container on a new instance.
-
-        Raises:
-            LocalError: the engine cannot run on this machine.
-        """
+        """A container on a new instance. Raises LocalError: the engine cannot run on this machine."""
 
     def close(self) -> None:
         """Free everything."""

@@ -26,11 +26,7 @@ FILE_COST_SHARE = 0.1
 
 
 class MeteredEngine:
-    """Makes instances of one size.
-
-    Args:
-        clock: the event loop's, to be read from any thread.
-    """
+    """Makes instances of one size. ``clock`` is the event loop's, to be read from any thread."""
 
     def __init__(self, settings: MeteredSettings | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings or MeteredSettings()

@@ -11,12 +11,13 @@ import asyncio
 import importlib.util
 import platform
 from collections.abc import Sequence
+from functools import partial
 
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import Engine, Listener, Recognised, StreamOptions
 from embedded_aws.engines.speech_process import MODEL, SpeechProcess, opening
 from embedded_aws.engines.worker_frames import Ask
-from embedded_aws.engines.worker_process import IDLE_S, SeatedInstance, Seats
+from embedded_aws.engines.worker_process import SeatedEngine, SeatedInstance
 
 FILE_PIECE_S = 5
 """A file is heard in pieces of this length, so that streams of the same worker do not wait for all of it."""
@@ -34,30 +35,6 @@ def engine_for_speech(metered: Engine) -> tuple[Engine, str]:
     )
 
 
-class SpeechEngine:
-    """All instances and the seats they have.
-
-    Args:
-        workers: most worker processes; None for one per processor, up to a few.
-        idle_s: how long a worker outlives its last stream.
-    """
-
-    def __init__(self, *, workers: int | None = None, idle_s: float = IDLE_S) -> None:
-        self._seats = Seats(SpeechProcess, workers, idle_s)
-
-    def new_instance(self, instance_id: str) -> SpeechInstance:
-        """A container; it starts no process yet."""
-        return self._seats.take(SpeechInstance)
-
-    @property
-    def workers(self) -> tuple[SpeechProcess, ...]:
-        """The workers that run now."""
-        return self._seats.workers
-
-    def close(self) -> None:
-        self._seats.close()
-
-
 class SpeechInstance(SeatedInstance[SpeechProcess]):
     """One container."""
 
@@ -65,11 +42,7 @@ class SpeechInstance(SeatedInstance[SpeechProcess]):
         return SpeechStream(self.seat.worker(), options, listener)
 
     async def transcribe(self, pcm: bytes, sample_rate: int) -> Recognised:
-        """Hear a whole recording.
-
-        Raises:
-            LocalError: the recogniser failed.
-        """
+        """Hear a whole recording. Raises LocalError: the recogniser failed."""
         collected = _Collector()
         worker = self.seat.worker()
         stream = worker.open(collected, opening(StreamOptions(sample_rate=sample_rate)))
@@ -87,6 +60,10 @@ class SpeechInstance(SeatedInstance[SpeechProcess]):
             worker.abort(stream)
         words = tuple(word for result in results for word in result.words)
         return Recognised(0.0, len(pcm) / 2 / sample_rate, words, is_final=True, speech_final=True, model=MODEL)
+
+
+SpeechEngine = partial(SeatedEngine, SpeechProcess, SpeechInstance)
+"""Makes the engine: all instances and their seats."""
 
 
 class SpeechStream:

@@ -5,11 +5,12 @@ the ``metered`` engine's hum stand in for it.
 """
 
 import json
+from functools import partial
 
 from embedded_aws.engines.base import Engine, SpeechListener
 from embedded_aws.engines.synthesisers import installed
 from embedded_aws.engines.voice_worker import CPU_S
-from embedded_aws.engines.worker_process import IDLE_S, SeatedInstance, Seats, WorkerProcess
+from embedded_aws.engines.worker_process import SeatedEngine, SeatedInstance, WorkerProcess
 
 
 def engine_for_spoken(metered: Engine) -> tuple[Engine, str]:
@@ -35,35 +36,15 @@ class VoiceProcess(WorkerProcess[SpeechListener]):
         listener.on_audio(body[CPU_S.size :])
 
 
-class SpokenEngine:
-    """All instances and the seats they have.
-
-    Args:
-        workers: most worker processes; None for one per processor, up to a few.
-        idle_s: how long a worker outlives its last text.
-    """
-
-    def __init__(self, *, workers: int | None = None, idle_s: float = IDLE_S) -> None:
-        self._seats = Seats(VoiceProcess, workers, idle_s)
-
-    def new_instance(self, instance_id: str) -> "SpokenInstance":
-        """A container; it starts no process yet."""
-        return self._seats.take(SpokenInstance)
-
-    @property
-    def workers(self) -> tuple[VoiceProcess, ...]:
-        """The workers that run now."""
-        return self._seats.workers
-
-    def close(self) -> None:
-        self._seats.close()
-
-
 class SpokenInstance(SeatedInstance[VoiceProcess]):
     """One container."""
 
     def say(self, text: str, *, sample_rate: int, speed: float, listener: SpeechListener) -> "SpokenUtterance":
         return SpokenUtterance(self.seat.worker(), text, sample_rate, speed, listener)
+
+
+SpokenEngine = partial(SeatedEngine, VoiceProcess, SpokenInstance)
+"""Makes the engine: all instances and their seats."""
 
 
 class SpokenUtterance:

@@ -4,8 +4,6 @@ An instance has a seat, a processor's worth of computing. So one instance leaves
 it, and scaling out adds capacity until the machine has no more; further instances share the workers there are.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -203,24 +201,33 @@ class SeatedInstance[P: WorkerProcess[Any]]:
         self.seat.instances.discard(self)
 
 
-class Seats[P: WorkerProcess[Any]]:
-    """The seats of an engine.
+class SeatedEngine[P: WorkerProcess[Any], I: SeatedInstance[Any]]:
+    """An engine whose instances have seats.
 
     Args:
-        make: starts a worker that ends after so many seconds without a stream.
+        process: starts a worker that ends after so many seconds without a stream.
+        instance: makes a container on a seat; that starts no process yet.
         workers: most worker processes; None for one per processor, `MOST_WORKERS` at most.
         idle_s: how long a worker outlives its last stream.
     """
 
-    def __init__(self, make: Callable[[float], P], workers: int | None, idle_s: float) -> None:
+    def __init__(
+        self,
+        process: Callable[[float], P],
+        instance: Callable[[Seat[P]], I],
+        *,
+        workers: int | None = None,
+        idle_s: float = IDLE_S,
+    ) -> None:
         most = workers or min(MOST_WORKERS, os.cpu_count() or 1)
-        self._seats = tuple(Seat(lambda: make(idle_s)) for _ in range(most))
+        self._seats = tuple(Seat(lambda: process(idle_s)) for _ in range(most))
+        self._instance = instance
         self._lock = threading.Lock()
 
-    def take[I: SeatedInstance[Any]](self, sit: Callable[[Seat[P]], I]) -> I:
-        """A new instance on the seat that has fewest; it starts no process yet."""
+    def new_instance(self, instance_id: str) -> I:
+        """A container, on the seat that has fewest."""
         with self._lock:
-            return sit(min(self._seats, key=lambda seat: len(seat.instances)))
+            return self._instance(min(self._seats, key=lambda seat: len(seat.instances)))
 
     @property
     def workers(self) -> tuple[P, ...]:

@@ -39,7 +39,6 @@ class Fleet:
     """All endpoints of the embedded AWS; ``lock`` guards every endpoint, instance and lease.
 
     Args:
-        clock: local time.
         engines: engine by listing engine name (``metered``, ``speech``).
         faults: capacity shortages, failed starts and crashes on demand.
         log: takes the containers' log lines.

@@ -25,12 +25,7 @@ EXECUTION_ROLE = "DeepgramSageMakerExecutionRole"
 class ControlPlane:
     """SageMaker, Service Quotas and the Price List in all regions, over one fleet.
 
-    Args:
-        fleet: the live endpoints.
-        clock: local time.
-        quotas: instances that each region may have.
-        faults: what the operator may set through ``admin_routes``.
-        is_registered: ``(region, "endpoint/NAME/variant/VARIANT")``: whether the variant is a scalable target.
+    ``is_registered(region, "endpoint/NAME/variant/VARIANT")`` says whether a variant is a scalable target.
     """
 
     def __init__(

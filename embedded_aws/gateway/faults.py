@@ -6,18 +6,15 @@ One registry for the whole embedded AWS. A fault stays until it is cleared or ha
 import itertools
 import math
 import threading
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args, get_type_hints
+from importlib.resources import files
+from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.model import ScalingModel
 
 ANY = "*"
-FAILURES = ("container-failed", "driver", "container-never-started")
-"""How a start can fail; all but the last leave a log group."""
-CUT_ENDINGS = get_args(get_type_hints(ScalingModel)["cut_stream_sees"])
-"""How a stream can end whose instance goes: the assumption `cut_stream_sees` of the scaling model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +24,7 @@ class FaultParameter:
     name: str
     help: str
     type: type = str
-    default: str | int | float | None = ANY
+    default: str | int | float | None = None
     choices: tuple[str, ...] = ()
 
     @property
@@ -45,67 +42,19 @@ class FaultKind:
     parameters: tuple[FaultParameter, ...]
 
 
-_SERVICE = FaultParameter(name="service", help="boto3's name of the service, such as sagemaker, or * for all")
-_OPERATION = FaultParameter(name="operation", help="name of the operation, such as CreateEndpoint, or * for all")
-_ENDPOINT = FaultParameter(name="endpoint", help="endpoint name, or * for any")
-_FOREVER = FaultParameter(name="count", help="how often it strikes; left out: until cleared", type=int, default=None)
-_ONCE = FaultParameter(name="count", help="how often it strikes", type=int, default=1)
+_TYPES = {"str": str, "int": int, "float": float}
+_TABLE = tomllib.loads((files("embedded_aws") / "data" / "faults.toml").read_text(encoding="utf-8"))
+
+
+def _parameter(said: str | Mapping[str, Any]) -> FaultParameter:
+    """A parameter of the table: one of those that several kinds have, by its name there, or a kind's own."""
+    row = {"name": said, **_TABLE["parameters"][said]} if isinstance(said, str) else dict(said)
+    return FaultParameter(**{**row, "type": _TYPES[row.get("type", "str")], "choices": tuple(row.get("choices", ()))})
+
 
 KINDS: Mapping[str, FaultKind] = {
-    kind.name: kind
-    for kind in (
-        FaultKind(name="throttling", help="calls are throttled", parameters=(_SERVICE, _OPERATION, _FOREVER)),
-        FaultKind(name="denied", help="calls are not authorised", parameters=(_SERVICE, _OPERATION, _FOREVER)),
-        FaultKind(name="expired-credentials", help="every call's credentials have expired", parameters=(_FOREVER,)),
-        FaultKind(
-            name="shortage",
-            help="no capacity of an instance type",
-            parameters=(
-                FaultParameter(name="instance_type", help="such as ml.g6.2xlarge, or * for all", default=None),
-            ),
-        ),
-        FaultKind(
-            name="failed-start",
-            help="new instances do not come up",
-            parameters=(
-                FaultParameter(name="instance_type", help="such as ml.g6.2xlarge, or * for any"),
-                FaultParameter(name="failure", help="how it fails", default=FAILURES[0], choices=FAILURES),
-                _FOREVER,
-            ),
-        ),
-        FaultKind(name="crash", help="a serving instance crashes", parameters=(_ENDPOINT, _ONCE)),
-        FaultKind(name="mid-stream-error", help="a stream ends with a model error", parameters=(_ENDPOINT, _ONCE)),
-        FaultKind(name="dropped-connection", help="a stream's connection is dropped", parameters=(_ENDPOINT, _ONCE)),
-        FaultKind(
-            name="cut-ending",
-            help="streams whose instance goes end in this way",
-            parameters=(
-                _ENDPOINT,
-                FaultParameter(name="sees", help="what the client sees", default=None, choices=CUT_ENDINGS),
-                _FOREVER,
-            ),
-        ),
-        FaultKind(
-            name="late-routing",
-            help="new streams reach an instance until its SIGKILL, not only until its SIGTERM",
-            parameters=(_ENDPOINT, _FOREVER),
-        ),
-        FaultKind(
-            name="session-limit",
-            help="streams end before AWS's 30 minutes",
-            parameters=(
-                _ENDPOINT,
-                FaultParameter(
-                    name="seconds", help="how long a stream may be, in wall seconds", type=float, default=None
-                ),
-            ),
-        ),
-        FaultKind(
-            name="slow-metrics",
-            help="metrics become visible late",
-            parameters=(FaultParameter(name="seconds", help="how late, in local seconds", type=float, default=None),),
-        ),
-    )
+    row["name"]: FaultKind(name=row["name"], help=row["help"], parameters=tuple(map(_parameter, row["parameters"])))
+    for row in _TABLE["faults"]
 }
 
 
@@ -176,11 +125,7 @@ class Faults:
         return fault
 
     def add_json(self, body: object) -> Fault:
-        """Set the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes.
-
-        Raises:
-            InvalidInput: it is no such object, or as ``add`` does.
-        """
+        """`add` the fault that a JSON object such as ``{"kind": "crash", "endpoint": "demo"}`` describes."""
         if not isinstance(body, Mapping) or not isinstance(body.get("kind"), str):
             raise InvalidInput(
                 f"A fault is a JSON object with a kind, not {body!r}.", hint=f"Known faults: {', '.join(KINDS)}."
@@ -193,11 +138,7 @@ class Faults:
             return tuple(self._faults.values())
 
     def clear(self, kind: str | None = None, *, fault_id: int | None = None) -> int:
-        """Unset all faults, or those of a kind, or one; tells how many there were.
-
-        Raises:
-            InvalidInput: there is no such kind.
-        """
+        """Unset all faults, those of a kind (InvalidInput where there is none), or one; tells how many there were."""
         if kind is not None:
             _kind(kind)
         with self._lock:
@@ -222,7 +163,7 @@ class Faults:
         return self._strike("shortage", instance_type=instance_type) is not None
 
     def failed_start(self, instance_type: str) -> str | None:
-        """How an instance of the type fails to start now (one of ``FAILURES``), or None; counts as a strike."""
+        """How an instance of the type fails to start now or None; counts as a strike."""
         fault = self._strike("failed-start", instance_type=instance_type)
         return fault.failure if fault else None
 
@@ -231,7 +172,7 @@ class Faults:
         return self._strike(kind, endpoint=endpoint) is not None
 
     def cut_ending(self, endpoint: str) -> str | None:
-        """How a stream of the endpoint ends that is cut now (one of ``CUT_ENDINGS``), or None; counts as a strike."""
+        """How a stream of the endpoint ends that is cut now or None; counts as a strike."""
         fault = self._strike("cut-ending", endpoint=endpoint)
         return fault.sees if fault else None
 

@@ -19,6 +19,7 @@ from werkzeug.test import run_wsgi_app
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.call_effects import iam_action
 from dgsm_helpers.wire.sigv4 import SignatureRefused
 from embedded_aws.gateway import answers, callers, moto_corrections, moto_inside, signatures
 from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise, signed_region
@@ -38,7 +39,6 @@ AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
 
 ADMIN_PREFIX = "/_dgsm/"
-_IAM_PREFIX = {"service-quotas": "servicequotas", "sagemaker-runtime": "sagemaker"}
 _NO_SERVICE = {"__type": "UnknownOperationException", "message": "The embedded AWS does not implement this service."}
 _RESOURCES = (("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config"), ("ModelName", "model"))
 _EACH_BYTES, _TOGETHER_BYTES = 20 << 20, 128 << 20
@@ -55,8 +55,7 @@ class Gateway:
         paths: what answers a path of its own, which botocore's models do not know, by the signed region and the
             request's parameters: an HTTP status and JSON.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
-        default_region: region of calls that are not signed.
-        check_signatures: whether a call that is not signed by who it says is refused.
+        default_region: of calls that are not signed; with ``check_signatures`` AWS's refusals of those hold.
     """
 
     def __init__(
@@ -139,8 +138,8 @@ class Gateway:
         if fault == "expired-credentials":
             return answers.error(call, "ExpiredTokenException", "The security token included in the request is expired")
         identity = moto_inside.caller_arn(call.access_key_id, call.region)
-        action = f"{_IAM_PREFIX.get(call.service, call.service)}:{call.asked}"
-        return answers.error(call, "AccessDeniedException", denial(identity, action, _resource(call)))
+        denied = denial(identity, iam_action(call.service, call.asked), _resource(call))
+        return answers.error(call, "AccessDeniedException", denied)
 
     def _from_responder(self, call: AwsCall) -> Response | None:
         if call.service not in self._responders:

@@ -6,29 +6,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from embedded_aws.gateway.refusal import AwsRefusal
+from embedded_aws.gateway.regions import Params
 
 
 def one_page[Row](
     rows: Sequence[Row],
-    *,
+    p: Params,
     result: str,
-    token: str | None,
+    *,
     size: int,
     refusal: AwsRefusal,
     key: Callable[[Row], Any] | None = None,
 ) -> dict[str, Any]:
-    """The page that ``token`` asks for, as the answer ``{result: rows, "NextToken": …}``.
+    """The page that a request's NextToken asks for, as the answer ``{result: rows, "NextToken": …}``.
 
     Args:
         rows: all rows in order.
         result: name of the answer's list.
-        token: NextToken of the page before, None for the first.
-        size: rows per page.
         refusal: raised when the token is none of ours.
         key: what the rows are sorted by. A page then begins behind the key of the last row shown, so that rows which
             come or go meanwhile shift nothing; without it a page begins at the row of a number.
     """
-    start = _first_row(rows, read_token(token, refusal), key, refusal)
+    start = _first_row(rows, read_token(p.get("NextToken"), refusal), key, refusal)
     page = list(rows[start : start + size])
     answer: dict[str, Any] = {result: page}
     if start + size < len(rows):

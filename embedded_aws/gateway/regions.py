@@ -9,11 +9,7 @@ Params = Mapping[str, Any]
 
 
 class Regions[Service]:
-    """One service's regions, each made when it is first asked for. Every method may be called from any thread.
-
-    Args:
-        make: makes the service of a region from the region's name.
-    """
+    """One service's regions, each made when it is first asked for. Every method may be called from any thread."""
 
     def __init__(self, make: Callable[[str], Service]) -> None:
         self._make = make

@@ -1,13 +1,10 @@
-"""The Price List API of the embedded AWS: real-time hosting on GPU instances, from a dated copy.
-
-Prices: SageMaker hosting, us-east-1, on demand, read from the Price List API on 2026-09-27 and from the us-east-1 offer
-file of 2026-08. They are secondary copies of AWS's list, for us-east-1 only; other regions have no price here rather
-than a wrong one.
-"""
+"""The Price List API of the embedded AWS: real-time hosting on GPU instances, from a dated copy."""
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 from embedded_aws.gateway.paging import one_page
@@ -16,24 +13,10 @@ from embedded_aws.gateway.regions import Params
 
 SERVICE = "AmazonSageMaker"
 REGION = "us-east-1"
-PUBLISHED = "2026-09-27T00:00:00Z"
-VERSION = "embedded-20260927"
+_TABLE = tomllib.loads((files("embedded_aws") / "data" / "prices.toml").read_text(encoding="utf-8"))
+USD_PER_HOUR: Mapping[str, float] = _TABLE["usd_per_hour"]
+VERSION = f"embedded-{_TABLE['published'][:10].replace('-', '')}"
 """Marks a document as the dated copy it is."""
-
-USD_PER_HOUR: Mapping[str, float] = {
-    "ml.g4dn.xlarge": 0.7364,
-    "ml.g4dn.2xlarge": 0.94,
-    "ml.g4dn.12xlarge": 4.89,
-    "ml.g5.xlarge": 1.408,
-    "ml.g5.2xlarge": 1.515,
-    "ml.g5.12xlarge": 7.09,
-    "ml.g6.xlarge": 1.127,
-    "ml.g6.2xlarge": 1.222,
-    "ml.g6.12xlarge": 5.752,
-    "ml.g6e.xlarge": 2.61,
-    "ml.g6e.2xlarge": 2.80,
-    "ml.g6e.12xlarge": 13.12,
-}
 
 _PAGE = 100
 
@@ -61,14 +44,9 @@ class Pricing:
         """Offers whose attributes pass all filters, each as a JSON document."""
         _check_service(p["ServiceCode"])
         matching = [t for t in USD_PER_HOUR if all(_passes(_attributes(t), f) for f in p.get("Filters", ()))]
-        offers = one_page(
-            [json.dumps(_offer(instance_type)) for instance_type in matching],
-            result="PriceList",
-            token=p.get("NextToken"),
-            size=p.get("MaxResults", _PAGE),
-            refusal=AwsRefusal("The pagination token is invalid.", "InvalidNextTokenException"),
-        )
-        return offers | {"FormatVersion": "aws_v1"}
+        offers, size = [json.dumps(_offer(instance_type)) for instance_type in matching], p.get("MaxResults", _PAGE)
+        refusal = AwsRefusal("The pagination token is invalid.", "InvalidNextTokenException")
+        return one_page(offers, p, "PriceList", size=size, refusal=refusal) | {"FormatVersion": "aws_v1"}
 
 
 def _attributes(instance_type: str) -> dict[str, str]:
@@ -108,14 +86,14 @@ def _offer(instance_type: str) -> dict[str, Any]:
                 term: {
                     "priceDimensions": {rate: dimension},
                     "sku": sku,
-                    "effectiveDate": PUBLISHED,
+                    "effectiveDate": _TABLE["published"],
                     "offerTermCode": "JRTCKXETXF",
                     "termAttributes": {},
                 }
             }
         },
         "version": VERSION,
-        "publicationDate": PUBLISHED,
+        "publicationDate": _TABLE["published"],
     }
 
 

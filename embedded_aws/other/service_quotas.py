@@ -9,6 +9,7 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.names import quota_name
 from embedded_aws.clock import Clock
 from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.paging import one_page
@@ -21,11 +22,6 @@ DEFAULT_QUOTA = 20.0
 """Instances per type unless set; a named choice of the embedded AWS: real accounts start at 0 for most GPU types."""
 
 _PAGE = 100
-
-
-def quota_name(instance_type: str) -> str:
-    """AWS's name of the quota."""
-    return f"{instance_type} for endpoint usage"
 
 
 def quota_code(instance_type: str) -> str:
@@ -162,13 +158,8 @@ class ServiceQuotas:
     def _list(self, p: Params, row: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         self._check_service(p)
         types = (self._type(p),) if "QuotaCode" in p else self._quotas.instance_types
-        return one_page(
-            [row(instance_type) for instance_type in types],
-            result="Quotas",
-            token=p.get("NextToken"),
-            size=p.get("MaxResults", _PAGE),
-            refusal=AwsRefusal("The pagination token is invalid.", "InvalidPaginationTokenException"),
-        )
+        refusal = AwsRefusal("The pagination token is invalid.", "InvalidPaginationTokenException")
+        return one_page(list(map(row, types)), p, "Quotas", size=p.get("MaxResults", _PAGE), refusal=refusal)
 
     def _quota(self, instance_type: str) -> dict[str, Any]:
         return self._default(instance_type) | {"Value": self._quotas.get(self._region, instance_type)}

@@ -17,12 +17,11 @@ _OPENED_S = 30.0
 
 
 class AwsPorts:
-    """Opens them when it is asked to.
+    """Opens them for the runtime when it is asked to.
 
     Args:
-        runtime: what answers there.
         context: with a certificate for AWS's host names.
-        own: the address and port it listens on anyhow.
+        own: the address and port that the runtime listens on anyhow.
     """
 
     def __init__(self, runtime: RuntimeServer, context: ssl.SSLContext, own: tuple[str, int]) -> None:

@@ -36,11 +36,7 @@ class TurnThresholds:
     eot_timeout_ms: int = 5000
 
     def changed(self, given: Mapping[str, Any]) -> "TurnThresholds":
-        """With other values.
-
-        Raises:
-            ValueError: an unknown name, a value out of range, or eager above final.
-        """
+        """With other values. Raises ValueError: an unknown name, a value out of range, or eager above final."""
         for name, value in given.items():
             if name not in _RANGES:
                 raise ValueError(f"Unknown threshold: '{name}'.")
@@ -71,11 +67,7 @@ class FluxQuery:
 
 
 def parse_flux(text: str, listing: Listing) -> FluxQuery:
-    """Options of one stream.
-
-    Raises:
-        ContainerRefused: 400 for what Flux does not know, or the listing does not have.
-    """
+    """Options of one stream. Raises ContainerRefused: 400 for what Flux does not know, or the listing does not have."""
     query = QueryString(text, FLUX_LISTEN.parameters)
     model = query.get("model")
     if model not in listing.models:

@@ -18,7 +18,6 @@ class Http1ServerConnection:
     """A client's connection.
 
     Args:
-        transport: the connection.
         answer: makes the response to a whole request.
         max_body_bytes: longer bodies are refused with 413.
         hold: told by how much what the connection holds has grown, in bytes.

@@ -48,7 +48,6 @@ class Http2ServerConnection:
     """A client's connection.
 
     Args:
-        transport: the connection.
         open_exchange: makes what answers a new request.
         hold: told by how much what the connection holds has grown, in bytes.
     """

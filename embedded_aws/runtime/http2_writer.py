@@ -91,10 +91,7 @@ class Http2Stream:
 class Http2Writer:
     """Sends for all streams of one connection; ``streams`` are the open ones by id.
 
-    Args:
-        transport: the connection.
-        connection: its protocol.
-        hold: told by how much what the connection holds has grown, in bytes.
+    ``hold`` is told by how much what the connection holds has grown, in bytes.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: H2Connection, hold: Callable[[int], None]) -> None:

@@ -61,13 +61,7 @@ def created_now() -> str:
 
 
 class Shape:
-    """What the messages of one stream or file have in common.
-
-    Args:
-        request_id: the stream's or file's.
-        punctuate: whether words carry their punctuation.
-        channels: how many are heard apart.
-    """
+    """What the messages of one stream or file have in common; ``channels`` are those heard apart."""
 
     def __init__(self, request_id: str, punctuate: bool, channels: int = 1) -> None:
         self.request_id = request_id

@@ -4,8 +4,6 @@ Control messages and their effects are those of Deepgram's manual: ``KeepAlive``
 ``Configure`` (numerals on or off), also when sent as binary; an empty binary message closes the stream.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256

@@ -34,14 +34,10 @@ def bad_request(message: str) -> ContainerRefused:
 
 
 class QueryString:
-    """The parameters of one request; a name may come several times.
-
-    Args:
-        text: as the client gave it to SageMaker.
-        known: the names that may be in it.
+    """The parameters of one request, as the client gave them to SageMaker; a name may come several times.
 
     Raises:
-        ContainerRefused: another name is in it.
+        ContainerRefused: a name is in it that is not ``known``.
     """
 
     def __init__(self, text: str, known: Iterable[str]) -> None:
@@ -60,11 +56,7 @@ class QueryString:
         return tuple(value for given, value in self._pairs if given == name)
 
     def flag(self, name: str) -> bool:
-        """Whether it is on; off when it is not there.
-
-        Raises:
-            ContainerRefused: it is neither ``true`` nor ``false``.
-        """
+        """Whether it is on; off when it is not there. Raises ContainerRefused: it is neither ``true`` nor ``false``."""
         value = self._last.get(name, "false").lower()
         if value not in ("true", "false"):
             raise bad_request(f"{name} must be true or false, not '{self._last[name]}'.")
@@ -75,11 +67,7 @@ class QueryString:
         return any(value.lower() not in ("", "false") for value in self.all(name))
 
     def whole(self, name: str, low: int, high: int) -> int | None:
-        """The whole number, None when it is not there.
-
-        Raises:
-            ContainerRefused: it is none from ``low`` to ``high``.
-        """
+        """The whole number, None when it is not there. Raises ContainerRefused: it is none from ``low`` to ``high``."""
         value = self._last.get(name)
         if value is None:
             return None
@@ -91,11 +79,7 @@ class QueryString:
         return int(value)
 
     def number(self, name: str, low: float, high: float) -> float | None:
-        """The number, None when it is not there.
-
-        Raises:
-            ContainerRefused: it is none from ``low`` to ``high``.
-        """
+        """The number, None when it is not there. Raises ContainerRefused: it is none from ``low`` to ``high``."""
         value = self._last.get(name)
         if value is None:
             return None

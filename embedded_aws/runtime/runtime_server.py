@@ -3,8 +3,6 @@
 One TLS port; ALPN picks the version. Real clients need all of that: they refuse to stream in clear text.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -44,9 +42,6 @@ class RuntimeServer:
     """The server; it lives on the event loop that calls ``start``.
 
     Args:
-        fleet: finds an instance for a request.
-        faults: faults on demand.
-        limits: what is limited, and how far.
         clock: seconds, by which streams' limits on time are held.
         cut_stream_sees: how a stream ends whose instance goes, as `ScalingModel` has it.
     """

@@ -57,10 +57,9 @@ def open_stream(
 async def answer_whole(
     path: str, query: str, body: bytes, *, engine: EngineInstance, listing: Listing, request_id: str, log: Log
 ) -> Whole:
-    """The container's answer to a whole request.
+    """The container's answer to a whole request; refused as by `open_stream`, and for what the body holds.
 
     Raises:
-        ContainerRefused: as `open_stream`; also what the body holds cannot be answered.
         LocalError: the engine failed.
     """
     _check_path(path, listing)

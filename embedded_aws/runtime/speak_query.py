@@ -82,11 +82,7 @@ def parse_speak(text: str, listing: Listing, *, whole: bool) -> SpeakQuery:
 
 
 def require_speed(protocol: DeepgramProtocol, given: object) -> float:
-    """A speed that the model has.
-
-    Raises:
-        ContainerRefused: it is no number in its range.
-    """
+    """A speed that the model has. Raises ContainerRefused: it is no number in its range."""
     low, high = _SPEEDS[protocol.path]
     try:
         speed = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else float("nan")

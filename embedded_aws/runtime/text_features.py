@@ -34,11 +34,7 @@ class TextFeatures:
 
     @classmethod
     def asked(cls, query: QueryString) -> "TextFeatures":
-        """Those of a query; ``smart_format`` includes ``numerals``.
-
-        Raises:
-            ContainerRefused: a value that cannot be.
-        """
+        """Those of a query; ``smart_format`` includes ``numerals``. Raises ContainerRefused: a value that cannot be."""
         redact = tuple(kind.strip().lower() for value in query.all("redact") for kind in value.split(","))
         pairs = [value.partition(":") for value in query.all("replace")]
         if any(not term.strip() for term, _, _ in pairs):

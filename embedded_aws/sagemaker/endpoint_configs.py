@@ -98,11 +98,7 @@ class ConfigOperations(Operations[RegionState]):
 
 
 def package_arn(state: RegionState, model_name: str) -> str:
-    """The model package ARN behind a model name.
-
-    Raises:
-        AwsRefusal: there is no such model.
-    """
+    """The model package ARN behind a model name. Raises AwsRefusal: there is no such model."""
     name = state.find("model", model_name).request["PrimaryContainer"]["ModelPackageName"]
     if name.startswith("arn:"):
         return name
@@ -117,11 +113,7 @@ def instance_types(variant: Mapping[str, Any]) -> list[str]:
 
 
 def specs_of(state: RegionState, config: Resource) -> tuple[VariantSpec, ...]:
-    """The configuration as the fleet takes it.
-
-    Raises:
-        AwsRefusal: a variant's model has been deleted.
-    """
+    """The configuration as the fleet takes it. Raises AwsRefusal: a variant's model has been deleted."""
     enhanced = config.request["MetricsConfig"]["EnableEnhancedMetrics"]
     return tuple(_spec(state, variant, enhanced) for variant in config.request["ProductionVariants"])
 

@@ -64,12 +64,7 @@ class EndpointRecord(Resource):
 class RegionState:
     """A region's SageMaker resources; hold ``lock`` while changing them, never while asking the auto scaler.
 
-    Args:
-        region: its name.
-        fleet: the live endpoints.
-        clock: local time.
-        quotas: instances that the region may have.
-        is_registered: ``(region, "endpoint/NAME/variant/VARIANT")``: whether the variant is a scalable target.
+    ``is_registered(region, "endpoint/NAME/variant/VARIANT")`` says whether a variant is a scalable target.
     """
 
     def __init__(
@@ -85,11 +80,7 @@ class RegionState:
         self._resources: dict[str, Resource] = {}
 
     def add(self, resource: Resource) -> None:
-        """Keep a new resource.
-
-        Raises:
-            AwsRefusal: one of that name exists.
-        """
+        """Keep a new resource. Raises AwsRefusal: one of that name exists."""
         with self.lock:
             self._forget_ended_endpoints()
             if resource.arn in self._resources:
@@ -97,11 +88,7 @@ class RegionState:
             self._resources[resource.arn] = resource
 
     def find(self, kind: str, name: str) -> Resource:
-        """The resource of that name.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The resource of that name. Raises AwsRefusal: there is none."""
         arn = arn_of(kind, self.region, name)
         resource = self.by_arn(arn)
         if resource is None:
@@ -109,11 +96,7 @@ class RegionState:
         return resource
 
     def endpoint(self, name: str) -> EndpointRecord:
-        """The endpoint of that name.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The endpoint of that name. Raises AwsRefusal: there is none."""
         endpoint = self.find("endpoint", name)
         assert isinstance(endpoint, EndpointRecord)
         return endpoint
@@ -125,11 +108,7 @@ class RegionState:
             return self._resources.get(arn.lower())
 
     def tagged(self, arn: str) -> Resource:
-        """The resource of an ARN whose tags are asked for.
-
-        Raises:
-            AwsRefusal: there is none.
-        """
+        """The resource of an ARN whose tags are asked for. Raises AwsRefusal: there is none."""
         resource = self.by_arn(arn)
         if resource is None:
             kind = arn.rpartition(":")[2].partition("/")[0]
@@ -163,11 +142,7 @@ class RegionState:
         return Resource(kind, name, arn_of(kind, self.region, name), self.clock.now(), request, tags_of(request))
 
     def view(self, endpoint: Resource) -> EndpointView:
-        """The endpoint's live side.
-
-        Raises:
-            AwsRefusal: it has gone meanwhile.
-        """
+        """The endpoint's live side. Raises AwsRefusal: it has gone meanwhile."""
         view = self.fleet.view(self.region, endpoint.name)
         if view is None:
             raise not_found("endpoint", endpoint.arn)
@@ -186,8 +161,6 @@ def page(
 
     Args:
         rows: all rows; ``CreationTime``, ``LastModifiedTime`` and the name are filtered where they have them.
-        params: the request.
-        result: name of the answer's list.
         sort: row key by value of ``SortBy``; ``Name`` must be among them.
         default: ``SortBy`` and ``SortOrder`` when left out.
     """
@@ -195,13 +168,8 @@ def page(
     key = sort[params.get("SortBy", default[0])]
     descending = params.get("SortOrder", default[1]) == "Descending"
     matching.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
-    return one_page(
-        matching,
-        result=result,
-        token=params.get("NextToken"),
-        size=params.get("MaxResults", DEFAULT_PAGE),
-        refusal=AwsRefusal("Invalid pagination token."),
-    )
+    size, refusal = params.get("MaxResults", DEFAULT_PAGE), AwsRefusal("Invalid pagination token.")
+    return one_page(matching, params, result, size=size, refusal=refusal)
 
 
 def _matches(row: Mapping[str, Any], params: Params, name_key: str) -> bool:

@@ -54,25 +54,16 @@ class TaggedResources(Operations[RegionState]):
             )
         resources = [r for kind in KINDS for r in self.state.all(kind) if r.tags and _matches(r, p)]
         rows = [{"ResourceARN": r.arn, "Tags": _rows(r.tags)} for r in resources]
-        answer = one_page(
-            rows,
-            result="ResourceTagMappingList",
-            token=p.get("PaginationToken"),
-            size=p.get("ResourcesPerPage", _PAGE),
-            refusal=AwsRefusal("The pagination token is invalid.", "PaginationTokenExpiredException"),
-        )
-        return {
-            "ResourceTagMappingList": answer["ResourceTagMappingList"],
-            "PaginationToken": answer.get("NextToken", ""),
-        }
+        return _page(p, "ResourceTagMappingList", rows, p.get("ResourcesPerPage", _PAGE))
 
     def get_tag_keys(self, p: Params) -> dict[str, Any]:
         """All keys of tags, in order."""
-        return self._tag_page(p, "TagKeys", {key for tags in self._all_tags() for key in tags})
+        return _page(p, "TagKeys", sorted({key for tags in self._all_tags() for key in tags}), _TAG_PAGE)
 
     def get_tag_values(self, p: Params) -> dict[str, Any]:
         """All values that a key has, in order."""
-        return self._tag_page(p, "TagValues", {tags[p["Key"]] for tags in self._all_tags() if p["Key"] in tags})
+        values = {tags[p["Key"]] for tags in self._all_tags() if p["Key"] in tags}
+        return _page(p, "TagValues", sorted(values), _TAG_PAGE)
 
     def tag_resources(self, p: Params) -> dict[str, Any]:
         """Tag resources; those that cannot be are in the answer."""
@@ -84,11 +75,6 @@ class TaggedResources(Operations[RegionState]):
 
     def _all_tags(self) -> list[dict[str, str]]:
         return [r.tags for kind in KINDS for r in self.state.all(kind)]
-
-    def _tag_page(self, p: Params, result: str, values: Iterable[str]) -> dict[str, Any]:
-        refusal = AwsRefusal("The pagination token is invalid.", "PaginationTokenExpiredException")
-        page = one_page(sorted(values), result=result, token=p.get("PaginationToken"), size=_TAG_PAGE, refusal=refusal)
-        return {result: page[result], "PaginationToken": page.get("NextToken", "")}
 
     def _each(self, arns: Sequence[str], change: Callable[[Resource], None]) -> dict[str, Any]:
         failed: dict[str, dict[str, Any]] = {}
@@ -104,14 +90,17 @@ class TaggedResources(Operations[RegionState]):
         return {"FailedResourcesMap": failed}
 
 
+def _page(p: Params, result: str, rows: Sequence[object], size: int) -> dict[str, Any]:
+    """One page, under the tagging API's name of the token."""
+    refusal = AwsRefusal("The pagination token is invalid.", "PaginationTokenExpiredException")
+    page = one_page(rows, {"NextToken": p.get("PaginationToken")}, result, size=size, refusal=refusal)
+    return {result: page[result], "PaginationToken": page.get("NextToken", "")}
+
+
 def change_tags(
     state: RegionState, resource: Resource, *, add: Mapping[str, str] | None = None, drop: Iterable[str] = ()
 ) -> None:
-    """Change a resource's tags.
-
-    Raises:
-        AwsRefusal: there would be too many.
-    """
+    """Change a resource's tags. Raises AwsRefusal: there would be too many."""
     with state.lock:
         merged = {key: value for key, value in (resource.tags | dict(add or {})).items() if key not in drop}
         if len(merged) > MAX_TAGS:

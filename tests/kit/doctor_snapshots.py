@@ -12,7 +12,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Suspension, Target
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Suspension, Target
 from dgsm_helpers.prices import Price
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

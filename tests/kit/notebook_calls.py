@@ -8,7 +8,7 @@ from pathlib import Path
 import nbclient
 import nbformat
 
-from dgsm_helpers.aws.core.calls import IAM_PREFIX
+from dgsm_helpers.rules.call_effects import iam_action
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STREAM = "sagemaker:InvokeEndpointWithBidirectionalStream"
@@ -65,4 +65,4 @@ def actions_called_by(name: str, home: Path, *, endpoint_name: str, timeout_s: f
 def action_of(call: str) -> str:
     """``service-quotas:ListServiceQuotas`` as the IAM action ``servicequotas:ListServiceQuotas``."""
     service, _, operation = call.partition(":")
-    return f"{IAM_PREFIX.get(service, service)}:{operation}"
+    return iam_action(service, operation)

@@ -16,7 +16,7 @@ from kit.waiting import AT_MOST_S, until
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
-from dgsm_helpers.aws.scaling.scaling_answers import read_alarms
+from dgsm_helpers.aws.scaling.scalable_target import read_alarms
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady

@@ -63,10 +63,7 @@ def put(
         sns_topic_arn: topic of the alarms' actions; None removes the actions.
 
     Raises:
-        NotFound: no such endpoint.
-        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         NotReady: no capacity was measured and no ``knee`` given.
-        InvalidInput: the knee is below one.
         InvalidRequest: AWS's model refuses a value, such as a topic's ARN; nothing was made.
     """
     endpoint = EndpointReading(wb)

@@ -1,7 +1,5 @@
 """What the caller must be allowed to do: a least-privilege IAM policy for each notebook."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -48,11 +46,7 @@ def with_those_behind(actions: Iterable[str]) -> set[str]:
 
 
 def actions_of(notebook: str) -> tuple[str, ...]:
-    """All actions that a notebook needs, sorted.
-
-    Raises:
-        InvalidInput: there is no such notebook.
-    """
+    """All actions that a notebook needs, sorted. Raises InvalidInput: there is no such notebook."""
     if notebook not in NOTEBOOK_CALLS:
         raise InvalidInput(f"There is no notebook {notebook!r}.", hint=f"Give one of {', '.join(NOTEBOOK_CALLS)}.")
     sometimes = {action["name"] for action in _ACTIONS if notebook[:2] in action.get("sometimes", "").split()}

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from dgsm_helpers.aws.account import permissions, simulation
 from dgsm_helpers.aws.account.execution_role import execution_role_arn, role_name, trusts_sagemaker
-from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
+from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.denials import Denial
 from dgsm_helpers.aws.core.tables import Table, mark
@@ -26,6 +26,7 @@ from dgsm_helpers.errors import (
     NotFound,
     NotReady,
 )
+from dgsm_helpers.rules.names import quota_name
 from dgsm_helpers.rules.package_arn import LISTINGS_URL, SUBSCRIPTIONS_URL, require_usable_arn
 from dgsm_helpers.session import Workbook
 
@@ -56,11 +57,7 @@ class PreflightReport(Table):
         return all(row.verdict != "no" for row in self.rows)
 
     def require(self) -> PreflightReport:
-        """This report, if nothing speaks against deploying.
-
-        Raises:
-            NotReady: naming every answer that is no, with what to do.
-        """
+        """This report, if nothing speaks against deploying. Raises NotReady: every answer that is no, and its fix."""
         bad = [row for row in self.rows if row.verdict == "no"]
         if bad:
             raise NotReady(

@@ -29,7 +29,7 @@ from dgsm_helpers.errors import (
 )
 from dgsm_helpers.places.aws_configuration import NO_ANSWER, no_answer
 from dgsm_helpers.rules import request_checks
-from dgsm_helpers.rules.call_effects import BILLS, Effect, effect_of
+from dgsm_helpers.rules.call_effects import BILLS, Effect, effect_of, iam_action
 from dgsm_helpers.rules.error_codes import KIND_BY_CODE
 from dgsm_helpers.session import Workbook
 
@@ -85,7 +85,7 @@ def require_agreement(wb: Workbook, service: str, operation: str) -> None:
     effect = effect_of(operation)
     if not wb.bills or effect is Effect.READS:
         return
-    what = f"{IAM_PREFIX.get(service, service)}:{operation}"
+    what = iam_action(service, operation)
     if effect is Effect.BILLS:
         wb.require_spend(f"{what} of {wb.endpoint_name}", price=f"money: {BILLS[operation]}")
     elif not wb.confirm_spend:
@@ -176,11 +176,7 @@ def translate(error: Exception, *, service: str, operation: str) -> DgsmError:
 
 
 def _require_aws(answered: Mapping[str, Any], service: str, operation: str) -> None:
-    """botocore takes a page of text for an empty answer.
-
-    Raises:
-        AwsCallFailed: the answer is such a page, so it is not AWS that answers.
-    """
+    """Raise AwsCallFailed where a page of text answers, and so not AWS: botocore takes it for an empty answer."""
     kind = answered.get("HTTPHeaders", {}).get("content-type", "")
     if kind.startswith("text/") and "xml" not in kind:
         raise _no_aws(f"{service}:{operation}", operation)
@@ -216,7 +212,7 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
             what, hint="AWS does not know these credentials: check the profile and the machine's clock.", **about
         )
     if kind == "denied" or "not authorized to perform" in text:
-        action = f"{IAM_PREFIX.get(service, service)}:{operation}"
+        action = iam_action(service, operation)
         return AccessDenied(what, hint=denials.next_step(text, action), **about)
     if kind == "throttled":
         return Throttled(what, hint="AWS still throttles after botocore's retries: wait a minute and rerun.", **about)
@@ -236,15 +232,6 @@ def _refusal(error: boto.ClientError, service: str, operation: str) -> DgsmError
         "This is AWS's side: repeat in a minute." if status >= 500 else "Look the code up in the operation's reference."
     )
     return AwsCallFailed(what, hint=hint, **about)
-
-
-IAM_PREFIX = {
-    "sagemaker-runtime": "sagemaker",
-    "service-quotas": "servicequotas",
-    "resourcegroupstaggingapi": "tag",
-    "marketplace-agreement": "aws-marketplace",
-}
-"""IAM's prefix of a service where boto3 has another name for it."""
 
 
 def _quota_hint(text: str) -> str:

@@ -5,7 +5,10 @@ permission on the identity helps against one of them only.
 """
 
 import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 
 _KIND = r"(?P<kind>[\w-]+(?: [\w-]+){0,2}?) (?:policy|policies|boundary)"
 _IMPLICIT = re.compile(rf"because no {_KIND} allows", re.IGNORECASE)
@@ -13,49 +16,9 @@ _EXPLICIT = re.compile(rf"with an explicit deny in (?:an?|the|your) {_KIND}", re
 _ACTION = re.compile(r"not authorized to perform:? ([a-z0-9-]+:\w+)(?:.*? on resource: [\"']?([^\s\"']+))?")
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:(?:organizations|iam):[^\s\"',]*:policy/[^\s\"',]+")
 
-# Who may lift a denial where nothing is allowed, and where something is denied; {it} is the action and its resource.
-_NEXT_STEPS = {
-    "identity-based": (
-        "Allow {it} for this identity.",
-        "A policy of this identity denies {it}, which no further permission outweighs: "
-        "take the Deny out, meet its condition, or use another identity.",
-    ),
-    "permissions": (
-        "The permissions boundary of this identity leaves {it} out: whoever set the boundary must add it there; "
-        "a policy on the identity does not help.",
-        "The permissions boundary of this identity denies {it}: whoever set the boundary must change it; "
-        "a policy on the identity does not help.",
-    ),
-    "service control": (
-        "Your organisation does not allow {it} (no service control policy does): ask its administrators; "
-        "nothing in this account helps.",
-        "Your organisation denies {it} (service control policy): ask its administrators, or use an account or region "
-        "where it is allowed; nothing in this account helps.",
-    ),
-    "resource control": (
-        "Your organisation does not allow {it} on its resources (resource control policy): ask its administrators.",
-        "Your organisation denies {it} on its resources (resource control policy): ask its administrators.",
-    ),
-    "VPC endpoint": (
-        "The policy of the VPC endpoint that the call went through leaves {it} out: add it there; "
-        "a policy on the identity does not help.",
-        "The policy of the VPC endpoint that the call went through denies {it}: change it there; "
-        "a policy on the identity does not help.",
-    ),
-    "session": (
-        "The policy that this session was opened with leaves {it} out: sign in again without it or with a wider one; "
-        "a policy on the role does not help.",
-        "The policy that this session was opened with denies {it}: sign in again without it; "
-        "a policy on the role does not help.",
-    ),
-    "resource-based": (
-        "The policy on the resource itself does not allow {it}: its owner must.",
-        "The policy on the resource itself denies {it}: its owner must change it.",
-    ),
-    "role trust": (
-        "The role's trust policy does not let this identity assume it: its owner must.",
-        "The role's trust policy denies this identity: its owner must change it.",
-    ),
+_TABLE = tomllib.loads((files("dgsm_helpers") / "data" / "denials.toml").read_text(encoding="utf-8"))
+_NEXT_STEPS: Mapping[str, tuple[str, str]] = {
+    kind: (steps["allowed_by_none"], steps["denied"]) for kind, steps in _TABLE["next_steps"].items()
 }
 # AWS's own page writes "sessions policy" once.
 _BY_SPELLING = {kind.lower(): kind for kind in _NEXT_STEPS} | {"sessions": "session", "permission": "permissions"}

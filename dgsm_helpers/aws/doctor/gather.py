@@ -19,8 +19,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling import journal
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms
-from dgsm_helpers.aws.scaling.scaling_answers import read_alarms, read_policy, read_target
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms, read_alarms, read_policy, read_target
 from dgsm_helpers.aws.watch.engine_metrics import EngineWord, read_engine
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, ERROR_METRICS, MINUTE_S, read, variant_query
 from dgsm_helpers.aws.watch.observe import ScalingActivity, read_activities
@@ -38,7 +37,6 @@ def gather(
     """Read the endpoint's configuration, scaling, alarms, last days, quotas, price and measured capacity.
 
     Args:
-        expected: what the caller knows about the traffic.
         activities: reads the variant's activities, newest first; default: the newest 200.
 
     Raises:
@@ -133,14 +131,8 @@ def _unjudged(wb: Workbook, state: EndpointState, kind: EndpointKind) -> Snapsho
         region=wb.region,
         resource_id=wb.resource_id,
         kind=kind,
-        model_package_arn="",
         endpoint=state,
         variant=ConfiguredVariant(wb.variant_name),
-        enhanced_metrics=False,
-        network_isolated=None,
-        target=None,
-        policies=(),
-        elsewhere=(),
         traffic=TrafficSnapshot(WINDOW),
         unjudged=dict.fromkeys(PARTS, f"the variant is {kind.hosting}"),
     )

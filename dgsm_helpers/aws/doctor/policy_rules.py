@@ -15,7 +15,7 @@ from dgsm_helpers.aws.doctor.snapshot import (
     warn,
 )
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState
 from dgsm_helpers.aws.watch.metrics import CONCURRENCY, INVOCATION_NAMESPACE
 
 _AAS = "AWS, Application Auto Scaling"

@@ -15,7 +15,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target
 from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.guide import DETECTION_S, PROVISIONING_S
@@ -127,18 +127,18 @@ class Snapshot:
     region: str
     resource_id: str
     kind: EndpointKind
-    model_package_arn: str
     endpoint: EndpointState
     variant: ConfiguredVariant
-    enhanced_metrics: bool
-    network_isolated: bool | None
-    target: Target | None
-    policies: tuple[PolicyState, ...]
-    elsewhere: tuple[str, ...]
+    traffic: TrafficSnapshot
+    model_package_arn: str = ""
+    enhanced_metrics: bool = False
+    network_isolated: bool | None = None
+    target: Target | None = None
+    policies: tuple[PolicyState, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     gone: tuple[str, str] | None = None
     scheduled: tuple[str, ...] = ()
     alarms: Mapping[str, PolicyAlarm] = field(default_factory=dict)
-    traffic: TrafficSnapshot
     at_max: tuple[datetime, ...] = ()
     provisioning_s: tuple[float, ...] = ()
     failures: tuple[tuple[datetime, str], ...] = ()

@@ -32,7 +32,6 @@ def make(wb: Workbook, plan: DeploymentPlan, start: Callable[[], object]) -> Mad
 
     Raises:
         DeployFailed: AWS refuses the package, its environment or an instance type; ``kind`` says which.
-        DgsmError: any other refusal, see ``calls.translate``.
     """
     made: Made = []
     try:
@@ -60,9 +59,6 @@ def create(wb: Workbook, kind: str, request: Mapping[str, Any]) -> None:
     """Create a ``Model``, an ``EndpointConfig`` or an ``Endpoint``.
 
     The call is repeated while SageMaker does not yet see a role or a config that was made moments ago.
-
-    Raises:
-        DgsmError: AWS's refusal, see ``calls.translate``.
     """
     started = wb.now()
     while True:

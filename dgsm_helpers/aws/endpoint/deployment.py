@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from dgsm_helpers.aws.account.inventory import is_ours
-from dgsm_helpers.aws.account.quotas import endpoint_quotas, quota_name
+from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.core.money import named_dearest
 from dgsm_helpers.aws.endpoint import create, endpoint_state, failures
@@ -14,6 +14,7 @@ from dgsm_helpers.aws.endpoint.endpoint_kind import kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotReady, QuotaExceeded
+from dgsm_helpers.rules.names import quota_name
 from dgsm_helpers.session import Workbook
 
 
@@ -39,7 +40,7 @@ class Deployment:
 def deploy(
     wb: Workbook, plan: DeploymentPlan, *, on_progress: OnProgress | None = None, timeout_s: float | None = None
 ) -> Deployment:
-    """Make the endpoint and wait until it is ``InService``; an identical one is reused.
+    """The step `deploy.deploy`, whose errors it raises; with a time limit, and every look of the wait.
 
     If a step before the endpoint fails, what was made is removed again. An endpoint that ends in ``Failed`` is left for
     inspection (it does not bill), and the next ``deploy`` replaces it.
@@ -49,11 +50,7 @@ def deploy(
         timeout_s: how long to wait, in workbook time; default: what the plan's own timeouts add up to.
 
     Raises:
-        SpendNotConfirmed: it would start billing, and the workbook was opened without ``confirm_spend=True``.
-        InvalidInput: the endpoint exists with another configuration; the message lists the differences.
         UnsupportedFeature: it exists and is serverless or asynchronous.
-        QuotaExceeded: a type of the pool has no quota.
-        DeployFailed: the package, the role or the container does not work; ``kind`` says which.
         NotReady: still not ``InService`` after ``timeout_s``, or being updated by someone else.
     """
     require_same_endpoint(wb, plan)
@@ -78,11 +75,7 @@ def deploy(
 
 
 def require_same_endpoint(wb: Workbook, plan: DeploymentPlan) -> None:
-    """Refuse a plan that was made for another endpoint, variant or region.
-
-    Raises:
-        InvalidInput: it was.
-    """
+    """Refuse a plan that was made for another endpoint, variant or region. Raises InvalidInput: it was."""
     of_workbook = (wb.endpoint_name, wb.variant_name, wb.region)
     of_plan = (plan.endpoint_name, plan.variant_name, plan.region)
     if of_workbook != of_plan:
@@ -117,14 +110,10 @@ def _existing(
 
 
 def refuse_zero_quota(wb: Workbook, plan: DeploymentPlan) -> None:
-    """Stop when a type of the plan's pool has a quota of zero, which fails the whole deployment.
-
-    Raises:
-        QuotaExceeded: one has. Quotas that cannot be read are passed over: SageMaker itself judges them too.
-    """
+    """Raise QuotaExceeded where a type of the plan's pool has a quota of zero, which fails the whole deployment."""
     try:
         quotas = endpoint_quotas(wb, plan.instance_types, at_least=1)
-    except DgsmError:
+    except DgsmError:  # SageMaker itself judges them too
         return
     zero = [instance_type for instance_type, quota in quotas.items() if quota == 0]
     if zero:

@@ -52,11 +52,7 @@ class EndpointConfig:
 
 
 def read_endpoint_config(wb: Workbook, config_name: str) -> EndpointConfig:
-    """The endpoint config of that name.
-
-    Raises:
-        NotFound: there is none.
-    """
+    """The endpoint config of that name. Raises NotFound: there is none."""
     described = call(wb, "sagemaker", "DescribeEndpointConfig", EndpointConfigName=config_name)
     return EndpointConfig(
         name=described["EndpointConfigName"],
@@ -69,11 +65,7 @@ def read_endpoint_config(wb: Workbook, config_name: str) -> EndpointConfig:
 
 
 def config_in_use(wb: Workbook, state: EndpointState) -> EndpointConfig:
-    """The endpoint config that the endpoint runs by.
-
-    Raises:
-        NotFound: somebody deleted it; the endpoint serves on without.
-    """
+    """The endpoint config that the endpoint runs by. Raises NotFound: somebody deleted it; it serves on without."""
     try:
         return read_endpoint_config(wb, state.config_name)
     except NotFound as error:
@@ -86,11 +78,7 @@ def config_in_use(wb: Workbook, state: EndpointState) -> EndpointConfig:
 
 
 def model_in_use(wb: Workbook, name: str) -> Mapping[str, Any]:
-    """What DescribeModel says of a model that an endpoint runs.
-
-    Raises:
-        NotFound: somebody deleted it; the endpoint serves on without.
-    """
+    """What DescribeModel says of a model that runs. Raises NotFound: somebody deleted it; it is served on."""
     try:
         return call(wb, "sagemaker", "DescribeModel", ModelName=name)
     except NotFound as error:

@@ -68,11 +68,7 @@ class EndpointKind:
         return f"Variant {self.variant_name!r} of endpoint {self.endpoint_name!r} is {what}: {_WHY[self.hosting]}"
 
     def require_supported(self) -> None:
-        """Go on only with a variant that the steps work on.
-
-        Raises:
-            UnsupportedFeature: it is of another kind; says which, and what to do instead.
-        """
+        """Raise UnsupportedFeature unless the steps work on it; says what kind it is, and what to do instead."""
         if not self.supported:
             raise UnsupportedFeature(self.refusal, hint=ELSEWHERE)
 

@@ -16,7 +16,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import (
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, kind_of
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState, in_service
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.session import Workbook
 
@@ -25,36 +25,25 @@ from dgsm_helpers.session import Workbook
 class EndpointReading:
     """The endpoint as AWS answers within one step: each part is read at its first use and never again.
 
-    Make one for a step and drop it afterwards; what may have changed since is seen by a new one only.
+    Make one for a step and drop it afterwards; what may have changed since is seen by a new one only. Reading what is
+    not there, be it endpoint, variant, config or model, raises NotFound.
     """
 
     wb: Workbook
 
     @cached_property
     def state(self) -> EndpointState:
-        """What DescribeEndpoint says.
-
-        Raises:
-            NotFound: there is no such endpoint.
-        """
+        """What DescribeEndpoint says."""
         return endpoint_state.status(self.wb)
 
     @property
     def variant(self) -> VariantState:
-        """The workbook's variant as it is now.
-
-        Raises:
-            NotFound: there is no such endpoint or variant.
-        """
+        """The workbook's variant as it is now."""
         return self.state.variant(self.wb.variant_name)
 
     @cached_property
     def kind(self) -> EndpointKind:
-        """What kind of endpoint this is for the workbook's variant, as far as can be read.
-
-        Raises:
-            NotFound: there is no such endpoint or variant.
-        """
+        """What kind of endpoint this is for the workbook's variant, as far as can be read."""
         return self._kind(self.wb.variant_name)
 
     def _kind(self, variant_name: str) -> EndpointKind:
@@ -65,11 +54,7 @@ class EndpointReading:
             return kind
 
     def ready_as_it_is(self) -> EndpointState:
-        """As :meth:`ready` for a step that changes nothing of the endpoint's: what DescribeEndpoint says is enough.
-
-        Raises:
-            NotFound, UnsupportedFeature, NotReady: as :meth:`ready`, apart from the config.
-        """
+        """As :meth:`ready` for a step that changes nothing of the endpoint's: what DescribeEndpoint says is enough."""
         for variant in self.state.variants:
             kind_of(self.state, variant.name).require_supported()
         return in_service(self.state)
@@ -78,7 +63,6 @@ class EndpointReading:
         """The endpoint's state, once a step may change it: a kind that is supported, its config there, ``InService``.
 
         Raises:
-            NotFound: there is no such endpoint, or its config was deleted.
             UnsupportedFeature: a variant is of a kind that the steps do not work on.
             NotReady: it is not ``InService``.
         """
@@ -86,31 +70,19 @@ class EndpointReading:
         return in_service(self.state)
 
     def require_known(self) -> None:
-        """Go on only with an endpoint that a step can work on, whatever its status.
-
-        Raises:
-            NotFound, UnsupportedFeature: as :meth:`ready`.
-        """
+        """As :meth:`ready`, whatever the endpoint's status."""
         for variant in self.state.variants:
             self._kind(variant.name).require_supported()
         _ = self.config
 
     @cached_property
     def config(self) -> EndpointConfig:
-        """The endpoint config in use.
-
-        Raises:
-            NotFound: there is no such endpoint, or its config was deleted.
-        """
+        """The endpoint config in use."""
         return config_in_use(self.wb, self.state)
 
     @property
     def configured(self) -> ConfiguredVariant:
-        """The workbook's variant as the endpoint config states it.
-
-        Raises:
-            NotFound, UnsupportedFeature: as :meth:`ready`.
-        """
+        """The workbook's variant as the endpoint config states it, of a kind that is supported."""
         self.require_known()
         return self.config.variant(self.wb.variant_name)
 
@@ -137,11 +109,7 @@ class EndpointReading:
 
     @cached_property
     def model(self) -> Mapping[str, Any]:
-        """What DescribeModel says of the variant's model; empty when the variant names none.
-
-        Raises:
-            NotFound: the model was deleted.
-        """
+        """What DescribeModel says of the variant's model; empty when the variant names none."""
         name = self.configured.model_name
         return model_in_use(self.wb, name) if name else {}
 

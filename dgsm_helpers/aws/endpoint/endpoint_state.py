@@ -84,11 +84,7 @@ class EndpointState(Table):
         return dict(counts)
 
     def variant(self, name: str) -> VariantState:
-        """One variant.
-
-        Raises:
-            NotFound: the endpoint has none of that name; the message lists those it has.
-        """
+        """One variant. Raises NotFound: the endpoint has none of that name; the message lists those it has."""
         variant = next((variant for variant in self.variants if variant.name == name), None)
         if variant is None:
             names = ", ".join(variant.name for variant in self.variants) or "none"
@@ -170,11 +166,7 @@ def find(wb: Workbook) -> EndpointState | None:
 
 
 def status(wb: Workbook) -> EndpointState:
-    """The workbook's endpoint.
-
-    Raises:
-        NotFound: there is none of that name in the region.
-    """
+    """The workbook's endpoint. Raises NotFound: there is none of that name in the region."""
     state = find(wb)
     if state is None:
         raise NotFound(
@@ -184,11 +176,7 @@ def status(wb: Workbook) -> EndpointState:
 
 
 def in_service(state: EndpointState) -> EndpointState:
-    """The same state, once it is ``InService``.
-
-    Raises:
-        NotReady: its status is another one.
-    """
+    """The same state, once it is ``InService``. Raises NotReady: its status is another one."""
     if state.status != "InService":
         wait = "Wait until it is InService" if state.status in MOVING else "Delete it and deploy again"
         reason = f" ({state.failure_reason})" if state.failure_reason else ""

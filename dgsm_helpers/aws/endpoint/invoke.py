@@ -1,4 +1,4 @@
-"""One request, one whole answer: a file's transcript or a text's audio, synchronously."""
+"""One request, one whole answer: a file's transcript; and whole requests as load."""
 
 import json
 from collections.abc import Callable
@@ -24,9 +24,7 @@ def transcribe_file(
     """Transcribe one file in one answer (InvokeEndpoint, Deepgram's "batch").
 
     Args:
-        audio: the file's bytes, at most 25 MB.
-        path: path inside the container, ``v1/listen``; without one the container answers 404.
-        content_type: the file's media type.
+        path: path inside the container; without one the container answers 404.
         query: Deepgram's query parameters, such as ``model="nova-3", language="en", punctuate=True``.
 
     Returns:
@@ -38,7 +36,19 @@ def transcribe_file(
         AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
         DgsmError: any other refusal, see ``calls.translate``.
     """
-    body = _answered(wb, _request(wb, audio, path, content_type, query))
+    request, client = _request(wb, audio, path, content_type, query), wb.client("sagemaker-runtime")
+    with translated("sagemaker-runtime", "InvokeEndpoint"):
+        try:
+            body = client.invoke_endpoint(**request)["Body"].read()
+        except client.exceptions.ModelError as error:
+            raise _container_refusal(error) from error
+        except boto.ReadTimeoutError as error:
+            raise AwsCallFailed(
+                "The container did not answer within SageMaker's 60 s.",
+                hint="Send a shorter file, or stream it.",
+                code="ReadTimeout",
+                operation="InvokeEndpoint",
+            ) from error
     try:
         return json.loads(body)
     except ValueError as error:
@@ -47,22 +57,6 @@ def transcribe_file(
             hint="Check path= and the listing: it may serve another API.",
             operation="InvokeEndpoint",
         ) from error
-
-
-def speak_text(wb: Workbook, text: str, *, path: str, **query: Any) -> bytes:
-    """Have a text spoken in one answer (InvokeEndpoint): an audio file, MP3 unless the query says otherwise.
-
-    Args:
-        text: what is said, at most 2,000 characters.
-        path: path inside the container, ``v1/speak`` (Aura-2) or ``v2/speak`` (Flux TTS).
-        query: Deepgram's query parameters, such as ``model="aura-2-thalia-en", encoding="linear16"``.
-
-    Raises:
-        InvalidInput: the text is empty, or the query does not fit into CustomAttributes; nothing is sent.
-        AwsCallFailed: code ``ModelError``: the container refused it, in its own words.
-        DgsmError: any other refusal, see ``calls.translate``.
-    """
-    return _answered(wb, _request(wb, spoken_body(text), path, "application/json", query))
 
 
 def spoken_body(text: str) -> bytes:
@@ -74,22 +68,6 @@ def spoken_body(text: str) -> bytes:
     if not text.strip():
         raise InvalidInput("There is no text.", hint="Give what is to be said.")
     return json.dumps({"text": text}, ensure_ascii=False).encode()
-
-
-def _answered(wb: Workbook, request: dict[str, Any]) -> bytes:
-    client = wb.client("sagemaker-runtime")
-    with translated("sagemaker-runtime", "InvokeEndpoint"):
-        try:
-            return client.invoke_endpoint(**request)["Body"].read()
-        except client.exceptions.ModelError as error:
-            raise _container_refusal(error) from error
-        except boto.ReadTimeoutError as error:
-            raise AwsCallFailed(
-                "The container did not answer within SageMaker's 60 s.",
-                hint="Send a shorter file, or stream it.",
-                code="ReadTimeout",
-                operation="InvokeEndpoint",
-            ) from error
 
 
 def file_sender(

@@ -172,11 +172,7 @@ def _earlier_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | Non
 
 
 def paused(wb: Workbook) -> Paused:
-    """The record of the workbook's paused endpoint.
-
-    Raises:
-        NotFound: it has not been paused from this state folder.
-    """
+    """The record of the workbook's paused endpoint. Raises NotFound: it has not been paused from this state folder."""
     record = _record(wb)
     if record is None:
         raise NotFound(

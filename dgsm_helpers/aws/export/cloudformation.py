@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dgsm_helpers.aws.export.template_values import (
+    EXPORT_NAMES,
     Template,
     only_parameter,
     parameters_in,
@@ -23,19 +24,8 @@ TARGET_KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 """How a call names its scalable target."""
 
 
-UNKNOWN = frozenset(
-    {
-        "AcceleratorPartitionLayouts",
-        "AcceleratorType",
-        "AdditionalModelDataSources",
-        "ContainerMetricsConfig",
-        "CrossRegionTrafficConfig",
-        "ETag",
-        "ManifestEtag",
-        "ManifestS3Uri",
-    }
-)
-"""What SageMaker takes and CloudFormation's resources do not (its schemas, autumn 2026)."""
+UNKNOWN = frozenset(EXPORT_NAMES["cloudformation"]["unknown"])
+"""What SageMaker takes and CloudFormation's resources do not."""
 
 
 def expressible(given: Template) -> Template:

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 from botocore import xform_name
@@ -29,19 +30,7 @@ _CLIENTS = {"sagemaker": "sagemaker", "application-autoscaling": "autoscaling", 
 _INDENT = "    "
 _CONFIGURATIONS = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")
 
-_JSON_FUNCTION = r"""# The text as it stands between the quotes of JSON.
-json() {
-    printf '%s\n' "$1" | sed 's/[\\"]/\\&/g' | LC_ALL=C awk '{
-        for (code = 1; code < 32; code++) {
-            control = sprintf("%c", code); done = ""
-            while ((at = index($0, control)) > 0) {
-                done = done substr($0, 1, at - 1) sprintf("\\u%04x", code); $0 = substr($0, at + 1)
-            }
-            $0 = done $0
-        }
-        printf "%s%s", (NR > 1 ? "\\n" : ""), $0
-    }'
-}"""
+_JSON_FUNCTION = (files("dgsm_helpers") / "data" / "export_json.sh").read_text(encoding="utf-8").rstrip()
 
 
 def shell_script(template: Template) -> str:

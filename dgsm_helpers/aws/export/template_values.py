@@ -4,14 +4,21 @@ They become parameters. Where a string holds some it is marked (`reference`), an
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from itertools import count
 from typing import Any
 
 from botocore import xform_name
 
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, policy_mark
+
+EXPORT_NAMES: Mapping[str, Any] = tomllib.loads(
+    (files("dgsm_helpers") / "data" / "export_names.toml").read_text(encoding="utf-8")
+)
+"""What CloudFormation and Terraform call things."""
 
 _SECRET = re.compile(r"key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", re.IGNORECASE)
 _OF_AN_ACCOUNT = re.compile(r"^arn:aws[a-z-]*:|\b\d{12}\b|^s3://|^(subnet|sg|vpc)-[0-9a-f]+$")

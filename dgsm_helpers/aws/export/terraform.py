@@ -14,6 +14,7 @@ from botocore import xform_name
 
 from dgsm_helpers.aws.export.cloudformation import TARGET_KEYS, hosting, numbered
 from dgsm_helpers.aws.export.template_values import (
+    EXPORT_NAMES,
     Template,
     comment_lines,
     nested,
@@ -26,33 +27,8 @@ from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 _INDENT = "  "
 _PROVIDER = "5.64"
 """The first with every argument used here: ``suspended_state`` (the provider's changelog)."""
-_LISTS_OF_BLOCKS = {
-    "Metrics": "metrics",
-    "Dimensions": "dimensions",
-    "StepAdjustments": "step_adjustment",
-    "MetricQueries": "metric_query",
-}
-_BLOCKS = {
-    "TargetTrackingScalingPolicyConfiguration": "target_tracking_scaling_policy_configuration",
-    "StepScalingPolicyConfiguration": "step_scaling_policy_configuration",
-    "PredefinedMetricSpecification": "predefined_metric_specification",
-    "CustomizedMetricSpecification": "customized_metric_specification",
-    "MetricStat": "metric_stat",
-    "Metric": "metric",
-    "SuspendedState": "suspended_state",
-    "ScalableTargetAction": "scalable_target_action",
-}
-_TYPES = {
-    "RegisterScalableTarget": ("aws_appautoscaling_target", "target"),
-    "PutScalingPolicy": ("aws_appautoscaling_policy", "policy"),
-    "PutScheduledAction": ("aws_appautoscaling_scheduled_action", "schedule"),
-    "PutMetricAlarm": ("aws_cloudwatch_metric_alarm", "alarm"),
-}
-_RENAMED = {
-    "PolicyName": "name",
-    "ScheduledActionName": "name",
-    "EvaluateLowSampleCountPercentile": "evaluate_low_sample_count_percentiles",
-}
+_NAMES = EXPORT_NAMES["terraform"]
+_TYPES, _BLOCKS, _LISTS_OF_BLOCKS = _NAMES["resources"], _NAMES["blocks"], _NAMES["lists_of_blocks"]
 
 
 def configuration(given: Template) -> str:
@@ -170,7 +146,7 @@ def _body(content: Mapping[str, Any], depth: int) -> Iterator[str]:
                 yield from _body(item, depth + 1)
                 yield f"{pad}}}\n"
         else:
-            yield f"{pad}{_RENAMED.get(key) or xform_name(key)} = {_value(value, depth)}\n"
+            yield f"{pad}{_NAMES['arguments'].get(key) or xform_name(key)} = {_value(value, depth)}\n"
 
 
 def _value(value: Any, depth: int) -> str:

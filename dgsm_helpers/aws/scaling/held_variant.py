@@ -11,8 +11,7 @@ from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension, Target
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, Suspension, Target, triple
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.session import Workbook
 
@@ -37,11 +36,7 @@ class Former:
 
     @classmethod
     def of(cls, wb: Workbook, state: EndpointState, target: Target | None) -> Former:
-        """The workbook's variant as AWS has it now.
-
-        Raises:
-            NotFound: the endpoint has no such variant.
-        """
+        """The workbook's variant as AWS has it now. Raises NotFound: the endpoint has no such variant."""
         of_target: dict[str, Any] = {}
         if target is not None:
             bounds = {"min_capacity": target.min_capacity, "max_capacity": target.max_capacity}

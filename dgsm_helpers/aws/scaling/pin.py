@@ -49,11 +49,7 @@ class Pinned:
             )
 
     def pin(self, endpoint: EndpointReading, page: Page) -> None:
-        """Suspend scaling, lower the minimum, go to one instance.
-
-        Args:
-            endpoint: as it was read just before.
-            page: of the journal; it is told what was before.
+        """Suspend scaling, lower the minimum, go to one instance; ``page`` is told what was before.
 
         Raises:
             MeasurementInvalid: it cannot be pinned; somebody else may be changing it.

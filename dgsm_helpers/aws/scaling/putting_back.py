@@ -54,7 +54,7 @@ def put_back(
         return _suspension_back(wb, former["before"], former["within"])
     setup = Setup.from_json(former["setup"])
     if "adds" in former:
-        return _settings_back(wb, setup, former["adds"])
+        return settings_back(wb, setup, former["adds"])
     # An update, a roll-back or a pause: the endpoint may still be in motion.
     if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
         return PutBack((), ("the endpoint was deleted",))
@@ -79,7 +79,7 @@ def _suspension_back(wb: Workbook, before: Mapping[str, bool], within: Mapping[s
     return PutBack(("what was suspended",))
 
 
-def _settings_back(wb: Workbook, setup: Setup, added: Mapping[str, list[str]]) -> PutBack:
+def settings_back(wb: Workbook, setup: Setup, added: Mapping[str, list[str]]) -> PutBack:
     """Bounds, policies and scheduled actions of the variant are what they were, and those added go."""
     registered = next((r for r in setup.of("RegisterScalableTarget") if r["ResourceId"] == wb.resource_id), None)
     if registered is None:

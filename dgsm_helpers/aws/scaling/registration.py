@@ -3,9 +3,8 @@
 Putting a measured TargetValue into the policy, and nothing else.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
@@ -14,16 +13,18 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal
+from dgsm_helpers.aws.scaling import journal, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.putting_back import settings_back
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
+    PolicyState,
+    metric_of,
     not_registered,
     policies,
     target,
     triple,
 )
-from dgsm_helpers.aws.scaling.scaling_answers import PolicyState, metric_of
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import unregister
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature
@@ -129,23 +130,19 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     require_spend_on_policy(wb, EndpointReading(wb), name)
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
-    policy = policy or ScalingPolicy()
-    return _put(wb, policy.name, policy.to_request())
+    return _put(wb, policy or ScalingPolicy())
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
-    """Stop unless the user agreed to what a policy of that name may start.
-
-    Raises:
-        SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
-    """
+    """Stop unless the user agreed to what a policy of that name may start (SpendNotConfirmed)."""
     if wb.bills and not wb.confirm_spend:
         most = endpoint.target.max_capacity if endpoint.target else wb.bounds[1] or GUIDE_BOUNDS[1]
         what = f"Scaling {wb.resource_id} up to {most} instances by policy {name}"
         require_spend(wb, what, endpoint.instance_types, most)
 
 
-def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPolicy:
+def _put(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
+    name, configuration = policy.name, policy.to_request()
     try:
         answer = call_or_none(
             wb,
@@ -171,20 +168,9 @@ def _put(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> AppliedPo
 
 def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     """Bounds and target-tracking policies as they were; policies that came since go, and so does a new target."""
-    now = {policy.name: policy for policy in policies(wb)}
-    then = {policy.name: policy for policy in before.policies}
-    for name in now.keys() - then.keys():
-        _delete(wb, "DeleteScalingPolicy", PolicyName=name)
-    if before.target is None:
-        _delete(wb, "DeregisterScalableTarget")
-        return verify(wb)
-    low, high = before.target.min_capacity, before.target.max_capacity
-    there = target(wb)
-    if there is None or (there.min_capacity, there.max_capacity) != (low, high):
-        register(wb, low, high)
-    for name, policy in then.items():
-        if policy.tracks and (name not in now or now[name].configuration != policy.configuration):
-            _put(wb, name, policy.configuration)
+    came = {policy.name for policy in policies(wb)} - {policy.name for policy in before.policies}
+    settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]})
+    low, high = (before.target.min_capacity, before.target.max_capacity) if before.target else (None, None)
     return verify(wb, min_capacity=low, max_capacity=high)
 
 
@@ -234,11 +220,6 @@ def _check_bounds(min_capacity: int, max_capacity: int | None) -> None:
         raise UnsupportedFeature(f"min_capacity is {min_capacity}. {ZERO_REFUSAL}", hint="Give 1 or more.")
     if max_capacity is not None and min_capacity > max_capacity:
         raise InvalidInput(f"min_capacity {min_capacity} is above max_capacity {max_capacity}.", hint="Give min ≤ max.")
-
-
-def _delete(wb: Workbook, operation: str, **params: Any) -> bool:
-    """Delete; False when it was gone already."""
-    return call_or_none(wb, SERVICE, operation, **triple(wb), **params) is not None
 
 
 def _bound_warnings(

@@ -6,8 +6,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import journal, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register, require_spend_on_policy
-from dgsm_helpers.aws.scaling.scalable_target import policy_alarms
-from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
+from dgsm_helpers.aws.scaling.scalable_target import PolicyState, policy_alarms
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME

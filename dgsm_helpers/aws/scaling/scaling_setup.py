@@ -10,6 +10,7 @@ from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms, triple
+from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, actions_renamed, policy_mark
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.schedules import may_fire
@@ -52,7 +53,7 @@ def read(wb: Workbook) -> Setup:
     return Setup(state.name, wb.region, tuple(steps), tuple(notes), tuple(alarms.values()))
 
 
-def of_variant(wb: Workbook, endpoint: EndpointReading, *, schedule: bool = False) -> Setup:
+def of_variant(wb: Workbook, endpoint: EndpointReading | ScalingState, *, schedule: bool = False) -> Setup:
     """Bounds and target-tracking policies of the workbook's variant as they were read; its ``schedule`` if wished."""
     target, steps = endpoint.target, []
     if target is not None:

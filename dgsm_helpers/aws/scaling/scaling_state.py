@@ -8,7 +8,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC, ScalingPolicy
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, PolicyState, Target, metric_of
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target, metric_of
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
 

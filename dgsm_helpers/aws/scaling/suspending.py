@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import journal
-from dgsm_helpers.aws.scaling.scalable_target import change, require_target
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension
+from dgsm_helpers.aws.scaling.scalable_target import Suspension, change, require_target
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 

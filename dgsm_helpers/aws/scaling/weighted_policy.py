@@ -115,7 +115,6 @@ def weighted_policy(
     form: str,
     *,
     capacity_by_type: Mapping[str, float] | None = None,
-    weights: Mapping[str, float] | None = None,
     target_share: float = TARGET_SHARE,
 ) -> WeightedPolicy:
     """A policy for the workbook's variant, to be put on it with ``register.apply``.
@@ -125,25 +124,23 @@ def weighted_policy(
     Args:
         form: one of ``rules.weighted_metrics.FORMS``.
         capacity_by_type: see `capacities`.
-        weights: for ``weighted-streams``: one per type of the pool, adding up to 1; default: equal ones.
         target_share: of the capacity, above 0 and at most 1; for ``weighted-streams`` it becomes weighted streams.
 
     Raises:
-        InvalidInput: no such form; weights that do not match the pool, or for a form that has none; no such share.
+        InvalidInput: no such form, or no such share.
         NotReady, NotFound: see `capacities`.
     """
-    form_named(form)
     by_type = capacities(wb, capacity_by_type)
-    chosen = _weights(form, tuple(by_type), weights)
+    weights = (1 / len(by_type),) * len(by_type) if form_named(form).in_streams else ()
     if not 0 < target_share <= 1:
         raise InvalidInput(f"target_share is {target_share}.", hint="Give a share of the capacity, such as 0.7.")
-    whole = sum(w * c for w, c in zip(chosen, by_type.values(), strict=True)) if chosen else 1.0
+    whole = sum(by_type.values()) / len(by_type) if weights else 1.0
     return WeightedPolicy(
         form=form,
         endpoint_name=wb.endpoint_name,
         variant_name=wb.variant_name,
         capacities=tuple(by_type.items()),
-        weights=chosen,
+        weights=weights,
         target_value=round(target_share * whole, 3),
     )
 
@@ -186,23 +183,3 @@ def reading(wb: Workbook, policy: WeightedPolicy) -> float | None:
         ScanBy="TimestampDescending",
     )
     return next((value for result in results for value in result["Values"]), None)
-
-
-def _weights(form: str, types: tuple[str, ...], given: Mapping[str, float] | None) -> tuple[float, ...]:
-    if form != "weighted-streams":
-        if given:
-            raise InvalidInput(f"The form {form!r} has no weights.", hint="Capacities take their place.")
-        return ()
-    if given is None:
-        return (1 / len(types),) * len(types)
-    if set(given) != set(types):
-        raise InvalidInput(
-            f"Weights are for {', '.join(given) or 'nothing'}, and the pool has {', '.join(types)}.",
-            hint="Give one weight for each type of the pool.",
-        )
-    if min(given.values()) < 0 or not math.isclose(sum(given.values()), 1.0, abs_tol=1e-6):
-        raise InvalidInput(
-            f"The weights {', '.join(f'{w:g}' for w in given.values())} add up to {sum(given.values()):g}.",
-            hint="Give shares that add up to 1.",
-        )
-    return tuple(given[t] for t in types)

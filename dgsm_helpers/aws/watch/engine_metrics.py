@@ -6,8 +6,6 @@ limit, so after a measurement it says the most. Sources: Deepgram, prometheus-ot
 APIs.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -79,12 +77,7 @@ def read_engine(wb: Workbook) -> EngineWord:
 
 
 def _latest(wb: Workbook, metric: str) -> list[float]:
-    """The newest value of each instance.
-
-    Raises:
-        BotoCoreError: nothing answers.
-        ValueError: what answers refuses, or is not CloudWatch.
-    """
+    """The newest value of each instance; BotoCoreError and ValueError where CloudWatch does not give it."""
     query = f'{{"{metric}","aws.sagemaker.endpoint.name"="{wb.endpoint_name}"}}'
     url = f"{wb.client('cloudwatch').meta.endpoint_url}/api/v1/query?{urlencode({'query': query})}"
     keys = wb.credentials()

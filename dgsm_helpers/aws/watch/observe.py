@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, VariantState
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState, read_alarms
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, AlarmState, read_alarms, triple
 from dgsm_helpers.session import Workbook
 
 if TYPE_CHECKING:
@@ -107,11 +106,7 @@ def read_activities(wb: Workbook, *, limit: int | None = None) -> tuple[ScalingA
 
 
 def activities(wb: Workbook, *, limit: int | None = None) -> pd.DataFrame:
-    """Scaling activities as a frame, oldest first: a row for each `ScalingActivity`, a column for each attribute.
-
-    Args:
-        limit: read only the newest so many.
-    """
+    """`read_activities` as a frame, oldest first: a row for each activity, a column for each attribute."""
     return activity_frame(read_activities(wb, limit=limit))
 
 

@@ -18,7 +18,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
-from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, picture
+from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, picture, trouble_html
 
 LATE_MS = 30_000.0
 """Latencies beyond this, and results that never came, are drawn here."""
@@ -196,14 +196,10 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0,
 def ladder_html(state: LadderState) -> str:
     """The live view as one HTML fragment: where the search is, the picture, and where the numbers come from."""
     footer = f"● passes, ✕ fails, ○ not decided; small dot: median {state.lag}, sign: p95. Source: {state.origin}"
-    trouble = (
-        f'<div style="border-left:4px solid {palette.ALARM};padding-left:.6em">⚠ {in_html(state.trouble)}</div>'
-        if state.trouble
-        else ""
-    )
     return (
         f'<div style="color:inherit;max-width:1100px;line-height:1.4">{_headline(state)}{_progress(state)}'
-        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{in_html(footer)}</div>{trouble}</div>'
+        f'{ladder_svg(state)}<div style="opacity:.75;font-size:.9em">{in_html(footer)}</div>'
+        f"{trouble_html(state.trouble)}</div>"
     )
 
 

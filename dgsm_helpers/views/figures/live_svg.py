@@ -13,7 +13,7 @@ from dgsm_helpers.aws.watch.observe import AT_THE_MINIMUM
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.fleet_svg import fleet_html
-from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture
+from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, coordinates, line, picture, trouble_html
 from dgsm_helpers.views.live_state import Alarm, LiveState, Mark, Rows
 
 _WIDTH, _LEFT, _RIGHT = 760.0, 40.0, 136.0
@@ -29,7 +29,7 @@ _SAME_CLOCK_S = 60
 def live_html(state: LiveState) -> str:
     """The whole live view as one HTML fragment."""
     return (
-        f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{_trouble(state)}'
+        f'<div style="color:inherit;max-width:960px;line-height:1.4">{_headline(state)}{trouble_html(state.trouble)}'
         f"{fleet_html(state.fleet)}"
         f'<div style="overflow-x:auto;contain:inline-size">{live_svg(state)}</div>'
         f"{_events(state)}{_footer(state)}</div>"
@@ -164,13 +164,6 @@ def _events(state: LiveState) -> str:
     scaled = [mark for mark in state.marks if mark.scaled]
     lines = "".join(f"<div>▲ {in_html(mark.text)}</div>" for mark in scaled[-3:])
     return f'<div style="font-size:.9em;opacity:.85">{lines}</div>' if lines else ""
-
-
-def _trouble(state: LiveState) -> str:
-    if not state.trouble:
-        return ""
-    style = f"border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0"
-    return f'<div role="alert" style="{style}">⚠ {in_html(state.trouble)}</div>'
 
 
 def _footer(state: LiveState) -> str:

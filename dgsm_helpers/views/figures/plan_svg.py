@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
-from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, line, picture
+from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, area, line, picture, trouble_html
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 260.0, 46.0, 130.0, 14.0, 30.0
 
@@ -30,13 +30,9 @@ class PlanState:
 def plan_html(state: PlanState) -> str:
     """The picture with its facts, as one HTML fragment."""
     facts = " · ".join(f"{in_html(name)} <b>{in_html(value)}</b>" for name, value in state.facts)
-    trouble = (
-        f'<div style="border-left:4px solid {palette.ALARM};padding-left:.6em">⚠ {in_html(state.trouble)}</div>'
-        if state.trouble
-        else ""
-    )
     return (
-        f'<div style="color:inherit;max-width:1100px;line-height:1.4"><div>{facts}</div>{plan_svg(state)}{trouble}'
+        f'<div style="color:inherit;max-width:1100px;line-height:1.4"><div>{facts}</div>{plan_svg(state)}'
+        f"{trouble_html(state.trouble)}"
         f'<div style="font-size:.8em;opacity:.7">Source: simulated; {in_html(state.origin)}</div></div>'
     )
 

@@ -5,8 +5,6 @@ description. It has what the package's figures use: lines, steps, markers, bands
 category axes. The SVG carries its own background, dark where the reader's system is, so that its text is read anywhere.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from typing import Any

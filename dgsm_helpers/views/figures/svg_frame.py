@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dgsm_helpers.rules.foreign_text import in_html
+from dgsm_helpers.views.figures import palette
 
 TEXT = 'fill="currentColor" font-size="12"'
 
@@ -69,6 +70,14 @@ def area(points: Points, colour: str, *, opacity: str) -> str:
 def coordinates(points: Points) -> str:
     """The points as SVG's ``points`` attribute."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def trouble_html(trouble: str) -> str:
+    """An error beside a picture; nothing when all is well."""
+    if not trouble:
+        return ""
+    style = f"border-left:4px solid {palette.ALARM};padding-left:.6em;margin:.3em 0"
+    return f'<div role="alert" style="{style}">⚠ {in_html(trouble)}</div>'
 
 
 def picture(body: str, *, width: float, height: float, label: str, style: str = "") -> str:

@@ -3,6 +3,8 @@
 Stand-alone HTML in the browser's light or dark; nothing is fetched.
 """
 
+from importlib.resources import files
+
 from dgsm_helpers.rules.foreign_text import in_html
 
 _PAGE = """<!doctype html>
@@ -24,3 +26,8 @@ def html_page(title: str, body: str, *, style: str, head: str = "") -> str:
         head: further HTML of the head, such as a script.
     """
     return _PAGE.format(title=in_html(title), body=body, style=style.strip(), head=head)
+
+
+def page_part(name: str) -> str:
+    """A style or script of a page, by its file's name."""
+    return (files("dgsm_helpers") / "data" / name).read_text(encoding="utf-8")

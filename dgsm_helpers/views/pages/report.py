@@ -27,7 +27,8 @@ def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
         last_s: seconds of the timeline, up to now.
 
     Raises:
-        NotFound: no such endpoint or variant. Others as AWS answers.
+        NotFound: no such endpoint or variant.
+        UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
     """
     text = page(gather(wb, last_s=last_s))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -36,12 +37,7 @@ def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
 
 
 def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
-    """Ask once for everything that the page shows.
-
-    Raises:
-        NotFound: no such endpoint or variant.
-        UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
-    """
+    """Ask once for everything that the page shows."""
     activities = cache(partial(observe.read_activities, wb))
     snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
     snapshot.kind.require_supported()

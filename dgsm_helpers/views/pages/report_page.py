@@ -20,14 +20,14 @@ from dgsm_helpers.aws.core.money import cost_so_far
 from dgsm_helpers.aws.core.tables import html_table
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.snapshot import Snapshot
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch.metrics import Metrics
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
 from dgsm_helpers.views.figures.timeline import timeline
-from dgsm_helpers.views.pages import html_page
+from dgsm_helpers.views.pages import html_page, page_part
 
 _WIDTH_OF_A_REASON = 200
 _NEWEST_ACTIVITIES = 30
@@ -69,7 +69,7 @@ def page(data: ReportData) -> str:
         f"<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>"
     )
     title = f"{s.endpoint.name}: a Deepgram endpoint that scales itself"
-    return html_page(title, header + body, style=_STYLE, head=f"<script>{get_plotlyjs()}</script>")
+    return html_page(title, header + body, style=page_part("report.css"), head=f"<script>{get_plotlyjs()}</script>")
 
 
 def _glance(data: ReportData) -> str:
@@ -272,20 +272,3 @@ def _cost(data: ReportData) -> str:
         f"<p><b>{in_html(str(cost))}</b>.</p><p>Without the Marketplace software fee, which AWS's price list lacks. "
         f"Price: {in_html(cost.price_source)}. Starting instances count from the end of their scaling activity.</p>"
     )
-
-
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-header p { opacity: .75; margin: .2rem 0; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .8rem; margin: 0; }
-dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
-dt { font-size: .85rem; opacity: .75; } dd { margin: 0; font-size: 1.15rem; font-weight: 600; }
-section > div { overflow-x: auto; margin: .6rem 0; } section table { width: 100%; }
-@media print {
-  :root { color-scheme: light; } body { margin: 0; max-width: none; font-size: 11px; }
-  section { break-inside: auto; } tr, dl div, .plotly-graph-div { break-inside: avoid; }
-  section > div { overflow: visible; } h2 { break-after: avoid; }
-}
-"""

@@ -6,7 +6,6 @@ web page's would whose name was led here, is refused. The page fetches nothing f
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.live_show import LiveShow
-from dgsm_helpers.views.pages import html_page
+from dgsm_helpers.views.pages import html_page, page_part
 from dgsm_helpers.views.show_events import BUTTONS
 
 HOST = "127.0.0.1"
@@ -24,12 +23,7 @@ _ALIVE_S = 15.0
 
 
 class ShowServer:
-    """Serves a show from `__enter__` to `__exit__`; browsers may come, go and come back meanwhile.
-
-    Args:
-        show: what is shown.
-        port: 0 for any that is free.
-    """
+    """Serves a show from `__enter__` to `__exit__`; browsers may come, go and come back meanwhile. Port 0: any free."""
 
     def __init__(self, show: LiveShow, *, port: int = 0) -> None:
         self.show = show
@@ -178,43 +172,6 @@ def page(show: LiveShow, *, nonce: str) -> str:
     body = (
         f'<h1>{in_html(title)}</h1><p id="sentence" aria-live="polite">{invitation}</p>{buttons}'
         '<p id="note" role="status"></p><div id="view"><p>Reading the endpoint …</p></div>'
-        f'<script nonce="{nonce}">{_SCRIPT}</script>'
+        f'<script nonce="{nonce}">{page_part("show.js")}</script>'
     )
-    return html_page(title, body, style=_STYLE)
-
-
-_SCRIPT = f"""
-const at = id => document.getElementById(id), play = at("play"), lost = {json.dumps("`dgsm show` has ended: no news.")};
-let frame = {{}};
-const source = new EventSource("frames");
-source.onmessage = event => {{
-  frame = JSON.parse(event.data);
-  if (frame.html) at("view").innerHTML = frame.html;
-  const scene = frame.scene ? `${{frame.scene}} of ${{frame.scenes}} · ` : "";
-  if (frame.sentence) at("sentence").textContent = scene + frame.sentence;
-  at("note").textContent = frame.note;
-  document.body.dataset.scene = frame.scene;
-  if (play) {{
-    const runs = frame.scene && !frame.paused;
-    play.textContent = runs ? "❚❚ pause the story" : frame.scene ? "▶ go on" : "▶ tell the story";
-    play.dataset.press = runs ? "pause" : "play";
-  }}
-}};
-source.onerror = () => {{ at("note").textContent = lost; }};
-document.querySelectorAll("button").forEach(button => {{
-  button.onclick = () => fetch("press/" + button.dataset.press, {{method: "POST"}});
-}});
-"""
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.4 system-ui, sans-serif; max-width: 960px; margin: 1rem auto; padding: 0 1rem; }
-h1 { font-size: 1.2rem; margin: 0 0 .4rem; }
-#sentence { font-size: 1.25rem; line-height: 1.35; min-height: 2.7em; margin: .3rem 0; }
-#note { min-height: 1.4em; margin: .3rem 0; }
-nav { display: flex; flex-wrap: wrap; gap: .4rem; }
-button { font: inherit; font-size: 14px; padding: .35rem .55rem; border: 1px solid #8886; border-radius: .4rem;
-  background: #8882; color: inherit; cursor: pointer; }
-button:hover { background: #8884; }
-#play { font-weight: bold; min-width: 11em; }
-"""
+    return html_page(title, body, style=page_part("show.css"))

@@ -39,11 +39,7 @@ def states(wb: Workbook, *, window_s: float, every_s: float, sleep: Callable[[fl
 
 
 def period(wb: Workbook, every_s: float | None) -> float:
-    """Wall-clock seconds between refreshes: those given, else the metric's ten seconds, at least two.
-
-    Raises:
-        InvalidInput: they are not more than none.
-    """
+    """Wall-clock seconds between refreshes: those given (more than none), else the metric's ten, at least two."""
     if every_s is not None and not every_s > 0:
         raise InvalidInput(f"every is {every_s:g} s.", hint="Give the seconds between refreshes, such as 10.")
     return every_s or max(wb.wall_seconds(10), _MIN_EVERY_S)

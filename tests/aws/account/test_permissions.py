@@ -28,8 +28,8 @@ from dgsm_helpers.aws.account.permissions import (
     actions_of,
     policy_document,
 )
-from dgsm_helpers.aws.core.calls import IAM_PREFIX
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.call_effects import IAM_PREFIX
 from dgsm_helpers.session import open_workbook
 
 PREFIX = {

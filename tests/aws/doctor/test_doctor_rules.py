@@ -14,7 +14,7 @@ from dgsm_helpers.aws.doctor.snapshot import PARTS, Snapshot, TrafficSnapshot
 from dgsm_helpers.aws.endpoint.endpoint_config import ConfiguredVariant
 from dgsm_helpers.aws.endpoint.endpoint_kind import EndpointKind, Hosting
 from dgsm_helpers.aws.endpoint.endpoint_state import VariantState
-from dgsm_helpers.aws.scaling.scaling_answers import PolicyState
+from dgsm_helpers.aws.scaling.scalable_target import PolicyState
 from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 
 GOOD = healthy()

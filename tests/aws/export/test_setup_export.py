@@ -23,7 +23,7 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_stat
 from dgsm_helpers.aws.export.setup_export import FORMATS, export
 from dgsm_helpers.aws.scaling import registration, scaling_setup, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension
+from dgsm_helpers.aws.scaling.scalable_target import Suspension
 from dgsm_helpers.cli.endpoint_commands import FORMATS as OFFERED
 from dgsm_helpers.cli.options import FAILED, YES
 from dgsm_helpers.errors import InvalidInput, NotFound

@@ -16,7 +16,7 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_stat
 from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.scaling import journal, registration, scalable_target, suspending
 from dgsm_helpers.aws.scaling import pin as measuring
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension
+from dgsm_helpers.aws.scaling.scalable_target import Suspension
 from dgsm_helpers.errors import AccessDenied, MeasurementInvalid, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import open_workbook

@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
-from dgsm_helpers.aws.scaling.scaling_answers import read_alarms, read_policy, read_target
+from dgsm_helpers.aws.scaling.scalable_target import read_alarms, read_policy, read_target
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks

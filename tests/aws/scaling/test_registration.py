@@ -14,7 +14,7 @@ from kit.waiting import until
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scalable_target, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy, cli_commands
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension
+from dgsm_helpers.aws.scaling.scalable_target import Suspension
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, SpendNotConfirmed, UnsupportedFeature
 

@@ -8,7 +8,7 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import registration, suspending
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.retargeting import retarget
-from dgsm_helpers.aws.scaling.scaling_answers import Suspension
+from dgsm_helpers.aws.scaling.scalable_target import Suspension
 from dgsm_helpers.errors import InvalidInput, NotReady
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.queries import queries_from_api
-from embedded_aws.cloudwatch.query_run import run
+from embedded_aws.cloudwatch.query_run import QueryRun
 from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = 1_700_000_000.0 // 60 * 60
@@ -32,7 +32,7 @@ def results(expression, **rows):
         metric = {"Namespace": "N", "MetricName": name}
         queries.append({"Id": name, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False})
     parsed = queries_from_api(queries, where="MetricDataQueries")
-    return run(store, parsed, start_s=GRID[0], end_s=NOW, now_s=NOW)
+    return QueryRun(store, parsed, start_s=GRID[0], end_s=NOW, now_s=NOW).results()
 
 
 @st.composite
@@ -211,7 +211,7 @@ def test_periods_that_have_not_begun_are_not_filled_and_points_in_them_are_kept(
     metric = {"Metric": {"Namespace": "N", "MetricName": "m1"}, "Period": 60, "Stat": "Sum"}
     given = [{"Id": "m1", "MetricStat": metric, "ReturnData": False}, {"Id": "e", "Expression": "FILL(m1, 0)"}]
     parsed = queries_from_api(given, where="MetricDataQueries")
-    [result] = run(store, parsed, start_s=NOW - 300, end_s=NOW + 3600, now_s=NOW - 90)
+    [result] = QueryRun(store, parsed, start_s=NOW - 300, end_s=NOW + 3600, now_s=NOW - 90).results()
     assert result.series == dict.fromkeys(GRID[:4], 0.0) | {NOW + 60: 3.0}
 
 
@@ -220,7 +220,7 @@ def test_a_fill_over_years_is_bounded_by_what_is_kept():
     metric = {"Metric": {"Namespace": "N", "MetricName": "m1"}, "Period": 1, "Stat": "Sum"}
     given = [{"Id": "m1", "MetricStat": metric, "ReturnData": False}, {"Id": "e", "Expression": "FILL(m1, 0)"}]
     parsed = queries_from_api(given, where="MetricDataQueries")
-    [result] = run(store, parsed, start_s=0.0, end_s=NOW, now_s=NOW)
+    [result] = QueryRun(store, parsed, start_s=0.0, end_s=NOW, now_s=NOW).results()
     assert len(result.series) == 3 * 3600
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.queries import queries_from_api
-from embedded_aws.cloudwatch.query_run import run
+from embedded_aws.cloudwatch.query_run import QueryRun
 from embedded_aws.gateway.refusal import AwsRefusal
 
 NOW = datetime(2026, 11, 29, 12, 5, tzinfo=UTC).timestamp()
@@ -27,7 +27,7 @@ def results(expression):
     parsed = queries_from_api(queries, where="MetricDataQueries")
     return [
         (result.label, [result.series.get(at) for at in GRID])
-        for result in run(store, parsed, start_s=GRID[0], end_s=NOW, now_s=NOW)
+        for result in QueryRun(store, parsed, start_s=GRID[0], end_s=NOW, now_s=NOW).results()
     ]
 
 

@@ -17,6 +17,7 @@ from embedded_aws.engines.base import StreamOptions
 from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.speech import SpeechEngine
 from embedded_aws.engines.speech_process import MODEL, words_of
+from embedded_aws.engines.worker_process import SeatedEngine
 
 pytest.importorskip("moonshine_voice")
 
@@ -279,7 +280,7 @@ def test_workers_die_with_their_parent_even_in_the_middle_of_work():
 
 def test_where_the_recogniser_is_installed_it_is_the_engine_and_nothing_is_said():
     engine, note = speech.engine_for_speech(MeteredEngine())
-    assert isinstance(engine, SpeechEngine) and note == ""
+    assert isinstance(engine, SeatedEngine) and note == ""
 
 
 def test_word_times_share_a_line_by_letters():

@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args, get_type_hints
 
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.gateway.faults import KINDS, Faults
 
 
@@ -145,3 +147,8 @@ def test_every_kind_describes_its_parameters():
         "dropped-connection", "slow-metrics", "cut-ending", "late-routing", "session-limit",
     }  # fmt: skip
     assert all(parameter.help for kind in KINDS.values() for parameter in kind.parameters)
+
+
+def test_a_cut_stream_can_end_in_every_way_that_the_scaling_model_knows():
+    (sees,) = (parameter for parameter in KINDS["cut-ending"].parameters if parameter.name == "sees")
+    assert sees.choices == get_args(get_type_hints(ScalingModel)["cut_stream_sees"])

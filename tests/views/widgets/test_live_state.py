@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
+from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, NotFound, Throttled
 from dgsm_helpers.views.live_state import Alarm, activity_mark, drawn_alarm, error_sentence, waiting_for
 
