@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
-from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_calls import CallsHeld, HeldCalls
@@ -19,6 +18,7 @@ from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 from dgsm_helpers.load.transport.workloads import Workload, workload_of
+from dgsm_helpers.progress.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from math import ceil, nan
 from typing import Any, Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
-from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.trace import StreamError
+from dgsm_helpers.progress.kernel import end_when_run_again
 
 PAUSE_AFTER_ERROR_S = 1.0
 
