@@ -35,7 +35,7 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_share, ready
-from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
+from dgsm_helpers.load.transport.deepgram_session import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget

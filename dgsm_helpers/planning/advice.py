@@ -94,7 +94,6 @@ class Advice:
 
     @property
     def table(self) -> PolicyTable:
-        """The policies that were played, side by side."""
         return PolicyTable(self.played, self.study.model.statistic, self.study.other_statistic)
 
     def __str__(self) -> str:

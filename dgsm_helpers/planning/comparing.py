@@ -86,7 +86,6 @@ class PlanStudy:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Of every plan so far."""
         return (*self.played, *self.swept)
 
     def play(self, plan: ScalingPlan) -> Played:

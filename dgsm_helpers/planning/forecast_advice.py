@@ -61,7 +61,6 @@ class ForecastAdvice(Table):
     _columns: ClassVar[tuple[str, ...]] = ("from (UTC)", "at least", "for streams up to")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         forecast, test = self.forecast, self.test
         return {
             "start": forecast.start.isoformat(),

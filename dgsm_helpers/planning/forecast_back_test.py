@@ -128,7 +128,6 @@ def back_test_forecast(levels: Levels, calls: Traffic, plan: ScalingPlan, condit
 
 
 def rule_of(plan: ScalingPlan) -> FleetRule:
-    """What the plan's policy makes of a load."""
     return FleetRule(
         target_value=plan.tracking.target_value,
         min_capacity=plan.bounds.min_capacity,

@@ -106,7 +106,6 @@ class Forecast:
 
     @property
     def highest(self) -> int:
-        """The highest minimum."""
         return max(step.minimum for step in self.steps)
 
 

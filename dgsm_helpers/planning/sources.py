@@ -146,7 +146,6 @@ def _records(documents: list[object], name: str) -> RecordTable:
 
 
 def _from_rows(text: str, name: str, described: Columns, notes: list[str]) -> Traffic | tuple[Series, list[str]]:
-    """What a CSV holds."""
     rows = csv_rows(text, name)
     reading = {"zone": described.zone, "order": described.order}
     if rows and (found := console_series(rows, name=name, **reading)):

@@ -104,7 +104,6 @@ class RecordTable:
             yield Cell(f"{place} of {self.name}", column, text)
 
     def only(self, keep: Sequence[bool]) -> RecordTable:
-        """The table with the rows that are to be kept."""
         return RecordTable(self.name, self.columns, [row for row, kept in zip(self.rows, keep, strict=True) if kept])
 
     def _index(self, column: str) -> int:

@@ -30,11 +30,9 @@ class IfWrong:
 
     @property
     def matters(self) -> bool:
-        """Whether it changes anything."""
         return bool(round(self.instance_hours, 2) or self.calls_cut or round(self.over_capacity_share, 5))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "assumption": self.assumption.name,
             "assumed": self.assumption.value,

@@ -75,7 +75,6 @@ class Ground:
 
     @contextmanager
     def streams(self, number: int) -> Iterator[Load]:
-        """Within it so many streams are held."""
         with self.load_of(self.wb) as load:
             load.set(number)
             load.wait_open()
@@ -89,17 +88,14 @@ class Ground:
         load.wait_open()
 
     def settled(self) -> None:
-        """Wait until no change of the endpoint is in progress."""
         endpoint_state.settle(self.wb, timeout_s=_CHANGE_S, on_progress=None)
 
     @property
     def state(self) -> EndpointState:
-        """The endpoint now."""
         return endpoint_state.status(self.wb)
 
     @property
     def in_service(self) -> bool:
-        """Whether no change of it is in progress."""
         return self.state.status == "InService"
 
     @property

@@ -45,7 +45,6 @@ class AwsRecording(Table):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that were settled, by the assumption's name."""
         return {name: about["value"] for name, about in self.content["values"].items()}
 
     @property
@@ -76,7 +75,6 @@ class AwsRecording(Table):
         state.write(self.path, self.content)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {**self.content, "deviations": self.deviations, "unsettled": self.unsettled, "file": str(self.path)}
 
     def _caption(self) -> str:

@@ -22,7 +22,6 @@ class ContainerStop:
 
     @classmethod
     def of(cls, model: ScalingModel) -> ContainerStop:
-        """As the model assumes."""
         return cls(sigkill_after_s=model.sigkill_after_s, routed_until=model.routed_until)
 
     def killed(self, age_s: float) -> bool:

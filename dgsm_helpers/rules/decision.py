@@ -34,7 +34,6 @@ class AlarmReading:
 
     @property
     def metric(self) -> float:
-        """Mean of the datapoints."""
         return sum(self.datapoints) / len(self.datapoints)
 
 

@@ -188,12 +188,10 @@ class Reaction:
 
     @property
     def detection_s(self) -> float:
-        """From the breach to the alarm."""
         return self.alarm_s - self.breach_s
 
     @property
     def total_s(self) -> float | None:
-        """From the breach to serving instances."""
         return None if self.served_s is None else self.served_s - self.breach_s
 
 

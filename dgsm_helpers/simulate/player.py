@@ -53,7 +53,6 @@ class Player:
         self._log: list[ScalingEvent] = []
 
     def play(self, traffic: Traffic) -> Run:
-        """Every beat, in order."""
         events, fleet, alarms = self._events, self._fleet, self._alarms
         beats, desired = fleet.arrays.beats, np.zeros(events.ticks, np.int64)
         streams = beats["streams"]

@@ -78,7 +78,6 @@ class ScalingPlan:
 
     @property
     def longest_cooldown_s(self) -> float:
-        """The longest cooldown of its policies."""
         return max(
             max(p.scale_in_cooldown_s, p.scale_out_cooldown_s) if isinstance(p, TargetTracking) else p.cooldown_s
             for p in self.policies

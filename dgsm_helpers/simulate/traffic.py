@@ -70,7 +70,6 @@ class Traffic:
 
     @property
     def sessions(self) -> int:
-        """How many there are."""
         return int(self.starts_s.size)
 
     @property
@@ -87,7 +86,6 @@ class Traffic:
 
     @property
     def summary(self) -> str:
-        """How much it is, in words."""
         return (
             f"{self.sessions} session{'s' * (self.sessions != 1)} in {self.horizon_s / 3600:.4g} h, at most "
             f"{int(self.concurrency().max(initial=0))} at once, {self._busiest_hour():.3g} on average in the busiest "

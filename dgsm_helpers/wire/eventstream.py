@@ -55,7 +55,6 @@ class Message(NamedTuple):
 
     @property
     def headers(self) -> Mapping[str, HeaderValue]:
-        """The header block, parsed."""
         return decode_headers(self.head)
 
 
@@ -155,7 +154,6 @@ def encode_headers(headers: Mapping[str, str]) -> bytes:
 
 
 def encode(head: bytes, payload: bytes) -> bytes:
-    """One message from an encoded header block and a payload."""
     lengths = _LENGTHS.pack(len(head) + len(payload) + OVERHEAD_BYTES, len(head))
     start = b"".join((lengths, _U32.pack(crc32(lengths)), head))
     return b"".join((start, payload, _U32.pack(crc32(payload, crc32(start)))))

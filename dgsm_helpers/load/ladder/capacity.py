@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
-from dgsm_helpers.load.ladder.alone import alone_of, hold_alone
 from dgsm_helpers.load.ladder.crew import Crew
 from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
 from dgsm_helpers.load.ladder.ramp import Ramp
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, Rung, rung_of
-from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, tolerance
+from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, alone_of, hold_alone, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import Verdict
 from dgsm_helpers.load.transport.data_path import require_open
@@ -274,7 +273,6 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dic
 
 
 def lasting(effort: Effort, workload: Workload) -> Effort:
-    """The effort with times that a workload needs."""
     return effort.lasting(turn_s=workload.turn_s, round_s=workload.longest_round_s)
 
 

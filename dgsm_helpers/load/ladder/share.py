@@ -154,7 +154,6 @@ async def _hold(share: Share) -> ShareReport:
 
 
 def carrier_of(share: Share) -> Carrier:
-    """The client that the share asks for."""
     return LeanTransport(share.target) if share.spec.transport == "lean" else SdkTransport(share.target)
 
 

@@ -115,7 +115,6 @@ async def hold_call(
 
 
 def final_words(message: Message) -> list[HeardWord]:
-    """The words of a final result; none of any other message."""
     if message.get("type") != "Results" or not message["is_final"]:
         return []
     return heard_words(message["channel"]["alternatives"][0].get("words", ()))

@@ -183,7 +183,6 @@ class Conversation:
 
     @property
     def unit(self) -> str:
-        """What is counted."""
         return "calls" if self.pause_s else "turns"
 
     @property
@@ -203,7 +202,6 @@ class Conversation:
 
     @property
     def round_s(self) -> float:
-        """Seconds from one turn to the next, on average."""
         return self.turn_s + self.pause_s
 
     def sender(self, number: int, *, seed: int, family: Family, duration_s: float | None = None) -> TurnSender:
@@ -221,7 +219,6 @@ class Conversation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For the evidence."""
         lengths = sorted(len(text) for text in self.texts)
         return {
             "kind": "conversation",

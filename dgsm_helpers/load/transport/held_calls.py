@@ -53,7 +53,6 @@ class CallsHeld:
 
     @classmethod
     def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> CallsHeld:
-        """Summed up."""
         counts = [record.against_sample() for record in records]
         causes = Counter(change.cause for record in records for change in record.hand_overs)
         return cls(
@@ -67,7 +66,6 @@ class CallsHeld:
         )
 
     def __str__(self) -> str:
-        """What callers met, with the lag at its worst and at the end."""
         told = (
             f"{self.calls} calls; the fleet cut {self.cut} of their sessions, {self.moved} moved; "
             f"{self.words_lost} of {self.words} words lost, {self.words_extra} heard twice"
@@ -103,7 +101,6 @@ class HeldCalls(HeldStreams):
 
     @property
     def records(self) -> tuple[CallRecord, ...]:
-        """The calls that have ended, in the order of their ends."""
         with self._lock:
             return tuple(self._records)
 

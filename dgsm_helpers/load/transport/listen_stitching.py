@@ -64,7 +64,6 @@ class ListenTranscript:
         return ListenJoint(self, offset_s)
 
     def channel(self, number: int) -> _Channel:
-        """What is known of a channel."""
         return self._channels.setdefault(number, _Channel())
 
     @staticmethod
@@ -162,7 +161,6 @@ def heard_words(words: Sequence[Mapping[str, Any]]) -> list[HeardWord]:
 
 
 def _without(alternative: Mapping[str, Any], old: int) -> dict[str, Any]:
-    """The alternative from its word ``old`` on."""
     words = list(alternative["words"])[old:]
     transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in words)
     return {**alternative, "words": words, "transcript": transcript}

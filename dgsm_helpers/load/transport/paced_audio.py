@@ -71,12 +71,10 @@ class PacedAudio:
 
     @property
     def of(self) -> tuple[Recording, ...]:
-        """The recordings that are sent."""
         return self.recordings or (bundled_recording(),)
 
     @property
     def sample_rate(self) -> int:
-        """Of all of them, in Hz."""
         return common_rate(self.of)
 
     @property
@@ -86,7 +84,6 @@ class PacedAudio:
 
     @property
     def unit(self) -> str:
-        """What is counted."""
         return "streams"
 
     @property
@@ -101,7 +98,6 @@ class PacedAudio:
 
     @property
     def heard_by_all_alike(self) -> bool:
-        """Whether all streams send the same."""
         return len(self.of) == 1
 
     def recording(self, number: int) -> Recording:
@@ -113,7 +109,6 @@ class PacedAudio:
         return random.Random(f"{seed}:{number}").uniform(0, self.recording(number).duration_s)
 
     def sender(self, number: int, *, seed: int, family: Family, duration_s: float | None = None) -> AudioSender:
-        """What stream ``number`` sends, for ``duration_s`` at most."""
         audio = chunks(
             self.recording(number),
             chunk_ms=self.chunk_ms,
@@ -123,6 +118,5 @@ class PacedAudio:
         return AudioSender(audio, sample_rate=self.sample_rate, chunk_ms=self.chunk_ms, family=family)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the evidence."""
         audio = [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in self.of]
         return {"kind": "paced audio", "audio": audio, "chunk_ms": self.chunk_ms}

@@ -4,10 +4,10 @@ import json
 import time
 
 from dgsm_helpers.families import Family
+from dgsm_helpers.load.transport.connecting import unix_s
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.paced_audio import AudioSender
-from dgsm_helpers.load.transport.probe_connection import unix_s
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
@@ -46,8 +46,7 @@ class SilentStream(LeanStream):
             OSError: the connection ended before the server said what it allows.
         """
         await connection.ready()
-        self.open(connection, target, Query(target.family))
-        connection.flush()
+        self.ask(connection, target, Query(target.family))
         await self.answered
         if self.status == 200:
             while self.send_next():
@@ -56,7 +55,6 @@ class SilentStream(LeanStream):
         await self.ended
 
     def on_headers(self, status: int, headers: dict[str, str]) -> None:
-        """Accepted or refused, at the server's time."""
         self.status = status
         if (server_s := unix_s(headers.get("date", ""))) is not None:
             # A date has whole seconds: it is half a second old on average.
@@ -64,7 +62,6 @@ class SilentStream(LeanStream):
         super().on_headers(status, headers)
 
     def on_end(self) -> None:
-        """The server is done, in order."""
         self.complete = True
         super().on_end()
 

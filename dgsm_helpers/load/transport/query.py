@@ -52,7 +52,6 @@ class Query:
 
     @property
     def path(self) -> str:
-        """ModelInvocationPath, such as ``v1/listen``."""
         return self.family.path
 
     def asked(self) -> dict[str, str]:

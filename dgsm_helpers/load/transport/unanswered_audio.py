@@ -30,11 +30,9 @@ class UnansweredAudio:
 
     @property
     def length_s(self) -> float:
-        """Seconds of the call so far."""
         return self.seconds(self.end)
 
     def append(self, audio: bytes) -> None:
-        """The call goes on."""
         self._kept += audio
         if len(self._kept) > self._most_bytes:
             self._drop(self._whole_frames(len(self._kept) - self._most_bytes + self._frame_bytes - 1))
@@ -49,7 +47,6 @@ class UnansweredAudio:
         return self._whole_frames(round(max(at_s, 0.0) * self._bytes_per_s, 3))
 
     def seconds(self, position: int) -> float:
-        """Seconds of the call at a position."""
         return position / self._bytes_per_s
 
     def read(self, position: int, most: int) -> bytes:
