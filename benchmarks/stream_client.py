@@ -54,7 +54,7 @@ HEAD = "transport streams procs   client   server   other  slip p99   lag p95 er
 LEVELS = {"sdk": (25, 50, 100, 150, 200), "lean": (100, 200, 400, 600, 800), "deepgram": (25, 50, 100, 150)}
 OPENINGS_PER_S = {"sdk": 25, "lean": 200, "deepgram": 10}
 CHUNK_S = 0.1
-NEVER_STOP = Criteria("measure the client", lag_s=3600.0)
+NEVER_STOP = Criteria(name="measure the client", lag_s=3600.0)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> prefligh
     Of the way of a stream, the part that needs no endpoint: name, port, proxy, certificate and HTTP/2.
 
     Args:
-        wb: the workbook.
         instance_types: the pool to check quotas for; default: the pool Deepgram recommends for the listing's family.
     """
     report = preflight.check(wb, instance_types)

@@ -21,8 +21,16 @@ from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, RANDOM
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.simulate.erlang import crowded_share, erlang_b, erlang_c, mean_wait_s
-from dgsm_helpers.simulate.fixed_fleet import full_share_of, least_instances, pools_of, simulated_full_share
+from dgsm_helpers.simulate.fixed_fleet import (
+    crowded_share,
+    erlang_b,
+    erlang_c,
+    full_share_of,
+    least_instances,
+    mean_wait_s,
+    pools_of,
+    simulated_full_share,
+)
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic
 
 _HOUR_S = 3600.0

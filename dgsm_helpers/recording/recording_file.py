@@ -10,8 +10,7 @@ from dgsm_helpers import state
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.places.kept_recording import FOLDER
 from dgsm_helpers.recording.ground import Observed
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.recorded_model import agrees
+from dgsm_helpers.rules.model import ScalingModel, agrees
 from dgsm_helpers.session import Workbook
 
 

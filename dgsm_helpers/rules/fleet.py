@@ -3,11 +3,13 @@
 The embedded AWS's live fleet and the simulator in virtual time both follow these functions; randomness is handed in.
 """
 
+from __future__ import annotations
+
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
@@ -108,3 +110,23 @@ def removal_order(ranks: Sequence[int], outstanding: Sequence[int]) -> list[int]
         outstanding: requests in flight on each; instances are listed oldest first.
     """
     return sorted(range(len(ranks)), key=lambda index: (-ranks[index], outstanding[index], -index))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStop:
+    """What happens to a container from its SIGTERM on; ages are seconds since then."""
+
+    sigkill_after_s: float = ScalingModel.sigkill_after_s
+    routed_until: Literal["SIGTERM", "SIGKILL"] = ScalingModel.routed_until
+
+    @classmethod
+    def of(cls, model: ScalingModel) -> ContainerStop:
+        return cls(sigkill_after_s=model.sigkill_after_s, routed_until=model.routed_until)
+
+    def killed(self, age_s: float) -> bool:
+        """Whether it has had its SIGKILL: every stream that was left is cut."""
+        return age_s >= self.sigkill_after_s
+
+    def takes_streams(self, age_s: float) -> bool:
+        """Whether new streams still reach it."""
+        return self.routed_until == "SIGKILL" and not self.killed(age_s)

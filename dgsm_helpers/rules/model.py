@@ -153,3 +153,28 @@ def _check(name: str, value: Any, unit: str) -> None:
             raise InvalidInput(f"{name} must be {least}{most} ({unit}), not {number}.")
     if list(numbers) != sorted(numbers):
         raise InvalidInput(f"{name} must be (shortest, longest), not {value}.")
+
+
+def recorded_model(recording: Mapping[str, Any]) -> ScalingModel:
+    """The model with a recording's values; the assumptions where nothing was recorded (``{}``).
+
+    Args:
+        recording: ``source`` and ``date``; ``values`` by the assumption's name, each ``{"value": …}``.
+
+    Raises:
+        InvalidInput: it is no recording, or a value cannot be one of the model's.
+    """
+    try:
+        found = {name: about["value"] for name, about in recording.get("values", {}).items()}
+        source = f"{recording['source']}, {recording['date']}" if found else ""
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        return ScalingModel().with_evidence(source, **values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InvalidInput("This is no recording of `dgsm record`.", hint="Record again, or remove it.") from error
+
+
+def agrees(assumed: Assumption, found: Any) -> bool:
+    """Whether what was found is what is assumed, within the assumption's tolerance where that is a measure."""
+    if assumed.tolerance:
+        return bool(abs(found - assumed.value) <= assumed.tolerance)
+    return bool(found == assumed.value)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dgsm_helpers.rules.container_stop import ContainerStop
-from dgsm_helpers.rules.fleet import RANDOM, place, removal_order, start_delay_s
+from dgsm_helpers.rules.fleet import RANDOM, ContainerStop, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate import beat_loop, beat_records
 from dgsm_helpers.simulate.events import Events

@@ -52,7 +52,6 @@ class Search:
 
     Args:
         measure: holds ``n`` streams for ``hold_s`` seconds; fresh streams each time.
-        criteria: what a stream has to keep to.
         effort: confidence and times.
         max_streams: never hold more than this.
         on_rung: called with each rung whenever it has been measured (again).

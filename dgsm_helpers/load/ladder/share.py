@@ -81,10 +81,10 @@ class Share:
     numbers: tuple[int, ...]
     total: int
     begin_unix_s: float
-    ramp_s: float
-    settle_s: float
-    hold_s: float
     criteria: Criteria
+    ramp_s: float
+    settle_s: float = 0.0
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True)

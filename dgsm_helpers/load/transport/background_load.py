@@ -69,7 +69,6 @@ class Load:
     gets the same load again instead.
 
     Args:
-        wb: the workbook whose endpoint is loaded.
         workload: what the streams send: `PacedAudio` to a model that listens, a `Conversation` to one that speaks; the
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.

@@ -14,11 +14,18 @@ from itertools import takewhile
 from typing import Any
 
 from dgsm_helpers.errors import DgsmError, StreamFailed
-from dgsm_helpers.load.transport.hand_over import Cause, OngoingHandOver
 from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
-from dgsm_helpers.load.transport.session_leg import GIVE_UP_S, PIECE_S, SessionLeg, SessionSupply, let_go
+from dgsm_helpers.load.transport.session_leg import (
+    GIVE_UP_S,
+    PIECE_S,
+    Cause,
+    OngoingHandOver,
+    SessionLeg,
+    SessionSupply,
+    let_go,
+)
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 

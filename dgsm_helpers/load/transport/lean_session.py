@@ -107,7 +107,10 @@ class LeanSession:
             self._stream.open(self._connection, target, path, query)
             await self._stream.answered
             if not self._accepted:
-                raise self._came.get_nowait() or StreamFailed("The stream ended before it began.")
+                refusal = self._came.get_nowait()
+                raise (
+                    refusal if isinstance(refusal, StreamFailed) else StreamFailed("The stream ended before it began.")
+                )
         except BaseException:
             self._connection.close()
             raise
