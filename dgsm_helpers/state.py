@@ -15,13 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.wire.evidence_schema import evidence_of
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
 
 SCHEMA = 1
 EVIDENCE_SCHEMA = 2

@@ -82,11 +82,7 @@ class Columns:
 
     @classmethod
     def parse(cls, text: str) -> Columns:
-        """Read what was given.
-
-        Raises:
-            InvalidInput: it is no such list, or names an unknown zone.
-        """
+        """Read what was given; InvalidInput for what is no such list, or an unknown zone."""
         known = ("start", "duration_s", "duration_ms", "end", "time", "streams", "zone", "dates")
         named: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):

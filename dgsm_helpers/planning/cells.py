@@ -67,11 +67,7 @@ def number(cell: Cell) -> float:
 
 
 def length_s(cell: Cell, *, unit_s: float | None) -> float:
-    """A length of time in seconds: a number of ``unit_s``, or H:MM:SS.
-
-    Raises:
-        InvalidInput: it is neither, or a number where no unit is known.
-    """
+    """A length of time in seconds: a number of ``unit_s``, or H:MM:SS; else InvalidInput."""
     text = cell.text.strip()
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, seconds = (float(part.replace(",", ".")) for part in clock.groups())

@@ -187,11 +187,7 @@ class PlanStudy:
         return (*self.played, *self.swept)
 
     def play(self, plan: ScalingPlan) -> Played:
-        """One plan's run in full; also what the other statistic gives while that is unsettled.
-
-        Raises:
-            InvalidInput: the traffic is shorter than a cooldown.
-        """
+        """One plan's run in full; also what the other statistic gives while that is unsettled."""
         run = simulate(self.traffic, plan, self._conditions, events=self._events)
         merits = merits_of(run, usd_per_hour=self._conditions.usd_per_hour)
         statistic = self.other_statistic

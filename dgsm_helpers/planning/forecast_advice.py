@@ -123,11 +123,7 @@ class ForecastAdvice(Table):
 
 
 def known_from_traffic(traffic: Traffic) -> KnownTraffic:
-    """Calls of some weeks.
-
-    Raises:
-        InvalidInput: they have no date, or there are none.
-    """
+    """Calls of some weeks; InvalidInput when they have no date, or there are none."""
     if traffic.begin_s is None:
         raise InvalidInput(
             f"The times in {traffic.name} have no dates, so that nobody can say which of them comes next.",
@@ -139,11 +135,7 @@ def known_from_traffic(traffic: Traffic) -> KnownTraffic:
 
 
 def known_from_endpoint(wb: Workbook, *, mean_s: float = STREAM_S, seed: int = 0) -> KnownTraffic:
-    """The endpoint's own concurrency of the last fourteen days, as far as CloudWatch has it.
-
-    Raises:
-        NotReady: it has none.
-    """
+    """The endpoint's own concurrency of the last fourteen days, as far as CloudWatch has it; NotReady without any."""
     now = wb.now()
     history = recorded_concurrency(wb, now - HISTORY + timedelta(minutes=5), now - timedelta(minutes=1))
     name = f"the metric of {wb.endpoint_name}"

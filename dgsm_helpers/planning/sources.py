@@ -83,11 +83,7 @@ def load_traffic(
 
 
 def traffic_from(content: bytes, *, name: str, mean_s: float = STREAM_S, seed: int = 0, columns: str = "") -> Traffic:
-    """Traffic from a file's content, as `load_traffic` reads it: for uploads.
-
-    Raises:
-        InvalidInput: it is wrong; file, line, column and value are named.
-    """
+    """Traffic from a file's content, as `load_traffic` reads and refuses it: for uploads."""
     described = Columns.parse(columns)
     text, notes = decoded(content, name)
     found = _from_documents(text, name, described) or _from_rows(text, name, described, notes)

@@ -49,11 +49,7 @@ def decoded(content: bytes, name: str) -> tuple[str, list[str]]:
 
 
 def documents_of(text: str, name: str) -> list[Any]:
-    """The JSON documents of a text, one after the other, as pages are appended to one file; an array is its members.
-
-    Raises:
-        InvalidInput: it is no JSON.
-    """
+    """The JSON documents of a text one after the other, an array being its members; InvalidInput for no JSON."""
     decoder, at, documents = json.JSONDecoder(), 0, []
     try:
         while at < len(text):
@@ -77,11 +73,7 @@ class RecordTable:
     rows: Sequence[tuple[str, Sequence[str]]]
 
     def find(self, *names: str) -> str | None:
-        """The column that is called like the first of these names that is there, whatever its case and blanks.
-
-        Raises:
-            InvalidInput: it stands twice.
-        """
+        """The column called like the first of these names that is there, whatever its case; never one of two."""
         for name in names:
             found = [column for column in self.columns if plain(column) == plain(name)]
             if len(found) > 1:
@@ -119,11 +111,7 @@ def plain(column: str) -> str:
 
 
 def csv_rows(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """Line number and cells of each row that is not empty, the header's first.
-
-    Raises:
-        InvalidInput: it cannot be split into cells.
-    """
+    """Line number and cells of each row that is not empty, the header's first; InvalidInput for what is no CSV."""
     lines, first = io.StringIO(text, newline=None), 1
     header = lines.readline()
     if declared := re.fullmatch(r"sep=(.)\s*", header):

@@ -56,11 +56,7 @@ class Ground:
         return 0.0 if state.created is None else (self.wb.now() - state.created).total_seconds()
 
     def at(self, instances: int) -> None:
-        """Come to so many instances, registered from 1 to `MOST_INSTANCES` under `POLICY`.
-
-        Raises:
-            NotReady: it does not get there.
-        """
+        """Come to so many instances, registered from 1 to `MOST_INSTANCES` under `POLICY`; NotReady where it cannot."""
         wb = self.wb
         if endpoint_state.find(wb) is None:
             self.deploy(instances)

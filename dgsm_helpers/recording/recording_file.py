@@ -28,11 +28,7 @@ class AwsRecording(Table):
 
     @classmethod
     def kept(cls, wb: Workbook) -> Self:
-        """As far as the place has been recorded before; empty at first.
-
-        Raises:
-            InvalidInput: its file is damaged.
-        """
+        """As far as the place has been recorded before, empty at first; InvalidInput where its file is damaged."""
         path = wb.state_path(f"{FOLDER}/{wb.key}.json")
         kept = state.Record(path, "a recording", "Remove it and record anew.").read(dict)
         return cls(path, kept or {"seen": {}, "values": {}, "steps": []})

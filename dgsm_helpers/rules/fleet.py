@@ -52,11 +52,7 @@ def start_delay_s(model: ScalingModel, rng: random.Random, *, image_cached: bool
 def place(
     types: Sequence[str], *, now_s: float, shortages: Sequence[Shortage] = (), provision_timeout_s: float = 300.0
 ) -> Placement:
-    """Find a machine: each type in order of priority is tried for ``provision_timeout_s``, then the next one.
-
-    Raises:
-        InvalidInput: ``types`` is empty.
-    """
+    """Find a machine: each type in order of priority is tried for ``provision_timeout_s``, then the next one."""
     if not types:
         raise InvalidInput("A fleet needs at least one instance type.")
     begin_s = now_s

@@ -24,11 +24,7 @@ _RESOURCE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 def require_region(name: str) -> None:
-    """Refuse what is no region's name.
-
-    Raises:
-        InvalidInput: no AWS region has such a name.
-    """
+    """Refuse (InvalidInput) what is no region's name."""
     if _REGION.fullmatch(name):
         return
     near = sorted(get_close_matches(name, _WELL_KNOWN, n=2))

@@ -128,11 +128,7 @@ FORMS: Mapping[str, Form] = {
 
 
 def form_named(name: str) -> Form:
-    """A form by name.
-
-    Raises:
-        InvalidInput: there is none of that name.
-    """
+    """A form by name; InvalidInput where there is none."""
     if name not in FORMS:
         raise InvalidInput(f"There is no weighted form {name!r}.", hint=f"Give one of {', '.join(FORMS)}.")
     return FORMS[name]

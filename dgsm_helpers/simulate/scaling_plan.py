@@ -56,11 +56,7 @@ class ScalingPlan:
 
     @property
     def tracking(self) -> TargetTracking:
-        """Its first policy, which must be target tracking.
-
-        Raises:
-            InvalidInput: it is step scaling.
-        """
+        """Its first policy, which must be target tracking; else InvalidInput."""
         first = self.policies[0]
         if not isinstance(first, TargetTracking):
             raise InvalidInput(f"Plan {self.name!r} begins with step scaling, not with target tracking.")

@@ -97,11 +97,7 @@ class Decoder:
 
 
 def decode(frame: bytes) -> Message:
-    """The one message that ``frame`` holds, neither more nor less.
-
-    Raises:
-        FrameError: anything else.
-    """
+    """The one message that ``frame`` holds, neither more nor less; else FrameError."""
     if len(frame) >= OVERHEAD_BYTES:
         total, head_length = _announced(frame, 0)
         if total == len(frame):

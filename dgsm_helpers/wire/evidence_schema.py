@@ -27,11 +27,7 @@ def _in_words_of_today(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(content: dict[str, Any]) -> dict[str, Any]:
-    """The content, once what others read of it has the types that they read it as.
-
-    Raises:
-        ValueError: something has not; says what.
-    """
+    """The content, once what others read of it has the types that they read it as; else ValueError."""
     unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
     whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
     types: dict[str, Any] = {

@@ -36,9 +36,6 @@ class LiveEndpoint:
     """`search.Measure` on a real endpoint.
 
     Args:
-        target: where the streams go.
-        crew: the client processes.
-        spec: what is streamed, and by which client.
         criteria: for stopping a hold whose failure is certain.
         effort: gives the settling time.
         gauge: the server's own count, to catch streams that went elsewhere.

@@ -267,9 +267,7 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
 
 def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
-    if not values:
-        return float("nan")
-    return sorted(values)[int(np.ceil(share * len(values))) - 1]
+    return float(np.quantile(values, share, method="inverted_cdf")) if values else float("nan")
 
 
 def _ms(seconds: float) -> float | None:

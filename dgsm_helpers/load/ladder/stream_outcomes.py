@@ -35,10 +35,7 @@ def outcome_of(
     """What a stream showed within a window of its own clock.
 
     Args:
-        trace: of the stream, to its end.
         samples: its lags within the window.
-        family: whose streams they are.
-        workload: what it sent.
         window: from and to, in seconds.
         spoken: when somebody stops speaking in what it sent, where ends of turns are measured.
     """

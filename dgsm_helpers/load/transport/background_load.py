@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from dgsm_helpers.load.transport.trace import StreamTrace
 from dgsm_helpers.load.transport.workloads import Workload, workload_of
 from dgsm_helpers.progress.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)

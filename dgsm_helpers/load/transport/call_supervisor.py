@@ -75,11 +75,7 @@ class CallSupervisor:
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
     async def begin(self) -> None:
-        """Open the first session.
-
-        Raises:
-            StreamFailed: it is refused.
-        """
+        """Open the first session, or StreamFailed."""
         self._listen_to(self._leg(await self._supply.open_session()))
         self._supervising = asyncio.create_task(self._supervise())
 

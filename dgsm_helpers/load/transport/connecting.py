@@ -20,11 +20,7 @@ class TunnelRefused(OSError):
 
 
 async def connect(target: StreamTarget, context: ssl.SSLContext) -> Http2Client:
-    """A new connection to a target, through its proxy where it has one, ready for streams.
-
-    Raises:
-        OSError: it did not come about.
-    """
+    """A new connection to a target, through its proxy where it has one, ready for streams; or OSError."""
     proxy = target.proxy
     host, port = (proxy.host, proxy.port) if proxy else (target.host, target.port)
     made = await connected(await addresses_of(host), port)
@@ -44,22 +40,14 @@ async def connect(target: StreamTarget, context: ssl.SSLContext) -> Http2Client:
 
 
 async def addresses_of(host: str) -> tuple[str, ...]:
-    """The host's addresses.
-
-    Raises:
-        OSError: it has none.
-    """
+    """The host's addresses; OSError without any."""
     # The resolver blocks for as long as the machine's configuration says.
     found = in_background(lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in await asyncio.wrap_future(found)))
 
 
 async def connected(addresses: Sequence[str], port: int) -> socket.socket:
-    """A connection to the first of the addresses that takes one; all are tried at once.
-
-    Raises:
-        OSError: none does; one of their errors.
-    """
+    """A connection to the first of the addresses that takes one; all are tried at once. OSError when none does."""
     attempts = [asyncio.create_task(_connected(address, port)) for address in addresses]
     errors: list[OSError] = []
     try:

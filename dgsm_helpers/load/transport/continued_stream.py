@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.load.transport.call_supervisor import CallSupervisor
@@ -17,9 +17,7 @@ from dgsm_helpers.load.transport.session_leg import PIECE_S, HandOver
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 TRANSCRIPTS: Mapping[str, type[ListenTranscript] | type[TurnTranscript]] = {
     "v1/listen": ListenTranscript,

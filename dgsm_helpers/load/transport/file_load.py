@@ -76,11 +76,7 @@ class FileLoad:
         return tuple(self._traces)
 
     def set(self, n: int) -> None:
-        """Have ``n`` callers from now on; one that leaves waits for its last answer first.
-
-        Raises:
-            InvalidInput: ``n`` is negative.
-        """
+        """Have ``n`` callers from now on, zero or more; one that leaves waits for its last answer first."""
         if n < 0:
             raise InvalidInput(f"{n} callers cannot be had.", hint="Give zero or more.")
         while len(self._callers) > n:

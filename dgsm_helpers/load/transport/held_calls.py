@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +20,7 @@ from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.recordings import chunks
 from dgsm_helpers.load.transport.stream_target import StreamTarget
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 PAUSE_S = 2.0
 """Mean time between a caller's calls, exponentially distributed."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from dgsm_helpers.errors import StreamFailed
 from dgsm_helpers.families import NOVA
@@ -20,12 +21,8 @@ from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import OpenedStream
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.wire import eventstream
-
-if TYPE_CHECKING:
-    import ssl
-
-    from dgsm_helpers.session import Workbook
 
 OPEN_S = 15.0
 
@@ -98,11 +95,7 @@ class LeanSession:
         self._accepted = self._over = False
 
     async def open(self, target: StreamTarget, path: str, query: str) -> None:
-        """Ask for the stream and wait until it is accepted.
-
-        Raises:
-            StreamFailed: it is refused.
-        """
+        """Ask for the stream and wait until it is accepted; StreamFailed when it is refused."""
         try:
             self._stream.open(self._connection, target, path, query)
             await self._stream.answered

@@ -40,11 +40,7 @@ class SilentStream(LeanStream):
         self.complete = False
 
     async def talk(self, connection: Http2Client, target: StreamTarget) -> None:
-        """Open it, say nothing into it, and wait for its end.
-
-        Raises:
-            OSError: the connection ended before the server said what it allows.
-        """
+        """Open it, say nothing into it, and wait for its end; OSError when the connection ends before."""
         await connection.ready()
         self.ask(connection, target, Query(target.family))
         await self.answered

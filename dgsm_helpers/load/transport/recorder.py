@@ -36,8 +36,6 @@ class TraceRecorder:
     for at any time after that.
 
     Args:
-        label, transport: for the trace.
-        family: whose messages arrive.
         clock: in seconds.
         keep_audio: whether the trace holds the audio that arrives.
     """

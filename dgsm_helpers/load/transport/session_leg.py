@@ -8,15 +8,13 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dgsm_helpers.errors import DgsmError, StreamFailed
-
-if TYPE_CHECKING:
-    from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
-    from dgsm_helpers.load.transport.listen_stitching import ListenJoint, Message
-    from dgsm_helpers.load.transport.turn_stitching import TurnJoint
-    from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
+from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
+from dgsm_helpers.load.transport.listen_stitching import ListenJoint, Message
+from dgsm_helpers.load.transport.turn_stitching import TurnJoint
+from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 
 type Cause = Literal["limit", "cut", "overload"]
 
@@ -188,11 +186,7 @@ class SessionSupply:
         _keep(self._open(wait_s), self._opening)
 
     def open_again(self, error: DgsmError) -> None:
-        """Open a session at once after one that had been of use, later and later after those that were not.
-
-        Raises:
-            DgsmError: ``error``, when none was of use for too long.
-        """
+        """Open a session at once after one of use, later and later after others; ``error`` after too long."""
         now_s, wait_s = time.monotonic(), 0.0
         if not self._attempts:
             self._without_since_s = now_s
