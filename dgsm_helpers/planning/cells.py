@@ -118,7 +118,7 @@ def moments(
         order, proof = _proven_order(unsure)
         notes.append(f"Dates are read {order.replace('-', ' ')}: {proof.text} ({proof.place}) can be nothing else.")
     elif order is not None:
-        order = _checked(order)
+        _check(order)
     day_first = order == "day-first"
     values, naive = [], False
     for one in written:
@@ -133,12 +133,9 @@ def moments(
     return values, notes
 
 
-def _checked(order: str) -> DateOrder:
-    if order == "day-first":
-        return "day-first"
-    if order == "month-first":
-        return "month-first"
-    raise InvalidInput(f"dates={order} is no order of dates.", hint="Say dates=day-first or dates=month-first.")
+def _check(order: str) -> None:
+    if order not in ("day-first", "month-first"):
+        raise InvalidInput(f"dates={order} is no order of dates.", hint="Say dates=day-first or dates=month-first.")
 
 
 def _written(cell: Cell, zone: tzinfo | None) -> float | datetime | _Written:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.families import Family
@@ -160,6 +160,10 @@ class Conversation:
     texts: tuple[str, ...] = TEXTS
     think_s: float | None = None
     sample_rate: int = 24_000
+    heard_by_all_alike: ClassVar[bool] = False
+    """Each call draws its own texts."""
+    step_s: ClassVar[float] = 0.1
+    """How exactly a turn has to begin."""
 
     def __post_init__(self) -> None:
         checked_texts(self.texts)
@@ -189,16 +193,6 @@ class Conversation:
     def longest_round_s(self) -> float:
         """Seconds within which every call has spoken; without pauses, some turns: only long ones show slow overload."""
         return self.turn_s + 1.5 * self.pause_s if self.pause_s else 3 * self.turn_s
-
-    @property
-    def heard_by_all_alike(self) -> bool:
-        """Whether all calls say the same: each draws its own texts."""
-        return False
-
-    @property
-    def step_s(self) -> float:
-        """How exactly a turn has to begin."""
-        return 0.1
 
     @property
     def round_s(self) -> float:

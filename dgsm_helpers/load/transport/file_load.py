@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.load.transport.trace import StreamError
@@ -87,9 +87,10 @@ class FileLoad:
             self._made += 1
             stop = threading.Event()
             label = f"file-caller-{self._made}"
-            of_what = {"audio_s": self._audio_s, "characters": self._characters}
-            call = partial(_call, self._send, of_what, traces=self._traces, label=label, stop=stop)
-            thread = threading.Thread(target=call, name=label, daemon=True)
+            answered = partial(FileTrace, label=label, audio_s=self._audio_s, characters=self._characters)
+            thread = threading.Thread(
+                target=_call, args=(self._send, answered, self._traces, stop), name=label, daemon=True
+            )
             self._callers.append((stop, thread))
             thread.start()
 
@@ -109,12 +110,7 @@ class FileLoad:
 
 
 def _call(
-    send: Callable[[], object],
-    of_what: Mapping[str, Any],
-    *,
-    traces: list[FileTrace],
-    label: str,
-    stop: threading.Event,
+    send: Callable[[], object], answered: Callable[..., FileTrace], traces: list[FileTrace], stop: threading.Event
 ) -> None:
     """One caller: file after file until told to stop."""
     while not stop.is_set():
@@ -124,7 +120,7 @@ def _call(
         except DgsmError as refusal:
             error = StreamError(getattr(refusal, "code", "") or type(refusal).__name__, refusal.message)
         took_s = time.monotonic() - began
-        traces.append(FileTrace(label=label, sent_unix_s=sent, took_s=took_s, error=error, **of_what))
+        traces.append(answered(sent_unix_s=sent, took_s=took_s, error=error))
         if error is not None:
             stop.wait(PAUSE_AFTER_ERROR_S)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dgsm_helpers.families import NOVA, Family
 from dgsm_helpers.load.transport.recorder import TraceRecorder
@@ -64,6 +64,10 @@ class PacedAudio:
 
     recordings: tuple[Recording, ...] = ()
     chunk_ms: int = 100
+    unit: ClassVar[str] = "streams"
+    turn_s: ClassVar[float] = 0.0
+    longest_round_s: ClassVar[float] = 0.0
+    """Audio has no turns to wait for, nor rounds of speaking and waiting."""
 
     def __post_init__(self) -> None:
         common_rate(self.of)
@@ -81,20 +85,6 @@ class PacedAudio:
     def step_s(self) -> float:
         """Seconds between two messages of a stream."""
         return self.chunk_ms / 1000
-
-    @property
-    def unit(self) -> str:
-        return "streams"
-
-    @property
-    def turn_s(self) -> float:
-        """Audio has no turns to wait for."""
-        return 0.0
-
-    @property
-    def longest_round_s(self) -> float:
-        """Nor rounds of speaking and waiting."""
-        return 0.0
 
     @property
     def heard_by_all_alike(self) -> bool:

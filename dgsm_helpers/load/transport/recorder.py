@@ -96,10 +96,6 @@ class TraceRecorder:
         return self._opened_s is not None and self._ending is None
 
     @property
-    def close_was_sent(self) -> bool:
-        return self._close_sent_s is not None
-
-    @property
     def open_turn(self) -> CallTurn | None:
         """The text whose audio has not all come."""
         newest = self._turns[-1] if self._turns else None
@@ -108,7 +104,7 @@ class TraceRecorder:
     @property
     def awaits_answer(self) -> bool:
         """Whether the server owes something by itself, so that its silence means trouble."""
-        return self.close_was_sent or self.done or self.open_turn is not None
+        return self._close_sent_s is not None or self.done or self.open_turn is not None
 
     @property
     def newest_turn(self) -> CallTurn | None:
