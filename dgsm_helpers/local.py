@@ -5,8 +5,6 @@ client finds it by that file. ``down`` removes the folder. A server that was kil
 ``up`` sees that nothing answers under its token and starts clean.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -4,8 +4,6 @@
     asks AWS and changes nothing; its report says what is missing and what to do about it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

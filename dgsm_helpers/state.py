@@ -4,8 +4,6 @@ Evidence of measured capacity is kept in ``capacity/``; what an endpoint was bef
 deleted it is kept in ``journal/`` until that is put back. Every file is JSON with a schema version.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

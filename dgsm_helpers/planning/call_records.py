@@ -6,14 +6,12 @@ the download of a contact search), Genesys Cloud (export of the interactions vie
 those that its reader names.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -81,7 +79,7 @@ class Columns:
     order: Any = None
 
     @classmethod
-    def parse(cls, text: str) -> Columns:
+    def parse(cls, text: str) -> Self:
         """Read what was given; InvalidInput for what is no such list, or an unknown zone."""
         known = ("start", "duration_s", "duration_ms", "end", "time", "streams", "zone", "dates")
         named: dict[str, str] = {}

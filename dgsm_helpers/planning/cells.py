@@ -1,7 +1,5 @@
 """What a cell of somebody's table says: a number, a length of time, a moment. What could be two things is refused."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable

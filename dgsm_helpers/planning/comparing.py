@@ -1,7 +1,5 @@
 """What plans lead to on the same traffic, side by side, and what it costs when an assumption is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """How many streams or calls one instance of the workbook's endpoint sustains: pinned, measured, put back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

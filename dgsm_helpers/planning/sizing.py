@@ -1,9 +1,6 @@
 """Instances from what an operator knows: calls an hour, how long they last, how many may find a full instance.
 
-Streams go to instances one by one, and each instance has its own limit. What the fleet shares therefore depends on the
-routing. With LEAST_OUTSTANDING_REQUESTS a call finds a full instance only when all are full: the fleet is one pool of
-places. With RANDOM it may find a full instance beside an empty one: every instance is a pool of its own, with its share
-of the calls.
+What the fleet shares depends on the routing (`simulate.fixed_fleet.pools_of`).
 """
 
 import math

@@ -1,7 +1,5 @@
 """Traffic by name or from a file: a shape, call records, or concurrency as a CSV or as CloudWatch hands it out."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,15 +1,13 @@
 """Tables as spreadsheets, telephone systems and the AWS CLI write them: bytes in, named columns out."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.cells import Cell
@@ -95,8 +93,8 @@ class RecordTable:
             text = " ".join(row[part].strip() for part in parts if part < len(row))
             yield Cell(f"{place} of {self.name}", column, text)
 
-    def only(self, keep: Sequence[bool]) -> RecordTable:
-        return RecordTable(self.name, self.columns, [row for row, kept in zip(self.rows, keep, strict=True) if kept])
+    def only(self, keep: Sequence[bool]) -> Self:
+        return replace(self, rows=[row for row, kept in zip(self.rows, keep, strict=True) if kept])
 
     def _index(self, column: str) -> int:
         found = self.find(column)

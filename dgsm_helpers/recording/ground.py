@@ -1,7 +1,5 @@
 """What the steps of a recording stand on: an endpoint of their own, its streams, waiting by the workbook's clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a recording holds, its file, and how its values compare with what is assumed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self

@@ -3,13 +3,11 @@
 The embedded AWS's live fleet and the simulator in virtual time both follow these functions; randomness is handed in.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
@@ -116,7 +114,7 @@ class ContainerStop:
     routed_until: Literal["SIGTERM", "SIGKILL"] = ScalingModel.routed_until
 
     @classmethod
-    def of(cls, model: ScalingModel) -> ContainerStop:
+    def of(cls, model: ScalingModel) -> Self:
         return cls(sigkill_after_s=model.sigkill_after_s, routed_until=model.routed_until)
 
     def killed(self, age_s: float) -> bool:

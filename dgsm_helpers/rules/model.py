@@ -5,15 +5,13 @@ a set of values to look at, to change, and to replace by what a real endpoint sh
 source and grade of each value are in ``data/assumptions.toml``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -117,7 +115,7 @@ class ScalingModel:
             rows.append(Assumption(name=name, value=value, **about))
         return (*rows, *FIXED_RULES)
 
-    def with_evidence(self, source: str, **values: Any) -> ScalingModel:
+    def with_evidence(self, source: str, **values: Any) -> Self:
         """This model with ``values`` that were read from a real endpoint; ``source`` says where (call and time).
 
         Raises:

@@ -1,7 +1,5 @@
 """A measurement's file as it is read: of any schema that was ever written, in the words of the newest."""
 
-from __future__ import annotations
-
 from types import NoneType
 from typing import Any
 

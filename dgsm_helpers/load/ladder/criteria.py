@@ -1,8 +1,7 @@
 """What a stream or call has to keep to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 from dgsm_helpers.families import NOVA, Family, ServiceLevel
 
@@ -32,7 +31,7 @@ class Criteria(ServiceLevel):
     ending_word: str = "finalisation"
     alone: Alone | None = None
 
-    def beside(self, alone: Alone) -> Criteria:
+    def beside(self, alone: Alone) -> Self:
         """The same for streams that are compared with a single one."""
         ending_s = self.ending_s
         if ending_s is not None and self.beyond_alone_s is not None and alone.ending_s < float("inf"):

@@ -1,7 +1,5 @@
 """A stream's trace reduced to what is judged."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dgsm_helpers.families import Family

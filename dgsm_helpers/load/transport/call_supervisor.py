@@ -3,8 +3,6 @@
 All that happens (messages, ends, openings) goes through one queue and is dealt with one thing after the other.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

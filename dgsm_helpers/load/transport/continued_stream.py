@@ -1,7 +1,5 @@
 """A stream that outlives its sessions: `ContinuedStream`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self

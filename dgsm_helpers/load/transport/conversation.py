@@ -1,7 +1,5 @@
 """Calls in which a model speaks: a turn, a pause in which the caller speaks, the next turn."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence

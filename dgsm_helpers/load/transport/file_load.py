@@ -4,8 +4,6 @@
 that was measured with streams alone may not hold for an endpoint that takes both.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 import weakref

@@ -1,13 +1,12 @@
 """Calls that come and go in a thread of their own: what a `Load` holds when it is told how long calls last."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 import numpy as np
 
@@ -49,7 +48,7 @@ class CallsHeld:
         return max((lag for _, lag in self.lag_p95_ms), default=None)
 
     @classmethod
-    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> CallsHeld:
+    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> Self:
         counts = [record.against_sample() for record in records]
         causes = Counter(change.cause for record in records for change in record.hand_overs)
         return cls(

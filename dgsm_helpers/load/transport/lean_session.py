@@ -4,8 +4,6 @@
 calls in a process; `deepgram_session` does so over Deepgram's own SDK.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import ssl

@@ -5,8 +5,6 @@ ValueError, KeyError, IndexError, TypeError or AttributeError. Signs of life wit
 API description, 2026-07-22.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Audio as a microphone delivers it: what a stream to a model that listens sends."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A text spoken by the workbook's endpoint over one stream, to be heard."""
 
-from __future__ import annotations
-
 import io
 import random
 from base64 import b64encode

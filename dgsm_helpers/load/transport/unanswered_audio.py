@@ -1,7 +1,5 @@
 """The newest audio of a call: what a next session would have to hear again."""
 
-from __future__ import annotations
-
 
 class UnansweredAudio:
     """Raw audio from a moment that can be moved on, up to now; positions are bytes since the call began.
