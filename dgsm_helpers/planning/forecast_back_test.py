@@ -72,10 +72,7 @@ class ForecastTest:
 
 
 def history_of(traffic: Traffic) -> pd.Series:
-    """Concurrency by the minute, by UTC time.
-
-    Traffic without a date is counted from 1970, which `Levels` refuses.
-    """
+    """Concurrency by the minute, by UTC time. Traffic without a date is counted from 1970, which `Levels` refuses."""
     streams = traffic.concurrency(_MINUTE_S)
     if traffic.begin_s is None:
         return pd.Series(streams.astype(float))
