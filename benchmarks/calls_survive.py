@@ -44,10 +44,10 @@ from dgsm_helpers.load.transport.call_record import (
 )
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.lean_session import LeanSessions, PushedSession
+from dgsm_helpers.load.transport.listen_stitching import HeardWord
 from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
-from dgsm_helpers.load.transport.word_seam import HeardWord
 from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook

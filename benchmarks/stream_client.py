@@ -35,7 +35,7 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.share import LoadSpec, Share, ShareReport, hold_share, ready
-from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
+from dgsm_helpers.load.transport.deepgram_session import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget
@@ -54,7 +54,7 @@ HEAD = "transport streams procs   client   server   other  slip p99   lag p95 er
 LEVELS = {"sdk": (25, 50, 100, 150, 200), "lean": (100, 200, 400, 600, 800), "deepgram": (25, 50, 100, 150)}
 OPENINGS_PER_S = {"sdk": 25, "lean": 200, "deepgram": 10}
 CHUNK_S = 0.1
-NEVER_STOP = Criteria("measure the client", lag_s=3600.0)
+NEVER_STOP = Criteria(name="measure the client", lag_s=3600.0)
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,6 @@ def deploy(wb: Workbook, plan: DeploymentPlan, *, on_change: OnProgress | None =
     """Make the endpoint and wait until it is ``InService``; an identical one is reused.
 
     Args:
-        wb: the workbook.
-        plan: what will be made (`plan`).
         on_change: called with each change that SageMaker reports; ``print`` makes it a short log.
 
     Raises:
@@ -92,7 +90,6 @@ def transcribe_file(wb: Workbook, recording: Recording, **options: Any) -> str:
     """The transcript of a whole recording, by one ``InvokeEndpoint``.
 
     Args:
-        wb: the workbook; its endpoint is asked.
         recording: what is sent, as a WAV file.
         options: query parameters of Deepgram's ``/v1/listen``, such as ``punctuate=True``.
     """
@@ -103,7 +100,6 @@ def lag_figure(trace: StreamTrace, *, origin: str, limit_ms: float | None = None
     """Distribution of a stream's transcript lag: audio sent minus audio transcribed, in ms, from interim results.
 
     Args:
-        trace: what happened in the stream.
         origin: where the numbers come from; it stands below the title.
         limit_ms: a limit to compare with.
     """

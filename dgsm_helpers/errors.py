@@ -1,29 +1,5 @@
 """Every error that dgsm_helpers raises on purpose.
 
-::
-
-    DgsmError
-    ├── InvalidInput              a value the caller gave cannot be right (also a ValueError)
-    │   ├── InvalidRequest        AWS's service model refuses the request
-    │   ├── UnknownParameter      a notebook has no such parameter
-    │   └── UnsupportedFeature    AWS or Deepgram does not offer it (asynchronous endpoints, scale to zero)
-    ├── NotFound                  what was named does not exist (endpoint, listing, evidence, trace)
-    ├── NotReady                  it exists but is in the wrong state (not InService, Updating, not measured)
-    ├── NotConfirmed              the call needs the user's consent
-    │   ├── SpendNotConfirmed     it would start billing and confirm_spend is False
-    │   └── DeletionNotConfirmed  it would delete from the user's account and confirm_delete is False
-    ├── DeployFailed              an endpoint ended in Failed; says which kind and the next step
-    ├── AwsCallFailed             AWS answered with an error; keeps code, operation and request id
-    │   ├── AccessDenied          the identity may not do this; names the missing action
-    │   ├── CredentialsProblem    none found, expired or invalid
-    │   ├── QuotaExceeded         a service quota is zero or used up
-    │   └── Throttled             still throttled after the client's own retries
-    ├── StreamFailed              a stream could not be opened or used (before the first byte of a trace)
-    ├── MeasurementInvalid        load ran, but its numbers may not be used (client saturated, scaling left on)
-    └── LocalError                the embedded AWS itself
-        ├── LocalNotRunning       nothing answers; `dgsm local up` starts it
-        └── LocalStartFailed      it did not come up; carries the end of its log
-
 One ``except DgsmError`` catches them all. Each message says what happened, which value, and what to do next;
 ``hint`` holds that last part alone, for tables and for exit messages.
 """

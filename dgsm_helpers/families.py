@@ -1,26 +1,18 @@
 """The families of Deepgram's models that are sold for SageMaker, and all that differs between them for a client.
 
-Sources: Deepgram's "Deploy Deepgram on Amazon SageMaker" (default pools, types never to use), its manual and API
-description (queries), autumn 2026; what a container speaks is in ``rules.deepgram_protocols``.
+What differs is in ``data/deepgram.toml``, with its sources; what a container speaks is in ``rules.deepgram_protocols``.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.deepgram_protocols import (
-    AURA_SPEAK,
-    FLUX_LISTEN,
-    FLUX_SPEAK,
-    NOVA_LISTEN,
-    DeepgramProtocol,
-)
+from dgsm_helpers.rules.deepgram_protocols import PROTOCOLS, TABLE, DeepgramProtocol
 
 _SINGLE_GPU_SIZES = frozenset({"xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge"})
-_SPOKEN_RATE_HZ = 24_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,90 +112,22 @@ class Family:
         return ""
 
 
-_SPEAKING_PRESETS = {
-    "strict": ServiceLevel(lag_s=0.2, ending_s=0.5),
-    "deepgram": ServiceLevel(lag_s=0.2, statistic="mean", ending_s=0.4),
-    "fast": ServiceLevel(lag_s=0.2, ending_s=0.2),
-}
-"""Lag is what a player with a buffer of 0.2 s would miss. ``deepgram`` is the 400-ms line of the vendor's k6 charts,
-``fast`` what it claims for Aura-2. Growth is left out: turns are short."""
+def _family(name: str, about: Mapping[str, Any]) -> Family:
+    rest = {key: value for key, value in about.items() if key not in ("path", "presets", "never_sent")}
+    lists = {key: tuple(about.get(key, "").split()) for key in ("default_pool", "never")}
+    return Family(
+        **{**rest, **lists},
+        name=name,
+        protocol=PROTOCOLS[about["path"]],
+        never_sent=frozenset(about["never_sent"].split()),
+        presets={preset: ServiceLevel(**bounds) for preset, bounds in about["presets"].items()},
+    )
 
-NOVA = Family(
-    name="nova",
-    title="Nova-3",
-    protocol=NOVA_LISTEN,
-    unit="streams",
-    default_pool=("ml.g6.2xlarge", "ml.g6e.2xlarge", "ml.g5.2xlarge"),
-    chunk_ms=100,
-    fixed={"encoding": "linear16", "channels": "1", "interim_results": "true"},
-    defaults={"model": "nova-3", "language": "en", "punctuate": "true"},
-    never_sent=frozenset({"callback", "callback_method", "multichannel"}),
-    presets={
-        "strict": ServiceLevel(lag_s=0.5, ending_s=1.0, slope=0.001),
-        "deepgram": ServiceLevel(lag_s=0.4, statistic="mean"),
-    },
-)
-"""``strict``: Deepgram expects 200 to 500 ms in all. ``deepgram``: its guide's average latency under 400 ms."""
 
-FLUX = Family(
-    name="flux",
-    title="Flux",
-    protocol=FLUX_LISTEN,
-    unit="streams",
-    default_pool=("ml.g6.2xlarge", "ml.g6e.2xlarge", "ml.g5.2xlarge"),
-    never=("ml.g4dn.",),
-    chunk_ms=80,
-    fixed={"encoding": "linear16"},
-    defaults={"model": "flux-general-en"},
-    never_sent=frozenset({"profanity_filter"}),
-    presets={
-        "strict": ServiceLevel(lag_s=0.5, ending_s=1.0, slope=0.001, beyond_alone_s=0.3),
-        "deepgram": ServiceLevel(lag_s=0.4, statistic="mean"),
-    },
-)
-"""``strict`` adds to Nova-3's that a turn's end is told within 1 s (100 to 500 ms by the manual, and the pause)."""
-
-AURA = Family(
-    name="aura",
-    title="Aura-2",
-    protocol=AURA_SPEAK,
-    unit="calls",
-    default_pool=("ml.g6.12xlarge", "ml.g6e.12xlarge", "ml.g5.12xlarge"),
-    many_gpus=True,
-    chunk_ms=0,
-    fixed={"encoding": "linear16", "sample_rate": str(_SPOKEN_RATE_HZ)},
-    defaults={"model": "aura-2-thalia-en"},
-    never_sent=frozenset({"speed"}),
-    presets=_SPEAKING_PRESETS,
-)
-"""Some bundles drop ``speed`` and then send no audio."""
-
-FLUX_TTS = Family(
-    name="flux-tts",
-    title="Flux TTS",
-    protocol=FLUX_SPEAK,
-    unit="calls",
-    default_pool=("ml.g6e.2xlarge", "ml.g6.2xlarge", "ml.g7e.2xlarge"),
-    never=("ml.g4dn.", "ml.g5."),
-    chunk_ms=0,
-    fixed={"encoding": "linear16", "sample_rate": str(_SPOKEN_RATE_HZ)},
-    defaults={"model": "flux-alexis-en"},
-    never_sent=frozenset({"speed"}),
-    presets=_SPEAKING_PRESETS,
-)
-"""Manual and bundles differ in the range of ``speed``."""
-
-FAMILIES: Mapping[str, Family] = {f.name: f for f in (NOVA, FLUX, AURA, FLUX_TTS)}
+FAMILIES: Mapping[str, Family] = {name: _family(name, about) for name, about in TABLE["families"].items()}
 """Every family that is sold for SageMaker, by its name."""
 
-_NOT_SOLD = {
-    "agent": "a voice agent",
-    "intelligence": "text intelligence",
-    "read": "text intelligence",
-    "saga": "Saga",
-    "whisper": "Whisper",
-}
-"""Words of a package's name, and what of Deepgram's they mean that is not sold for SageMaker."""
+NOVA, FLUX, AURA, FLUX_TTS = FAMILIES.values()
 
 
 def family_of(model_package_arn: str) -> Family:
@@ -227,9 +151,9 @@ def require_family(model_package_arn: str) -> Family:
         InvalidInput: the package's name says that it is another product of Deepgram's, so nothing here can speak to it.
     """
     for word in sorted(_words(model_package_arn)):
-        if word in _NOT_SOLD:
+        if word in TABLE["not_sold"]:
             raise InvalidInput(
-                f"The model package's name says {word!r}, {_NOT_SOLD[word]}: {model_package_arn}",
+                f"The model package's name says {word!r}, {TABLE['not_sold'][word]}: {model_package_arn}",
                 hint=f"Known are {', '.join(f'{f.title} ({name})' for name, f in FAMILIES.items())}; name the family "
                 "where the package is one of these all the same.",
             )

@@ -5,8 +5,6 @@ client finds it by that file. ``down`` removes the folder. A server that was kil
 ``up`` sees that nothing answers under its token and starts clean.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os
@@ -23,7 +21,7 @@ from dgsm_helpers.places.kept_recording import kept_recording
 from dgsm_helpers.places.running_server import admin
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.processes.other_processes import alive, locked
-from dgsm_helpers.rules.recorded_model import recorded_model
+from dgsm_helpers.rules.model import recorded_model
 
 DEFAULT_SPEED = 30.0
 """Local seconds in one wall second: 1 -> 3 -> 1 instances then takes about a minute instead of half an hour."""

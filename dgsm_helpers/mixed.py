@@ -48,7 +48,6 @@ def capacities(wb: Workbook, text: str) -> dict[str, float]:
     """Streams that one instance of each type of the endpoint's pool carries.
 
     Args:
-        wb: the workbook.
         text: ``"ml.g6.2xlarge: 20, ml.g5.2xlarge: 8"``; a type left out must have been measured (``03_tune``).
 
     Raises:

@@ -131,7 +131,6 @@ def put_alarms(wb: Workbook, target_value: float, *, sns_topic_arn: str | None =
     read backwards, by which the target is about 75 % of it.
 
     Args:
-        wb: the workbook.
         target_value: of the policy; counts only while nothing has been measured.
         sns_topic_arn: who is told; None: nobody.
     """
@@ -150,7 +149,6 @@ def examine(
     """What is wrong with the endpoint's configuration, or with the way to it; changes nothing.
 
     Args:
-        wb: the workbook.
         peak_streams: the most streams at once that you expect; default: the most that CloudWatch saw.
         growth_per_min: new streams a minute, net, in the steepest rise; default: likewise.
         stream_s: how long a stream typically lasts; default: likewise.

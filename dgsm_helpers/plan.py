@@ -22,10 +22,10 @@ from dgsm_helpers.planning.back_testing import Replayed, back_test
 from dgsm_helpers.planning.comparing import PlanStudy
 from dgsm_helpers.planning.forecast_advice import ForecastAdvice
 from dgsm_helpers.planning.forecast_schedule import put_forecast
+from dgsm_helpers.planning.frames import PolicyTable
 from dgsm_helpers.planning.measured import Measured, measured
-from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.planning.sizing import Sizing, busiest_hour, size_for
-from dgsm_helpers.planning.sources import STREAM_S
+from dgsm_helpers.planning.sources import STREAM_S, load_traffic
 from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
@@ -44,7 +44,6 @@ def instance(wb: Workbook, *, knee: int | None = None) -> Measured:
     """What one instance carries, and its price; measured now if no measurement is at hand and no ``knee`` is given.
 
     Args:
-        wb: the workbook.
         knee: streams that one instance sustains; None: the newest measurement's.
 
     Raises:
@@ -63,7 +62,6 @@ class Study(PlanStudy):
 
     Args:
         wb: the workbook; what its endpoint shows of its scaling replaces the model's assumptions.
-        traffic: the calls.
         instance: what one instance carries, and its price.
         seed: of all that is random.
         min_capacity, max_capacity: bounds of the policies. None: those registered for the endpoint, else the settings',
@@ -191,7 +189,8 @@ class Study(PlanStudy):
             peak = float(self.traffic.concurrency().max(initial=1))
             known = forecast_advice.known_from_traffic(weeks(history, peak=peak, mean_s=stream_s, seed=self.seed))
         else:
-            known = forecast_advice.known_from_file(history, columns=columns, mean_s=stream_s, seed=self.seed)
+            recorded = load_traffic(history, mean_s=stream_s, seed=self.seed, columns=columns)
+            known = forecast_advice.known_from_traffic(recorded)
         return forecast_advice.advise_forecast(self._wb, known, self.instance, seed=self.seed)
 
     def forecast_figure(self, advice: ForecastAdvice) -> go.Figure:

@@ -4,17 +4,12 @@
     asks AWS and changes nothing; its report says what is missing and what to do about it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.account import preflight
 from dgsm_helpers.load.transport.data_path import follow
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 __all__ = ["check"]
 
@@ -25,7 +20,6 @@ def check(wb: Workbook, instance_types: Sequence[str] | None = None) -> prefligh
     Of the way of a stream, the part that needs no endpoint: name, port, proxy, certificate and HTTP/2.
 
     Args:
-        wb: the workbook.
         instance_types: the pool to check quotas for; default: the pool Deepgram recommends for the listing's family.
     """
     report = preflight.check(wb, instance_types)

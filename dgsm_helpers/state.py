@@ -4,8 +4,6 @@ Evidence of measured capacity is kept in ``capacity/``; what an endpoint was bef
 deleted it is kept in ``journal/`` until that is put back. Every file is JSON with a schema version.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -15,13 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.wire.evidence_schema import evidence_of
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
 
 SCHEMA = 1
 EVIDENCE_SCHEMA = 2

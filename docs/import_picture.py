@@ -24,7 +24,7 @@ ROWS = (
     ("planning",),
     ("simulate", "aws", "load"),
     ("session",),
-    ("local", "families", "prices", "state", "kernel", "processes"),
+    ("local", "families", "prices", "state", "progress", "processes"),
     ("errors, rules, wire",),
 )
 GROUND_ROOM = ROWS[-1][0]
@@ -38,7 +38,7 @@ def drawn_room(module: str) -> str:
     room = room_of(module)
     if room in STEPS or room == "top":
         return "steps"
-    drawn_with = {"settings": "session", "places": "local", "progress": "kernel"}
+    drawn_with = {"settings": "session", "places": "local"}
     return GROUND_ROOM if room in GROUND else drawn_with.get(room, room)
 
 

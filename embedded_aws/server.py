@@ -25,9 +25,8 @@ import trustme
 from botocore.loaders import Loader
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.container_stop import ContainerStop
-from dgsm_helpers.rules.fleet import start_delay_s
-from dgsm_helpers.rules.recorded_model import recorded_model
+from dgsm_helpers.rules.fleet import ContainerStop, start_delay_s
+from dgsm_helpers.rules.model import recorded_model
 from dgsm_helpers.wire.moved_time import MovedTime
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler

@@ -58,6 +58,7 @@ def forecast(
     from dgsm_helpers.planning import forecast_advice
     from dgsm_helpers.planning.forecast_schedule import put_forecast
     from dgsm_helpers.planning.measured import measured
+    from dgsm_helpers.planning.sources import load_traffic
 
     try:
         zone = ZoneInfo(timezone)
@@ -67,7 +68,8 @@ def forecast(
         raise InvalidInput("Without a file there are no columns.", hint="Add --file, or leave --columns out.")
     wb = open_workbook(confirm_spend=confirm_spend)
     if file:
-        known = forecast_advice.known_from_file(file, columns=columns, mean_s=stream_seconds, seed=seed)
+        recorded = load_traffic(file, mean_s=stream_seconds, seed=seed, columns=columns)
+        known = forecast_advice.known_from_traffic(recorded)
     else:
         known = forecast_advice.known_from_endpoint(wb, mean_s=stream_seconds, seed=seed)
     instance = measured(wb, knee=knee, instance_type=instance_type)

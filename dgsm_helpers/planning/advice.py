@@ -11,11 +11,9 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.applying import applied_plans, bounds_for
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import targets_for
-from dgsm_helpers.planning.comparing import PlanStudy, Played
-from dgsm_helpers.planning.frames import row_of, settings_of
+from dgsm_helpers.planning.comparing import PlanStudy, Played, WrongAssumptions
+from dgsm_helpers.planning.frames import PolicyTable, row_of, settings_of
 from dgsm_helpers.planning.measured import Measured
-from dgsm_helpers.planning.policy_table import PolicyTable
-from dgsm_helpers.planning.wrong_assumptions import WrongAssumptions
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.merits import Merits, MetricComparison
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -94,7 +92,6 @@ class Advice:
 
     @property
     def table(self) -> PolicyTable:
-        """The policies that were played, side by side."""
         return PolicyTable(self.played, self.study.model.statistic, self.study.other_statistic)
 
     def __str__(self) -> str:

@@ -24,8 +24,7 @@ from dgsm_helpers.places.kept_recording import kept_recording
 from dgsm_helpers.planning.cloudwatch_exports import METRIC_EVERY_S
 from dgsm_helpers.rules.alarms import AlarmSpec, Comparison, TreatMissing
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS
-from dgsm_helpers.rules.model import GRADES, Assumption, ScalingModel
-from dgsm_helpers.rules.recorded_model import recorded_model
+from dgsm_helpers.rules.model import GRADES, Assumption, ScalingModel, recorded_model
 from dgsm_helpers.session import Workbook
 
 TEN_SECOND_DATA = timedelta(hours=3)

@@ -6,12 +6,12 @@ the download of a contact search), Genesys Cloud (export of the interactions vie
 those that its reader names.
 """
 
-from __future__ import annotations
-
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Literal
+from importlib.resources import files
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -50,70 +50,19 @@ class CallSystem:
     """
 
     name: str
-    marks: tuple[str, ...]
-    starts: tuple[str, ...]
-    lengths: tuple[tuple[str, Unit], ...]
-    medium: tuple[str, str] | None = None
-    answered: tuple[str, str] | None = None
+    marks: Sequence[str]
+    starts: Sequence[str]
+    lengths: Sequence[tuple[str, Unit]]
+    medium: Sequence[str] | None = None
+    answered: Sequence[str] | None = None
     identity: str = ""
     whole: str = ""
     own: bool = False
 
 
-SYSTEMS = (
-    CallSystem(
-        name="Asterisk",
-        marks=("billsec", "disposition"),
-        starts=("answer", "calldate", "start"),
-        lengths=(("billsec", "s"),),
-        answered=("disposition", "answered"),
-    ),
-    CallSystem(
-        name="Amazon Connect",
-        marks=("ContactId", "InitiationTimestamp"),
-        starts=("ConnectedToSystemTimestamp", "InitiationTimestamp"),
-        lengths=(("DisconnectTimestamp", "end"), ("Contact duration", "clock")),
-        medium=("Channel", "voice"),
-        identity="ContactId",
-    ),
-    CallSystem(
-        name="Amazon Connect",  # SearchContacts calls the identifier Id
-        marks=("Id", "InitiationTimestamp", "InitiationMethod"),
-        starts=("InitiationTimestamp",),
-        lengths=(("DisconnectTimestamp", "end"),),
-        medium=("Channel", "voice"),
-        identity="Id",
-    ),
-    CallSystem(
-        name="Genesys Cloud",
-        marks=("Media Type", "Date", "Duration"),
-        starts=("Date",),
-        lengths=(("Duration", "ms"), ("End Date", "end")),
-        medium=("Media Type", "voice"),
-        identity="Conversation ID",
-        whole="Full Export Completed",
-    ),
-    CallSystem(
-        name="Genesys Cloud",
-        marks=("conversationId", "conversationStart"),
-        starts=("conversationStart",),
-        lengths=(("conversationEnd", "end"),),
-        identity="conversationId",
-    ),
-    CallSystem(
-        name="Twilio",
-        marks=("Start Time", "Duration", "Status"),
-        starts=("Start Time",),
-        lengths=(("Duration", "s"), ("End Time", "end")),
-        answered=("Status", "completed"),
-    ),
-    CallSystem(
-        name="",
-        marks=("start",),
-        starts=("start",),
-        lengths=(("duration_s", "s"), ("duration_ms", "ms"), ("end", "end"), ("duration", "clock")),
-        own=True,
-    ),
+SYSTEMS = tuple(
+    CallSystem(**columns)
+    for columns in tomllib.loads((files("dgsm_helpers") / "data" / "call_systems.toml").read_text())["systems"]
 )
 
 
@@ -130,12 +79,8 @@ class Columns:
     order: Any = None
 
     @classmethod
-    def parse(cls, text: str) -> Columns:
-        """Read what was given.
-
-        Raises:
-            InvalidInput: it is no such list, or names an unknown zone.
-        """
+    def parse(cls, text: str) -> Self:
+        """Read what was given; InvalidInput for what is no such list, or an unknown zone."""
         known = ("start", "duration_s", "duration_ms", "end", "time", "streams", "zone", "dates")
         named: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):

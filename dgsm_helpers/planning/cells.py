@@ -1,7 +1,5 @@
 """What a cell of somebody's table says: a number, a length of time, a moment. What could be two things is refused."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable
@@ -67,11 +65,7 @@ def number(cell: Cell) -> float:
 
 
 def length_s(cell: Cell, *, unit_s: float | None) -> float:
-    """A length of time in seconds: a number of ``unit_s``, or H:MM:SS.
-
-    Raises:
-        InvalidInput: it is neither, or a number where no unit is known.
-    """
+    """A length of time in seconds: a number of ``unit_s``, or H:MM:SS; else InvalidInput."""
     text = cell.text.strip()
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, seconds = (float(part.replace(",", ".")) for part in clock.groups())
@@ -122,7 +116,7 @@ def moments(
         order, proof = _proven_order(unsure)
         notes.append(f"Dates are read {order.replace('-', ' ')}: {proof.text} ({proof.place}) can be nothing else.")
     elif order is not None:
-        order = _checked(order)
+        _check(order)
     day_first = order == "day-first"
     values, naive = [], False
     for one in written:
@@ -137,12 +131,9 @@ def moments(
     return values, notes
 
 
-def _checked(order: str) -> DateOrder:
-    if order == "day-first":
-        return "day-first"
-    if order == "month-first":
-        return "month-first"
-    raise InvalidInput(f"dates={order} is no order of dates.", hint="Say dates=day-first or dates=month-first.")
+def _check(order: str) -> None:
+    if order not in ("day-first", "month-first"):
+        raise InvalidInput(f"dates={order} is no order of dates.", hint="Say dates=day-first or dates=month-first.")
 
 
 def _written(cell: Cell, zone: tzinfo | None) -> float | datetime | _Written:

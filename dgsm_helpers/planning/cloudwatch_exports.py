@@ -1,7 +1,5 @@
 """Concurrency as CloudWatch hands it out: the AWS CLI's JSON or YAML, and the console's CSV."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

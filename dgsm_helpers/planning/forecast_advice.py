@@ -24,7 +24,7 @@ from dgsm_helpers.planning.forecast_back_test import (
 from dgsm_helpers.planning.forecast_schedule import ordinary_minimum
 from dgsm_helpers.planning.forecasting import HISTORY, STEP, Forecast, Levels
 from dgsm_helpers.planning.measured import Measured
-from dgsm_helpers.planning.sources import STREAM_S, load_traffic
+from dgsm_helpers.planning.sources import STREAM_S
 from dgsm_helpers.rules.policies import Bounds
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.replay import replay, series_of
@@ -61,7 +61,6 @@ class ForecastAdvice(Table):
     _columns: ClassVar[tuple[str, ...]] = ("from (UTC)", "at least", "for streams up to")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         forecast, test = self.forecast, self.test
         return {
             "start": forecast.start.isoformat(),
@@ -123,21 +122,8 @@ class ForecastAdvice(Table):
         return [*lines, *([str(self.test)] if self.test else []), *(f"Note: {note}" for note in self.notes)]
 
 
-def known_from_file(source: str, *, columns: str = "", mean_s: float = STREAM_S, seed: int = 0) -> KnownTraffic:
-    """Recorded traffic as `load_traffic` reads it, with dates.
-
-    Raises:
-        NotFound, InvalidInput: as `load_traffic`.
-    """
-    return known_from_traffic(load_traffic(source, mean_s=mean_s, seed=seed, columns=columns))
-
-
 def known_from_traffic(traffic: Traffic) -> KnownTraffic:
-    """Calls of some weeks.
-
-    Raises:
-        InvalidInput: they have no date, or there are none.
-    """
+    """Calls of some weeks; InvalidInput when they have no date, or there are none."""
     if traffic.begin_s is None:
         raise InvalidInput(
             f"The times in {traffic.name} have no dates, so that nobody can say which of them comes next.",
@@ -149,11 +135,7 @@ def known_from_traffic(traffic: Traffic) -> KnownTraffic:
 
 
 def known_from_endpoint(wb: Workbook, *, mean_s: float = STREAM_S, seed: int = 0) -> KnownTraffic:
-    """The endpoint's own concurrency of the last fourteen days, as far as CloudWatch has it.
-
-    Raises:
-        NotReady: it has none.
-    """
+    """The endpoint's own concurrency of the last fourteen days, as far as CloudWatch has it; NotReady without any."""
     now = wb.now()
     history = recorded_concurrency(wb, now - HISTORY + timedelta(minutes=5), now - timedelta(minutes=1))
     name = f"the metric of {wb.endpoint_name}"
@@ -181,12 +163,8 @@ def advise_forecast(
     The policy is the endpoint's where it has one that can be played, else the guide's at the measured target.
 
     Args:
-        wb: the workbook.
-        known: traffic to forecast from.
-        instance: what one instance carries.
         min_capacity, max_capacity: bounds; default: the endpoint's, else from 1 to what the traffic needs.
         zone: whose clock the callers live by.
-        seed: of the simulated start-up times.
 
     Raises:
         NotReady: too little traffic is known.

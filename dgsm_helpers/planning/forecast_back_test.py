@@ -72,10 +72,7 @@ class ForecastTest:
 
 
 def history_of(traffic: Traffic) -> pd.Series:
-    """Concurrency by the minute, by UTC time.
-
-    Traffic without a date is counted from 1970, which `Levels` refuses.
-    """
+    """Concurrency by the minute, by UTC time. Traffic without a date is counted from 1970, which `Levels` refuses."""
     streams = traffic.concurrency(_MINUTE_S)
     if traffic.begin_s is None:
         return pd.Series(streams.astype(float))
@@ -128,7 +125,6 @@ def back_test_forecast(levels: Levels, calls: Traffic, plan: ScalingPlan, condit
 
 
 def rule_of(plan: ScalingPlan) -> FleetRule:
-    """What the plan's policy makes of a load."""
     return FleetRule(
         target_value=plan.tracking.target_value,
         min_capacity=plan.bounds.min_capacity,

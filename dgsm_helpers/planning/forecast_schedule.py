@@ -13,7 +13,7 @@ from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.forecasting import Forecast
-from dgsm_helpers.rules.schedules import next_firing
+from dgsm_helpers.rules.schedules import may_fire
 from dgsm_helpers.session import Workbook
 
 PREFIX = "forecast-"
@@ -84,11 +84,6 @@ def _at(time: datetime) -> str:
 
 def _sets_minimum(action: ScheduledAction, now: datetime) -> bool:
     """Whether an action changes the minimum some time from now on; one that cannot be read here may."""
-    if action.min_capacity is None:
-        return False
-    start_s, end_s = (limit.timestamp() if limit else None for limit in (action.start, action.end))
-    try:
-        fires = next_firing(action.schedule, action.timezone, now.timestamp(), start_s=start_s, end_s=end_s)
-    except ValueError:
-        return True
-    return fires is not None
+    members = {"Schedule": action.schedule, "Timezone": action.timezone}
+    limits = {"StartTime": action.start, "EndTime": action.end}
+    return action.min_capacity is not None and may_fire({**members, **limits}, now)

@@ -1,15 +1,6 @@
 """What the next two days will bring, from the weeks before, as minimums to be scheduled. Pure.
 
-The method, which anybody can check by hand:
-
-- A step is a quarter of an hour; its level is the second-highest of its fifteen minutes.
-- A step's forecast is the median of the levels at the same time a week and two weeks ago, and of the steps beside them.
-- Levels of a week ago are brought to today's by how much each of the last seven days was above the same day a week
-  before: the median of the seven, so that one holiday does not count. Under 8 % it is taken for chance.
-- The minimum is what the policy itself would run at that load; a step early, since instances need minutes to start.
-- The forecast that would have been made three hours ago is held against what came, and the new one is brought to the
-  ratio of the two, by a quarter at most and the less the fewer calls there were. Where they differ by half, in
-  instances, a forecast of too much is lowered to what came, and one of too little raises nothing, until they agree.
+The method, which anybody can check by hand, is in ``docs/guides/forecast.md``, step by step.
 
 A forecast only ever raises the minimum: the policy does all the rest, and alone removes instances. AWS's predictive
 scaling works likewise (an hourly forecast for 48 hours from up to 14 days, never scaling in), but not for SageMaker.
@@ -106,7 +97,6 @@ class Forecast:
 
     @property
     def highest(self) -> int:
-        """The highest minimum."""
         return max(step.minimum for step in self.steps)
 
 

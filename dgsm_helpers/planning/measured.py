@@ -35,7 +35,6 @@ class Measured:
 
     @property
     def knee(self) -> int:
-        """Streams or calls that one instance sustains."""
         return self.capacity.knee
 
     @property
@@ -44,7 +43,6 @@ class Measured:
         return None if self.price.amount_usd is None else {self.instance_type: self.price.amount_usd}
 
     def conditions(self, model: ScalingModel, *, seed: int = 0) -> Conditions:
-        """What plans on such instances are played under."""
         return Conditions(capacity=self.capacity, model=model, usd_per_hour=self.usd_per_hour, seed=seed)
 
     def _of_calls(self) -> list[str]:

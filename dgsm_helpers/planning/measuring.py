@@ -1,20 +1,19 @@
 """How many streams or calls one instance of the workbook's endpoint sustains: pinned, measured, put back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.aws.watch.engine_metrics import read_engine
 from dgsm_helpers.aws.watch.metrics import gauge
 from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
-from dgsm_helpers.load.ladder.rung import EFFORTS
+from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
 from dgsm_helpers.load.ladder.search import FIRST_RUNG
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.target_value import derive_target
@@ -25,12 +24,7 @@ from dgsm_helpers.load.transport.recordings import read_recordings
 from dgsm_helpers.load.transport.workloads import without_pauses, workload_of
 from dgsm_helpers.planning.tuning import Tuning, default_effort, of_its_model
 from dgsm_helpers.rules.guide import GUIDE_HIGH
-
-if TYPE_CHECKING:
-    from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
-    from dgsm_helpers.load.ladder.crew import Crew
-    from dgsm_helpers.load.ladder.rung import Rung
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 def tune(

@@ -1,9 +1,6 @@
 """Instances from what an operator knows: calls an hour, how long they last, how many may find a full instance.
 
-Streams go to instances one by one, and each instance has its own limit. What the fleet shares therefore depends on the
-routing. With LEAST_OUTSTANDING_REQUESTS a call finds a full instance only when all are full: the fleet is one pool of
-places. With RANDOM it may find a full instance beside an empty one: every instance is a pool of its own, with its share
-of the calls.
+What the fleet shares depends on the routing (`simulate.fixed_fleet.pools_of`).
 """
 
 import math
@@ -21,8 +18,16 @@ from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, RANDOM
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.simulate.erlang import crowded_share, erlang_b, erlang_c, mean_wait_s
-from dgsm_helpers.simulate.fixed_fleet import full_share_of, least_instances, pools_of, simulated_full_share
+from dgsm_helpers.simulate.fixed_fleet import (
+    crowded_share,
+    erlang_b,
+    erlang_c,
+    full_share_of,
+    least_instances,
+    mean_wait_s,
+    pools_of,
+    simulated_full_share,
+)
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic
 
 _HOUR_S = 3600.0

@@ -1,7 +1,5 @@
 """Traffic by name or from a file: a shape, call records, or concurrency as a CSV or as CloudWatch hands it out."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping
@@ -83,11 +81,7 @@ def load_traffic(
 
 
 def traffic_from(content: bytes, *, name: str, mean_s: float = STREAM_S, seed: int = 0, columns: str = "") -> Traffic:
-    """Traffic from a file's content, as `load_traffic` reads it: for uploads.
-
-    Raises:
-        InvalidInput: it is wrong; file, line, column and value are named.
-    """
+    """Traffic from a file's content, as `load_traffic` reads and refuses it: for uploads."""
     described = Columns.parse(columns)
     text, notes = decoded(content, name)
     found = _from_documents(text, name, described) or _from_rows(text, name, described, notes)
@@ -146,7 +140,6 @@ def _records(documents: list[object], name: str) -> RecordTable:
 
 
 def _from_rows(text: str, name: str, described: Columns, notes: list[str]) -> Traffic | tuple[Series, list[str]]:
-    """What a CSV holds."""
     rows = csv_rows(text, name)
     reading = {"zone": described.zone, "order": described.order}
     if rows and (found := console_series(rows, name=name, **reading)):

@@ -1,15 +1,13 @@
 """Tables as spreadsheets, telephone systems and the AWS CLI write them: bytes in, named columns out."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.cells import Cell
@@ -49,11 +47,7 @@ def decoded(content: bytes, name: str) -> tuple[str, list[str]]:
 
 
 def documents_of(text: str, name: str) -> list[Any]:
-    """The JSON documents of a text, one after the other, as pages are appended to one file; an array is its members.
-
-    Raises:
-        InvalidInput: it is no JSON.
-    """
+    """The JSON documents of a text one after the other, an array being its members; InvalidInput for no JSON."""
     decoder, at, documents = json.JSONDecoder(), 0, []
     try:
         while at < len(text):
@@ -77,11 +71,7 @@ class RecordTable:
     rows: Sequence[tuple[str, Sequence[str]]]
 
     def find(self, *names: str) -> str | None:
-        """The column that is called like the first of these names that is there, whatever its case and blanks.
-
-        Raises:
-            InvalidInput: it stands twice.
-        """
+        """The column called like the first of these names that is there, whatever its case; never one of two."""
         for name in names:
             found = [column for column in self.columns if plain(column) == plain(name)]
             if len(found) > 1:
@@ -103,9 +93,8 @@ class RecordTable:
             text = " ".join(row[part].strip() for part in parts if part < len(row))
             yield Cell(f"{place} of {self.name}", column, text)
 
-    def only(self, keep: Sequence[bool]) -> RecordTable:
-        """The table with the rows that are to be kept."""
-        return RecordTable(self.name, self.columns, [row for row, kept in zip(self.rows, keep, strict=True) if kept])
+    def only(self, keep: Sequence[bool]) -> Self:
+        return replace(self, rows=[row for row, kept in zip(self.rows, keep, strict=True) if kept])
 
     def _index(self, column: str) -> int:
         found = self.find(column)
@@ -120,11 +109,7 @@ def plain(column: str) -> str:
 
 
 def csv_rows(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """Line number and cells of each row that is not empty, the header's first.
-
-    Raises:
-        InvalidInput: it cannot be split into cells.
-    """
+    """Line number and cells of each row that is not empty, the header's first; InvalidInput for what is no CSV."""
     lines, first = io.StringIO(text, newline=None), 1
     header = lines.readline()
     if declared := re.fullmatch(r"sep=(.)\s*", header):

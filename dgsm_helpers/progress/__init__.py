@@ -1,1 +1,1 @@
-"""What people see while they wait."""
+"""What people see while they wait, and the kernel of the notebook that they see it in."""

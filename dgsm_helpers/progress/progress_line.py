@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from dgsm_helpers.kernel import in_notebook
+from dgsm_helpers.progress.kernel import in_notebook
 from dgsm_helpers.rules.foreign_text import in_terminal
 
 SILENT_S = 2.0

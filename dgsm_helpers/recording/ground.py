@@ -1,7 +1,5 @@
 """What the steps of a recording stand on: an endpoint of their own, its streams, waiting by the workbook's clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,11 +54,7 @@ class Ground:
         return 0.0 if state.created is None else (self.wb.now() - state.created).total_seconds()
 
     def at(self, instances: int) -> None:
-        """Come to so many instances, registered from 1 to `MOST_INSTANCES` under `POLICY`.
-
-        Raises:
-            NotReady: it does not get there.
-        """
+        """Come to so many instances, registered from 1 to `MOST_INSTANCES` under `POLICY`; NotReady where it cannot."""
         wb = self.wb
         if endpoint_state.find(wb) is None:
             self.deploy(instances)
@@ -75,7 +69,6 @@ class Ground:
 
     @contextmanager
     def streams(self, number: int) -> Iterator[Load]:
-        """Within it so many streams are held."""
         with self.load_of(self.wb) as load:
             load.set(number)
             load.wait_open()
@@ -89,17 +82,14 @@ class Ground:
         load.wait_open()
 
     def settled(self) -> None:
-        """Wait until no change of the endpoint is in progress."""
         endpoint_state.settle(self.wb, timeout_s=_CHANGE_S, on_progress=None)
 
     @property
     def state(self) -> EndpointState:
-        """The endpoint now."""
         return endpoint_state.status(self.wb)
 
     @property
     def in_service(self) -> bool:
-        """Whether no change of it is in progress."""
         return self.state.status == "InService"
 
     @property

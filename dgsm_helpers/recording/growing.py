@@ -1,7 +1,5 @@
 """From one instance to three: when, to how many, and what happens while the endpoint is Updating."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a recording holds, its file, and how its values compare with what is assumed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,8 +8,7 @@ from dgsm_helpers import state
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.places.kept_recording import FOLDER
 from dgsm_helpers.recording.ground import Observed
-from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.rules.recorded_model import agrees
+from dgsm_helpers.rules.model import ScalingModel, agrees
 from dgsm_helpers.session import Workbook
 
 
@@ -29,11 +26,7 @@ class AwsRecording(Table):
 
     @classmethod
     def kept(cls, wb: Workbook) -> Self:
-        """As far as the place has been recorded before; empty at first.
-
-        Raises:
-            InvalidInput: its file is damaged.
-        """
+        """As far as the place has been recorded before, empty at first; InvalidInput where its file is damaged."""
         path = wb.state_path(f"{FOLDER}/{wb.key}.json")
         kept = state.Record(path, "a recording", "Remove it and record anew.").read(dict)
         return cls(path, kept or {"seen": {}, "values": {}, "steps": []})
@@ -45,7 +38,6 @@ class AwsRecording(Table):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that were settled, by the assumption's name."""
         return {name: about["value"] for name, about in self.content["values"].items()}
 
     @property
@@ -76,7 +68,6 @@ class AwsRecording(Table):
         state.write(self.path, self.content)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {**self.content, "deviations": self.deviations, "unsettled": self.unsettled, "file": str(self.path)}
 
     def _caption(self) -> str:

@@ -1,7 +1,5 @@
 """An instance with live streams that is taken away by hand, below the registered minimum."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dgsm_helpers.aws.endpoint.desired_count import set_desired

@@ -1,7 +1,5 @@
 """What is there before anything scales: the alarms of a policy, and what an instance without streams publishes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any

@@ -4,8 +4,6 @@ Each step is asked once: what it saw is written down before the next begins, so 
 with what is left. The endpoint is deleted at the end, and also when a step fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

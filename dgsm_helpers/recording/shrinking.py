@@ -1,7 +1,5 @@
 """From three instances to fewer: the band in which nothing is removed, by which datapoints, and how many at once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How long an endpoint takes to start, and whether its image stays cached when it is deleted."""
 
-from __future__ import annotations
-
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.recording.ground import Ground, Observed

@@ -65,7 +65,6 @@ def finished_activity(text: ActivityText, *, capacity: int, failure: str = "") -
 
 
 def scheduled_activity(name: str, bounds: Bounds) -> ActivityText:
-    """The activity of a scheduled action that has set new bounds."""
     limits = f"min capacity to {bounds.min_capacity} and max capacity to {bounds.max_capacity}"
     return ActivityText(
         description=f"Setting {limits}",

@@ -96,7 +96,6 @@ def evaluate(spec: AlarmSpec, datapoints: Sequence[float | None]) -> AlarmStateN
     """The state that CloudWatch would set.
 
     Args:
-        spec: the alarm.
         datapoints: one value a period, oldest first, None where none was reported. The newest
             ``spec.evaluation_range`` are looked at; fewer count as missing.
 

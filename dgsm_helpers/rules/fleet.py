@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, Self
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
@@ -50,11 +50,7 @@ def start_delay_s(model: ScalingModel, rng: random.Random, *, image_cached: bool
 def place(
     types: Sequence[str], *, now_s: float, shortages: Sequence[Shortage] = (), provision_timeout_s: float = 300.0
 ) -> Placement:
-    """Find a machine: each type in order of priority is tried for ``provision_timeout_s``, then the next one.
-
-    Raises:
-        InvalidInput: ``types`` is empty.
-    """
+    """Find a machine: each type in order of priority is tried for ``provision_timeout_s``, then the next one."""
     if not types:
         raise InvalidInput("A fleet needs at least one instance type.")
     begin_s = now_s
@@ -108,3 +104,23 @@ def removal_order(ranks: Sequence[int], outstanding: Sequence[int]) -> list[int]
         outstanding: requests in flight on each; instances are listed oldest first.
     """
     return sorted(range(len(ranks)), key=lambda index: (-ranks[index], outstanding[index], -index))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStop:
+    """What happens to a container from its SIGTERM on; ages are seconds since then."""
+
+    sigkill_after_s: float = ScalingModel.sigkill_after_s
+    routed_until: Literal["SIGTERM", "SIGKILL"] = ScalingModel.routed_until
+
+    @classmethod
+    def of(cls, model: ScalingModel) -> Self:
+        return cls(sigkill_after_s=model.sigkill_after_s, routed_until=model.routed_until)
+
+    def killed(self, age_s: float) -> bool:
+        """Whether it has had its SIGKILL: every stream that was left is cut."""
+        return age_s >= self.sigkill_after_s
+
+    def takes_streams(self, age_s: float) -> bool:
+        """Whether new streams still reach it."""
+        return self.routed_until == "SIGKILL" and not self.killed(age_s)

@@ -5,15 +5,13 @@ a set of values to look at, to change, and to replace by what a real endpoint sh
 source and grade of each value are in ``data/assumptions.toml``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -117,7 +115,7 @@ class ScalingModel:
             rows.append(Assumption(name=name, value=value, **about))
         return (*rows, *FIXED_RULES)
 
-    def with_evidence(self, source: str, **values: Any) -> ScalingModel:
+    def with_evidence(self, source: str, **values: Any) -> Self:
         """This model with ``values`` that were read from a real endpoint; ``source`` says where (call and time).
 
         Raises:
@@ -153,3 +151,28 @@ def _check(name: str, value: Any, unit: str) -> None:
             raise InvalidInput(f"{name} must be {least}{most} ({unit}), not {number}.")
     if list(numbers) != sorted(numbers):
         raise InvalidInput(f"{name} must be (shortest, longest), not {value}.")
+
+
+def recorded_model(recording: Mapping[str, Any]) -> ScalingModel:
+    """The model with a recording's values; the assumptions where nothing was recorded (``{}``).
+
+    Args:
+        recording: ``source`` and ``date``; ``values`` by the assumption's name, each ``{"value": …}``.
+
+    Raises:
+        InvalidInput: it is no recording, or a value cannot be one of the model's.
+    """
+    try:
+        found = {name: about["value"] for name, about in recording.get("values", {}).items()}
+        source = f"{recording['source']}, {recording['date']}" if found else ""
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        return ScalingModel().with_evidence(source, **values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InvalidInput("This is no recording of `dgsm record`.", hint="Record again, or remove it.") from error
+
+
+def agrees(assumed: Assumption, found: Any) -> bool:
+    """Whether what was found is what is assumed, within the assumption's tolerance where that is a measure."""
+    if assumed.tolerance:
+        return bool(abs(found - assumed.value) <= assumed.tolerance)
+    return bool(found == assumed.value)

@@ -8,27 +8,15 @@ from dgsm_helpers.errors import InvalidInput
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,4})?-(north|south|central|(north|south)?(east|west))-\d")
 """Partition or country, direction, number (AWS, Regions and Zones). A region newer than boto3 has such a name too."""
 
-_WELL_KNOWN = (
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-    "eu-central-1",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-north-1",
-)
+_WELL_KNOWN = [f"us-{side}-{number}" for side in ("east", "west") for number in (1, 2)]
+_WELL_KNOWN += ["eu-central-1", "eu-west-1", "eu-west-2", "eu-north-1"]
 
 _RESOURCE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 """SageMaker's EndpointName and VariantName (API reference)."""
 
 
 def require_region(name: str) -> None:
-    """Refuse what is no region's name.
-
-    Raises:
-        InvalidInput: no AWS region has such a name.
-    """
+    """Refuse (InvalidInput) what is no region's name."""
     if _REGION.fullmatch(name):
         return
     near = sorted(get_close_matches(name, _WELL_KNOWN, n=2))

@@ -25,14 +25,6 @@ _ARN = re.compile(
     r"(?P<name>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})(/(?P<version>\d{1,9}))?"
 )
 _WRAPPING = " \t\r\n\u00a0\u200b\ufeff\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb<>"
-_MARKETPLACE_IDS = {
-    "prodview-": "the id of a page of AWS Marketplace",
-    "prod-": "the id of a product in AWS Marketplace",
-    "offer-": "the id of an offer in AWS Marketplace",
-    "agmt-": "the id of an agreement in AWS Marketplace",
-    "https:": "the address of a page",
-    "http:": "the address of a page",
-}
 _EMBEDDED = ("metered", "speech", "metered-flux", "speech-flux", "metered-aura", "metered-flux-tts", "spoken")
 
 
@@ -103,7 +95,7 @@ def _what_it_is(given: str) -> str:
         return "it stands in quotes" if wrapping.strip() else "a blank stands before or behind it"
     if _ARN.fullmatch(re.sub(r"\s", "", plain)):
         return "a blank or a line's end stands within it"
-    by_prefix = [text for prefix, text in _MARKETPLACE_IDS.items() if plain.lower().startswith(prefix)]
+    by_prefix = [text for prefix, text in _MARKETPLACE["begins_with"].items() if plain.lower().startswith(prefix)]
     if by_prefix:
         return f"it is {by_prefix[0]}"
     if plain.lower().startswith("arn:"):

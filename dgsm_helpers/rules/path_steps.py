@@ -118,7 +118,6 @@ HTTPS_PORT = 443
 
 
 def unresolved(way: Way, error: str) -> PathStep:
-    """The name has no address."""
     if way.proxy:
         return PathStep("name", f"the proxy {way.proxy} has no address: {error}", Cause.PROXY, _NO_PROXY)
     return PathStep(
@@ -230,7 +229,6 @@ def untrusted(way: Way, code: int, words: str, *, bundle: str | None, skew_s: fl
 
 
 def unreadable_bundle(bundle: str | None, words: str) -> PathStep:
-    """The file of authorities cannot be used."""
     return PathStep(
         "certificate",
         f"the CA bundle {bundle} cannot be used: {words}",
@@ -252,7 +250,6 @@ def clock(way: Way, skew_s: float) -> PathStep:
 
 
 def wrong_clock(way: Way, skew_s: float | None, words: str) -> PathStep:
-    """AWS's clock and this machine's are too far apart."""
     if skew_s is None or abs(skew_s) <= 1:
         return PathStep("clock", words, Cause.CLOCK, _SET_CLOCK)
     side = "behind" if skew_s > 0 else "ahead of"

@@ -121,7 +121,6 @@ class StepScaling:
 
     @property
     def key(self) -> str:
-        """By which `decision.Signals` holds its alarm."""
         return f"{self.name} by {self.alarm_name}" if self.alarm_name else self.name
 
     def aggregated(self, datapoints: tuple[float, ...]) -> float:

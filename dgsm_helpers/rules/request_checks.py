@@ -81,11 +81,7 @@ def summary(reasons: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=32)
 def service_model(service: str) -> ServiceModel:
-    """botocore's model of a service, loaded once.
-
-    Raises:
-        InvalidInput: botocore knows no such service.
-    """
+    """botocore's model of a service, loaded once; InvalidInput where it knows none of that name."""
     try:
         return ServiceModel(_shared_loader().load_service_model(service, "service-2"), service_name=service)
     except UnknownServiceError as error:

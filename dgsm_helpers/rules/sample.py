@@ -52,7 +52,6 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
         return len(self.pcm) / BYTES_PER_SAMPLE / self.sample_rate
 
     def to_wav(self, duration_s: float | None = None) -> bytes:
@@ -107,7 +106,6 @@ def sample_wav() -> bytes:
 
 @cache
 def bundled_sample() -> Sample:
-    """The bundled recording with its words."""
     data = files("dgsm_helpers") / "data"
     facts = json.loads((data / "jfk.json").read_text())
     with (data / "jfk.wav").open("rb") as file, wave.open(file) as recording:

@@ -80,11 +80,7 @@ def next_firing(
 
 
 def next_of(action: Mapping[str, Any], after: datetime) -> datetime | None:
-    """When a scheduled action, in AWS's members with aware datetimes, fires first after ``after``; None for never.
-
-    Raises:
-        ValueError: as `parse_schedule`.
-    """
+    """When a scheduled action, in AWS's members, fires first after ``after``, or None; else ValueError."""
     start_s, end_s = (limit and limit.timestamp() for limit in (action.get("StartTime"), action.get("EndTime")))
     timezone = action.get("Timezone") or "UTC"
     made_s, after_s = action.get("CreationTime", after).timestamp(), after.timestamp()

@@ -34,8 +34,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.capacity_changes import changing
-from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, Signals, State
+from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, Signals, State, changing
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import ROUNDING, Bounds, Policy, StepScaling, TargetTracking
 
@@ -71,9 +70,7 @@ def decide(
     Args:
         state: as the last decision left it, after `observe_endpoint`.
         signals: alarms by the policies' keys; policies without an entry are ignored.
-        policies: of the scalable target.
         bounds: capacity limits and suspended directions.
-        model: assumptions.
         now_s: time, in the same seconds as the alarms'.
     """
     known = [p for p in policies if p.key in signals]

@@ -53,62 +53,33 @@ class Form:
     in_streams: bool = False
 
 
-def _weighted_streams(minutes: Minutes, _capacities: Sequence[float], weights: Sequence[float]) -> float | None:
-    present = [w * m.average for m, w in zip(minutes, weights, strict=True) if m.average is not None]
-    return sum(present) if present else None
-
-
 def _ratios(minutes: Minutes, capacities: Sequence[float]) -> list[float]:
     """Utilisation of each type that has instances."""
     return [m.average / c for m, c in zip(minutes, capacities, strict=True) if m.average is not None]
 
 
-def _mean_of_ratios(minutes: Minutes, capacities: Sequence[float], _weights: Sequence[float]) -> float | None:
-    present = _ratios(minutes, capacities)
-    return sum(present) / len(minutes) if present else None
+def _mean(ratios: Sequence[float], of: int) -> float | None:
+    return sum(ratios) / of if ratios else None
 
 
-def _max_of_ratios(minutes: Minutes, capacities: Sequence[float], _weights: Sequence[float]) -> float:
-    # FILL makes a point out of nothing at all, too: late metrics read as an idle fleet.
-    return max(_ratios(minutes, capacities), default=0.0)
+def _weighted_streams(minutes: Minutes, _: Sequence[float], weights: Sequence[float]) -> float | None:
+    present = [w * m.average for m, w in zip(minutes, weights, strict=True) if m.average is not None]
+    return sum(present) if present else None
 
 
-def _guarded_mean(minutes: Minutes, capacities: Sequence[float], _weights: Sequence[float]) -> float | None:
-    present = _ratios(minutes, capacities)
-    return sum(present) / len(present) if present else None
+def _guarded_mean(minutes: Minutes, capacities: Sequence[float], _: Sequence[float]) -> float | None:
+    ratios = _ratios(minutes, capacities)
+    return _mean(ratios, of=len(ratios))
 
 
-def _sum_over_sum(minutes: Minutes, capacities: Sequence[float], _weights: Sequence[float]) -> float | None:
+def _sum_over_sum(minutes: Minutes, capacities: Sequence[float], _: Sequence[float]) -> float | None:
     capacity = sum(m.samples * c for m, c in zip(minutes, capacities, strict=True))
     return sum(m.total for m in minutes) / capacity if capacity else None
 
 
-def _weighted_streams_text(_capacities: Sequence[float], weights: Sequence[float]) -> str:
-    return " + ".join(f"{weight:.6g}*a{number}" for number, weight in enumerate(weights, 1))
-
-
-def _mean_of_ratios_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
-    ratios = " + ".join(f"a{number}/{capacity:g}" for number, capacity in enumerate(capacities, 1))
-    return f"({ratios})/{len(capacities)}"
-
-
-def _max_of_ratios_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
-    return f"MAX([{', '.join(_filled_ratios(capacities))}])"
-
-
-def _guarded_mean_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
-    populated = " + ".join(f"(FILL(n{number},0)>0)" for number in range(1, len(capacities) + 1))
-    return f"({' + '.join(_filled_ratios(capacities))})/({populated})"
-
-
-def _filled_ratios(capacities: Sequence[float]) -> list[str]:
-    return [f"FILL(a{number},0)/{capacity:g}" for number, capacity in enumerate(capacities, 1)]
-
-
-def _sum_over_sum_text(capacities: Sequence[float], _weights: Sequence[float]) -> str:
-    streams = " + ".join(f"FILL(s{number},0)" for number in range(1, len(capacities) + 1))
-    capacity = " + ".join(f"{capacity:g}*FILL(n{number},0)" for number, capacity in enumerate(capacities, 1))
-    return f"({streams})/({capacity})"
+def _terms(term: str, numbers: Sequence[float], *, by: str = " + ") -> str:
+    """The term for each type, ``#`` being its place in the pool and ``@`` its number."""
+    return by.join(term.replace("#", str(place)).replace("@", f"{n:.6g}") for place, n in enumerate(numbers, 1))
 
 
 FORMS: Mapping[str, Form] = {
@@ -119,36 +90,37 @@ FORMS: Mapping[str, Form] = {
             "SageMaker developer guide",
             "weighted mean of streams per instance; an empty pool counts as no streams",
             _weighted_streams,
-            _weighted_streams_text,
+            lambda _, weights: _terms("@*a#", weights),
             in_streams=True,
         ),
         Form(
             "mean-of-ratios",
             "AWS blog, May 2026",
             "mean of utilisations; an empty pool counts as idle, so the rest looks half as busy",
-            _mean_of_ratios,
-            _mean_of_ratios_text,
+            lambda minutes, capacities, _: _mean(_ratios(minutes, capacities), of=len(minutes)),
+            lambda capacities, _: f"({_terms('a#/@', capacities)})/{len(capacities)}",
         ),
         Form(
             "max-of-ratios",
             "",
             "utilisation of the busiest type; an empty pool does not matter",
-            _max_of_ratios,
-            _max_of_ratios_text,
+            # FILL makes a point out of nothing at all, too: late metrics read as an idle fleet.
+            lambda minutes, capacities, _: max(_ratios(minutes, capacities), default=0.0),
+            lambda capacities, _: f"MAX([{_terms('FILL(a#,0)/@', capacities, by=', ')}])",
         ),
         Form(
             "guarded-mean",
             "",
             "mean of the utilisations of the types that have instances, however many each has",
             _guarded_mean,
-            _guarded_mean_text,
+            lambda capacities, _: f"({_terms('FILL(a#,0)/@', capacities)})/({_terms('(FILL(n#,0)>0)', capacities)})",
         ),
         Form(
             "sum-over-sum",
             "",
             "all streams over all capacity, by the number of instances of each type",
             _sum_over_sum,
-            _sum_over_sum_text,
+            lambda capacities, _: f"({_terms('FILL(s#,0)', capacities)})/({_terms('@*FILL(n#,0)', capacities)})",
         ),
     )
 }
@@ -156,11 +128,7 @@ FORMS: Mapping[str, Form] = {
 
 
 def form_named(name: str) -> Form:
-    """A form by name.
-
-    Raises:
-        InvalidInput: there is none of that name.
-    """
+    """A form by name; InvalidInput where there is none."""
     if name not in FORMS:
         raise InvalidInput(f"There is no weighted form {name!r}.", hint=f"Give one of {', '.join(FORMS)}.")
     return FORMS[name]

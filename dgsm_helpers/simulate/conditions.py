@@ -71,11 +71,7 @@ class Conditions:
     hand_over: bool = False
 
     def capacities_of(self, plan: ScalingPlan) -> dict[str, Capacity]:
-        """The capacity of each of the plan's instance types.
-
-        Raises:
-            NotReady: one has not been measured.
-        """
+        """The capacity of each of the plan's instance types; NotReady where one has not been measured."""
         types, capacity = plan.instance_types, self.capacity
         if isinstance(capacity, Capacity):
             return dict.fromkeys(types, capacity)

@@ -113,11 +113,7 @@ class Lag:
 
 
 def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> Merits:
-    """The run in numbers; ``usd_per_hour`` by instance type.
-
-    Raises:
-        InvalidInput: prices are given, but not of every type that ran.
-    """
+    """The run in numbers; ``usd_per_hour`` by instance type, of every one that ran, or None."""
     hours = {t: seconds / 3600 for t, seconds in run.instance_s.items()}
     stream_s = run.traffic.stream_seconds()
     cost = None
@@ -147,11 +143,7 @@ def merits_of(run: Run, *, usd_per_hour: Mapping[str, float] | None = None) -> M
 
 
 def lag_of(run: Run) -> Lag:
-    """The lag that the measured ladder gives for how full instances were.
-
-    Raises:
-        UnsupportedFeature: the instance types of the plan have different ladders.
-    """
+    """The lag that the ladder gives for how full instances were; UnsupportedFeature where types have different ones."""
     capacity = run.capacities[run.plan.instance_types[0]]
     if any(other != capacity for other in run.capacities.values()):
         raise UnsupportedFeature("Lag is worked out for fleets of one capacity only; the types of this plan differ.")
@@ -188,12 +180,10 @@ class Reaction:
 
     @property
     def detection_s(self) -> float:
-        """From the breach to the alarm."""
         return self.alarm_s - self.breach_s
 
     @property
     def total_s(self) -> float | None:
-        """From the breach to serving instances."""
         return None if self.served_s is None else self.served_s - self.breach_s
 
 

@@ -118,11 +118,7 @@ class PlanAlarms:
 
 
 def _feed(spec: AlarmSpec, tick_s: float, *, over_pool: bool) -> tuple[int, ...]:
-    """A row of `beat_records.FEED`.
-
-    Raises:
-        InvalidInput: a statistic that is not simulated, or a period that is no multiple of a beat.
-    """
+    """A row of `beat_records.FEED`, of what can be simulated."""
     if spec.statistic not in beat_loop.STATISTICS:
         raise InvalidInput(f"The simulator has the statistics Average, Maximum, Sum, not {spec.statistic!r}.")
     ticks = spec.period_s / tick_s

@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dgsm_helpers.rules.capacity_changes import observe_endpoint, pull_into_bounds
-from dgsm_helpers.rules.decision import EPSILON_S, Decision, State
+from dgsm_helpers.rules.decision import EPSILON_S, Decision, State, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.policies import TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s
 from dgsm_helpers.simulate import beat_loop
@@ -53,7 +52,6 @@ class Player:
         self._log: list[ScalingEvent] = []
 
     def play(self, traffic: Traffic) -> Run:
-        """Every beat, in order."""
         events, fleet, alarms = self._events, self._fleet, self._alarms
         beats, desired = fleet.arrays.beats, np.zeros(events.ticks, np.int64)
         streams = beats["streams"]

@@ -27,7 +27,6 @@ class Series:
 
     @property
     def horizon_s(self) -> float:
-        """Length of the series."""
         return self.period_s * len(self.values)
 
 

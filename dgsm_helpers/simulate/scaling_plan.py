@@ -56,11 +56,7 @@ class ScalingPlan:
 
     @property
     def tracking(self) -> TargetTracking:
-        """Its first policy, which must be target tracking.
-
-        Raises:
-            InvalidInput: it is step scaling.
-        """
+        """Its first policy, which must be target tracking; else InvalidInput."""
         first = self.policies[0]
         if not isinstance(first, TargetTracking):
             raise InvalidInput(f"Plan {self.name!r} begins with step scaling, not with target tracking.")
@@ -78,7 +74,6 @@ class ScalingPlan:
 
     @property
     def longest_cooldown_s(self) -> float:
-        """The longest cooldown of its policies."""
         return max(
             max(p.scale_in_cooldown_s, p.scale_out_cooldown_s) if isinstance(p, TargetTracking) else p.cooldown_s
             for p in self.policies

@@ -70,7 +70,6 @@ class Traffic:
 
     @property
     def sessions(self) -> int:
-        """How many there are."""
         return int(self.starts_s.size)
 
     @property
@@ -87,7 +86,6 @@ class Traffic:
 
     @property
     def summary(self) -> str:
-        """How much it is, in words."""
         return (
             f"{self.sessions} session{'s' * (self.sessions != 1)} in {self.horizon_s / 3600:.4g} h, at most "
             f"{int(self.concurrency().max(initial=0))} at once, {self._busiest_hour():.3g} on average in the busiest "
@@ -127,11 +125,7 @@ def refuse_size(name: str, *, horizon_s: float, sessions: float) -> None:
 
 
 def generator(seed: int, *use: int) -> np.random.Generator:
-    """Random numbers of a seed; numbers after it keep different uses of one seed apart.
-
-    Raises:
-        InvalidInput: the seed is negative.
-    """
+    """Random numbers of a seed of zero or more; numbers after it keep different uses of one seed apart."""
     if seed < 0:
         raise InvalidInput(f"A seed must not be negative, not {seed}.")
     return np.random.default_rng([seed, *use] if use else seed)
@@ -246,11 +240,7 @@ def from_level(name: str, level: Level, *, horizon_s: float = DAY_S, mean_s: flo
 
 
 def refuse_mean(mean_s: float) -> None:
-    """Refuse a mean duration that is not above zero, or no number.
-
-    Raises:
-        InvalidInput: it is.
-    """
+    """Refuse (InvalidInput) a mean duration that is not above zero, or no number."""
     if not 0 < mean_s < np.inf:
         raise InvalidInput(f"The mean length of a stream must be above zero, not {mean_s} s.")
 

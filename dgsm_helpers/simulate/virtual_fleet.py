@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dgsm_helpers.rules.container_stop import ContainerStop
-from dgsm_helpers.rules.fleet import RANDOM, place, removal_order, start_delay_s
+from dgsm_helpers.rules.fleet import RANDOM, ContainerStop, place, removal_order, start_delay_s
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate import beat_loop, beat_records
 from dgsm_helpers.simulate.events import Events
@@ -65,11 +64,9 @@ class VirtualFleet:
 
     @property
     def streams(self) -> int:
-        """How many are in progress."""
         return int(self.arrays.totals["streams"][0])
 
     def play_beat(self, tick: int) -> None:
-        """Begin and end the streams of one beat."""
         bounds = self._events.bounds
         beat_loop.play(bounds[tick], bounds[tick + 1], self.arrays)
 
@@ -102,7 +99,6 @@ class VirtualFleet:
         self._reorder()
 
     def outstanding(self, slot: int) -> int:
-        """Streams on a slot."""
         return int(self.arrays.slots[slot]["count"]) % beat_loop.AWAY
 
     def end(self, slot: int, now_s: float) -> None:
@@ -130,7 +126,6 @@ class VirtualFleet:
         self._free.append(slot)
 
     def close(self, now_s: float) -> Tally:
-        """Settle the accounts at the end of the run."""
         beat_loop.settle(self.arrays, now_s)
         for slot, count in enumerate(self.arrays.slots["count"][: len(self.types)].tolist()):
             if count != beat_loop.AWAY:
@@ -177,7 +172,6 @@ class VirtualFleet:
         return (np.flatnonzero(mine) + first).astype(np.int32)
 
     def _grow(self) -> None:
-        """Twice as many slots."""
         slots, order, peaks = self.arrays.slots, self.arrays.order, self.arrays.peaks
         wider = np.full((peaks.shape[0], 2 * peaks.shape[1]), -1, np.int32)
         wider[:, : peaks.shape[1]] = peaks
@@ -224,7 +218,6 @@ class Lifecycle:
         return min(times_s, default=self._until_s)
 
     def change(self, capacity: int, now_s: float) -> None:
-        """Ask for ``capacity`` instances."""
         self.busy = True
         self._until_s = now_s
         missing = capacity - len(self._fleet.serving)

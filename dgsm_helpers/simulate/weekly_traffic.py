@@ -81,11 +81,7 @@ WRONG: dict[str, Pattern] = {
 
 
 def weeks(name: str, *, peak: float, mean_s: float = 300.0, seed: int = 0) -> Traffic:
-    """Three weeks of calls of a trace of `TRACES` or `WRONG`, at most about ``peak`` streams at once.
-
-    Raises:
-        InvalidInput: no such trace.
-    """
+    """Three weeks of calls of a trace of `TRACES` or `WRONG`, about ``peak`` streams at most; or InvalidInput."""
     pattern = (TRACES | WRONG).get(name)
     if pattern is None:
         raise InvalidInput(f"There is no trace {name!r}.", hint=f"Use one of {', '.join(TRACES | WRONG)}.")

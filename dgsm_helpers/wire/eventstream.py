@@ -55,7 +55,6 @@ class Message(NamedTuple):
 
     @property
     def headers(self) -> Mapping[str, HeaderValue]:
-        """The header block, parsed."""
         return decode_headers(self.head)
 
 
@@ -98,11 +97,7 @@ class Decoder:
 
 
 def decode(frame: bytes) -> Message:
-    """The one message that ``frame`` holds, neither more nor less.
-
-    Raises:
-        FrameError: anything else.
-    """
+    """The one message that ``frame`` holds, neither more nor less; else FrameError."""
     if len(frame) >= OVERHEAD_BYTES:
         total, head_length = _announced(frame, 0)
         if total == len(frame):
@@ -155,7 +150,6 @@ def encode_headers(headers: Mapping[str, str]) -> bytes:
 
 
 def encode(head: bytes, payload: bytes) -> bytes:
-    """One message from an encoded header block and a payload."""
     lengths = _LENGTHS.pack(len(head) + len(payload) + OVERHEAD_BYTES, len(head))
     start = b"".join((lengths, _U32.pack(crc32(lengths)), head))
     return b"".join((start, payload, _U32.pack(crc32(payload, crc32(start)))))

@@ -1,7 +1,5 @@
 """A measurement's file as it is read: of any schema that was ever written, in the words of the newest."""
 
-from __future__ import annotations
-
 from types import NoneType
 from typing import Any
 
@@ -27,11 +25,7 @@ def _in_words_of_today(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(content: dict[str, Any]) -> dict[str, Any]:
-    """The content, once what others read of it has the types that they read it as.
-
-    Raises:
-        ValueError: something has not; says what.
-    """
+    """The content, once what others read of it has the types that they read it as; else ValueError."""
     unknown = dict.fromkeys(("measured_at", "effort"), "unknown")
     whole = {"infeasible_min": None, "rungs": [], **unknown, **content}
     types: dict[str, Any] = {

@@ -61,11 +61,7 @@ def is_over(connection: H2Connection, stream_id: int) -> bool:
 
 
 def sendable_bytes(connection: H2Connection, stream_id: int) -> int:
-    """What one DATA frame of the stream may carry now.
-
-    Raises:
-        KeyError: the stream is over.
-    """
+    """What one DATA frame of the stream may carry now; KeyError when the stream is over."""
     size = connection.streams[stream_id].outbound_flow_control_window
     # Comparing is twice as fast as ``min``, and this is asked for every chunk.
     size = min(size, connection.outbound_flow_control_window)

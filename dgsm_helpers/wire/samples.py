@@ -60,11 +60,7 @@ def to_linear16(samples: np.ndarray, *, separate: bool) -> list[bytes]:
 
 
 def soundfile() -> ModuleType:
-    """libsndfile, loaded when the first audio needs it.
-
-    Raises:
-        AudioUndecodable: it is not installed here.
-    """
+    """libsndfile, loaded when the first audio needs it; AudioUndecodable where it is not installed."""
     try:
         return import_module("soundfile")
     except (ImportError, OSError) as error:

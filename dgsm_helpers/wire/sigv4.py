@@ -57,7 +57,6 @@ class Credentials:
     session_token: str | None = field(default=None, repr=False)
 
     def __bool__(self) -> bool:
-        """Whether both keys are there."""
         return bool(self.access_key_id and self.secret_access_key)
 
 

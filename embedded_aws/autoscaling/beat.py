@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
 from dgsm_helpers.rules.alarms import AlarmStateName
-from dgsm_helpers.rules.capacity_changes import observe_endpoint, pull_into_bounds
-from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State
+from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.policies import Policy, ScheduledChange
 from dgsm_helpers.rules.target_tracking import TargetTracking, decide
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling

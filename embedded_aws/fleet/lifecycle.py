@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dgsm_helpers.errors import LocalError
-from dgsm_helpers.rules.container_stop import ContainerStop
+from dgsm_helpers.rules.fleet import ContainerStop
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.engines.base import Engine
 from embedded_aws.fleet.instances import Instance, Phase

@@ -14,9 +14,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from dgsm_helpers.load.ladder.verdict import streams_needed
-from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.model import ScalingModel, recorded_model
 from dgsm_helpers.rules.policies import Bounds, TargetTracking
-from dgsm_helpers.rules.recorded_model import recorded_model
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan

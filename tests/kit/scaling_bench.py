@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from dgsm_helpers.rules.container_stop import ContainerStop
+from dgsm_helpers.rules.fleet import ContainerStop
 from dgsm_helpers.rules.model import ScalingModel
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler

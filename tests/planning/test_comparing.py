@@ -10,9 +10,8 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.calibrating import Assumptions
 from dgsm_helpers.planning.candidates import targets_for
 from dgsm_helpers.planning.comparing import PlanStudy
-from dgsm_helpers.planning.frames import comparison, over_time, swept
+from dgsm_helpers.planning.frames import PolicyTable, comparison, over_time, swept
 from dgsm_helpers.planning.measured import Measured
-from dgsm_helpers.planning.policy_table import PolicyTable
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions

@@ -14,7 +14,7 @@ from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.planning.sizing import busiest_hour, size
 from dgsm_helpers.prices import Price
 from dgsm_helpers.simulate.conditions import Capacity
-from dgsm_helpers.simulate.erlang import erlang_b
+from dgsm_helpers.simulate.fixed_fleet import erlang_b
 from dgsm_helpers.simulate.traffic import Traffic
 
 POOLED, RANDOM = "LEAST_OUTSTANDING_REQUESTS", "RANDOM"

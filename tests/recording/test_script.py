@@ -18,8 +18,7 @@ from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.recording import growing, resting, script
 from dgsm_helpers.recording.ground import Observed
 from dgsm_helpers.recording.script import ENDPOINT, STEPS, Step, record
-from dgsm_helpers.rules.model import FIXED_RULES, ScalingModel
-from dgsm_helpers.rules.recorded_model import recorded_model
+from dgsm_helpers.rules.model import FIXED_RULES, ScalingModel, recorded_model
 from dgsm_helpers.session import open_workbook
 
 ALARMS = Step(ask=resting.alarms, minutes=1, instances=1)

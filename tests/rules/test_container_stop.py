@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgsm_helpers.rules.container_stop import ContainerStop
+from dgsm_helpers.rules.fleet import ContainerStop
 from dgsm_helpers.rules.model import ScalingModel
 
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import AlarmSpec
-from dgsm_helpers.rules.capacity_changes import observe_endpoint, pull_into_bounds
-from dgsm_helpers.rules.decision import AlarmReading, Change, PolicySignals, State
+from dgsm_helpers.rules.decision import AlarmReading, Change, PolicySignals, State, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.model import GRADES, ScalingModel
 from dgsm_helpers.rules.policies import Bounds, ScheduledChange, StepAdjustment, StepScaling, TargetTracking
 from dgsm_helpers.rules.target_tracking import decide, next_due_s

@@ -14,8 +14,15 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
-from dgsm_helpers.simulate.erlang import crowded_share, erlang_b, erlang_c, mean_wait_s
-from dgsm_helpers.simulate.fixed_fleet import admitted, full_share_of, simulated_full_share
+from dgsm_helpers.simulate.fixed_fleet import (
+    admitted,
+    crowded_share,
+    erlang_b,
+    erlang_c,
+    full_share_of,
+    mean_wait_s,
+    simulated_full_share,
+)
 from dgsm_helpers.simulate.traffic import Traffic, constant
 
 POOLED, RANDOM = "LEAST_OUTSTANDING_REQUESTS", "RANDOM"

@@ -9,18 +9,18 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
-from dgsm_helpers.load.ladder.alone import alone_of, hold_alone
 from dgsm_helpers.load.ladder.crew import Crew
 from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.live_endpoint import Gauge, LiveEndpoint
 from dgsm_helpers.load.ladder.ramp import Ramp
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort, Hold, Rung, rung_of
-from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, tolerance
+from dgsm_helpers.load.ladder.search import FIRST_RUNG, Bracket, Search, alone_of, hold_alone, tolerance
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.ladder.verdict import Verdict
 from dgsm_helpers.load.transport.data_path import require_open
@@ -160,13 +160,11 @@ def find_capacity(
 
     Args:
         instance_type: of the one instance, None when AWS does not say; the evidence names it.
-        effort: ``quick``, ``standard`` or ``thorough``: hold times and the confidence they buy.
-        criteria: what a stream has to keep to: a preset of its family (``strict``, ``deepgram``) or your own.
+        effort, criteria: by name or your own.
         spec: what is streamed, and by which client; the family's usual workload by default.
-        max_streams: never hold more.
         crew: the client processes, not closed here; processes of this machine by default.
         gauge: the server's own count of streams, compared with what is held.
-        on_rung: called with each rung whenever it has been measured (again): for progress and live pictures.
+        max_streams, on_rung: as `search.Search` takes them.
         begin_at: the first rung, where at least that is known. Else a ramp finds where the knee lies; not where the
             model speaks, because its calls are late by turns and not by a backlog that grows.
 
@@ -203,26 +201,25 @@ def find_capacity(
             around=ramp.knee if ramp is not None and ramp.streams else None,
             unit=workload.unit,
         )
-        fingerprint = _fingerprint(wb, instance_type, spec)
-        return _searched(wb, search, criteria, effort, fingerprint, unit=workload.unit, alone=alone, ramp=ramp)
+        measured = partial(
+            CapacityResult,
+            confidence=effort.confidence,
+            pass_share=effort.pass_share,
+            criteria=criteria,
+            effort=effort.name,
+            fingerprint=_fingerprint(wb, instance_type, spec),
+            unit=workload.unit,
+            ramp=ramp,
+        )
+        before_s = sum(hold.wall_s for hold in alone) + (0.0 if ramp is None else ramp.wall_s)
+        return _searched(wb, search, measured, before_s)
     finally:
         if crew is None:
             own_crew.close()
 
 
-def _searched(
-    wb: Workbook,
-    search: Search,
-    criteria: Criteria,
-    effort: Effort,
-    fingerprint: Mapping[str, Any],
-    *,
-    unit: str,
-    alone: tuple[Hold, ...],
-    ramp: Ramp | None,
-) -> CapacityResult:
-    """Run the search and write its evidence, whatever comes of it."""
-    ramped_s = 0.0 if ramp is None else ramp.wall_s
+def _searched(wb: Workbook, search: Search, measured: Callable[..., CapacityResult], before_s: float) -> CapacityResult:
+    """Run the search, ``before_s`` of whose instance are spent, and write its evidence, whatever comes of it."""
     bracket, problem = Bracket(0, None, None, tight=False), "interrupted"
     try:
         bracket = search.run()
@@ -231,28 +228,22 @@ def _searched(
         problem = str(error)
         raise
     finally:
-        result = CapacityResult(
+        result = measured(
             feasible_max=bracket.feasible,
             infeasible_min=bracket.infeasible,
             binding_constraint=bracket.constraint,
-            confidence=effort.confidence,
-            pass_share=effort.pass_share,
             tight=bracket.tight,
-            instance_minutes=sum((*(r.instance_s for r in search.rungs), *(h.wall_s for h in alone), ramped_s)) / 60,
-            criteria=criteria,
-            effort=effort.name,
-            fingerprint=fingerprint,
+            instance_minutes=(sum(rung.instance_s for rung in search.rungs) + before_s) / 60,
             measured_at=wb.now().isoformat(timespec="seconds"),
-            unit=unit,
-            ramp=ramp,
             rungs=search.rungs,
         )
         path = keep_evidence(wb, {**result.to_dict(), "problem": problem})
     if result.feasible_max == 0:
-        one = result.rungs[0]
+        one, criteria = result.rungs[0], result.criteria
         raise MeasurementInvalid(
-            f"{one.n} {unit[:-1] if one.n == 1 else unit} already break{'s' * (one.n == 1)} {criteria.name!r} by "
-            f"{one.constraint} (p95 {criteria.lag_word} {one.lag_p95_s * 1000:.0f} ms). Evidence: {path}.",
+            f"{one.n} {result.unit[:-1] if one.n == 1 else result.unit} already break{'s' * (one.n == 1)} "
+            f"{criteria.name!r} by {one.constraint} (p95 {criteria.lag_word} {one.lag_p95_s * 1000:.0f} ms). "
+            f"Evidence: {path}.",
             hint="Use a faster instance type, or criteria that its latency without load can meet.",
         )
     return replace(result, evidence=path)
@@ -276,16 +267,11 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dic
 
 
 def lasting(effort: Effort, workload: Workload) -> Effort:
-    """The effort with times that a workload needs."""
     return effort.lasting(turn_s=workload.turn_s, round_s=workload.longest_round_s)
 
 
 def known_choice[T](kind: str, choice: str | T, known: Mapping[str, T]) -> T:
-    """What a name stands for; anything else is handed back.
-
-    Raises:
-        InvalidInput: no such name.
-    """
+    """What a name stands for, InvalidInput for one that is not known; anything else is handed back."""
     if not isinstance(choice, str):
         return choice
     if choice not in known:

@@ -57,11 +57,7 @@ class Crew:
         self._warm = False
 
     def warm(self, *, timeout_s: float = 60.0) -> None:
-        """Start the client processes, so that the first hold begins on time.
-
-        Raises:
-            WorkerLost: they do not start.
-        """
+        """Start the client processes, so that the first hold begins on time; WorkerLost where they do not start."""
         if not self._warm:
             met: set[str] = set()
             for _ in range(WARM_ROUNDS):
@@ -80,11 +76,7 @@ class Crew:
         return self._collect(hold_share, [(share,) for share in shares], timeout_s)
 
     def ramp(self, share: Share, *, timeout_s: float) -> Ramp:
-        """What the one process saw that runs a ramp.
-
-        Raises:
-            WorkerLost: as `run`.
-        """
+        """What the one process saw that runs a ramp; WorkerLost as in `run`."""
         (found,) = self._collect(ramp_share, [(share,)], timeout_s)
         return found
 

@@ -9,8 +9,6 @@ So the streams of an instance are taken to be alike: some that are late by natur
 that were measured, are not foreseen. Lags that contradict a log-normal distribution show nothing by their distance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, isfinite, log, sqrt

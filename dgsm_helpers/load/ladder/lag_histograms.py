@@ -21,7 +21,6 @@ def encode_lags(lags_s: np.ndarray) -> str:
 
 
 def merge_lags(encoded: Sequence[str]) -> HdrHistogram:
-    """One histogram of several encoded ones."""
     merged = HdrHistogram(1, HISTOGRAM_MAX_US, 3)
     for text in encoded:
         if text:
@@ -30,7 +29,6 @@ def merge_lags(encoded: Sequence[str]) -> HdrHistogram:
 
 
 def merged_text(encoded: Sequence[str]) -> str:
-    """`merge_lags`, encoded again."""
     return merge_lags(encoded).encode().decode()
 
 

@@ -36,9 +36,6 @@ class LiveEndpoint:
     """`search.Measure` on a real endpoint.
 
     Args:
-        target: where the streams go.
-        crew: the client processes.
-        spec: what is streamed, and by which client.
         criteria: for stopping a hold whose failure is certain.
         effort: gives the settling time.
         gauge: the server's own count, to catch streams that went elsewhere.
@@ -80,17 +77,7 @@ class LiveEndpoint:
         try:
             self._crew.warm()
             begin = time.time() + LEAD_S
-            load = Share(
-                target=self._target,
-                spec=replace(self._spec, transport=transport, seed=self._spec.seed + self._holds),
-                numbers=(),
-                total=n,
-                begin_unix_s=begin,
-                ramp_s=ramp_s,
-                settle_s=settle_s,
-                hold_s=hold_s,
-                criteria=self._criteria,
-            )
+            load = self._load(transport, n, begin, ramp_s=ramp_s, settle_s=settle_s, hold_s=hold_s)
             shares = [replace(load, numbers=tuple(range(k, n, processes))) for k in range(processes)]
             # The drain of an overloaded endpoint takes as long as its backlog: at most about the hold again.
             reports = self._crew.run(shares, timeout_s=session_s * 3 + 60)
@@ -114,20 +101,22 @@ class LiveEndpoint:
         try:
             self._crew.warm()
             begin = time.time() + LEAD_S
-            share = Share(
-                target=self._target,
-                spec=replace(self._spec, transport=transport, seed=self._spec.seed + self._holds),
-                numbers=tuple(range(most)),
-                total=most,
-                begin_unix_s=begin,
-                ramp_s=openings_s(most)[-1],
-                settle_s=0.0,
-                hold_s=0.0,
-                criteria=self._criteria,
-            )
+            share = self._load(transport, most, begin, ramp_s=openings_s(most)[-1])
             return self._crew.ramp(share, timeout_s=share.ramp_s * 3 + 60)
         except WorkerLost:
             return Ramp((), (), time.time() - begin)
+
+    def _load(self, transport: Transport, total: int, begin: float, **times_s: float) -> Share:
+        """All of a rung's streams as one share."""
+        return Share(
+            target=self._target,
+            spec=replace(self._spec, transport=transport, seed=self._spec.seed + self._holds),
+            numbers=tuple(range(total)),
+            total=total,
+            begin_unix_s=begin,
+            criteria=self._criteria,
+            **times_s,
+        )
 
     def _carriers(self, n: int) -> tuple[Transport, int]:
         """Transport and number of processes for ``n`` streams."""

@@ -7,8 +7,6 @@ ramp early, and what is no queue shows a knee of another kind. The holds of the 
 Pure: the same for real streams and for those in virtual time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite

@@ -12,17 +12,13 @@ from dgsm_helpers.load.ladder.share import Share, carrier_of, hold_stream
 from dgsm_helpers.load.ladder.stream_outcomes import was_refused
 from dgsm_helpers.load.transport.held_streams import stopped_within
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_loops import run_here
 from dgsm_helpers.load.transport.trace import MAX_CADENCE_S, StreamTrace
 
 
 def ramp_share(share: Share) -> Ramp:
     """Open up to ``share.total`` streams, as `ramp.openings_s` says; blocks until they have ended."""
-    loop = stream_loop()
-    try:
-        return loop.run_until_complete(_ramp(share))
-    finally:
-        close_loop(loop)
+    return run_here(_ramp(share))
 
 
 async def _ramp(share: Share) -> Ramp:

@@ -1,13 +1,11 @@
 """A rung of the ladder: N streams held on one instance, once or several times, and what that proves."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,7 +51,7 @@ class Effort:
         """
         return 1 - (1 - self.confidence) * (0.35 if failed else 0.55)
 
-    def lasting(self, *, turn_s: float, round_s: float) -> Effort:
+    def lasting(self, *, turn_s: float, round_s: float) -> Self:
         """Long enough for calls: settled when those that spoke at first have ended, held until each has spoken."""
         return replace(
             self,
@@ -267,9 +265,7 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
 
 def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
-    if not values:
-        return float("nan")
-    return sorted(values)[int(np.ceil(share * len(values))) - 1]
+    return float(np.quantile(values, share, method="inverted_cdf")) if values else float("nan")
 
 
 def _ms(seconds: float) -> float | None:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import MeasurementInvalid
-from dgsm_helpers.load.ladder.criteria import Criteria
+from dgsm_helpers.load.ladder.criteria import Alone, Criteria
 from dgsm_helpers.load.ladder.distance import FEWEST
 from dgsm_helpers.load.ladder.ramp import openings_s
 from dgsm_helpers.load.ladder.rung import Effort, Hold, Rung, rung_of
 from dgsm_helpers.load.ladder.verdict import Verdict, streams_needed
+from dgsm_helpers.load.transport.workloads import Workload
 
 type Measure = Callable[[int, float], Hold]
 
@@ -51,7 +52,6 @@ class Search:
 
     Args:
         measure: holds ``n`` streams for ``hold_s`` seconds; fresh streams each time.
-        criteria: what a stream has to keep to.
         effort: confidence and times.
         max_streams: never hold more than this.
         on_rung: called with each rung whenever it has been measured (again).
@@ -90,7 +90,6 @@ class Search:
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
-        """What has been measured, by number of streams."""
         return tuple(self._rungs[n] for n in sorted(self._rungs))
 
     def run(self) -> Bracket:
@@ -163,7 +162,6 @@ class Search:
         return min(inside, key=lambda n: abs(n - (low + (high or n)) // 2), default=None)
 
     def _valid_holds(self, n: int) -> int:
-        """How many valid holds of ``n`` streams there are."""
         return sum(h.void is None for h in self._holds[n])
 
     def _visit(self, n: int, hold_s: float) -> Rung:
@@ -237,6 +235,38 @@ class Search:
                 )
         tight = high is not None and high - low <= tolerance(low)
         return Bracket(low, high, constraint, tight)
+
+
+def hold_alone(measure: Measure, hold_s: float) -> tuple[Hold, ...]:
+    """A single stream held until a hold is not void; all that was held, the good one last.
+
+    Raises:
+        MeasurementInvalid: the client could not keep one stream.
+    """
+    holds: list[Hold] = []
+    for _ in range(MAX_VOID):
+        holds.append(measure(1, hold_s))
+        if holds[-1].void is None:
+            return tuple(holds)
+    raise MeasurementInvalid(
+        f"A single stream could not be measured: {holds[-1].void}",
+        hint="Keep others off the endpoint; use a larger or quieter client machine.",
+    )
+
+
+def alone_of(hold: Hold, workload: Workload) -> Alone | None:
+    """What a single stream showed; None when it broke, which the ladder will say again.
+
+    Turns are counted only where every stream hears the same recording: others have other turns.
+    """
+    (stream,) = hold.streams
+    if stream.error is not None:
+        return None
+    return Alone(
+        ending_s=stream.ending_s,
+        turns_per_s=stream.turns / hold.hold_s if workload.heard_by_all_alike else None,
+        characters_per_s=stream.characters / stream.spoken_s if stream.spoken_s else None,
+    )
 
 
 def expected_minutes(effort: Effort, knee: int) -> float:

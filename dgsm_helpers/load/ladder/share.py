@@ -29,7 +29,7 @@ from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
 from dgsm_helpers.load.transport.speech_ends import SpokenUntil
-from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_loops import run_here
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace, lag_samples, send_slip_s
 from dgsm_helpers.load.transport.workloads import Workload
@@ -81,10 +81,10 @@ class Share:
     numbers: tuple[int, ...]
     total: int
     begin_unix_s: float
-    ramp_s: float
-    settle_s: float
-    hold_s: float
     criteria: Criteria
+    ramp_s: float
+    settle_s: float = 0.0
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,7 @@ def ready() -> str:
 
 def hold_share(share: Share) -> ShareReport:
     """Hold the share's streams; blocks until they have ended."""
-    loop = stream_loop()
-    try:
-        return loop.run_until_complete(_hold(share))
-    finally:
-        close_loop(loop)
+    return run_here(_hold(share))
 
 
 async def _hold(share: Share) -> ShareReport:
@@ -154,7 +150,6 @@ async def _hold(share: Share) -> ShareReport:
 
 
 def carrier_of(share: Share) -> Carrier:
-    """The client that the share asks for."""
     return LeanTransport(share.target) if share.spec.transport == "lean" else SdkTransport(share.target)
 
 

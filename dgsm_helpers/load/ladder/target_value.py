@@ -69,8 +69,6 @@ def derive_target(
     *,
     instances: int = 1,
     growth_per_min: float = 0.0,
-    detection_s: float = DETECTION_S,
-    provisioning_s: float = PROVISIONING_S,
     headroom: float = GUIDE_HIGH,
     server_per_client: float = 1.0,
     unit: str = "streams",
@@ -81,19 +79,18 @@ def derive_target(
         knee: streams that one instance sustains (``feasible_max``).
         instances: how many run when growth sets in.
         growth_per_min: new streams per minute, net of those that end, over the time that scaling takes.
-        detection_s, provisioning_s: from crossing the target to an instance that serves; assumptions unless measured.
         headroom: share of the knee that the guide's rule allows; the guide says 0.7-0.8.
         server_per_client: ConcurrentRequestsPerModel per stream held (measured: the ladder's gauge).
         unit: what was counted, for the words.
 
     Raises:
-        InvalidInput: a knee or instance count below 1, or a negative time, growth, ratio, or headroom outside 0-1.
+        InvalidInput: a knee or instance count below 1, or a negative growth or ratio, or headroom outside 0-1.
     """
     if knee < 1 or instances < 1:
         raise InvalidInput(f"knee={knee}, instances={instances}: both have to be at least 1.")
-    if min(growth_per_min, detection_s, provisioning_s) < 0 or server_per_client <= 0 or not 0 < headroom <= 1:
-        raise InvalidInput("Growth and times may not be negative, the ratio not zero, and headroom lies in 0-1.")
-    lag_s = detection_s + provisioning_s
+    if growth_per_min < 0 or server_per_client <= 0 or not 0 < headroom <= 1:
+        raise InvalidInput("Growth may not be negative, the ratio not zero, and headroom lies in 0-1.")
+    lag_s = DETECTION_S + PROVISIONING_S
     time_based = knee - growth_per_min / 60 * lag_s / instances
     guide = headroom * knee
     client_value = min(guide, time_based)

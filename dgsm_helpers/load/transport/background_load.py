@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
-from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.load.transport.call_progress import OngoingCall
 from dgsm_helpers.load.transport.data_path import require_open
 from dgsm_helpers.load.transport.held_calls import CallsHeld, HeldCalls
@@ -19,10 +18,9 @@ from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S, StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 from dgsm_helpers.load.transport.workloads import Workload, workload_of
+from dgsm_helpers.progress.kernel import end_when_run_again, keep_when_run_again
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,6 @@ class Load:
     gets the same load again instead.
 
     Args:
-        wb: the workbook whose endpoint is loaded.
         workload: what the streams send: `PacedAudio` to a model that listens, a `Conversation` to one that speaks; the
             family's usual one by default.
         query: what the model is asked for; its family's defaults when None.

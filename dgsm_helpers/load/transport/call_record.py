@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
-from dgsm_helpers.load.transport.hand_over import HandOver
-from dgsm_helpers.load.transport.listen_stitching import Message, heard_words
-from dgsm_helpers.load.transport.word_seam import HeardWord
+from dgsm_helpers.load.transport.listen_stitching import HeardWord, Message, heard_words
+from dgsm_helpers.load.transport.session_leg import HandOver
 from dgsm_helpers.rules.sample import bundled_sample
 
 SAME_WORD_S = 0.15
@@ -115,7 +114,6 @@ async def hold_call(
 
 
 def final_words(message: Message) -> list[HeardWord]:
-    """The words of a final result; none of any other message."""
     if message.get("type") != "Results" or not message["is_final"]:
         return []
     return heard_words(message["channel"]["alternatives"][0].get("words", ()))

@@ -3,8 +3,6 @@
 All that happens (messages, ends, openings) goes through one queue and is dealt with one thing after the other.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math
@@ -14,12 +12,18 @@ from itertools import takewhile
 from typing import Any
 
 from dgsm_helpers.errors import DgsmError, StreamFailed
-from dgsm_helpers.load.transport.hand_over import Cause, OngoingHandOver
 from dgsm_helpers.load.transport.lean_session import OpenSession, PushedSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
-from dgsm_helpers.load.transport.session_leg import PIECE_S, SessionLeg, let_go
-from dgsm_helpers.load.transport.session_supply import GIVE_UP_S, SessionSupply
+from dgsm_helpers.load.transport.session_leg import (
+    GIVE_UP_S,
+    PIECE_S,
+    Cause,
+    OngoingHandOver,
+    SessionLeg,
+    SessionSupply,
+    let_go,
+)
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 
@@ -69,11 +73,7 @@ class CallSupervisor:
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
     async def begin(self) -> None:
-        """Open the first session.
-
-        Raises:
-            StreamFailed: it is refused.
-        """
+        """Open the first session, or StreamFailed."""
         self._listen_to(self._leg(await self._supply.open_session()))
         self._supervising = asyncio.create_task(self._supervise())
 

@@ -1,26 +1,21 @@
 """A stream that outlives its sessions: `ContinuedStream`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.load.transport.call_supervisor import CallSupervisor
-from dgsm_helpers.load.transport.hand_over import HandOver
 from dgsm_helpers.load.transport.lean_session import LeanSessions, OpenSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
 from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
-from dgsm_helpers.load.transport.session_leg import PIECE_S
+from dgsm_helpers.load.transport.session_leg import PIECE_S, HandOver
 from dgsm_helpers.load.transport.stream_target import MAX_SESSION_S
 from dgsm_helpers.load.transport.turn_stitching import TurnTranscript
 from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 TRANSCRIPTS: Mapping[str, type[ListenTranscript] | type[TurnTranscript]] = {
     "v1/listen": ListenTranscript,

@@ -1,14 +1,12 @@
 """Calls in which a model speaks: a turn, a pause in which the caller speaks, the next turn."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.families import Family
@@ -160,6 +158,10 @@ class Conversation:
     texts: tuple[str, ...] = TEXTS
     think_s: float | None = None
     sample_rate: int = 24_000
+    heard_by_all_alike: ClassVar[bool] = False
+    """Each call draws its own texts."""
+    step_s: ClassVar[float] = 0.1
+    """How exactly a turn has to begin."""
 
     def __post_init__(self) -> None:
         checked_texts(self.texts)
@@ -183,7 +185,6 @@ class Conversation:
 
     @property
     def unit(self) -> str:
-        """What is counted."""
         return "calls" if self.pause_s else "turns"
 
     @property
@@ -192,18 +193,7 @@ class Conversation:
         return self.turn_s + 1.5 * self.pause_s if self.pause_s else 3 * self.turn_s
 
     @property
-    def heard_by_all_alike(self) -> bool:
-        """Whether all calls say the same: each draws its own texts."""
-        return False
-
-    @property
-    def step_s(self) -> float:
-        """How exactly a turn has to begin."""
-        return 0.1
-
-    @property
     def round_s(self) -> float:
-        """Seconds from one turn to the next, on average."""
         return self.turn_s + self.pause_s
 
     def sender(self, number: int, *, seed: int, family: Family, duration_s: float | None = None) -> TurnSender:
@@ -221,7 +211,6 @@ class Conversation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For the evidence."""
         lengths = sorted(len(text) for text in self.texts)
         return {
             "kind": "conversation",

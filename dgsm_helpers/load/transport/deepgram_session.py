@@ -1,4 +1,7 @@
-"""Sessions of Deepgram's own SDK, as `ContinuedStream` opens them."""
+"""Sessions of Deepgram's own SDK, as `ContinuedStream` opens them, and its transport pointed at a workbook's endpoint.
+
+The one module that reaches into ``deepgram-sagemaker`` (`REBOUND_CLASS` in its ``transport``, seen with 0.4).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,20 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import StreamFailed
+from dgsm_helpers.load.transport.http2_sdk import target_settings, target_transport
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 
 if TYPE_CHECKING:
     from deepgram import AsyncDeepgramClient
+
+    from dgsm_helpers.session import Workbook
+
+REBOUND_CLASS = "AsyncSageMakerRuntimeHTTP2Config"
+"""The class that the package builds its client's configuration from."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,6 @@ class DeepgramSessions:
     options: dict[str, Any]
 
     async def __call__(self) -> DeepgramSession:
-        """As `lean_session.OpenSession`."""
         stack = AsyncExitStack()
         try:
             connection = await stack.enter_async_context(self.client.listen.v1.connect(**self.options))
@@ -75,3 +85,22 @@ class DeepgramSession:
 
     async def leave(self) -> None:
         await self._stack.aclose()
+
+
+def redirect_deepgram_sagemaker(wb: Workbook) -> None:
+    """Let Deepgram's transport reach this workbook's endpoint, in this process from now on.
+
+    That package has AWS's host name written into it. This replaces the one class it builds its configuration from by
+    one that takes the workbook's address, trust and credentials; everything else in it stays as installed.
+    """
+    from deepgram_sagemaker import transport
+
+    installed = getattr(transport, REBOUND_CLASS)
+    original = getattr(installed, "original", installed)
+
+    async def resolve(**settings: Any) -> Any:
+        target = StreamTarget.of(wb)
+        transport = target_transport(target.ca_bundle, target.proxy)
+        return await original.resolve(**{**settings, **target_settings(target, transport)})
+
+    setattr(transport, REBOUND_CLASS, SimpleNamespace(resolve=resolve, original=original))

@@ -4,21 +4,17 @@
 that was measured with streams alone may not hold for an endpoint that takes both.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 import weakref
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, nan
-from typing import Any, Self
+from typing import Self
 
 from dgsm_helpers.errors import DgsmError, InvalidInput
-from dgsm_helpers.kernel import end_when_run_again
 from dgsm_helpers.load.transport.trace import StreamError
+from dgsm_helpers.progress.kernel import end_when_run_again
 
 PAUSE_AFTER_ERROR_S = 1.0
 
@@ -39,54 +35,7 @@ class FileTrace:
 
     @property
     def ok(self) -> bool:
-        """Whether it was answered."""
         return self.error is None
-
-
-@dataclass(frozen=True)
-class FileFigures:
-    """What ``in_flight`` requests at once came to, in ``seconds``: those answered in that time, by their answers.
-
-    ``took_p50_s`` and ``took_p95_s`` are from sending to the whole answer, NaN where none came; ``failed`` counts
-    refusals by their code.
-    """
-
-    in_flight: int
-    seconds: float
-    answered: int
-    failed: Mapping[str, int]
-    took_p50_s: float
-    took_p95_s: float
-    audio_s: float
-    characters: int
-
-    @classmethod
-    def of(cls, traces: Sequence[FileTrace], *, in_flight: int, from_unix_s: float, seconds: float) -> FileFigures:
-        """Of the traces that ended within ``seconds`` from a moment on."""
-        ended = [t for t in traces if from_unix_s <= t.sent_unix_s + t.took_s < from_unix_s + seconds]
-        good = [t for t in ended if t.ok]
-        took = sorted(t.took_s for t in good)
-        middle, late = (took[ceil(share * len(took)) - 1] if took else nan for share in (0.5, 0.95))
-        return cls(
-            in_flight=in_flight,
-            seconds=seconds,
-            answered=len(good),
-            failed=Counter(t.error.code for t in ended if t.error is not None),
-            took_p50_s=middle,
-            took_p95_s=late,
-            audio_s=sum(t.audio_s for t in good),
-            characters=sum(t.characters for t in good),
-        )
-
-    def __str__(self) -> str:
-        made = f"{self.audio_s / self.seconds:.1f} s of audio" if self.audio_s else ""
-        made = f"{self.characters / self.seconds:.0f} characters" if self.characters else made
-        failed = ", ".join(f"{count} {code}" for code, count in self.failed.items())
-        return (
-            f"{self.in_flight} in flight: {self.answered} answered in {self.seconds:.0f} s, half within "
-            f"{self.took_p50_s:.2f} s and 95 % within {self.took_p95_s:.2f} s"
-            f"{f', {made} a second' if made else ''}{f'; failed: {failed}' if failed else ''}"
-        )
 
 
 class FileLoad:
@@ -117,7 +66,6 @@ class FileLoad:
 
     @property
     def wanted(self) -> int:
-        """How many callers there are."""
         return len(self._callers)
 
     @property
@@ -126,11 +74,7 @@ class FileLoad:
         return tuple(self._traces)
 
     def set(self, n: int) -> None:
-        """Have ``n`` callers from now on; one that leaves waits for its last answer first.
-
-        Raises:
-            InvalidInput: ``n`` is negative.
-        """
+        """Have ``n`` callers from now on, zero or more; one that leaves waits for its last answer first."""
         if n < 0:
             raise InvalidInput(f"{n} callers cannot be had.", hint="Give zero or more.")
         while len(self._callers) > n:
@@ -141,25 +85,12 @@ class FileLoad:
             self._made += 1
             stop = threading.Event()
             label = f"file-caller-{self._made}"
-            of_what = {"audio_s": self._audio_s, "characters": self._characters}
-            call = partial(_call, self._send, of_what, traces=self._traces, label=label, stop=stop)
-            thread = threading.Thread(target=call, name=label, daemon=True)
+            answered = partial(FileTrace, label=label, audio_s=self._audio_s, characters=self._characters)
+            thread = threading.Thread(
+                target=_call, args=(self._send, answered, self._traces, stop), name=label, daemon=True
+            )
             self._callers.append((stop, thread))
             thread.start()
-
-    def measure(self, n: int, seconds: float, *, settle_s: float = 0.0) -> FileFigures:
-        """Keep ``n`` requests in flight for ``settle_s`` and then ``seconds``; what was answered in those.
-
-        Raises:
-            InvalidInput: no request, or no time.
-        """
-        if n < 1 or seconds <= 0:
-            raise InvalidInput(f"{n} requests for {seconds:g} s measure nothing.", hint="Give one or more, and a time.")
-        self.set(n)
-        time.sleep(settle_s)
-        began = time.time()
-        time.sleep(seconds)
-        return FileFigures.of(self.traces, in_flight=n, from_unix_s=began, seconds=seconds)
 
     def stop(self, *, timeout_s: float = 100.0) -> tuple[FileTrace, ...]:
         """Let all callers finish their last file; the traces of all."""
@@ -177,12 +108,7 @@ class FileLoad:
 
 
 def _call(
-    send: Callable[[], object],
-    of_what: Mapping[str, Any],
-    *,
-    traces: list[FileTrace],
-    label: str,
-    stop: threading.Event,
+    send: Callable[[], object], answered: Callable[..., FileTrace], traces: list[FileTrace], stop: threading.Event
 ) -> None:
     """One caller: file after file until told to stop."""
     while not stop.is_set():
@@ -192,7 +118,7 @@ def _call(
         except DgsmError as refusal:
             error = StreamError(getattr(refusal, "code", "") or type(refusal).__name__, refusal.message)
         took_s = time.monotonic() - began
-        traces.append(FileTrace(label=label, sent_unix_s=sent, took_s=took_s, error=error, **of_what))
+        traces.append(answered(sent_unix_s=sent, took_s=took_s, error=error))
         if error is not None:
             stop.wait(PAUSE_AFTER_ERROR_S)
 

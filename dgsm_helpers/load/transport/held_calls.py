@@ -1,14 +1,12 @@
 """Calls that come and go in a thread of their own: what a `Load` holds when it is told how long calls last."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
 
@@ -21,9 +19,7 @@ from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.recordings import chunks
 from dgsm_helpers.load.transport.stream_target import StreamTarget
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 PAUSE_S = 2.0
 """Mean time between a caller's calls, exponentially distributed."""
@@ -52,8 +48,7 @@ class CallsHeld:
         return max((lag for _, lag in self.lag_p95_ms), default=None)
 
     @classmethod
-    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> CallsHeld:
-        """Summed up."""
+    def of(cls, records: Sequence[CallRecord], lag_p95_ms: Sequence[tuple[datetime, float]]) -> Self:
         counts = [record.against_sample() for record in records]
         causes = Counter(change.cause for record in records for change in record.hand_overs)
         return cls(
@@ -67,7 +62,6 @@ class CallsHeld:
         )
 
     def __str__(self) -> str:
-        """What callers met, with the lag at its worst and at the end."""
         told = (
             f"{self.calls} calls; the fleet cut {self.cut} of their sessions, {self.moved} moved; "
             f"{self.words_lost} of {self.words} words lost, {self.words_extra} heard twice"
@@ -103,7 +97,6 @@ class HeldCalls(HeldStreams):
 
     @property
     def records(self) -> tuple[CallRecord, ...]:
-        """The calls that have ended, in the order of their ends."""
         with self._lock:
             return tuple(self._records)
 

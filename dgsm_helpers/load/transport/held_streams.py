@@ -78,12 +78,10 @@ class HeldStreams:
 
     @property
     def callers(self) -> tuple[Caller, ...]:
-        """The streams that are asked for."""
         return () if self.ending else tuple(self._callers)
 
     @property
     def traces(self) -> tuple[StreamTrace, ...]:
-        """Traces of the sessions that have ended, in the order of their ends."""
         with self._lock:
             return tuple(self._traces)
 
@@ -115,7 +113,6 @@ class HeldStreams:
         self._end_by_itself = self._loop.call_later(seconds, self.end)
 
     def wait_ended(self, timeout_s: float) -> None:
-        """Wait until the thread has ended."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:

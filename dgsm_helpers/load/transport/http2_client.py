@@ -61,7 +61,6 @@ class Http2Client(asyncio.Protocol):
 
     @property
     def open_streams(self) -> int:
-        """How many streams are on this connection now."""
         return len(self._handlers)
 
     @property
@@ -118,7 +117,6 @@ class Http2Client(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: connected and TLS is up."""
         self._transport = cast("asyncio.Transport", transport)
         codes = h2.settings.SettingCodes
         settings = {codes.ENABLE_PUSH: 0, codes.INITIAL_WINDOW_SIZE: WINDOW}
@@ -127,7 +125,6 @@ class Http2Client(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: bytes arrived."""
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
@@ -215,7 +212,6 @@ class Http2Client(asyncio.Protocol):
                 del self._held[stream_id]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection is gone."""
         self._lose(f"Connection lost{f': {exc}' if exc else '.'}")
 
     def _lose(self, reason: str) -> None:

@@ -4,27 +4,23 @@
 calls in a process; `deepgram_session` does so over Deepgram's own SDK.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from dgsm_helpers.errors import StreamFailed
 from dgsm_helpers.families import NOVA
+from dgsm_helpers.load.transport.connecting import connect
 from dgsm_helpers.load.transport.http2_client import Http2Client
-from dgsm_helpers.load.transport.lean_stream import error_text, signed_request
-from dgsm_helpers.load.transport.lean_transport import connect
+from dgsm_helpers.load.transport.lean_stream import OpenedStream
 from dgsm_helpers.load.transport.stream_target import StreamTarget
+from dgsm_helpers.load.transport.trace import Ending
+from dgsm_helpers.session import Workbook
 from dgsm_helpers.wire import eventstream
-
-if TYPE_CHECKING:
-    import ssl
-
-    from dgsm_helpers.session import Workbook
 
 OPEN_S = 15.0
 
@@ -68,11 +64,10 @@ class LeanSessions:
     query: str
 
     async def __call__(self) -> PushedSession:
-        """As `OpenSession`."""
         target = await asyncio.to_thread(StreamTarget.of, self.wb)
         try:
             async with asyncio.timeout(OPEN_S):
-                connection = await connect(target, _tls(target), OPEN_S)
+                connection = await connect(target, _tls_trusting(target.ca_bundle))
                 session = LeanSession(connection)
                 await session.open(target, self.path, self.query)
         except TimeoutError as error:
@@ -80,10 +75,6 @@ class LeanSessions:
         except OSError as error:
             raise StreamFailed(f"{target.host}:{target.port}: {error}") from error
         return session
-
-
-def _tls(target: StreamTarget) -> ssl.SSLContext:
-    return _tls_trusting(target.ca_bundle)
 
 
 @lru_cache(maxsize=4)
@@ -97,24 +88,20 @@ class LeanSession:
 
     def __init__(self, connection: Http2Client) -> None:
         self._connection = connection
-        self._decoder = eventstream.Decoder()
+        self._stream = OpenedStream(self)
         self._came: asyncio.Queue[dict[str, Any] | StreamFailed | None] = asyncio.Queue()
-        self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._refusal = ""
-        self._body = b""
-        self._over = False
+        self._accepted = self._over = False
 
     async def open(self, target: StreamTarget, path: str, query: str) -> None:
-        """Ask for the stream and wait until it is accepted.
-
-        Raises:
-            StreamFailed: it is refused.
-        """
-        headers, self._signer = signed_request(target, path, query)
-        self._id = self._connection.open(headers, self)
-        self._connection.flush()
+        """Ask for the stream and wait until it is accepted; StreamFailed when it is refused."""
         try:
-            await self._answer
+            self._stream.open(self._connection, target, path, query)
+            await self._stream.answered
+            if not self._accepted:
+                refusal = self._came.get_nowait()
+                raise (
+                    refusal if isinstance(refusal, StreamFailed) else StreamFailed("The stream ended before it began.")
+                )
         except BaseException:
             self._connection.close()
             raise
@@ -132,62 +119,32 @@ class LeanSession:
         return came
 
     async def leave(self) -> None:
-        self._connection.cancel(self._id)
-        self._connection.flush()
+        self._stream.give_up()
         self._connection.close()
 
     def _send(self, data: bytes, kind: eventstream.DataType) -> None:
         if not self._over:
-            self._connection.send(self._id, self._signer.sign(eventstream.payload_part(data, kind)))
+            self._stream.send(data, kind)
             self._connection.flush()
 
-    # From the connection
+    # From the stream
 
-    def on_headers(self, status: int, headers: dict[str, str]) -> None:
-        """Accepted, or refused with a body to come."""
-        if status != 200:
-            self._refusal = headers.get("x-amzn-errortype", "").split(":")[0] or f"HTTP {status}"
-        elif not self._answer.done():
-            self._answer.set_result(None)
+    def opened(self) -> None:
+        self._accepted = True
 
-    def on_data(self, data: bytes) -> None:
-        """Messages, or the text of a refusal."""
-        if self._refusal:
-            self._body += data
-            return
+    def message(self, raw: bytes) -> None:
         try:
-            for message in self._decoder.feed(data):
-                self._on_message(message)
-        except (eventstream.FrameError, ValueError) as error:
+            self._came.put_nowait(json.loads(raw))
+        except ValueError as error:
             self._end(StreamFailed(f"The server's answer is unreadable: {error}"))
 
-    def _on_message(self, message: eventstream.Message) -> None:
-        headers = message.headers
-        match headers.get(":message-type"):
-            case "event":
-                self._came.put_nowait(json.loads(message.payload))
-            case "exception":
-                name = str(headers.get(":exception-type", "exception"))
-                self._end(StreamFailed(f"{name}: {error_text(message.payload)}"))
-            case _:
-                name, text = (str(headers.get(field, "error")) for field in (":error-code", ":error-message"))
-                self._end(StreamFailed(f"{name}: {text}"))
+    def failed(self, ending: Ending, code: str, message: str) -> None:
+        self._end(StreamFailed(f"{code}: {message}"))
 
-    def on_end(self) -> None:
-        """The server is done."""
-        if self._refusal:
-            self._end(StreamFailed(f"{self._refusal}: {error_text(self._body)}"))
-        else:
-            self._end(None)
-
-    def on_lost(self, reason: str) -> None:
-        """Reset, or the connection is gone."""
-        self._end(StreamFailed(f"ConnectionDropped: {reason}"))
+    def ended(self) -> None:
+        self._end(None)
 
     def _end(self, how: StreamFailed | None) -> None:
-        if self._over:
-            return
-        self._over = True
-        self._came.put_nowait(how)
-        if not self._answer.done():
-            self._answer.set_exception(how or StreamFailed("The stream ended before it began."))
+        if not self._over:
+            self._over = True
+            self._came.put_nowait(how)

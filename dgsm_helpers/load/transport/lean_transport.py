@@ -7,9 +7,9 @@ its bytes to those of AWS's client.
 
 import asyncio
 import heapq
-import ssl
 import time
 
+from dgsm_helpers.load.transport.connecting import connect
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.query import Query
@@ -20,8 +20,6 @@ from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
 
 STREAMS_PER_CONNECTION = 250
-TLS_CLOSE_S = 2.0
-"""How long a closed connection waits for the server to agree; asyncio's own default is half a minute."""
 TICK_S = 0.002
 """The pacer's grain: what falls due within it leaves together."""
 
@@ -59,8 +57,7 @@ class LeanTransport:
         try:
             async with asyncio.timeout(self._patience.open_s):
                 connection = await self._connection()
-                stream.open(connection, self._target, query)
-                connection.flush()
+                stream.ask(connection, self._target, query)
                 await stream.answered
         except TimeoutError:
             open_s = self._patience.open_s
@@ -79,7 +76,6 @@ class LeanTransport:
         return recorder.trace()
 
     async def close(self) -> None:
-        """Stop pacing and close the connections."""
         self._pacer.cancel()
         for connection in self._connections:
             connection.close()
@@ -90,7 +86,7 @@ class LeanTransport:
             for connection in self._connections:
                 if connection.usable and connection.open_streams < STREAMS_PER_CONNECTION:
                     return connection
-            connection = await connect(self._target, self._tls, self._patience.open_s)
+            connection = await connect(self._target, self._tls)
             self._connections.append(connection)
             return connection
 
@@ -122,26 +118,6 @@ class LeanTransport:
             else:
                 await self._wake.wait()
             self._wake.clear()
-
-
-async def connect(target: StreamTarget, tls: ssl.SSLContext, timeout_s: float) -> Http2Client:
-    """A new connection to a target, ready for streams.
-
-    Raises:
-        OSError: it did not come about.
-    """
-    # In a thread: the look-up of the name and the proxy's answer are waited for.
-    connected = await asyncio.to_thread(target.connect, timeout_s)
-    connected.setblocking(False)
-    _, connection = await asyncio.get_running_loop().create_connection(
-        Http2Client, sock=connected, ssl=tls, server_hostname=target.host, ssl_shutdown_timeout=TLS_CLOSE_S
-    )
-    try:
-        await connection.ready()
-    except BaseException:
-        connection.abort()  # nobody else knows of it
-        raise
-    return connection
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

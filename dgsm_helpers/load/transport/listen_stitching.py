@@ -6,7 +6,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgsm_helpers.load.transport.word_seam import HeardWord, words_said_already
+SAME_TEXT_S = 0.12
+"""Seconds of difference in time that equal words outweigh: about half a spoken word."""
+
+_COMPARED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HeardWord:
+    """A word without case and punctuation; times in seconds of the call."""
+
+    word: str
+    start_s: float
+    end_s: float
+
+
+def words_said_already(said: Sequence[HeardWord], heard: Sequence[HeardWord]) -> int:
+    """How many words at the beginning of ``heard`` are among ``said``, which ends where the first hearing ended.
+
+    Of all places to cut ``heard``, the one nearest to the end of ``said`` counts; a place before which the same words
+    stand as at the end of ``said`` is taken for nearer by `SAME_TEXT_S`.
+    """
+    if not said:
+        return 0
+    until_s = said[-1].end_s
+    # Only places about the end of what was said come into question; the rest is decided by time alone.
+    return min(
+        range(len(heard) + 1), key=lambda cut: (_distance_s(heard, cut, until_s) - _bonus_s(said, heard, cut), cut)
+    )
+
+
+def _distance_s(heard: Sequence[HeardWord], cut: int, until_s: float) -> float:
+    """Seconds from ``until_s`` to the pause before the word ``cut``, 0 within it."""
+    left_s = heard[cut - 1].end_s if cut else float("-inf")
+    right_s = heard[cut].start_s if cut < len(heard) else float("inf")
+    first_s, last_s = min(left_s, right_s), max(left_s, right_s)
+    return max(first_s - until_s, until_s - last_s, 0.0)
+
+
+def _bonus_s(said: Sequence[HeardWord], heard: Sequence[HeardWord], cut: int) -> float:
+    compared = min(cut, len(said), _COMPARED)
+    same = sum(said[-1 - back].word == heard[cut - 1 - back].word for back in range(compared))
+    return SAME_TEXT_S * same / compared if compared else 0.0
+
 
 OVERLAP_WORDS = 2
 """Words that a next session hears again, so that it hears the one after them whole."""
@@ -64,7 +106,6 @@ class ListenTranscript:
         return ListenJoint(self, offset_s)
 
     def channel(self, number: int) -> _Channel:
-        """What is known of a channel."""
         return self._channels.setdefault(number, _Channel())
 
     @staticmethod
@@ -162,7 +203,6 @@ def heard_words(words: Sequence[Mapping[str, Any]]) -> list[HeardWord]:
 
 
 def _without(alternative: Mapping[str, Any], old: int) -> dict[str, Any]:
-    """The alternative from its word ``old`` on."""
     words = list(alternative["words"])[old:]
     transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in words)
     return {**alternative, "words": words, "transcript": transcript}

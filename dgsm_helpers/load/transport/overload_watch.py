@@ -5,8 +5,6 @@ instance did so in one moment, the next one would be overloaded; so each waits f
 needs a permit that all calls of a process share.
 """
 
-from __future__ import annotations
-
 import random
 from collections import deque
 from dataclasses import dataclass, field

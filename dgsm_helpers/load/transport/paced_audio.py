@@ -1,11 +1,9 @@
 """Audio as a microphone delivers it: what a stream to a model that listens sends."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dgsm_helpers.families import NOVA, Family
 from dgsm_helpers.load.transport.recorder import TraceRecorder
@@ -64,6 +62,10 @@ class PacedAudio:
 
     recordings: tuple[Recording, ...] = ()
     chunk_ms: int = 100
+    unit: ClassVar[str] = "streams"
+    turn_s: ClassVar[float] = 0.0
+    longest_round_s: ClassVar[float] = 0.0
+    """Audio has no turns to wait for, nor rounds of speaking and waiting."""
 
     def __post_init__(self) -> None:
         common_rate(self.of)
@@ -71,12 +73,10 @@ class PacedAudio:
 
     @property
     def of(self) -> tuple[Recording, ...]:
-        """The recordings that are sent."""
         return self.recordings or (bundled_recording(),)
 
     @property
     def sample_rate(self) -> int:
-        """Of all of them, in Hz."""
         return common_rate(self.of)
 
     @property
@@ -85,23 +85,7 @@ class PacedAudio:
         return self.chunk_ms / 1000
 
     @property
-    def unit(self) -> str:
-        """What is counted."""
-        return "streams"
-
-    @property
-    def turn_s(self) -> float:
-        """Audio has no turns to wait for."""
-        return 0.0
-
-    @property
-    def longest_round_s(self) -> float:
-        """Nor rounds of speaking and waiting."""
-        return 0.0
-
-    @property
     def heard_by_all_alike(self) -> bool:
-        """Whether all streams send the same."""
         return len(self.of) == 1
 
     def recording(self, number: int) -> Recording:
@@ -113,7 +97,6 @@ class PacedAudio:
         return random.Random(f"{seed}:{number}").uniform(0, self.recording(number).duration_s)
 
     def sender(self, number: int, *, seed: int, family: Family, duration_s: float | None = None) -> AudioSender:
-        """What stream ``number`` sends, for ``duration_s`` at most."""
         audio = chunks(
             self.recording(number),
             chunk_ms=self.chunk_ms,
@@ -123,6 +106,5 @@ class PacedAudio:
         return AudioSender(audio, sample_rate=self.sample_rate, chunk_ms=self.chunk_ms, family=family)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the evidence."""
         audio = [{"source": r.source, "duration_s": round(r.duration_s, 1)} for r in self.of]
         return {"kind": "paced audio", "audio": audio, "chunk_ms": self.chunk_ms}

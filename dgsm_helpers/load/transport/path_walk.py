@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from dgsm_helpers.errors import DgsmError
-from dgsm_helpers.load.transport import probe_connection as net
+from dgsm_helpers.load.transport import connecting as net
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.probe_stream import SilentStream
 from dgsm_helpers.load.transport.stream_target import Proxy, StreamTarget
@@ -57,7 +57,6 @@ class PathWalk:
 
     @property
     def left_s(self) -> float:
-        """What is left of the time."""
         return max(0.0, self._began_s + TOTAL_S - self._clock())
 
     def _within(self, step: str) -> asyncio.Timeout:

@@ -4,10 +4,10 @@ import json
 import time
 
 from dgsm_helpers.families import Family
+from dgsm_helpers.load.transport.connecting import unix_s
 from dgsm_helpers.load.transport.http2_client import Http2Client
 from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.paced_audio import AudioSender
-from dgsm_helpers.load.transport.probe_connection import unix_s
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.recordings import BYTES_PER_SAMPLE
@@ -40,14 +40,9 @@ class SilentStream(LeanStream):
         self.complete = False
 
     async def talk(self, connection: Http2Client, target: StreamTarget) -> None:
-        """Open it, say nothing into it, and wait for its end.
-
-        Raises:
-            OSError: the connection ended before the server said what it allows.
-        """
+        """Open it, say nothing into it, and wait for its end; OSError when the connection ends before."""
         await connection.ready()
-        self.open(connection, target, Query(target.family))
-        connection.flush()
+        self.ask(connection, target, Query(target.family))
         await self.answered
         if self.status == 200:
             while self.send_next():
@@ -56,7 +51,6 @@ class SilentStream(LeanStream):
         await self.ended
 
     def on_headers(self, status: int, headers: dict[str, str]) -> None:
-        """Accepted or refused, at the server's time."""
         self.status = status
         if (server_s := unix_s(headers.get("date", ""))) is not None:
             # A date has whole seconds: it is half a second old on average.
@@ -64,7 +58,6 @@ class SilentStream(LeanStream):
         super().on_headers(status, headers)
 
     def on_end(self) -> None:
-        """The server is done, in order."""
         self.complete = True
         super().on_end()
 

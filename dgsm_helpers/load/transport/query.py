@@ -1,8 +1,7 @@
 """What a model is asked for: the query string of its path."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import parse_qsl, urlencode
 
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
@@ -21,7 +20,7 @@ class Query:
     pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def parse(cls, text: str, family: Family = NOVA) -> Query:
+    def parse(cls, text: str, family: Family = NOVA) -> Self:
         """From a query string, ``model=nova-3&language=es&diarize=true``; what it leaves out keeps its default.
 
         Raises:
@@ -52,7 +51,6 @@ class Query:
 
     @property
     def path(self) -> str:
-        """ModelInvocationPath, such as ``v1/listen``."""
         return self.family.path
 
     def asked(self) -> dict[str, str]:

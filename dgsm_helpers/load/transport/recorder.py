@@ -12,10 +12,7 @@ import numpy as np
 
 from dgsm_helpers.families import NOVA, Family
 from dgsm_helpers.load.transport.call_progress import OngoingCall, lag_now_ms
-from dgsm_helpers.load.transport.flux_reader import read_flux
-from dgsm_helpers.load.transport.listen_reader import read_listen
-from dgsm_helpers.load.transport.message_facts import AudioPart, Fact, Farewell, Introduction, Reader, TurnDone
-from dgsm_helpers.load.transport.speak_reader import read_aura, read_flux_tts
+from dgsm_helpers.load.transport.message_readers import READERS, AudioPart, Fact, Farewell, Introduction, TurnDone
 from dgsm_helpers.load.transport.trace import (
     CallTurn,
     Ending,
@@ -25,14 +22,6 @@ from dgsm_helpers.load.transport.trace import (
     chunk_holding,
 )
 from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE
-
-READERS: Mapping[str, Reader] = {
-    "v1/listen": read_listen,
-    "v2/listen": read_flux,
-    "v1/speak": read_aura,
-    "v2/speak": read_flux_tts,
-}
-
 
 _REQUEST_ID = re.compile(rb'"request_id": ?"([^"]+)"')
 RESULTS_SHOWN = 60
@@ -47,8 +36,6 @@ class TraceRecorder:
     for at any time after that.
 
     Args:
-        label, transport: for the trace.
-        family: whose messages arrive.
         clock: in seconds.
         keep_audio: whether the trace holds the audio that arrives.
     """
@@ -89,7 +76,6 @@ class TraceRecorder:
         """The newest lags as (clock reading, seconds). What never came is missing; `lag_samples` counts it."""
 
     def now(self) -> float:
-        """Seconds since the recorder began."""
         return self._clock() - self._zero
 
     def at(self, reading: float) -> float:
@@ -102,18 +88,12 @@ class TraceRecorder:
 
     @property
     def done(self) -> bool:
-        """Whether the end is written down."""
         return self._ending is not None
 
     @property
     def is_open(self) -> bool:
         """Whether the server accepted and the end has not come."""
         return self._opened_s is not None and self._ending is None
-
-    @property
-    def close_was_sent(self) -> bool:
-        """Whether the end has been asked for."""
-        return self._close_sent_s is not None
 
     @property
     def open_turn(self) -> CallTurn | None:
@@ -124,7 +104,7 @@ class TraceRecorder:
     @property
     def awaits_answer(self) -> bool:
         """Whether the server owes something by itself, so that its silence means trouble."""
-        return self.close_was_sent or self.done or self.open_turn is not None
+        return self._close_sent_s is not None or self.done or self.open_turn is not None
 
     @property
     def newest_turn(self) -> CallTurn | None:
@@ -132,7 +112,6 @@ class TraceRecorder:
         return self._turns[-1] if self._turns else None
 
     def opened(self) -> None:
-        """The server accepted the request."""
         self._opened_s = self.quiet_since_s = self.now()
 
     def chunk(self, *, due_s: float, cursor_s: float) -> None:
@@ -149,7 +128,6 @@ class TraceRecorder:
         self._turns.append(CallTurn(due_s, characters))
 
     def close_sent(self) -> None:
-        """The message that asks for the end leaves now."""
         self._close_sent_s = self.quiet_since_s = self.now()
 
     def message(self, raw: bytes) -> None:
@@ -232,7 +210,6 @@ class TraceRecorder:
         return OngoingCall(label=label, request_id=self._request_id, lag_ms=lag_ms, said=said, guess=guess)
 
     def trace(self) -> StreamTrace:
-        """What has been written down."""
         return StreamTrace(
             label=self._label,
             transport=self._transport,

@@ -130,11 +130,7 @@ def _is_audio(name: str) -> bool:
 
 
 def common_rate(recordings: Sequence[Recording]) -> int:
-    """The sample rate of all of them, in Hz.
-
-    Raises:
-        InvalidInput: they differ: the streams of one measurement are asked for alike.
-    """
+    """The sample rate of all of them, in Hz; InvalidInput when they differ, as the streams are asked for alike."""
     rates = {r.sample_rate: r.source for r in recordings}
     if len(rates) > 1:
         differ = ", ".join(f"{source} has {rate} Hz" for rate, source in sorted(rates.items()))

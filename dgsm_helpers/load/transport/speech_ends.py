@@ -4,8 +4,6 @@ The bundled sample's word times are known. In other recordings a voice-activity 
 30 ms), to about two tenths of a second where there is noise.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

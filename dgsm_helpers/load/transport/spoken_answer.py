@@ -1,13 +1,10 @@
 """A text spoken by the workbook's endpoint over one stream, to be heard."""
 
-from __future__ import annotations
-
 import io
 import random
 from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.load.transport.conversation import TurnSender, checked_texts
@@ -20,9 +17,7 @@ from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import CallTurn, StreamTrace
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
 from dgsm_helpers.rules.sample import Recording
-
-if TYPE_CHECKING:
-    from dgsm_helpers.session import Workbook
+from dgsm_helpers.session import Workbook
 
 
 @dataclass(frozen=True, eq=False)

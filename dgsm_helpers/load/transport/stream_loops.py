@@ -39,6 +39,15 @@ def run_blocking[T](work: Coroutine[Any, Any, T], meanwhile: Callable[[], object
     return outcome.result()
 
 
+def run_here[T](work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in a loop of its own, in this thread, which has none."""
+    loop = stream_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        close_loop(loop)
+
+
 def stream_loop() -> asyncio.AbstractEventLoop:
     """A new event loop for streams: it keeps quiet about one harmless thing that AWS's client leaves behind.
 

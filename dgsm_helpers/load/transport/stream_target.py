@@ -6,11 +6,9 @@ read once, so that a thousand streams do not ask the credential provider a thous
 
 from __future__ import annotations
 
-import socket
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
-from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -103,12 +101,10 @@ class StreamTarget:
 
     @property
     def host(self) -> str:
-        """The runtime's host name."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:
-        """The runtime's port."""
         return urlsplit(self.url).port or 443
 
     @property
@@ -118,24 +114,7 @@ class StreamTarget:
 
     @property
     def proxy(self) -> Proxy | None:
-        """The proxy, taken apart."""
         return Proxy.of(self.proxy_url) if self.proxy_url else None
-
-    def connect(self, timeout_s: float) -> socket.socket:
-        """A TCP connection to the host, through the proxy where there is one.
-
-        Raises:
-            OSError: it did not come about; the proxy's refusal is one too.
-        """
-        if (proxy := self.proxy) is None:
-            return socket.create_connection((self.host, self.port), timeout=timeout_s)
-        connection = HTTPConnection(proxy.host, proxy.port, timeout=timeout_s)
-        connection.set_tunnel(self.host, self.port, headers=proxy.headers)
-        try:
-            connection.connect()
-        except HTTPException as error:
-            raise OSError(f"{proxy} does not answer as a proxy: {error}") from error
-        return connection.sock
 
     def tls_context(self) -> ssl.SSLContext:
         """A client context that trusts ``ca_bundle`` (or the system) and offers HTTP/2."""

@@ -30,12 +30,10 @@ class TurnTranscript:
         self.events_of_turn: set[str] = set()
 
     def joint(self, offset_s: float) -> TurnJoint:
-        """Reads a session that began to hear ``offset_s`` seconds into the call, from now on."""
         return TurnJoint(self, offset_s)
 
     @staticmethod
     def reach_s(message: Message) -> float | None:
-        """Seconds of its session that a message accounts for; None when it is of no turn."""
         return float(message["audio_window_end"]) if message.get("type") == "TurnInfo" else None
 
 
@@ -51,7 +49,6 @@ class TurnJoint:
         self.words_replayed = 0
 
     def hand_on(self, message: Message) -> Message | None:
-        """The message as the caller is to see it; None when it says nothing new."""
         transcript = self._transcript
         match message.get("type"):
             case "Connected":

@@ -1,7 +1,5 @@
 """The newest audio of a call: what a next session would have to hear again."""
 
-from __future__ import annotations
-
 
 class UnansweredAudio:
     """Raw audio from a moment that can be moved on, up to now; positions are bytes since the call began.
@@ -30,11 +28,9 @@ class UnansweredAudio:
 
     @property
     def length_s(self) -> float:
-        """Seconds of the call so far."""
         return self.seconds(self.end)
 
     def append(self, audio: bytes) -> None:
-        """The call goes on."""
         self._kept += audio
         if len(self._kept) > self._most_bytes:
             self._drop(self._whole_frames(len(self._kept) - self._most_bytes + self._frame_bytes - 1))
@@ -49,7 +45,6 @@ class UnansweredAudio:
         return self._whole_frames(round(max(at_s, 0.0) * self._bytes_per_s, 3))
 
     def seconds(self, position: int) -> float:
-        """Seconds of the call at a position."""
         return position / self._bytes_per_s
 
     def read(self, position: int, most: int) -> bytes:

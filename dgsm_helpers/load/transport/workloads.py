@@ -1,7 +1,5 @@
 """What the streams of a load do, by what a model does: it listens to audio, or it speaks texts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -11,8 +11,8 @@ import ipywidgets
 
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.errors import NotReady
-from dgsm_helpers.kernel import end_when_run_again, keep_when_run_again, on_interrupt
 from dgsm_helpers.load.transport.background_load import Load
+from dgsm_helpers.progress.kernel import end_when_run_again, keep_when_run_again, on_interrupt
 from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.session import Workbook

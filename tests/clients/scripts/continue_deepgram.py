@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dgsm_helpers import local
 from dgsm_helpers.load.transport.call_record import count_words, hold_call, said_in_sample
-from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
+from dgsm_helpers.load.transport.deepgram_session import redirect_deepgram_sagemaker
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.places import running_server
 from dgsm_helpers.session import open_workbook

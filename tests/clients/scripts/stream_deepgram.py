@@ -20,7 +20,7 @@ from recording import END_TIMEOUT_S, chunks, main
 async def stream(options: Namespace, got: dict) -> None:
     """Send the recording, then CloseStream; read to the end."""
     if options.redirect:
-        from dgsm_helpers.load.transport.deepgram_sdk import redirect_deepgram_sagemaker
+        from dgsm_helpers.load.transport.deepgram_session import redirect_deepgram_sagemaker
         from dgsm_helpers.session import open_workbook
 
         redirect_deepgram_sagemaker(open_workbook("local", endpoint_name=options.endpoint))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dgsm_helpers.rules.container_stop import ContainerStop
+from dgsm_helpers.rules.fleet import ContainerStop
 from embedded_aws.fleet.instances import Lease, Phase
 from embedded_aws.fleet.lifecycle import FleetSettings
 from embedded_aws.fleet.live_fleet import EndpointNotFound, EndpointNotInService, Fleet, FleetBusy

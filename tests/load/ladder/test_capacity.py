@@ -63,7 +63,7 @@ def test_the_same_measurement_is_judged_again_under_other_criteria(endpoint, cre
         endpoint, instance_type=TYPE, effort=replace(BRIEF, name="quick"), criteria=DEEPGRAM, max_streams=4, crew=crew
     )
     assert result.feasible_max == 4
-    impossible = result.judged_by(Criteria("impossible", lag_s=0.0001))
+    impossible = result.judged_by(Criteria(name="impossible", lag_s=0.0001))
     assert (impossible.feasible_max, impossible.infeasible_min) == (0, 4)
     assert impossible.binding_constraint == "p95 lag"
     assert all(r.verdict is Verdict.FAIL for r in impossible.rungs)
@@ -88,7 +88,7 @@ def noise(seed):
 
 
 def test_criteria_that_one_stream_breaks_are_said_to_be_so(endpoint, crew):
-    impossible = Criteria("impossible", lag_s=0.0001)
+    impossible = Criteria(name="impossible", lag_s=0.0001)
     with pytest.raises(MeasurementInvalid, match="1 stream already breaks 'impossible' by p95 lag"):
         find_capacity(endpoint, instance_type=TYPE, effort=BRIEF, criteria=impossible, crew=crew)
 
@@ -127,7 +127,7 @@ def holds_of(wb):
 
 
 def test_real_client_processes_hold_real_streams_of_own_recordings(endpoint, real_crew):
-    lenient = Criteria("lenient", lag_s=60.0)
+    lenient = Criteria(name="lenient", lag_s=60.0)
     spoken = [Recording(noise(seed), 8000, source=f"call-{seed}.wav") for seed in (1, 2)]
     asked = Query.parse("model=nova-3&diarize=true")
     spec = LoadSpec(workload=PacedAudio(tuple(spoken)), query=asked)

@@ -8,11 +8,10 @@ import pytest
 from kit.virtual_model import VirtualModel, settings
 
 from dgsm_helpers.families import AURA, FLUX, FLUX_TTS
-from dgsm_helpers.load.ladder.alone import alone_of, hold_alone
 from dgsm_helpers.load.ladder.capacity import lasting
 from dgsm_helpers.load.ladder.criteria import presets
 from dgsm_helpers.load.ladder.rung import QUICK
-from dgsm_helpers.load.ladder.search import Search
+from dgsm_helpers.load.ladder.search import Search, alone_of, hold_alone
 from dgsm_helpers.load.ladder.verdict import CLIFF
 from dgsm_helpers.load.transport.conversation import Conversation
 from dgsm_helpers.load.transport.workloads import without_pauses, workload_of

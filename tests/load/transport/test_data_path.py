@@ -14,7 +14,7 @@ from kit import barred_ways, streaming_peer
 from kit.virtual_time import run_in_virtual_time
 
 from dgsm_helpers.errors import AccessDenied, CredentialsProblem, NotFound, StreamFailed
-from dgsm_helpers.load.transport import path_walk, probe_connection
+from dgsm_helpers.load.transport import connecting, path_walk
 from dgsm_helpers.load.transport.data_path import follow_path
 from dgsm_helpers.load.transport.path_walk import LEAST_S, TOTAL_S
 from dgsm_helpers.load.transport.stream_loops import run_blocking
@@ -124,7 +124,7 @@ def test_a_resolver_that_never_answers_is_found_on_the_data_path_environment(mon
     async def never(host):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(probe_connection, "addresses_of", never)
+    monkeypatch.setattr(connecting, "addresses_of", never)
     found = barred_by(to(8443))
     assert (found.cause, "resolver does not answer" in found.saw) == (Cause.DNS, True)
 
@@ -137,7 +137,7 @@ def vpc(monkeypatch):
     """A network in which the host's name leads to a private address, and each port of it to one of this machine's."""
 
     def route(ports, address=VPC_ADDRESS):
-        connect = probe_connection._connected
+        connect = connecting._connected
 
         async def addresses(host):
             return (address,)
@@ -146,8 +146,8 @@ def vpc(monkeypatch):
             assert asked == address
             return await connect("127.0.0.1", ports[port])
 
-        monkeypatch.setattr(probe_connection, "addresses_of", addresses)
-        monkeypatch.setattr(probe_connection, "_connected", connected)
+        monkeypatch.setattr(connecting, "addresses_of", addresses)
+        monkeypatch.setattr(connecting, "_connected", connected)
         return StreamTarget(
             url="https://runtime.sagemaker.us-east-1.amazonaws.com:8443", region="us-east-1", endpoint_name="good"
         )
@@ -455,7 +455,7 @@ def test_the_data_path_ends_in_time_whichever_step_hangs_and_whatever_was_spent_
         return work
 
     for name in STEPS:
-        monkeypatch.setattr(probe_connection, name, step(name))
+        monkeypatch.setattr(connecting, name, step(name))
 
     async def timed():
         path = await follow_path(target, lambda: KEYS)
@@ -484,9 +484,9 @@ def test_the_data_path_ends_in_time_when_credentials_or_the_stream_hang(monkeypa
     async def silence(self, connection, target):
         await _for_ever()
 
-    monkeypatch.setattr(probe_connection, "addresses_of", at_once)
-    monkeypatch.setattr(probe_connection, "connected", at_once)
-    monkeypatch.setattr(probe_connection, "secured", stuck)
+    monkeypatch.setattr(connecting, "addresses_of", at_once)
+    monkeypatch.setattr(connecting, "connected", at_once)
+    monkeypatch.setattr(connecting, "secured", stuck)
     monkeypatch.setattr(path_walk.SilentStream, "talk", silence)
     begun = []
 

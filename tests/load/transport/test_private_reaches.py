@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from dgsm_helpers.load.transport import deepgram_sdk, http2_sdk
+from dgsm_helpers.load.transport import deepgram_session, http2_sdk
 
 
 @pytest.mark.parametrize("name", http2_sdk.PRIVATE_ATTRIBUTES)
@@ -25,7 +25,7 @@ def test_a_copied_transport_still_trusts_the_bundle(peer):
 
 def test_deepgrams_package_still_builds_its_configuration_from_the_class_that_is_replaced():
     transport = pytest.importorskip("deepgram_sagemaker.transport")
-    assert hasattr(transport, deepgram_sdk.REBOUND_CLASS), (
-        f"deepgram-sagemaker {version('deepgram-sagemaker')} has no {deepgram_sdk.REBOUND_CLASS} in its transport: "
-        "see load/transport/deepgram_sdk.py"
+    assert hasattr(transport, deepgram_session.REBOUND_CLASS), (
+        f"deepgram-sagemaker {version('deepgram-sagemaker')} has no {deepgram_session.REBOUND_CLASS} in its transport: "
+        "see load/transport/deepgram_session.py"
     )

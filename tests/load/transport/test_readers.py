@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.families import AURA, FAMILIES, FLUX, FLUX_TTS, NOVA
-from dgsm_helpers.load.transport.message_facts import AudioPart
+from dgsm_helpers.load.ladder.stream_outcomes import ended_turns, first_audio_latencies_s
+from dgsm_helpers.load.transport.message_readers import AudioPart, read_aura, read_flux_tts
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.speak_reader import read_aura, read_flux_tts
 from dgsm_helpers.load.transport.trace import Ending, lag_samples
-from dgsm_helpers.load.transport.turn_measures import ended_turns, first_audio_latencies_s
 
 SPEAKING = pytest.mark.parametrize("family", [AURA, FLUX_TTS], ids=lambda f: f.name)
 SECOND = bytes(48_000)

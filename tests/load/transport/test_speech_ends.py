@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dgsm_helpers.load.ladder.stream_outcomes import end_of_turn_latencies_s
 from dgsm_helpers.load.transport.recordings import Recording, bundled_recording
 from dgsm_helpers.load.transport.speech_ends import SpokenUntil, speech_ends_s
 from dgsm_helpers.load.transport.trace import Ending, StreamResult, StreamTrace
-from dgsm_helpers.load.transport.turn_measures import end_of_turn_latencies_s
 
 PAUSES = ((2.17, 3.27), (4.44, 5.39), (7.73, 8.17))
 """The bundled sample's, from its word times."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgsm_helpers.load.transport.word_seam import SAME_TEXT_S, HeardWord, words_said_already
+from dgsm_helpers.load.transport.listen_stitching import SAME_TEXT_S, HeardWord, words_said_already
 
 FEW_WORDS = st.sampled_from(["no", "yes", "no.", "a"])
 """So few that they repeat all the time."""

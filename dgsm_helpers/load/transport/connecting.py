@@ -1,4 +1,4 @@
-"""The connection of a probe, each step by itself so that each can fail by name: addresses, TCP, proxy, TLS, date."""
+"""A connection to the runtime, each step by itself so that each can fail by name: addresses, TCP, proxy, TLS, date."""
 
 import asyncio
 import socket
@@ -7,32 +7,47 @@ from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
 from dgsm_helpers.load.transport.http2_client import Http2Client
+from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.processes.background import in_background
 
 _MAX_HEAD_BYTES = 1 << 16
+_TLS_CLOSE_S = 2.0
+"""How long a closed connection waits for the server to agree; asyncio's own default is half a minute."""
 
 
 class TunnelRefused(OSError):
     """A proxy does not connect to where it was asked to; the text is its answer's first line."""
 
 
-async def addresses_of(host: str) -> tuple[str, ...]:
-    """The host's addresses.
+async def connect(target: StreamTarget, context: ssl.SSLContext) -> Http2Client:
+    """A new connection to a target, through its proxy where it has one, ready for streams; or OSError."""
+    proxy = target.proxy
+    host, port = (proxy.host, proxy.port) if proxy else (target.host, target.port)
+    made = await connected(await addresses_of(host), port)
+    try:
+        if proxy:
+            await tunnelled(made, f"{target.host}:{target.port}", proxy.headers)
+        client, _ = await secured(made, context, target.host)
+    except BaseException:
+        made.close()
+        raise
+    try:
+        await client.ready()
+    except BaseException:
+        client.abort()  # nobody else knows of it
+        raise
+    return client
 
-    Raises:
-        OSError: it has none.
-    """
+
+async def addresses_of(host: str) -> tuple[str, ...]:
+    """The host's addresses; OSError without any."""
     # The resolver blocks for as long as the machine's configuration says.
     found = in_background(lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in await asyncio.wrap_future(found)))
 
 
 async def connected(addresses: Sequence[str], port: int) -> socket.socket:
-    """A connection to the first of the addresses that takes one; all are tried at once.
-
-    Raises:
-        OSError: none does; one of their errors.
-    """
+    """A connection to the first of the addresses that takes one; all are tried at once. OSError when none does."""
     attempts = [asyncio.create_task(_connected(address, port)) for address in addresses]
     errors: list[OSError] = []
     try:
@@ -99,7 +114,7 @@ async def secured(made: socket.socket, context: ssl.SSLContext, host: str) -> tu
         OSError: no TLS, or a certificate that ``context`` does not trust (`ssl.SSLError`).
     """
     transport, client = await asyncio.get_running_loop().create_connection(
-        Http2Client, sock=made, ssl=context, server_hostname=host
+        Http2Client, sock=made, ssl=context, server_hostname=host, ssl_shutdown_timeout=_TLS_CLOSE_S
     )
     protocol = transport.get_extra_info("ssl_object").selected_alpn_protocol()
     if protocol == "h2":

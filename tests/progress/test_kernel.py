@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 from ipykernel import kernelbase
 
-from dgsm_helpers import kernel
+from dgsm_helpers.progress import kernel
 
 
 def test_ipykernel_still_keeps_the_handler_where_it_is_replaced():
     assert kernel.SAVED_HANDLER in inspect.getsource(kernelbase), (
-        f"ipykernel {version('ipykernel')} has no {kernel.SAVED_HANDLER}: see dgsm_helpers/kernel.py"
+        f"ipykernel {version('ipykernel')} has no {kernel.SAVED_HANDLER}: see dgsm_helpers/progress/kernel.py"
     )
 
 
