@@ -4,7 +4,8 @@ Plain DATA frames are read here, past ``h2`` (see `h2_bypass`). Their share of f
 is given back by WINDOW_UPDATE frames of our own. Every other frame, the last DATA frame of a stream included, is
 ``h2``'s.
 
-What has come is read for a few milliseconds at a time. However much one client sends, the others have their turn.
+What has come is read for a few milliseconds at a time (see `turns`). However much one client sends, the others have
+their turn.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from h2.settings import SettingCodes
 from dgsm_helpers.wire import h2_bypass
 from embedded_aws.runtime.exchange import Exchange, Request, merge_headers
 from embedded_aws.runtime.http2_writer import Http2Stream, Http2Writer
+from embedded_aws.runtime.turns import SOON_S, TURN_S, Turns
 
 MAX_CONCURRENT_STREAMS = 2000
 """Above it clients queue without an error, so it lies above what one process is meant to hold."""
@@ -33,7 +35,6 @@ _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
 _PREFACE_BYTES = 24
 _log = logging.getLogger(__name__)
-_TURN_S = 0.005
 _SETTINGS = {
     SettingCodes.MAX_CONCURRENT_STREAMS: MAX_CONCURRENT_STREAMS,
     SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -51,13 +52,18 @@ class Http2ServerConnection:
         transport: the connection.
         open_exchange: makes what answers a new request.
         hold: told by how much what the connection holds has grown, in bytes.
+        turns: where it waits when it sends without end.
     """
 
-    def __init__(self, transport: asyncio.Transport, open_exchange: OpenExchange, hold: Callable[[int], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, open_exchange: OpenExchange, hold: Callable[[int], None], turns: Turns
+    ) -> None:
         self._transport = transport
         self._open_exchange = open_exchange
+        self._turns = turns
         self._rest = b""
-        self._reading_on = False
+        self._waits = False
+        self._waited_s = -math.inf
         self._skip = _PREFACE_BYTES
         self._headers_open = False
         self._unacknowledged_bytes = 0
@@ -78,11 +84,16 @@ class Http2ServerConnection:
 
     def data_received(self, data: bytes) -> None:
         self._rest = self._rest + data if self._rest else data
-        if not self._reading_on:
-            self._read()
+        if self._waits:
+            return
+        now_s = time.monotonic()
+        if now_s - self._waited_s < SOON_S:
+            self._wait()
+        else:
+            self._read(now_s + TURN_S)
 
-    def _read(self) -> None:
-        data, turn_ends_s = self._rest, time.monotonic() + _TURN_S
+    def _read(self, until_s: float) -> None:
+        data = self._rest
         start, at, end = 0, self._skip, len(data)
         while end - at >= h2_bypass.HEAD_BYTES:
             high, low, kind, flags, stream_id = h2_bypass.HEAD.unpack_from(data, at)
@@ -106,32 +117,32 @@ class Http2ServerConnection:
                 headers = kind in (h2_bypass.HEADERS, h2_bypass.CONTINUATION)
                 self._headers_open = headers and not flags & h2_bypass.END_HEADERS
             start = at = stop
-            if time.monotonic() > turn_ends_s:
-                self._read_on_later()
+            if time.monotonic() > until_s:
+                self._wait()
                 break
         # The preface and what has come of a frame wait here.
         self._skip = at - start
         self._rest = data[start:]
         self._writer.flush_soon()
 
-    def _read_on_later(self) -> None:
+    def _wait(self) -> None:
         """Go on when the other clients have had their turn; meanwhile nothing more is taken from the socket."""
-        if not self._reading_on:
-            self._reading_on = True
+        if not self._waits:
+            self._waits = True
             self._transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._read_on)
+            self._turns.wait(self._read_on)
 
-    def _read_on(self) -> None:
+    def _read_on(self, until_s: float) -> None:
         if self._transport.is_closing():
             return
-        self._reading_on = False
+        self._waits, self._waited_s = False, time.monotonic()
         try:
-            self._read()
+            self._read(until_s)
         except Exception:
             _log.exception("A connection failed")
             self._transport.abort()
             return
-        if not self._reading_on:
+        if not self._waits:
             self._transport.resume_reading()
 
     def _to_h2(self, data: bytes) -> bool:

@@ -26,6 +26,7 @@ from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_lon
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
 from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.invocations import invoke
+from embedded_aws.runtime.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class RuntimeServer:
         self._sweeper: asyncio.TimerHandle | None = None
         self._servers: list[asyncio.Server] = []
         self.held = HeldBytes(each=self.limits.held_each_bytes, together=self.limits.held_bytes)
+        self.turns = Turns()
         self.buffer = memoryview(bytearray(_READ_BYTES))
 
     async def start(self, listening: socket.socket, *, ssl_context: ssl.SSLContext) -> None:
@@ -201,7 +203,9 @@ class _Connection(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
-            self.http = Http2ServerConnection(self.transport, self._server.open_exchange, self._hold)
+            self.http = Http2ServerConnection(
+                self.transport, self._server.open_exchange, self._hold, self._server.turns
+            )
         else:
             limits = self._server.limits
             self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes, self._hold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -24,10 +25,11 @@ from dgsm_helpers.wire.samples import MOST_CHANNELS
 from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, sign_request
 from embedded_aws.gateway import callers
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.runtime import bidi, http2_connection, runtime_server
+from embedded_aws.runtime import bidi, http2_connection, runtime_server, turns
 from embedded_aws.runtime.exchange import Exchange
 from embedded_aws.runtime.gate import Limits
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
+from embedded_aws.runtime.turns import Turns
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 FILE = "/endpoints/demo/invocations"
@@ -69,12 +71,13 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, monkeypatch):
     """Here each frame has used its turn up: the event loop comes round for every one of them."""
-    monkeypatch.setattr(http2_connection, "_TURN_S", -1.0)
+    monkeypatch.setattr(http2_connection, "TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
     frame, answer = FLOODS[flood]
 
-    async def turns() -> tuple[int, SilentTransport]:
+    async def rounds() -> tuple[int, SilentTransport]:
         transport = SilentTransport()
-        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, Turns())
         connection.data_received(PREFACE + frame * 500)
         assert not transport.reading
         connection.data_received(frame * 500)
@@ -85,17 +88,48 @@ def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, 
         await asyncio.sleep(0)
         return count, transport
 
-    count, transport = asyncio.run(turns())
+    count, transport = asyncio.run(rounds())
     assert count >= 1000
     assert transport.reading
     if answer is not None:
         assert transport.written.count(frame[:3] + bytes((answer, 1))) >= 1000
 
 
+def test_however_many_flood_one_is_read_in_a_round_and_whoever_sends_little_at_once(monkeypatch):
+    monkeypatch.setattr(http2_connection, "TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    ping, many, each = FLOODS["pings"][0], 40, 5
+    pong = ping[:3] + bytes((6, 1))
+
+    async def answered() -> tuple[list[int], list[int], bool]:
+        """Of the flooders, round by round; of whoever pings once a round."""
+        shared, transports = Turns(), [SilentTransport() for _ in range(many)]
+        for transport in transports:
+            flooder = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, shared)
+            flooder.data_received(PREFACE + ping * each)
+        seldom = SilentTransport()
+        connection = Http2ServerConnection(seldom, lambda *_: Exchange(), lambda _: None, shared)
+        monkeypatch.setattr(http2_connection, "TURN_S", 60.0)
+        connection.data_received(PREFACE)
+        theirs, own = [], []
+        for number in range(many * (each + 1)):
+            connection.data_received(ping)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            theirs.append(sum(transport.written.count(pong) for transport in transports))
+            own.append(seldom.written.count(pong) - number - 1)
+        return theirs, own, all(transport.reading for transport in transports)
+
+    theirs, own, reading = asyncio.run(answered())
+    assert max(after - before for before, after in itertools.pairwise(theirs)) <= 3
+    assert theirs[-1] == many * each and reading
+    assert set(own) == {0}
+
+
 def test_a_client_that_never_reads_its_answers_is_cut_off():
     async def flooded() -> SilentTransport:
         transport = SilentTransport()
-        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, Turns())
         connection.data_received(PREFACE)
         transport.unread = 5 << 20
         connection.data_received(h2_frame(6, b"12345678"))
