@@ -146,6 +146,17 @@ def flood(one: bytes) -> Callable[[Aim], None]:
     return lambda aim: sent(lambda: secure(aim, "h2"), itertools.repeat(one * 500))
 
 
+def flood_over_many(aim: Aim, one: bytes) -> None:
+    """The same frame without end, on as many connections as they can be sent to."""
+    held = [secure(aim, "h2") for _ in range(KEPT // 5)]
+    for connection in held:
+        connection.setblocking(False)
+    while True:
+        for connection in held:
+            with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError):
+                connection.send(one * 500)
+
+
 def requests(aim: Aim, *, right: bool) -> None:
     """Streams that are asked for and given up at once, or that are signed by somebody else."""
     block, _ = stream_block(aim, right=right)
@@ -277,6 +288,7 @@ KINDS: dict[str, Callable[[Aim], None]] = {
     "large files": lambda aim: files(aim, sample_wav() + LARGE, signed=True),
     "answers that nobody reads": unread,
     "pings": flood(frame(PING, b"12345678")),
+    "pings on 240 connections": lambda aim: flood_over_many(aim, frame(PING, b"12345678")),
     "settings": flood(frame(SETTINGS)),
     "window updates": flood(frame(WINDOW_UPDATE, b"\0\0\0\1")),
     "frames with nothing": flood(frame(h2_bypass.DATA, b"", 0, 1)),

@@ -9,7 +9,7 @@ _BACKLOG = 2048
 """Connections that may wait: a rung of the ladder opens all its streams at once."""
 
 
-def listen(port: int = 0) -> socket.socket:
+def listen(port: int = 0, *, host: str = HOST) -> socket.socket:
     """A socket that listens on the port; on any free one when ``port`` is 0.
 
     Raises:
@@ -18,7 +18,7 @@ def listen(port: int = 0) -> socket.socket:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
+        listening.bind((host, port))
         # Two may have bound the same port; the second that listens is refused.
         listening.listen(_BACKLOG)
     except OSError:
