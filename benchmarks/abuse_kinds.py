@@ -241,6 +241,12 @@ def files(aim: Aim, body: bytes, *, signed: bool) -> None:
         connection.recv(1000)
 
 
+def chunks_of_a_byte(aim: Aim) -> None:
+    """A body over HTTP/1.1 whose every byte is announced."""
+    head = f"POST {aim.path} HTTP/1.1\r\nhost: {aim.runtime[0]}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    sent(lambda: secure(aim, "http/1.1"), itertools.chain([head], itertools.repeat(b"1\r\nx\r\n" * 5000)))
+
+
 def control_head(aim: Aim, size: int, more: str = "") -> bytes:
     """The head of a call that nobody signed."""
     return (
@@ -285,6 +291,7 @@ KINDS: dict[str, Callable[[Aim], None]] = {
     ),
     "messages without end": message_without_end,
     "bodies before a signature": lambda aim: files(aim, LARGE, signed=False),
+    "bodies in chunks of a byte": chunks_of_a_byte,
     "large files": lambda aim: files(aim, sample_wav() + LARGE, signed=True),
     "answers that nobody reads": unread,
     "pings": flood(frame(PING, b"12345678")),

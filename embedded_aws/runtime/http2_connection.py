@@ -10,7 +10,6 @@ their turn.
 
 import asyncio
 import contextlib
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from h2.settings import SettingCodes
 from dgsm_helpers.wire import h2_bypass
 from embedded_aws.runtime.exchange import Exchange, Request, merge_headers
 from embedded_aws.runtime.http2_writer import Http2Stream, Http2Writer
-from embedded_aws.runtime.turns import SOON_S, TURN_S, Turns
+from embedded_aws.runtime.turns import Reading, Turns
 
 MAX_CONCURRENT_STREAMS = 2000
 """Above it clients queue without an error, so it lies above what one process is meant to hold."""
@@ -34,7 +33,6 @@ MAX_CONCURRENT_STREAMS = 2000
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
 _PREFACE_BYTES = 24
-_log = logging.getLogger(__name__)
 _SETTINGS = {
     SettingCodes.MAX_CONCURRENT_STREAMS: MAX_CONCURRENT_STREAMS,
     SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -60,10 +58,8 @@ class Http2ServerConnection:
     ) -> None:
         self._transport = transport
         self._open_exchange = open_exchange
-        self._turns = turns
+        self._reading = Reading(turns, transport, self._read)
         self._rest = b""
-        self._waits = False
-        self._waited_s = -math.inf
         self._skip = _PREFACE_BYTES
         self._headers_open = False
         self._unacknowledged_bytes = 0
@@ -84,17 +80,11 @@ class Http2ServerConnection:
 
     def data_received(self, data: bytes) -> None:
         self._rest = self._rest + data if self._rest else data
-        if self._waits:
-            return
-        now_s = time.monotonic()
-        if now_s - self._waited_s < SOON_S:
-            self._wait()
-        else:
-            self._read(now_s + TURN_S)
+        self._reading.go_on()
 
-    def _read(self, until_s: float) -> None:
+    def _read(self, until_s: float) -> bool:
         data = self._rest
-        start, at, end = 0, self._skip, len(data)
+        start, at, end, more = 0, self._skip, len(data), False
         while end - at >= h2_bypass.HEAD_BYTES:
             high, low, kind, flags, stream_id = h2_bypass.HEAD.unpack_from(data, at)
             length = high << 8 | low
@@ -102,7 +92,7 @@ class Http2ServerConnection:
             if length > h2_bypass.MAX_BYTES:
                 # h2 would first collect all of it.
                 self._close(ErrorCodes.FRAME_SIZE_ERROR)
-                return
+                return False
             if stop > end:
                 break
             plain = kind == h2_bypass.DATA and not flags and not self._headers_open
@@ -112,38 +102,18 @@ class Http2ServerConnection:
             else:
                 # One frame at a time: whether the next one is plain may depend on it.
                 if not self._to_h2(data[start:stop]):
-                    return
+                    return False
                 # Nothing may come between a header block's frames, and h2 is who says so.
                 headers = kind in (h2_bypass.HEADERS, h2_bypass.CONTINUATION)
                 self._headers_open = headers and not flags & h2_bypass.END_HEADERS
             start = at = stop
-            if time.monotonic() > until_s:
-                self._wait()
+            if more := at < end and time.monotonic() > until_s:
                 break
         # The preface and what has come of a frame wait here.
         self._skip = at - start
         self._rest = data[start:]
         self._writer.flush_soon()
-
-    def _wait(self) -> None:
-        """Go on when the other clients have had their turn; meanwhile nothing more is taken from the socket."""
-        if not self._waits:
-            self._waits = True
-            self._transport.pause_reading()
-            self._turns.wait(self._read_on)
-
-    def _read_on(self, until_s: float) -> None:
-        if self._transport.is_closing():
-            return
-        self._waits, self._waited_s = False, time.monotonic()
-        try:
-            self._read(until_s)
-        except Exception:
-            _log.exception("A connection failed")
-            self._transport.abort()
-            return
-        if not self._waits:
-            self._transport.resume_reading()
+        return more
 
     def _to_h2(self, data: bytes) -> bool:
         try:

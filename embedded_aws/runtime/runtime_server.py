@@ -26,6 +26,7 @@ from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_lon
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
 from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.invocations import invoke
+from embedded_aws.runtime.tls_listener import TlsListener
 from embedded_aws.runtime.turns import Turns
 
 _log = logging.getLogger(__name__)
@@ -34,9 +35,6 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _SWEEP_S = 1.0
 _READ_BYTES = 1 << 18
 _STOP_S = 0.5
-_TLS_CLOSE_S = 1.0
-"""How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
-_TLS_OPEN_S = 15.0
 MOST_CONNECTIONS = 1000
 """Each takes a third of a megabyte for TLS alone. Beyond it the one without a stream for longest gives way."""
 
@@ -70,7 +68,7 @@ class RuntimeServer:
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[TlsListener] = []
         self.held = HeldBytes(each=self.limits.held_each_bytes, together=self.limits.held_bytes)
         self.turns = Turns()
         self.buffer = memoryview(bytearray(_READ_BYTES))
@@ -78,21 +76,14 @@ class RuntimeServer:
     async def start(self, listening: socket.socket, *, ssl_context: ssl.SSLContext) -> None:
         """Answer who connects to the socket, which is closed with the server; there too, when others are answered."""
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self),
-            sock=listening,
-            ssl=ssl_context,
-            ssl_handshake_timeout=_TLS_OPEN_S,
-            ssl_shutdown_timeout=_TLS_CLOSE_S,
-        )
-        self._servers.append(server)
+        self._listeners.append(TlsListener(listening, ssl_context, lambda: _Connection(self)))
 
     async def stop(self) -> None:
         """Take no more, tell every stream, close every connection."""
-        if not self._servers:
+        if not self._listeners:
             return
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
         if self._sweeper:
             self._sweeper.cancel()
             self._sweeper = None
@@ -106,7 +97,7 @@ class RuntimeServer:
         for connection in list(self.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
-        self._servers.clear()
+        self._listeners.clear()
 
     @property
     def open_streams(self) -> int:
@@ -207,8 +198,13 @@ class _Connection(asyncio.BufferedProtocol):
                 self.transport, self._server.open_exchange, self._hold, self._server.turns
             )
         else:
-            limits = self._server.limits
-            self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes, self._hold)
+            self.http = Http1ServerConnection(
+                self.transport,
+                self._server.answer,
+                self._server.limits.max_body_bytes,
+                self._hold,
+                self._server.turns,
+            )
         self._server.connections[self] = None
         self._server.make_room()
 

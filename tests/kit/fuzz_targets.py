@@ -121,7 +121,7 @@ def http1(data: bytes) -> str:
 
     async def connection() -> bool:
         transport = SilentTransport()
-        served = Http1ServerConnection(transport, answer, 10_000, lambda _: None)
+        served = Http1ServerConnection(transport, answer, 10_000, lambda _: None, Turns())
         for piece in pieces(data):
             if not transport.closed:
                 served.data_received(piece)
