@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import h11
 
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Refused, Request, Response, merge_headers
 from embedded_aws.runtime.turns import Reading, Turns
 
@@ -31,7 +32,7 @@ class Http1ServerConnection:
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        transport: ClientTransport,
         answer: Answer,
         max_body_bytes: int,
         hold: Callable[[int], None],

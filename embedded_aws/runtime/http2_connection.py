@@ -8,7 +8,6 @@ What has come is read for a few milliseconds at a time (see `turns`). However mu
 their turn.
 """
 
-import asyncio
 import contextlib
 import math
 import time
@@ -23,6 +22,7 @@ from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from dgsm_helpers.wire import h2_bypass
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Exchange, Request, merge_headers
 from embedded_aws.runtime.http2_writer import Http2Stream, Http2Writer
 from embedded_aws.runtime.turns import Reading, Turns
@@ -54,7 +54,7 @@ class Http2ServerConnection:
     """
 
     def __init__(
-        self, transport: asyncio.Transport, open_exchange: OpenExchange, hold: Callable[[int], None], turns: Turns
+        self, transport: ClientTransport, open_exchange: OpenExchange, hold: Callable[[int], None], turns: Turns
     ) -> None:
         self._transport = transport
         self._open_exchange = open_exchange

@@ -20,6 +20,7 @@ from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.runtime.bidi import BidiExchange
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route
 from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_long
@@ -183,7 +184,7 @@ class _Connection(asyncio.BufferedProtocol):
     a megabyte for each read.
     """
 
-    transport: asyncio.Transport
+    transport: ClientTransport
     _socket: socket.socket
     http: Http2ServerConnection | Http1ServerConnection
 
@@ -191,7 +192,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = ClientTransport(cast(asyncio.Transport, transport))
         self._socket = transport.get_extra_info("socket")
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
             self.http = Http2ServerConnection(
@@ -234,8 +235,11 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.pop(self, None)
-        self.http.connection_lost()
-        self._server.held.forget(self.give_way)
+        try:
+            self.http.connection_lost()
+        finally:
+            self.transport.lost()
+            self._server.held.forget(self.give_way)
 
     def pause_writing(self) -> None:
         self.http.set_writable(False)

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
+from embedded_aws.runtime.client_transport import ClientTransport
+
 TURN_S = 0.002
 """How long one connection is read at a time."""
 SOON_S = 0.5
@@ -65,7 +67,7 @@ class Reading:
     def __init__(
         self,
         turns: Turns,
-        transport: asyncio.Transport,
+        transport: ClientTransport,
         read: Callable[[float], bool],
         resume: Callable[[], None] | None = None,
     ) -> None:

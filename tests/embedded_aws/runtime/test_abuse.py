@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import json
 import re
 import socket
 import ssl
 import struct
+from asyncio.sslproto import SSLProtocol
 
 import h2.errors
 import pytest
@@ -386,6 +388,29 @@ def test_what_is_no_tls_is_closed_and_nothing_logged(running, first, caplog):
                 pass
     RawHttp2(running).socket.close()
     assert not caplog.records
+
+
+def test_a_connection_that_is_gone_keeps_no_memory_of_tls(running):
+    """Nor until Python looks for circles: here it never does."""
+
+    def of_tls() -> int:
+        return sum(isinstance(thing, SSLProtocol) for thing in gc.get_objects())
+
+    gc.collect()
+    before = of_tls()
+    gc.disable()
+    try:
+        for ends in (True, False):
+            for _ in range(3):
+                raw = RawHttp2(running)
+                stream, signer = raw.open()
+                raw.send(stream, audio(signer) + (close(signer) if ends else b""))
+                raw.until(lambda stream=stream, seen=raw.ended if ends else raw.headers: stream in seen)
+                raw.socket.close()
+            http1(running, signed_file(running, sample_wav()) + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        until(lambda: of_tls() <= before, "the connections are let go")
+    finally:
+        gc.enable()
 
 
 class Broken(Exception):
