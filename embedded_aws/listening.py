@@ -8,7 +8,11 @@ _BACKLOG = 2048
 
 
 def listen(port: int = 0, *, host: str = HOST) -> socket.socket:
-    """A socket that listens on the port; on any free one when ``port`` is 0. Raises OSError: the port is taken."""
+    """A socket that listens on the port; on any free one when ``port`` is 0.
+
+    Raises:
+        OSError: the port is taken.
+    """
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

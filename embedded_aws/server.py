@@ -7,6 +7,7 @@ heartbeat (a thread), and the runtime's TLS server (an asyncio loop on the main 
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -195,6 +196,10 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             "spoken": {"note": spoken_note},
         },
     }
+    # A million things that stay need not be looked through again and again: that would stop every stream for a while,
+    # and Python would do it so seldom that what can go stays for minutes.
+    gc.collect()
+    gc.freeze()
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()
     try:

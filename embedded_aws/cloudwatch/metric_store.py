@@ -1,8 +1,8 @@
 """Metrics and their datapoints of one region, kept and thinned out as CloudWatch does.
 
-Every point is added at once to four tables: one of its own resolution, kept for 3 hours, and those of a minute (15
-days), five minutes (63 days) and an hour (455 days). A query reads the coarsest table that its periods are made of,
-which also decides how far back it sees. Periods are aligned to the epoch, or to the start (GetMetricStatistics),
+Every point is added at once to the tables of a minute (kept for 15 days), five minutes (63 days) and an hour (455
+days), and for high resolution to one of its own (3 hours). A query reads the coarsest table that its periods are made
+of, which also decides how far back it sees. Periods are aligned to the epoch, or to the start (GetMetricStatistics),
 and never partial: a start within a period is moved to the period's beginning.
 
 A query without a unit reads the samples of one unit only, the first by name of those that have any: as recorded on AWS.
@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, gcd
+from math import ceil, floor, gcd, inf
 
+from embedded_aws.cloudwatch.point_table import PointTable
 from embedded_aws.cloudwatch.statistics import Aggregate, StatisticSet, statistic
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
@@ -192,19 +193,20 @@ class _Points:
     __slots__ = ("by_unit", "newest_s")
 
     def __init__(self) -> None:
-        self.by_unit: dict[str, list[_Table]] = {}
+        self.by_unit: dict[str, list[PointTable]] = {}
+        """From the finest on."""
         self.newest_s = 0.0
 
     def add(self, at_s: float, unit: str, resolution_s: int, fill: Callable[[Aggregate], None], now_s: float) -> None:
         tables = self.by_unit.get(unit)
         if tables is None:
-            fine = _Table(resolution_s, FINE_KEPT_S)
-            tables = self.by_unit[unit] = [fine, *(_Table(step, kept) for step, kept in COARSE_TABLES)]
+            tables = self.by_unit[unit] = [PointTable(step, kept) for step, kept in COARSE_TABLES]
+        if resolution_s % tables[0].step:
+            _make_finer(tables, resolution_s, now_s)
         self.newest_s = max(self.newest_s, at_s)
-        tables[0].step = gcd(tables[0].step, resolution_s)
-        steps = (resolution_s, *(step for step, _ in COARSE_TABLES))
-        for table, step in zip(tables, steps, strict=True):
+        for table in tables:
             if at_s >= now_s - table.kept_s:
+                step = table.step if table.step >= MINUTE_S else resolution_s
                 fill(table.at(floor(at_s / step) * step, now_s))
 
     def units_read(self, span: _Span) -> list[str]:
@@ -256,39 +258,16 @@ class _Span:
         return self.first_s + (at_s - self.first_s) // self.period_s * self.period_s
 
 
-def _table_for(tables: list[_Table], period_s: int) -> _Table:
-    return next((table for table in reversed(tables[1:]) if period_s % table.step == 0), tables[0])
+def _make_finer(tables: list[PointTable], resolution_s: int, now_s: float) -> None:
+    """Points of a high resolution come: they have a table of their own, in which the others are as well."""
+    if tables[0].step < MINUTE_S:
+        tables[0].step = gcd(tables[0].step, resolution_s)
+        return
+    fine = PointTable(resolution_s, FINE_KEPT_S)
+    for start, aggregate in tables[0].slice(floor(now_s) - FINE_KEPT_S, inf):
+        fine.at(start, now_s).merge(aggregate)
+    tables.insert(0, fine)
 
 
-class _Table:
-    """Aggregates by the beginning of their step; what is older than ``kept_s`` is dropped now and then."""
-
-    __slots__ = ("_by_start", "_limit", "kept_s", "step")
-
-    def __init__(self, step: int, kept_s: int) -> None:
-        self.step = step
-        self.kept_s = kept_s
-        self._by_start: dict[int, Aggregate] = {}
-        self._limit = 64
-
-    def at(self, start: int, now_s: float) -> Aggregate:
-        aggregate = self._by_start.get(start)
-        if aggregate is None:
-            if len(self._by_start) >= self._limit:
-                self._drop_old(now_s)
-            aggregate = self._by_start[start] = Aggregate()
-        return aggregate
-
-    def slice(self, first: int, end_s: float) -> list[tuple[int, Aggregate]]:
-        """Ascending, from ``first`` on and before ``end_s``."""
-        if (end_s - first) / self.step <= len(self._by_start):
-            starts = range(first // self.step * self.step, int(end_s) + 1, self.step)
-            pairs = ((start, self._by_start.get(start)) for start in starts)
-            return [(start, aggregate) for start, aggregate in pairs if aggregate and first <= start < end_s]
-        return sorted((start, a) for start, a in self._by_start.items() if first <= start < end_s)
-
-    def _drop_old(self, now_s: float) -> None:
-        oldest = now_s - self.kept_s - self.step
-        self._by_start = {start: a for start, a in self._by_start.items() if start >= oldest}
-        # Doubling keeps the cost of dropping constant per point, and the table below twice what is kept.
-        self._limit = 2 * len(self._by_start) + 64
+def _table_for(tables: list[PointTable], period_s: int) -> PointTable:
+    return next((table for table in reversed(tables) if period_s % table.step == 0), tables[0])

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import cbor2
 from botocore.model import OperationModel, ServiceModel
 from werkzeug import Request
+from werkzeug.datastructures import MultiDict
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
@@ -142,9 +143,10 @@ def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall 
     return _query(replace(call, protocol="query"), form)
 
 
-def _form(request: Request, body: bytes) -> Mapping[str, str]:
+def _form(request: Request, body: bytes) -> MultiDict[str, str]:
+    """The parameters of the query protocol. What comes twice counts the first time, for moto as well."""
     if "x-www-form-urlencoded" in request.headers.get("Content-Type", ""):
-        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        return MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     return request.args
 
 

@@ -28,6 +28,9 @@ from embedded_aws.listings import ACCOUNT_ID
 
 SEEN_WITH = "5.2.5"
 
+LOG_EVENTS_KEPT = 10_000
+"""Of each container's log, the newest. AWS keeps all that it was paid for; here a flood of refusals would stay."""
+
 application = partial(DomainDispatcherApplication, create_backend_app)
 """Makes the WSGI application that answers for every service that moto has."""
 
@@ -129,3 +132,4 @@ def write_container_log(region: str, endpoint: str, stream: str, message: str, n
     if stream not in group.streams:
         group.create_log_stream(stream)
     group.put_log_events(stream, [{"timestamp": int(now_s * 1000), "message": message}])
+    del group.streams[stream].events[:-LOG_EVENTS_KEPT]

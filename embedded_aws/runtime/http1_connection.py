@@ -1,11 +1,14 @@
 """One HTTP/1.1 connection: one request after the other, chunked bodies and ``Expect: 100-continue`` included."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import h11
 
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Refused, Request, Response, merge_headers
+from embedded_aws.runtime.turns import Reading, Turns
 
 type Answer = Callable[[Request, bytes], Awaitable[Response]]
 
@@ -21,14 +24,21 @@ class Http1ServerConnection:
         answer: makes the response to a whole request.
         max_body_bytes: longer bodies are refused with 413.
         hold: told by how much what the connection holds has grown, in bytes.
+        turns: where it waits when it sends without end.
     """
 
     _request: Request
 
     def __init__(
-        self, transport: asyncio.Transport, answer: Answer, max_body_bytes: int, hold: Callable[[int], None]
+        self,
+        transport: ClientTransport,
+        answer: Answer,
+        max_body_bytes: int,
+        hold: Callable[[int], None],
+        turns: Turns,
     ) -> None:
         self._transport = transport
+        self._reading = Reading(turns, transport, self._read, self._take_more)
         self._answer = answer
         self._max_body_bytes = max_body_bytes
         self._hold = hold
@@ -44,17 +54,26 @@ class Http1ServerConnection:
             self._ahead_bytes += len(data)
             if self._ahead_bytes > _MOST_AHEAD_BYTES:
                 self._transport.pause_reading()
+        self._h11.receive_data(data)
+        self._reading.go_on()
+
+    def _take_more(self) -> None:
+        if self._ahead_bytes <= _MOST_AHEAD_BYTES:
+            self._transport.resume_reading()
+
+    def _read(self, until_s: float) -> bool:
         try:
-            self._h11.receive_data(data)
-            self._advance()
+            return self._advance(until_s)
         except h11.RemoteProtocolError as error:
             self._bad_request(error)
+            return False
 
-    def _advance(self) -> None:
+    def _advance(self, until_s: float) -> bool:
+        """Take one event after the other; whether more may be there."""
         while self._task is None:
             event = self._h11.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:
-                return
+                return False
             if isinstance(event, h11.Request):
                 self._begin(event)
             elif isinstance(event, h11.Data):
@@ -64,12 +83,15 @@ class Http1ServerConnection:
                     self._hold(len(event.data))
                 elif self._body_bytes > _MAX_DISCARDED_BYTES:
                     self._transport.abort()
-                    return
+                    return False
             elif isinstance(event, h11.EndOfMessage):
                 self._task = asyncio.get_running_loop().create_task(self._respond())
             elif isinstance(event, h11.ConnectionClosed):
                 self._transport.close()
-                return
+                return False
+            if time.monotonic() > until_s:
+                return self._task is None
+        return False
 
     def _begin(self, event: h11.Request) -> None:
         headers = merge_headers([(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers])
@@ -106,10 +128,7 @@ class Http1ServerConnection:
         self._ahead_bytes = 0
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
-            try:
-                self._advance()
-            except h11.RemoteProtocolError as error:
-                self._bad_request(error)
+            self._reading.go_on()
         else:
             self._transport.close()
 

@@ -4,12 +4,11 @@ Plain DATA frames are read here, past ``h2`` (see `h2_bypass`). Their share of f
 is given back by WINDOW_UPDATE frames of our own. Every other frame, the last DATA frame of a stream included, is
 ``h2``'s.
 
-What has come is read for a few milliseconds at a time. However much one client sends, the others have their turn.
+What has come is read for a few milliseconds at a time (see `turns`). However much one client sends, the others have
+their turn.
 """
 
-import asyncio
 import contextlib
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -23,8 +22,10 @@ from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from dgsm_helpers.wire import h2_bypass
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Exchange, Request, merge_headers
 from embedded_aws.runtime.http2_writer import Http2Stream, Http2Writer
+from embedded_aws.runtime.turns import Reading, Turns
 
 MAX_CONCURRENT_STREAMS = 2000
 """Above it clients queue without an error, so it lies above what one process is meant to hold."""
@@ -32,8 +33,6 @@ MAX_CONCURRENT_STREAMS = 2000
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
 _PREFACE_BYTES = 24
-_log = logging.getLogger(__name__)
-_TURN_S = 0.005
 _SETTINGS = {
     SettingCodes.MAX_CONCURRENT_STREAMS: MAX_CONCURRENT_STREAMS,
     SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -50,13 +49,16 @@ class Http2ServerConnection:
     Args:
         open_exchange: makes what answers a new request.
         hold: told by how much what the connection holds has grown, in bytes.
+        turns: where it waits when it sends without end.
     """
 
-    def __init__(self, transport: asyncio.Transport, open_exchange: OpenExchange, hold: Callable[[int], None]) -> None:
+    def __init__(
+        self, transport: ClientTransport, open_exchange: OpenExchange, hold: Callable[[int], None], turns: Turns
+    ) -> None:
         self._transport = transport
         self._open_exchange = open_exchange
+        self._reading = Reading(turns, transport, self._read)
         self._rest = b""
-        self._reading_on = False
         self._skip = _PREFACE_BYTES
         self._headers_open = False
         self._unacknowledged_bytes = 0
@@ -77,12 +79,11 @@ class Http2ServerConnection:
 
     def data_received(self, data: bytes) -> None:
         self._rest = self._rest + data if self._rest else data
-        if not self._reading_on:
-            self._read()
+        self._reading.go_on()
 
-    def _read(self) -> None:
-        data, turn_ends_s = self._rest, time.monotonic() + _TURN_S
-        start, at, end = 0, self._skip, len(data)
+    def _read(self, until_s: float) -> bool:
+        data = self._rest
+        start, at, end, more = 0, self._skip, len(data), False
         while end - at >= h2_bypass.HEAD_BYTES:
             high, low, kind, flags, stream_id = h2_bypass.HEAD.unpack_from(data, at)
             length = high << 8 | low
@@ -90,7 +91,7 @@ class Http2ServerConnection:
             if length > h2_bypass.MAX_BYTES:
                 # h2 would first collect all of it.
                 self._close(ErrorCodes.FRAME_SIZE_ERROR)
-                return
+                return False
             if stop > end:
                 break
             plain = kind == h2_bypass.DATA and not flags and not self._headers_open
@@ -100,38 +101,18 @@ class Http2ServerConnection:
             else:
                 # One frame at a time: whether the next one is plain may depend on it.
                 if not self._to_h2(data[start:stop]):
-                    return
+                    return False
                 # Nothing may come between a header block's frames, and h2 is who says so.
                 headers = kind in (h2_bypass.HEADERS, h2_bypass.CONTINUATION)
                 self._headers_open = headers and not flags & h2_bypass.END_HEADERS
             start = at = stop
-            if time.monotonic() > turn_ends_s:
-                self._read_on_later()
+            if more := at < end and time.monotonic() > until_s:
                 break
         # The preface and what has come of a frame wait here.
         self._skip = at - start
         self._rest = data[start:]
         self._writer.flush_soon()
-
-    def _read_on_later(self) -> None:
-        """Go on when the other clients have had their turn; meanwhile nothing more is taken from the socket."""
-        if not self._reading_on:
-            self._reading_on = True
-            self._transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        if self._transport.is_closing():
-            return
-        self._reading_on = False
-        try:
-            self._read()
-        except Exception:
-            _log.exception("A connection failed")
-            self._transport.abort()
-            return
-        if not self._reading_on:
-            self._transport.resume_reading()
+        return more
 
     def _to_h2(self, data: bytes) -> bool:
         try:

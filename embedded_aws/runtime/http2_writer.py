@@ -16,6 +16,7 @@ from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from dgsm_helpers.wire import h2_bypass
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Exchange
 
 _WRITE_BYTES = 1 << 18
@@ -94,7 +95,7 @@ class Http2Writer:
     ``hold`` is told by how much what the connection holds has grown, in bytes.
     """
 
-    def __init__(self, transport: asyncio.Transport, connection: H2Connection, hold: Callable[[int], None]) -> None:
+    def __init__(self, transport: ClientTransport, connection: H2Connection, hold: Callable[[int], None]) -> None:
         self.transport = transport
         self.hold = hold
         self.pending_bytes = 0

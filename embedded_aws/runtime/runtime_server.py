@@ -18,12 +18,15 @@ from embedded_aws.fleet.live_fleet import Fleet
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.runtime.bidi import BidiExchange
+from embedded_aws.runtime.client_transport import ClientTransport
 from embedded_aws.runtime.exchange import Exchange, Refused, Request, Response
 from embedded_aws.runtime.gate import STREAM, Gate, Limits, route
 from embedded_aws.runtime.http1_connection import Http1ServerConnection, too_long
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
 from embedded_aws.runtime.http2_writer import Http2Stream
 from embedded_aws.runtime.invocations import invoke
+from embedded_aws.runtime.tls_listener import TlsListener
+from embedded_aws.runtime.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +34,6 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _SWEEP_S = 1.0
 _READ_BYTES = 1 << 18
 _STOP_S = 0.5
-_TLS_CLOSE_S = 1.0
-"""How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
-_TLS_OPEN_S = 15.0
 MOST_CONNECTIONS = 1000
 """Each takes a third of a megabyte for TLS alone. Beyond it the one without a stream for longest gives way."""
 
@@ -64,28 +64,22 @@ class RuntimeServer:
         self._streams: set[BidiExchange] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[TlsListener] = []
         self.held = HeldBytes(each=self.limits.held_each_bytes, together=self.limits.held_bytes)
+        self.turns = Turns()
         self.buffer = memoryview(bytearray(_READ_BYTES))
 
     async def start(self, listening: socket.socket, *, ssl_context: ssl.SSLContext) -> None:
         """Answer who connects to the socket, which is closed with the server; there too, when others are answered."""
         ssl_context.set_alpn_protocols(["h2", "http/1.1"])
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self),
-            sock=listening,
-            ssl=ssl_context,
-            ssl_handshake_timeout=_TLS_OPEN_S,
-            ssl_shutdown_timeout=_TLS_CLOSE_S,
-        )
-        self._servers.append(server)
+        self._listeners.append(TlsListener(listening, ssl_context, lambda: _Connection(self)))
 
     async def stop(self) -> None:
         """Take no more, tell every stream, close every connection."""
-        if not self._servers:
+        if not self._listeners:
             return
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
         if self._sweeper:
             self._sweeper.cancel()
             self._sweeper = None
@@ -99,7 +93,7 @@ class RuntimeServer:
         for connection in list(self.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
-        self._servers.clear()
+        self._listeners.clear()
 
     @property
     def open_streams(self) -> int:
@@ -185,7 +179,7 @@ class _Connection(asyncio.BufferedProtocol):
     a megabyte for each read.
     """
 
-    transport: asyncio.Transport
+    transport: ClientTransport
     _socket: socket.socket
     http: Http2ServerConnection | Http1ServerConnection
 
@@ -193,13 +187,20 @@ class _Connection(asyncio.BufferedProtocol):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = ClientTransport(cast(asyncio.Transport, transport))
         self._socket = transport.get_extra_info("socket")
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
-            self.http = Http2ServerConnection(self.transport, self._server.open_exchange, self._hold)
+            self.http = Http2ServerConnection(
+                self.transport, self._server.open_exchange, self._hold, self._server.turns
+            )
         else:
-            limits = self._server.limits
-            self.http = Http1ServerConnection(self.transport, self._server.answer, limits.max_body_bytes, self._hold)
+            self.http = Http1ServerConnection(
+                self.transport,
+                self._server.answer,
+                self._server.limits.max_body_bytes,
+                self._hold,
+                self._server.turns,
+            )
         self._server.connections[self] = None
         self._server.make_room()
 
@@ -229,8 +230,11 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.pop(self, None)
-        self.http.connection_lost()
-        self._server.held.forget(self.give_way)
+        try:
+            self.http.connection_lost()
+        finally:
+            self.transport.lost()
+            self._server.held.forget(self.give_way)
 
     def pause_writing(self) -> None:
         self.http.set_writable(False)

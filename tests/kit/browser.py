@@ -27,8 +27,8 @@ def need_browser() -> None:
 
 
 @contextmanager
-def browser_page(**settings: Any) -> Iterator[Page]:
-    """A page in a browser of its own; ``settings`` are playwright's of a new page.
+def browser_page(*flags: str, **settings: Any) -> Iterator[Page]:
+    """A page in a browser of its own, begun with ``flags``; ``settings`` are playwright's of a new page.
 
     Nothing that is asked of it has to be done in the half minute that playwright gives: a busy machine takes longer.
     """
@@ -36,7 +36,7 @@ def browser_page(**settings: Any) -> Iterator[Page]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * AT_MOST_S)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags], timeout=1000 * AT_MOST_S)
         page = browser.new_page(**settings)
         page.set_default_timeout(1000 * AT_MOST_S)
         yield page

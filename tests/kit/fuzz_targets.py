@@ -35,6 +35,7 @@ from embedded_aws.runtime.http1_connection import Http1ServerConnection
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
 from embedded_aws.runtime.query_string import ContainerRefused
 from embedded_aws.runtime.services import open_stream
+from embedded_aws.runtime.turns import Turns
 from kit.moved_aws import MovedAws
 from kit.silent_transport import SilentTransport
 
@@ -101,7 +102,7 @@ def http2(data: bytes) -> str:
 
     async def connection() -> bool:
         transport = SilentTransport()
-        served = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        served = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, Turns())
         for piece in pieces(data):
             if not transport.closed:
                 served.data_received(piece)
@@ -120,7 +121,7 @@ def http1(data: bytes) -> str:
 
     async def connection() -> bool:
         transport = SilentTransport()
-        served = Http1ServerConnection(transport, answer, 10_000, lambda _: None)
+        served = Http1ServerConnection(transport, answer, 10_000, lambda _: None, Turns())
         for piece in pieces(data):
             if not transport.closed:
                 served.data_received(piece)

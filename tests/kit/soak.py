@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 import psutil
@@ -123,6 +124,13 @@ class Soak:
         ]
         return most if len(most) > 1 else [self.looks[0], self.looks[-1]]
 
+    @property
+    def mb_per_minute(self) -> float:
+        """What the server's memory grows by, when all has been used once."""
+        late = [look for look in self.looks if look.at_s >= self.seconds / 3] or self.looks
+        slope, _ = linear_regression([look.at_s / 60 for look in late], [look.server_mb for look in late])
+        return slope
+
     def table(self) -> str:
         """The looks, one a line, and what became of the calls."""
         step = max(1, len(self.looks) // 30)
@@ -136,6 +144,7 @@ class Soak:
         causes = Counter(change.cause for record in self.ended for change in record.hand_overs)
         lines += [
             "",
+            f"server's memory after a third of the time: {self.mb_per_minute:+.2f} MB a minute",
             f"calls begun {self.begun}, ended {len(self.ended)}, refused {self.refused.total()} {dict(self.refused)}",
             f"hand-overs {dict(causes)}; words said {said}, lost {lost}, never said {extra}",
             f"faults {dict(self.faults)}; in flight at the end {self.in_flight}; left behind {self.left or 'nothing'}",

@@ -305,3 +305,21 @@ def test_a_cbor_call_that_is_right_is_answered(plane):
     assert ask(plane, "/_dgsm/faults", method="GET")[0] == 200
     status, answer = ask(plane, "/service/AWSPriceListService/operation/Nothing", body=cbor2.dumps({}), **CBOR)
     assert 400 <= status < 500 and b"UnknownOperation" in answer
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+TWICE = {
+    "the operation": (b"Action=ListUsers&Action=ListRoles", "iam", 200, b"ListUsersResult"),
+    "an operation that there is not": (b"Action=ListUsers&Action=Nothing", "iam", 200, b"ListUsersResult"),
+    "one of another service": (b"Action=ListUsers&Action=ListTopics", "sns", 400, b"ListUsers"),
+    "a value that is refused, behind": (b"Action=GetUser&UserName=nobody&UserName=%21", "iam", 404, b"nobody"),
+    "a value that is refused, before": (b"Action=GetUser&UserName=%21&UserName=nobody", "iam", 400, b"pattern"),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_what_comes_twice_is_checked_and_answered_as_it_came_first(plane, what, caplog):
+    form, service, status, said = TWICE[what]
+    got, answer = ask(plane, body=form + b"&Version=2010-05-08", service=service, **FORM)
+    assert (got, said in answer) == (status, True), answer
+    assert not caplog.records

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedded_aws.cloudwatch.metric_store import MetricStore, is_period
+from embedded_aws.cloudwatch import point_table
+from embedded_aws.cloudwatch.metric_store import Metric, MetricStore, is_period
 from embedded_aws.cloudwatch.statistics import EXACT_VALUES, Aggregate, StatisticSet, statistic
 from embedded_aws.gateway.refusal import AwsRefusal
 
@@ -155,16 +156,82 @@ def test_points_are_seen_with_coarser_periods_only_as_they_age(age_s, seen_with)
     assert seen == seen_with
 
 
+def held_bytes(kept) -> tuple[int, int]:
+    """What the points of a store take: how many there are that are not packed, and bytes of those that are."""
+    tables = [table for points in kept._metrics.values() for unit in points.by_unit.values() for table in unit]
+    unpacked = sum(len(points) for table in tables for points in table._open.values())
+    return unpacked, sum(len(packed) for table in tables for packed in table._packed.values())
+
+
+def minute_of(number):
+    """Samples of a minute as a variant's are: of a few requests, or of none."""
+    return [1000.0 * (number % 7 + sample / 8) for sample in range(number % 5)] or [0.0]
+
+
 def test_memory_is_bounded_by_retention():
+    """Seventeen days of minutes, twice over: the second takes nothing but its coarser points."""
     time_s = [NOW]
     kept = MetricStore(lambda: time_s[0])
-    for _ in range(20_000):
-        time_s[0] += 10
-        put(kept, time_s[0], 0.0, resolution_s=10)
-    [points] = kept._metrics.values()
-    fine = points.by_unit["None"][0]
-    assert len(fine._by_start) <= 2 * (3 * 360 + 64) + 64
-    assert len(read(kept, period_s=10, start_s=0, end_s=time_s[0] + 1)) == pytest.approx(1080, abs=2)
+    held = []
+    for _ in range(2):
+        for number in range(17 * 1440):
+            time_s[0] += 60
+            put(kept, time_s[0], *minute_of(number))
+        held.append(held_bytes(kept))
+    (first, first_bytes), (second, second_bytes) = held
+    assert max(first, second) <= 3 * point_table.OPEN_BLOCKS * point_table.BLOCK_STEPS
+    assert second_bytes - first_bytes < 17 * 1440 * 8
+    assert len(read(kept, start_s=0, end_s=time_s[0] + 1)) == pytest.approx(15 * 1440, abs=2)
+
+
+@pytest.mark.parametrize("resolution_s", [1, 10])
+def test_points_of_high_resolution_are_kept_for_three_hours(resolution_s):
+    time_s = [NOW]
+    kept = MetricStore(lambda: time_s[0])
+    for _ in range(6 * 3600 // resolution_s):
+        time_s[0] += resolution_s
+        put(kept, time_s[0], 0.0, resolution_s=resolution_s)
+    fine = kept._metrics[Metric("N", "m", frozenset(WHERE.items()))].by_unit["None"][0]
+    steps = 3 * 3600 // resolution_s
+    assert len(fine.slice(0, math.inf)) <= steps + 2 * point_table.BLOCK_STEPS
+    assert len(read(kept, period_s=resolution_s, start_s=0, end_s=time_s[0] + 1)) == pytest.approx(steps, abs=2)
+
+
+def test_a_minute_of_a_day_of_one_endpoint_takes_few_bytes_and_answers_as_before():
+    """What is packed is what was put, percentiles and samples that are not known included."""
+    time_s = [NOW]
+    kept, told = MetricStore(lambda: time_s[0]), {}
+    for number in range(1440):
+        time_s[0] = NOW + 60 * (number + 1)
+        put(kept, time_s[0] - 60, *minute_of(number))
+        if number % 11 == 0:
+            kept.put("N", "m", WHERE, timestamp_s=time_s[0] - 60, statistics=StatisticSet(4, 8, 1, 3))
+        else:
+            told[time_s[0] - 60] = sorted(minute_of(number))
+    _, packed_bytes = held_bytes(kept)
+    assert packed_bytes < 1440 * 60
+    for stat in ("SampleCount", "Sum", "Maximum", "p50", "p99", "tm90"):
+        got = dict(read(kept, stat=stat, start_s=NOW, end_s=time_s[0]))
+        assert {at: got[at] for at in told} == {
+            at: pytest.approx(_brute(stat, samples)) for at, samples in told.items()
+        }
+    assert len(read(kept, stat="p50", start_s=NOW, end_s=time_s[0])) == len(told)
+
+
+@settings(deadline=None, max_examples=25)
+@given(order=st.permutations(range(40)), resolutions=st.lists(st.sampled_from([1, 10, 60]), min_size=40, max_size=40))
+def test_points_that_come_in_any_order_and_resolution_are_all_there(order, resolutions):
+    """Half an hour apart, so that each belongs to another packed block of those that keep them."""
+    kept = MetricStore(lambda: NOW + 60)
+    for number in order:
+        put(kept, NOW - 1800 * number, float(number), resolution_s=resolutions[number])
+        put(kept, NOW - 1800 * number, 0.5, resolution_s=60)
+    for period_s in (60, 300, 1800):
+        got = read(kept, stat="Sum", period_s=period_s, start_s=NOW - 1800 * 40, end_s=NOW + 60)
+        assert got == [(NOW - 1800 * number, number + 0.5) for number in reversed(range(40))]
+    got = read(kept, stat="Sum", period_s=10, start_s=NOW - 1800 * 5, end_s=NOW + 60)
+    if min(resolutions) < 60:
+        assert got == [(NOW - 1800 * number, number + 0.5) for number in reversed(range(6))]
 
 
 def test_metrics_are_listed_once_and_filtered():

@@ -78,6 +78,14 @@ def test_container_logs_may_lie_hours_ahead_of_the_wall():
     assert [event.message for event in group.streams["AllTraffic/i-1"].events] == ["hello"]
 
 
+def test_a_log_keeps_its_newest_lines(monkeypatch):
+    monkeypatch.setattr(moto_inside, "LOG_EVENTS_KEPT", 3)
+    for number in range(8):
+        moto_inside.write_container_log("us-east-1", "flooded", "AllTraffic/i-1", f"line {number}", number)
+    stream = logs_backends[ACCOUNT_ID]["us-east-1"].groups["/aws/sagemaker/Endpoints/flooded"].streams["AllTraffic/i-1"]
+    assert [event.message for event in stream.events] == ["line 5", "line 6", "line 7"]
+
+
 def test_the_application_answers_for_moto_services():
     scope = "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/sts/aws4_request"
     environ = EnvironBuilder(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import itertools
 import json
 import re
 import socket
 import ssl
 import struct
+from asyncio.sslproto import SSLProtocol
 
 import h2.errors
 import pytest
@@ -24,10 +27,12 @@ from dgsm_helpers.wire.samples import MOST_CHANNELS
 from dgsm_helpers.wire.sigv4 import EVENTS_PAYLOAD, Credentials, sign_request
 from embedded_aws.gateway import callers
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.runtime import bidi, http2_connection, runtime_server
-from embedded_aws.runtime.exchange import Exchange
+from embedded_aws.runtime import bidi, runtime_server, tls_listener, turns
+from embedded_aws.runtime.exchange import Exchange, Response
 from embedded_aws.runtime.gate import Limits
+from embedded_aws.runtime.http1_connection import Http1ServerConnection
 from embedded_aws.runtime.http2_connection import Http2ServerConnection
+from embedded_aws.runtime.turns import Turns
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 FILE = "/endpoints/demo/invocations"
@@ -69,12 +74,12 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, monkeypatch):
     """Here each frame has used its turn up: the event loop comes round for every one of them."""
-    monkeypatch.setattr(http2_connection, "_TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
     frame, answer = FLOODS[flood]
 
-    async def turns() -> tuple[int, SilentTransport]:
+    async def rounds() -> tuple[int, SilentTransport]:
         transport = SilentTransport()
-        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, Turns())
         connection.data_received(PREFACE + frame * 500)
         assert not transport.reading
         connection.data_received(frame * 500)
@@ -85,17 +90,72 @@ def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, 
         await asyncio.sleep(0)
         return count, transport
 
-    count, transport = asyncio.run(turns())
-    assert count >= 1000
+    count, transport = asyncio.run(rounds())
+    assert count >= 998
     assert transport.reading
     if answer is not None:
         assert transport.written.count(frame[:3] + bytes((answer, 1))) >= 1000
 
 
+def test_however_many_flood_one_is_read_in_a_round_and_whoever_sends_little_at_once(monkeypatch):
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    ping, many, each = FLOODS["pings"][0], 40, 5
+    pong = ping[:3] + bytes((6, 1))
+
+    async def answered() -> tuple[list[int], list[int], bool]:
+        """Of the flooders, round by round; of whoever pings once a round."""
+        shared, transports = Turns(), [SilentTransport() for _ in range(many)]
+        for transport in transports:
+            flooder = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, shared)
+            flooder.data_received(PREFACE + ping * each)
+        seldom = SilentTransport()
+        connection = Http2ServerConnection(seldom, lambda *_: Exchange(), lambda _: None, shared)
+        connection.data_received(PREFACE)
+        theirs, own = [], []
+        for number in range(many * (each + 1)):
+            connection.data_received(ping)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            theirs.append(sum(transport.written.count(pong) for transport in transports))
+            own.append(seldom.written.count(pong) - number - 1)
+        return theirs, own, all(transport.reading for transport in transports)
+
+    theirs, own, reading = asyncio.run(answered())
+    assert max(after - before for before, after in itertools.pairwise(theirs)) <= 3
+    assert theirs[-1] == many * each and reading
+    assert set(own) == {0}
+
+
+def test_chunks_of_a_byte_are_taken_a_few_at_a_time_over_http1(monkeypatch):
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    chunks = 300
+
+    async def rounds() -> tuple[int, bytes, SilentTransport]:
+        transport, bodies = SilentTransport(), []
+
+        async def answer(request, body):
+            bodies.append(body)
+            return Response(200, (), b"")
+
+        connection = Http1ServerConnection(transport, answer, 10_000, lambda _: None, Turns())
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.data_received(head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
+        assert not transport.reading
+        count = 0
+        while not bodies and count < 100_000:
+            await asyncio.sleep(0)
+            count += 1
+        return count, bodies[0], transport
+
+    count, body, transport = asyncio.run(rounds())
+    assert count >= chunks
+    assert body == b"x" * chunks and transport.reading
+
+
 def test_a_client_that_never_reads_its_answers_is_cut_off():
     async def flooded() -> SilentTransport:
         transport = SilentTransport()
-        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None)
+        connection = Http2ServerConnection(transport, lambda *_: Exchange(), lambda _: None, Turns())
         connection.data_received(PREFACE)
         transport.unread = 5 << 20
         connection.data_received(h2_frame(6, b"12345678"))
@@ -300,6 +360,57 @@ def test_there_are_not_more_connections_than_a_machine_bears(running, monkeypatc
     idle[-1].roundtrip()
     for client in (busy, *idle):
         client.socket.close()
+
+
+def test_whoever_says_nothing_when_tls_begins_gives_way_to_whoever_comes(running, monkeypatch):
+    monkeypatch.setattr(tls_listener, "MOST_HANDSHAKES", 4)
+    silent = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(20)]
+    raw = RawHttp2(running)
+    stream, signer = raw.open()
+    raw.send(stream, audio(signer) + close(signer))
+    assert json.loads(raw.finish(stream)[-1].payload)["type"] == "Metadata"
+    for oldest in silent[:12]:
+        oldest.settimeout(WAIT_S)
+        with contextlib.suppress(ConnectionError):
+            assert oldest.recv(1) == b""
+    for connection in (*silent, raw.socket):
+        connection.close()
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + bytes(99), b"\0", b""])
+def test_what_is_no_tls_is_closed_and_nothing_logged(running, first, caplog):
+    with socket.create_connection(("127.0.0.1", running.port)) as plain:
+        plain.sendall(first)
+        plain.shutdown(socket.SHUT_WR)
+        plain.settimeout(WAIT_S)
+        with contextlib.suppress(ConnectionError):
+            while plain.recv(1 << 16):
+                pass
+    RawHttp2(running).socket.close()
+    assert not caplog.records
+
+
+def test_a_connection_that_is_gone_keeps_no_memory_of_tls(running):
+    """Nor until Python looks for circles: here it never does."""
+
+    def of_tls() -> int:
+        return sum(isinstance(thing, SSLProtocol) for thing in gc.get_objects())
+
+    gc.collect()
+    before = of_tls()
+    gc.disable()
+    try:
+        for ends in (True, False):
+            for _ in range(3):
+                raw = RawHttp2(running)
+                stream, signer = raw.open()
+                raw.send(stream, audio(signer) + (close(signer) if ends else b""))
+                raw.until(lambda stream=stream, seen=raw.ended if ends else raw.headers: stream in seen)
+                raw.socket.close()
+            http1(running, signed_file(running, sample_wav()) + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        until(lambda: of_tls() <= before, "the connections are let go")
+    finally:
+        gc.enable()
 
 
 class Broken(Exception):

@@ -1,0 +1,79 @@
+"""Takes TLS connections, and not more at once that are yet to say what TLS asks for than a machine bears.
+
+asyncio's own server takes whatever comes, a hundred at a time, and keeps the buffers of each that says nothing for as
+long as a handshake may last. It gives nobody a hold on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+MOST_HANDSHAKES = 250
+"""Connections whose handshake is under way. One more, and the one that has been at it for longest is closed."""
+_HANDSHAKE_S = 15.0
+_CLOSE_S = 1.0
+"""How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
+_NO_DESCRIPTOR_S = 0.05
+_log = logging.getLogger(__name__)
+
+
+class TlsListener:
+    """Accepts on one socket, from when it is made until `close`.
+
+    Args:
+        listening: the socket; it is closed at the end.
+        context: the server's certificate and what it speaks.
+        make: the protocol of a new connection.
+    """
+
+    def __init__(
+        self, listening: socket.socket, context: ssl.SSLContext, make: Callable[[], asyncio.BaseProtocol]
+    ) -> None:
+        listening.setblocking(False)
+        self._listening = listening
+        self._context = context
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._opening: dict[asyncio.Task[None], None] = {}
+        self._accepting = self._loop.create_task(self._accept())
+
+    def close(self) -> None:
+        """Take no more."""
+        for task in (self._accepting, *self._opening):
+            task.cancel()
+        self._listening.close()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = await self._loop.sock_accept(self._listening)
+            except OSError:  # no descriptor is free: it would be asked again at once, for ever
+                await asyncio.sleep(_NO_DESCRIPTOR_S)
+                continue
+            task = self._loop.create_task(self._open(connection))
+            self._opening[task] = None
+            task.add_done_callback(self._opened)
+            if len(self._opening) > MOST_HANDSHAKES:
+                next(iter(self._opening)).cancel()
+            await asyncio.sleep(0)  # the others' turn, also while there is always one to accept
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("A connection could not be opened", exc_info=error)
+
+    async def _open(self, connection: socket.socket) -> None:
+        # Who leaves in the middle of a handshake, or speaks something else, is nobody's concern.
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._loop.connect_accepted_socket(
+                self._make,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=_CLOSE_S,
+            )
