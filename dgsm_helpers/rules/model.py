@@ -63,6 +63,7 @@ class ScalingModel:
     minute_period_s: int = 60
     minute_high_periods: int = 3
     minute_low_periods: int = 15
+    minute_lag_s: float = 120.0
     extra_range_periods: int = 2
     treat_missing: Literal["missing", "notBreaching", "breaching", "ignore"] = "missing"
 
