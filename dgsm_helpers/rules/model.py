@@ -69,6 +69,7 @@ class ScalingModel:
 
     # Metric
     idle_instance_emits_zero: bool = True
+    first_chunk_per_stream: bool = True
 
     # Reaction
     reaction_overhead_s: float = 30.0
@@ -82,6 +83,7 @@ class ScalingModel:
     )
 
     bounds_act: Literal["when set", "always"] = "when set"
+    promql_alarms: Literal["refused", "accepted", "scale"] = "refused"
 
     # Fleet
     provision_cached_s: float = 213.0
