@@ -7,8 +7,9 @@ simulated with the scaling model as it is, with nothing fitted. Prints, for each
 record tells the count is the same, and by how much the first change comes earlier or later. ``--page`` writes
 docs/guides/accuracy.md.
 
-Claims: on the runs that set no value of the model, the same count in at least 95 % of the minutes, and the change
-within 20 s where the record tells its time that exactly. Exits with 1 where a judged run does not keep them.
+Claims: on the runs that set no value of the model, the same count in at least 95 % of the minutes, and each change no
+more than 20 s from the span in which the record has it. Exits with 1 where a judged run does not keep them. A run whose
+record leaves out what its time depends on is played at both ends of that, and not judged.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +44,11 @@ EQUAL_SHARE, WITHIN_S = 0.95, 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class BackTest:
-    """One recorded run beside the simulated one. ``off_s`` is None where the record tells no time."""
+    """One recorded run beside the simulated one.
+
+    ``off_s`` is how much later the simulated change comes, None where the record tells no time or none comes;
+    ``earliest_off_s`` the same with the least load that the record admits, where it does not tell it (``untold``).
+    """
 
     id: str
     about: str
@@ -53,28 +59,33 @@ class BackTest:
     off_s: float | None
     exact_to_s: float
     sets: tuple[str, ...]
+    untold: str
+    earliest_off_s: float | None
 
     @property
     def judged(self) -> bool:
-        """Whether nothing was set by it."""
-        return not self.sets
+        """Whether nothing was set by it, and it tells what its time depends on."""
+        return not self.sets and not self.untold
 
     @property
-    def timed(self) -> bool:
-        """Whether the record tells its time exactly enough to judge one."""
-        return self.off_s is not None and self.exact_to_s <= WITHIN_S
+    def beyond_s(self) -> float | None:
+        """How far the simulated change is from the span in which the record has it; None where it tells no time."""
+        if self.recorded_s is None:
+            return None
+        return math.inf if self.off_s is None else max(0.0, abs(self.off_s) - self.exact_to_s)
 
     @property
     def holds(self) -> bool:
         """Whether both claims are kept."""
-        in_time = not self.timed or (self.off_s is not None and abs(self.off_s) <= WITHIN_S)
-        return self.equal >= EQUAL_SHARE * self.minutes and in_time
+        return self.equal >= EQUAL_SHARE * self.minutes and (self.beyond_s or 0.0) <= WITHIN_S
 
     @property
     def verdict(self) -> str:
         """In words."""
-        if not self.judged:
+        if self.sets:
             return f"not judged: it set {', '.join(self.sets)}"
+        if self.untold:
+            return f"not judged: the record does not tell {self.untold}"
         return "holds" if self.holds else "does not hold"
 
 
@@ -86,12 +97,15 @@ def recorded_runs() -> Iterator[Mapping[str, Any]]:
             yield content
 
 
-def played(run: Mapping[str, Any]) -> Run:
-    """The recorded load under the recorded policy; its begin is `QUIET_S` after the simulation's."""
+def played(run: Mapping[str, Any], *, idle_from_s: float = QUIET_S) -> Run:
+    """The recorded load under the recorded policy; its begin is `QUIET_S` after the simulation's.
+
+    ``idle_from_s``: of instances that idle, from when on there is no load that counts.
+    """
     horizon_s = QUIET_S + run["judged_s"][1] + 120
     count = run["streams"][0][1] if run["streams"] else 0
     # Of two instances that idle the record begins with the last request: they are held busy until then.
-    starts_s, ends_s = (QUIET_S, horizon_s) if count else (0.0, QUIET_S)
+    starts_s, ends_s = (QUIET_S, horizon_s) if count else (0.0, idle_from_s)
     number = count or round(run["instances"] * run["target"] * 0.95)
     traffic = Traffic(
         name=run["id"],
@@ -125,8 +139,9 @@ def back_test(recording: Mapping[str, Any]) -> BackTest:
     final = run["desired"][-1][1]
     wanted = [final if change_s is None or m >= change_s else run["desired"][0][1] for m in minutes]
     at = np.searchsorted(simulated.times_s, np.array(minutes) + QUIET_S, "right") - 1
-    changes = [e.at_s - QUIET_S for e in simulated.events if e.before != e.after and e.at_s >= QUIET_S]
-    off_s = None if change_s is None or not changes else changes[0] - change_s
+    off_s = _off_s(simulated, change_s)
+    untold = run.get("untold", "")
+    earliest_off_s = _off_s(played(run, idle_from_s=60.0), change_s) if untold else off_s
     return BackTest(
         id=run["id"],
         about=recording["about"],
@@ -137,38 +152,54 @@ def back_test(recording: Mapping[str, Any]) -> BackTest:
         off_s=off_s,
         exact_to_s=exact_s,
         sets=tuple(run["sets"]),
+        untold=untold,
+        earliest_off_s=earliest_off_s,
     )
+
+
+def _off_s(simulated: Run, change_s: float | None) -> float | None:
+    """How much later than recorded the first change comes; None where there is none of either."""
+    changes = [e.at_s - QUIET_S for e in simulated.events if e.before != e.after]
+    return None if change_s is None or not changes else changes[0] - change_s
 
 
 def table(tests: list[BackTest]) -> str:
     """As Markdown."""
     head = (
-        "| run | recorded | minutes equal | change recorded | simulated | |",
-        "|---|---|---:|---:|---:|---|",
+        "| run | recorded | minutes equal | change recorded | simulated | beyond what is told | |",
+        "|---|---|---:|---:|---:|---:|---|",
     )
     return "\n".join((*head, *map(_row, tests)))
 
 
 def _row(test: BackTest) -> str:
-    recorded, off = "not told", ""
+    recorded, off, beyond = "not told", "", ""
     if test.recorded_s is not None:
         recorded = f"{test.recorded_s:g} ± {test.exact_to_s:g} s"
         off = "never" if test.off_s is None else f"{test.off_s:+.0f} s"
+        beyond = f"{test.beyond_s:.0f} s"
+        if test.untold and test.earliest_off_s is not None:
+            off = f"{test.earliest_off_s:+.0f} to {off}"
     share = f"{test.equal} of {test.minutes}"
-    return f"| {test.id} | {test.about} ({test.source}) | {share} | {recorded} | {off} | {test.verdict} |"
+    return f"| {test.id} | {test.about} ({test.source}) | {share} | {recorded} | {off} | {beyond} | {test.verdict} |"
 
 
 def summary(tests: list[BackTest]) -> str:
     """What the judged ones come to, in a sentence."""
     judged = [test for test in tests if test.judged]
-    equal, minutes = sum(t.equal for t in judged), sum(t.minutes for t in judged)
-    timed = [test for test in judged if test.timed]
-    in_time = sum(abs(t.off_s or 0.0) <= WITHIN_S for t in timed)
+    timed = [test.beyond_s for test in judged if test.beyond_s is not None]
     return (
-        f"Of {len(judged)} runs that set no value of the model {sum(t.holds for t in judged)} hold; the same count in "
-        f"{equal} of {minutes} minutes ({equal / minutes:.0%}); of {len(timed)} changes told that exactly "
-        f"{in_time} came within {WITHIN_S:g} s."
+        f"Of {len(judged)} runs that set no value of the model, and tell what their time depends on, "
+        f"{sum(t.holds for t in judged)} hold; the same count in {_minutes(judged)}; of {len(timed)} changes whose "
+        f"time is told {sum(beyond <= WITHIN_S for beyond in timed)} came within {WITHIN_S:g} s of the span that is "
+        f"told. With what is untold taken against the model: the same count in "
+        f"{_minutes([test for test in tests if not test.sets])}."
     )
+
+
+def _minutes(tests: list[BackTest]) -> str:
+    equal, minutes = sum(t.equal for t in tests), sum(t.minutes for t in tests)
+    return f"{equal} of {minutes} minutes ({equal / minutes:.0%})"
 
 
 def page(tests: list[BackTest]) -> str:
@@ -177,17 +208,26 @@ def page(tests: list[BackTest]) -> str:
 
 Made by `benchmarks/backtest.py --page`: recorded runs on real AWS, played again with the scaling model as it is and
 nothing fitted. Claimed is, for runs that set no value of the model, the same instance count in at least
-{EQUAL_SHARE:.0%} of the minutes that the record tells, and the change within {WITHIN_S:g} s where the record tells its
-time that exactly.
+{EQUAL_SHARE:.0%} of the minutes that the record tells, and each change no more than {WITHIN_S:g} s from the span in
+which the record has it.
 
 {table(tests)}
 
 {summary(tests)}
 
-W2 is of inference components, whose alarm is one of 15 minutes while they were gone after 11: nobody explains it. W1's
-alarm took some two minutes longer than its three datapoints; the record tells it to about a minute. Published runs with
-instance counts are few, and none is told to 20 s but the one that set the reaction. `dgsm record --where aws` settles
-what is assumed; `05_plan` plays your own endpoint's last hours again with `back_test_minutes`.
+Nothing published tells the time of a change to 20 s but R2, which set the reaction. W1 tells it to about a minute, so
+that the claim is no more than that the simulated change lies in that span; the lag of metrics that AWS publishes by the
+minute (`minute_lag_s`) comes from AWS's own test of ECS and from a question on re:Post, not from W1.
+
+W2, as far as it could be read, tells how long after the last request a copy was removed, and nothing of the requests
+before: AlarmLow counts 15
+minutes from when the load fell below 0.9 times the target, which may have been long before the last of a few requests.
+Minutes and `simulated` are of both ends: no load that counts at all, and instances busy until the last request. The
+record lies between, so it neither bears out nor contradicts the alarm's 15 minutes, of which `AlarmLow 10 s x 90` is in
+the same record. R5 and R6 are of ECS, whose target tracking is the same service's.
+
+`dgsm record --where aws` settles what is assumed; `05_plan` plays your own endpoint's last hours again with
+`back_test_minutes`.
 """
 
 

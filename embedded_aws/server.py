@@ -118,7 +118,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
         fleet,
         lambda region: cloudwatch(region).state.store,
         faults.metrics_delay_s,
-        idle_emits_zero=model.idle_instance_emits_zero,
+        model=model,
     )
     token = secrets.token_hex(16)
 

@@ -14,7 +14,7 @@ from dgsm_helpers.cli.options import NO, YES, Opener, answer, confirm_spend_opti
 def record(open_workbook: Opener, *, confirm_spend, as_json) -> int:
     """Ask AWS what the planner and the embedded AWS assume of it, on an endpoint of its own that is deleted afterwards.
 
-    About 80 minutes and some dollars; the price is stated first. A run that was cut off goes on with what is left. What
+    About 85 minutes and some dollars; the price is stated first. A run that was cut off goes on with what is left. What
     was recorded of AWS is from then on what the planner and the embedded AWS go by (RECORDINGS in the state folder).
 
     Such as: dgsm record --where aws --confirm-spend

@@ -90,6 +90,7 @@ class Tuning:
             "duty": round(self.duty, 3) if self.turns is not None else None,
             "server_per_client": self.server_per_client,
             "engine_estimate": self.engine and self.engine.capacity,
+            "engine_says": self._engine,
             "instance_type": self.cost.instance_type,
             "cost_usd": None if self.cost.usd is None else round(self.cost.usd, 4),
             "price": str(self.cost.price),
@@ -116,10 +117,15 @@ class Tuning:
             f"once divided by that would be {naive} calls. Turns of calls coincide at random, so fewer are sustained."
         )
 
+    @property
+    def _engine(self) -> str:
+        """What the engine says of its capacity, beside the measured one."""
+        knee = self.result.feasible_max
+        return self.engine.beside(knee) if self.engine is not None and knee else ""
+
     def __str__(self) -> str:
         turns = f"\n{self.turns}\n{self._calls_and_turns()}" if self.turns is not None else ""
-        knee = self.result.feasible_max
-        engine = f"\n{self.engine.beside(knee)}" if self.engine is not None and knee else ""
+        engine = f"\n{self._engine}" if self._engine else ""
         return (
             f"{self.result}{turns}{engine}\nTargetValue {self.target.value:g}: {self.target.explanation}\n"
             f"Cost: {self.cost}\nEvidence: {self.result.evidence}"

@@ -14,6 +14,8 @@ from dgsm_helpers.recording.ground import MOST_INSTANCES, POLICY, Ground, Observ
 from dgsm_helpers.session import Workbook
 
 _QUIET_S = 180.0
+_ANSWERED_S = 600.0
+"""How long a stream may take to answer; the embedded AWS's time runs faster than its streams."""
 _LATE_S = 60.0
 """Datapoints younger than this may still come."""
 
@@ -41,9 +43,11 @@ def alarms(ground: Ground) -> Observed:
 
 
 def idle(ground: Ground) -> Observed:
-    """Three minutes without a stream, after one that had been there."""
+    """Three minutes without a stream, after one that had been there and answered."""
     ground.at(1)
-    with ground.streams(1):
+    opened = ground.wb.now() - timedelta(seconds=60)  # its minute began before it
+    with ground.streams(1) as load:
+        answered = ground.until(lambda: load.snapshot().lag_p95_ms is not None, at_most_s=_ANSWERED_S)
         ground.wb.sleep(30)
     begin = ground.wb.now() + timedelta(seconds=20)
     ground.wb.sleep(_QUIET_S)
@@ -51,7 +55,13 @@ def idle(ground: Ground) -> Observed:
     (points,), _ = read(ground.wb, [minimum], begin, ground.wb.now() - timedelta(seconds=_LATE_S))
     zeros = sum(value == 0 for value in points.values())
     values = {} if points and not zeros else {"idle_instance_emits_zero": bool(zeros)}
-    return Observed(values=values, seen=f"{zeros} zeros, {len(points)} datapoints without a stream")
+    counted = variant_query(ground.wb, "FirstChunkLatency", "SampleCount", 60)
+    (chunks,), _ = read(ground.wb, [counted], opened, ground.wb.now())
+    samples, streams = sum(chunks.values()), len(load.traces)
+    if answered:
+        values["first_chunk_per_stream"] = samples == streams
+    seen = f"{zeros} zeros, {len(points)} datapoints without a stream; {samples:g} first chunks of {streams} streams"
+    return Observed(values=values, seen=seen)
 
 
 def policy_calls(policy: ScalingPolicy) -> tuple[dict[str, Any], ...]:

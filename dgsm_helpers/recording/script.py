@@ -12,7 +12,7 @@ from dgsm_helpers.aws.account.quotas import without_zero_quota
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.recording import growing, removal, resting, shrinking, starting
+from dgsm_helpers.recording import growing, promql_alarms, removal, resting, shrinking, starting
 from dgsm_helpers.recording.ground import Ground, Observed
 from dgsm_helpers.recording.recording_file import AwsRecording
 from dgsm_helpers.session import Workbook
@@ -45,6 +45,7 @@ STEPS = (
     Step(ask=starting.start, minutes=9, instances=1),
     Step(ask=resting.alarms, minutes=1, instances=1),
     Step(ask=resting.idle, minutes=5, instances=1),
+    Step(ask=promql_alarms.promql, minutes=4, instances=2),
     Step(ask=growing.growth, minutes=19, instances=3),
     Step(ask=shrinking.shrinking, minutes=24, instances=3),
     Step(ask=starting.again, minutes=12, instances=2),

@@ -21,6 +21,7 @@ class AlarmReading:
     """An alarm as a policy sees it: its state, since when, and the datapoints it was judged on (oldest first).
 
     ``acts_in`` are the states among whose actions the policy is. A policy that target tracking made acts in ALARM.
+    ``late_s`` is how long after ``since_s``, which is by the datapoints' own time, the state is known.
     """
 
     name: str
@@ -28,6 +29,7 @@ class AlarmReading:
     since_s: float
     datapoints: tuple[float, ...] = ()
     acts_in: tuple[AlarmStateName, ...] = ("ALARM",)
+    late_s: float = 0.0
 
     @property
     def triggers(self) -> bool:

@@ -61,11 +61,13 @@ class ScalingModel:
     minute_period_s: int = 60
     minute_high_periods: int = 3
     minute_low_periods: int = 15
+    minute_lag_s: float = 120.0
     extra_range_periods: int = 2
     treat_missing: Literal["missing", "notBreaching", "breaching", "ignore"] = "missing"
 
     # Metric
     idle_instance_emits_zero: bool = True
+    first_chunk_per_stream: bool = True
 
     # Reaction
     reaction_overhead_s: float = 30.0
@@ -79,6 +81,7 @@ class ScalingModel:
     )
 
     bounds_act: Literal["when set", "always"] = "when set"
+    promql_alarms: Literal["refused", "accepted", "scale"] = "refused"
 
     # Fleet
     provision_cached_s: float = 213.0

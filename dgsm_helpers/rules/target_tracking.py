@@ -134,12 +134,18 @@ def alarms_for(policy: TargetTracking, model: ScalingModel) -> tuple[AlarmSpec, 
     return high, low
 
 
+def known_late_s(policy: Policy, model: ScalingModel) -> float:
+    """How long after their datapoints the policy's alarms are known: of a metric that AWS publishes by the minute."""
+    by_minute = isinstance(policy, TargetTracking) and policy.metric == "one-minute"
+    return model.minute_lag_s if by_minute else 0.0
+
+
 def _alarms(signal: PolicySignals) -> tuple[AlarmReading, ...]:
     return (signal.high,) if signal.low is None else (signal.high, signal.low)
 
 
 def _due_s(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingModel) -> float:
-    first_s = reading.since_s + model.reaction_overhead_s
+    first_s = reading.since_s + reading.late_s + model.reaction_overhead_s
     last_s = invoked.get(reading.name)
     return first_s if last_s is None or last_s < reading.since_s else last_s + model.reinvoke_every_s
 

@@ -1,6 +1,7 @@
 """The alarms of a plan's policies in virtual time, as the arrays that `beat_loop` judges and as the rules read them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from dgsm_helpers.rules.alarms import AlarmSpec, deciding_datapoints
 from dgsm_helpers.rules.decision import AlarmReading, PolicySignals
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
-from dgsm_helpers.rules.target_tracking import alarms_for
+from dgsm_helpers.rules.target_tracking import alarms_for, known_late_s
 from dgsm_helpers.rules.weighted_metrics import PoolMinute, form_named
 from dgsm_helpers.simulate import beat_loop, beat_records
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -37,6 +38,7 @@ class PlanAlarms:
     ) -> None:
         self._specs: list[AlarmSpec] = []
         self._names: list[str] = []
+        self._late_s: list[float] = []
         self._of_policy: dict[str, list[int]] = {}
         self._forms: list[tuple[int, TargetTracking]] = []
         self._readings: dict[int, AlarmReading] = {}
@@ -55,6 +57,7 @@ class PlanAlarms:
                         self._forms.append((len(feeds) - 1, policy))
                 self._specs.append(spec)
                 self._names.append(f"{policy.key}-Alarm{side}")
+                self._late_s.append(known_late_s(policy, model))
                 alarms.append(_alarm(spec, list(feeds).index(key)))
         self.watch = beat_loop.AlarmArrays(
             feeds=np.array(list(feeds.values()), beat_records.FEED),
@@ -103,10 +106,12 @@ class PlanAlarms:
         alarms, known = self.watch.alarms, self._readings.get(number)
         state, since_s = beat_loop.STATES[alarms["state"].item(number)], alarms["since_s"].item(number)
         if known is None or (known.state, known.since_s) != (state, since_s):
-            known = self._readings[number] = AlarmReading(name=self._names[number], state=state, since_s=since_s)
+            known = self._readings[number] = AlarmReading(
+                name=self._names[number], state=state, since_s=since_s, late_s=self._late_s[number]
+            )
         if not with_datapoints or state != "ALARM":
             return known
-        return AlarmReading(name=known.name, state=state, since_s=since_s, datapoints=self._datapoints(number))
+        return replace(known, datapoints=self._datapoints(number))
 
     def _datapoints(self, number: int) -> tuple[float, ...]:
         feed, spec = self.watch.alarms["feed"].item(number), self._specs[number]

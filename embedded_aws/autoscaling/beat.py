@@ -6,13 +6,14 @@ is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoi
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
 from dgsm_helpers.rules.alarms import AlarmStateName
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State, observe_endpoint, pull_into_bounds
 from dgsm_helpers.rules.policies import Policy, ScheduledChange
-from dgsm_helpers.rules.target_tracking import TargetTracking, decide
+from dgsm_helpers.rules.target_tracking import TargetTracking, decide, known_late_s
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.policy_alarms import naming, split_resource, states_for
 from embedded_aws.autoscaling.region_scaling import RegionScaling
@@ -148,9 +149,13 @@ class _Turn:
             return
         high, low = (alarms.get(name) for name in policy.alarms)
         if high is not None:
-            yield policy.rule, PolicySignals(high=self._reading(high), low=self._reading(low) if low else None)
+            late_s = known_late_s(policy.rule, self.scaling.model)
+            read = partial(self._reading, late_s=late_s)
+            yield policy.rule, PolicySignals(high=read(high), low=read(low) if low else None)
 
-    def _reading(self, status: AlarmStatus, acts_in: tuple[AlarmStateName, ...] = ("ALARM",)) -> AlarmReading:
+    def _reading(
+        self, status: AlarmStatus, acts_in: tuple[AlarmStateName, ...] = ("ALARM",), *, late_s: float = 0.0
+    ) -> AlarmReading:
         """An alarm now, or as SetAlarmState has set it since the last beat.
 
         What was set acts at once, although the next evaluation takes it back: the alarm's actions are carried out when
@@ -158,9 +163,14 @@ class _Turn:
         """
         since_s = status.transitioned_s
         if rehearsed := self.scaling.alarms.set_by_hand(status.alarm.name, since_s=self.memory.looked_s):
-            status, since_s = rehearsed, rehearsed.transitioned_s - self.scaling.model.reaction_overhead_s
+            status, since_s = rehearsed, rehearsed.transitioned_s - self.scaling.model.reaction_overhead_s - late_s
         return AlarmReading(
-            name=status.alarm.name, state=status.state, since_s=since_s, datapoints=status.datapoints, acts_in=acts_in
+            name=status.alarm.name,
+            state=status.state,
+            since_s=since_s,
+            datapoints=status.datapoints,
+            acts_in=acts_in,
+            late_s=late_s,
         )
 
     def _carry_out(self, decision: Decision) -> None:

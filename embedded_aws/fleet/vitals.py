@@ -67,7 +67,7 @@ class Vitals:
         fleet: whose instances are read.
         store_for: metric store of a region.
         delay_s: how late points become visible now (the ``slow-metrics`` fault); their timestamps stay true.
-        idle_emits_zero: whether an instance without streams publishes 0 rather than nothing, as `ScalingModel` has it.
+        model: whether an instance without streams publishes 0, and a stream its first chunk.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Vitals:
         store_for: Callable[[str], MetricStore],
         delay_s: Callable[[], float],
         *,
-        idle_emits_zero: bool = ScalingModel.idle_instance_emits_zero,
+        model: ScalingModel | None = None,
     ) -> None:
-        self._idle_emits_zero = idle_emits_zero
+        self._model = model or ScalingModel()
         self._fleet = fleet
         self._store_for = store_for
         self._delay_s = delay_s
@@ -89,7 +89,7 @@ class Vitals:
         with self._fleet.lock:
             for endpoint in self._fleet.endpoints():
                 store = self._store_for(endpoint.region)
-                self._waiting.extend((now_s, put) for put in _points(endpoint, now_s, store, self._idle_emits_zero))
+                self._waiting.extend((now_s, put) for put in _points(endpoint, now_s, store, self._model))
         # Held against the delay of now: when the fault ends, all that it held back is there at once.
         latest_s = now_s - self._delay_s()
         while self._waiting and self._waiting[0][0] <= latest_s:
@@ -97,14 +97,12 @@ class Vitals:
             put()
 
 
-def _points(
-    endpoint: Endpoint, now_s: float, store: MetricStore, idle_emits_zero: bool
-) -> Iterator[Callable[[], None]]:
+def _points(endpoint: Endpoint, now_s: float, store: MetricStore, model: ScalingModel) -> Iterator[Callable[[], None]]:
     """The calls that put the interval's points into the store."""
     for variant in endpoint.variants.values():
         if variant.serving:
             names = {"EndpointName": endpoint.name, "VariantName": variant.spec.name}
-            for reading in (_peaks(variant, idle_emits_zero), *(_minute(variant) if now_s % MINUTE_S == 0 else ())):
+            for reading in (_peaks(variant, model), *(_minute(variant, model) if now_s % MINUTE_S == 0 else ())):
                 for dimensions, values in _series(variant, reading):
                     yield partial(
                         store.put,
@@ -118,15 +116,17 @@ def _points(
                     )
 
 
-def _peaks(variant: LiveVariant, idle_emits_zero: bool) -> _Reading:
+def _peaks(variant: LiveVariant, model: ScalingModel) -> _Reading:
     peaks = [(i, float(i.take_peak())) for i in variant.serving]
-    published = [(i, peak) for i, peak in peaks if peak or idle_emits_zero]
+    published = [(i, peak) for i, peak in peaks if peak or model.idle_instance_emits_zero]
     return _Reading(name="ConcurrentRequestsPerModel", unit="None", samples=published, resolution_s=TICK_S)
 
 
-def _minute(variant: LiveVariant) -> Iterator[_Reading]:
+def _minute(variant: LiveVariant, model: ScalingModel) -> Iterator[_Reading]:
     intervals = [(i, i.take_minute()) for i in variant.serving]
     for name, (unit, read) in _REQUEST_METRICS.items():
+        if read is _first_chunk_us and not model.first_chunk_per_stream:
+            continue
         yield _Reading(name=name, unit=unit, samples=[(i, value) for i, counts in intervals for value in read(counts)])
     shares = [(i, 1.0 / len(intervals)) for i, counts in intervals for _ in range(counts.invocations)]
     yield _Reading(name="InvocationsPerInstance", unit="None", samples=shares)

@@ -108,8 +108,10 @@ def http2_python(request) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def javascript_sdk(request) -> Path:
-    """A node_modules folder with AWS's JavaScript SDK for the runtime."""
-    return or_skip(_try(javascript_with, "@aws-sdk/client-sagemaker-runtime@3", _cache(request) / "javascript"))
+    """A node_modules folder with AWS's JavaScript SDK for the runtime and what scales an endpoint."""
+    clients = ("sagemaker-runtime", "sagemaker", "application-auto-scaling", "cloudwatch")
+    wanted = [f"@aws-sdk/client-{client}@3" for client in clients]
+    return or_skip(_try(javascript_with, wanted, _cache(request) / "javascript"))
 
 
 def _cache(request: pytest.FixtureRequest) -> Path:

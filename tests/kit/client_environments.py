@@ -53,8 +53,8 @@ def _python_with(requirements: Sequence[str], folder: Path, how: Sequence[str]) 
     return python
 
 
-def javascript_with(package: str, folder: Path) -> Path:
-    """A ``node_modules`` folder that holds ``package``.
+def javascript_with(packages: Sequence[str], folder: Path) -> Path:
+    """A ``node_modules`` folder that holds ``packages``.
 
     Raises:
         NotInstalled: node or npm is missing, or no registry could be reached.
@@ -62,18 +62,18 @@ def javascript_with(package: str, folder: Path) -> Path:
     if absent := [name for name in ("node", "npm") if not shutil.which(name)]:
         raise NotInstalled(f"{' and '.join(absent)} not found on PATH")
     with _alone(folder):
-        return _javascript_with(package, folder)
+        return _javascript_with(packages, folder)
 
 
-def _javascript_with(package: str, folder: Path) -> Path:
+def _javascript_with(packages: Sequence[str], folder: Path) -> Path:
     modules = folder / "node_modules"
-    if _made(folder) == {"package": package}:
+    if _made(folder) == {"packages": list(packages)}:
         return modules
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     quiet = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
-    _run(package, shutil.which("npm"), "install", *quiet, "--prefix", folder, package)
-    (folder / "made.json").write_text(json.dumps({"package": package}))
+    _run(" ".join(packages), shutil.which("npm"), "install", *quiet, "--prefix", folder, *packages)
+    (folder / "made.json").write_text(json.dumps({"packages": list(packages)}))
     return modules
 
 

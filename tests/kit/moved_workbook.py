@@ -14,6 +14,9 @@ from embedded_aws.listings import LISTINGS
 from kit.moved_aws import ROLE, MovedAws
 from kit.scaling_bench import REGION
 
+ANSWERS_MS = 250.0
+"""How long a stream takes to its first message."""
+
 
 class EmptyAws(MovedAws):
     """Without an endpoint yet."""
@@ -32,12 +35,15 @@ class MovedLoad:
 
     def set(self, number: int) -> None:
         while len(self._open) > number:
-            self._open.popitem()[1].release()
+            label, lease = self._open.popitem()
+            lease.release()
+            self.traces.append(SimpleNamespace(label=label, ending=Ending.CLEAN, error=None))
         while len(self._open) < number:
             self._made += 1
             label = f"stream-{self._made}"
             lease = self._aws.fleet.acquire(REGION, self._endpoint)
             lease.on_kill = lambda _, label=label: self._cut(label)
+            lease.first_chunk(ANSWERS_MS)
             self._open[label] = lease
 
     def _cut(self, label: str) -> None:
@@ -48,7 +54,7 @@ class MovedLoad:
         """They are open."""
 
     def snapshot(self) -> Any:
-        return SimpleNamespace(open=len(self._open))
+        return SimpleNamespace(open=len(self._open), lag_p95_ms=ANSWERS_MS if self._open else None)
 
     def __enter__(self) -> Self:
         return self

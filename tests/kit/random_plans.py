@@ -146,6 +146,7 @@ def _model(chance: random.Random) -> ScalingModel:
         capacity_rounding=chance.choice(["up", "nearest"]),
         cooldown_anchor=chance.choice(["completion", "start"]),
         reaction_overhead_s=chance.choice([0.0, 30.0, 45.0]),
+        minute_lag_s=0.0,
         reinvoke_every_s=chance.choice([60.0, 60.0, 25.0]),
         low_periods=chance.choice([90, 30]),
         minute_low_periods=chance.choice([15, 5]),

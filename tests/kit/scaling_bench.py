@@ -102,7 +102,7 @@ class Bench:
             self.fleet,
             lambda region: self.cloudwatch(region).state.store,
             lambda: 0.0,
-            idle_emits_zero=model.idle_instance_emits_zero,
+            model=model,
         )
         self.api = autoscaling(REGION)
         self.leases: list = []

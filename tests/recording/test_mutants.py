@@ -7,6 +7,7 @@ from kit.moved_workbook import EmptyAws, MovedLoad, moved_workbook
 
 from dgsm_helpers.recording.script import ENDPOINT, STEPS, record
 from dgsm_helpers.rules.model import ScalingModel
+from embedded_aws.cloudwatch.alarm_operations import AlarmOperations
 
 MUTANTS = {
     "other-statistic": {"statistic": "Maximum"},
@@ -19,6 +20,7 @@ MUTANTS = {
     "shorter-minutes-in": {"minute_low_periods": 10},
     "longer-minute": {"minute_period_s": 120},
     "idle-is-silent": {"idle_instance_emits_zero": False},
+    "no-first-chunk": {"first_chunk_per_stream": False},
     "rounds-to-nearest": {"capacity_rounding": "nearest"},
     "rounds-down": {"capacity_rounding": "down"},
     "slow-reaction": {"reaction_overhead_s": 90.0},
@@ -35,6 +37,17 @@ MUTANTS = {
     "routed-to-the-end": {"routed_until": "SIGKILL"},
 }
 """What is planted, by what a reader would call it: values of `ScalingModel`."""
+BUSY = {
+    "Namespace": "AWS/SageMaker",
+    "MetricName": "ConcurrentRequestsPerModel",
+    "Dimensions": [{"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "VariantName", "Value": "AllTraffic"}],
+    "Statistic": "Maximum",
+    "Period": 10,
+    "EvaluationPeriods": 3,
+    "Threshold": 100.0,
+    "ComparisonOperator": "LessThanThreshold",
+}
+"""An alarm that is in ALARM while the endpoint publishes."""
 SETTLED_BY = {a.name: a.settled_by.removeprefix("step ") for a in ScalingModel().assumptions()}
 
 
@@ -55,6 +68,22 @@ def test_the_step_that_settles_it_reports_a_planted_deviation_and_no_other(tmp_p
 def test_of_an_embedded_aws_as_assumed_the_whole_script_reports_nothing(tmp_path):
     recording = recorded(tmp_path, STEPS)
     assert (recording.deviations, recording.unsettled) == ({}, ()), str(recording)
+
+
+@pytest.mark.parametrize(("acts", "found"), [(False, "accepted"), (True, "scale")])
+def test_an_aws_whose_alarms_on_promql_are_taken_or_scale_is_reported(tmp_path, monkeypatch, acts, found):
+    put = AlarmOperations.put_metric_alarm
+
+    def takes(self, p):
+        """As an ordinary alarm on the endpoint's concurrency."""
+        if "EvaluationCriteria" not in p:
+            return put(self, p)
+        assert p["EvaluationCriteria"]["PromQLCriteria"]["Query"].endswith(f'="{ENDPOINT}"}} > 0')
+        return put(self, {"AlarmName": p["AlarmName"], "AlarmActions": p["AlarmActions"] if acts else [], **BUSY})
+
+    monkeypatch.setattr(AlarmOperations, "put_metric_alarm", takes)
+    recording = recorded(tmp_path, [step for step in STEPS if step.name == "promql"])
+    assert recording.deviations == {"promql_alarms": found}, str(recording)
 
 
 @pytest.mark.slow

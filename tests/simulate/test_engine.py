@@ -210,6 +210,7 @@ def test_a_one_minute_metric_is_later(plan_of, held, exact):
         held(8), plan_of(initial_count=1, metric="one-minute"), Conditions(capacity=Capacity(knee=10), model=exact)
     )
     assert (fast.events[0].alarm_s, slow.events[0].alarm_s) == (30.0, 180.0)
+    assert slow.events[0].at_s - fast.events[0].at_s == 150.0 + exact.minute_lag_s
 
 
 def test_what_cannot_be_simulated_is_refused(plan_of, held):

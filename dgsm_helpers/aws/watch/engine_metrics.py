@@ -76,10 +76,19 @@ def read_engine(wb: Workbook) -> EngineWord:
     return EngineWord(capacity=max(capacities), active=sum(active))
 
 
+def selector(wb: Workbook, metric: str) -> str:
+    """PromQL for a metric of the endpoint's engines."""
+    return f'{{"{metric}","aws.sagemaker.endpoint.name"="{wb.endpoint_name}"}}'
+
+
 def _latest(wb: Workbook, metric: str) -> list[float]:
-    """The newest value of each instance; BotoCoreError and ValueError where CloudWatch does not give it."""
-    query = f'{{"{metric}","aws.sagemaker.endpoint.name"="{wb.endpoint_name}"}}'
-    url = f"{wb.client('cloudwatch').meta.endpoint_url}/api/v1/query?{urlencode({'query': query})}"
+    """The newest value of each instance.
+
+    Raises:
+        BotoCoreError: nothing answers.
+        ValueError: what answers refuses, or is not CloudWatch.
+    """
+    url = f"{wb.client('cloudwatch').meta.endpoint_url}/api/v1/query?{urlencode({'query': selector(wb, metric)})}"
     keys = wb.credentials()
     signer = SigV4Auth(
         Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token), "monitoring", wb.region
