@@ -7,12 +7,15 @@ DEMO_STAMP  := $(VENV)/.set-up-demo
 STAMP  := $(VENV)/.set-up
 DEMO_EXTRAS := local,notebooks,speech
 EXTRAS := $(DEMO_EXTRAS),cluster,test,dev,docs
-PYTEST := $(BIN)/python -m pytest --color=no
+# nbval compares the committed notebooks in processes of its own; here it would only cost each worker its import.
+PYTEST := $(BIN)/python -m pytest --color=no -p no:nbval
 SPREAD := --dist worksteal
 STRICT := $(wildcard dgsm_helpers/*.py) dgsm_helpers/rules dgsm_helpers/wire
 
 export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Set, as containers like to have it, it lets every process compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-loaded test-slow fuzz soak lint coverage docs notebooks lab clean
@@ -73,8 +76,10 @@ test: setup
 test-loaded: setup
 	$(BIN)/python tests/kit/busy.py $(or $(TIMES),5) $(MAKE) --no-print-directory test
 
+# Streams in real time need hardly any processor: many at once, and nothing beside them that does.
 test-slow: setup
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and live" -n 8 $(SPREAD) $$(grep -rl --include="test_*.py" "pytest.mark.live" tests)
+	$(PYTEST) -m "slow and not live" -n 3 $(SPREAD)
 
 # What breaks something is kept in tests/security/corpus, and tried again by `make test`.
 fuzz: setup

@@ -17,7 +17,9 @@ from kit.endpoints import Operator
 from dgsm_helpers import local
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
+from dgsm_helpers.workbook.schema_import import import_without_grammar
 
+import_without_grammar()
 SPEED = 120.0
 """Local seconds per wall second in tests: an instance starts in about two seconds."""
 
@@ -28,20 +30,21 @@ settings.load_profile("any-machine")
 
 LONG_S = 1800
 """A test that is allowed this long takes minutes."""
-WORKERS = 4
 AFTER = 20
 
 
+@pytest.hookimpl(trylast=True)  # once what is not asked for has been left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin what takes minutes early, on every worker: none is then left alone with it at the end."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     limits = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("timeout"))}
     long = [item for item in items if limits.get(item, 0) >= LONG_S]
     others = [item for item in items if limits.get(item, 0) < LONG_S]
     ordered: list[pytest.Item] = []
-    for worker in range(WORKERS):
+    for worker in range(workers):
         # xdist hands out as many equal stretches as there are workers.
-        stretch = others[worker * len(others) // WORKERS : (worker + 1) * len(others) // WORKERS]
-        ordered += [*stretch[:AFTER], *long[worker::WORKERS], *stretch[AFTER:]]
+        stretch = others[worker * len(others) // workers : (worker + 1) * len(others) // workers]
+        ordered += [*stretch[:AFTER], *long[worker::workers], *stretch[AFTER:]]
     items[:] = ordered
 
 

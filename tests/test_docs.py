@@ -26,6 +26,7 @@ from embedded_aws.other.price_list_service import USD_PER_HOUR
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = sorted((ROOT / "dgsm_helpers").rglob("*.py"))
 MADE = {"command_pages": "commands", "iam_documents": "iam"}
 PLACEHOLDERS = re.compile(r"[…\[\]{}<>]")
 
@@ -40,16 +41,21 @@ def made_by(script):
     return module
 
 
+PLACES = {
+    path.name if path in NOTEBOOKS else path.relative_to(ROOT).as_posix(): path
+    for path in (*PAGES, *NOTEBOOKS, *SOURCES)
+}
+"""Where readers meet texts: pages, notebooks, and texts in the source."""
+
+
 @cache
-def texts():
-    """Every text that readers meet, by where it stands: pages, notebooks, and texts in the source."""
-    found = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
-    for path in NOTEBOOKS:
+def text_at(place):
+    """The texts of such a place."""
+    path = PLACES[place]
+    if path.suffix == ".ipynb":
         cells = nbformat.read(path, as_version=4).cells
-        found[path.name] = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    for path in sorted((ROOT / "dgsm_helpers").rglob("*.py")):
-        found[path.relative_to(ROOT).as_posix()] = "\n".join(strings(path))
-    return found
+        return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return "\n".join(strings(path)) if path.suffix == ".py" else path.read_text(encoding="utf-8")
 
 
 @cache
@@ -93,9 +99,9 @@ def problem_of(line):
     return f"no option {', '.join(sorted(given - known))} of {command.name}" if given - known else None
 
 
-@pytest.mark.parametrize("place", texts())
+@pytest.mark.parametrize("place", PLACES)
 def test_every_command_that_is_named_can_be_given(place):
-    wrong = {line: problem for line in commands_in(texts()[place]) if (problem := problem_of(line))}
+    wrong = {line: problem for line in commands_in(text_at(place)) if (problem := problem_of(line))}
     assert not wrong
 
 
@@ -179,7 +185,7 @@ def rows_of(text):
 
 def test_every_message_that_troubleshooting_names_is_one_of_the_package():
     said = "\n".join(text for path in (ROOT / "dgsm_helpers").rglob("*") for text in messages_of(path))
-    symptoms = [row[0] for row in rows_of(texts()["docs/guides/troubleshooting.md"])]
+    symptoms = [row[0] for row in rows_of(text_at("docs/guides/troubleshooting.md"))]
     named = [part for symptom in symptoms for part in re.findall(r"`([^`]+)`", symptom)]
     assert len(named) > 30
     assert [part for part in named if part not in said] == []
@@ -193,25 +199,25 @@ def messages_of(path):
 
 
 def test_every_rule_of_the_doctor_that_is_named_is_one():
-    rows = rows_of(texts()["docs/guides/troubleshooting.md"].split("## It does not scale")[1].split("## ")[0])
+    rows = rows_of(text_at("docs/guides/troubleshooting.md").split("## It does not scale")[1].split("## ")[0])
     named = {part for row in rows for part in re.findall(r"`([a-z-]+)`", row[1])}
     assert len(named) > 10
     assert named <= {rule.name for rule in RULES}
 
 
 def test_every_fault_is_told():
-    rows = rows_of(texts()["docs/how_to/faults.md"])
+    rows = rows_of(text_at("docs/how_to/faults.md"))
     named = {part for row in rows for part in re.findall(r"`([a-z-]+)`", row[0])}
     assert named == set(KINDS)
 
 
 def test_every_setting_is_told():
-    text = texts()["docs/guides/settings.md"]
+    text = text_at("docs/guides/settings.md")
     assert [setting.variable for setting in SETTINGS if setting.variable not in text] == []
 
 
 def test_the_cost_table_follows_from_its_minutes_and_the_price_list():
-    text = texts()["docs/guides/to_aws.md"].split("## What it costs")[1].split("## ")[0]
+    text = text_at("docs/guides/to_aws.md").split("## What it costs")[1].split("## ")[0]
     rows = {row[0].strip("`"): row for row in rows_of(text) if re.match(r"`\d\d_", row[0])}
     assert set(rows) == {path.stem for path in NOTEBOOKS}
     usd = USD_PER_HOUR["ml.g6.2xlarge"]

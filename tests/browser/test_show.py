@@ -59,6 +59,7 @@ def picture(page, name, *, width, dark):
     page.screenshot(path=PICTURES / f"show-{name}-{width}{'-dark' if dark else ''}.png")
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_story_plays_to_its_end_and_calls_turn_red_and_green_again(address):
@@ -91,6 +92,7 @@ def test_the_story_plays_to_its_end_and_calls_turn_red_and_green_again(address):
         assert problems == []
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_tab_that_was_closed_finds_the_show_again(address):

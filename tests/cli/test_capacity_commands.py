@@ -79,6 +79,7 @@ def test_endpoint_is_deployed_measured_and_its_policy_set(embedded, place):
     assert registration.verify(place, ScalingPolicy(target_value=3.2), min_capacity=1, max_capacity=4).ok
 
 
+@pytest.mark.timeout(1800)
 def test_interrupt_in_mid_rung_puts_scaling_back_and_keeps_the_evidence(embedded, scaled):
     run = start(embedded.env, "tune", scaled.endpoint_name, "--json")
     for line in run.stderr:
@@ -195,6 +196,7 @@ def measured_or_busy(returncode, err):
         require_measured(err)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_line_as_documented_finds_the_knee_in_closed_form(embedded, tmp_path):

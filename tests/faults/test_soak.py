@@ -6,6 +6,7 @@ import pytest
 from kit.soak import soak
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_every_call_is_accounted_for_while_the_endpoint_scales_and_faults_strike(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import botocore.session
@@ -26,21 +26,21 @@ NAMED_ONLY = {
 """Operations that the source names and does not call, with where."""
 
 
-def _operations() -> dict[str, str]:
+def _operations(sources: Mapping[Path, Sequence[ast.AST]]) -> dict[str, str]:
     """Service by operation, of the services that the source makes clients of."""
     session, found = botocore.session.get_session(), {}
-    for service in sorted(_services()):
+    for service in sorted(_services(sources)):
         for operation in session.get_service_model(service).operation_names:
             for name in (operation, xform_name(operation)):
                 found.setdefault(name, service)
     return {name: service for name, service in found.items() if name not in NAMED_ONLY}
 
 
-def _services() -> set[str]:
+def _services(sources: Mapping[Path, Sequence[ast.AST]]) -> set[str]:
     """What is given as a service to whatever calls AWS, or is called SERVICE."""
     found = set()
-    for path in _sources():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for nodes in sources.values():
+        for node in nodes:
             if isinstance(node, ast.Call) and called_name(node) in ("call", "call_or_none", "call_tagged", "pages"):
                 found |= {arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)}
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SERVICE":
@@ -48,13 +48,13 @@ def _services() -> set[str]:
     return found | {"sagemaker-runtime"}
 
 
-def _sources() -> list[Path]:
-    return sorted((ROOT / "dgsm_helpers").rglob("*.py"))
+def _sources() -> dict[Path, Sequence[ast.AST]]:
+    return {p: [*ast.walk(ast.parse(p.read_text(encoding="utf-8")))] for p in (ROOT / "dgsm_helpers").rglob("*.py")}
 
 
-def _words(path: Path) -> Iterator[str]:
+def _words(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Every text in a source, as it stands or as an f-string makes it of the kinds of resources; names of methods."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
         elif isinstance(node, ast.Attribute):
@@ -65,12 +65,13 @@ def _words(path: Path) -> Iterator[str]:
 
 
 def _calls() -> set[tuple[str, str]]:
-    operations, found = _operations(), set()
+    sources, found = _sources(), set()
+    operations = _operations(sources)
     full = {xform_name(name): name for name in operations if name[0].isupper()}
-    for path in _sources():
+    for path, nodes in sources.items():
         room = path.relative_to(ROOT / "dgsm_helpers").as_posix()
         if room.startswith(("aws/", "load/", "views/", "planning/")) and "/export/" not in path.as_posix():
-            for word in _words(path):
+            for word in _words(nodes):
                 if word in operations and (word[0].isupper() or room == "aws/endpoint/invoke.py"):
                     found.add((operations[word], full.get(word, word)))
     return found | CLIENTS_WITHOUT_BOTO

@@ -33,6 +33,7 @@ def planted(home, **values):
     local.up(home, speed=SPEED)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_command_finds_the_embedded_aws_as_assumed_and_leaves_nothing(home, capsys):
@@ -44,6 +45,7 @@ def test_the_command_finds_the_embedded_aws_as_assumed_and_leaves_nothing(home, 
     assert endpoint_state.find(open_workbook("local", home=home, endpoint_name=ENDPOINT)) is None
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(

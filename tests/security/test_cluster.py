@@ -48,7 +48,11 @@ def test_what_is_no_scheduler_is_refused(kind, request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:1", "tls://127.0.0.1:1", "127.0.0.1:99999999", "nonsense", "tcp://:x"]
+    "address",
+    [
+        *("tcp://127.0.0.1:1", "tls://127.0.0.1:1", "127.0.0.1:99999999", "nonsense", "tcp://:x", "tls://host"),
+        *("ws://host:x", "tcp://host:\u00b2", "://", ":8786", "tls://[::1]", "ucx://127.0.0.1:1"),
+    ],
 )
 def test_an_address_that_leads_nowhere_is_refused(address):
     with warnings.catch_warnings():

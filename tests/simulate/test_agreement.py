@@ -100,6 +100,7 @@ def unhurried(tmp_path):
     local.down(tmp_path)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 def test_the_running_embedded_aws_scales_as_planned_under_real_streams(unhurried):
     wb = unhurried

@@ -112,6 +112,7 @@ def test_a_folder_without_notebooks_is_refused_before_anything_starts(tmp_path):
         demo.run_demo(out=tmp_path, notebooks_dir=tmp_path)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_the_whole_demo_passes_and_leaves_nothing(tmp_path, monkeypatch, capsys):

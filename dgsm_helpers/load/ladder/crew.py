@@ -147,24 +147,28 @@ def cluster_crew(address: str) -> Crew:
 
 
 def _require_scheduler(address: str) -> None:
-    """Dask waits for ever for a handshake; a scheduler begins it by itself, whatever else answers there does not.
+    """Dask waits for what cannot answer, some of it for ever, so that it is asked only where something answers.
+
+    A scheduler begins the handshake by itself, in clear at least; whatever else answers there does not.
 
     Raises:
-        InvalidInput: nothing answers at a TCP address, or nothing that begins so.
+        InvalidInput: it is no address, nothing answers there, or nothing that begins so.
     """
     if not address.strip():  # Dask would start a cluster of its own
         raise InvalidInput("The cluster has no address.", hint="Give its scheduler's: tls://HOST:8786.")
     scheme, _, place = address.rpartition("://")
-    host, _, port = place.rpartition(":")
-    if scheme not in ("", "tcp") or not port.isdigit():
+    if scheme == "inproc":
         return
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S) as connection:
-            if connection.recv(1):
-                return
-        problem = "it hangs up"
-    except (OSError, OverflowError) as error:
-        problem = str(error)
+    host, _, port = place.rpartition(":")
+    problem = "it is not HOST:PORT"
+    if host and port.isdecimal():
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S) as connection:
+                if scheme not in ("", "tcp") or connection.recv(1):
+                    return
+            problem = "it hangs up"
+        except (OSError, OverflowError) as error:
+            problem = str(error)
     raise InvalidInput(f"No Dask scheduler at {address!r}: {problem}.", hint="Give its address: tls://HOST:8786.")
 
 

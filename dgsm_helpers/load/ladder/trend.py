@@ -93,10 +93,12 @@ def _shared(bins: np.ndarray) -> np.ndarray:
     shared = np.full(rows.shape[1], np.nan)
     rows = rows[~np.isnan(rows).all(axis=1)]
     if len(rows):
+        # Where nothing is missing, which is usual, numpy's plain median says the same in a tenth of the time.
+        middle = np.nanmedian if np.isnan(rows).any() else np.median
         # Relative to its own level, a stream missing from a part does not move the median there.
-        rows = rows - np.nanmedian(rows, axis=1, keepdims=True)
+        rows = rows - middle(rows, axis=1, keepdims=True)
         present = ~np.isnan(rows).all(axis=0)
-        shared[present] = np.nanmedian(rows[:, present], axis=0)
+        shared[present] = middle(rows[:, present], axis=0)
     return shared
 
 

@@ -155,6 +155,7 @@ def measured(wb):
     return could_not_measure(problem)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 45.0, 4), (4, 32.0, 12), (4, 9.9, 40)])

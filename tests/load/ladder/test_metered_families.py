@@ -35,6 +35,7 @@ def on_metered(folder, listing, lanes, service_ms):
     return wb
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @SETTINGS
@@ -53,6 +54,7 @@ def test_flux_aura_and_speak_live_knees_are_those_of_the_closed_form(tmp_path, l
     assert kept["fingerprint"]["family"] == wb.family.name and kept["unit"] == result.unit
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_live_calls_of_aura_are_more_than_turns_and_fewer_than_turns_divided_by_their_duty(tmp_path):

@@ -124,8 +124,10 @@ def test_calls_survive_scale_outs_scale_ins_an_update_a_crash_and_shortened_limi
     assert measured["plain"]["lost"] > 0, "what plain streams lose is what there is to save"
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_sixty_calls_of_a_quarter_of_an_hour_survive_all_of_it(tmp_path):
-    measured = benchmark(tmp_path)
+def test_sixty_calls_survive_all_of_it(tmp_path):
+    # Troubles and limits go with the length: as many as in the quarter of an hour that the benchmark takes by itself.
+    measured = benchmark(tmp_path, "--seconds", "300", "--speed", "30")
     assert (measured["continued"]["calls"], measured["continued"]["audio_lost_s"]) == (60, 0)
