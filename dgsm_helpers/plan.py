@@ -199,7 +199,7 @@ class Study(PlanStudy):
             advice.known.history,
             pd.Series({step.at: step.minimum for step in advice.forecast.steps}),
             end=advice.forecast.end,
-            target_value=advice.forecast.rule.target_value,
+            target_value=advice.plan.tracking.target_value,
             origin=f"{advice.known.name}; forecast {advice.forecast.start:%Y-%m-%d %H:%M} UTC",
         )
 

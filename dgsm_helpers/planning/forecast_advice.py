@@ -14,13 +14,7 @@ from dgsm_helpers.planning.applying import applied_plans, bounds_for
 from dgsm_helpers.planning.back_testing import recorded_concurrency, without_pauses
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import most_instances
-from dgsm_helpers.planning.forecast_back_test import (
-    TESTED,
-    ForecastTest,
-    back_test_forecast,
-    history_of,
-    rule_of,
-)
+from dgsm_helpers.planning.forecast_back_test import TESTED, ForecastTest, back_test_forecast, history_of
 from dgsm_helpers.planning.forecast_schedule import ordinary_minimum
 from dgsm_helpers.planning.forecasting import HISTORY, STEP, Forecast, Levels
 from dgsm_helpers.planning.measured import Measured
@@ -73,9 +67,9 @@ class ForecastAdvice(Table):
                 }
                 for step in forecast.steps
             ],
-            "ordinary_minimum": forecast.rule.min_capacity,
-            "max_capacity": forecast.rule.max_capacity,
-            "target_value": forecast.rule.target_value,
+            "ordinary_minimum": self.plan.bounds.min_capacity,
+            "max_capacity": self.plan.bounds.max_capacity,
+            "target_value": self.plan.tracking.target_value,
             "season_days": forecast.season / timedelta(days=1),
             "growth": forecast.growth,
             "error": forecast.error,
@@ -174,7 +168,7 @@ def advise_forecast(
     notes = list(known.notes)
     bounds = bounds_for(wb, ordinary_minimum(wb) if min_capacity is None else min_capacity, max_capacity)
     plan = _plan(wb, known, instance, bounds, notes)
-    forecast = levels.forecast(rule_of(plan), start=_start(wb.now(), levels))
+    forecast = levels.forecast(plan, start=_start(wb.now(), levels))
     conditions = instance.conditions(model_for(wb).model, seed=seed)
     try:
         test = back_test_forecast(levels, known.calls, plan, conditions)

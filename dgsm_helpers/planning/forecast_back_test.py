@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dgsm_helpers.errors import NotReady
-from dgsm_helpers.planning.forecasting import CHECKED, LEAST_HISTORY, FleetRule, Levels
+from dgsm_helpers.planning.forecasting import CHECKED, LEAST_HISTORY, Levels
 from dgsm_helpers.planning.frames import row_of
 from dgsm_helpers.rules.policies import ScheduledChange
 from dgsm_helpers.simulate.conditions import Conditions
@@ -104,8 +104,7 @@ def back_test_forecast(levels: Levels, calls: Traffic, plan: ScalingPlan, condit
     if not tested:
         raise NotReady(f"{(levels.end - levels.begin) / _DAY:.2g} days of traffic are too few to test a forecast on.")
     begin = levels.end - tested
-    rule = rule_of(plan)
-    forecasts = [levels.forecast(rule, start=begin + at * REFRESH, horizon=REFRESH) for at in range(tested // REFRESH)]
+    forecasts = [levels.forecast(plan, start=begin + at * REFRESH, horizon=REFRESH) for at in range(tested // REFRESH)]
     changes = tuple(
         ScheduledChange(at_s=(step.at - begin).total_seconds(), min_capacity=step.minimum, name="forecast")
         for forecast in forecasts
@@ -121,14 +120,6 @@ def back_test_forecast(levels: Levels, calls: Traffic, plan: ScalingPlan, condit
         reactive=without,
         forecast=with_forecasts,
         lowered_share=float(np.mean([not forecast.trusted for forecast in forecasts])),
-    )
-
-
-def rule_of(plan: ScalingPlan) -> FleetRule:
-    return FleetRule(
-        target_value=plan.tracking.target_value,
-        min_capacity=plan.bounds.min_capacity,
-        max_capacity=plan.bounds.max_capacity,
     )
 
 

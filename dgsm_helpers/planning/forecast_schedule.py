@@ -35,7 +35,7 @@ def actions_of(forecast: Forecast) -> tuple[ScheduledAction, ...]:
         ScheduledAction(name=f"{PREFIX}{step.at:%Y%m%dT%H%MZ}", schedule=_at(step.at), min_capacity=step.minimum)
         for step in forecast.steps
     ]
-    end = ScheduledAction(name=LAST, schedule=_at(forecast.end), min_capacity=forecast.rule.min_capacity)
+    end = ScheduledAction(name=LAST, schedule=_at(forecast.end), min_capacity=forecast.plan.bounds.min_capacity)
     return (*steps, end)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.rules.policies import ROUNDING
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
 STEP = timedelta(minutes=15)
 HORIZON = timedelta(hours=48)
@@ -35,31 +36,10 @@ _CHANCE_GROWTH = 0.08
 _TODAY_RANGE = (0.8, 1.25)
 
 
-@dataclass(frozen=True, kw_only=True)
-class FleetRule:
-    """How a load becomes instances: streams that the policy wants on each, and the bounds.
-
-    Raises:
-        InvalidInput: a target or a minimum that is not above zero, or a minimum above the maximum.
-    """
-
-    target_value: float
-    min_capacity: int
-    max_capacity: int
-
-    def __post_init__(self) -> None:
-        if not self.target_value > 0 or not 1 <= self.min_capacity <= self.max_capacity:
-            raise InvalidInput(
-                f"A target of {self.target_value:g} with {self.min_capacity} to {self.max_capacity} instances cannot "
-                "be forecast for."
-            )
-
-    def instances(self, streams: float) -> int:
-        """What the policy runs at that load; the minimum where the load is not known."""
-        if not np.isfinite(streams):
-            return self.min_capacity
-        wanted = ceil(streams / self.target_value - ROUNDING)
-        return min(max(wanted, self.min_capacity), self.max_capacity)
+def instances_for(plan: ScalingPlan, streams: float) -> int:
+    """What the plan's policy runs at a load; the plan's minimum where the load is not known."""
+    wanted = streams / plan.tracking.target_value - ROUNDING if np.isfinite(streams) else 0
+    return plan.bounds.clamp(ceil(wanted))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +55,7 @@ class MinimumStep:
 class Forecast:
     """The minimums of the next two days.
 
-    ``steps`` are the changes, in order, the first at ``start``; at ``end`` the minimum is ``rule.min_capacity`` again.
+    ``steps`` are the changes, in order, the first at ``start``; at ``end`` the minimum is ``plan``'s own again.
     ``season`` is a week, or a day where less than a week is known. ``growth`` is this week over the last.
     ``error`` is how far the forecast of the last hours was off, in instances, as a share; ``trusted`` whether that is
     little. ``used_share`` is what the forecast load was multiplied by: today's level, or 0 where nothing is raised.
@@ -84,7 +64,7 @@ class Forecast:
     start: datetime
     end: datetime
     steps: tuple[MinimumStep, ...]
-    rule: FleetRule
+    plan: ScalingPlan
     season: timedelta
     growth: float
     error: float
@@ -132,11 +112,11 @@ class Levels:
         self.begin: datetime = quarters.index[0].to_pydatetime()
         self.end = self.begin + len(quarters) * STEP
 
-    def forecast(self, rule: FleetRule, *, start: datetime | None = None, horizon: timedelta = HORIZON) -> Forecast:
+    def forecast(self, plan: ScalingPlan, *, start: datetime | None = None, horizon: timedelta = HORIZON) -> Forecast:
         """The minimums from ``start`` on, from what was known before it.
 
         Args:
-            rule: how a load becomes instances.
+            plan: with one target-tracking policy and the bounds: how a load becomes instances.
             start: on a quarter of an hour; default: where the history ends.
             horizon: how far ahead.
 
@@ -151,7 +131,7 @@ class Levels:
                 f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC.",
                 hint="Give newer traffic.",
             )
-        error, used = self._check(known, rule)
+        error, used = self._check(known, plan)
         count = round(horizon / STEP)
         times = [start + index * STEP for index in range(count + _LEAD_STEPS)]
         streams = self.predicted(times, known=known) * used
@@ -159,14 +139,14 @@ class Levels:
         for index in range(count):
             ahead = streams[index : index + _LEAD_STEPS + 1]
             most = float(np.nanmax(ahead)) if np.isfinite(ahead).any() else float("nan")
-            minimum = rule.instances(most)
+            minimum = instances_for(plan, most)
             if not steps or minimum != steps[-1].minimum:
                 steps.append(MinimumStep(at=times[index], minimum=minimum, streams=most))
         return Forecast(
             start=start,
             end=start + horizon,
             steps=tuple(steps),
-            rule=rule,
+            plan=plan,
             season=self._season(known),
             growth=self._growth(known),
             error=error,
@@ -209,7 +189,7 @@ class Levels:
         growth = float(np.clip(np.median(ratios), *_GROWTH_RANGE)) if ratios else 1.0
         return growth if abs(growth - 1) >= _CHANCE_GROWTH else 1.0
 
-    def _check(self, known: datetime, rule: FleetRule) -> tuple[float, float]:
+    def _check(self, known: datetime, plan: ScalingPlan) -> tuple[float, float]:
         """The forecast of the last hours, made before them, against what came.
 
         Returns:
@@ -222,11 +202,11 @@ class Levels:
         both = np.isfinite(forecast) & np.isfinite(came)
         if not both.any():
             return 0.0, 1.0
-        ours, theirs = (np.array([rule.instances(x) for x in part[both]]) for part in (forecast, came))
+        ours, theirs = (np.array([instances_for(plan, x) for x in part[both]]) for part in (forecast, came))
         error = float(np.abs(ours - theirs).sum() / min(ours.sum(), theirs.sum()))
         if error <= TRUSTED_ERROR:
             # An instance's load on both sides: of a few calls in the night, some more or less say nothing of the day.
-            beside = rule.target_value * both.sum()
+            beside = plan.tracking.target_value * both.sum()
             level = (came[both].sum() + beside) / (forecast[both].sum() + beside)
             return error, float(np.clip(level, *_TODAY_RANGE))
         ratio = came[both].sum() / max(forecast[both].sum(), 1e-9)

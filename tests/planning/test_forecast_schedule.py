@@ -17,10 +17,11 @@ from dgsm_helpers.cli.options import FAILED, NO, YES
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, SpendNotConfirmed
 from dgsm_helpers.planning.forecast_advice import advise_forecast, known_from_endpoint
 from dgsm_helpers.planning.forecast_schedule import LAST, actions_of, ordinary_minimum, put_forecast
-from dgsm_helpers.planning.forecasting import FleetRule, Levels
+from dgsm_helpers.planning.forecasting import Levels
 from dgsm_helpers.planning.measured import measured
+from dgsm_helpers.simulate.scaling_plan import guide
 
-RULE = FleetRule(target_value=8.0, min_capacity=1, max_capacity=6)
+PLAN = guide(target_value=8.0, min_capacity=1, max_capacity=6)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def ours(wb):
 
 
 def test_every_step_becomes_an_action_that_fires_once_and_the_last_restores_the_minimum(registered):
-    forecast = Levels(quarters(days_ahead(registered, 20))).forecast(RULE)
+    forecast = Levels(quarters(days_ahead(registered, 20))).forecast(PLAN)
     put = put_forecast(registered, forecast)
     begin = days_ahead(registered, 20)
     at = {hour: f"at({begin + timedelta(hours=hour):%Y-%m-%dT%H:%M:%S})" for hour in (0, 7.75, 18, 31.75, 42, 48)}
@@ -61,15 +62,15 @@ def test_every_step_becomes_an_action_that_fires_once_and_the_last_restores_the_
 
 def test_a_forecast_made_anew_takes_the_place_of_the_one_before(registered):
     begin = days_ahead(registered, 20)
-    put_forecast(registered, Levels(quarters(begin)).forecast(RULE))
-    later = Levels(quarters(begin + timedelta(hours=6), height=20.0)).forecast(RULE)
+    put_forecast(registered, Levels(quarters(begin)).forecast(PLAN))
+    later = Levels(quarters(begin + timedelta(hours=6), height=20.0)).forecast(PLAN)
     put_forecast(registered, later)
     assert ours(registered) == {a.schedule: a.min_capacity for a in actions_of(later)}
 
 
 def test_what_stays_the_same_is_not_put_again(registered, monkeypatch):
     begin = days_ahead(registered, 20)
-    forecast = Levels(quarters(begin)).forecast(RULE)
+    forecast = Levels(quarters(begin)).forecast(PLAN)
     put_forecast(registered, forecast)
     names, really = [], scheduled_actions.put
     monkeypatch.setattr(
@@ -83,7 +84,7 @@ def test_what_stays_the_same_is_not_put_again(registered, monkeypatch):
 
 def test_the_ordinary_minimum_is_known_while_a_forecast_holds_another(registered):
     assert ordinary_minimum(registered) == 1
-    put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(RULE))
+    put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(PLAN))
     registration.register(registered, 4, 6)  # as one of its actions does when it fires
     assert ordinary_minimum(registered) == 1
 
@@ -91,25 +92,25 @@ def test_the_ordinary_minimum_is_known_while_a_forecast_holds_another(registered
 def test_a_schedule_of_somebody_else_is_not_fought_with(registered):
     scheduled_actions.put(registered, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
     with pytest.raises(InvalidInput, match="morning sets the minimum"):
-        put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(RULE))
+        put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(PLAN))
     assert not ours(registered)
     scheduled_actions.put(registered, "morning", "cron(0 7 ? * MON-FRI *)", max_capacity=5)
     scheduled_actions.remove(registered, "morning")
     scheduled_actions.put(registered, "evening", "cron(0 20 ? * MON-FRI *)", max_capacity=5)
-    assert put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(RULE))
+    assert put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(PLAN))
 
 
 def test_a_forecast_that_begins_in_the_past_is_refused_and_so_is_one_without_a_target(registered, workbook):
-    past = Levels(quarters(days_ahead(registered, -3))).forecast(RULE)
+    past = Levels(quarters(days_ahead(registered, -3))).forecast(PLAN)
     with pytest.raises(InvalidInput, match="begins at"):
         put_forecast(registered, past)
     with pytest.raises(NotFound):
-        put_forecast(workbook(), Levels(quarters(days_ahead(registered, 20))).forecast(RULE))
+        put_forecast(workbook(), Levels(quarters(days_ahead(registered, 20))).forecast(PLAN))
 
 
 def test_raising_the_minimum_is_agreed_to_before_anything_is_scheduled(registered):
     billed = replace(registered, bills=True, confirm_spend=False)
-    forecast = Levels(quarters(days_ahead(registered, 20))).forecast(RULE)
+    forecast = Levels(quarters(days_ahead(registered, 20))).forecast(PLAN)
     with pytest.raises(SpendNotConfirmed, match="Raising the minimum to 5 instances"):
         put_forecast(billed, forecast)
     assert not ours(registered)

@@ -10,9 +10,8 @@ from statistics import median
 from dgsm_helpers.load.ladder.ramp import LASTS_S, LOOK_S, WATCHED, Ramp, openings_s, risen
 from dgsm_helpers.load.ladder.share import Share, carrier_of, hold_stream
 from dgsm_helpers.load.ladder.stream_outcomes import was_refused
-from dgsm_helpers.load.transport.held_streams import stopped_within
 from dgsm_helpers.load.transport.recorder import TraceRecorder
-from dgsm_helpers.load.transport.stream_loops import run_here
+from dgsm_helpers.load.transport.stream_loops import run_here, stopped_within
 from dgsm_helpers.load.transport.trace import MAX_CADENCE_S, StreamTrace
 
 

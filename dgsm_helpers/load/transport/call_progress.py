@@ -1,14 +1,10 @@
 """How a call of a load goes, while it goes on."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dgsm_helpers.load.transport.listen_stitching import Message
+from dgsm_helpers.load.transport.listen_stitching import Message
 
 SILENT_S = 3.0
 """A call that hears nothing for longer is behind by at least that."""

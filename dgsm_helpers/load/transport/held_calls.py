@@ -14,10 +14,11 @@ from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.load.transport.call_progress import CallProgress
 from dgsm_helpers.load.transport.call_record import CallRecord, hold_call
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
-from dgsm_helpers.load.transport.held_streams import RECONNECT_AFTER_S, Caller, HeldStreams, SessionPlan, stopped_within
+from dgsm_helpers.load.transport.held_streams import RECONNECT_AFTER_S, Caller, HeldStreams, SessionPlan
 from dgsm_helpers.load.transport.overload_watch import Leaving
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.recordings import chunks
+from dgsm_helpers.load.transport.stream_loops import stopped_within
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.session import Workbook
 

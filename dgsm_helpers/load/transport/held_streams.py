@@ -16,7 +16,7 @@ from dgsm_helpers.load.transport.lean_transport import LeanTransport
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
-from dgsm_helpers.load.transport.stream_loops import close_loop, stream_loop
+from dgsm_helpers.load.transport.stream_loops import close_loop, stopped_within, stream_loop
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import StreamTrace
 from dgsm_helpers.load.transport.workloads import Workload
@@ -172,14 +172,3 @@ class HeldStreams:
         if self._lean is None:
             self._lean = LeanTransport(self._target)
         return self._lean
-
-
-async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    """Whether ``stop`` is set by the time ``seconds`` have passed."""
-    if seconds <= 0:
-        return stop.is_set()
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

@@ -15,6 +15,7 @@ from dgsm_helpers.load.transport.lean_stream import LeanStream
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import PATIENCE, Patience, wait_for_end
+from dgsm_helpers.load.transport.stream_loops import stopped_within
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import Ending, StreamTrace
 from dgsm_helpers.load.transport.workloads import Sender
@@ -22,6 +23,8 @@ from dgsm_helpers.load.transport.workloads import Sender
 STREAMS_PER_CONNECTION = 250
 TICK_S = 0.002
 """The pacer's grain: what falls due within it leaves together."""
+SHORT_S = 0.02
+"""A wait below it is a plain sleep, which is cheaper than one that can be woken from."""
 
 
 class LeanTransport:
@@ -114,19 +117,7 @@ class LeanTransport:
             if due:
                 wait = max(due[0][0] - time.monotonic(), TICK_S)
                 if wait <= TICK_S or not self._wake.is_set():
-                    await _wait(self._wake, wait)
+                    await (asyncio.sleep(wait) if wait < SHORT_S else stopped_within(self._wake, wait))
             else:
                 await self._wake.wait()
             self._wake.clear()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but no longer than ``seconds``; a short wait is a plain sleep, which is cheaper."""
-    if seconds < 0.02:
-        await asyncio.sleep(seconds)
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -18,6 +18,17 @@ from dgsm_helpers.load.transport.unanswered_audio import UnansweredAudio
 
 type Cause = Literal["limit", "cut", "overload"]
 
+PIECE_S = 0.1
+"""What is sent at once, also of audio that is sent again."""
+
+LEAVE_S = 2.0
+LONGEST_WAIT_S = 2.0
+GIVE_UP_S = 600.0
+"""Without a session for this long, or not answered for this long after its end, a call fails.
+
+Twice what the start of an instance takes.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HandOver:
@@ -61,18 +72,6 @@ class OngoingHandOver:
             words_replayed=self.joint.words_replayed,
             audio_lost_s=self.lost_s,
         )
-
-
-PIECE_S = 0.1
-"""What is sent at once, also of audio that is sent again."""
-
-LEAVE_S = 2.0
-LONGEST_WAIT_S = 2.0
-GIVE_UP_S = 600.0
-"""Without a session for this long, or not answered for this long after its end, a call fails.
-
-Twice what the start of an instance takes.
-"""
 
 
 class SessionLeg:

@@ -72,3 +72,14 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     if pending:
         loop.run_until_complete(asyncio.wait(pending, timeout=2))
     loop.close()
+
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether ``stop`` is set by the time ``seconds`` have passed."""
+    if seconds <= 0:
+        return stop.is_set()
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

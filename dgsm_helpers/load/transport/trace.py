@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,6 @@ class CallTurn:
         return max(self.first_audio_s + self.audio_s + self.late_s, self.done_s) if self.audio_s else self.done_s
 
 
-def _no_times() -> np.ndarray:
-    return np.empty(0)
-
-
 @dataclass(frozen=True, eq=False)
 class StreamTrace:
     """One stream from its opening to its end.
@@ -122,8 +119,8 @@ class StreamTrace:
     error: StreamError | None = None
     metadata: Mapping[str, Any] | None = None
     turns: tuple[CallTurn, ...] = ()
-    played_s: np.ndarray = field(default_factory=_no_times)
-    arrived_s: np.ndarray = field(default_factory=_no_times)
+    played_s: np.ndarray = field(default_factory=partial(np.empty, 0))
+    arrived_s: np.ndarray = field(default_factory=partial(np.empty, 0))
     audio: bytes = b""
     has_finals: bool = True
 
