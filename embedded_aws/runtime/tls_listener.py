@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import socket
 import ssl
@@ -19,6 +20,8 @@ _HANDSHAKE_S = 15.0
 _CLOSE_S = 1.0
 """How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
 _NO_DESCRIPTOR_S = 0.05
+_IN_A_ROUND = 32
+"""Connections that are accepted in one round of the event loop. One that says nothing costs no more than its socket."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +52,7 @@ class TlsListener:
         self._listening.close()
 
     async def _accept(self) -> None:
-        while True:
+        for number in itertools.count(1):
             try:
                 connection, _ = await self._loop.sock_accept(self._listening)
             except OSError:  # no descriptor is free: it would be asked again at once, for ever
@@ -60,7 +63,8 @@ class TlsListener:
             task.add_done_callback(self._opened)
             if len(self._opening) > MOST_HANDSHAKES:
                 next(iter(self._opening)).cancel()
-            await asyncio.sleep(0)  # the others' turn, also while there is always one to accept
+            if number % _IN_A_ROUND == 0:  # the others' turn, also while there is always one to accept
+                await asyncio.sleep(0)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening.pop(task, None)
@@ -70,6 +74,11 @@ class TlsListener:
     async def _open(self, connection: socket.socket) -> None:
         # Who leaves in the middle of a handshake, or speaks something else, is nobody's concern.
         with contextlib.suppress(OSError, TimeoutError):
+            try:
+                await self._first_bytes(connection)
+            except BaseException:
+                connection.close()
+                raise
             await self._loop.connect_accepted_socket(
                 self._make,
                 connection,
@@ -77,3 +86,12 @@ class TlsListener:
                 ssl_handshake_timeout=_HANDSHAKE_S,
                 ssl_shutdown_timeout=_CLOSE_S,
             )
+
+    async def _first_bytes(self, connection: socket.socket) -> None:
+        """Something has come, and waits in the socket."""
+        come = asyncio.Event()
+        self._loop.add_reader(connection, come.set)
+        try:
+            await asyncio.wait_for(come.wait(), _HANDSHAKE_S)
+        finally:
+            self._loop.remove_reader(connection)
