@@ -81,7 +81,19 @@ def test_a_project_of_its_own_tests_its_client(tmp_path):
     (tmp_path / "test_mine.py").write_text(USES)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DGSM_", "PYTEST_"))}
     env |= {"AWS_PROFILE": "mine", "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, "--basetemp", str(tmp_path / "temp"), str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:nbval",
+        "-p",
+        PLUGIN,
+        "--basetemp",
+        str(tmp_path / "temp"),
+        str(tmp_path),
+    ]
     run = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "7 passed" in run.stdout
