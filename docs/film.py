@@ -1,4 +1,4 @@
-"""Film ``dgsm show`` telling its story into docs/story.webp, the README's moving picture.
+"""Film ``dgsm show`` telling its story into docs/story.gif, the README's moving picture.
 
 An embedded AWS of its own, an endpoint that scales, the page in Chromium: a picture each second, and ten of them a
 second in the film.
@@ -25,10 +25,10 @@ from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.session import open_workbook
 
-FILM = Path(__file__).resolve().parent / "story.webp"
+FILM = Path(__file__).resolve().parent / "story.gif"
 ENDPOINT = "deepgram-demo"
 VIEWPORT = {"width": 960, "height": 720}
-WIDTH, FRAME_MS, LAST_MS = 800, 100, 3000
+WIDTH, COLOURS, FRAME_MS, LAST_MS = 800, 96, 100, 3000
 
 
 @contextmanager
@@ -74,8 +74,15 @@ def main() -> None:
                 browser.close()
         finally:
             local.down(home)
-    lengths = [FRAME_MS] * (len(pictures) - 1) + [LAST_MS]
-    pictures[0].save(FILM, save_all=True, append_images=pictures[1:], duration=lengths, loop=0, lossless=True)
+    # Colours of the whole story: of one picture, those of what has not happened yet would be missing.
+    some = pictures[:: max(len(pictures) // 8, 1)]
+    together = Image.new("RGB", (WIDTH, some[0].height * len(some)))
+    for number, picture in enumerate(some):
+        together.paste(picture, (0, number * picture.height))
+    palette = together.quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
+    first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    lengths = [FRAME_MS] * len(others) + [LAST_MS]
+    first.save(FILM, save_all=True, append_images=others, duration=lengths, loop=0, optimize=True)
     print(f"{FILM.name}: {len(pictures)} pictures, {FILM.stat().st_size / 1e6:.1f} MB")
 
 
