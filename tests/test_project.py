@@ -30,7 +30,7 @@ def tracked():
     )
     for name in filter(None, listed):
         path = ROOT / name
-        if path.suffix not in (".wav", ".png") and path.is_file():
+        if path.suffix not in (".wav", ".png", ".gif") and path.is_file():
             yield name, path.read_text(encoding="utf-8")
 
 
