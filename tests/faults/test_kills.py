@@ -15,7 +15,7 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.session import open_workbook
 
 KILLS = int(os.environ.get("KILLS", "14"))
-"""How many that strike before the command has ended; 200 when it is run by hand: ``KILLS=200 pytest -m slow tests/faults/test_kills.py``."""
+"""How many that strike before the end; by hand 200: ``KILLS=200 pytest -m slow tests/faults/test_kills.py``."""
 CHANGING = [step for step in STEPS if not step.reads]
 
 
