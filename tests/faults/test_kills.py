@@ -31,7 +31,6 @@ def test_a_command_killed_at_a_random_moment_is_accounted_for_and_finished_by_th
             whole[step.name] = account(wb)
         rng = random.Random(KILLS)
         while killed < KILLS:
-            number += 1
             step, began_s = CHANGING[number % len(CHANGING)], time.monotonic()
             ended, said = in_child(tmp_path, step, ends_after_s=rng.uniform(0.01, takes_s[step.name]))
             assert ended in ("SIGALRM", "0", "1"), said
@@ -46,6 +45,7 @@ def test_a_command_killed_at_a_random_moment_is_accounted_for_and_finished_by_th
             # What was killed in its last moments has nothing left to do, and may say so.
             assert done or again in ("0", "1"), f"after kill {number} at {step.name}: {said}"
             assert account(wb) == whole[step.name], f"after kill {number} at {step.name}"
+            number += 1
         deletion.delete(wb)
         assert endpoints.names(wb) == []
     finally:
