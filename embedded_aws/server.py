@@ -198,7 +198,6 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
     }
     # A million things that stay need not be looked through again and again: that would stop every stream for a while,
     # and Python would do it so seldom that what can go stays for minutes.
-    gc.collect()
     gc.freeze()
     threading.Thread(target=control.serve_forever, name="control plane", daemon=True).start()
     heartbeat.start()

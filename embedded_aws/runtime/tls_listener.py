@@ -62,7 +62,9 @@ class TlsListener:
             self._opening[task] = None
             task.add_done_callback(self._opened)
             if len(self._opening) > MOST_HANDSHAKES:
-                next(iter(self._opening)).cancel()
+                oldest = next(iter(self._opening))
+                del self._opening[oldest]
+                oldest.cancel()
             if number % _IN_A_ROUND == 0:  # the others' turn, also while there is always one to accept
                 await asyncio.sleep(0)
 
@@ -76,6 +78,8 @@ class TlsListener:
         with contextlib.suppress(OSError, TimeoutError):
             try:
                 await self._first_bytes(connection)
+                if not connection.recv(1, socket.MSG_PEEK):
+                    raise ConnectionError("it left without a word")
             except BaseException:
                 connection.close()
                 raise
