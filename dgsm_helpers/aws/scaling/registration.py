@@ -14,7 +14,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal
+from dgsm_helpers.aws.scaling import journal, step_in_policy
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import (
     SERVICE,
@@ -28,6 +28,7 @@ from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import unregister
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.step_in import STEP_IN
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -117,6 +118,8 @@ def apply(wb: Workbook, policy: ScalingState) -> ScalingState: ...
 def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> AppliedPolicy | ScalingState:
     """Put the policy on the registered variant, or change it; default: the guide's. AWS makes or changes its alarms.
 
+    The policy and alarm of its ``most_cut`` come first, and go last where it has none and scales in itself.
+
     Given a `ScalingState`, which `verify` read earlier, bounds and policies become again what they were then.
 
     Raises:
@@ -130,7 +133,23 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
     policy = policy or ScalingPolicy()
-    return _put(wb, policy.name, policy.to_request())
+    there = step_in_is_there(wb)
+    if policy.most_cut is not None:
+        step_in_policy.put(wb, policy.most_cut)
+    try:
+        applied = _put(wb, policy.name, policy.to_request())
+    except DgsmError:
+        if policy.most_cut is not None and not there:
+            step_in_policy.remove(wb)
+        raise
+    if there and policy.most_cut is None and not policy.disable_scale_in:
+        step_in_policy.remove(wb)
+    return applied
+
+
+def step_in_is_there(wb: Workbook) -> bool:
+    """Whether the variant has the policy of a scale-in of at most so many calls."""
+    return any(policy.name == STEP_IN for policy in policies(wb))
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
@@ -174,7 +193,10 @@ def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     now = {policy.name: policy for policy in policies(wb)}
     then = {policy.name: policy for policy in before.policies}
     for name in now.keys() - then.keys():
-        _delete(wb, "DeleteScalingPolicy", PolicyName=name)
+        if name == STEP_IN:
+            step_in_policy.remove(wb)
+        else:
+            _delete(wb, "DeleteScalingPolicy", PolicyName=name)
     if before.target is None:
         _delete(wb, "DeregisterScalableTarget")
         return verify(wb)
@@ -185,6 +207,8 @@ def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     for name, policy in then.items():
         if policy.tracks and (name not in now or now[name].configuration != policy.configuration):
             _put(wb, name, policy.configuration)
+    if (most_cut := step_in_policy.most_cut_of(before.alarms)) is not None:
+        step_in_policy.put(wb, most_cut)
     return verify(wb, min_capacity=low, max_capacity=high)
 
 
@@ -223,7 +247,10 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     """
     if target(wb) is not None:
         wb.require_delete(f"The scalable target, policies and scheduled actions of {wb.resource_id}")
+    there = step_in_is_there(wb)
     removed = unregister(wb)
+    if there:
+        step_in_policy.remove(wb)
     journal.strike_out(wb, of=endpoint_state.find(wb))
     return removed
 
