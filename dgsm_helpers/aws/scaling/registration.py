@@ -133,7 +133,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
     policy = policy or ScalingPolicy()
-    there = step_in_is_there(wb)
+    there = step_in_policy.is_there(wb)
     if policy.most_cut is not None:
         step_in_policy.put(wb, policy.most_cut)
     try:
@@ -145,11 +145,6 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     if there and policy.most_cut is None and not policy.disable_scale_in:
         step_in_policy.remove(wb)
     return applied
-
-
-def step_in_is_there(wb: Workbook) -> bool:
-    """Whether the variant has the policy of a scale-in of at most so many calls."""
-    return any(policy.name == STEP_IN for policy in policies(wb))
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
@@ -247,7 +242,7 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     """
     if target(wb) is not None:
         wb.require_delete(f"The scalable target, policies and scheduled actions of {wb.resource_id}")
-    there = step_in_is_there(wb)
+    there = step_in_policy.is_there(wb)
     removed = unregister(wb)
     if there:
         step_in_policy.remove(wb)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, not_registered, triple
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, not_registered, policies, triple
 from dgsm_helpers.aws.scaling.scaling_answers import AlarmState
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.rules.step_in import STEP_IN, step_in
@@ -59,6 +59,11 @@ def put(wb: Workbook, most_cut: int) -> None:
         TreatMissingData=rule.alarm.treat_missing,
         AlarmActions=[kept["PolicyARN"]],
     )
+
+
+def is_there(wb: Workbook) -> bool:
+    """Whether the variant has the policy."""
+    return any(policy.name == STEP_IN for policy in policies(wb))
 
 
 def remove(wb: Workbook) -> None:
