@@ -102,6 +102,9 @@ def deploy(
     "--scale-in-cooldown", "scale_in_cooldown_s", type=int, help="seconds after a scale-in (default: likewise 300)"
 )
 @click.option("--scale-out-cooldown", "scale_out_cooldown_s", type=int, help="seconds after a scale-out (likewise 60)")
+@click.option(
+    "--most-cut", type=click.IntRange(min=0), help="calls that a scale-in may cut (default: as it is; 0: any number)"
+)
 @confirm_spend_option
 @json_option
 def register(
@@ -134,6 +137,7 @@ def register(
         **bounds,
         "policy": policy.name,
         **policy.to_request(),
+        "most_cut": policy.most_cut,
         "alarms": [alarm.name for alarm in state.alarms],
         "problems": state.problems,
     }

@@ -11,9 +11,11 @@ from dgsm_helpers.aws.scaling import journal, registration, scalable_target, sca
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+from dgsm_helpers.aws.scaling.step_in_policy import most_cut_of
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.rules.policies import Bounds, ScheduledChange, TargetTracking
+from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, StepScaling, TargetTracking
 from dgsm_helpers.rules.schedules import next_firing
+from dgsm_helpers.rules.step_in import STEP_IN, step_in
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.engine import check_playable
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
@@ -42,7 +44,7 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
     """The calls that the plan amounts to.
 
     Args:
-        plan: with one target-tracking policy on the predefined metric.
+        plan: with one target-tracking policy on the predefined metric, whose scale-ins may be held to so many calls.
         midnight_utc_s: of the traffic that the plan was made for (`Traffic.midnight_utc_s`): its schedule counts from
             the traffic's begin.
 
@@ -54,12 +56,13 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
             f"Plan {plan.name!r} needs more than one target-tracking policy on the predefined metric.",
             hint="Choose another plan, or make its alarm and policy yourself.",
         )
-    tracked = plan.tracking
+    tracked, most_cut = plan.tracking, plan.most_cut
     policy = ScalingPolicy(
         target_value=tracked.target_value,
         scale_in_cooldown_s=int(tracked.scale_in_cooldown_s),
         scale_out_cooldown_s=int(tracked.scale_out_cooldown_s),
-        disable_scale_in=tracked.disable_scale_in,
+        disable_scale_in=tracked.disable_scale_in and most_cut is None,
+        most_cut=most_cut,
         name=tracked.name,
     )
     # Of a minimum that comes every day, the first firing says when.
@@ -122,20 +125,22 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     journal.finish(wb)
     endpoint, most = EndpointReading(wb), settings.max_capacity
     require_spend(wb, f"Scaling {wb.resource_id} up to {most} instances", endpoint.instance_types, most)
-    adds = {"PutScalingPolicy": [settings.policy.name], "PutScheduledAction": SCHEDULED_NAMES}
+    added = [settings.policy.name, *([] if settings.policy.most_cut is None else [STEP_IN])]
+    adds = {"PutScalingPolicy": added, "PutScheduledAction": SCHEDULED_NAMES}
     former = {"setup": asdict(scaling_setup.of_variant(wb, endpoint, schedule=True)), "adds": adds}
     with journal.written(wb, "plan", endpoint.state, former) as page:
         registration.register(wb, settings.min_capacity, settings.max_capacity)
         # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
         followed = registration.verify(wb).followed
         policy = replace(settings.policy, name=followed.name) if followed else settings.policy
-        registration.apply(wb, policy)
         for name in SCHEDULED_NAMES:
             # One that an earlier plan left would go on raising the minimum under this one.
             if name not in {change.name for change in settings.daily}:
                 scheduled_actions.remove(wb, name)
         for change in settings.daily:
             scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
+        # Last, as what it takes away of a policy that spared calls cannot be put back from what is written down.
+        registration.apply(wb, policy)
         page.clear()
     return registration.verify(wb, policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)
 
@@ -151,11 +156,15 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
     Raises:
         NotFound: no endpoint, or the variant is not registered.
         NotReady: it has no policy.
-        InvalidInput: a policy that is not target tracking, whose alarm is the account's own.
+        InvalidInput: a policy whose alarm is the account's own.
     """
     target = scalable_target.require_target(wb)
-    policies = []
+    policies: list[Policy] = []
     for policy in scalable_target.policies(wb):
+        if policy.name == STEP_IN:
+            most_cut = most_cut_of(scalable_target.policy_alarms(wb, [policy]))
+            policies += [] if most_cut is None else [step_in(most_cut)]
+            continue
         if not policy.tracks:
             raise InvalidInput(
                 f"Policy {policy.name!r} is of type {policy.policy_type}; only target tracking can be read back.",
@@ -169,7 +178,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
     count = None if initial_count is None else min(max(initial_count, target.min_capacity), target.max_capacity)
     return ScalingPlan(
         name=f"as applied to {wb.endpoint_name}",
-        policies=tuple(policies),
+        policies=tuple(sorted(policies, key=lambda policy: isinstance(policy, StepScaling))),
         bounds=Bounds(
             min_capacity=target.min_capacity,
             max_capacity=target.max_capacity,

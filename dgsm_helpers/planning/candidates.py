@@ -8,7 +8,7 @@ import numpy as np
 
 from dgsm_helpers.load.ladder.target_value import derive_target
 from dgsm_helpers.rules.policies import Bounds
-from dgsm_helpers.simulate.scaling_plan import ScalingPlan, grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.scaling_plan import ScalingPlan, grid, guide, scheduled_minimum, sparing
 from dgsm_helpers.simulate.traffic import DAY_S, Traffic
 
 TARGET_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -40,8 +40,8 @@ def most_instances(traffic: Traffic, target_value: float, *, min_capacity: int =
 
 
 def presets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:
-    """The guide's policy as printed, the same at the measured target (80 % of the knee), step-in, what the peak needs
-    at all times, and a scheduled minimum if there are busy hours.
+    """The guide's policy as printed, the same at the measured target (80 % of the knee), with scale-ins of a quarter of
+    that in calls, what the peak needs at all times, and a scheduled minimum if there are busy hours.
 
     The guide's plan as printed has its own bounds, 1 to 4.
     """
@@ -49,12 +49,12 @@ def presets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...
     if high is None:
         high = most_instances(traffic, target, min_capacity=low)
     at_target = guide(target_value=target, min_capacity=low, max_capacity=high)
-    step_plan = step_in(target_value=target, min_capacity=low, max_capacity=high)
+    most_cut = max(1, int(target // 4))
     peak = at_target.bounds.clamp(_needed(traffic, target))
     plans = [
         replace(guide(), name="guide as printed (target 5, 1 to 4)"),
         replace(at_target, name=f"guide at the measured target {target:g}"),
-        replace(step_plan, name="scale-in disabled, step-in when idle"),
+        replace(sparing(at_target, most_cut), name=f"scale-ins that cut {most_cut} calls at most"),
         # All instances that the busiest moment needs, always: what scaling is measured by.
         replace(at_target, name=f"no scaling: always {peak}", bounds=Bounds(min_capacity=peak, max_capacity=peak)),
     ]

@@ -90,11 +90,13 @@ def row_of(merits: Merits) -> dict[str, Any]:
 
 
 def settings_of(plan: ScalingPlan) -> dict[str, Any]:
-    """The settings of a plan's first policy, its bounds, the minimum that a schedule raises it to, and until when."""
+    """The settings of a plan's first policy, how many calls a scale-in may cut, its bounds, the minimum that a schedule
+    raises it to, and until when."""
     first = plan.policies[0]
     changes = [(c.min_capacity, c.at_s % DAY_S / 3600) for c in plan.schedule if c.min_capacity is not None]
     return {
         **{name: getattr(first, name, None) for name in _POLICY_SETTINGS},
+        "most_cut": plan.most_cut,
         "min_capacity": plan.bounds.min_capacity,
         "max_capacity": plan.bounds.max_capacity,
         "scheduled_minimum": max(changes)[0] if changes else None,

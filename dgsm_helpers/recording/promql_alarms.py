@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dgsm_helpers.aws.core.calls import call
-from dgsm_helpers.aws.scaling import registration
-from dgsm_helpers.aws.scaling.scalable_target import triple
+from dgsm_helpers.aws.scaling import query_alarm, registration
 from dgsm_helpers.aws.watch.engine_metrics import ACTIVE, selector
 from dgsm_helpers.errors import AwsCallFailed
 from dgsm_helpers.recording.ground import MOST_INSTANCES, Ground, Observed
 
-_NAME = "dgsm-record-promql"
 _ACTS_S = 180.0
 """How long a policy may take to act on its alarm."""
 
@@ -20,34 +17,19 @@ def promql(ground: Ground) -> Observed:
     ground.at(1)
     registration.remove(wb)  # with its policy: nothing but the alarm is to act
     registration.register(wb, 1, MOST_INSTANCES)
-    # On either side, for a query has no threshold from which AWS could count.
-    steps = [{f"MetricInterval{side}Bound": 0.0, "ScalingAdjustment": 1} for side in ("Upper", "Lower")]
-    adds_one = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps, "Cooldown": 60}
-    policy = {"PolicyName": _NAME, "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": adds_one}
-    arn = call(wb, "application-autoscaling", "PutScalingPolicy", **triple(wb), **policy)["PolicyARN"]
-    criterion = {"Query": f"{selector(wb, ACTIVE)} > 0", "PendingPeriod": 60, "RecoveryPeriod": 60}
-    alarm = {
-        "AlarmName": _NAME,
-        "EvaluationCriteria": {"PromQLCriteria": criterion},
-        "EvaluationInterval": 60,
-        "AlarmActions": [arn],
-    }
     try:
-        call(wb, "cloudwatch", "PutMetricAlarm", **alarm)
-    except AwsCallFailed as error:
-        registration.remove(wb)
-        if type(error) is not AwsCallFailed:  # refused for what the identity may do, or how often
-            raise
-        return Observed(values={"promql_alarms": "refused"}, seen=f"such an alarm: {error.message}")
-    try:
+        query_alarm.put(wb, f"{selector(wb, ACTIVE)} > 0")
         with ground.streams(1):
             wb.sleep(60)
-            said = {"StateValue": "ALARM", "StateReason": "dgsm record asks whether its policy acts"}
-            call(wb, "cloudwatch", "SetAlarmState", AlarmName=_NAME, **said)
+            query_alarm.set_off(wb)
             acts = ground.until(lambda: ground.desired > 1, at_most_s=_ACTS_S)
         ground.settled()
+    except AwsCallFailed as error:
+        if type(error) is not AwsCallFailed or error.operation != "PutMetricAlarm":
+            raise  # not refused for what it is
+        return Observed(values={"promql_alarms": "refused"}, seen=f"such an alarm: {error.message}")
     finally:
-        call(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[_NAME])
+        query_alarm.remove(wb)
         registration.remove(wb)
     return Observed(
         values={"promql_alarms": "scale" if acts else "accepted"},

@@ -15,6 +15,11 @@ _RESOURCE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 """SageMaker's EndpointName and VariantName (API reference)."""
 
 
+def alarm_prefix(endpoint_name: str) -> str:
+    """How the names of an endpoint's own alarms begin (no endpoint's name has a slash, so none begins another's)."""
+    return f"dgsm/{endpoint_name}/"
+
+
 def require_region(name: str) -> None:
     """Refuse (InvalidInput) what is no region's name."""
     if _REGION.fullmatch(name):

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.fleet import Shortage
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.policies import (
@@ -18,10 +17,10 @@ from dgsm_helpers.rules.policies import (
     Metric,
     Policy,
     ScheduledChange,
-    StepAdjustment,
     StepScaling,
     TargetTracking,
 )
+from dgsm_helpers.rules.step_in import STEP_IN, most_to_cut, step_in
 from dgsm_helpers.simulate.traffic import DAY_S
 
 
@@ -64,13 +63,22 @@ class ScalingPlan:
 
     @property
     def can_be_applied(self) -> bool:
-        """Whether it is one policy on the predefined ten-second metric.
+        """Whether it is one policy on the predefined ten-second metric, alone or with a scale-in of `rules.step_in`.
 
-        Step scaling needs an alarm of the account's own, and the one-minute metric a published copy: they are compared,
-        not recommended.
+        Other step scaling needs an alarm of the account's own, and the one-minute metric a published copy: they are
+        compared, not recommended.
         """
         (first, *rest) = self.policies
-        return not rest and isinstance(first, TargetTracking) and first.metric == "high-resolution"
+        if not isinstance(first, TargetTracking) or first.metric != "high-resolution":
+            return False
+        spares = self.most_cut is not None and self.most_cut <= most_to_cut(first.target_value)
+        return not rest or (len(rest) == 1 and spares)
+
+    @property
+    def most_cut(self) -> int | None:
+        """Calls that one of its scale-ins may cut; None where that is not limited."""
+        limits = (int(p.alarm.threshold) for p in self.policies if isinstance(p, StepScaling) and p.name == STEP_IN)
+        return next(limits, None)
 
     @property
     def longest_cooldown_s(self) -> float:
@@ -89,18 +97,10 @@ def guide(*, target_value: float = 5.0, min_capacity: int = 1, max_capacity: int
     return ScalingPlan(name="guide", policies=(policy,), bounds=bounds)
 
 
-def step_in(*, target_value: float, min_capacity: int = 1, max_capacity: int = 4) -> ScalingPlan:
-    """Target tracking only adds; one instance at a time is removed while the average is below half a stream.
-
-    Almost no stream is cut, at the price of instances that stay until the traffic is nearly gone.
-    """
-    adding = replace(guide(target_value=target_value).tracking, disable_scale_in=True)
-    alarm = AlarmSpec(threshold=0.5, comparison="<", period_s=60, evaluation_periods=10, datapoints_to_alarm=10)
-    removing = StepScaling(
-        name="step-in-when-idle", alarm=alarm, steps=(StepAdjustment(adjustment=-1, upper=0.0),), cooldown_s=300
-    )
-    bounds = Bounds(min_capacity=min_capacity, max_capacity=max_capacity)
-    return ScalingPlan(name="step-in", policies=(adding, removing), bounds=bounds)
+def sparing(plan: ScalingPlan, most_cut: int) -> ScalingPlan:
+    """``plan`` with scale-ins that cut at most so many calls each; target tracking only adds (`rules.step_in`)."""
+    adding = replace(plan.tracking, disable_scale_in=True)
+    return replace(plan, name=f"{plan.name}, {most_cut} calls cut at a time", policies=(adding, step_in(most_cut)))
 
 
 def scheduled_minimum(plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float) -> ScalingPlan:

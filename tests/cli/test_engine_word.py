@@ -45,7 +45,7 @@ def said(wb, *words):
 
 
 def tuned(wb, most):
-    """What measuring up to so many streams says: once to a person, from one run, and as JSON of the same."""
+    """What measuring up to so many streams says to a person."""
     return said(wb, "tune", NAME, "--max-streams", str(most))
 
 
@@ -59,6 +59,7 @@ def page(wb, tmp_path):
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_where_metrics_are_enriched_it_stands_beside_the_knee_that_was_measured(wb, enriched, tmp_path):
     assert f"The engine's own estimate: {KNEE} streams, agrees." in tuned(wb, KNEE)
@@ -77,6 +78,7 @@ def test_more_than_a_fifth_between_them_is_flagged(wb, enriched, tmp_path):
     assert f"the engine estimates {KNEE} streams, 3 were measured" in page(wb, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_where_metrics_are_not_enriched_all_three_say_how_to_switch_it_on(wb, tmp_path):
     how = "the account's metrics are not enriched. Switch it on: aws cloudwatch start-otel-enrichment"

@@ -51,6 +51,21 @@ def test_the_job_from_a_shell_deploys_registers_and_looks(run, workbook):
     assert told["usd_per_hour"] > 0
 
 
+def test_register_holds_scale_ins_to_so_many_calls_until_told_otherwise(run, workbook):
+    wb = endpoints.scaled(workbook())
+    told = run("register", wb.endpoint_name, "--target", "8", "--most-cut", "3", "--json")
+    assert told.exit_code == YES, told.stderr
+    answer = json.loads(told.stdout)
+    assert (answer["DisableScaleIn"], answer["most_cut"], len(answer["alarms"])) == (True, 3, 3)
+    assert run("register", wb.endpoint_name, "--max", "3").exit_code == YES
+    assert registration.verify(wb).policy().most_cut == 3
+    refused = run("register", wb.endpoint_name, "--most-cut", "5")
+    assert (refused.exit_code, "at most half the target" in refused.stderr) == (FAILED, True)
+    assert run("register", wb.endpoint_name, "--most-cut", "0").exit_code == YES
+    state = registration.verify(wb)
+    assert (state.policy().most_cut, len(state.policies), len(state.alarms)) == (None, 1, 2)
+
+
 def test_register_leaves_what_is_not_given_as_it_is(run, workbook):
     wb = endpoints.scaled(workbook(), 1, 5)
     run("register", wb.endpoint_name, "--target", "9", "--scale-in-cooldown", "600")

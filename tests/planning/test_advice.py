@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from dgsm_helpers.cli.main import main
 from dgsm_helpers.cli.options import FAILED, NO, YES
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.advice import advise
-from dgsm_helpers.planning.applying import apply_settings, settings_for
+from dgsm_helpers.planning.applying import active_plan, apply_settings, settings_for
 from dgsm_helpers.planning.calibrating import calibrate
 from dgsm_helpers.planning.candidates import FleetLimits, presets_for
 from dgsm_helpers.planning.comparing import step_like
@@ -227,15 +228,20 @@ def test_the_chosen_plan_is_put_into_the_account_and_read_back(workbook, day):
     wb = workbook()
     deployment.deploy(wb, deployment_plan.plan(wb))
     limits = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
-    _, at_target, step_in, _, scheduled = presets_for(day, limits)
+    _, at_target, sparing, _, scheduled = presets_for(day, limits)
     settings = settings_for(scheduled)
     assert "cron(45 7 * * ? *)" in str(settings)
     assert apply_settings(wb, settings).ok
     assert {a.name: a.min_capacity for a in scheduled_actions.listed(wb)} == {"peak-minimum": 3, "off-peak-minimum": 1}
     assert apply_settings(wb, settings_for(at_target)).ok
     assert not scheduled_actions.listed(wb)
+    assert apply_settings(wb, settings_for(sparing)).ok
+    begin = wb.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    there = active_plan(wb, begin=begin, horizon_s=day.horizon_s)
+    assert (there.policies, there.most_cut) == (sparing.policies, 2)
+    two = replace(at_target, policies=(at_target.tracking, replace(at_target.tracking, name="two")))
     with pytest.raises(InvalidInput, match="more than one"):
-        settings_for(step_in)
+        settings_for(two)
 
 
 def test_a_schedule_made_for_dated_calls_is_applied_at_their_hours_of_the_day():

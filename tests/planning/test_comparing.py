@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import merits_of
+from dgsm_helpers.simulate.scaling_plan import guide, sparing
 from dgsm_helpers.simulate.sweep import recommend
 
 LADDER = Capacity(knee=10, rungs=((4, 100.0), (10, 180.0), (14, 900.0)))
@@ -52,11 +54,17 @@ def test_both_statistics_are_reported_until_the_endpoint_settles_it(day, played)
 
 
 def test_only_a_single_policy_on_the_predefined_metric_is_recommended(played):
-    assert [item.plan.can_be_applied for item in played] == [True, True, False, True, True]
-    best = recommend(played).best
-    assert best.plan.can_be_applied
+    assert all(item.plan.can_be_applied for item in played)
+    other = played[1].plan.tracking
+    plans = [
+        replace(played[1].plan, policies=(replace(other, metric="one-minute"),)),
+        replace(played[1].plan, policies=(other, replace(other, name="two"))),
+        sparing(guide(target_value=3.0), 2),
+    ]
+    assert not any(plan.can_be_applied for plan in plans)
+    assert recommend(played).best.plan.can_be_applied
     with pytest.raises(InvalidInput, match="None of these plans"):
-        recommend([played[2]])
+        recommend([replace(played[2], plan=plans[0])])
 
 
 def test_a_run_by_time_is_small_and_loses_no_peak_and_no_dollar(played):

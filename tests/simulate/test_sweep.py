@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.step_in import STEP_IN
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import Elasticity, Merits, merits_of
-from dgsm_helpers.simulate.scaling_plan import grid, guide, scheduled_minimum, step_in
+from dgsm_helpers.simulate.scaling_plan import grid, guide, scheduled_minimum, sparing
 from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset
 
@@ -196,20 +197,19 @@ def test_without_a_tolerable_plan_the_least_overloaded_is_recommended_and_said_s
         recommend([])
 
 
-def test_step_in_cuts_fewer_streams_than_the_guide(traffic):
-    runs = {
-        plan.name: simulate(traffic, plan, Conditions(capacity=KNEE))
-        for plan in (guide(target_value=7.0, max_capacity=8), step_in(target_value=7.0, max_capacity=8))
-    }
-    assert runs["step-in"].tally.cut < runs["guide"].tally.cut
-    assert merits_of(runs["step-in"]).instance_hours > merits_of(runs["guide"]).instance_hours
+def test_scale_ins_that_spare_calls_cut_fewer_streams_than_the_guide(traffic):
+    plain = guide(target_value=7.0, max_capacity=8)
+    tracked, spared = (simulate(traffic, plan, Conditions(capacity=KNEE)) for plan in (plain, sparing(plain, 1)))
+    assert spared.tally.cut < tracked.tally.cut
+    assert merits_of(spared).instance_hours > merits_of(tracked).instance_hours
 
 
-def test_step_in_removes_one_at_a_time_once_idle(held):
-    plan = dataclasses.replace(step_in(target_value=7.0), initial_count=3)
+def test_scale_ins_that_spare_calls_remove_one_at_a_time_once_there_are_few(held):
+    plan = dataclasses.replace(sparing(guide(target_value=7.0), 1), initial_count=3)
     run = simulate(held(4, until_s=600.0, horizon_s=5000.0), plan, Conditions(capacity=KNEE))
     assert [(e.kind, e.before, e.after) for e in run.events[:2]] == [("in", 3, 2), ("in", 2, 1)]
-    assert run.events[0].policy == "step-in-when-idle"
+    assert run.events[0].policy == STEP_IN
+    assert plan.can_be_applied
 
 
 def test_a_scheduled_minimum_spares_the_morning_its_overload():

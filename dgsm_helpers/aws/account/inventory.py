@@ -12,6 +12,7 @@ from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import logs, observe
 from dgsm_helpers.errors import AccessDenied, DgsmError
+from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 
 SCALING_KINDS = frozenset({"scalable target", "scaling policy", "scheduled action"})
@@ -82,11 +83,6 @@ class Inventory(Table):
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [(i.kind, i.name, "delete" if i.ours else "leave", i.bills, i.found_by, i.detail) for i in self.items]
-
-
-def alarm_prefix(wb: Workbook) -> str:
-    """How the names of the workbook's own alarms begin (no endpoint's name has a slash, so none begins another's)."""
-    return f"dgsm/{wb.endpoint_name}/"
 
 
 def dashboard_prefix(wb: Workbook) -> str:
@@ -194,7 +190,7 @@ def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]
 
 
 def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
-    for alarm in observe.described_alarms(wb, alarm_prefix(wb)):
+    for alarm in observe.described_alarms(wb, alarm_prefix(wb.endpoint_name)):
         yield Item("alarm", alarm["AlarmName"], alarm["AlarmArn"], "name", True, True)
     listed = pages(wb, "cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=dashboard_prefix(wb))
     for entry in listed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgsm_helpers import state as evidence
-from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
+from dgsm_helpers.aws.account.inventory import dashboard_prefix
 from dgsm_helpers.aws.account.recommended import AccountAlarm, dashboard_body, gpus_of, recommended
 from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged
 from dgsm_helpers.aws.core.tables import Table
@@ -17,6 +17,8 @@ from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch.observe import alarm_states, described_alarms
 from dgsm_helpers.errors import AwsCallFailed, InvalidInput, NotReady
+from dgsm_helpers.rules.names import alarm_prefix
+from dgsm_helpers.rules.step_in import STEP_IN
 from dgsm_helpers.session import Workbook
 
 
@@ -123,7 +125,9 @@ def _put_alarm(wb: Workbook, alarm: AccountAlarm, tags: Sequence[Mapping[str, st
 
 
 def _held(wb: Workbook) -> dict[str, dict[str, Any]]:
-    return {alarm["AlarmName"]: alarm for alarm in described_alarms(wb, alarm_prefix(wb))}
+    """All but the alarm that scales in, which is a policy's."""
+    found = described_alarms(wb, alarm_prefix(wb.endpoint_name))
+    return {alarm["AlarmName"]: alarm for alarm in found if not alarm["AlarmName"].endswith(STEP_IN)}
 
 
 def _same(request: Mapping[str, Any], held: Mapping[str, Any]) -> bool:

@@ -6,11 +6,12 @@ from importlib.resources import files
 from typing import Any
 
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
-from dgsm_helpers.aws.account.inventory import alarm_prefix, dashboard_prefix
+from dgsm_helpers.aws.account.inventory import dashboard_prefix
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint.deployment_plan import name_stem
 from dgsm_helpers.aws.watch.logs import group_name
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.rules.package_arn import require_usable_arn
 from dgsm_helpers.session import Workbook
 
@@ -96,7 +97,7 @@ def scope(wb: Workbook, action: str, partition: str, account: str) -> Scope:
         condition = () if name.endswith("Resource") else ("application-autoscaling:service-namespace", "sagemaker")
         return (f"{here}:scalable-target/*",), condition
     if service == "cloudwatch" and name in ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarmHistory", "TagResource"):
-        stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb))
+        stems = (f"TargetTracking-endpoint/{wb.endpoint_name}/", alarm_prefix(wb.endpoint_name))
         return tuple(f"{here}:alarm:{stem}*" for stem in stems), ()
     if service == "cloudwatch" and name.endswith(("Dashboard", "DeleteDashboards")):
         return (f"arn:{partition}:cloudwatch::{account}:dashboard/{dashboard_prefix(wb)}*",), ()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.watch.metrics import variant_dimensions
+from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 
 CAPACITY_SHARE = 0.85
@@ -60,7 +60,7 @@ class AccountAlarm:
 
 def alarm_names(wb: Workbook) -> tuple[str, ...]:
     """The names of the recommended alarms of the workbook's endpoint."""
-    return tuple(f"{alarm_prefix(wb)}{short}" for short in _ALARMS)
+    return tuple(f"{alarm_prefix(wb.endpoint_name)}{short}" for short in _ALARMS)
 
 
 def recommended(
@@ -113,7 +113,7 @@ def recommended(
     alarms = []
     for short, (threshold, why, description) in thresholds.items():
         request = {
-            "AlarmName": f"{alarm_prefix(wb)}{short}",
+            "AlarmName": f"{alarm_prefix(wb.endpoint_name)}{short}",
             "AlarmDescription": description,
             "Dimensions": dimensions,
             "AlarmActions": actions,

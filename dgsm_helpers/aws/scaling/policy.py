@@ -10,6 +10,7 @@ from typing import Any
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.step_in import most_to_cut
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -28,16 +29,20 @@ class ScalingPolicy(Table):
         scale_in_cooldown_s: seconds after a scale-in before the next; high, so that live streams keep their instance.
         scale_out_cooldown_s: seconds that a scale-out counts before the next; low, so that spikes are met.
         disable_scale_in: True to never remove an instance.
+        most_cut: calls that one scale-in may cut, at most half the target. Target tracking, which cannot be held to
+            that, then only adds; a step-scaling policy removes one instance at a time, while none has had more calls
+            for ten minutes. None: target tracking removes.
         name: the policy's name.
 
     Raises:
-        InvalidInput: a target that is not above zero, a negative cooldown, or another type.
+        InvalidInput: a target that is not above zero, a negative cooldown, ``most_cut`` out of range, or another type.
     """
 
     target_value: float = 5.0
     scale_in_cooldown_s: int = 300
     scale_out_cooldown_s: int = 60
     disable_scale_in: bool = False
+    most_cut: int | None = None
     name: str = POLICY_NAME
 
     _columns = ("setting", "value")
@@ -50,6 +55,14 @@ class ScalingPolicy(Table):
             raise InvalidInput(
                 f"target_value is {self.target_value}.", hint="Give concurrent requests per instance, above 0."
             )
+        if self.most_cut is not None:
+            require_type(int, most_cut=self.most_cut)
+            if not 1 <= self.most_cut <= most_to_cut(self.target_value):
+                raise InvalidInput(
+                    f"most_cut is {self.most_cut}.",
+                    hint=f"Give at least 1, and at most half the target of {self.target_value:g}: else what is removed "
+                    "would come back at once.",
+                )
         for what, value in (("scale_in", self.scale_in_cooldown_s), ("scale_out", self.scale_out_cooldown_s)):
             if value < 0:
                 raise InvalidInput(f"{what}_cooldown_s is {value}.", hint="Give seconds, 0 or more.")
@@ -67,7 +80,8 @@ class ScalingPolicy(Table):
             "ScaleOutCooldown": self.scale_out_cooldown_s,
         }
         # Left out while False, as in the guide: False is what AWS assumes.
-        return {**request, "DisableScaleIn": True} if self.disable_scale_in else request
+        only_adds = self.disable_scale_in or self.most_cut is not None
+        return {**request, "DisableScaleIn": True} if only_adds else request
 
     def to_json(self) -> str:
         """The text of ``scaling-policy.json``."""
@@ -79,6 +93,12 @@ class ScalingPolicy(Table):
         written.write_text(self.to_json(), encoding="utf-8")
         return written
 
+    @property
+    def _scale_in(self) -> str:
+        if self.most_cut is not None:
+            return f"one instance at a time, while none has more than {self.most_cut} calls"
+        return "never" if self.disable_scale_in else "allowed"
+
     def _caption(self) -> str:
         return f"Policy {self.name}"
 
@@ -87,7 +107,7 @@ class ScalingPolicy(Table):
             ("target value", f"{self.target_value:g} concurrent requests per instance"),
             ("scale-out cooldown", f"{self.scale_out_cooldown_s} s"),
             ("scale-in cooldown", f"{self.scale_in_cooldown_s} s"),
-            ("scale in", "never" if self.disable_scale_in else "allowed"),
+            ("scale in", self._scale_in),
             ("metric", PREDEFINED_METRIC),
         ]
 
@@ -118,4 +138,7 @@ def cli_commands(
     for command, options in commands.items():
         words = [f"--{name} {shlex.quote(str(value))}" for name, value in {**options, "region": wb.region}.items()]
         blocks.append(" \\\n    ".join([f"aws application-autoscaling {command}", *words]))
+    if policy is not None and policy.most_cut is not None:
+        exported = f"dgsm export {shlex.quote(wb.endpoint_name)}"
+        blocks.append(f"# The policy that removes instances, and its alarm, once they are there: {exported}")
     return "\n\n".join(blocks) + "\n"

@@ -13,7 +13,7 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.deployment_plan import ZERO_REFUSAL
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal, scaling_setup
+from dgsm_helpers.aws.scaling import journal, scaling_setup, step_in_policy
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.putting_back import settings_back
 from dgsm_helpers.aws.scaling.scalable_target import (
@@ -29,6 +29,7 @@ from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import unregister
 from dgsm_helpers.errors import AwsCallFailed, DgsmError, InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.step_in import STEP_IN
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -118,6 +119,8 @@ def apply(wb: Workbook, policy: ScalingState) -> ScalingState: ...
 def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> AppliedPolicy | ScalingState:
     """Put the policy on the registered variant, or change it; default: the guide's. AWS makes or changes its alarms.
 
+    The policy and alarm of its ``most_cut`` come first, and go last where it has none and scales in itself.
+
     Given a `ScalingState`, which `verify` read earlier, bounds and policies become again what they were then.
 
     Raises:
@@ -130,7 +133,19 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     require_spend_on_policy(wb, EndpointReading(wb), name)
     if isinstance(policy, ScalingState):
         return _put_back(wb, policy)
-    return _put(wb, policy or ScalingPolicy())
+    policy = policy or ScalingPolicy()
+    there = step_in_policy.is_there(wb)
+    if policy.most_cut is not None:
+        step_in_policy.put(wb, policy.most_cut)
+    try:
+        applied = _put(wb, policy)
+    except DgsmError:
+        if policy.most_cut is not None and not there:
+            step_in_policy.remove(wb)
+        raise
+    if there and policy.most_cut is None and not policy.disable_scale_in:
+        step_in_policy.remove(wb)
+    return applied
 
 
 def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) -> None:
@@ -169,7 +184,11 @@ def _put(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
 def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     """Bounds and target-tracking policies as they were; policies that came since go, and so does a new target."""
     came = {policy.name for policy in policies(wb)} - {policy.name for policy in before.policies}
+    if STEP_IN in came:
+        step_in_policy.remove(wb)  # with its alarm, which AWS leaves
     settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]})
+    if (most_cut := step_in_policy.most_cut_of(before.alarms)) is not None:
+        step_in_policy.put(wb, most_cut)
     low, high = (before.target.min_capacity, before.target.max_capacity) if before.target else (None, None)
     return verify(wb, min_capacity=low, max_capacity=high)
 
@@ -209,7 +228,10 @@ def remove(wb: Workbook) -> tuple[str, ...]:
     """
     if target(wb) is not None:
         wb.require_delete(f"The scalable target, policies and scheduled actions of {wb.resource_id}")
+    there = step_in_policy.is_there(wb)
     removed = unregister(wb)
+    if there:
+        step_in_policy.remove(wb)
     journal.strike_out(wb, of=endpoint_state.find(wb))
     return removed
 

@@ -175,7 +175,8 @@ class AlarmState:
             f"{self.statistic} {self.comparison} {self.threshold:g}" if self.threshold is not None else self.comparison
         )
         every = f" × {self.period_s} s" if self.period_s else ""
-        return f"{self.side}: {self.state} ({rule}, {self.datapoints_to_alarm} of {self.evaluation_periods}{every})"
+        side = f"{self.side}: " if self.side else ""
+        return f"{side}{self.state} ({rule}, {self.datapoints_to_alarm} of {self.evaluation_periods}{every})"
 
 
 def metric_of(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:

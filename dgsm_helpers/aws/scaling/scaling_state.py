@@ -9,8 +9,10 @@ from typing import Any
 from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC, ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target, metric_of
+from dgsm_helpers.aws.scaling.step_in_policy import most_cut_of
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.step_in import most_to_cut
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class ScalingState(Table):
             *_target_problems(target, min_capacity, max_capacity),
             *_policy_problems(policies, expected),
             *_alarm_problems(policies, alarms),
+            *([] if isinstance(expected, str) else _step_in_problems(expected, alarms)),
         ]
         return cls(resource_id, target, policies, alarms, tuple(problems))
 
@@ -65,7 +68,8 @@ class ScalingState(Table):
         """The target-tracking policy that is there, with changes; the guide's where there is none.
 
         Args:
-            changes: settings of `ScalingPolicy`, such as ``target_value``; None leaves one as it is.
+            changes: settings of `ScalingPolicy`, such as ``target_value``; None leaves one as it is, and a
+                ``most_cut`` of 0 lets target tracking scale in again.
 
         Raises:
             NotReady: it follows a metric of its own, for which a target in streams means nothing.
@@ -87,6 +91,10 @@ class ScalingState(Table):
             "disable_scale_in": configuration.get("DisableScaleIn", False),
             "name": held.name,
         }
+        most_cut = wanted.get("most_cut", most_cut_of(self.alarms))
+        if most_cut is not None and most_cut <= most_to_cut(wanted.get("target_value", as_it_is["target_value"])):
+            as_it_is |= {"disable_scale_in": False, "most_cut": most_cut or None}
+            wanted.pop("most_cut", None)
         return ScalingPolicy(**{**as_it_is, **wanted})
 
     def _caption(self) -> str:
@@ -140,6 +148,15 @@ def _policy_problems(policies: tuple[PolicyState, ...], expected: ScalingPolicy 
         f"{key} of policy {name} is {held.get(key)}, not {value}: register.apply(wb, policy)."
         for key, value in asked.items()
         if held.get(key) != value
+    ]
+
+
+def _step_in_problems(expected: ScalingPolicy, alarms: tuple[AlarmState, ...]) -> list[str]:
+    held = most_cut_of(alarms)
+    if held == expected.most_cut or (expected.most_cut is None and expected.disable_scale_in):
+        return []
+    return [
+        f"A scale-in may cut {held or 'any number of'} calls, not {expected.most_cut or 'any number'}: apply again."
     ]
 
 

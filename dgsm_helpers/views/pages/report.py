@@ -7,12 +7,12 @@ from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 
-from dgsm_helpers.aws.account.inventory import alarm_prefix
 from dgsm_helpers.aws.core.money import price_per_hour
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import read_metrics
+from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
 
@@ -48,7 +48,7 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
     frame = observe.activity_frame(activities())
     variant = snapshot.endpoint.variant(wb.variant_name)
     states = sorted((a.state for a in snapshot.alarms.values()), key=lambda state: (state.side, state.name))
-    operator_prefix = alarm_prefix(wb)
+    operator_prefix = alarm_prefix(wb.endpoint_name)
     return ReportData(
         place=wb.place_in_full,
         snapshot=snapshot,

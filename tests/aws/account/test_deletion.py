@@ -9,6 +9,7 @@ from dgsm_helpers.aws.account import deletion, inventory
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
 from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.errors import AccessDenied, NotReady
+from dgsm_helpers.rules.names import alarm_prefix
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def everything(workbook):
     wb = endpoints.scaled(workbook())
     cloudwatch = wb.client("cloudwatch")
     cloudwatch.put_metric_alarm(
-        AlarmName=f"{inventory.alarm_prefix(wb)}errors",
+        AlarmName=f"{alarm_prefix(wb.endpoint_name)}errors",
         MetricName="Invocation5XXErrors",
         Namespace="AWS/SageMaker",
         Statistic="Sum",
