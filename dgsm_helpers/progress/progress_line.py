@@ -81,7 +81,7 @@ def _surface(with_terminal: bool) -> Callable[[str], None]:
         if in_notebook():
             from IPython.display import Pretty, display
 
-            handle = display(Pretty(""), display_id=True)
+            handle = display({}, raw=True, display_id=True)
             return lambda text: handle.update(Pretty(text)) if text else handle.update({}, raw=True)
         if with_terminal and sys.stderr is not None and sys.stderr.isatty():
             return _on_terminal

@@ -25,14 +25,12 @@ SAID = {"serverless": "serverless", "async": "temporarily not supported", "compo
 
 
 @pytest.fixture
-def account(embedded, monkeypatch):
+def account(embedded, keys_of_an_account, monkeypatch):
     """SageMaker of an account with endpoints of every kind; all else of it is the embedded AWS."""
     with described_account() as made:
-        for name, value in embedded.info.env().items():
+        for name, value in (embedded.info.env() | keys_of_an_account).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", made.url)
-        # The embedded AWS's own keys are refused for an account.
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFSOMEACCOUNT000")
         yield made
 
 

@@ -138,7 +138,7 @@ def apply(wb: Workbook, policy: ScalingPolicy | ScalingState | None = None) -> A
     if policy.most_cut is not None:
         step_in_policy.put(wb, policy.most_cut)
     try:
-        applied = _put(wb, policy)
+        applied = put_tracking_policy(wb, policy)
     except DgsmError:
         if policy.most_cut is not None and not there:
             step_in_policy.remove(wb)
@@ -156,7 +156,8 @@ def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) 
         require_spend(wb, what, endpoint.instance_types, most)
 
 
-def _put(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
+def put_tracking_policy(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
+    """Put the target-tracking policy alone; raises as `apply` does."""
     name, configuration = policy.name, policy.to_request()
     try:
         answer = call_or_none(

@@ -5,7 +5,12 @@ from dataclasses import asdict, dataclass
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import journal, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
-from dgsm_helpers.aws.scaling.registration import apply, policy_in_the_way, register, require_spend_on_policy
+from dgsm_helpers.aws.scaling.registration import (
+    policy_in_the_way,
+    put_tracking_policy,
+    register,
+    require_spend_on_policy,
+)
 from dgsm_helpers.aws.scaling.scalable_target import PolicyState, policy_alarms
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.errors import NotReady
@@ -52,7 +57,7 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
         if endpoint.target is None:
             register(wb)
             endpoint = EndpointReading(wb)
-        applied = apply(wb, policy)
+        applied = put_tracking_policy(wb, policy)
         # AWS took the policy as it was sent; what it made of it are the alarms, and those are read.
         taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
         held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator, ScalarFormatter
 from matplotlib.transforms import blended_transform_factory
@@ -186,7 +187,8 @@ def _draw_axis(wanted: Any, axis: Any, set_scale: Any, set_limits: Any) -> None:
 
 
 def _draw_frame(ax: Axes) -> None:
-    ax.grid(color=GRID, linewidth=0.8)
+    if not any(isinstance(drawn, QuadMesh) for drawn in ax.collections):  # a heat map would hide it
+        ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(length=0, which="both")
     for spine in ax.spines.values():

@@ -1,7 +1,6 @@
 """A real runtime server on a real port, in front of the smallest placement that can be."""
 
 import asyncio
-import os
 import ssl
 import threading
 from collections import Counter
@@ -137,18 +136,11 @@ class Running:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """CA, leaf and bundle; the environment points the clients at them, as `dgsm local env` does."""
+    """CA, leaf and bundle."""
     folder = tmp_path_factory.mktemp("ca")
     ca = trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
-    before = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE")}
-    os.environ.update(SSL_CERT_FILE=str(folder / "ca.pem"), AWS_CA_BUNDLE=str(folder / "ca.pem"))
-    yield ca, ca.issue_cert("127.0.0.1", "localhost"), str(folder / "ca.pem")
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = value
+    return ca, ca.issue_cert("127.0.0.1", "localhost"), str(folder / "ca.pem")
 
 
 @pytest.fixture
@@ -167,9 +159,11 @@ async def closed(engine):
 
 
 @pytest.fixture
-def serve(authority, keys):
+def serve(authority, keys, monkeypatch):
     """Start servers: ``serve(engine=..., limits=...)``; all are stopped at the end."""
     ca, leaf, ca_file = authority
+    for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):  # as `dgsm local env` points the clients at them
+        monkeypatch.setenv(name, ca_file)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

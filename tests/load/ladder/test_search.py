@@ -8,7 +8,7 @@ from statistics import mean
 import pytest
 from kit.virtual_endpoint import VirtualEndpoint
 
-from dgsm_helpers.errors import InvalidInput, MeasurementInvalid
+from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import EFFORTS, QUICK, STANDARD, THOROUGH, Hold
 from dgsm_helpers.load.ladder.search import Search
@@ -190,5 +190,3 @@ def test_rungs_are_told_as_they_are_measured():
 
 def test_effort_trades_confidence():
     assert [e.confidence for e in EFFORTS.values()] == sorted(e.confidence for e in EFFORTS.values())
-    with pytest.raises(InvalidInput):
-        search(Scripted(sharp(4)), max_streams=0)
