@@ -34,7 +34,7 @@ def fill(notebook: Path, folder: Path) -> None:
         if cell.cell_type == "code":
             cell.execution_count = executed[cell.id].execution_count
             # Where a clock ran while the cell waited, an empty place is left.
-            cell.outputs = [output for output in executed[cell.id].outputs if output.get("data") != {}]
+            cell.outputs = [o for o in executed[cell.id].outputs if o.get("data") != {"text/plain": ""}]
             for output in cell.outputs:
                 # Without its kernel a widget's view shows an error; the HTML beside it is what a reader sees.
                 output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)

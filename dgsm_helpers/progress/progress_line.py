@@ -82,7 +82,7 @@ def _surface(with_terminal: bool) -> Callable[[str], None]:
             from IPython.display import Pretty, display
 
             handle = display({}, raw=True, display_id=True)
-            return lambda text: handle.update(Pretty(text)) if text else handle.update({}, raw=True)
+            return lambda text: handle.update(Pretty(text))
         if with_terminal and sys.stderr is not None and sys.stderr.isatty():
             return _on_terminal
     return lambda text: None

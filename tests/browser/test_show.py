@@ -79,9 +79,7 @@ def test_the_story_plays_to_its_end_and_calls_turn_red_and_green_again(address):
         page.get_by_role("button", name="go on").click()
         page.locator('[data-phase="serving"]').nth(1).wait_for(state="attached")
         page.locator(f'[data-call="{late}"][data-late="false"]').wait_for(state="attached")
-        page.wait_for_function(
-            f"!document.querySelector({LATE!r}) && document.querySelectorAll({IN_TIME!r}).length > 9"
-        )
+        until(lambda: page.locator(LATE).count() == 0 and page.locator(IN_TIME).count() > 9, "all calls are in time")
         picture(page, "shared", width=1280, dark=True)
         picture(page, "shared", width=900, dark=False)
         page.get_by_text("That is all.").wait_for()

@@ -44,11 +44,12 @@ def words_of(frames: int) -> list[str]:
 class Script:
     """How one session goes: refused, or cut after so many pieces of audio in one of the ways there are.
 
-    ``lag`` keeps back so many of the newest results.
+    ``at_close`` cuts it when it is asked to end; ``lag`` keeps back so many of the newest results.
     """
 
     refused: bool = False
     cut_after: int | None = None
+    at_close: bool = False
     way: str = "exception"
     lag: int = 0
 
@@ -84,6 +85,9 @@ class ScriptedSession:
 
     async def close_stream(self) -> None:
         if self._over:
+            return
+        if self.script.at_close:
+            self._cut()
             return
         self._answer(self._result(len(self.frames), final=True))
         self._answer({"type": "Metadata", "duration": len(self.frames) / RATE})

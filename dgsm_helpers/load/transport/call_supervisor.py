@@ -17,7 +17,6 @@ from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Messa
 from dgsm_helpers.load.transport.overload_watch import Leaving, OverloadWatch
 from dgsm_helpers.load.transport.session_leg import (
     GIVE_UP_S,
-    PIECE_S,
     Cause,
     OngoingHandOver,
     SessionLeg,
@@ -38,6 +37,8 @@ Twice as long after each that said nothing: opening again adds to the work of an
 CATCH_UP_S = 10.0
 """The next session has this long to reach what the present one has said."""
 TRY_AGAIN_S = 5.0
+ROUNDING_S = 0.002
+"""Messages tell times to a thousandth of a second; where more of the call is open, its last word may be."""
 
 
 class CallSupervisor:
@@ -213,7 +214,7 @@ class CallSupervisor:
 
     def _is_complete(self, leg: SessionLeg, error: DgsmError | None) -> bool:
         in_order = error is None and leg.closing and (leg.metadata is not None or not self._transcript.ends_with)
-        return self._finished and (in_order or self._transcript.answered_s >= self._audio.length_s - PIECE_S)
+        return self._finished and (in_order or self._transcript.answered_s >= self._audio.length_s - ROUNDING_S)
 
     def _cut(self, error: DgsmError) -> None:
         opening = self._change is not None and self._next is None

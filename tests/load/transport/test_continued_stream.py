@@ -16,6 +16,8 @@ from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.overload_watch import Leaving
 
 CALL_FRAMES = 1500
+ENDS_AFTER_A_FINAL = 350
+"""A tenth of a second after the second final result, with a word that ends then."""
 
 
 def call_on(endpoint, **given):
@@ -85,16 +87,26 @@ def test_a_session_that_is_cut_is_continued_in_the_next(way, after):
         st.one_of(
             st.builds(Script, cut_after=st.integers(1, 60), way=st.sampled_from(["exception", "clean-end"])),
             st.builds(Script, cut_after=st.integers(1, 60), lag=st.integers(0, 8)),
+            st.builds(Script, at_close=st.just(True), lag=st.integers(0, 2)),
         ),
         max_size=6,
     ),
     st.sampled_from([7, 20, 200]),
+    st.sampled_from([CALL_FRAMES, ENDS_AFTER_A_FINAL]),
 )
-def test_no_word_is_lost_and_none_comes_twice_wherever_sessions_are_cut(scripts, piece):
+def test_no_word_is_lost_and_none_comes_twice_wherever_sessions_are_cut(scripts, piece, frames):
     endpoint = ScriptedEndpoint(list(scripts))
-    messages, hand_overs = asyncio.run(spoken(endpoint, piece=piece))
-    check(messages)
+    messages, hand_overs = asyncio.run(spoken(endpoint, piece=piece, frames=frames))
+    check(messages, frames)
     assert len(hand_overs) == len(endpoint.opened) - 1, "every hand-over is accounted for"
+
+
+@pytest.mark.parametrize("way", ["exception", "clean-end"])
+def test_the_last_word_is_heard_although_the_session_is_cut_as_the_call_ends(way):
+    endpoint = ScriptedEndpoint([Script(at_close=True, way=way)])
+    messages, hand_overs = asyncio.run(spoken(endpoint, frames=ENDS_AFTER_A_FINAL))
+    check(messages, ENDS_AFTER_A_FINAL)
+    assert [change.cause for change in hand_overs] == ["cut"]
 
 
 def test_refusals_are_outlasted_and_nothing_is_lost_meanwhile():
