@@ -66,7 +66,7 @@ def said_in_sample(*, offset_s: float, duration_s: float) -> tuple[HeardWord, ..
         for turn in turns
         for word in sample.words
     ]
-    return tuple(word for word in words if 0 < word.end_s <= duration_s)
+    return tuple(word for word in words if 0 < round(word.end_s, 6) <= duration_s)
 
 
 async def hold_call(
