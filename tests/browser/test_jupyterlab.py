@@ -17,7 +17,7 @@ import nbformat
 import pytest
 from kit import endpoints
 from kit.browser import browser_page, need_browser
-from kit.front_ends import SETS, python_of
+from kit.front_ends import SETS, python_of, studio_space
 from kit.waiting import until
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -62,19 +62,23 @@ def endpoint(embedded, monkeypatch):
 
 @pytest.fixture(params=SETS)
 def package_set(request):
-    """(name, interpreter) of a package set."""
-    return request.param, python_of(request.param, request)
+    """Of a package set: its name, the interpreter of JupyterLab, and that of the kernel."""
+    kernel = python_of(request.param, request)
+    return request.param, kernel if request.param == "current" else str(studio_space(request).python), kernel
 
 
 @pytest.fixture
 def lab(tmp_path, endpoint, package_set):
     """A JupyterLab of the package set whose folder holds one notebook; gives its address."""
-    _, python = package_set
+    _, python, kernel_python = package_set
     folder = tmp_path / "notebooks"
     folder.mkdir()
     cells = [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(CELLS)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    kernel = {"display_name": "Deepgram", "language": "python", "name": "deepgram"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "live.ipynb")
+    (spec := tmp_path / "data" / "kernels" / "deepgram").mkdir(parents=True)
+    argv = [kernel_python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({**kernel, "argv": argv}))
     settings = tmp_path / "settings"
     settings.mkdir()
     # No news pop-up over the page, and every cell in the page whether it is scrolled to or not.

@@ -17,7 +17,9 @@ from kit.waiting import until
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
+from dgsm_helpers.session import open_workbook
 from dgsm_helpers.workbook import studio_kernel
 from dgsm_helpers.workbook.studio_kernel import lifecycle_script, set_up, write_job_files
 
@@ -185,9 +187,11 @@ def test_setting_the_environment_up_again_does_nothing_from_the_kernel_itself_an
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_the_notebooks_run_in_order_in_the_studio_environment(space, embedded, tmp_path):
+def test_the_notebooks_run_in_order_in_the_studio_environment(space, embedded, tmp_path, request):
     """The image's papermill runs them in the kernel, as Studio does; nothing of ours is in its own environment."""
     env = space.env | {"DGSM_HOME": str(embedded.home)}
+    made = open_workbook("local", home=embedded.home, endpoint_name="dg-studio")
+    request.addfinalizer(lambda: deletion.delete(made))
     for name, given in NOTEBOOKS.items():
         command = [str(space.python), "-m", "papermill", "--kernel", "dgsm", "--no-progress-bar"]
         parameters = ["-p", "endpoint_name", "dg-studio", *(("-p", *given) if given else ())]
