@@ -88,6 +88,9 @@ def lab(tmp_path, endpoint, package_set):
         "@jupyterlab/apputils-extension:themes": {"theme": "JupyterLab Light", "adaptive-theme": False},
     }
     (settings / "overrides.json").write_text(json.dumps(overrides))
+    # Without its server, the image's scheduler puts a dialogue over the page.
+    scheduler = {"@jupyterlab/scheduler": True, "jupyter_scheduler": True}
+    (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": scheduler}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
