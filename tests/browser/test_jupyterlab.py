@@ -196,7 +196,7 @@ def test_a_demo_in_jupyterlab_from_start_to_the_new_instance_to_stop(package_set
     page.sees(re.compile(r"0 of 0 streams open"))
     page.press("Stop")
     page.page.locator("button.jupyter-button:disabled", has_text="Stop").wait_for()
-    page.page.locator(".js-plotly-plot").wait_for()
+    page.page.locator(".js-plotly-plot, .jp-RenderedSVG").first.wait_for()  # as SVG where JupyterLab has no plotly
     assert palette.INSTANCES in page.page.content()
     page.picture("stopped")
     page.press("Start")
