@@ -8,7 +8,6 @@ seen with h2 4.2 to 4.4; ``tests/wire/test_h2_bypass.py`` fails when a release k
 
 from collections.abc import Mapping
 from struct import Struct
-from typing import cast
 
 from h2.connection import H2Connection
 from h2.events import RequestReceived, ResponseReceived
@@ -50,8 +49,7 @@ def text_headers(event: RequestReceived | ResponseReceived) -> list[tuple[str, s
 
     With one, ``h2`` gives the whole connection up over a byte that does not fit.
     """
-    headers = cast(list[tuple[bytes, bytes]], event.headers)
-    return [(name.decode(errors="replace"), value.decode(errors="replace")) for name, value in headers]
+    return [(name.decode(errors="replace"), value.decode(errors="replace")) for name, value in event.headers]
 
 
 def is_over(connection: H2Connection, stream_id: int) -> bool:
