@@ -16,6 +16,8 @@ from importlib.resources import files
 from dgsm_helpers.errors import InvalidInput
 
 BYTES_PER_SAMPLE = 2
+TIME_DIGITS = 6
+"""Of seconds, far below a sample: what ends with the last sample of a stretch has ended in it."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Whatever else it hears it answers with the sample's words from the start, and sa
 from bisect import bisect_right
 from functools import cache
 
-from dgsm_helpers.rules.sample import bundled_sample
+from dgsm_helpers.rules.sample import TIME_DIGITS, bundled_sample
 from embedded_aws.engines.base import SpokenWord
 
 LOCATED = "metered: bundled sample"
@@ -14,9 +14,6 @@ UNLOCATED = "metered: unknown audio, answered with the bundled sample's words fr
 
 _MIN_LOCATABLE_BYTES = 320
 """10 ms: shorter pieces are too likely to occur twice."""
-
-_DIGITS = 6
-"""Of seconds, far below a sample: a word that ends with the last sample of a stream has ended."""
 
 
 @cache
@@ -89,14 +86,14 @@ class KnownWords:
     def words(self, from_s: float, to_s: float) -> list[SpokenWord]:
         """Words that end in ``(from_s, to_s]`` of stream time, in order."""
         # Most pieces of audio end no word. The comparison is the search's own, so that no rounding comes between them.
-        if from_s == self._looked_to_s and round(to_s - self._next_base_s, _DIGITS) < self._next.end:
+        if from_s == self._looked_to_s and round(to_s - self._next_base_s, TIME_DIGITS) < self._next.end:
             self._looked_to_s = to_s
             return []
         words: list[SpokenWord] = []
         turn = self._turn(from_s)
         while (base := self._base_s(turn)) < to_s:
-            first = bisect_right(self._ends, round(from_s - base, _DIGITS))
-            last = bisect_right(self._ends, round(to_s - base, _DIGITS))
+            first = bisect_right(self._ends, round(from_s - base, TIME_DIGITS))
+            last = bisect_right(self._ends, round(to_s - base, TIME_DIGITS))
             words += [
                 SpokenWord(w.word, w.punctuated_word, max(0.0, w.start + base), w.end + base)
                 for w in self._words[first:last]
@@ -121,7 +118,7 @@ class KnownWords:
 
     def _look_ahead(self, at_s: float) -> None:
         turn = self._turn(at_s)
-        following = bisect_right(self._ends, round(at_s - self._base_s(turn), _DIGITS))
+        following = bisect_right(self._ends, round(at_s - self._base_s(turn), TIME_DIGITS))
         if following == len(self._words):
             turn, following = turn + 1, 0
         self._looked_to_s, self._next, self._next_base_s = at_s, self._words[following], self._base_s(turn)

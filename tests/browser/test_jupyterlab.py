@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import nbformat
 import pytest
 from kit import endpoints
 from kit.browser import browser_page, need_browser
-from kit.front_ends import SETS, python_of, studio_space
+from kit.front_ends import SETS, studio_space
 from kit.waiting import until
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -63,8 +64,10 @@ def endpoint(embedded, monkeypatch):
 @pytest.fixture(params=SETS)
 def package_set(request):
     """Of a package set: its name, the interpreter of JupyterLab, and that of the kernel."""
-    kernel = python_of(request.param, request)
-    return request.param, kernel if request.param == "current" else str(studio_space(request).python), kernel
+    if request.param == "current":
+        return request.param, sys.executable, sys.executable
+    space = studio_space(request)
+    return request.param, str(space.python), str(space.kernel)
 
 
 @pytest.fixture

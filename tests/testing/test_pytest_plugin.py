@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-PLUGIN = "dgsm_helpers.testing.pytest_plugin"
+from kit.users_pytest import PLUGIN, ROOT, run_tests
 
 USES = """
 import os
@@ -79,24 +75,7 @@ def test_pytest_finds_the_fixture_where_the_package_is_installed():
 @pytest.mark.timeout(1800)
 def test_a_project_of_its_own_tests_its_client(tmp_path):
     (tmp_path / "test_mine.py").write_text(USES)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DGSM_", "PYTEST_"))}
-    env |= {"AWS_PROFILE": "mine", "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:nbval",
-        "-p",
-        PLUGIN,
-        "--basetemp",
-        str(tmp_path / "temp"),
-        str(tmp_path),
-    ]
-    run = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "7 passed" in run.stdout
+    assert "7 passed" in run_tests(tmp_path, tmp_path / "temp", AWS_PROFILE="mine")
 
 
 def test_loading_the_fixture_imports_nothing_else(tmp_path):

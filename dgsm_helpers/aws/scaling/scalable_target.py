@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from dgsm_helpers.aws.core.calls import call, pages
+from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.rules.alarms import COMPARISONS
@@ -48,6 +48,21 @@ def described_alarms(wb: Workbook, names: Sequence[str]) -> Iterator[Mapping[str
 def not_registered(wb: Workbook) -> NotFound:
     """The error that the variant is not registered."""
     return NotFound(f"{wb.resource_id} is not registered as a scalable target.", hint="register.register(wb) first.")
+
+
+def put_step_policy(wb: Workbook, name: str, configuration: Mapping[str, Any]) -> str:
+    """Put a step-scaling policy on the variant, or change it, and return its ARN, which an alarm has to name.
+
+    Raises:
+        NotFound: the variant is not registered.
+    """
+    named = {"PolicyName": name, "PolicyType": "StepScaling"}
+    put = call_or_none(
+        wb, SERVICE, "PutScalingPolicy", **triple(wb), **named, StepScalingPolicyConfiguration=configuration
+    )
+    if put is None:
+        raise not_registered(wb)
+    return str(put["PolicyARN"])
 
 
 def require_target(wb: Workbook) -> Target:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
-from dgsm_helpers.aws.scaling.scalable_target import SERVICE, AlarmState, not_registered, policies, triple
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, AlarmState, policies, put_step_policy, triple
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.rules.step_in import STEP_IN, step_in
 from dgsm_helpers.session import Workbook
@@ -30,12 +30,7 @@ def put(wb: Workbook, most_cut: int) -> None:
         "Cooldown": int(rule.cooldown_s),
         "MetricAggregationType": rule.aggregation,
     }
-    named = {"PolicyName": STEP_IN, "PolicyType": "StepScaling"}
-    kept = call_or_none(
-        wb, SERVICE, "PutScalingPolicy", **triple(wb), **named, StepScalingPolicyConfiguration=configuration
-    )
-    if kept is None:
-        raise not_registered(wb)
+    arn = put_step_policy(wb, STEP_IN, configuration)
     call_tagged(
         wb,
         "cloudwatch",
@@ -56,7 +51,7 @@ def put(wb: Workbook, most_cut: int) -> None:
         Threshold=rule.alarm.threshold,
         ComparisonOperator="LessThanOrEqualToThreshold",
         TreatMissingData=rule.alarm.treat_missing,
-        AlarmActions=[kept["PolicyARN"]],
+        AlarmActions=[arn],
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.listen_stitching import HeardWord, Message, heard_words
 from dgsm_helpers.load.transport.session_leg import HandOver
-from dgsm_helpers.rules.sample import bundled_sample
+from dgsm_helpers.rules.sample import TIME_DIGITS, bundled_sample
 
 SAME_WORD_S = 0.15
 """The same word in two transcripts differs by no more than this at its end."""
@@ -66,7 +66,7 @@ def said_in_sample(*, offset_s: float, duration_s: float) -> tuple[HeardWord, ..
         for turn in turns
         for word in sample.words
     ]
-    return tuple(word for word in words if 0 < round(word.end_s, 6) <= duration_s)
+    return tuple(word for word in words if 0 < round(word.end_s, TIME_DIGITS) <= duration_s)
 
 
 async def hold_call(
