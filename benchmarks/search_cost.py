@@ -23,7 +23,8 @@ from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort
 from dgsm_helpers.load.ladder.search import Search
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from kit.virtual_endpoint import VirtualEndpoint
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent / "tests"
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(HERE.parent), str(TESTS)]
 
 from kit.cross_field_rules import RULES  # noqa: E402
 from kit.model_requests import ANSWERING, operations, violations  # noqa: E402

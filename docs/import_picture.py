@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 from kit.imports import GROUND, MODULES, STEPS, imported_modules, name_of, room_of  # noqa: E402
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 from kit.aws_calls import table  # noqa: E402
 from kit.reliability import STEPS, STRIKES, WORDS, Outcome, outcomes  # noqa: E402

@@ -99,6 +99,26 @@ def problem_of(line):
     return f"no option {', '.join(sorted(given - known))} of {command.name}" if given - known else None
 
 
+USES_KIT = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("docs", "benchmarks")
+    for path in (ROOT / folder).glob("*.py")
+    if "sys.path" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("script", USES_KIT)
+def test_a_script_that_uses_what_tests_share_starts_as_a_command(script, tmp_path):
+    # As `python docs/x.py` starts it: with the folder of the script first, in which `tests/embedded_aws` must not
+    # stand before the package of that name.
+    as_started = "import runpy, sys; sys.path[0] = sys.argv[2]; runpy.run_path(sys.argv[1], run_name='imported')"
+    path = ROOT / script
+    started = subprocess.run(
+        [sys.executable, "-c", as_started, path, path.parent], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert not started.returncode, started.stderr
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_every_command_that_is_named_can_be_given(place):
     wrong = {line: problem for line in commands_in(text_at(place)) if (problem := problem_of(line))}
