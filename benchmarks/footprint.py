@@ -33,7 +33,7 @@ MOST_UP_S, MOST_IDLE_MB = 1.0, 110.0
 STARTS = 3
 
 OPEN = "from dgsm_helpers import open_workbook; wb = open_workbook('local')"
-DEPLOY = f"{OPEN}; from dgsm_helpers import deploy; deploy.deploy(wb, deploy.plan(wb)); deploy.delete(wb)"
+DEPLOY = f"{OPEN}; from dgsm_helpers import cleanup, deploy; deploy.deploy(wb, deploy.plan(wb)); cleanup.delete(wb)"
 
 
 def run(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@
 
     python benchmarks/streams.py [--streams 10 200] [--seconds 10] [--json FILE]
 
-One server process with the ``metered`` engine (lanes to spare, 1 ms per 100 ms of audio), client processes of at most
+The embedded AWS with the ``metered`` engine (lanes to spare, 1 ms per 100 ms of audio), client processes of at most
 100 streams each. A sample is one 100 ms chunk: from the call of ``send`` to its parsed interim result. Prints p50 and
 p95 per level, the server's CPU, what others took of the machine meanwhile (above a tenth of a core, run it again), and
 the ratio of each level's p95 to the first one's; the last line is JSON.
@@ -15,111 +15,42 @@ import asyncio
 import json
 import os
 import random
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import trustme
 
+from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.rules.sample import bundled_sample
-from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
-from embedded_aws.listening import listen
-from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from embedded_aws.runtime.runtime_server import RuntimeServer
+from dgsm_helpers.session import open_workbook
 
 CHUNK_S = 0.1
 CHUNK_BYTES = 3200
 PER_CLIENT = 100
 WARM_UP_S = 2.0
 OPEN_ALLOWANCE_S = 0.05
-SETTINGS = MeteredSettings(lanes=1000, service_ms=1)
+SETTINGS = {"lanes": 1000, "service_ms": 1}
 QUERY = "model=nova-3&encoding=linear16&sample_rate=16000&interim_results=true&endpointing=false"
-
-
-# The server process
-
-
-class NoFaults:
-    """Nothing goes wrong."""
-
-    def api(self, service: str, operation: str) -> None:
-        """No refusal."""
-
-    def take(self, kind: str, endpoint: str) -> bool:
-        """No fault."""
-        return False
-
-    def session_limit_s(self, endpoint: str) -> None:
-        """AWS's own."""
-
-
-@dataclass(eq=False)
-class OneLease:
-    """A hold on the one instance."""
-
-    instance: Any
-    variant_name: str = "AllTraffic"
-    on_kill: Any = None
-
-    def first_chunk(self, latency_ms: float) -> None:
-        """Not recorded."""
-
-    def model_latency(self, latency_ms: float) -> None:
-        """Not recorded."""
-
-    def error(self, kind: str) -> None:
-        """Not recorded."""
-
-    def log(self, message: str) -> None:
-        """Not recorded."""
-
-    def release(self) -> None:
-        """Nothing to free."""
-
-
-class OneInstance:
-    """Every endpoint is the same instance."""
-
-    instance_id = "i-benchmark"
-
-    def __init__(self, engine: MeteredEngine) -> None:
-        self.engine = engine.new_instance(self.instance_id)
-
-    def acquire(self, region: str, endpoint_name: str, *, variant: str | None = None) -> OneLease:
-        """The instance."""
-        return OneLease(self)
-
-
-async def serve(folder: Path) -> None:
-    """Serve until standard input ends."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "leaf.pem")
-    server = RuntimeServer(fleet=OneInstance(MeteredEngine(SETTINGS)), faults=NoFaults())
-    listening = listen()
-    await server.start(listening, ssl_context=context)
-    print(listening.getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    await server.stop()
 
 
 # A client process
 
 
-async def run_client(url: str, streams: int, begin_s: float, seconds: float, seed: int) -> dict[str, Any]:
+async def run_client(home: Path, streams: int, begin_s: float, seconds: float, seed: int) -> dict[str, Any]:
     """Hold ``streams`` real-time streams from ``begin_s`` (Unix time) on; latencies in milliseconds."""
     from aws_sdk_sagemaker_runtime_http2.client import AsyncSageMakerRuntimeHTTP2Client
     from aws_sdk_sagemaker_runtime_http2.config import AsyncSageMakerRuntimeHTTP2Config
     from smithy_aws_core.identity import EnvironmentCredentialsResolver
     from smithy_http.aio.crt import AWSCRTHTTPClient
 
+    wb = open_workbook("local", home=home)
     config = await AsyncSageMakerRuntimeHTTP2Config.resolve(
-        endpoint_uri=url,
+        endpoint_uri=wb.stream_url,
         region="us-east-1",
         aws_credentials_identity_resolver=EnvironmentCredentialsResolver(),
         transport=AWSCRTHTTPClient(),
@@ -127,7 +58,7 @@ async def run_client(url: str, streams: int, begin_s: float, seconds: float, see
     client = AsyncSageMakerRuntimeHTTP2Client(config=config)
     opened = []
     for _ in range(streams):
-        opened.append(await open_stream(client))
+        opened.append(await open_stream(client, wb.endpoint_name))
     rng = random.Random(seed)
     late = begin_s - time.time()
     start = time.monotonic() + max(0.0, late)
@@ -145,12 +76,12 @@ async def run_client(url: str, streams: int, begin_s: float, seconds: float, see
     }
 
 
-async def open_stream(client: Any) -> tuple[Any, Any]:
+async def open_stream(client: Any, endpoint: str) -> tuple[Any, Any]:
     """One accepted stream."""
     from aws_sdk_sagemaker_runtime_http2.models import InvokeEndpointWithBidirectionalStreamInput
 
     asked = InvokeEndpointWithBidirectionalStreamInput(
-        endpoint_name="demo", model_invocation_path="v1/listen", model_query_string=QUERY
+        endpoint_name=endpoint, model_invocation_path="v1/listen", model_query_string=QUERY
     )
     duplex = await asyncio.wait_for(client.invoke_endpoint_with_bidirectional_stream(asked), 10)
     _, receiver = await asyncio.wait_for(duplex.await_output(), 10)
@@ -209,13 +140,13 @@ def busy_s() -> float:
     return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
 
 
-def level(url: str, server: psutil.Process, streams: int, seconds: float) -> dict[str, Any]:
+def level(home: Path, server: psutil.Process, streams: int, seconds: float) -> dict[str, Any]:
     """Run one level and put its numbers together."""
     shares = [PER_CLIENT] * (streams // PER_CLIENT) + ([streams % PER_CLIENT] if streams % PER_CLIENT else [])
     begin_s = time.time() + 1.5 + OPEN_ALLOWANCE_S * max(shares)
     clients = [
         subprocess.Popen(
-            [sys.executable, __file__, "--client", url, str(share), str(begin_s), str(seconds), str(seed)],
+            [sys.executable, __file__, "--client", home, str(share), str(begin_s), str(seconds), str(seed)],
             stdout=subprocess.PIPE,
         )
         for seed, share in enumerate(shares)
@@ -251,23 +182,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the result here too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(folder / "ca.pem")
-        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "leaf.pem")
-        os.environ.update(
-            SSL_CERT_FILE=str(folder / "ca.pem"),
-            AWS_ACCESS_KEY_ID=ACCESS_KEY_ID,
-            AWS_SECRET_ACCESS_KEY=SECRET_ACCESS_KEY,
-        )
-        command = [sys.executable, __file__, "--serve", name]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        home = Path(name)
+        info = local.up(home, metered=SETTINGS)
+        os.environ.update(info.env())
         try:
-            url = f"https://127.0.0.1:{int(server.stdout.readline())}"
-            levels = [level(url, psutil.Process(server.pid), n, asked.seconds) for n in asked.streams]
+            wb = open_workbook("local", home=home)
+            deployment.deploy(wb, deployment_plan.plan(wb))
+            server = psutil.Process(info.pid)
+            levels = [level(home, server, n, asked.seconds) for n in asked.streams]
         finally:
-            server.stdin.close()
-            server.wait(10)
+            local.down(home)
     for row in levels:
         row["p95_ratio"] = round(row["p95_ms"] / levels[0]["p95_ms"], 2)
         print(
@@ -275,17 +199,15 @@ def main() -> None:
             f"({row['p95_ratio']:.1f} x that of {levels[0]['streams']}), answered {row['answered']:.1%}, "
             f"server {row['server_cpu']:.0%} of a core and {row['server_rss_mb']} MB, others {row['other_cpu']:.0%}"
         )
-    result = {"engine": {"lanes": SETTINGS.lanes, "service_ms": SETTINGS.service_ms}, "levels": levels}
+    result = {"engine": SETTINGS, "levels": levels}
     print(json.dumps(result))
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(Path(sys.argv[2])))
-    elif sys.argv[1:2] == ["--client"]:
-        target, count, begin, length, number = sys.argv[2:7]
-        print(json.dumps(asyncio.run(run_client(target, int(count), float(begin), float(length), int(number)))))
+    if sys.argv[1:2] == ["--client"]:
+        folder, count, begin, length, number = sys.argv[2:7]
+        print(json.dumps(asyncio.run(run_client(Path(folder), int(count), float(begin), float(length), int(number)))))
     else:
         main()
