@@ -4,8 +4,10 @@ import io
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # loaded with the first samples that are decoded: a server that hears none needs 11 MB less
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 96_000
 """Sample rates that are streamed."""
@@ -40,6 +42,8 @@ class Format:
         if self.subtype == "PCM_16":
             if self.channels == 1:
                 return [data]
+            import numpy as np
+
             samples = np.frombuffer(data, "<i2").astype(np.float32) / 32768
         else:
             raw = soundfile().SoundFile(
@@ -49,11 +53,13 @@ class Format:
         return to_linear16(samples.reshape(-1, self.channels), separate=separate)
 
 
-def to_linear16(samples: np.ndarray, *, separate: bool) -> list[bytes]:
+def to_linear16(samples: "np.ndarray", *, separate: bool) -> list[bytes]:
     """Linear16 of each channel, or of their mean, of samples within ±1; shape (moments, channels).
 
     What is louder is clipped; what is no number is silence.
     """
+    import numpy as np
+
     clean = np.clip(np.nan_to_num(samples), -1.0, 1.0)
     channels = clean.T if separate else [clean.mean(axis=1)]
     return [np.clip(np.rint(one * 32768), -32768, 32767).astype("<i2").tobytes() for one in channels]

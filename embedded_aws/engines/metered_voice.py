@@ -6,9 +6,10 @@ that is free first, and a piece is begun when the one before it is done. So one 
 makes audio faster than it is played (``service_ms`` up to 100).
 """
 
+import math
+import sys
+from array import array
 from functools import cache
-
-import numpy as np
 
 from embedded_aws.engines.base import CHARACTERS_PER_S, SpeechListener
 from embedded_aws.engines.lanes import Lanes, ReleaseQueue
@@ -73,6 +74,11 @@ class MeteredUtterance:
 @cache
 def _hum(rate: int) -> bytes:
     """Two periods, so that a piece can be cut out from anywhere in the first."""
-    t = np.arange(2 * round(_PERIOD_S * rate)) / rate
-    loudness = np.abs(np.sin(np.pi * _SYLLABLES_HZ * t))
-    return (6000 * loudness * np.sin(2 * np.pi * _PITCH_HZ * t)).astype("<i2").tobytes()
+    samples = array("h")
+    for number in range(2 * round(_PERIOD_S * rate)):
+        t = number / rate
+        loudness = abs(math.sin(math.pi * _SYLLABLES_HZ * t))
+        samples.append(int(6000 * loudness * math.sin(2 * math.pi * _PITCH_HZ * t)))
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()

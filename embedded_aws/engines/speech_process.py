@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from embedded_aws.engines.base import Listener, Recognised, StreamOptions, words_of
-from embedded_aws.engines.speech_worker import OPENING
+from embedded_aws.engines.worker_frames import OPENING
 from embedded_aws.engines.worker_process import WorkerProcess
 
 MODEL = "moonshine tiny-en (word times apportioned within a line)"

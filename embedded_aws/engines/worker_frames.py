@@ -15,6 +15,11 @@ from enum import IntEnum
 from typing import BinaryIO
 
 HEAD = struct.Struct("<BII")
+OPENING = struct.Struct("<If")
+"""OPEN's body to a speech worker: sample rate, and the least audio in seconds between two interim results. Accuracy is
+the same from 0.1 to 1 s, cost is not."""
+CPU_S = struct.Struct("<d")
+"""Processor seconds that a worker has used so far, where a RESULT begins with them."""
 
 
 class Ask(IntEnum):

@@ -2,8 +2,6 @@
 
 import io
 
-import numpy as np
-
 from dgsm_helpers.wire.samples import RAW_ENCODINGS, soundfile
 from embedded_aws.runtime.speak_query import SpeakQuery
 
@@ -45,6 +43,8 @@ def _level(bit_rate: int, rates: tuple[int, int]) -> float:
 def _written(
     pcm: bytes, asked: SpeakQuery, kind: str, subtype: str, level: float | None = None, *, mode: str | None = None
 ) -> bytes:
+    import numpy as np  # with the first text that is spoken in another encoding
+
     out = io.BytesIO()
     soundfile().write(
         out,
