@@ -34,16 +34,13 @@ def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
     A session longer than the limit opens the next stream as one ends.
     """
     starts, ends = _streams(traffic, conditions.model.stream_limit_s)
-    # Begins are in order already; the ends are put in order, and each in its place among the begins.
     ending = np.flatnonzero(ends < traffic.horizon_s).astype(np.int32)
     ending = ending[np.argsort(ends[ending], kind="stable")]
-    ended_s = ends[ending]
-    places = np.arange(ending.size) + np.searchsorted(starts, ended_s, "left")
-    begins = np.ones(starts.size + ending.size, bool)
-    begins[places] = False
-    codes, times = np.empty(begins.size, np.int32), np.empty(begins.size)
-    codes[places], times[places] = ~ending, ended_s
-    codes[begins], times[begins] = np.arange(starts.size, dtype=np.int32), starts
+    # Two runs that are in order already: numpy's stable sort merges them, and leaves the ends first at the same moment.
+    codes = np.concatenate((~ending, np.arange(starts.size, dtype=np.int32)))
+    times = np.concatenate((ends[ending], starts))
+    order = np.argsort(times, kind="stable")
+    codes, times = codes[order], times[order]
     ticks = int(np.ceil(traffic.horizon_s / STEP_S - 1e-9))
     return Events(
         tick_s=STEP_S,

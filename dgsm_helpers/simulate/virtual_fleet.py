@@ -112,7 +112,7 @@ class VirtualFleet:
                 totals["affected"] -= left
             row["count"] = beat_loop.AWAY
             held = self._streams_on(slot, now_s)
-            lost = self.callers_on(slot, now_s)
+            lost = held[self._events.ends_s[held] > now_s]
             self.arrays.slot_of[held] = -1
             totals["streams"] -= held.size
             if self._hand_over:
