@@ -201,6 +201,9 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
             region_name=region,
             botocore_session=core,
         )
+        # Each boto3 session adds boto3's own folder to its loader, which all of them share here.
+        paths = model_loader().search_paths
+        paths[:] = dict.fromkeys(paths)
         self._info = info
 
     def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:

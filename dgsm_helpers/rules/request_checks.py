@@ -83,7 +83,7 @@ def summary(reasons: tuple[str, ...]) -> str:
 def service_model(service: str) -> ServiceModel:
     """botocore's model of a service, loaded once; InvalidInput where it knows none of that name."""
     try:
-        return ServiceModel(_shared_loader().load_service_model(service, "service-2"), service_name=service)
+        return ServiceModel(model_loader().load_service_model(service, "service-2"), service_name=service)
     except UnknownServiceError as error:
         raise InvalidInput(
             f"botocore knows no service {service!r}.", hint="Use boto3's name, such as sagemaker."
@@ -95,14 +95,13 @@ def enum_values(service: str, shape_name: str) -> tuple[str, ...]:
     return tuple(service_model(service).shape_for(shape_name).enum)
 
 
-def model_loader() -> Loader:
-    """Finds the service models that came with botocore; no configuration, variable or folder of the user's is asked."""
-    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-
-
 @lru_cache(maxsize=1)
-def _shared_loader() -> Loader:
-    return model_loader()
+def model_loader() -> Loader:
+    """Finds the service models that came with botocore; no configuration, variable or folder of the user's is asked.
+
+    One for all who ask: a loader keeps what it has read, and SageMaker's model takes 0.1 s to read.
+    """
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 def _check(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
