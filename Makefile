@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 DEMO_STAMP  := $(VENV)/.set-up-demo
 STAMP  := $(VENV)/.set-up
 DEMO_EXTRAS := local,notebooks,speech
-EXTRAS := $(DEMO_EXTRAS),cluster,test,dev,docs
+EXTRAS := $(DEMO_EXTRAS),voice,cluster,test,dev,docs
 # nbval compares the committed notebooks in processes of its own; here it would only cost each worker its import.
 PYTEST := $(BIN)/python -m pytest --color=no -p no:nbval
 SPREAD := --dist worksteal
