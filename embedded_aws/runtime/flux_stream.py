@@ -139,8 +139,8 @@ class FluxStream(ContainerStream):
 
     def on_end(self) -> None:
         """Everything has been heard: the open turn ends with the audio."""
-        if ended := self._turns.finish():
-            self._tell(ended)
+        if last := self._turns.finish():
+            self._tell(last)
         self.over = True
         self.client.close()
 

@@ -144,6 +144,8 @@ class ListenJoint:
 
     def _results(self, message: Message) -> Message | None:
         number = _channel_number(message)
+        for other in range(_channels(message)):
+            self._transcript.channel(other)  # one that has said nothing yet counts, too
         channel = self._transcript.channel(number)
         begin_s = round(float(message["start"]) + self.offset_s, 4)
         end_s = round(begin_s + float(message["duration"]), 4)
@@ -195,6 +197,11 @@ class ListenJoint:
 def _channel_number(message: Message) -> int:
     index = message.get("channel_index") or message.get("channel") or [0]
     return int(index[0])
+
+
+def _channels(message: Message) -> int:
+    index = message.get("channel_index") or [0, 1]
+    return int(index[1])
 
 
 def heard_words(words: Sequence[Mapping[str, Any]]) -> list[HeardWord]:
