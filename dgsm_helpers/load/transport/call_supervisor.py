@@ -37,10 +37,6 @@ Twice as long after each that said nothing: opening again adds to the work of an
 CATCH_UP_S = 10.0
 """The next session has this long to reach what the present one has said."""
 TRY_AGAIN_S = 5.0
-ENDED_WITHOUT_NEWS = 3
-"""After so many sessions that ended in order and told nothing new, the rest of the call is taken for silence."""
-HEARD_S = 0.1
-"""A session that heard the call to its end has told of all but this."""
 ROUNDING_S = 0.002
 """Messages tell times to a thousandth of a second; where more of the call is open, its last word may be."""
 
@@ -70,10 +66,10 @@ class CallSupervisor:
         self._current: SessionLeg | None = None
         self._next: SessionLeg | None = None
         self._change: OngoingHandOver | None = None
-        self._silences = self._ends_without_news = 0
+        self._silences = 0
         self._asleep = self._finished = self._over = False
         self._sent_s = self._active_since_s = self._last_new_s = self._leave_at_s = 0.0
-        self._fails_at_s = self._open_s = math.inf
+        self._fails_at_s = math.inf
         self.changes: list[OngoingHandOver] = []
         self.messages: asyncio.Queue[Message | DgsmError | None] = asyncio.Queue()
 
@@ -167,9 +163,8 @@ class CallSupervisor:
         """What time brings."""
         current, change = self._current, self._change
         if now_s > self._fails_at_s:
-            raise StreamFailed(
-                f"{self._audio.length_s - self._transcript.answered_s:.1f} s of the call were not answered within {GIVE_UP_S:g} s of its end."
-            )
+            left_s = self._audio.length_s - self._transcript.answered_s
+            raise StreamFailed(f"{left_s:.1f} s of the call were not answered within {GIVE_UP_S:g} s of its end.")
         if current is None:
             return
         active = self._finished or now_s - self._sent_s < IDLE_S
@@ -218,14 +213,10 @@ class CallSupervisor:
             self._cut(error or StreamFailed(f"The session ended without {last_word}."))
 
     def _is_complete(self, leg: SessionLeg, error: DgsmError | None) -> bool:
-        open_s = self._audio.length_s - self._transcript.answered_s
-        in_order = error is None and leg.closing
-        if in_order and not self._transcript.ends_with:
-            # Without a last word it may have been cut before it had told all.
-            self._ends_without_news = self._ends_without_news + 1 if open_s == self._open_s else 1
-            self._open_s = open_s
-            return open_s <= HEARD_S or self._ends_without_news >= ENDED_WITHOUT_NEWS
-        return self._finished and ((in_order and leg.metadata is not None) or open_s <= ROUNDING_S)
+        call_s = self._audio.length_s
+        ended = error is None and leg.closing
+        in_order = ended and self._transcript.ended_in_order(call_s, told_last=leg.metadata is not None)
+        return self._finished and (in_order or self._transcript.answered_s >= call_s - ROUNDING_S)
 
     def _cut(self, error: DgsmError) -> None:
         opening = self._change is not None and self._next is None

@@ -101,6 +101,10 @@ class ListenTranscript:
         """Seconds of the call that any result accounts for."""
         return min((channel.shown_s for channel in self._channels.values()), default=0.0)
 
+    def ended_in_order(self, call_s: float, *, told_last: bool) -> bool:
+        """Whether a session that ended after CloseStream was not cut before: its last message says so."""
+        return told_last
+
     def joint(self, offset_s: float) -> ListenJoint:
         """Reads a session that began to hear ``offset_s`` seconds into the call, from what it says first to its end."""
         return ListenJoint(self, offset_s)

@@ -10,6 +10,10 @@ from typing import Any
 
 from dgsm_helpers.load.transport.listen_stitching import Message
 
+ENDS_WITHOUT_NEWS = 3
+"""After so many sessions that ended and had told nothing new, the rest of the call is taken for silence."""
+HEARD_S = 0.1
+"""A session that heard the call to its end has told of all but this."""
 PAUSE_KEPT_S = 2.0
 """Of silence without a turn, what a next session hears again: the first sounds of a turn that nobody has noticed."""
 
@@ -27,8 +31,15 @@ class TurnTranscript:
         self.next_turn = 0
         self.next_sequence = 0
         self.connected = False
+        self._ends_without_news, self._ended_at_s = 0, -1.0
         self.in_turn = self.eager = False
         """Whether the caller has been told that somebody speaks, and that they may have finished."""
+
+    def ended_in_order(self, call_s: float, *, told_last: bool) -> bool:
+        """Whether a session that ended after CloseStream was not cut before it had told all: no message says so."""
+        self._ends_without_news = self._ends_without_news + 1 if self.answered_s == self._ended_at_s else 1
+        self._ended_at_s = self.answered_s
+        return call_s - self.answered_s <= HEARD_S or self._ends_without_news >= ENDS_WITHOUT_NEWS
 
     def joint(self, offset_s: float) -> TurnJoint:
         return TurnJoint(self, offset_s)
