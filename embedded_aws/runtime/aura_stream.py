@@ -41,7 +41,7 @@ class AuraStream(SpeakStream):
                 elif self.options.has_voice:
                     self.add(text)
             case "Flush":
-                if self.close_turn() is None and self.options.has_voice:
+                if not self.close_turn() and self.options.has_voice:
                     self.add_empty_turn()
             case "Clear":
                 self.forget()

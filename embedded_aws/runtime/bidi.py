@@ -62,6 +62,7 @@ class BidiExchange(Exchange):
         self._answered = False
         self._messages = 0
         self._held_bytes = 0
+        self._begun_message = bytearray()
         self.over = False
         request_id = self._lease.request_id = str(uuid.uuid4())
         loop = asyncio.get_running_loop()
@@ -91,7 +92,7 @@ class BidiExchange(Exchange):
         instance = self._lease.instance
         if instance.engine is None or instance.listing is None:
             raise admitted.container_failed("the container has ended")
-        client = Client(self._send, self._close, self._model_failed)
+        client = Client(self._send, self._play, self._close, self._model_failed)
         try:
             return open_stream(
                 path,
@@ -134,7 +135,7 @@ class BidiExchange(Exchange):
 
     def _count_held(self) -> None:
         """What has come of a message that is not whole takes memory."""
-        held_bytes = self._decoder.held_bytes
+        held_bytes = self._decoder.held_bytes + len(self._begun_message)
         if held_bytes != self._held_bytes:
             self._out.hold(held_bytes - self._held_bytes)
             self._held_bytes = held_bytes
@@ -144,7 +145,15 @@ class BidiExchange(Exchange):
         if self._messages % _FAULT_CHECK_EVERY == 0 and self._fault_strikes():
             return
         self._active_s = self._clock()
-        kind = self._container.message(inner.payload, text=inner.headers.get("DataType") == "UTF8")
+        # That parts up to one that is not PARTIAL are one message is an assumption: AWS names the two values only.
+        if inner.headers.get("CompletionState") == "PARTIAL":
+            self._begun_message += inner.payload
+            return
+        message = inner.payload
+        if self._begun_message:
+            message = bytes(self._begun_message) + message
+            self._begun_message.clear()
+        kind = self._container.message(message, text=inner.headers.get("DataType") == "UTF8")
         if kind == "audio" and self._first_audio_s is None:
             self._first_audio_s = self._active_s
 
@@ -170,7 +179,11 @@ class BidiExchange(Exchange):
 
     # From the container
 
-    def _send(self, message: bytes) -> None:
+    def _play(self, audio: bytes) -> None:
+        self._send(audio, "BINARY")
+
+    def _send(self, message: bytes, data_type: eventstream.DataType = "UTF8") -> None:
+        """Text is told from binary messages as in requests: AWS documents the header for both directions alike."""
         if self.over:
             return
         # Where a greeting is the first chunk, its latency says nothing about the model; AWS measures it all the same.
@@ -178,7 +191,7 @@ class BidiExchange(Exchange):
         if not self._answered and asked_s is not None:
             self._answered = True
             self._lease.first_chunk((self._clock() - asked_s) * 1000)
-        self._out.send(eventstream.payload_part(message))
+        self._out.send(eventstream.payload_part(message, data_type))
         if self._out.pending_bytes > self._limits.max_unread_bytes:
             self._lease.error("midstream")
             self._release()
@@ -243,5 +256,5 @@ class BidiExchange(Exchange):
             self._lease.on_kill = None
             self._lease.release()
             self._out.hold(-self._held_bytes)
-            self._decoder, self._held_bytes = Decoder(), 0
+            self._decoder, self._begun_message, self._held_bytes = Decoder(), bytearray(), 0
             self._container.abort()

@@ -9,16 +9,19 @@ from dgsm_helpers.rules.deepgram_protocols import DeepgramProtocol
 
 CLOSED = "Model container closed the WebSocket"
 
+_MOST_BINARY_CONTROL_BYTES = 256
+
 UNDECODABLE = f"{CLOSED} (1008): DATA-0000, the payload cannot be decoded as audio"
 
 IDLE = f"{CLOSED} (1011): NET-0001, Deepgram did not receive audio data or a text message within the timeout window."
 
 
 class Client(NamedTuple):
-    """What a WebSocket is given to answer with: ``send`` a message, ``close`` after the last, or ``fail`` instead of
-    going on; then it is aborted."""
+    """What a WebSocket is given to answer with: ``send`` a message, ``play`` audio, ``close`` after the last, or
+    ``fail`` instead of going on; then it is aborted."""
 
     send: Callable[[bytes], None]
+    play: Callable[[bytes], None]
     close: Callable[[], None]
     fail: Callable[[str], None]
 
@@ -47,6 +50,13 @@ class ContainerStream(ABC):
     @abstractmethod
     def message(self, data: bytes, *, text: bool) -> str:
         """One message of the client; returns what it was: ``audio``, a control message's type, or ``unknown``."""
+
+    def binary_control(self, data: bytes) -> dict[str, Any]:
+        """A control message that came as a binary one, which Deepgram's listening containers read, too; else empty."""
+        if data[:1] != b"{" or len(data) > _MOST_BINARY_CONTROL_BYTES:
+            return {}
+        message = control_message(data)
+        return message if message.get("type") in self.protocol.controls else {}
 
     @property
     def busy(self) -> bool:

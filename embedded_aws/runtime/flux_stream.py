@@ -1,5 +1,6 @@
 """Deepgram's ``v2/listen`` (Flux): one stream of audio in, turns out."""
 
+from dataclasses import replace
 from typing import Any
 
 from dgsm_helpers.rules.deepgram_protocols import FLUX_LISTEN
@@ -42,9 +43,9 @@ class FluxStream(ContainerStream):
     def message(self, data: bytes, *, text: bool) -> str:
         if self.ending or self.over:
             return "late"
-        if not text:
+        message = control_message(data) if text else self.binary_control(data)
+        if not text and not message:
             return self._audio(data)
-        message = control_message(data)
         match kind := message.get("type", ""):
             case "CloseStream":
                 self.ending = True
@@ -105,27 +106,30 @@ class FluxStream(ContainerStream):
             self._stream.audio(frame)
 
     def _configure(self, message: dict[str, Any]) -> None:
-        """All of it is taken, or nothing."""
+        """All of it is taken, or nothing; what is not given, or null, stays as it is."""
+        given = {name: value for name, value in message.items() if value is not None and name != "type"}
+        code = "INVALID_THRESHOLD"
         try:
-            if unknown := sorted(message.keys() - {"type", "thresholds", "keyterms", "language_hints", "numerals"}):
+            if unknown := sorted(given.keys() - {"thresholds", "keyterms", "language_hints", "numerals"}):
                 raise ValueError(f"Unknown field: '{unknown[0]}'.")
-            thresholds = self._thresholds.changed(message.get("thresholds") or {})
-        except (ValueError, TypeError, AttributeError) as error:
-            self._say("ConfigureFailure", code="INVALID_THRESHOLD", description=str(error))
+            asked = given.get("thresholds", {})
+            thresholds = self._thresholds.changed({n: value for n, value in asked.items() if value is not None})
+            code = "INVALID_KEYTERMS"
+            terms = keyterms(given.get("keyterms", self._keyterms))
+            code = "LANGUAGE_HINTS_NOT_SUPPORTED"
+            if given.get("language_hints"):
+                raise ValueError("'language_hints' cannot be changed on this model.")
+            code = "INVALID_NUMERALS"
+            if not isinstance(numerals := given.get("numerals", self._features.numerals), bool):
+                raise ValueError("'numerals' must be true or false.")
+        except (ValueError, TypeError, AttributeError, ContainerRefused) as error:
+            self._say("ConfigureFailure", code=code, description=str(error))
             return
-        try:
-            terms = keyterms(message["keyterms"]) if "keyterms" in message else self._keyterms
-        except ContainerRefused as refused:
-            self._say("ConfigureFailure", code="INVALID_KEYTERMS", description=refused.message)
-            return
-        for name in ("language_hints", "numerals"):
-            if message.get(name):
-                text = f"'{name}' cannot be changed on this model."
-                self._say("ConfigureFailure", code=f"{name.upper()}_NOT_SUPPORTED", description=text)
-                return
         self._thresholds, self._keyterms = thresholds, terms
+        self._features = replace(self._features, numerals=numerals)
         self._turns.configure(thresholds, from_s=self._fed_s)
-        self._say("ConfigureSuccess", thresholds=thresholds.message(), keyterms=list(terms))
+        told = {"numerals": numerals} if "numerals" in given else {}
+        self._say("ConfigureSuccess", thresholds=thresholds.message(), keyterms=list(terms), **told)
 
     # From the recogniser
 
@@ -135,8 +139,8 @@ class FluxStream(ContainerStream):
 
     def on_end(self) -> None:
         """Everything has been heard: the open turn ends with the audio."""
-        if ended := self._turns.finish():
-            self._tell(ended)
+        if last := self._turns.finish():
+            self._tell(last)
         self.over = True
         self.client.close()
 

@@ -1,7 +1,7 @@
 """Deepgram's ``v1/listen`` (Nova-3): one stream of audio in, results out.
 
 Control messages and their effects are those of Deepgram's manual: ``KeepAlive``, ``Finalize``, ``CloseStream`` and
-``Configure`` (numerals on or off), also when sent as binary; an empty binary message closes the stream.
+``Configure`` (keyterms, numerals on or off), also when sent as binary; an empty binary message closes the stream.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,8 @@ from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape, created_now, schema_error
 from embedded_aws.runtime.text_features import TextFeatures
 
-_MAX_BINARY_CONTROL_BYTES = 256
+_MOST_KEYTERM_WORDS = 500
+"""Deepgram's limit is of tokens, and a word is one at least."""
 
 
 class NovaStream(ContainerStream):
@@ -54,10 +55,8 @@ class NovaStream(ContainerStream):
             return "late"
         if text:
             return self._control(control_message(data), data)
-        if data[:1] == b"{" and len(data) <= _MAX_BINARY_CONTROL_BYTES:
-            message = control_message(data)
-            if message.get("type") in self.protocol.controls:
-                return self._control(message, data)
+        if message := self.binary_control(data):
+            return self._control(message, data)
         if data:
             self._audio(data)
             return "audio"
@@ -104,12 +103,30 @@ class NovaStream(ContainerStream):
             for voice in self._voices:
                 voice.stream.finish()
             self.finish_if_all_ended()
-        elif kind == "Configure" and _asks_for_numerals(message):
-            self.features = replace(self.features, numerals=message["features"]["numerals"])
+        elif kind == "Configure" and _is_configuration(message):
+            self._configure(message)
         elif kind != "KeepAlive":
             self.client.send(schema_error(data.decode(errors="replace")))
             return "unknown"
         return kind
+
+    def _configure(self, message: dict[str, Any]) -> None:
+        """It is answered by one message, and all of it is taken or nothing. Keyterms change nothing here."""
+        keyterms, features = message.get("keyterms"), message.get("features") or {}
+        failure: dict[str, Any] = {}
+        if sum(len(term.split()) for term in keyterms or ()) > _MOST_KEYTERM_WORDS:
+            text = f"The keyterms have more than {_MOST_KEYTERM_WORDS} words."
+            failure = {"code": "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", "description": text}
+        elif other := sorted(features.keys() - {"numerals"}):
+            # No code is published for a feature that cannot be switched; this one is of what could not be applied.
+            text = f"'{other[0]}' cannot be switched under way."
+            failure = {"code": "CONFIGURE_INTERNAL_ERROR", "description": text}
+        if failure:
+            self.client.say(type="ConfigureFailure", request_id=self.shape.request_id, **failure)
+            return
+        self.features = replace(self.features, numerals=features.get("numerals", self.features.numerals))
+        listed = {} if keyterms is None else {"keyterms": keyterms}
+        self.client.say(type="ConfigureSuccess", request_id=self.shape.request_id, **listed)
 
     def finish_if_all_ended(self) -> None:
         """Send the ``Metadata`` message and close, when no channel has anything more to say."""
@@ -187,7 +204,9 @@ class _Voice:
         return True
 
 
-def _asks_for_numerals(message: dict[str, Any]) -> bool:
-    """Whether it is the one thing that can be changed under way."""
-    features = message.get("features")
-    return isinstance(features, dict) and features.keys() == {"numerals"} and isinstance(features["numerals"], bool)
+def _is_configuration(message: dict[str, Any]) -> bool:
+    """Whether its fields are of Deepgram's types."""
+    keyterms, features = message.get("keyterms") or [], message.get("features") or {}
+    if not isinstance(keyterms, list) or not isinstance(features, dict):
+        return False
+    return all(isinstance(term, str) for term in keyterms) and all(isinstance(on, bool) for on in features.values())

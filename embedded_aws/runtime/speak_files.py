@@ -6,6 +6,7 @@ import json
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import Synthesiser
 from embedded_aws.runtime.aura_stream import MOST_CHARACTERS
+from embedded_aws.runtime.inline_controls import has_pause, plain_text
 from embedded_aws.runtime.query_string import ContainerRefused, bad_request
 from embedded_aws.runtime.speak_query import SpeakQuery
 from embedded_aws.runtime.spoken_audio import encoded_file
@@ -18,7 +19,7 @@ async def speak(options: SpeakQuery, body: bytes, engine: Synthesiser) -> tuple[
         ContainerRefused: 400 for a body without text, 413 for too long a text.
         LocalError: the synthesiser failed.
     """
-    text = _text(body)
+    text, _ = plain_text(_text(body))
     collected = _Collected()
     utterance = engine.say(text, sample_rate=options.sample_rate, speed=options.speed, listener=collected)
     try:
@@ -42,6 +43,8 @@ def _text(body: bytes) -> str:
             "PAYLOAD_TOO_LARGE",
             f"Input text exceeds maximum character limit of {MOST_CHARACTERS}: it has {len(text)}.",
         )
+    if has_pause(text):
+        raise bad_request("MODEL_DOES_NOT_SUPPORT_INLINE_CONTROLS: this model has no inline controls of pauses.")
     return text
 
 

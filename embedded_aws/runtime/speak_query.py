@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dgsm_helpers.rules.deepgram_protocols import AURA_SPEAK, FLUX_SPEAK, DeepgramProtocol
 from embedded_aws.listings import Listing
-from embedded_aws.runtime.query_string import QueryString, bad_request
+from embedded_aws.runtime.query_string import ContainerRefused, QueryString, bad_request
 
 _G711 = (8000, 16000)
 _LINEAR16 = {
@@ -17,6 +17,8 @@ _LINEAR16 = {
     FLUX_SPEAK.path: (8000, 16000, 24000, 32000, 44100, 48000),
 }
 _SPEEDS = {AURA_SPEAK.path: (0.7, 1.5), FLUX_SPEAK.path: (0.85, 1.15)}
+_STEPS_PER_UNIT = 20
+"""Flux TTS's speed changes in steps of 0.05."""
 _FILE_RATES = {
     "linear16": (24000, 8000, 16000, 32000, 48000),
     "mulaw": (8000, 16000),
@@ -82,14 +84,16 @@ def parse_speak(text: str, listing: Listing, *, whole: bool) -> SpeakQuery:
 
 
 def require_speed(protocol: DeepgramProtocol, given: object) -> float:
-    """A speed that the model has. Raises ContainerRefused: it is no number in its range."""
+    """A speed that the model has. Raises ContainerRefused: it is no number in its range, or between two steps."""
     low, high = _SPEEDS[protocol.path]
     try:
         speed = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else float("nan")
     except ValueError:
         speed = float("nan")
     if not low <= speed <= high:
-        raise bad_request(f"'speed' must be between {low:g} and {high:g}.")
+        raise ContainerRefused(400, "SPEED_OUT_OF_RANGE", f"'speed' must be between {low:g} and {high:g}.")
+    if protocol is FLUX_SPEAK and abs(speed * _STEPS_PER_UNIT - round(speed * _STEPS_PER_UNIT)) > 1e-6:
+        raise ContainerRefused(400, "SPEED_INCREMENT_INVALID", "'speed' changes in steps of 0.05.")
     return speed
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from embedded_aws.engines.base import Synthesiser, Utterance
 from embedded_aws.runtime.container import CLOSED, Client, ContainerStream, control_message
+from embedded_aws.runtime.inline_controls import plain_text
 from embedded_aws.runtime.speak_query import SpeakQuery
 from embedded_aws.runtime.spoken_audio import encoded_piece
 
@@ -32,6 +33,11 @@ class SpokenTurn:
         """More text."""
         self.text += text
         self.waiting += text
+
+    @property
+    def can_be_spoken(self) -> bool:
+        """Whether there is more in it than blanks and punctuation."""
+        return any(map(str.isalnum, self.text))
 
     def take(self) -> str:
         """What can be spoken now."""
@@ -63,6 +69,8 @@ class SpeakStream(ContainerStream):
         kind = message.get("type", "")
         if kind == self.protocol.end_message:
             self.ending = True
+            if (turn := self.open_turn) and not turn.can_be_spoken:
+                self.turns.pop()
             self.close_turn()
             self._finish_if_silent()
         elif kind not in self.protocol.controls or not self.obey(kind, message):
@@ -112,19 +120,16 @@ class SpeakStream(ContainerStream):
         turn.add(text)
         self._go_on()
 
-    def close_turn(self) -> SpokenTurn | None:
-        """The open turn takes no more text; None when there is none, or nothing in it to speak."""
+    def close_turn(self) -> bool:
+        """The open turn takes no more text; False when there is none."""
         turn = self.open_turn
         if turn is None:
-            return None
-        if not turn.text.strip():
-            self.turns.pop()
-            return None
+            return False
         turn.closed = True
         if turn.begun:
             self.closes(turn)
         self._go_on()
-        return turn
+        return True
 
     def add_empty_turn(self) -> None:
         """A turn without text: it ends when those before it have."""
@@ -143,14 +148,14 @@ class SpeakStream(ContainerStream):
     def _go_on(self) -> None:
         while self.turns and self._speaking is None:
             turn = self.turns[0]
-            if not turn.begun and turn.text.strip():
+            if not turn.begun and turn.can_be_spoken:
                 turn.begun = True
                 self.begins(turn)
                 if turn.closed:
                     self.closes(turn)
-            if (text := turn.take()).strip():
+            if turn.begun and (text := turn.take()).strip():
                 self._speaking = self._engine.say(
-                    text, sample_rate=self.options.sample_rate, speed=turn.speed, listener=self
+                    plain_text(text)[0], sample_rate=self.options.sample_rate, speed=turn.speed, listener=self
                 )
             elif turn.closed:
                 self.turns.popleft()
@@ -162,7 +167,7 @@ class SpeakStream(ContainerStream):
 
     def on_audio(self, pcm: bytes) -> None:
         self.turns[0].audio_s += len(pcm) / 2 / self.options.sample_rate
-        self.client.send(encoded_piece(pcm, self.options))
+        self.client.play(encoded_piece(pcm, self.options))
 
     def on_end(self) -> None:
         self._speaking = None

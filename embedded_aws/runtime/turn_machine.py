@@ -84,8 +84,10 @@ class TurnMachine:
         return self._end("manual") if self._started else None
 
     def finish(self) -> TurnEvent | None:
-        """The audio is over, and with it the turn."""
-        return self._end("model") if self._started else None
+        """The audio is over, and with it the turn; without one, the rest of the silence is told."""
+        if self._started:
+            return self._end("model")
+        return self._event("Update") if self._cursor_s > self._told_s + _ROUNDING_S else None
 
     def _take(self, result: Recognised) -> None:
         self._cursor_s = max(self._cursor_s, result.start_s + result.duration_s)

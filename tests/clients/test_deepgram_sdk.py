@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from kit.client_setup import SAMPLE_WAV
+from kit.client_setup import SAMPLE_WAV, make_endpoint, wait_until_in_service
 
 from dgsm_helpers.places import running_server
 
@@ -140,13 +140,24 @@ def relay(embedded) -> Iterator[None]:
     loop.close()
 
 
+@pytest.fixture(scope="module")
+def flux_endpoint(boto) -> Iterator[str]:
+    sagemaker, name = boto("sagemaker"), "dg-flux"
+    make_endpoint(sagemaker, name, boto.listings["metered-flux"], boto.role_arn)
+    wait_until_in_service(sagemaker, name)
+    yield name
+    sagemaker.delete_endpoint(EndpointName=name)
+
+
+@pytest.mark.parametrize("path", ["v1/listen", "v2/listen"])
 @pytest.mark.parametrize("sees", ["exception", "reset", "clean-end"])
-def test_the_guides_recipe_for_it_holds_a_call_through_a_crash(run_script, endpoint, embedded, sees):
+def test_the_guides_recipe_for_it_holds_a_call_through_a_crash(run_script, request, embedded, sees, path):
     guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "calls_that_survive.md"
+    serving = request.getfixturevalue("endpoint" if path == "v1/listen" else "flux_endpoint")
+    options = {"guide": guide, "endpoint": serving, "sees": sees, "path": path}
+    given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     try:
-        got = run_script(
-            sys.executable, "continue_deepgram.py", "--guide", str(guide), "--endpoint", endpoint, "--sees", sees
-        )
+        got = run_script(sys.executable, "continue_deepgram.py", *given)
     finally:
         running_server.admin(embedded.info, "DELETE", "faults", {})
     assert (got["lost"], got["extra"]) == (0, 0)

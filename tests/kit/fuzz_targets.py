@@ -162,7 +162,7 @@ def container(data: bytes) -> str:
         for listing in LISTINGS:
             if listing.engine != "metered":
                 continue
-            client = Client(lambda _: None, lambda: None, lambda _: None)
+            client = Client(lambda _: None, lambda _: None, lambda: None, lambda _: None)
             with contextlib.suppress(ContainerRefused):
                 stream = open_stream(
                     listing.protocol.path, text, client, engine=engine, listing=listing, request_id="r", log=str

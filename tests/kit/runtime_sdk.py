@@ -41,12 +41,16 @@ class Stream:
         self.messages = []
         self.audio = b""
         self.untyped = []
+        self.data_types = set()
+        """(the type of a message or `AUDIO`, what its part was labelled as)."""
         self._reading = asyncio.create_task(self._read(receiver))
 
     async def _read(self, receiver):
         while (event := await receiver.receive()) is not None:
             part = event.value.bytes_
-            if (message := _message(part)) is None:
+            message = _message(part)
+            self.data_types.add((AUDIO if message is None else message.get("type"), event.value.data_type))
+            if message is None:
                 self.audio += part
                 self.messages.append({"type": AUDIO, "bytes": len(part)})
             elif "type" in message:
@@ -54,8 +58,8 @@ class Stream:
             else:
                 self.untyped.append(message)
 
-    async def send(self, data, data_type="BINARY"):
-        part = RequestPayloadPart(bytes_=data, data_type=data_type)
+    async def send(self, data, data_type="BINARY", completion_state=None):
+        part = RequestPayloadPart(bytes_=data, data_type=data_type, completion_state=completion_state)
         await self._duplex.input_stream.send(RequestStreamEventPayloadPart(value=part))
 
     async def control(self, kind, **fields):

@@ -1,5 +1,7 @@
 """Deepgram's own types for the messages of each path, and what they make of one."""
 
+from deepgram.listen.v1.types.listen_v1configure_failure import ListenV1ConfigureFailure
+from deepgram.listen.v1.types.listen_v1configure_success import ListenV1ConfigureSuccess
 from deepgram.listen.v1.types.listen_v1metadata import ListenV1Metadata
 from deepgram.listen.v1.types.listen_v1results import ListenV1Results
 from deepgram.listen.v1.types.listen_v1speech_started import ListenV1SpeechStarted
@@ -15,6 +17,8 @@ TYPES = {
         "Metadata": ListenV1Metadata,
         "SpeechStarted": ListenV1SpeechStarted,
         "UtteranceEnd": ListenV1UtteranceEnd,
+        "ConfigureSuccess": ListenV1ConfigureSuccess,
+        "ConfigureFailure": ListenV1ConfigureFailure,
     },
     "v2/listen": {
         "Connected": flux.ListenV2Connected,

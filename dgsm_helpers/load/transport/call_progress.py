@@ -3,8 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass
-
-from dgsm_helpers.load.transport.listen_stitching import Message
+from typing import NamedTuple
 
 SILENT_S = 3.0
 """A call that hears nothing for longer is behind by at least that."""
@@ -25,6 +24,15 @@ class OngoingCall:
     guess: str = ""
 
 
+class HeardPart(NamedTuple):
+    """What one message tells of a call's text, up to ``end_s`` seconds of it."""
+
+    end_s: float
+    text: str
+    is_final: bool
+    request_id: str
+
+
 class CallProgress:
     """A call that goes on, as `Load.snapshot` looks at it."""
 
@@ -35,17 +43,16 @@ class CallProgress:
         self._finals: deque[str] = deque(maxlen=12)
         self._guess = self._request_id = ""
 
-    def result(self, message: Message, lag_s: float) -> None:
-        """A result came so much later than its audio was spoken."""
+    def result(self, part: HeardPart, lag_s: float) -> None:
+        """It came so much later than its audio was spoken."""
         self.is_open = True
         at_s = time.monotonic()
         self.recent_lags.append((at_s, lag_s))
         self._lags.append((at_s, lag_s))
-        self._request_id = str(message.get("metadata", {}).get("request_id", ""))
-        text = message["channel"]["alternatives"][0].get("transcript", "")
-        if message["is_final"]:
-            self._finals.append(text)
-        self._guess = "" if message["is_final"] else text
+        self._request_id = part.request_id
+        if part.is_final:
+            self._finals.append(part.text)
+        self._guess = "" if part.is_final else part.text
 
     def ongoing(self, label: str) -> OngoingCall:
         """The call at this moment; callable from any thread."""

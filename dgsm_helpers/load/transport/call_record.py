@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from dgsm_helpers.load.transport.call_progress import HeardPart
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.listen_stitching import HeardWord, Message, heard_words
 from dgsm_helpers.load.transport.session_leg import HandOver
@@ -75,7 +76,7 @@ async def hold_call(
     *,
     chunk_s: float = 0.1,
     stop: asyncio.Event | None = None,
-    on_result: Callable[[Message, float], object] = lambda message, lag_s: None,
+    on_result: Callable[[HeardPart, float], object] = lambda part, lag_s: None,
 ) -> CallRecord:
     """Hold a call in real time to its end, from a microphone's point of view: audio comes whatever the server does.
 
@@ -91,10 +92,10 @@ async def hold_call(
     async def listen() -> None:
         async for message in call:
             words.extend(final_words(message))
-            if message.get("type") == "Results":
+            if part := _heard_part(message):
                 # A microphone hands a chunk over when it has been spoken, so the first was begun before.
-                spoken_s = begin_s - chunk_s + message["start"] + message["duration"]
-                on_result(message, max(time.monotonic() - spoken_s, 0.0))
+                spoken_s = begin_s - chunk_s + part.end_s
+                on_result(part, max(time.monotonic() - spoken_s, 0.0))
 
     async with call:
         begin_s = time.monotonic()
@@ -114,6 +115,30 @@ async def hold_call(
 
 
 def final_words(message: Message) -> list[HeardWord]:
-    if message.get("type") != "Results" or not message["is_final"]:
-        return []
-    return heard_words(message["channel"]["alternatives"][0].get("words", ()))
+    """The words that a message says for good: of a final result, or of a turn that has ended."""
+    if message.get("type") == "TurnInfo" and message["event"] == "EndOfTurn":
+        # Flux's words have their punctuation, and need not have times.
+        return [
+            HeardWord(_plain(word["word"]), word.get("start", end_s), word.get("end", end_s))
+            for end_s in (message["audio_window_end"],)
+            for word in message["words"]
+        ]
+    if message.get("type") == "Results" and message["is_final"]:
+        return heard_words(message["channel"]["alternatives"][0].get("words", ()))
+    return []
+
+
+def _plain(word: str) -> str:
+    return word.lower().strip(".,?!;:")
+
+
+def _heard_part(message: Message) -> HeardPart | None:
+    """What Nova-3's results and Flux's turns have in common."""
+    if message.get("type") == "TurnInfo":
+        ended = message["event"] == "EndOfTurn"
+        return HeardPart(message["audio_window_end"], message["transcript"], ended, message["request_id"])
+    if message.get("type") != "Results":
+        return None
+    request_id = str(message.get("metadata", {}).get("request_id", ""))
+    text = message["channel"]["alternatives"][0].get("transcript", "")
+    return HeardPart(message["start"] + message["duration"], text, bool(message["is_final"]), request_id)

@@ -213,8 +213,10 @@ class CallSupervisor:
             self._cut(error or StreamFailed(f"The session ended without {last_word}."))
 
     def _is_complete(self, leg: SessionLeg, error: DgsmError | None) -> bool:
-        in_order = error is None and leg.closing and (leg.metadata is not None or not self._transcript.ends_with)
-        return self._finished and (in_order or self._transcript.answered_s >= self._audio.length_s - ROUNDING_S)
+        call_s = self._audio.length_s
+        ended = error is None and leg.closing
+        in_order = ended and self._transcript.ended_in_order(call_s, told_last=leg.metadata is not None)
+        return self._finished and (in_order or self._transcript.answered_s >= call_s - ROUNDING_S)
 
     def _cut(self, error: DgsmError) -> None:
         opening = self._change is not None and self._next is None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
-from dgsm_helpers.errors import DgsmError, InvalidInput
+from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.call_supervisor import CallSupervisor
 from dgsm_helpers.load.transport.lean_session import LeanSessions, OpenSession
 from dgsm_helpers.load.transport.listen_stitching import ListenTranscript, Message
@@ -79,6 +79,7 @@ class ContinuedStream:
                 "sample_rate, frame_bytes, session_s and kept_s must be above 0, replay_speed above 1.",
                 hint="At real time a call would never catch up.",
             )
+        self._finished = False
         self._audio = UnansweredAudio(bytes_per_s=sample_rate * frame_bytes, frame_bytes=frame_bytes, most_s=kept_s)
         self._call = CallSupervisor(
             open_session,
@@ -120,13 +121,20 @@ class ContinuedStream:
         await self._call.end()
 
     async def send(self, audio: bytes) -> None:
-        """The next audio of the call."""
+        """The next audio of the call.
+
+        Raises:
+            InvalidInput: the call has been finished.
+        """
+        if self._finished:
+            raise InvalidInput("Audio came after finish().", hint="Open another call for it.")
         self._audio.append(audio)
         self._call.audio_came()
         await asyncio.sleep(0)
 
     async def finish(self) -> None:
         """No more audio comes: what is left is answered, then the messages end."""
+        self._finished = True
         self._call.finish()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
@@ -135,7 +143,9 @@ class ContinuedStream:
         Raises:
             StreamFailed: no session could be opened for ten minutes, or the call was not answered ten minutes on.
         """
-        while (came := await self._call.messages.get()) is not None:
-            if isinstance(came, DgsmError):
-                raise came
+        messages = self._call.messages
+        while isinstance(came := await messages.get(), dict):
             yield came
+        messages.put_nowait(came)  # whoever asks again is told the same
+        if came is not None:
+            raise came

@@ -27,7 +27,7 @@ REBOUND_CLASS = "AsyncSageMakerRuntimeHTTP2Config"
 
 @dataclass(frozen=True)
 class DeepgramSessions:
-    """Opens sessions by ``client.listen.v1.connect``, which gets ``options``: the query of ``v1/listen``.
+    """Opens sessions by ``client.listen.v1.connect`` (``v2`` for Flux), which gets ``options``: the query of ``path``.
 
     The client's transport must not open sessions of its own meanwhile (``SageMakerConfig(max_retries=0)``): it would
     begin the times anew, and nobody would hear of it.
@@ -35,20 +35,25 @@ class DeepgramSessions:
 
     client: AsyncDeepgramClient
     options: dict[str, Any]
+    path: str = "v1/listen"
 
     async def __call__(self) -> DeepgramSession:
-        stack = AsyncExitStack()
+        stack, listen = AsyncExitStack(), self.client.listen
+        greets = self.path == "v2/listen"
+        connect: Any = listen.v2.connect if greets else listen.v1.connect
         try:
-            connection = await stack.enter_async_context(self.client.listen.v1.connect(**self.options))
-            # Over SageMaker the SDK connects when something is sent; before that, nobody can refuse.
-            await connection.send_keep_alive()
+            connection = await stack.enter_async_context(connect(**self.options))
+            session = DeepgramSession(connection, stack)
+            # Over SageMaker the SDK connects when something is sent or awaited; before that, nobody can refuse. Flux
+            # knows no KeepAlive, and greets.
+            await (session.greeted() if greets else connection.send_keep_alive())
         except asyncio.CancelledError:
             await stack.aclose()
             raise
         except Exception as error:
             await stack.aclose()
             raise StreamFailed(f"{type(error).__name__}: {error}") from error
-        return DeepgramSession(connection, stack)
+        return session
 
 
 class DeepgramSession:
@@ -58,6 +63,11 @@ class DeepgramSession:
         self._connection, self._stack = connection, stack
         self._messages = aiter(connection)
         self._broken = False
+        self._greeting: dict[str, Any] | None = None
+
+    async def greeted(self) -> None:
+        """Wait for the first message, which `receive` hands on. Raises StreamFailed: none came."""
+        self._greeting = await self.receive()
 
     async def send(self, audio: bytes) -> None:
         await self._tried(self._connection.send_media, audio)
@@ -74,6 +84,9 @@ class DeepgramSession:
             self._broken = True
 
     async def receive(self) -> dict[str, Any] | None:
+        if self._greeting is not None:
+            greeting, self._greeting = self._greeting, None
+            return greeting
         try:
             message = await anext(self._messages, None)
         except Exception as error:

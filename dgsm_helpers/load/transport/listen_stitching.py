@@ -101,6 +101,10 @@ class ListenTranscript:
         """Seconds of the call that any result accounts for."""
         return min((channel.shown_s for channel in self._channels.values()), default=0.0)
 
+    def ended_in_order(self, call_s: float, *, told_last: bool) -> bool:
+        """Whether a session that ended after CloseStream was not cut before: its last message says so."""
+        return told_last
+
     def joint(self, offset_s: float) -> ListenJoint:
         """Reads a session that began to hear ``offset_s`` seconds into the call, from what it says first to its end."""
         return ListenJoint(self, offset_s)
@@ -144,6 +148,8 @@ class ListenJoint:
 
     def _results(self, message: Message) -> Message | None:
         number = _channel_number(message)
+        for other in range(_channels(message)):
+            self._transcript.channel(other)  # one that has said nothing yet counts, too
         channel = self._transcript.channel(number)
         begin_s = round(float(message["start"]) + self.offset_s, 4)
         end_s = round(begin_s + float(message["duration"]), 4)
@@ -195,6 +201,11 @@ class ListenJoint:
 def _channel_number(message: Message) -> int:
     index = message.get("channel_index") or message.get("channel") or [0]
     return int(index[0])
+
+
+def _channels(message: Message) -> int:
+    index = message.get("channel_index") or [0, 1]
+    return int(index[1])
 
 
 def heard_words(words: Sequence[Mapping[str, Any]]) -> list[HeardWord]:

@@ -10,6 +10,10 @@ from typing import Any
 
 from dgsm_helpers.load.transport.listen_stitching import Message
 
+ENDS_WITHOUT_NEWS = 3
+"""After so many sessions that ended and had told nothing new, the rest of the call is taken for silence."""
+HEARD_S = 0.1
+"""A session that heard the call to its end has told of all but this."""
 PAUSE_KEPT_S = 2.0
 """Of silence without a turn, what a next session hears again: the first sounds of a turn that nobody has noticed."""
 
@@ -27,7 +31,15 @@ class TurnTranscript:
         self.next_turn = 0
         self.next_sequence = 0
         self.connected = False
-        self.events_of_turn: set[str] = set()
+        self._ends_without_news, self._ended_at_s = 0, -1.0
+        self.in_turn = self.eager = False
+        """Whether the caller has been told that somebody speaks, and that they may have finished."""
+
+    def ended_in_order(self, call_s: float, *, told_last: bool) -> bool:
+        """Whether a session that ended after CloseStream was not cut before it had told all: no message says so."""
+        self._ends_without_news = self._ends_without_news + 1 if self.answered_s == self._ended_at_s else 1
+        self._ended_at_s = self.answered_s
+        return call_s - self.answered_s <= HEARD_S or self._ends_without_news >= ENDS_WITHOUT_NEWS
 
     def joint(self, offset_s: float) -> TurnJoint:
         return TurnJoint(self, offset_s)
@@ -70,22 +82,27 @@ class TurnJoint:
         begin_s = round(float(message["audio_window_start"]) + self.offset_s, 4)
         end_s = round(float(message["audio_window_end"]) + self.offset_s, 4)
         index = int(message["turn_index"]) + self._first_turn
-        if end_s <= transcript.shown_s and self._takes_over and event != "EndOfTurn":
+        if event == "StartOfTurn":
+            if transcript.in_turn:
+                return None  # it was announced by the session before
+            end_s = max(end_s, transcript.shown_s)
+        elif end_s <= transcript.shown_s and self._takes_over and event != "EndOfTurn":
             self.words_replayed = max(self.words_replayed, len(words))
             return None
-        if event == "StartOfTurn" and event in transcript.events_of_turn:
-            return None  # it was announced by the session before
+        # Two sessions may notice a pause at moments a little apart; the caller is told of it once.
+        if (event == "EagerEndOfTurn") is transcript.eager and event in ("EagerEndOfTurn", "TurnResumed"):
+            event = "Update"
         transcript.shown_s = max(transcript.shown_s, end_s)
         if event == "EndOfTurn":
-            transcript.next_turn, transcript.events_of_turn = index + 1, set()
+            transcript.next_turn, transcript.in_turn, transcript.eager = index + 1, False, False
             transcript.answered_s = transcript.replay_from_s = end_s
-        elif not message.get("transcript"):
+        elif event == "Update" and not transcript.in_turn:
             transcript.answered_s = end_s
             transcript.replay_from_s = max(transcript.replay_from_s, end_s - PAUSE_KEPT_S)
-        else:
-            transcript.events_of_turn.add(event)
+        elif event != "Update":
+            transcript.in_turn, transcript.eager = True, event == "EagerEndOfTurn"
         shifted: dict[str, Any] = {"turn_index": index, "audio_window_start": begin_s, "audio_window_end": end_s}
-        return {**message, **shifted, "words": [self._shifted(word) for word in words]}
+        return {**message, **shifted, "event": event, "words": [self._shifted(word) for word in words]}
 
     def _shifted(self, word: dict[str, Any]) -> dict[str, Any]:
         times = {name: round(word[name] + self.offset_s, 4) for name in ("start", "end") if word.get(name) is not None}

@@ -40,7 +40,7 @@ class Caller:
         self.heard = []
         self.now_s = asyncio.get_running_loop().time
         listing = BY_NAME[name]
-        client = Client(self._on, lambda: None, self._failed)
+        client = Client(self._on, self._on, lambda: None, self._failed)
         self.stream = open_stream(
             listing.protocol.path, query, client, engine=instance, listing=listing, request_id="r", log=print
         )

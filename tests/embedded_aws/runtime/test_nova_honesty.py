@@ -59,17 +59,51 @@ def test_replaced_words_reach_streams_and_files(running):
     assert [w["word"] for w in best["words"]][3:5] == ["dear", "friends"]
 
 
-def test_numerals_can_be_switched_under_way_and_other_configuring_is_no_message(running):
+def configured(running, *asked):
+    """What each Configure is answered with."""
+
     async def scene():
         stream = await connect(running.url, query=QUERY)
-        await stream.control("Configure", features={"numerals": True})
-        await stream.control("Configure", features={"punctuate": True})
+        for fields in asked:
+            await stream.control("Configure", **fields)
         await stream.control("CloseStream")
         await stream.end()
         return stream.messages
 
-    messages = run(scene())
-    assert [m["type"] for m in messages] == ["Error", "Metadata"] and messages[0]["variant"] == "SchemaError"
+    *answers, farewell = run(scene())
+    assert farewell["type"] == "Metadata" and len(answers) == len(asked)
+    return answers
+
+
+def test_every_configure_is_answered_and_names_the_keyterms_it_replaced(running):
+    answers = configured(
+        running,
+        {"features": {"numerals": True}},
+        {"keyterms": ["moon base", "crew"]},
+        {"keyterms": []},
+        {"keyterms": None, "features": {"numerals": False}},
+        {},
+    )
+    check("v1/listen", answers)
+    assert {m["type"] for m in answers} == {"ConfigureSuccess"}
+    assert [m.get("keyterms") for m in answers] == [None, ["moon base", "crew"], [], None, None]
+
+
+def test_a_configure_that_cannot_be_done_is_refused_as_a_whole(running):
+    answers = configured(
+        running,
+        {"features": {"numerals": True, "punctuate": True}},
+        {"keyterms": ["one two three"] * 167},
+    )
+    check("v1/listen", answers)
+    assert [m["code"] for m in answers] == ["CONFIGURE_INTERNAL_ERROR", "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"]
+    assert "'punctuate'" in answers[0]["description"]
+
+
+@pytest.mark.parametrize("fields", [{"features": ["numerals"]}, {"features": {"numerals": 1}}, {"keyterms": "crew"}])
+def test_a_configure_of_another_shape_is_no_message(running, fields):
+    (answer,) = configured(running, fields)
+    assert answer["type"] == "Error" and answer["variant"] == "SchemaError"
 
 
 @pytest.mark.parametrize(("split", "count"), [("0.2", 4), ("0.8", 3), ("5", 1)])

@@ -127,6 +127,47 @@ def test_thresholds_and_keyterms_can_be_changed_or_refused_under_way(flux):
     assert hints["type"] == "ConfigureFailure"
 
 
+def configured(flux, *asked):
+    """What each Configure is answered with."""
+
+    async def scene():
+        stream = await opened(flux)
+        for fields in asked:
+            await stream.control("Configure", **fields)
+        await stream.control("CloseStream")
+        await stream.end()
+        return stream.messages
+
+    _, *answers = run(scene())
+    check("v2/listen", answers)
+    return answers
+
+
+def test_numerals_are_switched_under_way_and_what_is_null_stays(flux):
+    nothing = {"thresholds": None, "keyterms": None, "language_hints": None, "numerals": None}
+    kept = {"thresholds": {"eot_threshold": 0.8, "eager_eot_threshold": None}, "keyterms": ["crew"]}
+    on, first, again, wrong = configured(flux, {"numerals": True}, kept, nothing, {"numerals": "yes"})
+    assert on["numerals"] is True and "numerals" not in first
+    assert again["thresholds"] == first["thresholds"] == {"eot_threshold": 0.8, "eot_timeout_ms": 5000}
+    assert again["keyterms"] == first["keyterms"] == ["crew"]
+    assert (wrong["type"], wrong["code"]) == ("ConfigureFailure", "INVALID_NUMERALS")
+
+
+def test_a_control_message_may_come_as_binary(flux):
+    async def scene():
+        stream = await opened(flux)
+        for at in range(0, len(PCM), 2560):
+            await stream.send(PCM[at : at + 2560])
+        await stream.send(b'{"type": "Configure", "thresholds": {"eot_threshold": 0.6}}')
+        await stream.send(b'{"type":"CloseStream"}')
+        await stream.end()
+        return stream.messages
+
+    messages = run(scene())
+    assert [m["type"] for m in messages if m["type"] != "TurnInfo"] == ["Connected", "ConfigureSuccess"]
+    assert transcript(messages) == bundled_sample().transcript
+
+
 @pytest.mark.parametrize("kind", ["KeepAlive", "Finalize", "Speak"])
 def test_what_is_no_message_of_flux_ends_the_stream(flux, kind):
     messages = run(say(flux, PCM[:6400], end=kind))

@@ -100,6 +100,13 @@ def test_audio_is_as_many_bytes_as_its_length_rate_and_encoding_say(serve, listi
     assert len(stream.audio) == round(spoken_s(TEXT) * rate) * width
 
 
+@pytest.mark.parametrize("listing", ["metered-aura", "metered-flux-tts"])
+def test_audio_is_told_from_messages_by_the_label_of_its_part(serve, listing):
+    labels = run(talk(serve(listing=listing), speak(), FLUSH)).data_types
+    assert {label for kind, label in labels if kind == AUDIO} == {"BINARY"}
+    assert {label for kind, label in labels if kind != AUDIO} == {"UTF8"}
+
+
 def test_g711_is_the_sound_that_linear16_is(aura):
     plain = run(talk(aura, speak(), FLUSH, query="model=aura-2-thalia-en&sample_rate=8000")).audio
     coded = run(talk(aura, speak(), FLUSH, query="model=aura-2-thalia-en&sample_rate=8000&encoding=mulaw")).audio
@@ -251,6 +258,94 @@ def test_what_cannot_be_spoken_is_warned_of(flux_tts):
     ]
 
 
+@pytest.mark.parametrize("text", [" ", "... !", "\n\t-"])
+def test_a_turn_without_a_word_ends_in_its_order_without_audio(flux_tts, text):
+    stream = run(talk(flux_tts, speak(), FLUSH, speak(text), FLUSH, speak("And on."), FLUSH))
+    checked(flux_tts, stream)
+    turn = ["SpeechStarted", "Flushed", AUDIO, "SpeechMetadata"]
+    assert kinds(stream) == ["Connected", *turn, "Warning", "Flushed", "SpeechMetadata", *turn, "SessionMetadata"]
+    _, empty, _ = of(stream, "SpeechMetadata")
+    assert (empty["audio_duration_ms"], empty["input_character_count"]) == (0, len(text))
+
+
+def test_before_any_audio_there_is_nothing_to_interrupt(serve):
+    running = serve(MeteredEngine(MeteredSettings(lanes=1, service_ms=5000)), listing="metered-flux-tts")
+    stream = run(talk(running, ("Speak", {"text": "Hi"}), FLUSH, ("Interrupt", {})))
+    checked(running, stream)
+    assert [m["code"] for m in of(stream, "Warning")] == ["NO_AUDIO_GENERATED"]
+    assert len(of(stream, "SpeechMetadata")) == 1
+
+
+def test_an_interrupt_counts_what_was_played_and_the_next_must_lie_behind_it(serve):
+    running = serve(MeteredEngine(SLOW), listing="metered-flux-tts")
+    text = "A long text that nobody wants to hear to its end. " * 8
+
+    async def interrupted(stream, spoken, **fields):
+        before = len(stream.audio)
+        await stream.control("Speak", text=text)
+        await stream.control("Flush")
+        await stream.until(lambda _: len(stream.audio) - before >= 24_000)
+        await stream.control("Interrupt", **fields)
+        await stream.until(lambda messages: len(of(stream, "SpeechInterrupted")) == spoken)
+
+    async def scene():
+        stream = await opened(running)
+        await interrupted(stream, 1, playback_offset={"type": "time_ms", "value": 300})
+        await interrupted(stream, 2)
+        played_ms = of(stream, "SpeechInterrupted")[1]["audio_played_ms"]
+        await stream.control("Speak", text=text)
+        await stream.control("Flush")
+        heard = len(stream.audio)
+        await stream.until(lambda _: len(stream.audio) - heard >= 24_000)
+        for value in (played_ms, played_ms + 200):
+            await stream.control("Interrupt", playback_offset={"type": "time_ms", "value": value})
+        await stream.until(lambda messages: len(of(stream, "SpeechInterrupted")) == 3)
+        await stream.control("Close")
+        await stream.end()
+        return stream
+
+    stream = run(scene())
+    checked(running, stream)
+    first, second, third = of(stream, "SpeechInterrupted")
+    assert first["audio_played_ms"] == 300
+    # A turn that is interrupted without an offset counts with all that was made of it.
+    assert second["audio_played_ms"] == 300 + second["metadata"]["audio_duration_ms"] and "text_spoken" not in second
+    assert [m["code"] for m in of(stream, "Warning")] == ["INVALID_INTERRUPT_OFFSET"]
+    assert third["audio_played_ms"] == second["audio_played_ms"] + 200 and third["text_spoken"] == text[:3]
+    assert of(stream, "SessionMetadata")[0]["total_audio_duration_ms"] == third["audio_played_ms"]
+
+
+def test_a_word_is_spoken_instead_of_its_pronunciation(flux_tts):
+    control = r'\{"word": "Nuance", "pronounce": "njuːɑːns"\}'
+    stream = run(talk(flux_tts, speak("Of "), speak(control), speak("."), FLUSH))
+    checked(flux_tts, stream)
+    (told,) = of(stream, "SpeechMetadata")
+    assert told["controls_applied"]["pronunciations_applied"] == 1
+    assert told["input_character_count"] == len(f"Of {control}.") and told["billable_character_count"] == 10
+    assert len(stream.audio) == round(spoken_s("Of Nuance.") * 24000) * 2
+
+
+@pytest.mark.parametrize(
+    ("messages", "query"),
+    [
+        ([speak(r"Wait \{pause:500ms\} here.")], FLUX_QUERY),
+        ([speak(r"Wait \{pau"), speak(r"se:500ms\} here.")], FLUX_QUERY),
+        ([speak(r'\{"word":"a","pronounce":"b"\}')], FLUX_QUERY + "&speed=1.1"),
+        ([("Configure", {"speed": 0.9}), speak(r'\{"word":"a","pronounce":"b"\}')], FLUX_QUERY),
+    ],
+)
+def test_a_control_that_a_stream_cannot_have_ends_it(flux_tts, messages, query):
+    stream = run(talk(flux_tts, *messages, query=query))
+    checked(flux_tts, stream)
+    assert stream.messages[-1]["type"] == "Error" and stream.messages[-1]["code"] == "DATA-0002"
+
+
+def test_a_configure_that_says_nothing_changes_nothing(flux_tts):
+    stream = run(talk(flux_tts, ("Configure", {"speed": 1.1}), ("Configure", {}), ("Configure", {"speed": None})))
+    checked(flux_tts, stream)
+    assert [m["applied"] for m in of(stream, "ConfigureSuccess")] == [{"speed": 1.1}] * 3
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -306,6 +401,7 @@ def test_only_silence_of_both_sides_runs_into_the_idle_limit(serve):
         ("metered-flux-tts", "encoding=linear16", "No such model"),
         ("metered-flux-tts", "model=aura-2-thalia-en", "No such model: 'aura-2-thalia-en'"),
         ("metered-flux-tts", FLUX_QUERY + "&speed=1.5", "'speed' must be between 0.85 and 1.15"),
+        ("metered-flux-tts", FLUX_QUERY + "&speed=1.07", "'speed' changes in steps of 0.05"),
         ("metered-flux-tts", FLUX_QUERY + "&expressivity=3", "expressivity"),
         ("metered-flux-tts", FLUX_QUERY + "&priority=low", "priority"),
         ("metered-flux-tts", "model=flux-alexis-en&encoding=mulaw&sample_rate=24000", "sample_rate"),
@@ -388,7 +484,9 @@ def test_raw_samples_come_without_a_header(aura):
         ("metered-aura", "", b'{"text": " "}', (400, "text")),
         ("metered-aura", "", json.dumps({"text": "a" * 2001}).encode(), (413, "2000")),
         ("metered-flux-tts", "model=flux-alexis-en&speed=2", None, (400, "'speed' must be between 0.85 and 1.15.")),
+        ("metered-flux-tts", "model=flux-alexis-en&speed=0.87", None, (400, "steps of 0.05")),
         ("metered-flux-tts", "model=aura-2-thalia-en", None, (400, "No such model")),
+        ("metered-aura", "", json.dumps({"text": r"Wait \{pause:500ms\}."}).encode(), (400, "inline control")),
     ],
 )
 def test_what_cannot_be_spoken_whole_is_refused_with_its_reason(serve, listing, query, body, refusal):

@@ -502,3 +502,20 @@ def test_a_stream_whose_container_cannot_be_ended_stops_counting_and_so_do_those
 
     run(leave())
     until(lambda: all(lease.released for lease in running.placement.leases), "no stream counts")
+
+
+def test_parts_of_a_message_are_one_message(running):
+    async def scene():
+        stream = await connect(running.url, query=QUERY)
+        for data, data_type in ((PCM[:64_000], "BINARY"), (b'{"type": "CloseStream"}', "UTF8")):
+            size = len(data) // 5
+            pieces = [data[at : at + size] for at in range(0, len(data), size)]
+            for piece in pieces[:-1]:
+                await stream.send(piece, data_type, "PARTIAL")
+            await stream.send(pieces[-1], data_type, "COMPLETE")
+        await stream.end()
+        return stream.messages
+
+    messages = run(scene())
+    assert messages[-1]["type"] == "Metadata" and messages[-1]["duration"] == 2.0
+    assert len(results(messages, final=False)) == 1, "audio in parts is one message, too"

@@ -7,6 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from kit import endpoints
 from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.errors import InvalidInput, NotFound
@@ -166,8 +167,14 @@ def test_a_load_on_a_barred_data_path_begins_nothing_where_streams_cost(peer):
     assert not peer.streams and not wb.readings
 
 
-def test_callers_come_and_go_when_calls_have_a_length_and_none_loses_a_word(operator, endpoint):
-    wb = endpoint
+@pytest.fixture(params=["metered", "metered-flux"])
+def listening(workbook, request):
+    """An endpoint in service, of each family that listens."""
+    return endpoints.deployed(workbook(listing=request.param))
+
+
+def test_callers_come_and_go_when_calls_have_a_length_and_none_loses_a_word(operator, listening):
+    wb = listening
     began = wb.now()
     with Load(wb, call_s=(4, 9), seed=3) as load:
         load.set(4)
@@ -243,7 +250,8 @@ def test_setting_the_number_again_begins_the_time_anew(peer):
         assert first.cancelled() and not load.ended
 
 
-def test_calls_that_go_on_tell_their_words_their_lag_and_which_session_they_are(endpoint):
+def test_calls_that_go_on_tell_their_words_their_lag_and_which_session_they_are(listening):
+    endpoint = listening
     with Load(endpoint, call_s=(20, 30), seed=1) as load:
         load.set(2)
         calls = until(lambda: [c for c in load.ongoing() if c.said], "something was said")

@@ -329,6 +329,28 @@ def test_a_call_that_is_left_leaves_no_session_open_wherever_it_is_with_the_next
     assert all(session.left for session in endpoint.opened)
 
 
+def test_whoever_asks_again_after_the_end_is_told_it_again():
+    async def run():
+        async with call_on(ScriptedEndpoint()) as call:
+            await call.send(speech(100))
+            await call.finish()
+            first = [message async for message in call]
+            return first, [message async for message in call]
+
+    first, again = asyncio.run(asyncio.wait_for(run(), 60))
+    assert first[-1]["type"] == "Metadata" and again == []
+
+
+def test_audio_after_the_end_is_refused():
+    async def run():
+        async with call_on(ScriptedEndpoint()) as call:
+            await call.finish()
+            await call.send(speech(1))
+
+    with pytest.raises(InvalidInput, match="after finish"):
+        asyncio.run(asyncio.wait_for(run(), 60))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"path": "v1/speak"}, {"sample_rate": 0}, {"kept_s": 0}, {"session_s": -1}, {"replay_speed": 1}]
 )

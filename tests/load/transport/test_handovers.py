@@ -7,16 +7,20 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from kit import endpoints
+from kit.cut_sessions import Cut, CutSessions
 from kit.waiting import until_async
 
 from dgsm_helpers.aws.endpoint import update
 from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.load.transport.call_record import count_words, hold_call, said_in_sample
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.lean_session import LeanSessions
+from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.load.transport.stream_loops import run_blocking
 
@@ -70,13 +74,47 @@ def survived(wb, event, *, hand_overs=1, calls=1, **given):
         ("clean-end", "ended without Metadata"),
     ],
 )
-def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, endpoint, sees, reason):
-    wb = endpoint
+@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, workbook, listing, sees, reason):
+    wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
-    changes = survived(wb, lambda: operator.fault("crash", endpoint=wb.endpoint_name))
+    crash = partial(operator.fault, "crash", endpoint=wb.endpoint_name)
+    changes = survived(wb, crash, query=Query(wb.family))
+    reason = reason if listing == "metered" else reason.replace("Metadata", "CloseStream")
     assert changes[0].cause == "cut"
     assert re.search(reason, changes[0].reason)
     assert changes[0].audio_lost_s == 0
+
+
+WAYS = ("exception", "clean-end")
+CUTS = [
+    *([Cut(after, way)] for after in (0, 1, 2, 30) for way in WAYS),
+    *([Cut(25, first), Cut(after, way)] for after in (0, 3) for first in WAYS for way in WAYS),
+    *([Cut(after, way, at_close=True)] for after in (0, 1) for way in WAYS),
+    *([Cut(0, way, at_close=True)] * 2 for way in WAYS),
+]
+"""Before the first result, in the middle, during the replay, twice in a row, at the very end."""
+
+
+@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+def test_no_word_is_lost_at_whatever_moment_sessions_are_cut(workbook, listing):
+    wb = endpoints.deployed(workbook(listing=listing))
+    query, seconds = Query(wb.family), 7.0
+
+    async def held(number, cuts):
+        sessions = CutSessions(LeanSessions(wb, query.path, query.text(16000)), cuts)
+        call = ContinuedStream(sessions, path=query.path, seed=number)
+        # At the recordings' end somebody speaks in some, is silent in others, and has just finished in the rest.
+        offset_s = 0.61 * number
+        record = await hold_call(call, chunks(bundled_recording(), offset_s=offset_s, duration_s=seconds))
+        count = count_words(said_in_sample(offset_s=offset_s, duration_s=seconds), record.words)
+        causes = [change.cause for change in record.hand_overs]
+        return cuts, (count.lost, count.extra), causes == ["cut"] * len(causes)
+
+    async def run():
+        return await asyncio.gather(*(held(number, cuts) for number, cuts in enumerate(CUTS)))
+
+    assert run_blocking(run()) == [(cuts, (0, 0), True) for cuts in CUTS]
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -62,6 +62,12 @@ def test_channels_are_joined_apart_and_the_one_that_is_behind_decides_where_to_b
     assert (told(left), left["start"], told(right), right["start"]) == ("on", 4, "on", 2)
 
 
+def test_a_channel_of_which_nothing_was_heard_yet_is_heard_from_its_beginning():
+    transcript = ListenTranscript()
+    transcript.joint(0.0).hand_on(results(0, 4, ("left", 1.0, 1.5), channel=0, channels=2))
+    assert (transcript.answered_s, transcript.replay_from_s) == (0, 0)
+
+
 def test_interim_results_never_fall_behind_what_was_shown():
     transcript = ListenTranscript()
     first = transcript.joint(0.0)

@@ -90,3 +90,59 @@ def test_word_times_go_on_where_the_model_gives_them():
     )
     assert message["words"] == [{"word": "yes", "start": 12.5, "end": 12.75}, {"word": "no"}]
     assert (message["turn_index"], message["audio_window_end"]) == (3, 13.0)
+
+
+def turn_info(event, end_s, text=""):
+    return {
+        "type": "TurnInfo",
+        "event": event,
+        "turn_index": 0,
+        "sequence_id": 1,
+        "audio_window_start": 0.0,
+        "audio_window_end": end_s,
+        "transcript": text,
+        "words": [],
+    }
+
+
+def told_of(first, second):
+    """Events and windows' ends when a session that says ``first`` is followed by one that says ``second``."""
+    transcript, told = TurnTranscript(), []
+    for said in (first, second):
+        joint = transcript.joint(0.0)
+        told += [m for message in said if (m := joint.hand_on(message))]
+    return [(m["event"], m["audio_window_end"]) for m in told]
+
+
+def test_a_pause_that_the_next_session_notices_a_little_sooner_or_later_is_told_once():
+    begin = [turn_info("StartOfTurn", 1.0, "a"), turn_info("Update", 1.24, "a b")]
+    eager, end = turn_info("EagerEndOfTurn", 1.48, "a b"), turn_info("EndOfTurn", 1.8, "a b")
+    told = [("StartOfTurn", 1.0), ("Update", 1.24), ("EagerEndOfTurn", 1.48), ("Update", 1.52), ("EndOfTurn", 1.8)]
+    later = turn_info("EagerEndOfTurn", 1.52, "a b")
+    assert told_of([*begin, eager], [*begin, later, end]) == told
+    # The first had not noticed it when it was cut, and the next did so before that moment.
+    resumed = turn_info("TurnResumed", 1.6, "a b c")
+    sooner = turn_info("EagerEndOfTurn", 1.2, "a b")
+    assert told_of(begin, [begin[0], sooner, resumed, end]) == [*told[:2], ("Update", 1.6), told[-1]]
+
+
+def test_a_turn_whose_beginning_only_the_next_session_noticed_begins_all_the_same():
+    quiet, sooner = turn_info("Update", 1.0), turn_info("StartOfTurn", 0.96, "a")
+    told = told_of([quiet], [sooner, turn_info("Update", 1.21, "a b")])
+    assert told == [("Update", 1.0), ("StartOfTurn", 1.0), ("Update", 1.21)]
+
+
+def test_what_a_turn_said_is_kept_when_the_next_session_hears_nothing_of_it_yet():
+    transcript = TurnTranscript()
+    transcript.joint(0.0).hand_on(turn_info("StartOfTurn", 1.0, "a"))
+    transcript.joint(0.0).hand_on(turn_info("Update", 9.0))
+    assert (transcript.replay_from_s, transcript.answered_s) == (0.0, 0.0)
+
+
+def test_an_end_without_a_last_word_is_believed_when_all_was_told_or_again_and_again_nothing_new():
+    transcript = TurnTranscript()
+    transcript.joint(0.0).hand_on(turn_info("Update", 4.0))
+    assert transcript.ended_in_order(4.05, told_last=False)
+    assert [transcript.ended_in_order(9.0, told_last=False) for _ in range(3)] == [False, True, True]
+    transcript.joint(0.0).hand_on(turn_info("Update", 5.0))
+    assert [transcript.ended_in_order(9.0, told_last=False) for _ in range(3)] == [False, False, True]
