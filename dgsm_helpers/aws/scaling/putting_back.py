@@ -50,10 +50,11 @@ def require_former(what: str, former: Mapping[str, Any]) -> None:
     elif what == "suspension":
         right = all(former[one].keys() == ALL.to_request().keys() for one in ("before", "within"))
     else:
+        right = what in ("update", "roll-back", "pause", "retarget", "plan")
         setup = Setup.from_json(former["setup"])
         scaling = [step for step in (*setup.steps, *setup.alarms) if step.service != "sagemaker"]
-        right = all(step.operation in _OPERATIONS and _key(step) for step in scaling)
-        right &= what in ("update", "roll-back", "retarget", "plan") or len(setup.of("CreateEndpoint")) == 1
+        right &= all(step.operation in _OPERATIONS and bool(_key(step)) for step in scaling)
+        right &= what != "pause" or len(setup.of("CreateEndpoint")) == 1
     if not right:
         raise ValueError(f"it is no {what} of an endpoint")
 
