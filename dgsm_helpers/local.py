@@ -152,17 +152,20 @@ def up(
                 env=_environment_of_server(os.environ),
             )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if info := find(home):
-                return info
-            if process.poll() is not None:
-                break
-            time.sleep(0.05)
-        process.kill()
-        process.wait()
-        tail = log.read_text(errors="replace")[-1500:]
-        shutil.rmtree(folder, ignore_errors=True)
-        raise LocalStartFailed(f"The embedded AWS did not come up. The end of its log:\n{tail}")
+        try:
+            while time.monotonic() < deadline:
+                if info := find(home):
+                    return info
+                if process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            tail = log.read_text(errors="replace")[-1500:]
+            raise LocalStartFailed(f"The embedded AWS did not come up. The end of its log:\n{tail}")
+        except BaseException:  # an interrupt too: what is not known to run must not go on
+            process.kill()
+            process.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def require_libraries(find_spec: Callable[[str], object] = importlib.util.find_spec) -> None:

@@ -18,7 +18,7 @@ Made by `docs/command_pages.py` from the command's own help.
 
 Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed (it says nothing about the question), 3 needs
 confirmation. Answers go to the output, what happens meanwhile to the error output; `--json` prints one object.
-`dgsm --help` says how to switch on completion.
+`dgsm --help` says how to switch on completion; `dgsm --debug …` shows the traceback of an error that nobody foresaw.
 
 Where an endpoint is, is said by the same options everywhere, else by [`dgsm.toml`](settings.md):
 

@@ -248,6 +248,9 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Who started it may have been killed meanwhile: then the next start, or stop, has taken its folder away.
+    if not folder.is_dir() or not folder.samefile("."):
+        return
     new = folder / "server.json.new"
     new.touch(mode=0o600)
     new.write_text(json.dumps(state))

@@ -5,8 +5,8 @@ confirmation. A verb returns its own, and imports what it needs when it runs, so
 """
 
 import errno
-import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -110,11 +110,14 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> None:
-        ctx.exit(exit_code(lambda: super(Verbs, self).invoke(ctx)))
+        ctx.exit(exit_code(lambda: super(Verbs, self).invoke(ctx), debug=ctx.params.get("debug", False)))
 
 
-def exit_code(run: Callable[[], object]) -> int:
-    """How the command ends, by what running it returns or raises: 1 is a verb's own answer and nothing else."""
+def exit_code(run: Callable[[], object], *, debug: bool = False) -> int:
+    """How the command ends, by what running it returns or raises: 1 is a verb's own answer and nothing else.
+
+    With ``debug`` the traceback of what nobody foresaw is printed, too.
+    """
     try:
         code = run()
         if sys.stdout is not None:
@@ -141,11 +144,11 @@ def exit_code(run: Callable[[], object]) -> int:
             print_nothing_more(sys.stdout)
         return NEEDS_CONFIRMATION if isinstance(error, NotConfirmed) else FAILED
     except Exception as error:
-        if os.environ.get("DGSM_TRACEBACK"):
-            raise
+        if debug:
+            say(traceback.format_exc())
         say(
             f"dgsm: {UNFORESEEN} {type(error).__name__}: {error}. This is a fault of dgsm's: please report it, with "
-            "what DGSM_TRACEBACK=1 shows."
+            "what `dgsm --debug` and the rest of the line shows."
         )
     else:
         return code if isinstance(code, int) else YES
@@ -188,8 +191,9 @@ def exit_code(run: Callable[[], object]) -> int:
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog='Completion in bash: eval "$(_DGSM_COMPLETE=bash_source dgsm)"; also zsh_source, fish_source.',
 )
+@click.option("--debug", is_flag=True, help="show the traceback of an error that nobody foresaw")
 @click.version_option(package_name="dgsm-helpers", prog_name="dgsm")
-def dgsm() -> None:
+def dgsm(debug: bool) -> None:
     """Deepgram on a SageMaker endpoint that scales itself: deploy, register, tune, monitor.
 
     Exit codes: 0 yes, 1 a negative answer, 2 the call itself failed, 3 needs confirmation.

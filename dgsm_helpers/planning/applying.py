@@ -1,6 +1,6 @@
 """A plan and the account: the one that AWS holds, and the chosen one put in: bounds, policy, scheduled actions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -9,8 +9,10 @@ from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.scaling import journal, registration, scalable_target, scaling_setup, scheduled_actions
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.aws.scaling.step_in_policy import most_cut_of
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, StepScaling, TargetTracking
@@ -127,12 +129,13 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     require_spend(wb, f"Scaling {wb.resource_id} up to {most} instances", endpoint.instance_types, most)
     added = [settings.policy.name, *([] if settings.policy.most_cut is None else [STEP_IN])]
     adds = {"PutScalingPolicy": added, "PutScheduledAction": SCHEDULED_NAMES}
-    former = {"setup": asdict(scaling_setup.of_variant(wb, endpoint, schedule=True)), "adds": adds}
+    # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
+    followed = registration.verify(wb).followed
+    policy = replace(settings.policy, name=followed.name) if followed else settings.policy
+    setup = scaling_setup.of_variant(wb, endpoint, schedule=True)
+    former = {"setup": asdict(setup), "adds": adds, "asks": list(map(asdict, _calls(wb, settings, policy)))}
     with journal.written(wb, "plan", endpoint.state, former) as page:
         registration.register(wb, settings.min_capacity, settings.max_capacity)
-        # A policy that somebody else made is changed under its name: beside it, the one with more instances would win.
-        followed = registration.verify(wb).followed
-        policy = replace(settings.policy, name=followed.name) if followed else settings.policy
         for name in SCHEDULED_NAMES:
             # One that an earlier plan left would go on raising the minimum under this one.
             if name not in {change.name for change in settings.daily}:
@@ -143,6 +146,18 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
         registration.apply(wb, policy)
         page.clear()
     return registration.verify(wb, policy, min_capacity=settings.min_capacity, max_capacity=settings.max_capacity)
+
+
+def _calls(wb: Workbook, settings: PlannedSettings, policy: ScalingPolicy) -> Iterator[SetupCall]:
+    """What the settings ask AWS for."""
+    on = scalable_target.triple(wb)
+    bounds = {"MinCapacity": settings.min_capacity, "MaxCapacity": settings.max_capacity}
+    yield SetupCall(SERVICE, "RegisterScalableTarget", {**on, **bounds})
+    yield SetupCall(SERVICE, "PutScalingPolicy", registration.tracking_request(wb, policy))
+    for daily in settings.daily:
+        low = {"ScalableTargetAction": {"MinCapacity": daily.min_capacity}}
+        named = {"ScheduledActionName": daily.name, "Schedule": daily.schedule, "Timezone": daily.timezone}
+        yield SetupCall(SERVICE, "PutScheduledAction", {**on, **named, **low})
 
 
 def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_count: int | None = None) -> ScalingPlan:

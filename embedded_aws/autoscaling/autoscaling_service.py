@@ -8,12 +8,15 @@ import uuid
 from typing import Any
 
 from embedded_aws.autoscaling.policy_operations import PolicyOperations
-from embedded_aws.autoscaling.region_scaling import missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.region_scaling import limit_reached, missing, one_at_a_time, page_of
 from embedded_aws.autoscaling.scaling_records import TargetRecord
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
+from embedded_aws.gateway.resource_tags import merged
 from embedded_aws.listings import make_arn
 
+MOST_TARGETS = 500
+"""Of one kind of resource in a region (Application Auto Scaling's quotas)."""
 ACTIVITY_AGE_S = 42 * 24 * 3600.0
 """AWS keeps activities for six weeks."""
 
@@ -41,14 +44,17 @@ class AutoScaling(PolicyOperations):
         views = state.look(resource_id)
         if views is None:
             raise AwsRefusal(f"The resource does not exist or is not in service: {resource_id}")
+        tags = merged(target.tags if target else {}, p.get("Tags", {}))
         if target is None:
+            if len(state.targets) >= MOST_TARGETS:
+                raise limit_reached("scalable targets", MOST_TARGETS)
             arn = make_arn("application-autoscaling", state.region, f"scalable-target/{uuid.uuid4().hex[:30]}")
             target = state.targets[resource_id] = TargetRecord(resource_id, arn, low, high, state.clock.now_s())
         target.min_capacity, target.max_capacity = low, high
         # Of a resource that is not active yet the operation does not change the capacity (API reference).
         target.bounds_act = views[0].status != "Creating"
         target.suspended.update(p.get("SuspendedState", {}))
-        target.tags.update(p.get("Tags", {}))
+        target.tags = tags
         return {"ScalableTargetARN": target.arn}
 
     @one_at_a_time
@@ -87,7 +93,8 @@ class AutoScaling(PolicyOperations):
     @one_at_a_time
     def tag_resource(self, p: Params) -> dict[str, Any]:
         """Tag a target."""
-        self._by_arn(p["ResourceARN"]).tags.update(p["Tags"])
+        target = self._by_arn(p["ResourceARN"])
+        target.tags = merged(target.tags, p["Tags"], too_many="TooManyTagsException")
         return {}
 
     @one_at_a_time

@@ -1,13 +1,19 @@
 """Application Auto Scaling's operations on what a scalable target is told: scaling policies and scheduled actions."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from math import inf
 from typing import Any
 
 from embedded_aws.autoscaling.policy_alarms import naming, read_rule
-from embedded_aws.autoscaling.region_scaling import ScalingOperations, missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.region_scaling import (
+    ScalingOperations,
+    limit_reached,
+    missing,
+    one_at_a_time,
+    page_of,
+)
 from embedded_aws.autoscaling.scaling_records import (
     DIMENSION,
     NAMESPACE,
@@ -25,8 +31,8 @@ POLICIES_A_PAGE = 10
 """Most policies of one answer, and how many without MaxResults (API reference, DescribeScalingPolicies)."""
 LARGEST_TARGET = 2.0**360
 """API reference, TargetTrackingScalingPolicyConfiguration; below zero no variant can be tracked."""
-MOST_STEPS = 20
-"""Step adjustments of a policy (Application Auto Scaling's quotas)."""
+MOST_STEPS, MOST_POLICIES, MOST_ACTIONS = 20, 50, 200
+"""Step adjustments of a policy, policies and scheduled actions of a target (Application Auto Scaling's quotas)."""
 
 
 class PolicyOperations(ScalingOperations):
@@ -50,6 +56,8 @@ class PolicyOperations(ScalingOperations):
         else:
             _check_target_tracking(config)
             self._refuse_second_policy(target.resource_id, name, config)
+        if former is None:
+            _refuse_one_more(target.resource_id, state.policies, "scaling policies per scalable target", MOST_POLICIES)
         new_arn = make_arn(
             "autoscaling",
             state.region,
@@ -116,6 +124,8 @@ class PolicyOperations(ScalingOperations):
             raise AwsRefusal("Schedule is required for a new scheduled action")
         bounds = request.get("ScalableTargetAction", {})
         low, high = bounds.get("MinCapacity"), bounds.get("MaxCapacity")
+        if min(low or 0, high or 0) < 0:
+            raise AwsRefusal(f"Capacity cannot be less than zero: {min(low or 0, high or 0)}")
         if low is None and high is None:
             raise AwsRefusal("ScalableTargetAction needs MinCapacity or MaxCapacity")
         if low is not None and high is not None and low > high:
@@ -134,6 +144,8 @@ class PolicyOperations(ScalingOperations):
             raise AwsRefusal(str(error)) from error
         if action.next_s is None:
             raise AwsRefusal(f"The scheduled action would never fire: {request['Schedule']} is in the past")
+        if former is None:
+            _refuse_one_more(target.resource_id, state.actions, "scheduled actions per scalable target", MOST_ACTIONS)
         state.actions[target.resource_id, name] = action
         return {}
 
@@ -162,6 +174,11 @@ class PolicyOperations(ScalingOperations):
                     f"Only one TargetTrackingScaling policy for a given metric specification is allowed: "
                     f"{_predefined(config) or 'a customized metric'}"
                 )
+
+
+def _refuse_one_more(resource_id: str, records: Iterable[tuple[str, str]], what: str, most: int) -> None:
+    if sum(one == resource_id for one, _ in records) >= most:
+        raise limit_reached(what, most)
 
 
 def _metric_of(config: Mapping[str, Any]) -> tuple[str, Any]:

@@ -144,6 +144,11 @@ def missing(message: str, code: str = "ObjectNotFoundException") -> AwsRefusal:
     return AwsRefusal(message, code)
 
 
+def limit_reached(what: str, most: int) -> AwsRefusal:
+    """An error of a quota of Application Auto Scaling's own."""
+    return AwsRefusal(f"The limit of {most} {what} has been reached", "LimitExceededException")
+
+
 def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
     """The page that a request asks for (`one_page`)."""
     size = p.get("MaxResults", most)

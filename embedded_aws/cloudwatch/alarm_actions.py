@@ -17,10 +17,21 @@ from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, MetricAlarm, stamp
 from embedded_aws.cloudwatch.queries import MetricStat
 from embedded_aws.cloudwatch.statistics import is_extended
 from embedded_aws.gateway import moto_inside
+from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.listings import ACCOUNT_ID, make_arn
 
+_SHOUTED = {"SampleCount": "SAMPLE_COUNT"}
 LONGEST_SUBJECT = 100
 """Characters that SNS takes as a subject."""
+
+
+def require_action(action: str, region: str) -> None:
+    """Raise AwsRefusal, in AWS's words, unless it is the ARN of something that an alarm of the region may name."""
+    if not action.startswith("arn:"):
+        raise AwsRefusal(f"Invalid arn syntax: {action}")
+    of_region = action.split(":")[3:4]
+    if of_region and of_region[0] not in ("", region):
+        raise AwsRefusal(f"Invalid region {of_region[0]} specified. Only {region} is supported.")
 
 
 def carry_out(region: str, before: AlarmStatus, after: AlarmStatus) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -89,7 +100,9 @@ def _trigger(alarm: MetricAlarm) -> dict[str, Any]:
         kind = "ExtendedStatistic" if is_extended(alarm.metric.stat) else "Statistic"
         trigger = _metric(alarm.metric) | {
             "StatisticType": kind,
-            kind: alarm.metric.stat if kind == "ExtendedStatistic" else alarm.metric.stat.upper(),
+            kind: alarm.metric.stat
+            if kind == "ExtendedStatistic"
+            else _SHOUTED.get(alarm.metric.stat, alarm.metric.stat.upper()),
             "Unit": alarm.metric.unit,
         }
     else:

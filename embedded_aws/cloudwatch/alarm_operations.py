@@ -1,12 +1,13 @@
 """CloudWatch's operations on alarms: requests checked as CloudWatch checks them, and alarms as the API shows them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.alarms import COMPARISONS, AlarmSpec
 from embedded_aws.clock import moment
+from embedded_aws.cloudwatch.alarm_actions import require_action
 from embedded_aws.cloudwatch.metric_alarm import AlarmStatus, HistoryItem, MetricAlarm
 from embedded_aws.cloudwatch.queries import (
     MetricQuery,
@@ -21,6 +22,7 @@ from embedded_aws.cloudwatch.statistics import is_extended, statistic
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Operations, Params
+from embedded_aws.gateway.resource_tags import merged
 from embedded_aws.listings import make_arn
 
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
@@ -47,7 +49,7 @@ class AlarmOperations(Operations[RegionWatch]):
     def put_metric_alarm(self, p: Params) -> dict[str, Any]:
         """Make or replace an alarm."""
         try:
-            self.state.alarms.put(_alarm_from_api(p))
+            self.state.alarms.put(_alarm_from_api(p, self.state.region))
         except InvalidInput as refused:
             raise AwsRefusal(str(refused)) from None
         return {}
@@ -139,8 +141,7 @@ class AlarmOperations(Operations[RegionWatch]):
     def tag_resource(self, p: Params) -> dict[str, Any]:
         """Tag an alarm."""
         status = self._by_arn(p["ResourceARN"])
-        tags = {**status.tags, **{tag["Key"]: tag["Value"] for tag in p["Tags"]}}
-        self.state.alarms.set_tags(status.alarm.name, tags)
+        self.state.alarms.set_tags(status.alarm.name, _tagged(status.tags, p))
         return {}
 
     def untag_resource(self, p: Params) -> dict[str, Any]:
@@ -201,7 +202,12 @@ def _of_metric_alarms(p: Params) -> bool:
     return "MetricAlarm" in p.get("AlarmTypes", ("MetricAlarm",))
 
 
-def _alarm_from_api(p: Params) -> MetricAlarm:
+def _tagged(tags: Mapping[str, str], p: Params) -> dict[str, str]:
+    codes = {"too_many": "InvalidParameterValue", "reserved": "InvalidParameterValue"}
+    return merged(tags, {tag["Key"]: tag["Value"] for tag in p.get("Tags", ())}, **codes)
+
+
+def _alarm_from_api(p: Params, region: str) -> MetricAlarm:
     if unsupported := [member for member in _UNSUPPORTED if member in p]:
         raise AwsRefusal(f"The parameter {unsupported[0]} is not supported.")
     if p.get("EvaluateLowSampleCountPercentile", "evaluate") != "evaluate":
@@ -217,8 +223,7 @@ def _alarm_from_api(p: Params) -> MetricAlarm:
     if treatment not in _TREATMENTS:
         raise AwsRefusal(f"Option {treatment} is not a valid TreatMissingData: use one of {', '.join(_TREATMENTS)}.")
     for action in (action for member in _ACTIONS for action in p.get(member, ())):
-        if not action.startswith("arn:"):
-            raise AwsRefusal(f"Invalid arn syntax: {action}")
+        require_action(action, region)
     metric, metrics = _watched(p)
     period_s = metric.period_s if metric else period_of(metrics)
     if period_s not in (10, 20, 30) and period_s % 60:
@@ -250,7 +255,7 @@ def _alarm_from_api(p: Params) -> MetricAlarm:
         alarm_actions=tuple(p.get("AlarmActions", ())),
         ok_actions=tuple(p.get("OKActions", ())),
         insufficient_data_actions=tuple(p.get("InsufficientDataActions", ())),
-        tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", ())},
+        tags=_tagged({}, p),
     )
 
 

@@ -38,6 +38,11 @@ _STATUS = {"AccessDeniedException": 400, "InternalFailure": 500} | dict.fromkeys
 _VALIDATION_CODES = {"logs": "InvalidParameterException", "pricing": "InvalidParameterException"}
 
 
+def invalid(call: AwsCall, message: str) -> Response:
+    """The error of a request that the service's model refuses."""
+    return error(call, _VALIDATION_CODES.get(call.service, "ValidationException"), message)
+
+
 def result(call: AwsCall, value: Mapping[str, object]) -> Response:
     """What the operation returned, as boto3 would show it; members the model does not know are left out."""
     protocol = "query" if call.protocol == "query" else "json"
@@ -62,8 +67,6 @@ def error(call: AwsCall, code: str, message: str, *, status: int | None = None) 
     """An error. ``code`` is the JSON protocols' name of it; where a service has another one for it, that is sent."""
     metadata = call.service_model.metadata
     compatible = "awsQueryCompatible" in metadata or call.protocol == "query"
-    if code == "ValidationException":
-        code = _VALIDATION_CODES.get(call.service, code)
     shape_name = _shape_name(call, code)
     if compatible:
         code = _QUERY_CODES.get(code, code)

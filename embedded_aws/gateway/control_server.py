@@ -1,10 +1,12 @@
 """The control plane's HTTP server: a thread for each connection, and not more of them than a machine bears."""
 
 import contextlib
+import io
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Buffer, Callable
 from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -16,6 +18,56 @@ MOST_CONNECTIONS = 256
 _SILENT_S = 30.0
 """A client that sends nothing for so long is waited for no more."""
 _NO_DESCRIPTOR_S = 0.05
+_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
+_LINE_ENDS = (b"\r\n", b"\n")
+_LINE_BYTES, _MOST_TRAILERS = 1024, 100
+
+
+class ChunkedBody(io.RawIOBase):
+    """A body that comes in chunks (RFC 9112, section 7.1), from what is left of its connection.
+
+    Werkzeug's own reader says of a chunk that is cut off that all of it came, of which the interpreter dies.
+    """
+
+    def __init__(self, connection: io.BufferedIOBase) -> None:
+        self._connection = connection
+        self._left = 0
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """As much of one chunk as is there and fits; 0 behind the last one.
+
+        Raises:
+            OSError: a chunk's length is none, or the body ends before its end.
+        """
+        if not self._left and not self._done:
+            self._next_chunk()
+        if self._done:
+            return 0
+        into = memoryview(buffer).cast("B")
+        data = self._connection.read1(min(len(into), self._left))
+        if not data:
+            raise OSError("a chunk is cut off")
+        into[: len(data)] = data
+        self._left -= len(data)
+        if not self._left and self._connection.readline(_LINE_BYTES) not in _LINE_ENDS:
+            raise OSError("a chunk is longer than it says")
+        return len(data)
+
+    def _next_chunk(self) -> None:
+        size, _, _ = self._connection.readline(_LINE_BYTES).partition(b";")
+        if not _SIZE.fullmatch(size.strip()):
+            raise OSError("a chunk's length is none")
+        self._left = int(size, 16)
+        self._done = not self._left
+        if self._done:
+            for _ in range(_MOST_TRAILERS):
+                if self._connection.readline(_LINE_BYTES) in (*_LINE_ENDS, b""):
+                    return
+            raise OSError("there are too many lines behind the last chunk")
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -23,8 +75,15 @@ class _QuietHandler(WSGIRequestHandler):
 
     timeout = _SILENT_S
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Writes no line."""
+    def make_environ(self) -> dict[str, Any]:
+        """As Werkzeug makes it, but for a body in chunks."""
+        environ: dict[str, Any] = super().make_environ()
+        if environ.get("wsgi.input_terminated"):
+            environ["wsgi.input"] = ChunkedBody(self.rfile)
+        return environ
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Writes no line, of a request that is refused before the gateway sees it neither."""
 
 
 class ControlServer(ThreadedWSGIServer):

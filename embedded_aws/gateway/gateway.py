@@ -126,10 +126,12 @@ class Gateway:
             return _unknown(call)
         if call.unreadable:
             return answers.error(call, "SerializationException", f"The request could not be read: {call.unreadable}")
+        if refused := moto_corrections.refusal(call):
+            return answers.error(call, refused.code, refused.message)
         if call.wire is not None:
             problems = request_checks.problems(call.service, call.operation, call.wire)
             if problems:
-                return answers.error(call, "ValidationException", request_checks.summary(problems))
+                return answers.invalid(call, request_checks.summary(problems))
         return None
 
     def _struck(self, call: AwsCall, fault: str) -> Response:
@@ -156,14 +158,12 @@ class Gateway:
         except AwsRefusal as refused:
             return answers.error(call, refused.code, refused.message)
         except InvalidInput as refused:  # a rule that AWS has, too, refuses a value
-            return answers.error(call, "ValidationException", str(refused))
+            return answers.invalid(call, str(refused))
         except Exception:
             _log.exception("%s:%s failed", call.service, call.operation)
             return answers.error(call, "InternalFailure", "The embedded AWS failed; its log says why.")
 
     def _from_moto(self, request: Request, body: bytes, call: AwsCall) -> Response:
-        if refusal := moto_corrections.refusal(call):
-            return answers.error(call, "ValidationException", refusal)
         environ = dict(request.environ)
         environ.pop("HTTP_CONTENT_ENCODING", None)
         if call.protocol == "cbor":

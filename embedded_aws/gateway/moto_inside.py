@@ -5,7 +5,7 @@ AWS's protocols. ``SEEN_WITH`` is the version that this file was written against
 ``tests/embedded_aws/gateway/test_moto_inside.py`` says so when another one is installed and behaves differently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -117,6 +117,12 @@ def publish(topic_arn: str, subject: str, message: str) -> str:
     except Exception as error:  # whatever a subscriber that moto cannot reach raises must not stop the alarms
         return str(getattr(error, "message", "")) or f"{type(error).__name__}: {error}"
     return ""
+
+
+def log_streams(region: str, group: str) -> Collection[str] | None:
+    """The names of a log group's streams; None where there is no such group."""
+    found = logs_backends[ACCOUNT_ID][region].groups.get(group)
+    return None if found is None else found.streams.keys()
 
 
 def write_container_log(region: str, endpoint: str, stream: str, message: str, now_s: float) -> None:

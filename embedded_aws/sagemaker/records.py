@@ -12,6 +12,7 @@ from embedded_aws.fleet.variants import EndpointView, VariantSpec
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
+from embedded_aws.gateway.resource_tags import merged
 from embedded_aws.listings import make_arn
 from embedded_aws.other.service_quotas import Quotas
 
@@ -33,8 +34,8 @@ def arn_of(kind: str, region: str, name: str) -> str:
 
 
 def tags_of(request: Params) -> dict[str, str]:
-    """The tags of a request."""
-    return {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+    """The tags of a request. Raises AwsRefusal: `merged` does."""
+    return merged({}, {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())})
 
 
 @dataclass

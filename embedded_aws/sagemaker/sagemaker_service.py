@@ -6,12 +6,12 @@ from typing import Any
 from embedded_aws.gateway.paging import one_page
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Operations, Params
+from embedded_aws.gateway.resource_tags import merged
 from embedded_aws.sagemaker.endpoint_configs import ConfigOperations
 from embedded_aws.sagemaker.endpoints import EndpointOperations
 from embedded_aws.sagemaker.model_packages import ModelOperations, listing_of
 from embedded_aws.sagemaker.records import KINDS, RegionState, Resource
 
-MAX_TAGS = 50
 _PAGE = 50
 _TAG_PAGE = 1000
 
@@ -100,12 +100,10 @@ def _page(p: Params, result: str, rows: Sequence[object], size: int) -> dict[str
 def change_tags(
     state: RegionState, resource: Resource, *, add: Mapping[str, str] | None = None, drop: Iterable[str] = ()
 ) -> None:
-    """Change a resource's tags. Raises AwsRefusal: there would be too many."""
+    """Change a resource's tags. Raises AwsRefusal: `merged` does."""
     with state.lock:
-        merged = {key: value for key, value in (resource.tags | dict(add or {})).items() if key not in drop}
-        if len(merged) > MAX_TAGS:
-            raise AwsRefusal(f"A resource can have at most {MAX_TAGS} tags, this would be {len(merged)}.")
-        resource.tags = merged
+        tags = merged(resource.tags, add or {}, too_many="ResourceLimitExceeded")
+        resource.tags = {key: value for key, value in tags.items() if key not in drop}
 
 
 def _matches(resource: Resource, p: Params) -> bool:

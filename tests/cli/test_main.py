@@ -122,6 +122,17 @@ def test_what_was_left_behind_is_said_with_the_error():
     assert CliRunner().invoke(raising(error), ["fail"]).stderr == "dgsm: No such thing.\nScaling is on again.\n"
 
 
+def test_the_traceback_of_what_nobody_foresaw_is_shown_only_when_asked_for(monkeypatch):
+    monkeypatch.setattr("dgsm_helpers.local.find", lambda home: 1 / 0)
+    line, shown = (
+        CliRunner().invoke(dgsm, ["local", "status"]),
+        CliRunner().invoke(dgsm, ["--debug", "local", "status"]),
+    )
+    assert line.exit_code == shown.exit_code == FAILED
+    assert len(line.stderr.splitlines()) == 1 and "ZeroDivisionError" in line.stderr
+    assert "Traceback" in shown.stderr and shown.stderr.endswith(line.stderr)
+
+
 @pytest.mark.parametrize(
     "words", [(), ("no-such-verb",), ("plan",), ("doctor", "--where", "elsewhere"), ("tune", "--instances", "many")]
 )

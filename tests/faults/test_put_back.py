@@ -14,10 +14,19 @@ from kit.changing_commands import COMMANDS
 from kit.sabotage import FAULTS, SIGNALS, signalled, struck
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.aws.endpoint import endpoint_state, pause
-from dgsm_helpers.aws.scaling import journal, registration, retargeting, scaling_setup, scheduled_actions
+from dgsm_helpers.aws.endpoint import deployment_plan, endpoint_state, pause, update
+from dgsm_helpers.aws.scaling import (
+    journal,
+    registration,
+    retargeting,
+    scalable_target,
+    scaling_setup,
+    scheduled_actions,
+    suspending,
+)
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.errors import DgsmError
+from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import open_workbook
 
 CHANGES_OF = {"updated": 8, "measured": 4, "held_off": 2, "retargeted": 1, "planned": 2, "paused": 4}
@@ -117,14 +126,62 @@ def test_a_signal_at_any_change_puts_everything_back_at_once(wb, before, number,
 
 @pytest.mark.parametrize(("verb", "at"), STEPS)
 def test_a_killed_command_is_finished_by_the_next_one(wb, before, embedded, verb, at):
+    killed(wb, embedded, verb, at)
+    journal.finish(wb, say=str)
+    whole(wb, before)
+
+
+def killed(wb, embedded, verb, at):
+    """A process of its own carries the command out and is killed at that change."""
     where = (str(embedded.home), wb.endpoint_name, at)
     code = f"from kit import changing_commands as c, sabotage; sabotage.killed_in(*{where!r}, c.COMMANDS[{verb!r}])"
     tests = Path(__file__).parents[1]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    journal.finish(wb, say=str)
-    whole(wb, before)
+
+
+def set_up_by_hand(wb):
+    """What somebody at the console makes of the scaling, whatever is there."""
+    tags = {} if scalable_target.target(wb) else {"Tags": {tag["Key"]: tag["Value"] for tag in wb.tags}}
+    scalable_target.change(wb, MinCapacity=2, MaxCapacity=4, **tags)
+    registration.put_tracking_policy(wb, ScalingPolicy(target_value=11))
+
+
+def held_by_hand(wb):
+    (policy,) = (one for one in scalable_target.policies(wb) if one.name == POLICY_NAME)
+    return policy.configuration["TargetValue"] == 11
+
+
+@pytest.mark.parametrize(
+    ("verb", "at"), [("updated", 1), ("updated", 4), ("updated", 6), ("retargeted", 1), ("planned", 2)]
+)
+def test_what_somebody_set_up_after_a_killed_command_is_left_and_said(wb, before, embedded, verb, at):
+    killed(wb, embedded, verb, at)
+    endpoints.settled(wb)
+    set_up_by_hand(wb)
+    (said,) = journal.finish(wb, say=str)
+    assert held_by_hand(wb) and f"somebody put policy {POLICY_NAME}, which was left" in said
+    assert journal_files(wb) == []
+
+
+def test_what_somebody_set_up_during_an_update_is_left_and_said(wb, before):
+    in_motion = []
+
+    def meddle():
+        if not in_motion:
+            in_motion.append(True)
+            set_up_by_hand(wb)
+
+    with struck(wb, meddle, at=4):
+        updated = update.update_endpoint(wb, deployment_plan.plan(wb, download_timeout_s=901), on_warning=str)
+    assert held_by_hand(wb) and any(POLICY_NAME in warning for warning in updated.warnings)
+
+
+def test_a_suspension_that_somebody_ended_is_left_and_said(wb, before):
+    with pytest.warns(UserWarning, match="somebody changed what is suspended"), suspending.suspended(wb):
+        scalable_target.change(wb, SuspendedState={"DynamicScalingInSuspended": False})
+    scalable_target.change(wb, SuspendedState=scalable_target.Suspension().to_request())
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import socket
 from contextlib import closing
@@ -14,6 +16,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.stepped_plane import running_plane
 from kit.waiting import until
 
@@ -154,6 +158,50 @@ def test_a_body_that_cannot_be_read_is_refused_and_nothing_logged(plane, kind, c
     assert 400 <= status < 500, answer
     assert not caplog.records
     assert ask(plane, **JSON)[0] == 200
+
+
+CHUNKS = {
+    "a chunk that is cut off": b"5\r\nab",
+    "a chunk that has no end": b"ffffffffffffffff\r\nab",
+    "a length beyond all numbers": b"f" * 40 + b"\r\nab",
+    "a negative length": b"-5\r\nabcde\r\n0\r\n\r\n",
+    "a length with a sign": b"+2\r\n{}\r\n0\r\n\r\n",
+    "a length in Python's spelling": b"0x2\r\n{}\r\n0\r\n\r\n",
+    "a chunk longer than it says": b"1\r\n{}\r\n0\r\n\r\n",
+    "a line of extensions without end": b"2;" + b"x" * 100_000,
+    "lines without end behind the last chunk": b"2\r\n{}\r\n0\r\n" + b"a: b\r\n" * 10_000,
+    "no chunk": b"",
+}
+
+
+@pytest.mark.parametrize("kind", CHUNKS)
+def test_chunks_that_are_none_are_refused_and_the_server_stands(plane, kind, caplog):
+    head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+    head += b"".join(f"{name}: {value}\r\n".encode() for name, value in JSON.items())
+    with closing(socket.create_connection(("127.0.0.1", int(plane.url.rpartition(":")[2])))) as client:
+        client.settimeout(60)
+        with contextlib.suppress(ConnectionError):  # it has seen enough
+            client.sendall(head + b"\r\n" + CHUNKS[kind])
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(12) == b"HTTP/1.1 400"
+    assert not caplog.records
+    assert ask(plane, **JSON)[0] == 200
+
+
+@given(sizes=st.lists(st.integers(1, 70_000), max_size=4), at=st.integers(1, 70_000), cut=st.integers(0, 200_000))
+def test_a_body_in_chunks_is_what_was_sent_or_is_said_to_be_cut_off(sizes, at, cut):
+    bodies = [bytes([number]) * size for number, size in enumerate(sizes, start=1)]
+    sent = b"".join(b"%x;extension=1\r\n%b\r\n" % (len(body), body) for body in bodies) + b"0\r\na: b\r\n\r\n"
+    chunks = control_server.ChunkedBody(io.BufferedReader(io.BytesIO(sent[:cut] if cut < len(sent) else sent)))
+    came = bytearray()
+    try:
+        while piece := chunks.read(at):
+            came += piece
+    except OSError:
+        assert cut < len(sent)
+        assert b"".join(bodies).startswith(came)
+    else:
+        assert came == b"".join(bodies)
 
 
 def test_a_small_packed_body_that_is_a_large_one_is_refused(plane):

@@ -15,6 +15,7 @@ from dgsm_helpers.aws.endpoint import create, endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState, OnProgress
 from dgsm_helpers.aws.scaling import journal, scaling_setup, setup_calls
+from dgsm_helpers.aws.scaling.putting_back import restore_scaling
 from dgsm_helpers.aws.scaling.setup_calls import Setup
 from dgsm_helpers.errors import DeployFailed, NotFound, NotReady
 from dgsm_helpers.session import Workbook
@@ -148,10 +149,10 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) ->
         )
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
-    restored = setup_calls.restore_scaling(wb, record.setup)
+    back = restore_scaling(wb, record.setup)
     _last_resume(wb).write({"came_up_in_s": took_s})
     journal.strike_out(wb, "pause")
-    return Resumed(state, took_s, record.saved_usd(began), restored)
+    return Resumed(state, took_s, record.saved_usd(began), (*back.restored, *back.meanwhile))
 
 
 def _earlier_attempt(wb: Workbook, record: Paused, on_progress: OnProgress | None) -> EndpointState | None:

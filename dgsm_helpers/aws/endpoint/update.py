@@ -32,7 +32,7 @@ class Updated(Table):
     """An endpoint after an update or a roll-back.
 
     ``former_config_name`` is what to roll back to, None when nothing changed; ``restored`` names the scaling that is
-    on again; ``warnings`` are those given beforehand.
+    on again; ``warnings`` are those given beforehand, and what of the scaling somebody else has changed meanwhile.
     """
 
     state: EndpointState
@@ -204,8 +204,9 @@ def _update(
         if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
             raise NotFound(f"Endpoint {wb.endpoint_name!r} was deleted meanwhile.")
         after = change()
-        restored = page.put_back().restored
-    return Updated(after, state.config_name, restored, warned, (wb.now() - started).total_seconds())
+        back = page.put_back()
+    warned += tuple(f"Meanwhile {change}: that was left as it is." for change in back.meanwhile)
+    return Updated(after, state.config_name, back.restored, warned, (wb.now() - started).total_seconds())
 
 
 def _start(wb: Workbook, config_name: str) -> None:

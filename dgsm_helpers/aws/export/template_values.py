@@ -14,6 +14,8 @@ from typing import Any
 from botocore import xform_name
 
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, policy_mark
+from dgsm_helpers.errors import UnsupportedFeature
+from dgsm_helpers.rules.foreign_text import in_terminal
 
 EXPORT_NAMES: Mapping[str, Any] = tomllib.loads(
     (files("dgsm_helpers") / "data" / "export_names.toml").read_text(encoding="utf-8")
@@ -31,7 +33,10 @@ _POLICY_ARN = re.compile(r"policy_arn_(\d+)")
 _MARK = re.compile("\ue000([^\ue001]*)\ue001")
 """Where a parameter's value goes in a string: private-use characters, which no name of AWS's has."""
 _MARKS = re.compile("[\ue000\ue001]")
-"""What of an account's holds them all the same, as a container's environment may, becomes a parameter as a whole."""
+"""What of an account's holds them all the same, as a container's environment may, becomes a parameter as a whole.
+
+A name, as of a tag, can be none: such a set-up is refused.
+"""
 
 
 def reference(name: str) -> str:
@@ -67,7 +72,16 @@ def policy_number(name: str) -> int | None:
 
 def comment_lines(text: str) -> list[str]:
     """The text as lines of comments of a script or of Terraform."""
-    return [f"# {line}" for line in text.splitlines()]
+    return [f"# {in_terminal(line)}" for line in text.splitlines()]
+
+
+def _require_plain(name: str) -> None:
+    if _MARKS.search(name):
+        raise UnsupportedFeature(
+            f"The set-up has a tag, a dimension or a variable called {in_terminal(ascii(name))}: what is exported "
+            "would read U+E000 and U+E001 in it as the marks of a parameter.",
+            hint="Give it a name without them.",
+        )
 
 
 def written(text: str, parameter: Callable[[str], str], literal: Callable[[str], str] = str) -> str:
@@ -155,6 +169,8 @@ class _Values:
     def replaced(self, value: Any, key: str = "", within: Mapping[str, Any] | None = None) -> Any:
         """The same tree with a reference where a parameter goes; ``key`` and ``within`` say where the value stands."""
         if isinstance(value, Mapping):
+            for name in value:
+                _require_plain(name)
             if key == "Environment":
                 return {name: self._variable(name, text) for name, text in value.items()}
             if key == "Tags":
@@ -162,6 +178,8 @@ class _Values:
             return {name: self.replaced(item, name, value) for name, item in value.items()}
         if isinstance(value, list):
             if key == "Tags":
+                for tag in value:
+                    _require_plain(tag["Key"])
                 return [{**tag, "Value": self._tag(tag["Key"], tag["Value"])} for tag in value]
             return [self.replaced(item, key, within) for item in value]
         return self._text(value, key, within or {}) if isinstance(value, str) else value
@@ -181,6 +199,8 @@ class _Values:
         return self._parameter(text, f"tag_{name}", f"value of the tag {name}") if own else text
 
     def _text(self, text: str, key: str, within: Mapping[str, Any]) -> str:
+        if key == "Name":  # of a dimension: a key in Terraform
+            _require_plain(text)
         if _MARKS.search(text):
             return self._parameter(text, xform_name(key), f"the value of {key}")
         if text in self._policy_arns:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import EndpointState
 from dgsm_helpers.aws.scaling.held_variant import HeldVariant
-from dgsm_helpers.aws.scaling.putting_back import PutBack, put_back
+from dgsm_helpers.aws.scaling.putting_back import PutBack, put_back, require_former
 from dgsm_helpers.aws.scaling.setup_calls import Setup, scaling_of
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
+from dgsm_helpers.rules.names import require_name
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record, set_aside
 
@@ -161,7 +163,8 @@ def written(
                 except NotReady as also:
                     error.add_note(str(also))
                 else:
-                    error.add_note(f"The endpoint is as before: {', '.join(back.restored) or 'no scaling'}.")
+                    if back.restored or not back.meanwhile:
+                        error.add_note(f"The endpoint is as before: {', '.join(back.restored) or 'no scaling'}.")
                     for change in back.meanwhile:
                         error.add_note(f"Meanwhile {change}.")
             raise
@@ -199,8 +202,7 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
             _require_spend(wb, f"Putting back what {entry} changed", state)
             unfailing(say)(f"Putting back what {entry} changed: it was cut off.")
             of_variant = replace(wb, variant_name=entry.variant_name)
-            back = Page(of_variant, record, entry, unfailing(say)).put_back()
-            done.append(f"{entry}: {', '.join(back.restored) or 'nothing was left to put back'}")
+            done.append(f"{entry}: {Page(of_variant, record, entry, unfailing(say)).put_back()}")
     return tuple(done)
 
 
@@ -252,13 +254,23 @@ def _entries(wb: Workbook) -> list[tuple[Record, Entry]]:
     found = []
     for path in wb.state_path(f"journal/{wb.key}/x").parent.glob("*.json"):
         try:
-            entry = _at(path).read(lambda content: Entry(**content))
+            entry = _at(path).read(partial(_entry, wb))
         except InvalidInput as error:
             warnings.warn(set_aside(path, str(error)), stacklevel=2)
             continue
         if entry is not None:
             found.append((_at(path), entry))
     return sorted(found, key=lambda pair: pair[1].since, reverse=True)
+
+
+def _entry(wb: Workbook, content: Mapping[str, Any]) -> Entry:
+    """The entry; raises, as `Record.read` expects it, where it is none that can be used."""
+    entry = Entry(**content)
+    if entry.endpoint_name != wb.endpoint_name or entry.began.tzinfo is None:
+        raise ValueError(f"it is of {entry.endpoint_name!r} and began at {entry.since}")
+    require_name("variant", entry.variant_name)
+    require_former(entry.what, entry.former)
+    return entry
 
 
 def _in_progress(what: str) -> NotReady:

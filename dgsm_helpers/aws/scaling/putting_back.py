@@ -1,19 +1,22 @@
 """Making an endpoint what it was before a command changed it, by what the command has written down.
 
 ``former`` holds, by the kind of change: for a measurement, a `Former`; for a suspension, the SuspendedState ``before``
-and ``within``; for all others ``setup``, a `Setup`, and for a change of settings (retarget, plan) what it ``adds`` too.
+and ``within``; for all others ``setup``, a `Setup`, and for a change of settings (retarget, plan) what it ``adds``, by
+name, and what it ``asks`` for, as calls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from dgsm_helpers.aws.core.calls import call_or_none
+from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged
 from dgsm_helpers.aws.endpoint import endpoint_state
-from dgsm_helpers.aws.scaling import scalable_target
-from dgsm_helpers.aws.scaling.held_variant import Former, HeldVariant
+from dgsm_helpers.aws.scaling import scalable_target, scaling_setup
+from dgsm_helpers.aws.scaling.held_variant import ALL, Former, HeldVariant
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, triple
-from dgsm_helpers.aws.scaling.setup_calls import Setup, restore_scaling, unregister
+from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, actions_rebound, policy_mark, unregister
+from dgsm_helpers.rules.schedules import may_fire
 from dgsm_helpers.session import Workbook
 
 _TIMEOUT_S = 3600.0
@@ -30,6 +33,30 @@ class PutBack:
 
     restored: tuple[str, ...]
     meanwhile: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        meanwhile = f"; meanwhile {' and '.join(self.meanwhile)}, which was left" if self.meanwhile else ""
+        return f"{', '.join(self.restored) or 'nothing was left to put back'}{meanwhile}"
+
+
+_OPERATIONS = {"PutMetricAlarm", "RegisterScalableTarget", *_ADDED}
+
+
+def require_former(what: str, former: Mapping[str, Any]) -> None:
+    """Raise ValueError, or what reading it raises, unless ``former`` is what a change of that kind writes down."""
+    if what == "measurement":
+        held = Former.from_json(former)
+        right = all(type(n) is int for n in (held.desired_instances, held.min_capacity or 0, held.max_capacity or 0))
+    elif what == "suspension":
+        right = all(former[one].keys() == ALL.to_request().keys() for one in ("before", "within"))
+    else:
+        right = what in ("update", "roll-back", "pause", "retarget", "plan")
+        setup = Setup.from_json(former["setup"])
+        scaling = [step for step in (*setup.steps, *setup.alarms) if step.service != "sagemaker"]
+        right &= all(step.operation in _OPERATIONS and bool(_key(step)) for step in scaling)
+        right &= what != "pause" or len(setup.of("CreateEndpoint")) == 1
+    if not right:
+        raise ValueError(f"it is no {what} of an endpoint")
 
 
 def put_back(
@@ -54,11 +81,12 @@ def put_back(
         return _suspension_back(wb, former["before"], former["within"])
     setup = Setup.from_json(former["setup"])
     if "adds" in former:
-        return settings_back(wb, setup, former["adds"])
+        asked = [SetupCall(**step) for step in former["asks"]] if "asks" in former else None
+        return settings_back(wb, setup, former["adds"], asked)
     # An update, a roll-back or a pause: the endpoint may still be in motion.
     if endpoint_state.settle(wb, timeout_s=_TIMEOUT_S, on_progress=None) is None:
         return PutBack((), ("the endpoint was deleted",))
-    return PutBack(restore_scaling(wb, setup))
+    return restore_scaling(wb, setup)
 
 
 def _variant_back(wb: Workbook, former: Former, held: HeldVariant | None, say: Callable[[str], object]) -> PutBack:
@@ -79,18 +107,112 @@ def _suspension_back(wb: Workbook, before: Mapping[str, bool], within: Mapping[s
     return PutBack(("what was suspended",))
 
 
-def settings_back(wb: Workbook, setup: Setup, added: Mapping[str, list[str]]) -> PutBack:
-    """Bounds, policies and scheduled actions of the variant are what they were, and those added go."""
-    registered = next((r for r in setup.of("RegisterScalableTarget") if r["ResourceId"] == wb.resource_id), None)
-    if registered is None:
-        unregister(wb)
-        return PutBack(())
-    there = scalable_target.target(wb)
-    bounds = {key: registered[key] for key in ("MinCapacity", "MaxCapacity")}
-    if there is not None and (there.min_capacity, there.max_capacity) != tuple(bounds.values()):
+def settings_back(
+    wb: Workbook, setup: Setup, added: Mapping[str, Iterable[str]], asked: Iterable[SetupCall] | None = None
+) -> PutBack:
+    """Bounds, policies and scheduled actions of the variant are what they were, and those added go.
+
+    ``asked`` are the calls of the command that is undone: what is there in a form that neither those nor ``setup`` have
+    is somebody's, and stays. None: whatever is there is replaced.
+    """
+    there, former = _there(wb, [wb.resource_id]), {_key(step) for step in setup.steps}
+    of_target, ours = ("RegisterScalableTarget", wb.resource_id, ""), [*setup.steps, *(asked or ())]
+    own = {(put, wb.resource_id, name) for put, names in added.items() for name in names}
+    # What else was there before is not written down, and was not touched.
+    concerned = there.keys() & {*own, *map(_key, ours)} if of_target in former else there.keys()
+    theirs = [key for key in concerned if asked is not None and _is_anothers(there[key], ours, own)]
+    if of_target not in former:
+        if not theirs:
+            unregister(wb)
+        return PutBack((), _changed(there, theirs))
+    registered = next(step.request for step in setup.steps if _key(step) == of_target)
+    bounds = {bound: registered[bound] for bound in _BOUNDS}
+    if of_target in there.keys() - theirs and bounds != {bound: there[of_target].request[bound] for bound in _BOUNDS}:
         scalable_target.change(wb, **bounds)
-    for put, names in added.items():
-        operation, key = _ADDED[put]
-        for name in {*names} - {request[key] for request in setup.of(put)}:
-            call_or_none(wb, SERVICE, operation, **triple(wb), **{key: name})
-    return PutBack(restore_scaling(wb, setup))
+    for put, _, name in own - former - {*theirs}:
+        operation, member = _ADDED[put]
+        call_or_none(wb, SERVICE, operation, **triple(wb), **{member: name})
+    return _restored(wb, setup, there, theirs)
+
+
+def restore_scaling(wb: Workbook, setup: Setup) -> PutBack:
+    """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
+
+    May be repeated. What is there by now in another form is somebody's, and stays. Scheduled actions that will not fire
+    any more are left out, as AWS would refuse them. The alarms of step-scaling policies are given the ARNs that the
+    policies have now.
+    """
+    there = _there(wb, [request["ResourceId"] for request in setup.of("RegisterScalableTarget")])
+    concerned = there.keys() & set(map(_key, setup.steps))
+    return _restored(wb, setup, there, [key for key in concerned if _is_anothers(there[key], setup.steps, set())])
+
+
+type _Key = tuple[str, str, str]
+"""An operation, its resource, and the name of what it puts there: a call of the same replaces it."""
+_BOUNDS = ("MinCapacity", "MaxCapacity")
+
+
+def _key(step: SetupCall) -> _Key:
+    request = step.request
+    name = request.get("PolicyName") or request.get("ScheduledActionName") or ""
+    return step.operation, request.get("ResourceId", ""), name
+
+
+def _there(wb: Workbook, resource_ids: Iterable[str]) -> dict[_Key, SetupCall]:
+    return {_key(now): now for one in resource_ids for now in scaling_setup.scaling_now(wb, one)}
+
+
+def _is_anothers(now: SetupCall, ours: Sequence[SetupCall], own: Set[_Key]) -> bool:
+    """Whether what is there is none of ``ours``: of what was written down. Of ``own`` the form may not be."""
+    if now.operation == "RegisterScalableTarget":
+        # Scheduled actions set bounds, too.
+        limits = [step.request.get("ScalableTargetAction") or step.request for step in ours]
+        known = {bound: {one[bound] for one in limits if bound in one} for bound in _BOUNDS}
+        return any(now.request[bound] not in known[bound] for bound in _BOUNDS if known[bound])
+    forms = [step.request for step in ours if _key(step) == _key(now)]
+    return not any(_agrees(form, now.request) for form in forms) if forms else _key(now) not in own
+
+
+def _agrees(asked: Any, now: Any) -> bool:
+    """Whether it is as asked for, but for what AWS adds as its default."""
+    if isinstance(asked, Mapping) and isinstance(now, Mapping):
+        return all(_agrees(asked.get(key), now.get(key)) for key in {*asked, *now})
+    return bool(asked == now or not (asked or now))
+
+
+def _changed(there: Mapping[_Key, SetupCall], theirs: Iterable[_Key]) -> tuple[str, ...]:
+    """What somebody changed, in words."""
+    words = {"PutScalingPolicy": "put policy {2}", "PutScheduledAction": "put scheduled action {2}"}
+    bounds = "registered {1} for {MinCapacity} to {MaxCapacity} instances"
+    return tuple("somebody " + words.get(key[0], bounds).format(*key, **there[key].request) for key in sorted(theirs))
+
+
+def _restored(wb: Workbook, setup: Setup, there: Mapping[_Key, SetupCall], theirs: Collection[_Key]) -> PutBack:
+    """Put back what of the set-up's scaling is not ``theirs``."""
+    done, arns = [], {}
+    for step in setup.steps:
+        request = dict(step.request)
+        if step.service != SERVICE or _key(step) in theirs:
+            continue
+        if step.operation == "RegisterScalableTarget":
+            if _key(step) not in there:
+                call_tagged(wb, SERVICE, step.operation, request.pop("Tags", {}), **request)
+            done.append(f"{request['ResourceId']} ({request['MinCapacity']} to {request['MaxCapacity']} instances)")
+        elif step.operation == "PutScalingPolicy":
+            arns[policy_mark(request)] = call(wb, SERVICE, step.operation, **request)["PolicyARN"]
+            done.append(f"policy {request['PolicyName']}")
+        elif may_fire(timed := _with_times(request), wb.now()):
+            call(wb, SERVICE, step.operation, **timed)
+            done.append(f"scheduled action {request['ScheduledActionName']}")
+    for alarm in setup.alarms:
+        name = alarm.request["AlarmName"]
+        # As it is by now: it stayed, and somebody may have changed it.
+        request = scaling_setup.alarm_now(wb, name) or alarm.request
+        call(wb, alarm.service, alarm.operation, **actions_rebound(request, arns))
+        done.append(f"alarm {name}")
+    return PutBack(tuple(done), _changed(there, theirs))
+
+
+def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
+    times = {key: datetime.fromisoformat(request[key]) for key in ("StartTime", "EndTime") if key in request}
+    return {**request, **times}

@@ -4,7 +4,7 @@ Putting a measured TargetValue into the policy, and nothing else.
 """
 
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 from dgsm_helpers.aws.account.quotas import endpoint_quotas
 from dgsm_helpers.aws.core.calls import call_or_none, call_tagged
@@ -156,19 +156,17 @@ def require_spend_on_policy(wb: Workbook, endpoint: EndpointReading, name: str) 
         require_spend(wb, what, endpoint.instance_types, most)
 
 
+def tracking_request(wb: Workbook, policy: ScalingPolicy) -> dict[str, Any]:
+    """The PutScalingPolicy request of a target-tracking policy."""
+    kind = {"PolicyName": policy.name, "PolicyType": "TargetTrackingScaling"}
+    return {**triple(wb), **kind, "TargetTrackingScalingPolicyConfiguration": policy.to_request()}
+
+
 def put_tracking_policy(wb: Workbook, policy: ScalingPolicy) -> AppliedPolicy:
     """Put the target-tracking policy alone; raises as `apply` does."""
     name, configuration = policy.name, policy.to_request()
     try:
-        answer = call_or_none(
-            wb,
-            SERVICE,
-            "PutScalingPolicy",
-            **triple(wb),
-            PolicyName=name,
-            PolicyType="TargetTrackingScaling",
-            TargetTrackingScalingPolicyConfiguration=configuration,
-        )
+        answer = call_or_none(wb, SERVICE, "PutScalingPolicy", **tracking_request(wb, policy))
     except AwsCallFailed as error:
         if type(error) is not AwsCallFailed:  # refused for what the identity may do, or how often
             raise

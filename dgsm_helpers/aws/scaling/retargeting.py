@@ -10,9 +10,11 @@ from dgsm_helpers.aws.scaling.registration import (
     put_tracking_policy,
     register,
     require_spend_on_policy,
+    tracking_request,
 )
-from dgsm_helpers.aws.scaling.scalable_target import PolicyState, policy_alarms
+from dgsm_helpers.aws.scaling.scalable_target import SERVICE, PolicyState, policy_alarms
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
+from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import Workbook
@@ -52,7 +54,11 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=POLICY_NAME)
     policy, former = held.policy(target_value=target_value), held.followed
     require_spend_on_policy(wb, endpoint, policy.name)
-    before = {"setup": asdict(scaling_setup.of_variant(wb, endpoint)), "adds": {"PutScalingPolicy": [policy.name]}}
+    before = {
+        "setup": asdict(scaling_setup.of_variant(wb, endpoint)),
+        "adds": {"PutScalingPolicy": [policy.name]},
+        "asks": [asdict(SetupCall(SERVICE, "PutScalingPolicy", tracking_request(wb, policy)))],
+    }
     with journal.written(wb, "retarget", None, before) as page:
         if endpoint.target is None:
             register(wb)

@@ -71,6 +71,18 @@ def of_variant(wb: Workbook, endpoint: EndpointReading | ScalingState, *, schedu
     return Setup(wb.endpoint_name, wb.region, tuple(steps))
 
 
+def scaling_now(wb: Workbook, resource_id: str) -> tuple[SetupCall, ...]:
+    """The calls that would make a variant's scaling as it is now."""
+    return tuple(_scaling(wb, resource_id, [], {}))
+
+
+def alarm_now(wb: Workbook, name: str) -> Mapping[str, Any] | None:
+    """The call that would make an alarm as it is now; None where there is none of that name."""
+    return next(
+        (_call_of(wb, "cloudwatch", "PutMetricAlarm", one).request for one in described_alarms(wb, [name])), None
+    )
+
+
 def _made(wb: Workbook, operation: str, described: Mapping[str, Any], arn: str) -> SetupCall:
     tags = [t for t in pages(wb, "sagemaker", "ListTags", "Tags", ResourceArn=arn) if not t["Key"].startswith("aws:")]
     return _call_of(wb, "sagemaker", operation, {**described, "Tags": tags})

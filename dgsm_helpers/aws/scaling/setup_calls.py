@@ -1,13 +1,11 @@
-"""An endpoint's set-up as the calls that make it; its scaling taken off by them, and put back."""
+"""An endpoint's set-up as the calls that make it, and its scaling taken off by them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
-from dgsm_helpers.aws.core.calls import call, call_or_none, call_tagged, pages
+from dgsm_helpers.aws.core.calls import call_or_none, pages
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, policies, target, triple
-from dgsm_helpers.rules.schedules import may_fire
 from dgsm_helpers.session import Workbook
 
 _ACTION_KINDS = ("AlarmActions", "OKActions", "InsufficientDataActions")
@@ -62,6 +60,18 @@ def actions_renamed(alarm: Mapping[str, Any], names: Mapping[str, str]) -> dict[
     return {**alarm, **renamed}
 
 
+def actions_rebound(alarm: Mapping[str, Any], arns: Mapping[str, str]) -> dict[str, Any]:
+    """The same with the ARNs that policies have now, by their `policy_mark`, for marks and for ARNs they had before.
+
+    An action of a policy that is not among them is left out where only its mark is known.
+    """
+    ends = {arn.rpartition(":resource/")[2]: arn for arn in arns.values()}
+    found = {a: ends.get(a.rpartition(":resource/")[2], a) for kind in _ACTION_KINDS for a in alarm.get(kind, ())}
+    known = actions_renamed(alarm, {**found, **arns})
+    kept = {kind: [a for a in known[kind] if not a.startswith("policy:")] for kind in _ACTION_KINDS if kind in known}
+    return {**known, **kept}
+
+
 def scaling_removed(wb: Workbook) -> Iterator[str]:
     """Delete scheduled actions, policies (AWS removes their alarms) and the variant's target, in this order.
 
@@ -85,48 +95,14 @@ def unregister(wb: Workbook) -> tuple[str, ...]:
 
 def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
-    return tuple(what for request in setup.of("RegisterScalableTarget") for what in unregister(_of(wb, request)))
-
-
-def restore_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
-    """Register every variant of the set-up that is not, and put its policies and scheduled actions on it.
-
-    May be repeated. Scheduled actions that will not fire any more are left out, as AWS would refuse them. The alarms of
-    step-scaling policies are given the ARNs that the policies have now.
-
-    Returns:
-        What the endpoint has again, in words.
-    """
-    done = []
-    for request in setup.of("RegisterScalableTarget"):
-        if target(_of(wb, request)) is None:
-            rest = {key: value for key, value in request.items() if key != "Tags"}
-            call_tagged(wb, SERVICE, "RegisterScalableTarget", request.get("Tags", {}), **rest)
-        done.append(f"{request['ResourceId']} ({request['MinCapacity']} to {request['MaxCapacity']} instances)")
-    arns = {}
-    for request in setup.of("PutScalingPolicy"):
-        arns[policy_mark(request)] = call(wb, SERVICE, "PutScalingPolicy", **request)["PolicyARN"]
-        done.append(f"policy {request['PolicyName']}")
-    for alarm in setup.alarms:
-        call(wb, alarm.service, alarm.operation, **actions_renamed(alarm.request, arns))
-        done.append(f"alarm {alarm.request['AlarmName']}")
-    for request in map(_with_times, setup.of("PutScheduledAction")):
-        if may_fire(request, wb.now()):
-            call(wb, SERVICE, "PutScheduledAction", **request)
-            done.append(f"scheduled action {request['ScheduledActionName']}")
-    return tuple(done)
+    return tuple(what for request in setup.of("RegisterScalableTarget") for what in unregister(of_target(wb, request)))
 
 
 def scaling_of(wb: Workbook, setup: Setup) -> bool:
     """Whether a variant that the set-up registers is registered now."""
-    return any(target(_of(wb, request)) is not None for request in setup.of("RegisterScalableTarget"))
+    return any(target(of_target(wb, request)) is not None for request in setup.of("RegisterScalableTarget"))
 
 
-def _of(wb: Workbook, request: Mapping[str, Any]) -> Workbook:
+def of_target(wb: Workbook, request: Mapping[str, Any]) -> Workbook:
     """The workbook on the variant of a RegisterScalableTarget request."""
     return replace(wb, variant_name=request["ResourceId"].rpartition("/")[2])
-
-
-def _with_times(request: Mapping[str, Any]) -> dict[str, Any]:
-    times = {key: datetime.fromisoformat(request[key]) for key in ("StartTime", "EndTime") if key in request}
-    return {**request, **times}

@@ -1,5 +1,6 @@
 """Scaling suspended for a while, and let go on."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,7 +51,8 @@ def suspended(
     with journal.written(wb, "suspension", EndpointReading(wb).state, former) as page:
         change(wb, SuspendedState=within.to_request())
         yield before
-        page.put_back()
+        for meanwhile in page.put_back().meanwhile:
+            warnings.warn(f"Meanwhile {meanwhile}: that was left as it is.", stacklevel=3)
 
 
 def _require_spend(wb: Workbook, what: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dgsm_helpers.aws.export.setup_export import FORMATS
 from dgsm_helpers.aws.export.template_values import parametrised
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, policy_mark
+from dgsm_helpers.errors import UnsupportedFeature
 
 
 def test_export_keeps_secrets_and_account_values_out_and_everything_else_in():
@@ -208,3 +209,30 @@ def test_export_of_an_endpoint_that_is_called_endpoint_puts_the_name_where_it_be
         Setup("endpoint", "r", (SetupCall("application-autoscaling", "RegisterScalableTarget", request),))
     )
     assert "endpoint/${endpoint_name}/variant/endpoint" in FORMATS["json"](template)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("text", ["\ue000PATH\ue001", "a \ue000PATH\ue001 b", "\ue000", "\ue001x"])
+def test_marks_of_parameters_in_an_accounts_own_texts_name_no_parameter(to, text):
+    setup = set_up(text, text)
+    note = f"Policy {text} \x1b[31m is left out."
+    template = parametrised(Setup(setup.endpoint_name, setup.region, setup.steps, (note,), setup.alarms))
+    written = FORMATS[to](template)
+    assert not re.search(r'"\$PATH"|\$\{P(ATH|ath)\}|\{PATH\}|var\.PATH|"Path"', written)
+    assert "\x1b" not in written
+    assert {p.value for p in template.parameters} >= {text}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"Tags": [{"Key": "k\ue000PATH\ue001", "Value": "v"}]},
+        {"Tags": {"k\ue001": "v"}},
+        {"Dimensions": [{"Name": "\ue000PATH\ue001", "Value": "v"}]},
+        {"PrimaryContainer": {"Environment": {"\ue000PATH\ue001": "v"}}},
+    ],
+    ids=lambda request: next(iter(request)),
+)
+def test_marks_of_parameters_in_a_name_are_refused(request_):
+    with pytest.raises(UnsupportedFeature, match="marks of a parameter"):
+        parametrised(Setup("dg", "us-east-1", (SetupCall("sagemaker", "CreateModel", request_),)))

@@ -95,8 +95,8 @@ def test_an_evaluated_alarm_shows_when_and_why_on_local_time(client, here, clock
 
 
 def test_filters_of_describe_alarms(client):
-    client.put_metric_alarm(**ALARM | {"AlarmName": "a-high", "AlarmActions": ["arn:aws:autoscaling:x"]})
-    client.put_metric_alarm(**ALARM | {"AlarmName": "a-low", "OKActions": ["arn:aws:sns:y"]})
+    client.put_metric_alarm(**ALARM | {"AlarmName": "a-high", "AlarmActions": ["arn:aws:autoscaling:us-east-1:x"]})
+    client.put_metric_alarm(**ALARM | {"AlarmName": "a-low", "OKActions": ["arn:aws:sns:us-east-1:y"]})
     client.put_metric_alarm(**MATH)
     client.set_alarm_state(AlarmName="a-low", StateValue="OK", StateReason="by hand")
     assert names(client.describe_alarms()) == ["a-high", "a-low", "math"]
