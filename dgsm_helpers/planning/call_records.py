@@ -114,6 +114,7 @@ def header_at(rows: Sequence[tuple[int, Sequence[str]]], columns: Columns) -> in
 
     Reports have a title, a time and a filter above it.
     """
+
     def names(row: Sequence[str], name: str) -> bool:
         here = {plain(cell) for cell in row}
         return plain(name) in here or all(plain(part) in here for part in name.split("+"))

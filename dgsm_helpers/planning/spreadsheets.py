@@ -147,7 +147,7 @@ def table_of(rows: Sequence[tuple[int, list[str]]], name: str, *, header: Sequen
         if any(cell.strip() for cell in row[len(columns) :]):
             raise InvalidInput(
                 f"Line {line} of {name} has more cells than its header has columns.",
-                hint="Write decimals with a point.",
+                hint="Write decimals with a point; the first line must name the columns.",
             )
     return RecordTable(name, columns, [(f"Line {line}", row) for line, row in rows])
 

@@ -92,7 +92,7 @@ def _format(chunk: bytes) -> Format:
     tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack_from("<H", chunk, 24)
-    # 24 bits often lie in four bytes, the last of which are theirs. Of other widths the frame's size is often wrong.
+    # 24 bits may lie in four bytes, at their end. Of other widths recorders often get the frame's size wrong.
     size = 4 if (bits + 7) // 8 == 3 and frame_bytes == 4 * channels else (bits + 7) // 8
     subtype = {
         **{(_PCM, width): name for width, name in ((1, "PCM_U8"), (2, "PCM_16"), (3, "PCM_24"), (4, "PCM_32"))},

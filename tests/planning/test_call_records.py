@@ -132,7 +132,10 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
         (lines("11/24/26,5"), "has no time of day"),
         (lines("46350.375,60", "46350.376,60"), "'46350.375' may be a day's number in a spreadsheet"),
         (lines('"46350,5",60'), "a day's number"),
-        (lines("0,0.001389", "5,0.000694"), "Line 2 .*'0.001389' is the longest call, and less than a second.*h.:mm:ss"),
+        (
+            lines("0,0.001389", "5,0.000694"),
+            "Line 2 .*'0.001389' is the longest call, and less than a second.*h.:mm:ss",
+        ),
         (lines("0,PT2M0S", header="start,duration"), "'PT2M0S' is no length of time.*H:MM:SS"),
         (lines("1,2,5", header="start,Start,duration_s"), "2 columns 'start'.*Rename"),
         (lines("1,2,5", header="start,duration_s,Duration S"), "2 columns 'duration_s'"),

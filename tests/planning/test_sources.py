@@ -175,8 +175,14 @@ def answer(**changed):
             "Average .* not the Sum",
         ),
         (CONSOLE.replace("Sum 60", "Average 60").encode(), "the Average of ConcurrentRequestsPerModel, not the Sum"),
-        (CONSOLE.replace("ConcurrentRequestsPerModel Sum", "CPUUtilization Sum").encode(), "holds CPUUtilization, not Con"),
-        (CONSOLE.replace("Full label,us", "Statistic,Maximum\nFoo,us").encode(), "the Maximum of ConcurrentRequestsPerModel"),
+        (
+            CONSOLE.replace("ConcurrentRequestsPerModel Sum", "CPUUtilization Sum").encode(),
+            "holds CPUUtilization, not",
+        ),
+        (
+            CONSOLE.replace("Full label,us", "Statistic,Maximum\nFoo,us").encode(),
+            "the Maximum of Concurrent",
+        ),
         (answer(Label="InvocationsPerInstance"), "holds InvocationsPerInstance, not ConcurrentRequestsPerModel"),
         (answer(Label="ConcurrentRequestsPerModel p99"), "the p99 of ConcurrentRequestsPerModel, not the Sum"),
         (
