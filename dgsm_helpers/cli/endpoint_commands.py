@@ -11,6 +11,7 @@ import click
 from dgsm_helpers.cli.options import (
     NEEDS_CONFIRMATION,
     NO,
+    NUMBER,
     PATH,
     SETTINGS,
     YES,
@@ -29,9 +30,9 @@ FORMATS = ("cli", "boto3", "cloudformation", "terraform", "json")
 
 @click.command()
 @endpoint_place
-@click.option("--peak-streams", type=float, help="most streams at once that you expect")
-@click.option("--growth-per-min", type=float, help="new streams a minute in the steepest rise")
-@click.option("--stream-seconds", "stream_s", type=float, help="how long a stream typically lasts")
+@click.option("--peak-streams", type=NUMBER, help="most streams at once that you expect")
+@click.option("--growth-per-min", type=NUMBER, help="new streams a minute in the steepest rise")
+@click.option("--stream-seconds", "stream_s", type=NUMBER, help="how long a stream typically lasts")
 @click.option("--data-path", is_flag=True, help="look at the way of a stream instead: what keeps it from the model")
 @json_option
 def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected: float | None) -> int:
@@ -62,8 +63,8 @@ def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected:
 @click.command()
 @endpoint_place
 @click.option("--html", type=PATH, metavar="FILE", help="keep a stand-alone page up to date instead")
-@click.option("--window", default=1800.0, help="seconds shown")
-@click.option("--every", type=float, help="seconds between refreshes (default: the metric's 10)")
+@click.option("--window", type=NUMBER, default=1800.0, help="seconds shown")
+@click.option("--every", type=NUMBER, help="seconds between refreshes (default: the metric's 10)")
 @click.option("--once", is_flag=True, help="one picture, and done")
 def watch(open_workbook: Opener, html: Path | None, window: float, every: float | None, once: bool) -> None:
     """Watch an endpoint live, in the terminal or on a page; Ctrl-C ends it.
@@ -87,7 +88,7 @@ def watch(open_workbook: Opener, html: Path | None, window: float, every: float 
 @click.command()
 @endpoint_place
 @click.option("--out", type=PATH, metavar="FILE", help="default: out/report-ENDPOINT.html")
-@click.option("--hours", type=float, help="length of the timeline (default: 3, as long as ten-second data is kept)")
+@click.option("--hours", type=NUMBER, help="length of the timeline (default: 3, as long as ten-second data is kept)")
 def report(open_workbook: Opener, out: Path | None, hours: float | None) -> None:
     """Write one offline page about an endpoint, fit to be sent.
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dgsm_helpers import local as process
-from dgsm_helpers.cli.options import NO, YES, json_option, say
+from dgsm_helpers.cli.options import NO, NUMBER, YES, json_option, say
 from dgsm_helpers.errors import DgsmError, LocalNotRunning
 from dgsm_helpers.places import running_server
 from dgsm_helpers.places.server_info import ServerInfo
@@ -35,7 +35,7 @@ def _read_metered(ctx: click.Context, param: click.Parameter, text: str | None) 
 
 @local.command()
 @click.option(
-    "--speed", type=float, help=f"local seconds per wall second; 1 is real time [default: {process.DEFAULT_SPEED:g}]"
+    "--speed", type=NUMBER, help=f"local seconds per wall second; 1 is real time [default: {process.DEFAULT_SPEED:g}]"
 )
 @click.option(
     "--metered",

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from dgsm_helpers.aws.core.interrupts import termination_raises
 from dgsm_helpers.cli.account_commands import listing, quota, role
 from dgsm_helpers.cli.endpoint_commands import clean_up, doctor, export, iam, report, restore, update, watch
 from dgsm_helpers.cli.local_commands import local
-from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, PATH, YES, print_nothing_more, say
+from dgsm_helpers.cli.options import FAILED, NEEDS_CONFIRMATION, NO, NUMBER, PATH, YES, print_nothing_more, say
 from dgsm_helpers.cli.plan_command import plan
 from dgsm_helpers.cli.record_command import record
 from dgsm_helpers.cli.show_command import show
@@ -59,7 +60,7 @@ def demo(out: Path) -> int:
 @click.option("-f", "files", type=PATH, multiple=True, metavar="FILE", help="set those in a YAML or JSON file")
 @click.option("-y", "texts", multiple=True, metavar="YAML", help="set those in a text of YAML")
 @click.option("--out", type=PATH, default="out", help="folder of the executed notebooks")
-@click.option("--timeout", type=float, default=2700, help="seconds a cell may take")
+@click.option("--timeout", type=NUMBER, default=2700, help="seconds a cell may take")
 def run(
     *,
     notebooks: tuple[Path, ...],
@@ -108,6 +109,15 @@ class Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for option, value in pairwise([*args, "…"]):
+            if option.startswith("--") and (value == "" or option.endswith("=")):
+                # Taken for not given, it would quietly be another file, profile or region that is worked on.
+                raise click.UsageError(
+                    f"Nothing stands after {option.rstrip('=')}: is a variable of the shell not set?"
+                )
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
         ctx.exit(exit_code(lambda: super(Verbs, self).invoke(ctx), debug=ctx.params.get("debug", False)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from contextlib import suppress
 from functools import partial, wraps
 from inspect import cleandoc
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +27,17 @@ YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
 SETTINGS = "dgsm.toml, DGSM_*"
 """Where a value comes from that is not given (`settings.settings_file`)."""
 PATH = click.Path(path_type=Path)
+
+
+class _Number(click.types.FloatParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+NUMBER = _Number()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 confirm_spend_option = click.option("--confirm-spend", is_flag=True, help="agree to what it costs on AWS")

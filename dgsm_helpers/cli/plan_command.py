@@ -14,6 +14,7 @@ import click
 
 from dgsm_helpers.cli.options import (
     NO,
+    NUMBER,
     YES,
     Opener,
     answer,
@@ -47,9 +48,9 @@ _TOLERATED_SHARE = 0.001
     help="what a CSV's columns are called, and how its times are meant: "
     "'start=Begin,duration_s=Talk,zone=Europe/Berlin,dates=day-first'",
 )
-@click.option("--peak", type=float, help=f"streams at a preset's height (default: {_PEAK_IN_KNEES} x the knee)")
-@click.option("--hours", type=float, help="length of a preset (default: 24)")
-@click.option("--stream-seconds", type=float, help="mean length of a stream, where the traffic does not tell (300)")
+@click.option("--peak", type=NUMBER, help=f"streams at a preset's height (default: {_PEAK_IN_KNEES} x the knee)")
+@click.option("--hours", type=NUMBER, help="length of a preset (default: 24)")
+@click.option("--stream-seconds", type=NUMBER, help="mean length of a stream, where the traffic does not tell (300)")
 @click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
 @click.option("--min", "low", type=int, help="fewest instances (default: the endpoint's, else 1)")

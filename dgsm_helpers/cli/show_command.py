@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgsm_helpers.cli.options import Opener, confirm_spend_option, each_change, endpoint_place, say
+from dgsm_helpers.cli.options import NUMBER, Opener, confirm_spend_option, each_change, endpoint_place, say
 
 if TYPE_CHECKING:
     from dgsm_helpers.session import Workbook
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @endpoint_place
 @click.option("--calls", type=click.IntRange(min=1), help="hold so many calls meanwhile, and show them")
 @click.option("--port", type=int, default=0, help="of the page; 0: any that is free")
-@click.option("--window", default=3600.0, help="seconds shown")
+@click.option("--window", type=NUMBER, default=3600.0, help="seconds shown")
 @click.option("--open/--no-open", "opens", default=True, help="open it in the browser")
 @confirm_spend_option
 def show(

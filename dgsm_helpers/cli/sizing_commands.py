@@ -8,7 +8,7 @@ import json
 
 import click
 
-from dgsm_helpers.cli.options import NO, YES, Opener, confirm_spend_option, endpoint_place, json_option
+from dgsm_helpers.cli.options import NO, NUMBER, YES, Opener, confirm_spend_option, endpoint_place, json_option
 from dgsm_helpers.errors import InvalidInput
 
 
@@ -20,7 +20,7 @@ from dgsm_helpers.errors import InvalidInput
     help="recorded traffic with dates, as dgsm plan --traffic reads it (default: the endpoint's own metric of 14 days)",
 )
 @click.option("--columns", default="", metavar="LIST", help="what a CSV's columns are called, as dgsm plan takes it")
-@click.option("--stream-seconds", type=float, default=300.0, help="mean length of a stream, where nothing tells")
+@click.option("--stream-seconds", type=NUMBER, default=300.0, help="mean length of a stream, where nothing tells")
 @click.option("--timezone", default="UTC", help="zone whose clock your callers live by, such as Europe/Berlin")
 @click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
@@ -88,9 +88,9 @@ def forecast(
 
 @click.command()
 @endpoint_place
-@click.option("--calls-per-hour", type=float, required=True, help="calls that begin in the busiest hour")
-@click.option("--call-seconds", type=float, default=300.0, help="mean length of a call")
-@click.option("--full-percent", type=float, default=1.0, help="share of calls that may find a full instance")
+@click.option("--calls-per-hour", type=NUMBER, required=True, help="calls that begin in the busiest hour")
+@click.option("--call-seconds", type=NUMBER, default=300.0, help="mean length of a call")
+@click.option("--full-percent", type=NUMBER, default=1.0, help="share of calls that may find a full instance")
 @click.option("--knee", type=int, help="streams one instance sustains, when not measured here")
 @click.option("--instance-type", metavar="TYPE", help="with --knee: the type that it holds for")
 @click.option("--seed", default=0, help="of the simulated calls")

@@ -7,6 +7,7 @@ import click
 
 from dgsm_helpers.cli.options import (
     NO,
+    NUMBER,
     YES,
     Opener,
     confirm_spend_option,
@@ -96,7 +97,7 @@ def deploy(
 @click.option("--min", "min_capacity", type=int, help="fewest instances, never none (default: as it is, else 1)")
 @click.option("--max", "max_capacity", type=int, help="most instances (default: as it is, else 4)")
 @click.option(
-    "--target", "target_value", type=float, help="requests per instance (default: as it is, else the guide's 5)"
+    "--target", "target_value", type=NUMBER, help="requests per instance (default: as it is, else the guide's 5)"
 )
 @click.option(
     "--scale-in-cooldown", "scale_in_cooldown_s", type=int, help="seconds after a scale-in (default: likewise 300)"
@@ -183,7 +184,7 @@ def status(open_workbook: Opener, as_json: bool) -> int:
 @endpoint_place
 @click.option("--instance", metavar="ID", help="only this instance's lines (default: all instances)")
 @click.option("--lines", type=int, default=100, help="how many at most")
-@click.option("--minutes", type=float, default=60, help="how far to look back")
+@click.option("--minutes", type=NUMBER, default=60, help="how far to look back")
 @click.option("--containing", default="", metavar="TEXT", help="only lines with this text")
 @json_option
 def logs(

@@ -16,6 +16,7 @@ import click
 
 from dgsm_helpers.cli.options import (
     NO,
+    NUMBER,
     SETTINGS,
     YES,
     Opener,
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
 )
 @click.option("--role-arn", help="execution role for that deployment")
 @click.option("--max-streams", default=1000, help="never hold more")
-@click.option("--headroom", default=0.8, help="share of the knee to use")
-@click.option("--growth-per-min", default=0.0, help="new streams a minute to be met")
+@click.option("--headroom", type=NUMBER, default=0.8, help="share of the knee to use")
+@click.option("--growth-per-min", type=NUMBER, default=0.0, help="new streams a minute to be met")
 @click.option("--instances", default=1, help="instances when the growth sets in")
 @click.option(
     "--audio",
@@ -63,7 +64,12 @@ if TYPE_CHECKING:
     help="stream these instead of the bundled sample: an audio file, a folder of them, or 'calls/*.wav'",
 )
 @click.option("--texts", metavar="FILE", help="where the model speaks: what it says, a turn a line")
-@click.option("--think-s", default=0.0, help="where it speaks: pause between two turns of a call (default: 2 x a turn)")
+@click.option(
+    "--think-s",
+    type=NUMBER,
+    default=0.0,
+    help="pause between two turns of a call (default: 2 x a turn)",
+)
 @click.option("--query", default="", help="what the model is asked for, as in 'model=nova-3&diarize=true'")
 @click.option(
     "--cluster",

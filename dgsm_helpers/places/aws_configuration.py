@@ -6,8 +6,10 @@ profile, a region or keys, most of them in the middle of another call. Here such
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions as boto
@@ -33,7 +35,8 @@ def configuration_read(core: botocore.session.Session) -> Iterator[None]:
     except boto.ProfileNotFound as error:
         raise InvalidInput(
             f"There is no profile {_profile_name(core)!r} in {_files(core)}.",
-            hint=f"{_known_profiles(core)}Name one with --profile (profile=) or AWS_PROFILE, or make it: "
+            hint=_misnamed_section(core)
+            or f"{_known_profiles(core)}Name one with --profile (profile=) or AWS_PROFILE, or make it: "
             f"`aws configure --profile {_profile_name(core)}`.",
         ) from error
     except Exception as error:
@@ -73,21 +76,24 @@ def no_answer(error: Exception, asked: str, operation: str = "") -> AwsCallFaile
     hint = "Check the network, the region and any proxy or VPC endpoint, then repeat."
     if isinstance(error, boto.SSLError):
         hint = "Point AWS_CA_BUNDLE, or the profile's ca_bundle, at the certificate authority of AWS or your proxy."
+    if isinstance(error, boto.ProxyConnectionError):
+        hint = "Correct HTTPS_PROXY (http://host:port; no SOCKS), or except the host in NO_PROXY."
     code = type(error).__name__
     return AwsCallFailed(f"{asked} got no answer: {error}", hint=hint, operation=operation, code=code)
 
 
 def sign_in(core: botocore.session.Session) -> str:
     """What a user does to get keys for the session's profile, by what the profile says."""
-    profiles: Mapping[str, Mapping[str, Any]] = {}
-    with suppress(Exception):  # then it says nothing
-        profiles = core.full_config.get("profiles", {})
-    name, seen = _profile_name(core), set()
-    while name not in seen and "source_profile" in profiles.get(name, {}):
-        seen.add(name)
-        name = profiles[name]["source_profile"]
-    settings = profiles.get(name, {})
+    name, settings = source_of_keys(core)
+    if codes := [one["mfa_serial"] for _, one in _chain(core) if "mfa_serial" in one]:
+        return (
+            f"A code of {codes[0]} is asked for: type it in a terminal, or take keys from there: "
+            f'eval "$(aws configure export-credentials --profile {_profile_name(core)} --format env)".'
+        )
     if "sso_session" in settings or "sso_start_url" in settings:
+        needed = {"sso_account_id", "sso_role_name", "sso_session" if "sso_session" in settings else "sso_region"}
+        if lacking := sorted(needed - settings.keys()):
+            return f"Profile {name!r} lacks {', '.join(lacking)}: `aws configure sso --profile {name}` asks for it."
         return f"Sign in: `aws sso login --profile {name}`."
     if "login_session" in settings:
         return f"Sign in: `aws login --profile {name}`."
@@ -98,6 +104,22 @@ def sign_in(core: botocore.session.Session) -> str:
             '"Version": 1, AccessKeyId and SecretAccessKey.'
         )
     return "Sign in (`aws login`, `aws sso login`, `aws configure`), or run in Studio with an execution role."
+
+
+def _chain(core: botocore.session.Session) -> list[tuple[str, Mapping[str, Any]]]:
+    """The session's profile with its settings, then the one its keys come from, and so on."""
+    profiles: Mapping[str, Mapping[str, Any]] = {}
+    with suppress(Exception):  # then it says nothing
+        profiles = core.full_config.get("profiles", {})
+    chain = {name: profiles.get(name, {}) for name in [_profile_name(core)]}
+    while (source := [*chain.values()][-1].get("source_profile")) is not None and source not in chain:
+        chain[source] = profiles.get(source, {})
+    return list(chain.items())
+
+
+def source_of_keys(core: botocore.session.Session) -> tuple[str, Mapping[str, Any]]:
+    """The profile that the session's keys come from in the end, and its settings."""
+    return _chain(core)[-1]
 
 
 def _profile_name(core: botocore.session.Session) -> str:
@@ -111,6 +133,15 @@ def profile_of(core: botocore.session.Session) -> str:
 
 def _files(core: botocore.session.Session) -> str:
     return " and ".join(str(core.get_config_variable(name)) for name in ("config_file", "credentials_file"))
+
+
+def _misnamed_section(core: botocore.session.Session) -> str:
+    name = _profile_name(core)
+    with suppress(OSError, ValueError):  # the file says nothing
+        file = Path(core.get_config_variable("config_file")).expanduser()
+        if re.search(rf"^\[{re.escape(name)}\]", file.read_text(encoding="utf-8"), re.MULTILINE):
+            return f"The section [{name}] of {file} has to be called [profile {name}]."
+    return ""
 
 
 def _known_profiles(core: botocore.session.Session) -> str:
@@ -134,5 +165,5 @@ def _missing_library(error: Exception) -> str:
 
 
 def _text(error: Exception) -> str:
-    text = str(error).strip().rstrip(".:") or "no reason given"
+    text = " ".join(str(error).split()).rstrip(".:") or "no reason given"
     return text if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {text}"

@@ -17,11 +17,12 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.utils import get_environ_proxies
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput
-from dgsm_helpers.places.aws_configuration import configuration_read, keys_read, profile_of, sign_in
+from dgsm_helpers.places.aws_configuration import configuration_read, keys_read, profile_of, sign_in, source_of_keys
+from dgsm_helpers.processes.background import in_background
 from dgsm_helpers.rules.request_checks import model_loader
 from dgsm_helpers.wire.sigv4 import Credentials
 
@@ -40,6 +41,9 @@ _OF_ONE_REGION = {"pricing": PRICE_LIST_REGION, "marketplace-agreement": "us-eas
 
 EMULATORS_KEY = "AKIADGSMLOCAL0000000"
 """The access key id of every embedded AWS: no account has it."""
+
+_PROCESS_S = 60.0
+"""How long a credential_process may take: it may ask somebody to sign in."""
 
 FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
 """botocore's settings of files, with their variables."""
@@ -95,13 +99,25 @@ class Clients:
         """
         core = self.session._session
         with keys_read(core):
-            source = self.session.get_credentials()
-            frozen = source.get_frozen_credentials() if source else None
+            frozen = self._frozen_keys()
             if frozen and frozen.access_key == EMULATORS_KEY and isinstance(self.session, AccountSession):
                 raise _no_account(f"the keys of {profile_of(core)} are those of the embedded AWS")
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise CredentialsProblem(f"No AWS credentials were found for {profile_of(core)}.", hint=sign_in(core))
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def _frozen_keys(self) -> ReadOnlyCredentials | None:
+        def read() -> ReadOnlyCredentials | None:
+            source = self.session.get_credentials()
+            return source.get_frozen_credentials() if source else None
+
+        if "credential_process" not in source_of_keys(self.session._session)[1]:
+            return read()
+        # botocore waits for it for ever.
+        try:
+            return in_background(read).result(_PROCESS_S)
+        except TimeoutError as error:
+            raise TimeoutError(f"the credential_process did not end within {_PROCESS_S:g} s") from error
 
     def renew_credentials(self) -> None:
         """After a refusal: read keys anew from the file or the environment they came from.
@@ -178,6 +194,8 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
             runtime = super().client("sagemaker-runtime", endpoint_url=_url_of_streams(self._session), **no_keys)
             _require_elsewhere(runtime.meta.endpoint_url)
             parts = urlsplit(runtime.meta.endpoint_url)
+            if parts.scheme not in ("https", "http"):
+                raise ValueError(f"the runtime's endpoint URL {runtime.meta.endpoint_url} does not begin with https://")
             port = "" if parts.port else f":{STREAM_PORT}"
             url = f"{parts.scheme}://{parts.netloc.rstrip(':')}{port}{parts.path.rstrip('/')}"
             bundle = _ca_bundle(self._session)

@@ -10,7 +10,8 @@ import pandas as pd
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import scalable_target
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import finest_period_s, read_metrics
+from dgsm_helpers.aws.watch.metrics import read_metrics
+from dgsm_helpers.aws.watch.retention import finest_period_s
 from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.calibrating import TEN_SECOND_DATA, Calibration, read_model

@@ -31,6 +31,7 @@ ASTERISK_COLUMNS = tuple(
 _DISPOSITIONS = frozenset(("ANSWERED", "NO ANSWER", "BUSY", "FAILED", "CONGESTION", "UNKNOWN"))
 _LONGEST_IN_S = 12 * 3600.0
 """Longer calls beside times in milliseconds are milliseconds themselves."""
+_SHORTEST_OF_ALL_S = 1.0
 
 type Unit = Literal["end", "s", "ms", "clock"]
 
@@ -108,6 +109,31 @@ class Columns:
         return CallSystem(name="", marks=(), starts=(self.named["start"],), lengths=lengths, own=True)
 
 
+def header_at(rows: Sequence[tuple[int, Sequence[str]]], columns: Columns) -> int:
+    """Which row names the columns: the first of a score that names all that is needed, else the very first.
+
+    Reports have a title, a time and a filter above it.
+    """
+
+    def names(row: Sequence[str], name: str) -> bool:
+        here = {plain(cell) for cell in row}
+        return plain(name) in here or all(plain(part) in here for part in name.split("+"))
+
+    for at, (_, row) in enumerate(rows[:20]):
+        if columns.named:
+            if all(names(row, name) for name in columns.named.values()):
+                return at
+        elif _marked(row) or all(names(row, name) for name in ("time", "streams")):
+            return at
+    return 0
+
+
+def _marked(columns: Sequence[str]) -> CallSystem | None:
+    """The first system all of whose marks are among the columns."""
+    present = {plain(column) for column in columns}
+    return next((one for one in SYSTEMS if all(plain(mark) in present for mark in one.marks)), None)
+
+
 def is_asterisk_row(row: Sequence[str]) -> bool:
     """Whether a file that begins with this row is a ``Master.csv``."""
     return 16 <= len(row) <= 18 and row[14].strip().upper() in _DISPOSITIONS and row[13].strip().isdigit()
@@ -150,10 +176,8 @@ def traffic_of_calls(table: RecordTable, *, columns: Columns, notes: Sequence[st
 
 
 def _system_of(table: RecordTable) -> CallSystem:
-    present = {plain(column) for column in table.columns}
-    for system in SYSTEMS:
-        if all(plain(mark) in present for mark in system.marks):
-            return system
+    if (system := _marked(table.columns)) is not None:
+        return system
     raise InvalidInput(
         f"{table.name} has no column start; it has {', '.join(table.columns) or 'nothing'}.",
         hint="Say which columns hold the calls: --columns 'start=…,duration_s=…' (or end=…).",
@@ -213,6 +237,12 @@ def _lengths(table: RecordTable, system: CallSystem, starts: Sequence[float], co
         return lengths
     units = {"s": 1.0, "ms": 0.001, "clock": None}
     lengths = [length_s(cell, unit_s=units[unit]) for cell in cells]
+    longest = int(np.argmax(lengths))
+    if 0 < lengths[longest] < _SHORTEST_OF_ALL_S:
+        raise cells[longest].refused(
+            "is the longest call, and less than a second",
+            "A spreadsheet counts lengths in days: give the column the format [h]:mm:ss there, and save it again.",
+        )
     if unit == "s" and column not in columns.named.values():
         _refuse_milliseconds(table, system, cells, lengths)
     return lengths

@@ -12,6 +12,8 @@ from dgsm_helpers.errors import InvalidInput
 _MILLISECONDS_FROM = 1e11
 """Unix times beyond this (the year 5138) are milliseconds."""
 _NO_TIME_FROM = 1e14
+_DAYS_OF_THIS_CENTURY = 36526.0, 73050.0
+"""Days since 1899-12-30, as spreadsheets count them."""
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
@@ -20,7 +22,7 @@ _SHORT_CLOCK = re.compile(r"\d+:\d\d([.,]\d+)?", re.ASCII)
 _MOMENT = re.compile(
     r"(?:[a-z]{3,9},?\s+)??"
     r"(?:(?P<y>\d{4})(?P<s1>[-/.])(?P<m>\d{1,2})(?P=s1)(?P<d>\d{1,2})"
-    r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>\d{4})"
+    r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>\d{4}|\d{2}(?!\d))"
     r"|(?P<d3>\d{1,2})[- ](?P<month>[a-z]{3,9})\.?[-, ]+(?P<y3>\d{4})"
     r"|(?P<month4>[a-z]{3,9})\.? (?P<d4>\d{1,2}),? (?P<y4>\d{4}))"
     r"(?:[t, ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>[.,]\d+)?)?"
@@ -72,6 +74,8 @@ def length_s(cell: Cell, *, unit_s: float | None) -> float:
         return hours * 3600 + minutes * 60 + seconds
     if _SHORT_CLOCK.fullmatch(text):
         raise cell.refused("may be minutes and seconds, or hours and minutes", "Write H:MM:SS, or seconds.")
+    if not _NUMBER.fullmatch(text) and text:
+        raise cell.refused("is no length of time", "Write seconds, or H:MM:SS.")
     value = number(cell)
     if unit_s is None:
         raise cell.refused(
@@ -83,7 +87,10 @@ def length_s(cell: Cell, *, unit_s: float | None) -> float:
 
 @dataclass(frozen=True)
 class _Written:
-    """A date as it was written: ``a`` and ``b`` are day and month, in the order that the separator does not tell."""
+    """A date as it was written: ``a`` and ``b`` are day and month, in the order that the separator does not tell.
+
+    A ``short`` year has two figures; ``a`` might be it.
+    """
 
     cell: Cell
     a: int
@@ -91,6 +98,7 @@ class _Written:
     year: int
     since_midnight: timedelta
     zone: tzinfo | None
+    short: bool = False
 
 
 def moments(
@@ -109,7 +117,9 @@ def moments(
     Raises:
         InvalidInput: one is no time, has no time of day, or could be two.
     """
+    cells = list(cells)
     written = [_written(cell, zone) for cell in cells]
+    _refuse_day_numbers(cells, written)
     notes: list[str] = []
     unsure = [one for one in written if isinstance(one, _Written)]
     if unsure and order is None:
@@ -129,6 +139,20 @@ def moments(
     if naive and zone is None:
         notes.append("Times that name no zone are taken as UTC; say another with zone=Europe/Berlin in the columns.")
     return values, notes
+
+
+def _refuse_day_numbers(cells: Iterable[Cell], written: Iterable[object]) -> None:
+    """A spreadsheet's dates that lost their format: read as seconds, all calls of a month would begin at once."""
+    numbers = [(one, cell) for cell, one in zip(cells, written, strict=True) if isinstance(one, float)]
+    if not numbers:
+        return
+    least, most = min(one for one, _ in numbers), max(one for one, _ in numbers)
+    unround = next((cell for one, cell in numbers if one % 1), None)
+    if unround and _DAYS_OF_THIS_CENTURY[0] <= least and most < min(least + 366, _DAYS_OF_THIS_CENTURY[1]):
+        raise unround.refused(
+            "may be a day's number in a spreadsheet, or seconds",
+            "Give the column a format with date and time there, such as 2026-11-24 09:00:00, and save it again.",
+        )
 
 
 def _check(order: str) -> None:
@@ -160,8 +184,8 @@ def _written(cell: Cell, zone: tzinfo | None) -> float | datetime | _Written:
         )
     since_midnight, named = _time_of_day(cell, part), _zone(cell, part["zone"], zone)
     if part["y2"]:
-        a, b, year = int(part["a"]), int(part["b"]), int(part["y2"])
-        one = _Written(cell, a, b, year, since_midnight, named)
+        a, b, year, short = int(part["a"]), int(part["b"]), int(part["y2"]), len(part["y2"]) == 2
+        one = _Written(cell, a, b, 2000 + year if short else year, since_midnight, named, short)
         # A dot stands between day and month only where the day comes first.
         return _built(one, day_first=True) if part["s2"] == "." else one
     day = int(part["d"] or part["d3"] or part["d4"])
@@ -216,6 +240,10 @@ def _built(one: _Written, *, day_first: bool) -> datetime:
 
 def _proven_order(unsure: list[_Written]) -> tuple[DateOrder, Cell]:
     """The only order in which all of these are dates, and a cell that proves it."""
+    if year_first := next((one.cell for one in unsure if one.short and one.a > 12), None):
+        raise year_first.refused(
+            "may begin with its day or its year", "Say it: --columns '…,dates=day-first', or write the year in full."
+        )
     day_first = next((one.cell for one in unsure if one.a > 12), None)
     month_first = next((one.cell for one in unsure if one.b > 12), None)
     if day_first and month_first:

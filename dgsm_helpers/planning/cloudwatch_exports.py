@@ -23,8 +23,11 @@ _CONSOLE_HEADS = frozenset(
     ("id", "statuscode", "messages", "full label", "label", "region", "unit", "statistic", "period")
 )
 _MEASURE = re.compile(
-    r".*\b(\S+) (Sum|Average|Minimum|Maximum|SampleCount|IQM|[a-z]{1,2}[\d.:%()]+) (\d+)\s*", re.DOTALL
+    r".*\b(\S+) (Sum|Average|Minimum|Maximum|SampleCount|IQM|[a-z]{1,2}[\d.:%()]+)( \d+)?\s*", re.DOTALL
 )
+
+_OTHER_METRICS = re.compile(r"\w*Utilization\w*|\w*Latency|Invocations?\w*|\w*Errors|\w*PerCopy|ModelSetupTime")
+"""Those that SageMaker publishes of an endpoint. CloudWatch's own label of a series is its metric's name."""
 
 
 def is_cloudwatch(document: Any) -> bool:
@@ -59,6 +62,7 @@ def _metric_data(pages: Sequence[Mapping[str, Any]], name: str) -> list[tuple[fl
         raise InvalidInput(
             f"{name} has {len(ids)} results, not one{': ' * bool(ids)}{', '.join(ids)}.", hint="Ask for one metric."
         )
+    _require_concurrency(str(entries[0].get("Label", "")), name)
     status, token = entries[-1].get("StatusCode", "Complete"), pages[-1].get("NextToken")
     if token or status == "PartialData":
         count = sum(len(entry["Values"]) for entry in entries)
@@ -82,6 +86,7 @@ def _metric_data(pages: Sequence[Mapping[str, Any]], name: str) -> list[tuple[fl
 
 
 def _statistics(pages: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    _require_concurrency(str(pages[0].get("Label", "")), name)
     datapoints = [point for page in pages for point in page["Datapoints"]]
     if datapoints and not all("Sum" in point for point in datapoints):
         kinds = sorted(set(datapoints[0]) - {"Timestamp", "Unit"})
@@ -124,18 +129,27 @@ def console_series(
         raise InvalidInput(
             f"{name} is not complete: it says {status}.", hint="Graph a shorter time, and download it again."
         )
-    label = " ".join(head.get("full label", ()))
-    if measure := _MEASURE.fullmatch(label):
-        metric, statistic, _ = measure.groups()
-        if statistic != "Sum":
-            raise InvalidInput(
-                f"{name} holds the {statistic} of {metric}, not the Sum.",
-                hint="Choose the statistic Sum: only the sum over the instances is the variant's concurrency.",
-            )
+    label = " ".join(head.get("full label") or head.get("label", ()))
+    _require_concurrency(" ".join([label, *head.get("statistic", ())]).strip(), name)
     cells = [Cell(f"Line {line} of {name}", "time", row[0]) for line, row in points]
     values = [Cell(f"Line {line} of {name}", "value", row[1] if len(row) > 1 else "") for line, row in points]
     times, assumed = moments(cells, **reading)
     return _concurrency(list(zip(times, map(number, values), strict=True)), name), assumed
+
+
+def _require_concurrency(label: str, name: str) -> None:
+    """Refuse a series whose label says that it is another metric, or another statistic than the sum."""
+    measure = _MEASURE.fullmatch(label)
+    if _OTHER_METRICS.fullmatch(metric := measure[1] if measure else label):
+        raise InvalidInput(
+            f"{name} holds {metric}, not ConcurrentRequestsPerModel.",
+            hint="Only the sum of ConcurrentRequestsPerModel over the instances is the variant's concurrency.",
+        )
+    if measure and measure[2] != "Sum":
+        raise InvalidInput(
+            f"{name} holds the {measure[2]} of {measure[1]}, not the Sum.",
+            hint="Choose the statistic Sum: only the sum over the instances is the variant's concurrency.",
+        )
 
 
 def _concurrency(points: Sequence[tuple[float, float]], name: str) -> Series:

@@ -8,7 +8,13 @@ from dataclasses import replace
 import yaml
 
 from dgsm_helpers.errors import InvalidInput, NotFound
-from dgsm_helpers.planning.call_records import ASTERISK_COLUMNS, Columns, is_asterisk_row, traffic_of_calls
+from dgsm_helpers.planning.call_records import (
+    ASTERISK_COLUMNS,
+    Columns,
+    header_at,
+    is_asterisk_row,
+    traffic_of_calls,
+)
 from dgsm_helpers.planning.cells import moments, number
 from dgsm_helpers.planning.cloudwatch_exports import console_series, is_cloudwatch, series_of_answers
 from dgsm_helpers.planning.spreadsheets import (
@@ -145,6 +151,9 @@ def _from_rows(text: str, name: str, described: Columns, notes: list[str]) -> Tr
     if rows and (found := console_series(rows, name=name, **reading)):
         return found
     headless = bool(rows) and is_asterisk_row(rows[0][1])
+    if above := header_at(rows, described):
+        notes = [*notes, f"What stands above the header of {name}, {above} lines, was left out."]
+        rows = rows[above:]
     table = table_of(rows, name, header=ASTERISK_COLUMNS[: len(rows[0][1])] if headless else None)
     streams = described.named.get("streams", "streams")
     if described.system() or not table.find(streams):

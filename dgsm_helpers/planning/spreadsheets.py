@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -117,8 +118,10 @@ def csv_rows(text: str, name: str) -> list[tuple[int, list[str]]]:
         separator, first = declared[1], 2
     else:
         lines.seek(0)
-        unquoted = re.sub(r'"[^"]*"', "", header)
-        separator = max(",;\t|", key=unquoted.count)
+        # A report's title separates nothing.
+        heads = (re.sub(r'"[^"]*"', "", line) for line in itertools.islice(lines, 20))
+        separator = max(",;\t|", key=next((line for line in heads if re.search(r"[,;\t|]", line)), "").count)
+        lines.seek(0)
     reader = csv.reader(lines, skipinitialspace=True, delimiter=separator)
     rows = []
     try:
@@ -144,7 +147,7 @@ def table_of(rows: Sequence[tuple[int, list[str]]], name: str, *, header: Sequen
         if any(cell.strip() for cell in row[len(columns) :]):
             raise InvalidInput(
                 f"Line {line} of {name} has more cells than its header has columns.",
-                hint="Write decimals with a point.",
+                hint="Write decimals with a point; the first line must name the columns.",
             )
     return RecordTable(name, columns, [(f"Line {line}", row) for line, row in rows])
 

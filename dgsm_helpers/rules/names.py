@@ -24,7 +24,7 @@ def require_region(name: str) -> None:
     """Refuse (InvalidInput) what is no region's name."""
     if _REGION.fullmatch(name):
         return
-    near = sorted(get_close_matches(name, _WELL_KNOWN, n=2))
+    near = sorted(get_close_matches(name.strip().lower(), _WELL_KNOWN, n=2))
     meant = f"Was {' or '.join(near)} meant?" if near else "Regions have names such as us-east-1."
     raise InvalidInput(f"{name!r} is not the name of an AWS region.", hint=meant)
 

@@ -125,7 +125,7 @@ def _file() -> Path | None:
 def _content(file: Path) -> dict[str, Any]:
     """The values of a file by key; tables are flattened."""
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InvalidInput(
             f"The settings file {file} cannot be read: {error}.", hint="Correct or remove it."

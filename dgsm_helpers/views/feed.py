@@ -27,11 +27,11 @@ from dgsm_helpers.aws.watch.metrics import (
     ERROR_METRICS,
     MINUTE_S,
     SeriesQuery,
-    finest_period_s,
     read,
     variant_query,
 )
-from dgsm_helpers.errors import CredentialsProblem, DgsmError, InvalidInput, UnsupportedFeature
+from dgsm_helpers.aws.watch.retention import finest_period_s, looked_back
+from dgsm_helpers.errors import CredentialsProblem, DgsmError, UnsupportedFeature
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.prices import Price
 from dgsm_helpers.session import Workbook
@@ -56,7 +56,6 @@ OVERLAP = timedelta(minutes=5)
 NEWEST_ACTIVITIES = 50
 """One page of them."""
 
-_LONGEST_S = 455 * 86_400.0
 _FINE_RETENTION = timedelta(hours=3) - timedelta(minutes=1)
 _ALARMS, _ACTIVITIES = "alarms", "activities"
 
@@ -82,11 +81,7 @@ class Feed:
     """
 
     def __init__(self, wb: Workbook, *, window_s: float = 1800.0) -> None:
-        if not 0 < window_s <= _LONGEST_S:
-            raise InvalidInput(
-                f"window_s is {window_s:g}.", hint="Give the seconds to show, such as 1800; CloudWatch keeps 455 days."
-            )
-        self.wb, self.window = wb, timedelta(seconds=window_s)
+        self.wb, self.window = wb, looked_back(window_s)
         self.period_s = 10 if self.window <= timedelta(hours=3) else finest_period_s(self.window)
         self._queries = _queries(wb, self.period_s)
         self._series: list[dict[float, float]] = [{} for _ in self._queries]

@@ -17,6 +17,8 @@ MOST_BYTES = 1 << 28
 
 _BLOCK = 1 << 12
 """Moments decoded at a time. Where a compressed file was cut off, libsndfile loses the block that it is in."""
+_MP3_BLOCK = 1 << 23
+"""Between two blocks soundfile seeks, and then MP3's decoder complains on the error output. It loses no block."""
 _HEAD_BYTES = (1 << 20) + 64
 _RIFFS = frozenset(("WAV", "WAVEX", "RF64"))
 _FORMATS = _RIFFS | {"W64", "AIFF", "AU", "FLAC", "OGG", "MP3", "CAF", "NIST", "VOC"}
@@ -35,6 +37,8 @@ _FOREIGN = {
     b"\x1f\x8b": "a gzip archive",
     b"%PDF": "a PDF document",
     b"SQLi": "a database",
+    b"<": "a web page or XML, such as a refused download leaves",
+    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches what it stands for)",
 }
 
 
@@ -105,9 +109,11 @@ def _decoded(file: BinaryIO, head: bytes, *, problem: str, separate: bool) -> tu
     if sound.channels > MOST_CHANNELS:
         raise AudioUndecodable(f"it has {sound.channels} channels, {MOST_CHANNELS} at most are taken")
 
+    size = _MP3_BLOCK if sound.format == "MP3" else _BLOCK
+
     def blocks() -> Iterator[list[bytes]]:
         with sound:
-            while len(samples := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+            while len(samples := sound.read(size, dtype="float32", always_2d=True)):
                 yield to_linear16(samples, separate=separate)
 
     # The first block now: a file that is damaged from its first sample on is not decodable.

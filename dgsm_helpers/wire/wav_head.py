@@ -89,13 +89,15 @@ def _known_size(data: bytes, start: int, size: int, wide_size: int | None) -> in
 def _format(chunk: bytes) -> Format:
     if len(chunk) < 16:
         raise AudioUndecodable("a WAV file with a short fmt chunk")
-    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
+    tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack_from("<H", chunk, 24)
+    # 24 bits may lie in four bytes, at their end. Of other widths recorders often get the frame's size wrong.
+    size = 4 if (bits + 7) // 8 == 3 and frame_bytes == 4 * channels else (bits + 7) // 8
     subtype = {
-        **{(_PCM, size): name for size, name in ((1, "PCM_U8"), (2, "PCM_16"), (3, "PCM_24"), (4, "PCM_32"))},
+        **{(_PCM, width): name for width, name in ((1, "PCM_U8"), (2, "PCM_16"), (3, "PCM_24"), (4, "PCM_32"))},
         **{(_FLOAT, 4): "FLOAT", (_FLOAT, 8): "DOUBLE", (_ALAW, 1): "ALAW", (_MULAW, 1): "ULAW"},
-    }.get((tag, (bits + 7) // 8))
+    }.get((tag, size))
     if subtype is None or not 1 <= channels <= MOST_CHANNELS or not LOWEST_HZ <= rate <= HIGHEST_HZ:
         raise AudioUndecodable(f"a WAV file of format {tag}, {bits} bits, {channels} channels, {rate} Hz")
     return Format(rate, channels, subtype)

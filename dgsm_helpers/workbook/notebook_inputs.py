@@ -94,7 +94,8 @@ def read_notebook(notebook: Path) -> Any:
     if not notebook.is_file():
         raise NotFound(f"There is no notebook {notebook}.", hint="Give the path of an .ipynb file.")
     try:
-        content = nbformat.read(notebook, as_version=4)
+        # What is converted from an older version is not of the class that papermill knows.
+        content = nbformat.from_dict(nbformat.read(notebook, as_version=4))
     except Exception as error:  # nbformat lets every reader's own errors through
         raise InvalidInput(f"{notebook} is not a notebook: {error}.", hint="Give an .ipynb file.") from error
     metadata = content.metadata

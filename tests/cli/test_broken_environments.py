@@ -136,6 +136,29 @@ def test_a_failed_connection_is_still_said_to_be_one(tmp_path):
     assert (answer.exit_code, "Check the network" in answer.stderr) == (FAILED, True)
 
 
+def test_a_process_for_keys_that_does_not_end_is_given_up_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("dgsm_helpers.places.clients._PROCESS_S", 0.2)
+    hanging = Broken(says=(), profile="credential_process = sleep 5\n")
+    answer = on_account(hanging, tmp_path, "doctor", "e")
+    require_a_failed_call(answer)
+    assert "did not end within 0.2 s" in answer.stderr and "Run the credential_process" in answer.stderr
+
+
+def test_a_role_that_asks_for_a_code_without_a_terminal_says_how_to_take_keys_along(tmp_path):
+    role = "role_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n"
+    code = "mfa_serial = arn:aws:iam::111122223333:mfa/me\n"
+    answer = on_account(Broken(says=(), profile=f"{role}{code}[profile base]\n{KEYS}"), tmp_path, "doctor", "e")
+    assert answer.exit_code == FAILED and "Traceback" not in answer.stderr
+    assert "mfa/me" in answer.stderr and "aws configure export-credentials --profile work" in answer.stderr
+
+
+def test_a_proxy_that_is_not_there_is_named_as_what_to_correct(tmp_path):
+    broken = Broken(says=(), env={"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "https://192.0.2.1"})
+    answer = on_account(broken, tmp_path, "doctor", "e")
+    assert answer.exit_code == FAILED
+    assert "Correct HTTPS_PROXY" in answer.stderr and "Check the network" not in answer.stderr
+
+
 def test_a_role_that_cannot_be_asked_for_is_a_failed_connection_too(tmp_path):
     role = "role_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n"
     broken = Broken(says=(), profile=f"{role}[profile base]\n{KEYS}", env={"AWS_MAX_ATTEMPTS": "1"})

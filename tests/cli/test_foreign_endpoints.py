@@ -128,6 +128,9 @@ def test_an_export_of_a_foreign_endpoint_has_every_model_that_it_names(on_aws, n
     assert named == {m["ModelName"] for m in requests["CreateModel"]}
     (endpoint,) = (c["request"] for c in calls if c["operation"] == "CreateEndpoint")
     assert ("DeploymentConfig" in endpoint) == (name == "rolling")
+    assert ("The endpoint is Updating: what it changes to is not part of this." in answer.stderr) == (
+        name == "updating"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import version
+from itertools import product
 
 import click
 import pytest
@@ -140,6 +141,36 @@ def test_a_line_that_cannot_be_read_is_a_failed_call(words):
     answer = CliRunner().invoke(dgsm, words, prog_name="dgsm")
     assert (answer.exit_code, answer.stdout) == (FAILED, "")
     assert "Usage: dgsm" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tune", "e", "--audio", ""),
+        ("tune", "--query", "", "e"),
+        ("status", "e", "--region="),
+        ("doctor", "e", "--profile", "", "--json"),
+        ("plan", "--traffic", "diurnal", "--columns", ""),
+        ("local", "up", "--speed", ""),
+        ("run", "nb.ipynb", "--out", ""),
+    ],
+)
+def test_a_variable_of_the_environment_that_is_not_set_is_not_taken_for_an_option_left_out(words):
+    ended = CliRunner().invoke(dgsm, words, prog_name="dgsm")
+    option = words[words.index("") - 1] if "" in words else words[-1].rstrip("=")
+    assert (ended.exit_code, f"Nothing stands after {option}" in ended.stderr) == (2, True), ended.output
+
+
+def test_a_number_that_is_none_or_endless_is_a_line_that_cannot_be_read():
+    """Case: ``--growth-per-min nan`` was measured for, and gave a TargetValue beside nothing but nan."""
+    for words in words_of(dgsm):
+        command = dgsm
+        for word in words:
+            command = command.commands[word]
+        numbers = [p.opts[0] for p in command.params if isinstance(p.type, click.types.FloatParamType)]
+        for option, value in product(numbers, ("nan", "inf", "-inf", "1e999")):
+            ended = CliRunner().invoke(dgsm, [*words, option, value], prog_name="dgsm")
+            assert (ended.exit_code, "is not a finite number" in ended.stderr) == (2, True), (words, option, value)
 
 
 def test_main_returns_the_exit_code(embedded, monkeypatch, capsys):

@@ -20,9 +20,9 @@ def chunk(name: bytes, body: bytes, *, size: int | None = None, pad: bool = True
     return name + struct.pack("<I", len(body) if size is None else size) + body + b"\0" * (pad and len(body) % 2)
 
 
-def fmt(tag: int = 1, *, channels: int = 1, rate: int = RATE, bits: int = 16) -> bytes:
-    """A ``fmt`` chunk."""
-    width = bits // 8 * channels
+def fmt(tag: int = 1, *, channels: int = 1, rate: int = RATE, bits: int = 16, held_in: int = 0) -> bytes:
+    """A ``fmt`` chunk; samples may be ``held_in`` more bits than they have."""
+    width = (held_in or bits) // 8 * channels
     return chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * width, width, bits))
 
 
@@ -64,6 +64,11 @@ EXACT: dict[str, Callable[[], bytes]] = {
     "wav": lambda: riff(fmt(), chunk(b"data", pcm())),
     "wav of 24 bits": lambda: riff(fmt(bits=24), chunk(b"data", pcm(bits=24))),
     "wav of 32 bits": lambda: riff(fmt(bits=32), chunk(b"data", pcm(bits=32))),
+    "wav of 24 bits in four bytes": lambda: riff(fmt(bits=24, held_in=32), chunk(b"data", pcm(bits=32))),
+    "stereo wav of 20 bits in four bytes": lambda: riff(
+        fmt(bits=20, held_in=32, channels=2), chunk(b"data", pcm(np.repeat(SAMPLES, 2), bits=32))
+    ),
+    "wav of 16 bits that says a frame has four bytes": lambda: riff(fmt(held_in=32), chunk(b"data", pcm())),
     "wav of floats": lambda: riff(fmt(3, bits=32), chunk(b"data", (SAMPLES / 32768).astype("<f4").tobytes())),
     "wav of doubles": lambda: riff(fmt(3, bits=64), chunk(b"data", (SAMPLES / 32768).astype("<f8").tobytes())),
     "extensible wav": lambda: stored("WAVEX", "PCM_24"),

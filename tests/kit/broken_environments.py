@@ -56,6 +56,12 @@ CONFIGURATION = {
     "missing-profile": Broken(says=("'nosuch'", "work"), asked="nosuch"),
     "missing-profile-in-the-shell": Broken(says=("'nosuch'",), env={"AWS_PROFILE": "nosuch"}, asked=None),
     "missing-default-profile": Broken(says=("'nosuch'",), env={"AWS_DEFAULT_PROFILE": "nosuch"}, asked=None),
+    "section-without-its-word": Broken(says=("[profile work]",), config=f"[work]\nregion = us-east-1\n{KEYS}"),
+    "region-in-capitals": Broken(says=("us-east-1",), env={"AWS_REGION": "US-EAST-1"}),
+    "region-that-is-a-zone": Broken(says=("us-east-1",), env={"AWS_REGION": "us-east-1a"}),
+    "runtime-endpoint-of-another-protocol": Broken(
+        says=("wss://", "https://"), env={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "wss://vpce.example.com"}
+    ),
     "no-ini": Broken(says=("config",), config="this is no INI file"),
     "binary": Broken(says=("config",), config=b"\xff\xfe\x00[profile work]"),
     "section-twice": Broken(says=("config",), config="[profile work]\nregion = a\nregion = b\n"),
@@ -97,6 +103,15 @@ KEYS_BROKEN = {
         profile="sso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\nsso_account_id = 111122223333\n"
         "sso_role_name = Admin\n",
     ),
+    "sso-without-its-region": Broken(
+        says=("sso_region", "aws configure sso --profile work"),
+        profile="sso_start_url = https://x.awsapps.com/start\nsso_account_id = 1\nsso_role_name = Admin\n",
+    ),
+    "sso-without-account-and-role": Broken(
+        says=("sso_account_id, sso_role_name", "aws configure sso --profile work"),
+        config="[profile work]\nregion = us-east-1\nsso_session = corp\n[sso-session corp]\n"
+        "sso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\n",
+    ),
     "role-over-sso": Broken(
         says=("aws sso login --profile base",),
         profile="role_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n[profile base]\n"
@@ -121,6 +136,14 @@ KEYS_BROKEN = {
         ),
     ),
     "process-prints-latin-1": Broken(says=("credential_process",), profile=_process(r"/usr/bin/printf '\351'")),
+    "process-prints-expired-keys": Broken(
+        says=("expired", "credential_process"),
+        profile=_process(
+            """/bin/echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", """
+            """"Expiration": "2020-01-01T00:00:00Z"}'"""
+        ),
+    ),
+    "process-asks-on-the-terminal": Broken(says=("credential_process",), profile=_process('sh -c "read x; echo $x"')),
     "process-is-not-there": Broken(says=("credential_process",), profile=_process("/nonexistent/helper")),
     "process-with-an-open-quote": Broken(says=("credential_process",), profile=_process("/bin/echo 'x")),
     "role-of-a-missing-profile": Broken(
@@ -138,6 +161,12 @@ KEYS_BROKEN = {
     "role-of-no-machine": Broken(
         says=("Ec2InstanceMetadata",),
         profile="role_arn = arn:aws:iam::1:role/x\ncredential_source = Ec2InstanceMetadata\n",
+    ),
+    "web-identity-with-an-empty-file": Broken(
+        says=("WebIdentityToken",),
+        env={"AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/x", "AWS_WEB_IDENTITY_TOKEN_FILE": "/dev/null"},
+        config="[default]\nregion = us-east-1\n",
+        asked=None,
     ),
     "web-identity-without-its-file": Broken(
         says=("token",),

@@ -137,6 +137,7 @@ SUPPORTED = {
     ),
     "pipeline": Described({}, {"ProductionVariants": [_variant(MADE, ModelName="two-containers")]}),
     "rolling": Described({"LastDeploymentConfig": _ROLLING}),
+    "updating": Described({"EndpointStatus": "Updating"}),
 }
 """Endpoints that the steps work on, with what other tools add to them."""
 

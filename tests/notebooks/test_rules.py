@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from statistics import median
@@ -110,6 +111,17 @@ def test_cells_have_telling_ids_and_the_kernel_every_jupyter_has(path):
     assert not [i for i in ids if re.fullmatch(r"[0-9a-f]{8}", i)]
     assert notebook.metadata.kernelspec.name == "python3"
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
+
+
+@every_notebook
+def test_nbconvert_makes_a_script_of_it_that_python_runs(path):
+    from nbconvert.exporters import get_exporter
+
+    metadata = read(path).metadata.language_info
+    assert (metadata.nbconvert_exporter, metadata.file_extension) == ("python", ".py")
+    script, resources = get_exporter("script")().from_filename(path)
+    assert resources["output_extension"] == ".py"
+    compile(script, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @every_notebook

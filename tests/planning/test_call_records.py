@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -107,15 +108,15 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
         (lines("9,0"), "no call that lasted any time"),
         (lines("9,8", header="start,end"), "Line 2 of c.csv: end '8' is 1 s before the call's start"),
         (lines("soon,5"), "start 'soon' is neither seconds nor a date and time"),
-        (lines("1,2026-11-24"), "Line 2 of c.csv: duration_s '2026-11-24' is no number"),
+        (lines("1,2026-11-24"), "Line 2 of c.csv: duration_s '2026-11-24' is no length"),
         (lines("0,5,60"), "Line 2 of c.csv has more cells .* point"),
         (lines("", "1,5", "", "-3,5"), "Line 5 of c.csv: start must not be -3"),
         (lines("0,60000000"), "694.4 days.*milliseconds"),
         (lines("1795514400000,60000"), "duration_s '60000' would be more than half a day.*duration_ms="),
         (lines(f"0,{'5' * 200_000}"), "Line 2 of c.csv cannot be read"),
         (lines("0,1e400"), "must not be 1e400"),
-        (lines("0,nan"), "no number"),
-        (lines("0,1_000"), "no number"),
+        (lines("0,nan"), "no length of time"),
+        (lines("0,1_000"), "no length of time"),
         (lines('0,"1,234"'), "a thousand or a fraction"),
         (lines("0,5:30"), "minutes and seconds, or hours and minutes"),
         (lines("0,90", header="start,duration"), "duration '90' has no unit.*duration_s=duration"),
@@ -127,7 +128,15 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
         (lines("2026-11-24 25:00,5"), "no time of day"),
         (lines("2026-11-24 13:00 PM,5"), "no time of day"),
         (lines("2026-11-24 09:00 PST,5"), "the zone PST.*zone=America"),
-        (lines("24.11.26 09:00,5"), "neither seconds nor a date"),
+        (lines("26/11/24 09:00,5"), "begin with its day or its year.*dates=day-first"),
+        (lines("11/24/26,5"), "has no time of day"),
+        (lines("46350.375,60", "46350.376,60"), "'46350.375' may be a day's number in a spreadsheet"),
+        (lines('"46350,5",60'), "a day's number"),
+        (
+            lines("0,0.001389", "5,0.000694"),
+            "Line 2 .*'0.001389' is the longest call, and less than a second.*h.:mm:ss",
+        ),
+        (lines("0,PT2M0S", header="start,duration"), "'PT2M0S' is no length of time.*H:MM:SS"),
         (lines("1,2,5", header="start,Start,duration_s"), "2 columns 'start'.*Rename"),
         (lines("1,2,5", header="start,duration_s,Duration S"), "2 columns 'duration_s'"),
         (b"PK\x03\x04 xlsx", "spreadsheet's own file.*Save it as CSV"),
@@ -157,6 +166,37 @@ def test_what_is_ambiguous_is_read_as_it_is_declared():
     assert starts == {"day-first": [0.0, 2 * 86_400.0], "month-first": [0.0, 61 * 86_400.0]}
     zoned = traffic_from(lines("2026-11-24 09:00 CET,5"), name="c", columns="zone=Europe/Berlin")
     assert zoned.midnight_utc_s == 8 * 3600
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "columns"),
+    [
+        ("24.11.26 09:00", "24.11.26 09:01", ""),
+        ("11/24/26 9:00 AM", "11/24/26 9:01 AM", ""),
+        ("24-11-26 09:00:00", "24-11-26 09:01:00", "dates=day-first"),
+        ("36000.5", "36060.5", ""),
+    ],
+)
+def test_a_year_of_two_figures_and_seconds_of_a_day_are_read_where_they_say_one_thing(first, second, columns):
+    traffic = traffic_from(lines(f"{first},60", f"{second},60"), name="c.csv", columns=columns)
+    assert traffic.starts_s.tolist() == [0, 60]
+    assert traffic.begin_s in (None, datetime(2026, 11, 24, 9, tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize("title", ["Weekly report", "Weekly report,Berlin,,2026-11-25", '"Weekly; report"'])
+@pytest.mark.parametrize("kind", ["Connect's contact search", "Genesys' interactions", "Twilio's call log", "plain"])
+def test_what_stands_above_the_header_of_a_foreign_report_is_left_out_and_told(kind, title):
+    content = FILES[kind].decode() if kind in FILES else plain().decode()
+    above = f"{title}\n\nQueue: all, without breaks\n"
+    traffic = traffic_from((above + content).encode(), name="c.csv")
+    assert list(zip(traffic.starts_s, traffic.durations_s, strict=True)) == EXPECTED
+    assert "What stands above the header of c.csv, 2 lines, was left out." in traffic.notes
+
+
+def test_columns_that_were_named_are_looked_for_below_a_title_too():
+    content = b"Anrufe im November\nTag;Uhr;Dauer\n24.11.26;09:00:00;60\n24.11.26;09:01:00;60\n"
+    traffic = traffic_from(content, name="c.csv", columns="start=Tag+Uhr,duration_s=Dauer,zone=UTC")
+    assert traffic.starts_s.tolist() == [0, 60]
 
 
 def test_a_declared_zone_has_its_summer_time():

@@ -175,6 +175,20 @@ def answer(**changed):
             "Average .* not the Sum",
         ),
         (CONSOLE.replace("Sum 60", "Average 60").encode(), "the Average of ConcurrentRequestsPerModel, not the Sum"),
+        (
+            CONSOLE.replace("ConcurrentRequestsPerModel Sum", "CPUUtilization Sum").encode(),
+            "holds CPUUtilization, not",
+        ),
+        (
+            CONSOLE.replace("Full label,us", "Statistic,Maximum\nFoo,us").encode(),
+            "the Maximum of Concurrent",
+        ),
+        (answer(Label="InvocationsPerInstance"), "holds InvocationsPerInstance, not ConcurrentRequestsPerModel"),
+        (answer(Label="ConcurrentRequestsPerModel p99"), "the p99 of ConcurrentRequestsPerModel, not the Sum"),
+        (
+            json.dumps({"Label": "Invocations", "Datapoints": [{"Timestamp": stamps(0, 1)[0], "Sum": 1.0}]}).encode(),
+            "holds Invocations, not",
+        ),
         (CONSOLE.replace("Complete", "PartialData").encode(), "not complete"),
         (CONSOLE.replace(",18", ",18,4").encode(), "2 metrics"),
         (CONSOLE.replace(",18", ",").encode(), "Line 6 of mine has no value"),

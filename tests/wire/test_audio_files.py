@@ -86,6 +86,13 @@ def test_a_foreign_file_whose_head_was_never_finished_is_read_to_its_end():
     assert samples.tobytes() == SAMPLES.tobytes()
 
 
+def test_an_mp3_of_any_length_is_read_without_a_word_on_the_error_output(capfd):
+    """Case: its decoder calls what it meets after a seek an error."""
+    _, (samples,) = read(stored("MP3", "MPEG_LAYER_III"))
+    assert len(samples) == len(SAMPLES)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -96,6 +103,8 @@ def test_a_foreign_file_whose_head_was_never_finished_is_read_to_its_end():
         (b"\xd5\x55" * 8000, "no audio"),
         (b"\0\0\0\x20ftypM4A " + bytes(500), "MPEG-4"),
         (b"#!AMR\n" + bytes(500), "AMR"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "a web page or XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "a pointer of Git LFS"),
         (b"\x1aE\xdf\xa3" + bytes(500), "WebM"),
         (b"\xff\xf1" + bytes(500), "AAC"),
         (b"OggS" + bytes(500), "an Ogg file that is damaged"),

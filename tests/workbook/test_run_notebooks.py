@@ -13,6 +13,14 @@ from dgsm_helpers.workbook.notebook_inputs import parameters_of
 from dgsm_helpers.workbook.run_notebooks import _with_second_start, run_notebook, run_notebooks
 
 
+def test_a_foreign_notebook_of_version_3_runs_as_it_is(tmp_path):
+    cell = {"cell_type": "code", "language": "python", "input": ["print(6 * 7)"], "outputs": [], "metadata": {}}
+    content = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell], "metadata": {}}]}
+    (tmp_path / "old.ipynb").write_text(json.dumps(content))
+    outcome = run_notebook(tmp_path / "old.ipynb", output_dir=tmp_path / "out", progress_bar=False)
+    assert outcome.ok and "42" in outcome.output.read_text()
+
+
 def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(typed, tmp_path):
     with pytest.raises(UnknownParameter, match=r"no parameter 'cuont'.*name \(str\), count \(int\)"):
         run_notebook(typed, {"cuont": 2}, tmp_path / "out")

@@ -8,6 +8,7 @@ from dgsm_helpers.aws.doctor.snapshot import (
     Rule,
     RuleAnswer,
     Snapshot,
+    followed_metric,
     ok,
     predefined_metric,
     stop,
@@ -78,6 +79,9 @@ def policy_metric(s: Snapshot) -> RuleAnswer:
             "InvocationsPerInstance counts a stream once, when it opens: minutes of open streams are invisible to it",
             f"Use {PREDEFINED_METRIC}: register.apply(wb, policy).",
         )
+    if others := [name for p in s.tracking if (name := followed_metric(p)) and CONCURRENCY not in name]:
+        said = f"the policy follows {' and '.join(others)}, not {CONCURRENCY}"
+        return warn(said, f"Streams that are open are {CONCURRENCY} alone: register.apply(wb, policy).")
     return warn(
         "a customized metric: AWS evaluates it per minute, so it reacts in minutes instead of tens of seconds",
         f"Fine for a mixed fleet; else use {PREDEFINED_METRIC}.",

@@ -221,6 +221,14 @@ def predefined_metric(policy: PolicyState) -> str:
     return (policy.configuration.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType", "")
 
 
+def followed_metric(policy: PolicyState) -> str:
+    """The names of all metrics that a target-tracking policy reads, in words; "" where it names none."""
+    custom = policy.configuration.get("CustomizedMetricSpecification") or {}
+    stats = [one.get("MetricStat", {}).get("Metric", {}) for one in custom.get("Metrics", ())]
+    names = [one.get("MetricName", "") for one in (custom, *stats)]
+    return " with ".join(dict.fromkeys(filter(None, names))) or predefined_metric(policy)
+
+
 class RuleVerdict(StrEnum):
     """How bad it is; see :attr:`rank`."""
 

@@ -44,6 +44,8 @@ def read(wb: Workbook) -> Setup:
         _made(wb, "CreateEndpoint", endpoint_request, state.arn),
     ]
     notes: list[str] = []
+    if state.status != "InService":
+        notes.append(f"The endpoint is {state.status}: what it changes to is not part of this. Export it again then.")
     alarms: dict[str, SetupCall] = {}
     if guards := state.last_deployment.get("AutoRollbackConfiguration", {}).get("Alarms"):
         names = ", ".join(alarm["AlarmName"] for alarm in guards)

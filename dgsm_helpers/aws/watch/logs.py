@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from heapq import nlargest
 from importlib.resources import files
 from itertools import islice
@@ -17,6 +17,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, pages
 from dgsm_helpers.aws.core.tables import Table, folded, html_table
+from dgsm_helpers.aws.watch.retention import looked_back
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotFound
 from dgsm_helpers.rules.foreign_text import in_terminal
 from dgsm_helpers.session import Workbook
@@ -162,12 +163,12 @@ def tail(
 
     Raises:
         NotFound: no container has started, or there is no such instance; the message names those there are.
-        InvalidInput: ``lines`` is out of range.
+        InvalidInput: ``lines`` or ``last_s`` is out of range.
     """
     if not 1 <= lines <= _MAX_LINES:
         raise InvalidInput(f"lines is {lines}.", hint=f"Give 1 to {_MAX_LINES}.")
     group = group_name(wb.endpoint_name)
-    start_ms = int((wb.now() - timedelta(seconds=last_s)).timestamp() * 1000)
+    start_ms = int((wb.now() - looked_back(last_s)).timestamp() * 1000)
     if instance is not None and instance not in (known := instances(wb)):
         raise NotFound(f"No instance {instance!r} has a log.", hint=f"There are: {', '.join(known) or 'none'}.")
     source = _of_all(wb, group, start_ms) if instance is None else _of_one(wb, group, instance, start_ms)

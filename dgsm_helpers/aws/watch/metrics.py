@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.aws.core.calls import pages
+from dgsm_helpers.aws.watch.retention import finest_period_s, looked_back
 from dgsm_helpers.errors import DgsmError, InvalidInput
 from dgsm_helpers.session import Workbook
 
@@ -28,12 +29,6 @@ FRAMES = ("concurrency", "traffic", "utilisation", "by_type")
 MAX_QUERIES = 500
 """Metrics in one GetMetricData call (CloudWatch's limit)."""
 
-_RETENTION: tuple[tuple[timedelta, int], ...] = (
-    (timedelta(hours=3), 10),
-    (timedelta(days=15), 60),
-    (timedelta(days=63), 300),
-)
-_LONGEST_PERIOD_S = 3600
 MINUTE_S = 60
 
 
@@ -99,11 +94,6 @@ class Metrics:
     notes: tuple[str, ...] = ()
 
 
-def finest_period_s(age: timedelta) -> int:
-    """The shortest period for which CloudWatch still keeps data ``age`` old: 10, 60, 300 or 3600 s."""
-    return next((period_s for limit, period_s in _RETENTION if age <= limit), _LONGEST_PERIOD_S)
-
-
 def read_metrics(
     wb: Workbook,
     start: datetime | None = None,
@@ -124,7 +114,7 @@ def read_metrics(
         InvalidInput: the window is empty, a time has no time zone, or the period is finer than what is kept.
     """
     end = end or wb.now()
-    start = start or end - timedelta(seconds=last_s)
+    start = start or end - looked_back(last_s)
     # One time zone for both: times read from AWS come in the machine's.
     start, end = _aware(start).astimezone(UTC), _aware(end).astimezone(UTC)
     finest = finest_period_s(wb.now() - start)

@@ -26,14 +26,6 @@ SHORTEST_S = 0.1
 SILENCE = 8
 """No sample of silence is louder, A-law's (which has no zero) included."""
 
-AUDIO_SUFFIXES = frozenset(
-    """
-    .wav .wave .wav49 .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc
-    .m4a .mp4 .3gp .aac .amr .awb .webm .weba .mka .wma .spx
-    """.split()  # noqa: SIM905
-)
-"""What is taken of a folder. Kinds that are not decoded are among them: they are refused by name, not passed over."""
-
 RAW_SUFFIXES = {
     **dict.fromkeys((".ulaw", ".ul", ".mulaw", ".pcmu"), "-f mulaw -ar 8000 -ac 1"),
     **dict.fromkeys((".alaw", ".al", ".pcma"), "-f alaw -ar 8000 -ac 1"),
@@ -44,6 +36,14 @@ RAW_SUFFIXES = {
     **dict.fromkeys((".g729",), "-f g729"),
 }
 """Files without a header, by what they are usually called, and ffmpeg's words for what they hold."""
+
+AUDIO_SUFFIXES = frozenset(
+    """
+    .wav .wave .wav49 .flac .mp3 .mpga .mp2 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist
+    .voc .m4a .mp4 .3gp .aac .amr .awb .webm .weba .mka .wma .spx .vox .dss .ds2 .nmf .qcp
+    """.split()  # noqa: SIM905
+).union(RAW_SUFFIXES)
+"""What is taken of a folder. Kinds that are not decoded are among them: they are refused by name, not passed over."""
 
 
 def bundled_recording() -> Recording:

@@ -12,6 +12,7 @@ from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import read_metrics
+from dgsm_helpers.aws.watch.retention import looked_back
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
@@ -38,13 +39,14 @@ def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
 
 def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
     """Ask once for everything that the page shows."""
+    window = looked_back(last_s)
     activities = cache(partial(observe.read_activities, wb))
     snapshot = read_snapshot(wb, examine.Expected(), activities=activities)
     snapshot.kind.require_supported()
     types = snapshot.variant.instance_types
     prices = tuple((name, snapshot.prices.get(name) or price_per_hour(wb, name)) for name in types)
     now = wb.now()
-    start = max(now - timedelta(seconds=last_s), snapshot.endpoint.created or now - timedelta(days=365))
+    start = max(now - window, snapshot.endpoint.created or now - timedelta(days=365))
     frame = observe.activity_frame(activities())
     variant = snapshot.endpoint.variant(wb.variant_name)
     states = sorted((a.state for a in snapshot.alarms.values()), key=lambda state: (state.side, state.name))

@@ -19,7 +19,14 @@ from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 
 GOOD = healthy()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
+CPU, GPU, STREAMS = "CPUUtilization", "GPUUtilization", "ConcurrentRequestsPerModel"
 CUSTOM = {"PredefinedMetricSpecification": None, "CustomizedMetricSpecification": {"Metrics": []}}
+
+
+def of_metrics(*names):
+    """Changes that make a policy follow an expression of these metrics."""
+    metrics = [{"Id": f"m{n}", "MetricStat": {"Metric": {"MetricName": name}}} for n, name in enumerate(names)]
+    return {"PredefinedMetricSpecification": None, "CustomizedMetricSpecification": {"Metrics": metrics}}
 
 
 def traffic(**changed) -> TrafficSnapshot:
@@ -124,6 +131,9 @@ BROKEN = (
     ("policy-on-this-variant", STOP, healthy(policies=(), elsewhere=("endpoint/dg/variant/B",)), "variant/B"),
     ("policy-metric", STOP, healthy(policies=(policy(**INVOCATIONS),)), "InvocationsPerInstance"),
     ("policy-metric", WARN, healthy(policies=(policy(**CUSTOM),)), "per minute"),
+    ("policy-metric", WARN, healthy(policies=(policy(**of_metrics(CPU)),)), "follows CPUUtilization, not Concurrent"),
+    ("policy-metric", WARN, healthy(policies=(policy(**of_metrics(STREAMS)),)), "per minute"),
+    ("policy-metric", WARN, healthy(policies=(policy(**of_metrics(CPU, GPU)),)), "CPUUtilization with GPU"),
     ("not-suspended", STOP, healthy(target=target(scale_out=True)), "scale-out"),
     ("not-suspended", WARN, healthy(target=target(scale_in=True)), "scale-in"),
     ("scale-in-allowed", WARN, healthy(policies=(policy(DisableScaleIn=True),)), "DisableScaleIn"),

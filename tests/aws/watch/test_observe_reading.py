@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.aws.watch import observe
-from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, SeriesQuery, finest_period_s, read, read_metrics
+from dgsm_helpers.aws.watch.metrics import MAX_QUERIES, SeriesQuery, read, read_metrics
+from dgsm_helpers.aws.watch.retention import finest_period_s, looked_back
 from dgsm_helpers.errors import InvalidInput
 
 START = datetime(2026, 11, 24, 11, 45, tzinfo=UTC)
@@ -49,6 +50,12 @@ def test_period_is_the_finest_that_cloudwatch_keeps(age, period_s):
 def test_older_data_never_has_a_finer_period(one, other):
     young, old = sorted((one, other))
     assert finest_period_s(young) <= finest_period_s(old)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e13, 456 * 86_400])
+def test_a_time_that_nothing_is_kept_of_is_no_time_to_look_back(seconds):
+    with pytest.raises(InvalidInput, match="is no time to look back"):
+        looked_back(seconds)
 
 
 def test_more_than_500_series_are_asked_for_in_batches(scripted):

@@ -131,10 +131,11 @@ def test_a_folder_or_a_pattern_of_recordings_is_read_in_order_of_names(tmp_path)
     assert [Path(r.source).name for r in read_recordings(str(tmp_path / "**" / "*.wav"))] == ["b.wav", "c.wav"]
 
 
-def test_of_a_folder_a_foreign_kind_is_refused_by_name_not_passed_over(tmp_path):
+@pytest.mark.parametrize("name", ["b.m4a", "b.sln", "b.ulaw", "b.g729", "b.vox", "b.ds2"])
+def test_of_a_folder_a_foreign_kind_is_refused_by_name_not_passed_over(tmp_path, name):
     (tmp_path / "a.wav").write_bytes(wav())
-    (tmp_path / "b.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
-    with pytest.raises(InvalidInput, match=r"b\.m4a cannot be streamed: an MPEG-4 file"):
+    (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A ")
+    with pytest.raises(InvalidInput, match=rf"{name} cannot be streamed: an MPEG-4 file"):
         read_recordings(str(tmp_path))
 
 
