@@ -91,7 +91,7 @@ class HeldCalls(HeldStreams):
             )
         self._wb, self._call_s, self._audio = wb, call_s, session.workload
         # Such calls are short: the usual patience would outlast them.
-        self._rule = Leaving(for_s=2.0, spread_s=8.0)
+        self._rule = Leaving(lag_s=1.0, for_s=2.0, spread_s=4.0)
         self._lags: list[tuple[float, float]] = []
         self._records: list[CallRecord] = []
         super().__init__(target, session, seed=seed)
