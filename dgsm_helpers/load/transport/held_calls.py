@@ -4,7 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -32,7 +32,8 @@ class CallsHeld:
     """What became of the calls of a load, held against the bundled sample.
 
     ``cut`` are hand-overs because a session ended before its call, ``moved`` those on purpose. ``lag_p95_ms`` is by
-    time: the 95th percentile of all results' lag, of every two seconds in which there were results.
+    time: the 95th percentile of all results' lag, of every two seconds in which there were results. ``example`` is the
+    call that was handed over most often; None without a call.
     """
 
     calls: int
@@ -42,6 +43,7 @@ class CallsHeld:
     words_lost: int
     words_extra: int
     lag_p95_ms: tuple[tuple[datetime, float], ...]
+    example: CallRecord | None = field(default=None, repr=False)
 
     @property
     def peak_lag_ms(self) -> float | None:
@@ -60,6 +62,7 @@ class CallsHeld:
             words_lost=sum(count.lost for count in counts),
             words_extra=sum(count.extra for count in counts),
             lag_p95_ms=tuple(lag_p95_ms),
+            example=max(records, key=lambda record: len(record.hand_overs), default=None),
         )
 
     def __str__(self) -> str:
