@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BUSY = 0.75
 """Of the calls at the peak: with fewer it is no longer seen what the instances that came are good for."""
+_IN_TIME_MS = 500.0
+"""The lag that the ladder's strict criteria allow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +35,17 @@ class Moment:
 class ScalingStory(Table):
     """How an endpoint scaled out under load, and back.
 
-    ``peak`` is when each instance had the most to do, ``after`` when all that came served as many calls, ``end`` how it
-    ended. ``hours`` is how long it took and ``instance_hours`` what ran in that time; ``usd_per_hour`` the price of one
-    instance, None where it is not known, ``knee`` the calls that one sustains, None where that was not measured.
+    ``peak`` is when each instance had the most to do; ``after`` when the text had caught up with the voice or, where
+    nobody measured that, when the instances that came served as many calls; ``end`` how it ended. ``most`` instances
+    served at once. It took ``hours``, in which ``instance_hours`` ran. ``usd_per_hour`` is the price of one instance,
+    ``knee`` the calls that one sustains; None where that is not known.
     """
 
     before: Moment
     peak: Moment
     after: Moment
     end: Moment
+    most: int
     hours: float
     instance_hours: float
     usd_per_hour: float | None = None
@@ -68,7 +72,7 @@ class ScalingStory(Table):
             instances: ``running_instances`` by time, each count valid until the next (``observe.instances``).
             target_value: calls an instance; None where it is not known.
             lag_p95_ms: lag of callers' results by time (`CallsHeld`).
-            lag_before_ms: before the rise, where that was measured by itself.
+            lag_before_ms: before the rise; the first of ``lag_p95_ms`` may come when it has begun.
         """
         import pandas as pd
 
@@ -88,29 +92,31 @@ class ScalingStory(Table):
         calls = load * counts.reindex(load.index)
         if calls.max() <= 0:
             return None
-        busy = calls[
-            (calls.index >= reached) & (counts.reindex(load.index) == most) & (calls >= _BUSY * calls[peak_at])
-        ]
-        if busy.empty:
-            return None
-        after_at = busy.index[-1]
         # Calm is what no instance would be added for.
         calm = rising[:peak_at][rising[:peak_at] <= (target_value or rising.max() / 2)]
         before_at = calm.index[-1] if len(calm) else begin
         ended = calls[calls > 0].index[-1]
         lags = list(lag_p95_ms)
         times = pd.DatetimeIndex([at for at, _ in lags]).tz_convert("UTC") if lags else load.index[:0]
-        lag = pd.Series([ms for _, ms in lags], index=times, dtype=float).sort_index()
+        lag = pd.Series([ms for _, ms in lags], index=times, dtype=float).sort_index()[before_at:]
+        worst_ms = None if lag.empty else float(lag.max())
+        caught_up = lag[lag.idxmax() :][lambda ms: ms <= _IN_TIME_MS].index if worst_ms else times[:0]
+        busy = calls[reached:][lambda count: count >= _BUSY * calls[peak_at]]
+        after_at = calls[caught_up[0] :].index[:1] if len(caught_up) else busy.index[-1:]
+        if after_at.empty:
+            return None
+        (after_at,) = after_at
 
         def moment(at: pd.Timestamp, lag_ms: float | None) -> Moment:
             return Moment(calls=round(float(calls[at])), instances=int(counts[at]), lag_ms=lag_ms)
 
         hours = [(two - one).total_seconds() / 3600 for one, two in pairwise(counts.index)]
         return cls(
-            before=moment(before_at, _newest(lag[:before_at]) if lag_before_ms is None else lag_before_ms),
-            peak=moment(peak_at, None if lag[before_at:after_at].empty else float(lag[before_at:after_at].max())),
-            after=moment(after_at, _newest(lag[reached:after_at])),
+            before=moment(before_at, lag_before_ms),
+            peak=moment(peak_at, worst_ms),
+            after=moment(after_at, float(lag[caught_up[0]]) if len(caught_up) else _newest(lag[:after_at])),
             end=moment(ended, _newest(lag[:ended])),
+            most=most,
             hours=sum(hours),
             instance_hours=sum(h * n for h, n in zip(hours, counts, strict=False)),
             usd_per_hour=usd_per_hour,
@@ -133,24 +139,24 @@ class ScalingStory(Table):
         before, peak, after, end = self.before, self.peak, self.after, self.end
         told = (
             f"When calls rose from {before.calls} to {after.calls} at once, the endpoint grew from "
-            f"{_instances(before.instances)} to {after.instances} by itself"
+            f"{_instances(before.instances)} to {self.most} by itself"
         )
         if peak.lag_ms is not None and after.lag_ms is not None:
             told += (
                 f": the text fell {_seconds(peak.lag_ms)} behind the voice, and was {_seconds(after.lag_ms)} behind "
                 "again once they served"
             )
-        if end.instances < after.instances:
+        if end.instances < self.most:
             told += f"; with the calls the instances went, down to {end.instances}"
         if self.usd_per_hour is not None:
             spent, always = self.instance_hours * self.usd_per_hour, self._always * self.usd_per_hour
-            told += f". It cost ${spent:.2f} where {_instances(after.instances)} always on cost ${always:.2f}"
+            told += f". It cost ${spent:.2f} where {_instances(self.most)} always on cost ${always:.2f}"
         return f"{told}."
 
     @property
     def _always(self) -> float:
         """Instance-hours of a fleet that has the most instances all the time."""
-        return self.hours * self.after.instances
+        return self.hours * self.most
 
     def __repr__(self) -> str:
         return str(self)
@@ -164,7 +170,7 @@ class ScalingStory(Table):
 
     def _rows(self) -> list[tuple[object, ...]]:
         moments = (self.before, self.peak, self.after, self.end)
-        few, most = self.before.instances, self.after.instances
+        few, most = self.before.instances, self.most
         rows: list[tuple[object, ...]] = [
             ("calls at once", *(m.calls for m in moments)),
             ("instances", *(m.instances for m in moments)),

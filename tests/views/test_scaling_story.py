@@ -32,11 +32,11 @@ def lags(*pairs):
 
 RUSH = concurrency(4, 4, 14, 14, 14 / 3, 14 / 3, 4 / 3, 4 / 3, 4)
 FLEET = running((-5, 1), (4, 3), (8, 1))
-LAG = lags((1, 40), (3, 2900), (4, 2000), (5, 120), (7, 60))
+LAG = lags((2, 900), (3, 2900), (4, 2000), (5, 120), (7, 60))
 
 
 def told(**others):
-    given = {"target_value": 5.0, "lag_p95_ms": LAG, "usd_per_hour": 1.2, **others}
+    given = {"target_value": 5.0, "lag_p95_ms": LAG, "lag_before_ms": 40.0, "usd_per_hour": 1.2, **others}
     return ScalingStory.of(RUSH, FLEET, **given)
 
 
@@ -62,7 +62,7 @@ def test_the_sentence_says_what_scaling_did_and_what_it_cost_beside_instances_th
 
 
 def test_what_nobody_measured_is_not_in_it():
-    story = told(lag_p95_ms=(), usd_per_hour=None)
+    story = told(lag_p95_ms=(), lag_before_ms=None, usd_per_hour=None)
     assert "behind" not in story.sentence and "$" not in story.sentence
     assert [row[0] for row in story._rows()] == ["calls at once", "instances"]
 
@@ -76,8 +76,14 @@ def test_the_table_says_what_few_and_many_instances_would_do():
     assert rows["always 3 instances: dollars"] == ("$3.60",) * 4
 
 
-def test_a_lag_that_was_measured_before_the_rise_by_itself_counts():
-    assert told(lag_before_ms=33.0).before.lag_ms == 33.0
+def test_scaled_out_is_when_the_text_had_caught_up_also_where_an_instance_has_gone_by_then():
+    late = told(lag_p95_ms=lags((3, 2900), (7, 2000), (8, 90)))
+    assert late.after == Moment(calls=4, instances=1, lag_ms=90) and late.most == 3
+    assert "grew from 1 instance to 3" in late.sentence
+
+
+def test_a_text_that_never_caught_up_is_told_as_far_behind_as_it_was():
+    assert told(lag_p95_ms=lags((3, 2900), (5, 2500))).after == Moment(calls=14, instances=3, lag_ms=2500)
 
 
 def test_it_survives_json():
@@ -102,6 +108,6 @@ def test_without_concurrency_there_is_no_story():
 def test_whatever_an_endpoint_did_it_is_told_or_there_is_no_story(means, changes, target_value):
     story = ScalingStory.of(concurrency(*means), running(*sorted(changes)), target_value=target_value)
     if story is not None:
-        assert story.after.instances > story.before.instances
-        assert 0 < story.instance_hours <= story.hours * story.after.instances + 1e-9
+        assert story.most > 1
+        assert 0 < story.instance_hours <= story.hours * story.most + 1e-9
         assert story.sentence in str(story) and story.sentence

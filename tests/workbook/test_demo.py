@@ -31,7 +31,7 @@ VALUES = {
         "peak": {"calls": 14, "instances": 1, "lag_ms": 2900.0},
         "after": {"calls": 14, "instances": 3, "lag_ms": 640.4},
         "end": {"calls": 4, "instances": 1, "lag_ms": 60.0},
-        **{"hours": 0.5, "instance_hours": 0.8, "usd_per_hour": 1.222, "knee": None},
+        **{"most": 3, "hours": 0.5, "instance_hours": 0.8, "usd_per_hour": 1.222, "knee": None},
     },
 }
 

@@ -25,6 +25,8 @@ from dgsm_helpers.session import Workbook
 PAUSE_S = 2.0
 """Mean time between a caller's calls, exponentially distributed."""
 WINDOW_S = 2.0
+INSTANCE_S = 500.0
+"""Seconds of the endpoint's time in which an instance comes: detected in 60 to 90, started in some 250 to 470."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,8 @@ class HeldCalls(HeldStreams):
                 f"{session.query.family.title} speaks, so its calls cannot be continued.", hint="Leave out call_s."
             )
         self._wb, self._call_s, self._audio = wb, call_s, session.workload
-        # Such calls are short: the usual patience would outlast them.
-        self._rule = Leaving(lag_s=1.0, for_s=2.0, spread_s=4.0)
+        # Before an instance has started there is nowhere better to go; afterwards, as such calls are short, soon.
+        self._rule = Leaving(lag_s=1.0, for_s=wb.wall_seconds(INSTANCE_S), spread_s=4.0)
         self._lags: list[tuple[float, float]] = []
         self._records: list[CallRecord] = []
         super().__init__(target, session, seed=seed)
