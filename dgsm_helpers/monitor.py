@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from dgsm_helpers import state
 from dgsm_helpers.aws.account import operator_alarms
 from dgsm_helpers.aws.account.operator_alarms import remove as remove_alarms
+from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of
 from dgsm_helpers.aws.doctor import examine as doctor
 from dgsm_helpers.aws.doctor.data_path_findings import diagnose_path
 from dgsm_helpers.aws.doctor.snapshot import Expected
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.invoke import file_sender, spoken_body
 from dgsm_helpers.aws.watch import observe as observing
 from dgsm_helpers.aws.watch.logs import tail as log_tail
@@ -38,6 +40,7 @@ from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.views.feed import origin_of
 from dgsm_helpers.views.pages.report import write_report
+from dgsm_helpers.views.scaling_story import ScalingStory
 from dgsm_helpers.views.widgets.live_view import Live
 from dgsm_helpers.views.widgets.load_control import LoadControl
 
@@ -73,6 +76,8 @@ class Observation:
         alarms: the two alarms of the policy, by side.
         story: the activities in AWS's own words.
         origin: where the numbers come from.
+        usd_per_hour: list price of one instance of those that run; None where it is not known.
+        knee: streams that one instance sustains; None where that was not measured.
     """
 
     began: datetime
@@ -83,6 +88,8 @@ class Observation:
     alarms: pd.DataFrame
     story: str
     origin: str
+    usd_per_hour: float | None = None
+    knee: int | None = None
 
     @property
     def running_instances(self) -> pd.Series:
@@ -96,6 +103,20 @@ class Observation:
         drawn = (self.concurrency, self.instances, self.activities)
         lag_p95_ms = calls.lag_p95_ms if calls else ()
         return timeline(*drawn, target_value=target_value, origin=self.origin, lag_p95_ms=lag_p95_ms)
+
+    def scaling(
+        self, target_value: float, calls: CallsHeld | None = None, lag_before_ms: float | None = None
+    ) -> ScalingStory | None:
+        """What scaling did, before, at the peak and after, and what none would do; None where it did not scale out."""
+        return ScalingStory.of(
+            self.concurrency,
+            self.instances,
+            target_value=target_value,
+            lag_p95_ms=calls.lag_p95_ms if calls else (),
+            lag_before_ms=lag_before_ms,
+            usd_per_hour=self.usd_per_hour,
+            knee=self.knee,
+        )
 
     def first_chunk_latency(self) -> go.Figure:
         """Time to the first answer of a stream, one sample per stream."""
@@ -112,6 +133,9 @@ def observe(wb: Workbook, began: datetime) -> Observation:
     """
     metrics = read_metrics(wb, began)
     activities = observing.activities(wb)
+    counts = endpoint_state.status(wb).variant(wb.variant_name).instances_by_type
+    usd_per_hour = fleet_usd_per_hour(dict(prices_of(wb, counts)), counts)
+    measured = state.newest(wb)
     return Observation(
         began=began,
         concurrency=metrics.concurrency,
@@ -121,6 +145,8 @@ def observe(wb: Workbook, began: datetime) -> Observation:
         alarms=observing.alarms(wb).set_index("side"),
         story=observing.story(wb),
         origin=origin_of(wb),
+        usd_per_hour=usd_per_hour and usd_per_hour / sum(counts.values()),
+        knee=measured["feasible_max"] if measured else None,
     )
 
 

@@ -19,7 +19,8 @@ from kit.imports import GROUND, MODULES, STEPS, imported_modules, name_of, room_
 ROWS = (
     ("notebooks", "cli", "testing"),
     ("steps",),
-    ("views", "workbook"),
+    ("workbook",),
+    ("views",),
     ("recording",),
     ("planning",),
     ("simulate", "aws", "load"),

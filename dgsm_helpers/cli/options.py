@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,10 @@ YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
 SETTINGS = "dgsm.toml, DGSM_*"
 """Where a value comes from that is not given (`settings.settings_file`)."""
 PATH = click.Path(path_type=Path)
+
+_COLOURS = {"✓": "green", "?": "cyan", "!": "yellow", "✗": "red"}
+_VERDICT = re.compile(r"(?m)[✓✗] \w+|[!?] (?:WARN|UNKNOWN|unknown)\b|^Recommended: .*$")
+"""A verdict with its sign (`aws.core.tables.mark`, the doctor's), and the planner's."""
 
 
 class _Number(click.types.FloatParamType):
@@ -94,5 +99,11 @@ def print_nothing_more(stream: IO[str] | None) -> None:
 
 
 def answer(text: object) -> None:
-    """Print what was asked for."""
-    click.echo(in_terminal(text))
+    """Print what was asked for; on a terminal verdicts have a colour besides their sign, unless ``NO_COLOR`` is set."""
+    shown = in_terminal(text)
+    click.echo(shown if os.environ.get("NO_COLOR") else _VERDICT.sub(_coloured, shown))
+
+
+def _coloured(verdict: re.Match[str]) -> str:
+    # click takes the colours out again where no terminal reads them.
+    return click.style(verdict[0], fg=_COLOURS.get(verdict[0][0]), bold=True)

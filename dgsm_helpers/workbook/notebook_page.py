@@ -74,12 +74,12 @@ def embed_figures(notebook: Any) -> None:
 
 
 def figures_of(executed: Path) -> list[str]:
-    """The plotly figures of an executed notebook, each as HTML that draws itself."""
+    """The plotly figures of an executed notebook, each as HTML that draws itself on a page that carries plotly.js."""
     import nbformat
 
     outputs = _rich_outputs(nbformat.read(executed, as_version=4))
     return [
-        _figure_html(output.data[PLOTLY_MIME], with_library=True) for output in outputs if PLOTLY_MIME in output.data
+        _figure_html(output.data[PLOTLY_MIME], with_library=False) for output in outputs if PLOTLY_MIME in output.data
     ]
 
 

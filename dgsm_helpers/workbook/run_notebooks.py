@@ -63,6 +63,7 @@ def run_notebook(
     timeout_s: float = 900.0,
     *,
     progress_bar: bool = True,
+    gives_way: bool = False,
 ) -> NotebookOutcome:
     """Run one notebook from top to bottom in a kernel of its own, in the working folder, as papermill does.
 
@@ -74,6 +75,8 @@ def run_notebook(
         output_dir: folder of the executed copy, made when missing. On a failure the copy shows the error.
         timeout_s: wall-clock seconds that one cell may take.
         progress_bar: show one on stderr.
+        gives_way: its kernel, and what that starts, computes only when nobody else does: for work beside real-time
+            streams.
 
     Returns:
         The outcome; a cell that raised or timed out is an outcome, not an exception.
@@ -102,7 +105,7 @@ def run_notebook(
         read_notebook(notebook),
         output.resolve(),
         values,
-        kernel_manager_class=_this_interpreter(),
+        kernel_manager_class=_this_interpreter(gives_way=gives_way),
         execution_timeout=int(timeout_s),
         # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
         extra_arguments=["--log-level=ERROR"],
@@ -127,7 +130,7 @@ def run_notebook(
     )
 
 
-def _this_interpreter() -> Any:
+def _this_interpreter(*, gives_way: bool) -> Any:
     """A class of kernel managers whose kernels are this very interpreter, whatever kernels are installed.
 
     Raises:
@@ -143,8 +146,12 @@ def _this_interpreter() -> Any:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
+    spec = KernelSpec(**get_kernel_dict())
+    if gives_way:
+        spec.argv = ["nice", "-n", "15", *spec.argv]
+
     class ThisInterpreter(AsyncKernelManager):
-        kernel_spec = KernelSpec(**get_kernel_dict())
+        kernel_spec = spec
 
     return ThisInterpreter
 

@@ -44,7 +44,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "planning": BASE | {"simulate", "aws", "load"},
     "recording": BASE | {"aws", "load", "planning"},
     "views": BASE | {"simulate", "aws", "load", "planning"},
-    "workbook": BASE | {"aws"},
+    "workbook": BASE | {"aws", "views"},
     **dict.fromkeys(STEPS, BASE | ROOMS | STEPS),
     "cli": BASE | ROOMS | STEPS,
     "testing": BASE | {"aws"} | STEPS,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
-from dgsm_helpers.load.ladder.ramp import WATCHED, Ramp, openings_s, risen
+from dgsm_helpers.load.ladder.ramp import SENDS_AFTER_S, WATCHED, Ramp, openings_s, risen
 from dgsm_helpers.load.ladder.rung import Hold
 from dgsm_helpers.load.ladder.trend import BINS
 from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
@@ -110,8 +110,11 @@ class VirtualEndpoint:
         times = np.arange(0.0, opens[-1] + 2.0, CHUNK_S) + CHUNK_S
         open_streams = np.searchsorted(opens, times, side="right")
         taken = np.minimum(open_streams, self.knee) if self.refuses else open_streams
-        backlog = self._backlog(taken, times)
-        lags = np.median(self._lags(min(WATCHED, most), times, backlog), axis=0).tolist()
+        backlog = self._backlog(np.minimum(taken, np.searchsorted(opens + SENDS_AFTER_S, times, side="right")), times)
+        sent = np.median(self._lags(min(WATCHED, most), times, backlog), axis=0)
+        # A result is seen when it comes, and tells of the audio that was sent its lag ago.
+        newest = np.searchsorted(np.maximum.accumulate(times + sent), times, side="right") - 1
+        lags = np.where(newest < 0, math.nan, sent[np.maximum(newest, 0)]).tolist()
         end = 1
         while end < len(times) and taken[end] == open_streams[end] and not risen(lags[:end], self.criteria.lag_s):
             end += 1

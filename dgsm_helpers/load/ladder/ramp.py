@@ -23,6 +23,9 @@ GROWTH = 0.25
 WATCHED = 8
 """The oldest streams, whose lags are looked at: what only begins has a lag of its own."""
 LOOK_S = 0.1
+SENDS_AFTER_S = 0.3
+"""From a stream's opening to its first audio at the model: the handshake's allowance (`share.OPEN_ALLOWANCE_S`) and a
+chunk. Left out, a knee of 10 was taken for 12."""
 RISE = 0.4
 """Of the lag's bound, by which the median has to have risen."""
 LASTS_S = 1.0
@@ -55,13 +58,14 @@ class Ramp:
         looks = np.flatnonzero(np.isfinite(lags_s))
         without = _without_load(self.lags_s)
         guesses = np.linspace(max(top / 2, 1.0), top, GUESSES)
+        late = round(SENDS_AFTER_S / LOOK_S)
+        levels = np.zeros((len(self.streams), GUESSES))
+        for look, streams in enumerate(self.streams[: len(self.streams) - late], start=late):
+            levels[look] = np.maximum(levels[look - 1] + (streams / guesses - 1) * LOOK_S, 0.0)
+        # What is seen now tells of the queue as it was when that audio came to it.
+        came = np.maximum(looks - np.ceil(lags_s[looks] / LOOK_S).astype(int), 0)
         # Least absolute differences: hiccups are outliers.
-        level, misses = np.zeros(GUESSES), np.zeros(GUESSES)
-        seen = dict(zip(looks.tolist(), (lags_s[looks] - without).tolist(), strict=True))
-        for look, streams in enumerate(self.streams):
-            level = np.maximum(level + (streams / guesses - 1) * LOOK_S, 0.0)
-            if look in seen:
-                misses += np.abs(level - seen[look])
+        misses = np.abs(levels[came] - (lags_s[looks] - without)[:, np.newaxis]).sum(axis=0)
         return float(guesses[np.argmin(misses)])
 
     def to_dict(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Search:
         if around is not None:
             expected = max(math.floor(around), 0)
             # Where the answer has a width, the end that passes leaves some room to what is taken for the knee.
-            passing = expected - tolerance(expected) // 4
+            passing = expected - tolerance(expected) // 2
             # What fails shows it in seconds, so the first rung is the one that is expected to fail. Where it does not,
             # its hold is evidence all the same.
             self._step = tolerance(passing)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from dgsm_helpers.load.transport.call_progress import HeardPart
 from dgsm_helpers.load.transport.continued_stream import ContinuedStream
+from dgsm_helpers.load.transport.heard_recording import Caption
 from dgsm_helpers.load.transport.listen_stitching import HeardWord, Message, heard_words
 from dgsm_helpers.load.transport.session_leg import HandOver
-from dgsm_helpers.rules.sample import TIME_DIGITS, bundled_sample
+from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE, TIME_DIGITS, Recording, bundled_sample
 
 SAME_WORD_S = 0.15
 """The same word in two transcripts differs by no more than this at its end."""
@@ -25,6 +26,24 @@ class CallRecord:
     words: tuple[HeardWord, ...]
     hand_overs: tuple[HandOver, ...] = ()
     offset_s: float = 0.0
+
+    @property
+    def sound(self) -> Recording:
+        """What its caller said: a stretch of the bundled sample, which goes round."""
+        sample = bundled_sample()
+        rate = sample.sample_rate
+        first, size = (round(seconds * rate) * BYTES_PER_SAMPLE for seconds in (self.offset_s, self.call_s))
+        return Recording(sample.part(first % len(sample.pcm), size), rate, source=sample.source)
+
+    @property
+    def captions(self) -> tuple[Caption, ...]:
+        """Its words, each where it ends in the sound, and beside them each hand-over."""
+        changes = [(change.at_s, f"({change.cause}: goes on elsewhere)") for change in self.hand_overs]
+        captions, said = [], ""
+        for at_s, word in sorted([*((word.end_s, word.word) for word in self.words), *changes]):
+            said = f"{said} {word}".strip()
+            captions.append((round(at_s, 2), said, ""))
+        return tuple(captions)
 
     def against_sample(self) -> WordCount:
         """Held against the bundled sample, which was streamed and heard by a model that knows its words."""

@@ -4,7 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -25,6 +25,8 @@ from dgsm_helpers.session import Workbook
 PAUSE_S = 2.0
 """Mean time between a caller's calls, exponentially distributed."""
 WINDOW_S = 2.0
+INSTANCE_S = 500.0
+"""Seconds of the endpoint's time in which an instance comes: detected in 60 to 90, started in some 250 to 470."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,8 @@ class CallsHeld:
     """What became of the calls of a load, held against the bundled sample.
 
     ``cut`` are hand-overs because a session ended before its call, ``moved`` those on purpose. ``lag_p95_ms`` is by
-    time: the 95th percentile of all results' lag, of every two seconds in which there were results.
+    time: the 95th percentile of all results' lag, of every two seconds in which there were results. ``example`` is the
+    call that was handed over most often; None without a call.
     """
 
     calls: int
@@ -42,6 +45,7 @@ class CallsHeld:
     words_lost: int
     words_extra: int
     lag_p95_ms: tuple[tuple[datetime, float], ...]
+    example: CallRecord | None = field(default=None, repr=False)
 
     @property
     def peak_lag_ms(self) -> float | None:
@@ -60,6 +64,7 @@ class CallsHeld:
             words_lost=sum(count.lost for count in counts),
             words_extra=sum(count.extra for count in counts),
             lag_p95_ms=tuple(lag_p95_ms),
+            example=max(records, key=lambda record: len(record.hand_overs), default=None),
         )
 
     def __str__(self) -> str:
@@ -90,8 +95,8 @@ class HeldCalls(HeldStreams):
                 f"{session.query.family.title} speaks, so its calls cannot be continued.", hint="Leave out call_s."
             )
         self._wb, self._call_s, self._audio = wb, call_s, session.workload
-        # Such calls are short: the usual patience would outlast them.
-        self._rule = Leaving(for_s=2.0, spread_s=8.0)
+        # Before an instance has started there is nowhere better to go; afterwards, as such calls are short, soon.
+        self._rule = Leaving(lag_s=1.0, for_s=wb.wall_seconds(INSTANCE_S), spread_s=4.0)
         self._lags: list[tuple[float, float]] = []
         self._records: list[CallRecord] = []
         super().__init__(target, session, seed=seed)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.load.transport.data_path import check_reachable
+from dgsm_helpers.load.transport.heard_recording import HeardRecording
 from dgsm_helpers.load.transport.http2_sdk import sdk_client
 from dgsm_helpers.load.transport.paced_audio import AudioSender
 from dgsm_helpers.load.transport.query import Query
@@ -48,8 +49,10 @@ def stream_recording(
     *,
     query: Query | None = None,
     duration_s: float | None = None,
-) -> StreamTrace:
+) -> HeardRecording:
     """Stream a recording (the bundled sample by default) to the workbook's endpoint in real time and wait for its end.
+
+    A notebook shows what comes of it as a player with captions.
 
     ``duration_s`` ends it sooner. Works inside a running event loop too (a notebook's kernel has one): the session runs
     in a thread of its own, and what is heard stands below the cell as it comes.
@@ -75,7 +78,8 @@ def stream_recording(
             heard = recorder.ongoing("stream")
             line.show(f"{heard.said} {heard.guess}".strip() or "listening")
 
-        return run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder), tell)
+        trace = run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder), tell)
+    return HeardRecording.of(trace, recording)
 
 
 async def wait_for_end(ended: asyncio.Future[None], recorder: TraceRecorder, silence_s: float) -> None:

@@ -1,14 +1,13 @@
 """A text spoken by the workbook's endpoint over one stream, to be heard."""
 
-import io
 import random
-from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.load.transport.conversation import TurnSender, checked_texts
 from dgsm_helpers.load.transport.data_path import check_reachable
+from dgsm_helpers.load.transport.heard_recording import audio_source
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.sdk_transport import SdkTransport
@@ -52,13 +51,7 @@ class Spoken:
         )
 
     def _repr_html_(self) -> str:
-        import numpy as np
-        import soundfile
-
-        file = io.BytesIO()
-        soundfile.write(file, np.frombuffer(self.trace.audio, "<i2"), self.sample_rate, format="MP3")
-        source = f"data:audio/mpeg;base64,{b64encode(file.getvalue()).decode()}"
-        return f'<audio controls src="{source}"></audio><div>{escape(str(self))}</div>'
+        return f'<audio controls src="{audio_source(self.recording)}"></audio><div>{escape(str(self))}</div>'
 
 
 def speak(wb: Workbook, text: str, *, query: Query | None = None) -> Spoken:

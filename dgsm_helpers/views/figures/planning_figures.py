@@ -45,14 +45,15 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
     """
     if not 1 <= len(frames) <= len(_STYLES):
         raise InvalidInput(f"{len(frames)} plans cannot be drawn side by side.", hint=f"Give 1 to {len(_STYLES)}.")
-    figure = make_subplots(rows=4, cols=1, shared_xaxes=True, vertical_spacing=0.035)
     spent = "cost_usd" if all("cost_usd" in frame for frame in frames.values()) else "instance_hours"
+    lag_known = not all(frame["lag_p95_ms"].isna().all() for frame in frames.values())
     rows = (
         ("running_instances", "instances", 0, "hv"),
         ("max_streams", "streams on the<br>fullest instance", 1, "linear"),
-        ("lag_p95_ms", "lag p95 (ms)", 0, "linear"),
+        *([("lag_p95_ms", "lag p95 (ms)", 0, "linear")] if lag_known else []),
         (spent, {"cost_usd": "cost (US$)", "instance_hours": "instance-hours"}[spent], 2, "linear"),
     )
+    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.035)
     for (name, frame), (colour, dash) in zip(frames.items(), _STYLES, strict=False):
         for row, (column, _, digits, shape) in enumerate(rows, start=1):
             figure.add_scatter(
@@ -75,13 +76,11 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
         annotation_text=f"knee {knee}",
         annotation_position="top left",
     )
-    if all(frame["lag_p95_ms"].isna().all() for frame in frames.values()):
-        middle = {"x": 0.5, "y": 0.5, "xref": "x3 domain", "yref": "y3 domain", "showarrow": False}
-        figure.add_annotation(text="no ladder was measured: no lag to show", **middle)
     for row, (_, label, _, _) in enumerate(rows, start=1):
         figure.update_yaxes(title_text=label, rangemode="tozero", row=row, col=1)
-    figure.update_xaxes(title_text="hours", row=4, col=1)
-    return finished(figure, title="The same traffic under each policy", origin=f"simulated; {origin}", height=780)
+    figure.update_xaxes(title_text="hours", row=len(rows), col=1)
+    origin = f"simulated; {origin}{'' if lag_known else '; no ladder was measured, so no lag is known'}"
+    return finished(figure, title="The same traffic under each policy", origin=origin, height=195 * len(rows))
 
 
 def sweep_heat_map(outcomes: pd.DataFrame, *, origin: str) -> go.Figure:

@@ -13,6 +13,7 @@ from dgsm_helpers.aws.doctor.gather import gather as read_snapshot
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.aws.watch.metrics import read_metrics
 from dgsm_helpers.aws.watch.retention import looked_back
+from dgsm_helpers.load.transport.held_calls import CallsHeld
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
@@ -21,23 +22,24 @@ WINDOW_S = 3 * 3600.0 - 120.0
 """Ten-second data is kept for three hours (two minutes spare for asking); a longer timeline is drawn from minutes."""
 
 
-def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S) -> Path:
+def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S, calls: CallsHeld | None = None) -> Path:
     """Write the page about the workbook's endpoint as it is now (5 MB, most of it plotly.js).
 
     Args:
         last_s: seconds of the timeline, up to now.
+        calls: that were held meanwhile: how far their text was behind, and one of them to be heard.
 
     Raises:
         NotFound: no such endpoint or variant.
         UnsupportedFeature: it is of a kind that has no instances of its own. Others as AWS answers.
     """
-    text = page(gather(wb, last_s=last_s))
+    text = page(gather(wb, last_s=last_s, calls=calls))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     return out
 
 
-def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
+def gather(wb: Workbook, *, last_s: float = WINDOW_S, calls: CallsHeld | None = None) -> ReportData:
     """Ask once for everything that the page shows."""
     window = looked_back(last_s)
     activities = cache(partial(observe.read_activities, wb))
@@ -61,4 +63,5 @@ def gather(wb: Workbook, *, last_s: float = WINDOW_S) -> ReportData:
         policy_alarms=tuple(s for s in states if not s.name.startswith(operator_prefix)),
         own_alarms=tuple(s for s in states if s.name.startswith(operator_prefix)),
         prices=prices,
+        calls=calls,
     )

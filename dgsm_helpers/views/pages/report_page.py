@@ -16,18 +16,21 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from dgsm_helpers.aws.account.recommended import threshold_text
-from dgsm_helpers.aws.core.money import cost_so_far
+from dgsm_helpers.aws.core.money import cost_so_far, fleet_usd_per_hour
 from dgsm_helpers.aws.core.tables import html_table
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.snapshot import Snapshot
 from dgsm_helpers.aws.scaling.scalable_target import AlarmState
 from dgsm_helpers.aws.watch.metrics import Metrics
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.load.transport.held_calls import CallsHeld
 from dgsm_helpers.prices import Price
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures.ladder_figure import RungPoint, lag_against_concurrency
 from dgsm_helpers.views.figures.timeline import timeline
 from dgsm_helpers.views.pages import html_page, page_part
+from dgsm_helpers.views.pages.report_story import call, opening, plan
+from dgsm_helpers.views.scaling_story import ScalingStory
 
 _WIDTH_OF_A_REASON = 200
 _NEWEST_ACTIVITIES = 30
@@ -36,7 +39,7 @@ _NEWEST_ACTIVITIES = 30
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What the page shows. ``prices`` pairs each type of the pool with its hourly price; ``running`` is the history of
-    instance counts (``observe.instances``)."""
+    instance counts (``observe.instances``), ``calls`` what was held meanwhile, if anybody knows."""
 
     place: str
     snapshot: Snapshot
@@ -47,26 +50,49 @@ class ReportData:
     policy_alarms: tuple[AlarmState, ...]
     own_alarms: tuple[AlarmState, ...]
     prices: tuple[tuple[str, Price], ...]
+    calls: CallsHeld | None = None
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """Of one instance of those that run now."""
+        counts = self.snapshot.endpoint.instances_by_type
+        usd = fleet_usd_per_hour(dict(self.prices), counts)
+        return None if usd is None else usd / sum(counts.values())
 
 
 def page(data: ReportData) -> str:
     """The whole page. Pure."""
     s = data.snapshot
+    story = ScalingStory.of(
+        data.metrics.concurrency,
+        data.running,
+        target_value=s.target_value,
+        lag_p95_ms=data.calls.lag_p95_ms if data.calls else (),
+        usd_per_hour=data.usd_per_hour,
+        knee=s.knee,
+    )
     sections = (
+        ("Before, at the peak, after", f"<div>{story.table_html()}</div>" if story else ""),
+        ("Timeline", _timeline(data)),
+        ("Listen to a call that went on", call(data.calls.example if data.calls else None)),
+        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value) + _engine(data.diagnosis)),
+        (
+            "What policies would make of this time",
+            plan(s, data.metrics.concurrency["concurrency_mean_streams"], data.running, data.prices),
+        ),
         ("At a glance", _glance(data)),
         ("Configuration", _configuration(data)),
-        ("Evidence of capacity", _capacity(s.evidence, data.place, s.target_value) + _engine(data.diagnosis)),
-        ("Timeline", _timeline(data)),
         ("Scaling activities", _activities(data.activities)),
         ("Doctor", data.diagnosis._repr_html_()),
         ("Alarms", _alarms(data)),
         ("Cost so far", _cost(data)),
     )
-    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
+    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections if content)
     name = in_html(s.endpoint.name)
     made = f"{s.now:%Y-%m-%d %H:%M} UTC, {in_html(s.region)}. Figures come from {in_html(data.place)}."
     header = (
-        f"<header><h1>{name}</h1><p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>"
+        f"<header><h1>{name}</h1><p class=opening>{in_html(opening(s, data.diagnosis, story, data.calls))}</p>"
+        f"<p>A Deepgram endpoint on Amazon SageMaker that scales itself. {made}</p></header>"
     )
     title = f"{s.endpoint.name}: a Deepgram endpoint that scales itself"
     return html_page(title, header + body, style=page_part("report.css"), head=f"<script>{get_plotlyjs()}</script>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -14,8 +15,12 @@ from kit.browser import browser_page
 from kit.call_counter import counted_calls
 
 from dgsm_helpers.aws.account import operator_alarms
+from dgsm_helpers.aws.doctor.examine import RuleVerdict
 from dgsm_helpers.cli import main
 from dgsm_helpers.errors import NotFound
+from dgsm_helpers.load.transport.call_record import CallRecord, said_in_sample
+from dgsm_helpers.load.transport.held_calls import CallsHeld
+from dgsm_helpers.load.transport.session_leg import HandOver
 from dgsm_helpers.session import open_workbook
 from dgsm_helpers.views.pages import report
 
@@ -83,6 +88,61 @@ def test_it_holds_configuration_evidence_story_doctor_alarms_and_cost(data):
         "the embedded AWS (simulated)",
     ):
         assert said in page, said
+
+
+def rush(data):
+    """The same endpoint, after calls that made it scale out and back."""
+    times = pd.date_range(end=data.snapshot.now, periods=61, freq="1min").tz_convert("UTC")
+    means = [4.0] * 20 + [14.0] * 10 + [14 / 3] * 20 + [4 / 3] * 5 + [4.0] * 6
+    concurrency = pd.DataFrame({f"concurrency_{name}_streams": means for name in ("min", "mean", "max")}, index=times)
+    counts = [(times[0], 1), (times[30], 3), (times[55], 1), (times[-1], 1)]
+    running = pd.DataFrame(
+        {"desired_instances": [n for _, n in counts], "running_instances": [n for _, n in counts]},
+        index=pd.DatetimeIndex([time for time, _ in counts]),
+    )
+    return replace(data, metrics=replace(data.metrics, concurrency=concurrency), running=running)
+
+
+def held(words_lost=0):
+    """Calls of which one was handed over."""
+    said = said_in_sample(offset_s=0.0, duration_s=11.0)
+    change = HandOver(cause="cut", reason="gone", at_s=3.0, gap_ms=300.0, words_replayed=2, audio_lost_s=0.0)
+    record = CallRecord(call_s=11.0, words=said[words_lost:], hand_overs=(change,))
+    return CallsHeld.of([record], [])
+
+
+def test_it_opens_with_what_scaling_did_and_the_moments_follow(data):
+    page = report.page(replace(rush(data), calls=held()))
+    opening = re.search(r"<p class=opening>(.*?)</p>", page)[1]
+    assert opening.startswith(
+        "When calls rose from 4 to 14 at once, the endpoint grew from 1 instance to 3 by itself; with the calls the "
+        "instances went, down to 1. It cost $"
+    )
+    assert "No word of 1 call was lost." in opening
+    places = [page.index(text) for text in ("at the peak", "24 s more a minute", "<video controls", "sustains <b>10")]
+    assert places == sorted(places)
+
+
+def test_a_call_is_heard_with_where_it_was_handed_over_and_what_is_missing(data):
+    page = report.page(replace(rush(data), calls=held(words_lost=1)))
+    assert "A call of 11 s, handed over 1 time to another instance; of its 22 words 1 is missing." in page
+    track = base64.b64decode(re.search(r"text/vtt;base64,([^\"]+)", page)[1]).decode()
+    assert "so my fellow americans (cut: goes on elsewhere)" in track
+
+
+def test_policies_are_played_on_the_calls_of_this_time(data):
+    page = report.page(rush(data))
+    assert "What policies would make of this time" in page and "guide at the measured target 8" in page
+    unknown = replace(rush(data), snapshot=replace(data.snapshot, evidence=None))
+    assert "What policies would make of this time" not in report.page(unknown)
+
+
+def test_an_endpoint_that_did_not_scale_says_so_and_what_is_to_be_mended_first(data):
+    stop = replace(data.diagnosis.findings[0], verdict=RuleVerdict.STOP, rule="something-is-wrong")
+    page = report.page(replace(data, diagnosis=replace(data.diagnosis, findings=(stop, *data.diagnosis.findings[1:]))))
+    assert (
+        "It did not have to scale out in this time; it has 1 instance. To be mended first: something-is-wrong" in page
+    )
 
 
 def test_it_is_made_of_at_most_fifteen_calls(endpoint, embedded):
