@@ -43,7 +43,7 @@ EMULATORS_KEY = "AKIADGSMLOCAL0000000"
 """The access key id of every embedded AWS: no account has it."""
 
 _PROCESS_S = 60.0
-"""How long a credential_process may take: it may ask somebody to sign in."""
+"""How long a credential_process may take, which may ask somebody to sign in. botocore waits for ever."""
 
 FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
 """botocore's settings of files, with their variables."""
@@ -75,7 +75,9 @@ class Clients:
         """The client of ``service`` (`make`). Keys are read before each call: what is wrong with them is told so."""
         if service not in self._by_service:
             # botocore's pool of ten connections would silently serialise a load test (reference aws.md 6.1).
-            config = Config(max_pool_connections=100, retries={"mode": "standard", "max_attempts": 5}, read_timeout=70)
+            # Where there is no way (a VPC without internet access) its minute for each attempt would look hung.
+            retries = {"mode": "standard", "max_attempts": 1 if service in _OF_ONE_REGION else 5}
+            config = Config(max_pool_connections=100, retries=retries, connect_timeout=10, read_timeout=70)
             self._by_service[service] = self.make(service, config)
         self.credentials()
         return self._by_service[service]
@@ -113,7 +115,6 @@ class Clients:
 
         if "credential_process" not in source_of_keys(self.session._session)[1]:
             return read()
-        # botocore waits for it for ever.
         try:
             return in_background(read).result(_PROCESS_S)
         except TimeoutError as error:
@@ -247,10 +248,9 @@ def _no_account(why: str) -> InvalidInput:
 def _require_elsewhere(url: str) -> None:
     """Refuse an address of this machine, however it is written: AWS is never there. Raises InvalidInput: it is one."""
     host = urlsplit(url).hostname or ""
-    if host.endswith(_AWS_DOMAINS):
-        return
     try:
-        found = {str(address[4][0]).partition("%")[0] for address in socket.getaddrinfo(host, None)}
+        names = [] if host.endswith(_AWS_DOMAINS) else socket.getaddrinfo(host, None)
+        found = {str(address[4][0]).partition("%")[0] for address in names}
     except (OSError, UnicodeError):  # a name that leads nowhere says so when it is called
         return
     addresses = [ipaddress.ip_address(address) for address in found]

@@ -129,7 +129,7 @@ def console_series(
         raise InvalidInput(
             f"{name} is not complete: it says {status}.", hint="Graph a shorter time, and download it again."
         )
-    label = " ".join(head.get("full label") or head.get("label", ()))
+    label = " ".join(head.get("full label", head.get("label", [])))
     _require_concurrency(" ".join([label, *head.get("statistic", ())]).strip(), name)
     cells = [Cell(f"Line {line} of {name}", "time", row[0]) for line, row in points]
     values = [Cell(f"Line {line} of {name}", "value", row[1] if len(row) > 1 else "") for line, row in points]

@@ -144,6 +144,7 @@ def test_a_process_for_keys_that_does_not_end_is_given_up_and_named(tmp_path, mo
     assert "did not end within 0.2 s" in answer.stderr and "Run the credential_process" in answer.stderr
 
 
+@pytest.mark.filterwarnings("ignore:Can not control echo:getpass.GetPassWarning")
 def test_a_role_that_asks_for_a_code_without_a_terminal_says_how_to_take_keys_along(tmp_path):
     role = "role_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n"
     code = "mfa_serial = arn:aws:iam::111122223333:mfa/me\n"

@@ -35,7 +35,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "state": GROUND | {"session"},
     "progress": GROUND,
     "settings": GROUND,
-    "places": GROUND,
+    "places": GROUND | {"processes"},
     "local": GROUND | {"places", "processes"},
     "session": BASE - {"state"},
     "simulate": GROUND | {"processes"},

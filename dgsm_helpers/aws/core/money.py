@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.errors import DgsmError
@@ -21,25 +21,34 @@ type Prices = tuple[tuple[str, Price], ...]
 
 
 def price_per_hour(wb: Workbook, instance_type: str) -> Price:
-    """On-demand price of one hosting instance in the workbook's region, without the Marketplace software fee.
+    """On-demand price of one hosting instance in the workbook's region (`prices_of`)."""
+    return prices_of(wb, (instance_type,))[0][1]
 
-    A price that AWS does not give is unknown and says why: a missing price must not stop a plan.
+
+def prices_of(wb: Workbook, instance_types: Iterable[str]) -> Prices:
+    """The on-demand price of each type in the workbook's region, in the same order, without the software fee.
+
+    A price that AWS does not give is unknown and says why: a missing price must not stop a plan. Where the price list
+    cannot be read at all (it has no VPC endpoint) it is asked once, not for every type.
 
     Raises:
         CredentialsProblem, AwsCallFailed: no request can be made at all.
     """
     wb.client("pricing")
-    try:
-        products = pages(wb, "pricing", "GetProducts", "PriceList", **price_request(wb.region, instance_type))
-        offers = [json.loads(text) for text in products]
-    except DgsmError as error:
-        return unknown_price(f"{SOURCE} could not be read: {error.message}")
-    return price_of(offers, wb.region, instance_type)
-
-
-def prices_of(wb: Workbook, instance_types: Iterable[str]) -> Prices:
-    """The price of each type, in the same order."""
-    return tuple((instance_type, price_per_hour(wb, instance_type)) for instance_type in instance_types)
+    unread: DgsmError | None = None
+    prices = []
+    for instance_type in instance_types:
+        offers: list[Any] = []
+        try:
+            if unread is None:
+                products = pages(wb, "pricing", "GetProducts", "PriceList", **price_request(wb.region, instance_type))
+                offers = [json.loads(text) for text in products]
+        except DgsmError as error:
+            unread = error
+        read = price_of(offers, wb.region, instance_type)
+        price = read if unread is None else unknown_price(f"{SOURCE} could not be read: {unread.message}")
+        prices.append((instance_type, price))
+    return tuple(prices)
 
 
 def dearest(prices: Prices) -> tuple[str, Price]:

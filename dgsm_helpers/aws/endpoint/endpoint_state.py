@@ -179,6 +179,7 @@ def in_service(state: EndpointState) -> EndpointState:
     """The same state, once it is ``InService``. Raises NotReady: its status is another one."""
     if state.status != "InService":
         wait = "Wait until it is InService" if state.status in MOVING else "Delete it and deploy again"
+        wait = "Wait until it is gone and deploy again" if state.status == "Deleting" else wait
         reason = f" ({state.failure_reason})" if state.failure_reason else ""
         raise NotReady(f"Endpoint {state.name!r} is {state.status}{reason}, not InService.", hint=f"{wait}.")
     return state

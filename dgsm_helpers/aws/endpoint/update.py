@@ -16,10 +16,10 @@ from dgsm_helpers.aws.endpoint import create, deployment, deployment_plan, endpo
 from dgsm_helpers.aws.endpoint.deployment_plan import DeploymentPlan
 from dgsm_helpers.aws.endpoint.endpoint_config import beyond_plans, differences, read_endpoint_config
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress
+from dgsm_helpers.aws.endpoint.endpoint_state import MOVING, EndpointState, OnProgress, in_service
 from dgsm_helpers.aws.scaling import journal, scaling_setup, setup_calls
 from dgsm_helpers.aws.watch import metrics
-from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, NotReady, UnsupportedFeature
+from dgsm_helpers.errors import DeployFailed, DgsmError, InvalidInput, NotFound, UnsupportedFeature
 from dgsm_helpers.session import Workbook
 
 _STREAMS_WITHIN_S = 120.0
@@ -220,10 +220,7 @@ def _changeable(wb: Workbook) -> EndpointState:
     journal.finish(wb)
     endpoint = EndpointReading(wb)
     if endpoint.state.status in MOVING:
-        raise NotReady(
-            f"Endpoint {endpoint.state.name!r} is {endpoint.state.status}: SageMaker takes one change at a time.",
-            hint="Wait until it is InService, then repeat; nothing was changed.",
-        )
+        in_service(endpoint.state)  # SageMaker takes one change at a time
     return endpoint.ready()
 
 

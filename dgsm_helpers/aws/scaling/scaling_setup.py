@@ -8,11 +8,11 @@ from typing import Any
 from dgsm_helpers.aws.core.calls import call_or_none, pages
 from dgsm_helpers.aws.endpoint.endpoint_config import model_in_use
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
+from dgsm_helpers.aws.endpoint.endpoint_state import in_service
 from dgsm_helpers.aws.scaling.policy import NAMESPACE
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, described_alarms, triple
 from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import Setup, SetupCall, actions_renamed, policy_mark
-from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.schedules import may_fire
 from dgsm_helpers.session import Workbook
 
@@ -29,9 +29,7 @@ def read(wb: Workbook) -> Setup:
     endpoint.require_known()
     state, config = endpoint.state, endpoint.config
     if state.status in ("Failed", "Deleting"):
-        raise NotReady(
-            f"Endpoint {state.name!r} is {state.status}: {state.failure_reason}", hint="Deploy it again first."
-        )
+        in_service(state)
     models = [model_in_use(wb, name) for name in config.model_names]
     endpoint_request = {
         "EndpointName": state.name,

@@ -22,6 +22,6 @@ def looked_back(seconds: float) -> timedelta:
     """How far back somebody wants to look; InvalidInput for nothing, and for longer than anything is kept."""
     if not 0 < seconds <= KEPT.total_seconds():
         raise InvalidInput(
-            f"{seconds:g} s is no time to look back.", hint="Give such as 1800 s; CloudWatch keeps 455 days."
+            f"{seconds:g} s is no time to look back.", hint="Give the seconds, such as 1800; CloudWatch keeps 455 days."
         )
     return timedelta(seconds=seconds)

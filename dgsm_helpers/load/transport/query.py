@@ -49,6 +49,11 @@ class Query:
             )
         return cls(family, tuple(pairs))
 
+    @classmethod
+    def of(cls, given: Self | str | None, family: Family) -> Self | None:
+        """What somebody gave, a text parsed; raises as `parse`."""
+        return cls.parse(given, family) if isinstance(given, str) else given
+
     @property
     def path(self) -> str:
         return self.family.path

@@ -47,26 +47,28 @@ def stream_recording(
     wb: Workbook,
     recording: Recording | None = None,
     *,
-    query: Query | None = None,
+    query: Query | str | None = None,
     duration_s: float | None = None,
 ) -> HeardRecording:
     """Stream a recording (the bundled sample by default) to the workbook's endpoint in real time and wait for its end.
 
     A notebook shows what comes of it as a player with captions.
 
-    ``duration_s`` ends it sooner. Works inside a running event loop too (a notebook's kernel has one): the session runs
-    in a thread of its own, and what is heard stands below the cell as it comes.
+    ``query`` is what the model is asked for, as ``language=es&diarize=true``; ``duration_s`` ends it sooner. Works
+    inside a running event loop too (a notebook's kernel has one): the session runs in a thread of its own, and what is
+    heard stands below the cell as it comes.
 
     Raises:
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
         StreamFailed, CredentialsProblem: nothing can be streamed from here (`check_reachable`).
-        InvalidInput: the duration is not positive, or the model does not listen.
+        InvalidInput: the duration is not positive, the query is none (`Query.parse`), or the model does not listen.
     """
     wb.require_spend(f"Sending audio to {wb.endpoint_name}", price=LOAD_PRICE)
     recording = recording or bundled_recording()
     target = StreamTarget.of(wb)
     if target.family.speaks:
         raise InvalidInput(f"{target.family.title} speaks and does not listen.", hint="Give it a text (deploy.speak).")
+    asked = Query.of(query, target.family)
     chunk_ms = target.family.chunk_ms
     audio = chunks(recording, chunk_ms=chunk_ms, duration_s=duration_s, loop=False)
     check_reachable(target)
@@ -78,7 +80,7 @@ def stream_recording(
             heard = recorder.ongoing("stream")
             line.show(f"{heard.said} {heard.guess}".strip() or "listening")
 
-        trace = run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder), tell)
+        trace = run_blocking(SdkTransport(target).run(sender, query=asked, recorder=recorder), tell)
     return HeardRecording.of(trace, recording)
 
 

@@ -54,7 +54,7 @@ class Spoken:
         return f'<audio controls src="{audio_source(self.recording)}"></audio><div>{escape(str(self))}</div>'
 
 
-def speak(wb: Workbook, text: str, *, query: Query | None = None) -> Spoken:
+def speak(wb: Workbook, text: str, *, query: Query | str | None = None) -> Spoken:
     """Have a text spoken by the workbook's endpoint and wait for all of its audio.
 
     Works inside a running event loop too, as `stream_recording` does.
@@ -75,7 +75,7 @@ def speak(wb: Workbook, text: str, *, query: Query | None = None) -> Spoken:
     chance = random.Random(0)
     sender = TurnSender([text], think_s=0.0, chance=chance, sample_rate=rate, family=family, most_turns=1)
     check_reachable(target)
-    trace = run_blocking(SdkTransport(target).run(sender, query=query, recorder=recorder))
+    trace = run_blocking(SdkTransport(target).run(sender, query=Query.of(query, target.family), recorder=recorder))
     if not trace.ok or not trace.audio:
         reason = f"{trace.error.code}: {trace.error.message}" if trace.error else "no audio came"
         raise StreamFailed(f"{family.title} did not speak the text ({reason}).", hint="Look at the container's log.")

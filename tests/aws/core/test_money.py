@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pandas as pd
+from botocore.config import Config
+from kit.call_counter import counted_calls
 
-from dgsm_helpers.aws.core.money import cost_so_far
+from dgsm_helpers.aws.core.money import cost_so_far, prices_of
 from dgsm_helpers.prices import Price
 
 
@@ -37,3 +39,18 @@ def test_an_unknown_price_is_no_price():
 
 def test_without_types_nothing_is_claimed():
     assert cost_so_far(running((8, 1), (9, 1)), ()).amount == "price unknown (no price was asked for)"
+
+
+def test_a_price_list_that_no_environment_reaches_is_asked_once_and_named_for_every_type(workbook, monkeypatch):
+    """Case: a VPC without internet access, where it has no endpoint, and each attempt waits until it times out."""
+    wb = workbook()
+    config = wb.client("pricing").meta.config
+    assert (config.connect_timeout, config.retries["total_max_attempts"]) == (10, 2)
+    nowhere = wb.session.client(
+        "pricing", endpoint_url="http://127.0.0.1:1", config=Config(retries={"max_attempts": 0})
+    )
+    monkeypatch.setitem(wb.clients._by_service, "pricing", nowhere)
+    with counted_calls(wb) as counts:
+        prices = prices_of(wb, ("ml.g6.2xlarge", "ml.g6e.2xlarge", "ml.g5.2xlarge"))
+    assert counts["GetProducts"] == 1
+    assert all(price.amount_usd is None and "could not be read" in price.source for _, price in prices)

@@ -79,7 +79,7 @@ def test_update_while_updating_is_refused_and_changes_nothing(scaled, operator):
         lambda: update.update_endpoint(scaled, deployment_plan.plan(scaled, OTHER)),
         lambda: update.roll_back(scaled, endpoint_state.status(scaled).config_name),
     ):
-        with pytest.raises(NotReady, match="is Updating: SageMaker takes one change at a time"):
+        with pytest.raises(NotReady, match="is Updating, not InService"):
             change()
     assert scaling_of(scaled) == before
     operator.undo()

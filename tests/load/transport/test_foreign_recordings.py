@@ -10,7 +10,7 @@ from kit.audio_formats import EXACT, LOSSY, SAMPLES, at_8k, stored
 from kit.waiting import until
 
 from dgsm_helpers.aws.endpoint.invoke import transcribe_file, transcript_of
-from dgsm_helpers.errors import AwsCallFailed
+from dgsm_helpers.errors import AwsCallFailed, InvalidInput
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.query import Query
@@ -67,7 +67,7 @@ def test_foreign_recordings_are_streamed_at_their_own_rate_whatever_else_is_aske
 
     def streamed(name):
         recording = read_recording(tmp_path / name)
-        asked = Query.parse("language=en-US")
+        asked = "language=en-US"
         return name, recording, stream_recording(endpoint, recording, query=asked, duration_s=2.0)
 
     with ThreadPoolExecutor(len(kinds)) as pool:
@@ -88,3 +88,9 @@ def test_a_held_load_declares_the_recordings_rate_with_options_of_ones_own(endpo
     first = load.traces[0]
     assert first.ok and heard_s(first) == pytest.approx(2.0, abs=0.15)
     assert not load.snapshot().failed
+
+
+@pytest.mark.parametrize(("query", "says"), [("language", "is no query"), ("sample_rate=8000", "sets sample_rate")])
+def test_a_query_that_is_none_is_refused_before_anything_of_a_foreign_recording_is_sent(endpoint, query, says):
+    with pytest.raises(InvalidInput, match=says):
+        stream_recording(endpoint, query=query)
