@@ -79,7 +79,7 @@ def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, workbo
     wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
     crash = partial(operator.fault, "crash", endpoint=wb.endpoint_name)
-    changes = survived(wb, crash, query=Query(wb.family))
+    changes = survived(wb, crash)
     reason = reason if listing == "metered" else reason.replace("Metadata", "CloseStream")
     assert changes[0].cause == "cut"
     assert re.search(reason, changes[0].reason)
