@@ -105,28 +105,31 @@ class TurnJoint:
                 # It began in a turn that was told to its end: what goes on after that is another turn of the call.
                 words = [word for word in heard if word.get("end", 0.0) > transcript.turn_ended_s]
                 text = " ".join(word["word"] for word in words)
-        ends = event == "EndOfTurn"
-        told = bool(heard) and not words
-        if event == "StartOfTurn" and not told:
-            told = transcript.in_turn  # it was announced by the session before
-            end_s = max(end_s, transcript.shown_s)
-        elif self._takes_over and not ends:
-            told = told or end_s <= transcript.shown_s
+        told = (bool(heard) and not words) or self._was_told(event, end_s)
+        if event == "EndOfTurn":
+            self._began_s = math.inf
         if told:
             self.words_replayed = max(self.words_replayed, self._words_of_turns + len(heard))
-        if ends:
-            self._began_s, self._words_of_turns = math.inf, self._words_of_turns + len(heard) * told
-        if told:
+            if event == "EndOfTurn":
+                self._words_of_turns += len(heard)
             return None
+        if event == "StartOfTurn":
+            end_s = max(end_s, transcript.shown_s)
         # Two sessions may notice a pause at moments a little apart; the caller is told of it once.
         if (event == "EagerEndOfTurn") is transcript.eager and event in ("EagerEndOfTurn", "TurnResumed"):
             event = "Update"
         if words and event == "Update" and not transcript.in_turn:
             event = "StartOfTurn"
-        self._transcript.told(event, end_s)
+        transcript.told(event, end_s)
         index = transcript.next_turn - (event == "EndOfTurn")
         shifted: dict[str, Any] = {"turn_index": index, "audio_window_start": begin_s, "audio_window_end": end_s}
         return {**message, **shifted, "event": event, "transcript": text, "words": words}
+
+    def _was_told(self, event: str, end_s: float) -> bool:
+        """Whether the caller has been told of a turn's beginning, or of what is up to ``end_s`` of its going on."""
+        if event == "StartOfTurn":
+            return self._transcript.in_turn
+        return self._takes_over and event != "EndOfTurn" and end_s <= self._transcript.shown_s
 
     def _shifted(self, word: dict[str, Any]) -> dict[str, Any]:
         times = {name: round(word[name] + self.offset_s, 4) for name in ("start", "end") if word.get(name) is not None}
