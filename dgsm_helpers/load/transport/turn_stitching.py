@@ -7,6 +7,7 @@ unfinished turn had said is heard again as a whole: each of its messages replace
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Any
 
 from dgsm_helpers.load.transport.listen_stitching import Message
@@ -15,6 +16,7 @@ ENDS_WITHOUT_NEWS = 3
 """After so many sessions that ended and had told nothing new, the rest of the call is taken for silence."""
 HEARD_S = 0.1
 """A session that heard the call to its end has told of all but this."""
+REMEMBERED_TURNS = 32
 PAUSE_KEPT_S = 2.0
 """Of silence without a turn, what a next session hears again: the first sounds of a turn that nobody has noticed."""
 
@@ -30,6 +32,8 @@ class TurnTranscript:
         self.answered_s = 0.0
         self.shown_s = 0.0
         self.turn_ended_s = -1.0
+        self.turns: deque[tuple[float, int]] = deque(maxlen=REMEMBERED_TURNS)
+        """When the newest turns ended, and how many words they had."""
         self.next_turn = 0
         self.next_sequence = 0
         self.connected = False
@@ -43,12 +47,13 @@ class TurnTranscript:
         self._ended_at_s = self.answered_s
         return call_s - self.answered_s <= HEARD_S or self._ends_without_news >= ENDS_WITHOUT_NEWS
 
-    def told(self, event: str, end_s: float) -> None:
-        """The caller has been told of an event, and of the call up to ``end_s``."""
+    def told(self, event: str, end_s: float, words: int) -> None:
+        """The caller has been told of an event with so many words, and of the call up to ``end_s``."""
         self.shown_s = max(self.shown_s, end_s)
         if event == "EndOfTurn":
             self.next_turn, self.in_turn, self.eager = self.next_turn + 1, False, False
             self.turn_ended_s = self.answered_s = self.replay_from_s = end_s
+            self.turns.append((end_s, words))
         elif event != "Update":
             self.in_turn, self.eager = True, event == "EagerEndOfTurn"
         elif not self.in_turn:
@@ -103,7 +108,7 @@ class TurnJoint:
             begin_s = max(transcript.turn_ended_s, 0.0)
             if self._began_s <= transcript.turn_ended_s:
                 # It began in a turn that was told to its end: what goes on after that is another turn of the call.
-                words = [word for word in heard if word.get("end", 0.0) > transcript.turn_ended_s]
+                words = self._new_words(heard)
                 text = " ".join(word["word"] for word in words)
         told = (bool(heard) and not words) or self._was_told(event, end_s)
         if event == "EndOfTurn":
@@ -120,10 +125,17 @@ class TurnJoint:
             event = "Update"
         if words and event == "Update" and not transcript.in_turn:
             event = "StartOfTurn"
-        transcript.told(event, end_s)
+        transcript.told(event, end_s, len(words))
         index = transcript.next_turn - (event == "EndOfTurn")
         shifted: dict[str, Any] = {"turn_index": index, "audio_window_start": begin_s, "audio_window_end": end_s}
         return {**message, **shifted, "event": event, "transcript": text, "words": words}
+
+    def _new_words(self, heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of a turn that come after the turns that were told; by their number where the model gives no times."""
+        ended_s = self._transcript.turn_ended_s
+        if any("end" in word for word in heard):
+            return [word for word in heard if word.get("end", 0.0) > ended_s]
+        return heard[sum(count for end_s, count in self._transcript.turns if end_s >= self._began_s) :]
 
     def _was_told(self, event: str, end_s: float) -> bool:
         """Whether the caller has been told of a turn's beginning, or of what is up to ``end_s`` of its going on."""

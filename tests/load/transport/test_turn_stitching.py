@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,9 +103,10 @@ def test_turns_that_two_sessions_heard_at_once_are_told_once(changes):
         cursor_s = message["audio_window_end"]
 
 
-def test_a_turn_that_the_next_session_does_not_end_where_the_one_before_did_goes_on_as_another():
+@pytest.mark.parametrize("times", [True, False])
+def test_a_turn_that_the_next_session_does_not_end_where_the_one_before_did_goes_on_as_another(times):
     def words(*given):
-        return [{"word": word, "start": end_s - 0.2, "end": end_s} for word, end_s in given]
+        return [{"word": word, **({"start": end_s - 0.2, "end": end_s} if times else {})} for word, end_s in given]
 
     transcript = TurnTranscript()
     first = transcript.joint(0.0)
