@@ -11,6 +11,8 @@ from embedded_aws.runtime.query_string import ContainerRefused
 from embedded_aws.runtime.speak_query import SpeakQuery, require_speed
 from embedded_aws.runtime.speak_stream import SpeakStream, SpokenTurn
 
+_ECHOED_BELOW = 1e6
+
 
 class FluxTtsStream(SpeakStream):
     """One WebSocket of ``v2/speak``."""
@@ -146,7 +148,8 @@ class FluxTtsStream(SpeakStream):
         try:
             wanted = require_speed(self.protocol, speed)
         except ContainerRefused as refused:
-            value = {"value": speed} if isinstance(speed, int | float) else {}
+            # No document of JSON holds NaN or infinity.
+            value = {"value": speed} if isinstance(speed, int | float) and abs(speed) < _ECHOED_BELOW else {}
             about = {"code": refused.code, "field": "speed", "description": refused.message}
             self.client.say(type="ConfigureFailure", **about, **value)
             return

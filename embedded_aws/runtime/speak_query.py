@@ -88,7 +88,7 @@ def require_speed(protocol: DeepgramProtocol, given: object) -> float:
     low, high = _SPEEDS[protocol.path]
     try:
         speed = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else float("nan")
-    except ValueError:
+    except (ValueError, OverflowError):
         speed = float("nan")
     if not low <= speed <= high:
         raise ContainerRefused(400, "SPEED_OUT_OF_RANGE", f"'speed' must be between {low:g} and {high:g}.")

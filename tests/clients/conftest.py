@@ -68,8 +68,18 @@ def boto(embedded, local_env) -> Boto3:
 @pytest.fixture(scope="session")
 def endpoint(boto) -> Iterator[str]:
     """An endpoint of the `metered` listing, in service for the whole session."""
-    sagemaker, name = boto("sagemaker"), "dg-clients"
-    make_endpoint(sagemaker, name, boto.listings["metered"], boto.role_arn)
+    yield from _in_service(boto, "dg-clients", "metered")
+
+
+@pytest.fixture(scope="session")
+def flux_endpoint(boto) -> Iterator[str]:
+    """The same of the `metered-flux` listing."""
+    yield from _in_service(boto, "dg-clients-flux", "metered-flux")
+
+
+def _in_service(boto, name: str, listing: str) -> Iterator[str]:
+    sagemaker = boto("sagemaker")
+    make_endpoint(sagemaker, name, boto.listings[listing], boto.role_arn)
     wait_until_in_service(sagemaker, name)
     yield name
     sagemaker.delete_endpoint(EndpointName=name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from kit.client_setup import SAMPLE_WAV, make_endpoint, wait_until_in_service
+from kit.client_setup import SAMPLE_WAV
 
 from dgsm_helpers.places import running_server
 
@@ -138,15 +138,6 @@ def relay(embedded) -> Iterator[None]:
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-
-
-@pytest.fixture(scope="module")
-def flux_endpoint(boto) -> Iterator[str]:
-    sagemaker, name = boto("sagemaker"), "dg-flux"
-    make_endpoint(sagemaker, name, boto.listings["metered-flux"], boto.role_arn)
-    wait_until_in_service(sagemaker, name)
-    yield name
-    sagemaker.delete_endpoint(EndpointName=name)
 
 
 @pytest.mark.parametrize("path", ["v1/listen", "v2/listen"])

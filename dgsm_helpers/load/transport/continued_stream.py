@@ -93,8 +93,9 @@ class ContinuedStream:
         )
 
     @classmethod
-    def of(cls, wb: Workbook, *, query: Query = Query(), sample_rate: int = 16000, **given: Any) -> Self:
+    def of(cls, wb: Workbook, *, query: Query | None = None, sample_rate: int = 16000, **given: Any) -> Self:
         """A call on a workbook's endpoint, linear16 mono; ``given`` are further arguments of the class."""
+        query = query or Query(wb.family)
         sessions = LeanSessions(wb, query.path, query.text(sample_rate))
         return cls(sessions, sample_rate=sample_rate, path=query.path, **given)
 

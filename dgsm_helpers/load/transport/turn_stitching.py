@@ -6,6 +6,8 @@ unfinished turn had said is heard again as a whole: each of its messages replace
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from typing import Any
 
 from dgsm_helpers.load.transport.listen_stitching import Message
@@ -14,6 +16,7 @@ ENDS_WITHOUT_NEWS = 3
 """After so many sessions that ended and had told nothing new, the rest of the call is taken for silence."""
 HEARD_S = 0.1
 """A session that heard the call to its end has told of all but this."""
+REMEMBERED_TURNS = 32
 PAUSE_KEPT_S = 2.0
 """Of silence without a turn, what a next session hears again: the first sounds of a turn that nobody has noticed."""
 
@@ -28,6 +31,9 @@ class TurnTranscript:
         self.replay_from_s = 0.0
         self.answered_s = 0.0
         self.shown_s = 0.0
+        self.turn_ended_s = -1.0
+        self.turns: deque[tuple[float, int]] = deque(maxlen=REMEMBERED_TURNS)
+        """When the newest turns ended, and how many words they had."""
         self.next_turn = 0
         self.next_sequence = 0
         self.connected = False
@@ -41,6 +47,19 @@ class TurnTranscript:
         self._ended_at_s = self.answered_s
         return call_s - self.answered_s <= HEARD_S or self._ends_without_news >= ENDS_WITHOUT_NEWS
 
+    def told(self, event: str, end_s: float, words: int) -> None:
+        """The caller has been told of an event with so many words, and of the call up to ``end_s``."""
+        self.shown_s = max(self.shown_s, end_s)
+        if event == "EndOfTurn":
+            self.next_turn, self.in_turn, self.eager = self.next_turn + 1, False, False
+            self.turn_ended_s = self.answered_s = self.replay_from_s = end_s
+            self.turns.append((end_s, words))
+        elif event != "Update":
+            self.in_turn, self.eager = True, event == "EagerEndOfTurn"
+        elif not self.in_turn:
+            self.answered_s = end_s
+            self.replay_from_s = max(self.replay_from_s, end_s - PAUSE_KEPT_S)
+
     def joint(self, offset_s: float) -> TurnJoint:
         return TurnJoint(self, offset_s)
 
@@ -50,14 +69,17 @@ class TurnTranscript:
 
 
 class TurnJoint:
-    """Turns the messages of one session into the call's."""
+    """Turns the messages of one session into the call's.
+
+    The next session begins to hear while the one before it goes on, so its first turns may have been told already.
+    """
 
     def __init__(self, transcript: TurnTranscript, offset_s: float) -> None:
         self.offset_s = offset_s
         self._transcript = transcript
         self._takes_over = transcript.shown_s > 0
-        # A session counts its own turns from 0; the turn that was open is its first.
-        self._first_turn = transcript.next_turn
+        self._began_s = math.inf
+        self._words_of_turns = 0
         self.words_replayed = 0
 
     def hand_on(self, message: Message) -> Message | None:
@@ -77,32 +99,49 @@ class TurnJoint:
         return message
 
     def _turn(self, message: Message) -> Message | None:
-        transcript = self._transcript
-        event, words = str(message.get("event")), message.get("words", ())
+        transcript, event = self._transcript, str(message.get("event"))
         begin_s = round(float(message["audio_window_start"]) + self.offset_s, 4)
         end_s = round(float(message["audio_window_end"]) + self.offset_s, 4)
-        index = int(message["turn_index"]) + self._first_turn
-        if event == "StartOfTurn":
-            if transcript.in_turn:
-                return None  # it was announced by the session before
-            end_s = max(end_s, transcript.shown_s)
-        elif end_s <= transcript.shown_s and self._takes_over and event != "EndOfTurn":
-            self.words_replayed = max(self.words_replayed, len(words))
+        heard = words = [self._shifted(word) for word in message.get("words", ())]
+        text, self._began_s = message.get("transcript", ""), min(self._began_s, end_s if heard else math.inf)
+        if self._takes_over:
+            begin_s = max(transcript.turn_ended_s, 0.0)
+            if self._began_s <= transcript.turn_ended_s:
+                # It began in a turn that was told to its end: what goes on after that is another turn of the call.
+                words = self._new_words(heard)
+                text = " ".join(word["word"] for word in words)
+        told = (bool(heard) and not words) or self._was_told(event, end_s)
+        if event == "EndOfTurn":
+            self._began_s = math.inf
+        if told:
+            self.words_replayed = max(self.words_replayed, self._words_of_turns + len(heard))
+            if event == "EndOfTurn":
+                self._words_of_turns += len(heard)
             return None
+        if event == "StartOfTurn":
+            end_s = max(end_s, transcript.shown_s)
         # Two sessions may notice a pause at moments a little apart; the caller is told of it once.
         if (event == "EagerEndOfTurn") is transcript.eager and event in ("EagerEndOfTurn", "TurnResumed"):
             event = "Update"
-        transcript.shown_s = max(transcript.shown_s, end_s)
-        if event == "EndOfTurn":
-            transcript.next_turn, transcript.in_turn, transcript.eager = index + 1, False, False
-            transcript.answered_s = transcript.replay_from_s = end_s
-        elif event == "Update" and not transcript.in_turn:
-            transcript.answered_s = end_s
-            transcript.replay_from_s = max(transcript.replay_from_s, end_s - PAUSE_KEPT_S)
-        elif event != "Update":
-            transcript.in_turn, transcript.eager = True, event == "EagerEndOfTurn"
+        if words and event == "Update" and not transcript.in_turn:
+            event = "StartOfTurn"
+        transcript.told(event, end_s, len(words))
+        index = transcript.next_turn - (event == "EndOfTurn")
         shifted: dict[str, Any] = {"turn_index": index, "audio_window_start": begin_s, "audio_window_end": end_s}
-        return {**message, **shifted, "event": event, "words": [self._shifted(word) for word in words]}
+        return {**message, **shifted, "event": event, "transcript": text, "words": words}
+
+    def _new_words(self, heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of a turn that come after the turns that were told; by their number where the model gives no times."""
+        ended_s = self._transcript.turn_ended_s
+        if any("end" in word for word in heard):
+            return [word for word in heard if word.get("end", 0.0) > ended_s]
+        return heard[sum(count for end_s, count in self._transcript.turns if end_s >= self._began_s) :]
+
+    def _was_told(self, event: str, end_s: float) -> bool:
+        """Whether the caller has been told of a turn's beginning, or of what is up to ``end_s`` of its going on."""
+        if event == "StartOfTurn":
+            return self._transcript.in_turn
+        return self._takes_over and event != "EndOfTurn" and end_s <= self._transcript.shown_s
 
     def _shifted(self, word: dict[str, Any]) -> dict[str, Any]:
         times = {name: round(word[name] + self.offset_s, 4) for name in ("start", "end") if word.get(name) is not None}

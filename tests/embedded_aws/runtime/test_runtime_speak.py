@@ -248,6 +248,14 @@ def test_speed_is_configured_for_the_turns_that_follow(flux_tts):
     assert len(stream.audio) == round(spoken_s(TEXT, 1.1) * 24000) * 2
 
 
+@pytest.mark.parametrize("speed", [float("nan"), float("inf"), 10**400, True, [1.0]])
+def test_a_speed_that_is_no_number_is_refused_in_words_that_can_be_read(flux_tts, speed):
+    stream = run(talk(flux_tts, ("Configure", {"speed": speed}), speak(), FLUSH))
+    checked(flux_tts, stream)
+    (refused,) = of(stream, "ConfigureFailure")
+    assert refused["code"] == "SPEED_OUT_OF_RANGE" and stream.audio
+
+
 def test_what_cannot_be_spoken_is_warned_of(flux_tts):
     stream = run(talk(flux_tts, FLUSH, speak(" "), FLUSH, ("Interrupt", {})))
     checked(flux_tts, stream)

@@ -287,7 +287,8 @@ def test_a_session_that_says_nothing_is_given_twice_as_long_as_the_one_before_it
 
     messages, hand_overs = asyncio.run(run())
     check(messages)
-    assert [re.search(r"nothing for ([\d.]+) s", change.reason)[1] for change in hand_overs] == ["0.1", "0.2", "0.4"]
+    waited = [re.search(r"nothing for ([\d.]+) s", change.reason)[1] for change in hand_overs]
+    assert waited[:3] == ["0.1", "0.2", "0.4"], "on a busy machine one that speaks may be late, too"
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, workbo
     wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
     crash = partial(operator.fault, "crash", endpoint=wb.endpoint_name)
-    changes = survived(wb, crash, query=Query(wb.family))
+    changes = survived(wb, crash)
     reason = reason if listing == "metered" else reason.replace("Metadata", "CloseStream")
     assert changes[0].cause == "cut"
     assert re.search(reason, changes[0].reason)
@@ -133,8 +133,9 @@ def test_calls_survive_an_update(endpoint):
     assert len(changes) == 3
 
 
-def test_a_call_goes_on_past_the_limit_whether_it_sees_it_coming_or_not(operator, endpoint):
-    wb = endpoint
+@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+def test_a_call_goes_on_past_the_limit_whether_it_sees_it_coming_or_not(operator, workbook, listing):
+    wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("session-limit", endpoint=wb.endpoint_name, seconds=4)
     ahead = survived(wb, lambda: None, session_s=2, hand_overs=3)
     assert {change.cause for change in ahead} == {"limit"}

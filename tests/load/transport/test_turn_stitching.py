@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +70,66 @@ def test_time_and_count_never_go_back_and_the_greeting_comes_once(cuts_s):
     assert [m["type"] for m in told].count("Connected") == 1
     windows = [m["audio_window_end"] for m in told if m["type"] == "TurnInfo"]
     assert windows == sorted(windows)
+
+
+def joined_ahead(changes, call_s=40.0):
+    """The call's messages when the next session is opened ahead, hears the last words again a little before it has to,
+    and takes over later; ``changes`` are pairs of when it is opened and for how long the one before it goes on."""
+    transcript, told, begin_s = TurnTranscript(), [], 0.0
+    for open_s, beside_s, sooner_s in [*changes, (call_s, 0.0, 0.0)]:
+        joint, next_s = transcript.joint(begin_s), None
+        for message in turn_infos(joint.offset_s, min(open_s + beside_s, call_s)):
+            if next_s is None and message.get("audio_window_end", 0.0) + joint.offset_s >= open_s:
+                next_s = transcript.replay_from_s - sooner_s
+            told += [m for m in (joint.hand_on(message),) if m]
+        begin_s = max(transcript.replay_from_s if next_s is None else next_s, 0.0)
+    return told
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(1.0, 38.0), st.floats(0.0, 9.0), st.floats(0.0, 0.2)), max_size=5, unique_by=lambda c: c[0]
+    ).map(sorted)
+)
+def test_turns_that_two_sessions_heard_at_once_are_told_once(changes):
+    told = [m for m in joined_ahead(changes) if m["type"] == "TurnInfo"]
+    ends = [m for m in told if m["event"] == "EndOfTurn"]
+    assert [(m["turn_index"], m["transcript"]) for m in ends] == [(number, f"turn {number}") for number in range(10)]
+    assert [m["turn_index"] for m in told if m["event"] == "StartOfTurn"] == list(range(10))
+    assert [m["turn_index"] for m in told] == sorted(m["turn_index"] for m in told)
+    cursor_s = 0.0
+    for message in ends:
+        assert message["audio_window_start"] == cursor_s
+        cursor_s = message["audio_window_end"]
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_a_turn_that_the_next_session_does_not_end_where_the_one_before_did_goes_on_as_another(times):
+    def words(*given):
+        return [{"word": word, **({"start": end_s - 0.2, "end": end_s} if times else {})} for word, end_s in given]
+
+    transcript = TurnTranscript()
+    first = transcript.joint(0.0)
+    for message in (
+        turn_info("StartOfTurn", 1.0, "a") | {"words": words(("a", 0.9))},
+        turn_info("EndOfTurn", 1.5, "a") | {"words": words(("a", 0.9))},
+    ):
+        first.hand_on(message)
+    second = transcript.joint(0.0)
+    told = [
+        second.hand_on(message)
+        for message in (
+            turn_info("StartOfTurn", 1.0, "a") | {"words": words(("a", 0.95))},
+            turn_info("Update", 1.6, "a") | {"words": words(("a", 0.95))},
+            turn_info("Update", 2.0, "a b") | {"words": words(("a", 0.95), ("b", 1.9))},
+            turn_info("EndOfTurn", 2.5, "a b") | {"words": words(("a", 0.95), ("b", 1.9))},
+        )
+    ]
+    assert told[:2] == [None, None]
+    assert [(m["event"], m["turn_index"], m["transcript"], m["audio_window_start"]) for m in told[2:]] == [
+        ("StartOfTurn", 1, "b", 1.5),
+        ("EndOfTurn", 1, "b", 1.5),
+    ]
 
 
 def test_word_times_go_on_where_the_model_gives_them():
