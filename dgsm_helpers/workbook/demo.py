@@ -15,6 +15,7 @@ from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.settings import settings_file
+from dgsm_helpers.wire.whole_file import write_whole
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
 from dgsm_helpers.workbook.run_notebooks import NotebookOutcome, run_notebook
 
@@ -122,7 +123,7 @@ def write_summary(values: Mapping[str, Any], out: Path) -> Path:
     """Write ``summary.json``, for whoever reads it by program."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "summary.json"
-    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(values, indent=1) + "\n")
     return path
 
 
@@ -177,7 +178,7 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
     figure = next((html for o in outcomes if o.notebook.stem == "04_monitor" for html in figures_of(o.output)), "")
     index = out / "index.html"
     template = Template((files("dgsm_helpers") / "data" / "demo.html").read_text(encoding="utf-8"))
-    index.write_text(template.substitute(table=table, figure=figure, links="".join(links)), encoding="utf-8")
+    write_whole(index, template.substitute(table=table, figure=figure, links="".join(links)))
     return index
 
 
