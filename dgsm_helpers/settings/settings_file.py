@@ -127,7 +127,7 @@ def _content(file: Path) -> dict[str, Any]:
     """The values of a file by key; tables are flattened."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"The settings file {file} cannot be read: {error}.", hint="Correct or remove it."
         ) from error

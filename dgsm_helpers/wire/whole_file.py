@@ -36,7 +36,9 @@ def write_whole(path: Path, text: str, *, private: bool = False) -> None:
             file.flush()
             os.fsync(handle)  # or a power cut leaves an empty file under the name
         os.replace(new, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(new)
+        if isinstance(error, OSError):  # which was asked for, not the one beside it
+            error.filename, error.filename2 = str(path), None
         raise

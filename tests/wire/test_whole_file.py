@@ -98,3 +98,9 @@ def test_what_is_private_is_the_owners_alone_and_follows_no_link(tmp_path):
 def test_a_name_of_any_length_can_be_written(tmp_path):
     write_whole(tmp_path / ("n" * 250 + ".html"), "text")
     assert len(os.listdir(tmp_path)) == 1
+
+
+def test_a_file_that_cannot_be_made_is_named_as_it_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(tmp_path / "none" / "page.html", "text")
+    assert caught.value.filename == str(tmp_path / "none" / "page.html")
