@@ -164,7 +164,7 @@ def test_a_file_without_end_to_its_depth_is_a_line_that_names_it(tmp_path, monke
 
 def test_settings_without_end_to_their_depth_are_named(tmp_path):
     (tmp_path / "dgsm.toml").write_text(f"endpoint = {DEEP}")
-    with pytest.raises(InvalidInput, match="dgsm.toml cannot be read"):
+    with pytest.raises(InvalidInput, match=r"dgsm\.toml cannot be read"):
         settings_file.write({"endpoint": "e"}, tmp_path)
 
 
