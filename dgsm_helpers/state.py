@@ -6,11 +6,9 @@ deleted it is kept in ``journal/`` until that is put back. Every file is JSON wi
 
 import fcntl
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.wire.evidence_schema import evidence_of
+from dgsm_helpers.wire.whole_file import write_whole
 
 SCHEMA = 1
 EVIDENCE_SCHEMA = 2
@@ -31,18 +30,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
         OSError: it cannot be written, as on a full disk; what was there stays, and nothing else is left.
     """
     text = json.dumps({"schema": SCHEMA, **content}, indent=1, default=str)
-    # Private from the first, for a model's environment may hold a secret; new, so that no link is followed.
-    handle, new = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)  # or a power cut leaves an empty file under the name
-        os.replace(new, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(new)
-        raise
+    write_whole(path, text, private=True)  # for a model's environment may hold a secret
 
 
 def set_aside(path: Path, why: str) -> str:

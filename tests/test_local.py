@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -149,3 +152,33 @@ def test_waiting_moves_local_time_on_for_everyone_while_no_request_is_in_flight(
 def test_time_is_moved_by_seconds_alone(embedded, body):
     with pytest.raises(InvalidInput, match="cannot be moved on by"):
         running_server.admin(embedded.info, "POST", "advance", body)
+
+
+def test_a_server_whose_folder_was_taken_away_while_it_started_ends_and_writes_nothing_there(tmp_path):
+    """Its starter was killed, and the next start, or stop, knew nothing of it."""
+    folder = tmp_path / "local"
+    folder.mkdir()
+    settings = {"speed": 30, "metered": {}, "region": "us-east-1", "seed": 0, "check_signatures": True, "recording": {}}
+    command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]
+    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    until((folder / "ca.pem").exists, "it starts")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    server.wait(timeout=120)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_start_that_is_interrupted_leaves_no_process_and_no_file(tmp_path, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+
+    def found(_home):
+        if started:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "find", found)
+    with pytest.raises(KeyboardInterrupt):
+        local.up(tmp_path)
+    assert started[0].poll() is not None
+    assert not local.state_folder(tmp_path).exists()

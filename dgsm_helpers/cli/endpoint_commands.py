@@ -24,6 +24,7 @@ from dgsm_helpers.cli.options import (
     place_options,
     say,
 )
+from dgsm_helpers.wire.whole_file import write_whole
 
 FORMATS = ("cli", "boto3", "cloudformation", "terraform", "json")
 
@@ -118,7 +119,7 @@ def export(open_workbook: Opener, form: str, out: Path | None) -> None:
 
     exported = export_setup(open_workbook(), form)
     if out:
-        out.write_text(exported.text, encoding="utf-8")
+        write_whole(out, exported.text)
     else:
         click.echo(exported.text, nl=False)
     # On stderr, so that the text can go down a pipe; what is the account's own is shown here and nowhere in it.

@@ -247,10 +247,13 @@ def _no_account(why: str) -> InvalidInput:
 
 def _require_elsewhere(url: str) -> None:
     """Refuse an address of this machine, however it is written: AWS is never there. Raises InvalidInput: it is one."""
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host.endswith(_AWS_DOMAINS):
+        return
+    if host.rpartition(".")[2] == "localhost":  # also where the resolver does not know it
+        raise _no_account(f"its endpoint {url} is on this machine")
     try:
-        names = [] if host.endswith(_AWS_DOMAINS) else socket.getaddrinfo(host, None)
-        found = {str(address[4][0]).partition("%")[0] for address in names}
+        found = {str(address[4][0]).partition("%")[0] for address in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # a name that leads nowhere says so when it is called
         return
     addresses = [ipaddress.ip_address(address) for address in found]

@@ -22,7 +22,7 @@ def kept_recording(home: Path) -> Mapping[str, Any]:
         return {}
     try:
         recording = json.loads(files[-1].read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{files[-1]} is not JSON: {error}", hint="Remove it, then `dgsm record`.") from error
     if not isinstance(recording, dict):
         raise InvalidInput(f"{files[-1]} holds no recording.", hint="Remove it, then `dgsm record`.")

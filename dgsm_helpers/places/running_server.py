@@ -56,13 +56,18 @@ def admin(info: ServerInfo, method: str, route: str, body: Any = None) -> Any:
             content = answer.read()
         if answer.status < 400:
             return json.loads(content or b"null")
-    except (OSError, ValueError, http.client.HTTPException) as error:  # the last two: something else answers there
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        http.client.HTTPException,
+    ) as error:  # all but the first: something else answers there
         raise LocalNotRunning(
             f"The embedded AWS does not answer at {info.control_url}.", hint="Start it: `dgsm local up`."
         ) from error
     try:
         reason = json.loads(content or b"{}").get("message", f"{answer.status} {answer.reason}")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
         raise LocalNotRunning(
             f"Something else answers at {info.control_url}.", hint="Start it: `dgsm local up`."
         ) from error

@@ -105,7 +105,7 @@ def _from_documents(text: str, name: str, described: Columns) -> Traffic | tuple
     if _YAML.match(begin):
         try:
             loaded = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InvalidInput(f"{name} is no YAML: {error}.", hint="Ask the AWS CLI for --output json.") from error
         documents = loaded if isinstance(loaded, list) else [loaded]
     elif begin.startswith(("{", "[")):

@@ -89,7 +89,9 @@ def record(
         raise InvalidInput(f"It would take {minutes:g} minutes and {cost}.", hint="Choose a cheaper instance type.")
     wb.require_spend(f"Recording for about {minutes:g} minutes", price=f"about {cost}, plus the software fee")
     wb.require_delete(f"Endpoint {wb.endpoint_name}, which is made for this")
-    ground = Ground(wb=wb, load_of=load_of, known=recording.values)
+    ground, began = Ground(wb=wb, load_of=load_of, known=recording.values), wb.now()
+    if left:
+        say(f"It takes about {minutes:g} minutes and, on AWS, about {cost}, plus the software fee.")
     try:
         for step in left:
             say(f"{step.name} (about {step.minutes:g} min): {step.question}")
@@ -100,4 +102,5 @@ def record(
     finally:
         if left:
             deletion.delete(wb)
+            say(f"It took {(wb.now() - began).total_seconds() / 60:.0f} minutes.")
     return recording

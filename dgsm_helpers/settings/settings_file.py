@@ -18,6 +18,7 @@ from typing import Any
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.foreign_text import in_toml
 from dgsm_helpers.settings.parameters import as_declared, require_type
+from dgsm_helpers.wire.whole_file import write_whole
 
 FILE_NAME = "dgsm.toml"
 FILE_VARIABLE = "DGSM_SETTINGS"
@@ -90,7 +91,7 @@ def write(values: Mapping[str, Any], folder: Path | None = None) -> Path:
         text = in_toml(value) if isinstance(value, str) else json.dumps(value)
         line = f"{setting.key} = {text}  # {setting.help}"
         lines.append(line if setting.key in made else f"# {line}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(path, "\n".join(lines) + "\n")
     return path
 
 
@@ -126,7 +127,7 @@ def _content(file: Path) -> dict[str, Any]:
     """The values of a file by key; tables are flattened."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"The settings file {file} cannot be read: {error}.", hint="Correct or remove it."
         ) from error

@@ -20,6 +20,7 @@ from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.settings import settings_file
 from dgsm_helpers.views.pages.demo_page import DemoResults, SummaryRow, page
+from dgsm_helpers.wire.whole_file import write_whole
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
 from dgsm_helpers.workbook.run_notebooks import NotebookOutcome, run_notebook
 from dgsm_helpers.workbook.schema_import import import_without_grammar
@@ -171,7 +172,7 @@ def write_summary(values: Mapping[str, Any], out: Path) -> Path:
     """Write ``summary.json``, for whoever reads it by program."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "summary.json"
-    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(values, indent=1) + "\n")
     return path
 
 
@@ -224,7 +225,7 @@ def write_index(outcomes: Sequence[NotebookOutcome], rows: Sequence[SummaryRow],
         notebooks=[(outcome.notebook.stem, _ended(outcome)) for outcome in outcomes],
     )
     index = out / "index.html"
-    index.write_text(page(results), encoding="utf-8")
+    write_whole(index, page(results))
     return index
 
 

@@ -70,7 +70,7 @@ def read_parameters(files: Sequence[Path] = (), texts: Sequence[str] = ()) -> di
         try:
             text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
             content = yaml.load(text, Loader=NoDatesSafeLoader) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
             raise InvalidInput(f"Parameters cannot be read from {str(source)!r}: {problem}.") from error
         if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):

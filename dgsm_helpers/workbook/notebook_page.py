@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgsm_helpers.wire.whole_file import write_whole
 from dgsm_helpers.workbook.notebook_inputs import read_notebook
 from dgsm_helpers.workbook.schema_import import import_without_grammar
 
@@ -45,7 +46,7 @@ def write_html(executed: Path, html: Path) -> Path:
     body, _ = exporter.from_notebook_node(notebook)
     body = _NOTEBOOK_LINK.sub(r"\1.html", body)
     html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(body, encoding="utf-8")
+    write_whole(html, body)
     return html
 
 

@@ -126,8 +126,8 @@ class Gateway:
             return _unknown(call)
         if call.unreadable:
             return answers.error(call, "SerializationException", f"The request could not be read: {call.unreadable}")
-        if refused := moto_corrections.refusal(call):
-            return answers.error(call, refused.code, refused.message)
+        if corrected := moto_corrections.refusal(call):
+            return answers.error(call, corrected.code, corrected.message)
         if call.wire is not None:
             problems = request_checks.problems(call.service, call.operation, call.wire)
             if problems:

@@ -101,3 +101,16 @@ def test_every_process_sees_by_how_much_time_was_moved(tmp_path):
     server.add(0.25)
     assert client.seconds == 1234.75
     assert MovedTime().seconds == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"1234", b"\xff" * 8, b"\x00" * 6 + b"\xf0\x7f"])
+def test_a_file_of_moved_time_that_is_damaged_moves_nobody(tmp_path, damage):
+    file = tmp_path / "moved"
+    server = MovedTime.create(file)
+    server.add(60.0)
+    client = MovedTime(file)
+    assert client.seconds == 60
+    file.write_bytes(damage)
+    assert client.seconds == server.seconds == 60
+    server.add(1.0)
+    assert client.seconds == server.seconds == 61

@@ -66,6 +66,8 @@ HERE = [
     "http://127.9.8.7",
     "http://localhost:8442",
     "https://LOCALHOST",
+    "http://localhost.:8442",
+    "http://anything.localhost:8442",
     "http://[::1]:8442",
     "http://[::ffff:127.0.0.1]:8442",
     "http://0.0.0.0:8442",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,13 @@ def test_the_whole_script_stays_within_its_limits(wb):
     assert cost.usd is not None
     assert cost.usd <= script.MOST_USD
     assert sum(step.minutes for step in STEPS) <= script.MOST_MINUTES
+
+
+def test_what_it_takes_is_said_first_and_what_it_took_last_wherever_it_runs(wb, aws):
+    said = []
+    record(wb, steps=(ALARMS,), load_of=lambda _: None, say=said.append)
+    assert re.fullmatch(r"It takes about 1 minutes and, on AWS, about .* \$\d+\.\d\d, plus the software fee\.", said[0])
+    assert re.fullmatch(r"It took \d+ minutes\.", said[-1])
 
 
 def test_a_run_that_was_cut_off_deletes_its_endpoint_and_goes_on_with_what_is_left(wb, aws):

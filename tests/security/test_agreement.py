@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from importlib import import_module
 
@@ -21,7 +21,9 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.core.calls import call
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import journal, scheduled_actions
+from dgsm_helpers.aws.scaling.held_variant import Former
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
+from dgsm_helpers.aws.scaling.scalable_target import Suspension
 from dgsm_helpers.cli.main import dgsm
 from dgsm_helpers.errors import DeletionNotConfirmed, DgsmError, NotConfirmed
 from dgsm_helpers.planning.measured import measured
@@ -182,15 +184,22 @@ def test_no_public_function_changes_anything_without_agreement(wb, name):
     assert beyond_reading(asked) == []
 
 
-SPENDING_STATES = ("update", "measurement", "suspension", "retarget")
+_SUSPENDED = Suspension().to_request()
+_SETUP = {"setup": {"steps": [], "alarms": [], "notes": [], "endpoint_name": "agreement", "region": "us-east-1"}}
+CUT_OFF = {
+    "update": _SETUP,
+    "measurement": asdict(Former(desired_instances=1)),
+    "suspension": {"before": _SUSPENDED, "within": _SUSPENDED},
+    "retarget": _SETUP,
+}
+"""What commands that bill have written down, by kind."""
 
 
-@pytest.mark.parametrize("what", SPENDING_STATES)
+@pytest.mark.parametrize("what", CUT_OFF)
 @pytest.mark.parametrize("name", ["tune.retarget", "register.resume", "deploy.update", "tune.tune", "register.apply"])
 def test_nothing_that_was_cut_off_is_put_back_without_agreement(agreed, wb, name, what):
     created = endpoint_state.status(agreed)
-    former = {"setup": {"steps": [], "alarms": [], "notes": [], "endpoint_name": "agreement", "region": wb.region}}
-    with journal.written(agreed, what, created, former) as page:
+    with journal.written(agreed, what, created, CUT_OFF[what]) as page:
         page.settled = True
     try:
         with struck(wb, lambda: None, at=1, every=True) as asked, pytest.raises(NotConfirmed) as caught:

@@ -13,6 +13,7 @@ from kit.command_line import run_line
 from dgsm_helpers import local, state
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.session import open_workbook
+from dgsm_helpers.settings import settings_file
 
 MEASURED = {
     "feasible_max": 10,
@@ -139,6 +140,32 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(wb, monkeypatch):
         state.write(path, {"a": 2})
     assert json.loads(path.read_text())["a"] == 1
     assert os.listdir(path.parent) == ["x.json"]
+
+
+DEEP = "[" * 100_000
+STUMBLES = {
+    "a recording": ("recordings/aws-us-east-1-x.json", DEEP, ("plan", "--traffic", "constant", "--knee", "5")),
+    "traffic in JSON": ("t.json", DEEP, ("plan", "--traffic", "t.json", "--knee", "5")),
+    "traffic in YAML": ("t.yaml", f"a: {DEEP}", ("plan", "--traffic", "t.yaml", "--knee", "5")),
+    "parameters": ("p.yaml", f"a: {DEEP}", ("run", "x.ipynb", "-f", "p.yaml")),
+}
+
+
+@pytest.mark.parametrize("kind", STUMBLES)
+def test_a_file_without_end_to_its_depth_is_a_line_that_names_it(tmp_path, monkeypatch, kind):
+    name, content, line = STUMBLES[kind]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    ended = run_line(tmp_path, *line)
+    assert ended.exit_code == 2 and "unforeseen" not in ended.output, ended.output
+    assert ended.output.count("\n") == 1 and name.rpartition("/")[2] in ended.output
+
+
+def test_settings_without_end_to_their_depth_are_named(tmp_path):
+    (tmp_path / "dgsm.toml").write_text(f"endpoint = {DEEP}")
+    with pytest.raises(InvalidInput, match=r"dgsm\.toml cannot be read"):
+        settings_file.write({"endpoint": "e"}, tmp_path)
 
 
 @pytest.mark.parametrize("home", ["{tmp}/file", "/proc/x", "/dev/null/x", "~nobody-of-that-name/x"])

@@ -13,6 +13,7 @@ from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.step_in import most_to_cut
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
+from dgsm_helpers.wire.whole_file import write_whole
 
 PREDEFINED_METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 POLICY_FILE = "scaling-policy.json"
@@ -90,7 +91,7 @@ class ScalingPolicy(Table):
     def write_json(self, path: str | Path = POLICY_FILE) -> Path:
         """Write ``scaling-policy.json`` for ``--target-tracking-scaling-policy-configuration file://…``."""
         written = Path(path)
-        written.write_text(self.to_json(), encoding="utf-8")
+        write_whole(written, self.to_json())
         return written
 
     @property

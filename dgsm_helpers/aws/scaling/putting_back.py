@@ -207,8 +207,8 @@ def _restored(wb: Workbook, setup: Setup, there: Mapping[_Key, SetupCall], their
     for alarm in setup.alarms:
         name = alarm.request["AlarmName"]
         # As it is by now: it stayed, and somebody may have changed it.
-        request = scaling_setup.alarm_now(wb, name) or alarm.request
-        call(wb, alarm.service, alarm.operation, **actions_rebound(request, arns))
+        now = scaling_setup.alarm_now(wb, name) or alarm.request
+        call(wb, alarm.service, alarm.operation, **actions_rebound(now, arns))
         done.append(f"alarm {name}")
     return PutBack(tuple(done), _changed(there, theirs))
 

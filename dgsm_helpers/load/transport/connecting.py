@@ -24,13 +24,13 @@ async def connect(target: StreamTarget, context: ssl.SSLContext) -> Http2Client:
     proxy = target.proxy
     host, port = (proxy.host, proxy.port) if proxy else (target.host, target.port)
     made = await connected(await addresses_of(host), port)
-    try:
-        if proxy:
+    if proxy:
+        try:
             await tunnelled(made, f"{target.host}:{target.port}", proxy.headers)
-        client, _ = await secured(made, context, target.host)
-    except BaseException:
-        made.close()
-        raise
+        except BaseException:
+            made.close()
+            raise
+    client, _ = await secured(made, context, target.host)
     try:
         await client.ready()
     except BaseException:
@@ -110,6 +110,9 @@ async def tunnelled(made: socket.socket, end: str, headers: Mapping[str, str]) -
 async def secured(made: socket.socket, context: ssl.SSLContext, host: str) -> tuple[Http2Client, str | None]:
     """TLS over ``made`` with HTTP/2 on it, and the protocol that ALPN chose. The connection takes ``made`` over.
 
+    Nobody else closes it from here on: the event loop would go on taking its descriptor, which the next connection has,
+    for this one's, and refuse that.
+
     Raises:
         OSError: no TLS, or a certificate that ``context`` does not trust (`ssl.SSLError`).
     """
@@ -118,7 +121,11 @@ async def secured(made: socket.socket, context: ssl.SSLContext, host: str) -> tu
     )
     protocol = transport.get_extra_info("ssl_object").selected_alpn_protocol()
     if protocol == "h2":
-        await client.ready()
+        try:
+            await client.ready()
+        except BaseException:
+            client.abort()
+            raise
     return client, protocol
 
 

@@ -17,6 +17,7 @@ from dgsm_helpers.load.transport.held_calls import CallsHeld
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.views.pages.report_page import ReportData, page
+from dgsm_helpers.wire.whole_file import write_whole
 
 WINDOW_S = 3 * 3600.0 - 120.0
 """Ten-second data is kept for three hours (two minutes spare for asking); a longer timeline is drawn from minutes."""
@@ -35,7 +36,7 @@ def write_report(wb: Workbook, out: Path, *, last_s: float = WINDOW_S, calls: Ca
     """
     text = page(gather(wb, last_s=last_s, calls=calls))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    write_whole(out, text)
     return out
 
 

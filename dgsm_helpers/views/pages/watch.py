@@ -1,6 +1,5 @@
 """Watching an endpoint outside a notebook: in a terminal, or on a page that a browser keeps open."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.figures.terminal import live_text
 from dgsm_helpers.views.live_state import LiveState, troubled
 from dgsm_helpers.views.pages import html_page
+from dgsm_helpers.wire.whole_file import write_whole
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _MIN_EVERY_S = 2.0
@@ -81,12 +81,12 @@ def watch_on_page(
     last = None
     try:
         for last in states(wb, window_s=window_s, every_s=every_s, sleep=sleep):
-            _replace(path, page(last, reload_s=None if once else every_s))
+            write_whole(path, page(last, reload_s=None if once else every_s))
             if once:
                 return
     finally:
         if last is not None:
-            _replace(path, page(last, reload_s=None))
+            write_whole(path, page(last, reload_s=None))
 
 
 def page(state: LiveState, *, reload_s: float | None) -> str:
@@ -98,12 +98,6 @@ def page(state: LiveState, *, reload_s: float | None) -> str:
     reload = "" if reload_s is None else f'<meta http-equiv="refresh" content="{reload_s:g}">'
     note = "" if reload_s is not None else "<p>No longer refreshed: this is how it last was.</p>"
     return html_page(f"{state.endpoint_name}, live", live_html(state) + note, style=_STYLE, head=reload)
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 _STYLE = """
