@@ -153,7 +153,9 @@ class PolicyTable(Table):
         else:
             notes = ["Callers hand over: no call is cut, no word lost (a named assumption)."]
             notes.append("Relief: the longest overload.")
-        notes.append("Over capacity: share of stream-time. Most: instances. New on a full one: calls that find the knee.")
+        notes.append(
+            "Over capacity: share of stream-time. Most: instances. New on a full one: calls that find the knee."
+        )
         if self.other:
             notes.append(f"In brackets: if the alarms follow the instances' {self.other}, not their {self.statistic}.")
         return notes

@@ -102,10 +102,11 @@ class ScalingStory(Table):
         worst_ms = None if lag.empty else float(lag.max())
         caught_up = lag[lag.idxmax() :][lambda ms: ms <= _IN_TIME_MS].index if worst_ms else times[:0]
         busy = calls[reached:][lambda count: count >= _BUSY * calls[peak_at]]
-        after_at = calls[caught_up[0] :].index[:1] if len(caught_up) else busy.index[-1:]
-        if after_at.empty:
+        # As soon as the text has caught up, callers may leave.
+        until = caught_up[0] if len(caught_up) else close
+        if busy[:until].empty and not len(caught_up):
             return None
-        (after_at,) = after_at
+        after_at = busy[:until].index[-1] if not busy[:until].empty else calls[:until].index[-1]
 
         def moment(at: pd.Timestamp, lag_ms: float | None) -> Moment:
             return Moment(calls=round(float(calls[at])), instances=int(counts[at]), lag_ms=lag_ms)
