@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BUSY = 0.75
 """Of the calls at the peak: with fewer it is no longer seen what the instances that came are good for."""
+_CALM = 0.9
+"""Of the target: below it target tracking scales in."""
 _IN_TIME_MS = 500.0
 """The lag that the ladder's strict criteria allow."""
 
@@ -92,8 +94,7 @@ class ScalingStory(Table):
         calls = load * counts.reindex(load.index)
         if calls.max() <= 0:
             return None
-        # Calm is what no instance would be added for.
-        calm = rising[:peak_at][rising[:peak_at] <= (target_value or rising.max() / 2)]
+        calm = rising[:peak_at][rising[:peak_at] < (_CALM * target_value if target_value else rising.max() / 2)]
         before_at = calm.index[-1] if len(calm) else begin
         ended = calls[calls > 0].index[-1]
         lags = list(lag_p95_ms)
