@@ -152,7 +152,7 @@ class ScalingStory(Table):
             told += f"; with the calls the instances went, down to {end.instances}"
         if self.usd_per_hour is not None:
             spent, always = self.instance_hours * self.usd_per_hour, self._always * self.usd_per_hour
-            told += f". It cost ${spent:.2f} where {_instances(self.most)} always on cost ${always:.2f}"
+            told += f". In this time that cost ${spent:.2f}, where {_instances(self.most)} always on cost ${always:.2f}"
         return f"{told}."
 
     @property

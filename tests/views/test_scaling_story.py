@@ -57,7 +57,7 @@ def test_the_sentence_says_what_scaling_did_and_what_it_cost_beside_instances_th
     assert told().sentence == (
         "When calls rose from 4 to 14 at once, the endpoint grew from 1 instance to 3 by itself: the text fell 2.9 s "
         "behind the voice, and was 0.12 s behind again once they served; with the calls the instances went, down to 1. "
-        "It cost $0.32 where 3 instances always on cost $0.48."
+        "In this time that cost $0.32, where 3 instances always on cost $0.48."
     )
 
 

@@ -116,7 +116,7 @@ def test_it_opens_with_what_scaling_did_and_the_moments_follow(data):
     opening = re.search(r"<p class=opening>(.*?)</p>", page)[1]
     assert opening.startswith(
         "When calls rose from 4 to 14 at once, the endpoint grew from 1 instance to 3 by itself; with the calls the "
-        "instances went, down to 1. It cost $"
+        "instances went, down to 1. In this time that cost $"
     )
     assert "No word of 1 call was lost." in opening
     places = [page.index(text) for text in ("at the peak", "24 s more a minute", "<video controls", "sustains <b>10")]
