@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import ipywidgets
 
@@ -31,7 +32,7 @@ class ShowButtons:
         self._lock = threading.Lock()
         self._text = ipywidgets.HTML()
         self._play = self._button(_PLAY, "all of it, with a sentence at each step", self.play)
-        buttons = [self._button(label, tip, lambda n=name: self.press(n)) for name, (label, tip) in BUTTONS.items()]
+        buttons = [self._button(label, tip, partial(self.press, name)) for name, (label, tip) in BUTTONS.items()]
         row = ipywidgets.Box([self._play, *buttons], layout=ipywidgets.Layout(display="flex", flex_flow="row wrap"))
         self.widget = ipywidgets.VBox([row, self._text])
 
