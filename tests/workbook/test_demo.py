@@ -98,7 +98,7 @@ def test_then_come_the_moments_a_player_the_knee_the_plan_and_the_notebooks(tmp_
     told = (
         "at the peak",
         "24 s more a minute",
-        "<video controls",
+        "<audio controls",
         "Up to 10 calls at once",
         "The cheapest &lt;one&gt;.",
     )
