@@ -32,4 +32,4 @@ def ladder_figure(wb: Workbook, tuned: Tuning) -> go.Figure:
     from dgsm_helpers.views.figures.ladder_figure import lag_against_concurrency
 
     points, labels = rung_points(tuned.result.rungs), figure_labels(wb, tuned.result.criteria)
-    return lag_against_concurrency(points, **labels, target_value=tuned.target.value)
+    return lag_against_concurrency(points, **labels, target_value=tuned.target.value, unit=tuned.result.unit)

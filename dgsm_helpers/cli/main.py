@@ -38,12 +38,12 @@ def demo(out: Path) -> int:
 
     Such as: dgsm demo --out out
     """
-    from dgsm_helpers.workbook.demo import SPEED, run_demo
+    from dgsm_helpers.workbook.demo import METERED, SPEED, run_demo
 
     home = process.home_folder()
     was_running = process.find(home) is not None
     if not was_running:
-        process.up(home, speed=SPEED)
+        process.up(home, speed=SPEED, metered=METERED)
     try:
         return run_demo(out=out)
     finally:

@@ -128,8 +128,8 @@ class PolicyTable(Table):
     other: str | None
 
     _columns: ClassVar[tuple[str, ...]] = (
-        *("policy", "cost", "instance-hours", "most instances", "stream-time over capacity", "calls cut"),
-        *("words at risk", "relief", "new calls on a full instance", "lag p95"),
+        *("policy", "cost", "instance-hours", "most", "over capacity", "calls cut", "words at risk", "relief"),
+        *("new on a full one", "lag p95"),
     )
 
     def __repr__(self) -> str:
@@ -153,6 +153,9 @@ class PolicyTable(Table):
         else:
             notes = ["Callers hand over: no call is cut, no word lost (a named assumption)."]
             notes.append("Relief: the longest overload.")
+        notes.append(
+            "Over capacity: share of stream-time. Most: instances. New on a full one: calls that find the knee."
+        )
         if self.other:
             notes.append(f"In brackets: if the alarms follow the instances' {self.other}, not their {self.statistic}.")
         return notes

@@ -114,7 +114,8 @@ def tune(
         if (talking := without_pauses(workload)) is not None:
             say("First: how many calls may speak at once.")
             turns = find(spec=replace(spec, workload=talking), on_rung=partial(measured, _sayer(say)))
-            say(f"{turns}\nNow: how many calls, which also listen, one instance sustains.")
+            # JupyterLab breaks a printed line that is too long in the middle of a word.
+            say("\n".join([*str(turns).split("; "), "Now: how many calls, which also listen, one instance sustains."]))
             begin_at = max(turns.feasible_max, FIRST_RUNG)
         result = find(spec=spec, on_rung=partial(measured, on_rung), begin_at=begin_at)
         engine = read_engine(wb)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BUSY = 0.75
 """Of the calls at the peak: with fewer it is no longer seen what the instances that came are good for."""
+_CALM = 0.9
+"""Of the target: below it target tracking scales in."""
 _IN_TIME_MS = 500.0
 """The lag that the ladder's strict criteria allow."""
 
@@ -92,8 +94,7 @@ class ScalingStory(Table):
         calls = load * counts.reindex(load.index)
         if calls.max() <= 0:
             return None
-        # Calm is what no instance would be added for.
-        calm = rising[:peak_at][rising[:peak_at] <= (target_value or rising.max() / 2)]
+        calm = rising[:peak_at][rising[:peak_at] < (_CALM * target_value if target_value else rising.max() / 2)]
         before_at = calm.index[-1] if len(calm) else begin
         ended = calls[calls > 0].index[-1]
         lags = list(lag_p95_ms)
@@ -102,10 +103,11 @@ class ScalingStory(Table):
         worst_ms = None if lag.empty else float(lag.max())
         caught_up = lag[lag.idxmax() :][lambda ms: ms <= _IN_TIME_MS].index if worst_ms else times[:0]
         busy = calls[reached:][lambda count: count >= _BUSY * calls[peak_at]]
-        after_at = calls[caught_up[0] :].index[:1] if len(caught_up) else busy.index[-1:]
-        if after_at.empty:
+        # As soon as the text has caught up, callers may leave.
+        until = caught_up[0] if len(caught_up) else close
+        if busy[:until].empty and not len(caught_up):
             return None
-        (after_at,) = after_at
+        after_at = busy[:until].index[-1] if not busy[:until].empty else calls[:until].index[-1]
 
         def moment(at: pd.Timestamp, lag_ms: float | None) -> Moment:
             return Moment(calls=round(float(calls[at])), instances=int(counts[at]), lag_ms=lag_ms)
@@ -150,7 +152,7 @@ class ScalingStory(Table):
             told += f"; with the calls the instances went, down to {end.instances}"
         if self.usd_per_hour is not None:
             spent, always = self.instance_hours * self.usd_per_hour, self._always * self.usd_per_hour
-            told += f". It cost ${spent:.2f} where {_instances(self.most)} always on cost ${always:.2f}"
+            told += f". In this time that cost ${spent:.2f}, where {_instances(self.most)} always on cost ${always:.2f}"
         return f"{told}."
 
     @property

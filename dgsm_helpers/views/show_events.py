@@ -127,6 +127,10 @@ class ShowEvents:
         """No more callers, and nothing sold out any more."""
         if self.load is not None:
             self.load.stop()
+        self.end_shortage()
+
+    def end_shortage(self) -> None:
+        """What is sold out can be had again."""
         if self._sold_out:
             self.sold_out()
 

@@ -65,7 +65,7 @@ def test_where_metrics_are_enriched_it_stands_beside_the_knee_that_was_measured(
     assert f"The engine's own estimate: {KNEE} streams, agrees." in tuned(wb, KNEE)
     there = finding(wb)
     assert (there["verdict"], there["evidence"]) == ("OK", f"the engine estimates {KNEE} streams, {KNEE} were measured")
-    assert f"A second witness: the engine estimates {KNEE} streams, {KNEE} were measured." in page(wb, tmp_path)
+    assert f"The engine's own word: the engine estimates {KNEE} streams, {KNEE} were measured." in page(wb, tmp_path)
 
 
 @pytest.mark.timeout(1800)

@@ -57,7 +57,7 @@ def test_the_sentence_says_what_scaling_did_and_what_it_cost_beside_instances_th
     assert told().sentence == (
         "When calls rose from 4 to 14 at once, the endpoint grew from 1 instance to 3 by itself: the text fell 2.9 s "
         "behind the voice, and was 0.12 s behind again once they served; with the calls the instances went, down to 1. "
-        "It cost $0.32 where 3 instances always on cost $0.48."
+        "In this time that cost $0.32, where 3 instances always on cost $0.48."
     )
 
 
@@ -76,9 +76,9 @@ def test_the_table_says_what_few_and_many_instances_would_do():
     assert rows["always 3 instances: dollars"] == ("$3.60",) * 4
 
 
-def test_scaled_out_is_when_the_text_had_caught_up_also_where_an_instance_has_gone_by_then():
+def test_scaled_out_is_when_the_text_had_caught_up_with_the_calls_that_were_there_until_then():
     late = told(lag_p95_ms=lags((3, 2900), (7, 2000), (8, 90)))
-    assert late.after == Moment(calls=4, instances=1, lag_ms=90) and late.most == 3
+    assert late.after == Moment(calls=14, instances=3, lag_ms=90) and late.most == 3
     assert "grew from 1 instance to 3" in late.sentence
 
 

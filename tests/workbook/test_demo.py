@@ -88,8 +88,8 @@ def test_the_page_opens_with_what_scaling_did_in_a_sentence(tmp_path, workbook):
     assert opening == (
         "When calls rose from 4 to 14 at once, the endpoint grew from 1 instance to 3 by itself: the text fell 2.9 s "
         "behind the voice, and was 0.64 s behind again once they served; with the calls the instances went, down to 1. "
-        "It cost $0.98 where 3 instances always on cost $1.83. No word of the calls was lost, although instances that "
-        "went away cut 2 of their sessions."
+        "In this time that cost $0.98, where 3 instances always on cost $1.83. No word of the calls was lost, although "
+        "instances that went away cut 2 of their sessions."
     )
 
 
@@ -98,7 +98,7 @@ def test_then_come_the_moments_a_player_the_knee_the_plan_and_the_notebooks(tmp_
     told = (
         "at the peak",
         "24 s more a minute",
-        "<video controls",
+        "<audio controls",
         "Up to 10 calls at once",
         "The cheapest &lt;one&gt;.",
     )

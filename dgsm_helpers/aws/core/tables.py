@@ -11,8 +11,8 @@ _ROW = "border-bottom:1px solid rgba(128,128,128,.3)"
 _CELL = "text-align:left;vertical-align:top"  # in each, as JupyterLab has rules for cells
 _VERDICT_MARKS = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
 
-LONGEST_WORD = 10
-"""Cells up to this many characters are kept in one line: a verdict and its mark."""
+LONGEST_WORD, LONGEST_NAME = 10, 28
+"""Cells up to this many characters are kept in one line: a verdict and its mark, and the name of a row."""
 
 
 class Table(ABC):
@@ -74,10 +74,13 @@ def text_table(
 
 
 def _cell(value: object, *, first: bool) -> str:
-    # The first column names the row; broken over lines it would be hard to find. In the others AWS's long names may
-    # break, or a narrow notebook would cut the last column off; words do not.
+    # The first column names the row; a name broken over lines would be hard to find. What is longer may break, as AWS's
+    # long names in the others, or a narrow notebook would cut the last column off; words do not.
     text = _text(value)
-    wrap = ";white-space:nowrap" if first or len(text) <= LONGEST_WORD else ";overflow-wrap:anywhere;min-width:6em"
+    if len(text) <= (LONGEST_NAME if first else LONGEST_WORD):
+        wrap = ";white-space:nowrap"
+    else:
+        wrap = f";overflow-wrap:anywhere;min-width:{9 if first else 5}em"
     return f'<td style="{_CELL}{wrap}">{in_html(text)}</td>'
 
 

@@ -1,10 +1,8 @@
-"""A recording beside what was heard in it: a player whose captions come when they came to the caller.
-
-The player is HTML's own ``video``, which shows captions beside a sound without any script.
-"""
+"""A recording beside what was heard in it: a player whose captions come when they came to the caller."""
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -21,7 +19,14 @@ _SHOWN_CHARACTERS = 150
 """Of the final text in a caption: two lines, which can be read meanwhile."""
 _LAST_S = 0.2
 """Before the end of the sound: what comes after it is shown from there on."""
-_STYLE = "width:100%;max-width:40em;height:9.5em;background:#202124;border-radius:.5em"
+_STYLE = "max-width:38em;min-height:3em;margin:.3em 0;padding:.4em 1em;background:#202124;color:#fff;border-radius:.5em"
+_SCRIPT = """
+const show = () => {
+  const [, said, guess] = cues.filter(([at]) => at <= sound.currentTime).pop() ?? [0, "", ""];
+  [text.children[0].textContent, text.children[1].textContent] = [said, guess];
+};
+sound.addEventListener("timeupdate", show);
+"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,11 +59,16 @@ class HeardRecording(StreamTrace):
 
 
 def player_html(recording: Recording, captions: Sequence[Caption]) -> str:
-    """The recording as a player that shows the captions, each from when it came."""
-    track = b64encode(captions_vtt(captions, duration_s=recording.duration_s).encode()).decode()
+    """The recording as a player that shows the captions, each from when it came.
+
+    A script of its own shows them: Chromium draws none beside a sound. Where no script runs, the sound plays alone.
+    """
+    cues = json.dumps(shown_captions(captions, duration_s=recording.duration_s)).replace("<", "\\u003c")
     return (
-        f'<video controls style="{_STYLE}" src="{audio_source(recording)}">'
-        f'<track default kind="captions" label="as it was heard" src="data:text/vtt;base64,{track}"></video>'
+        f'<div><audio controls style="width:100%;max-width:40em" src="{audio_source(recording)}"></audio>'
+        f'<p style="{_STYLE}"><span></span> <i style="opacity:.75"></i></p>'
+        f"<script>(([sound, text], cues) => {{ {_SCRIPT} }})(document.currentScript.parentNode.children, {cues});"
+        "</script></div>"
     )
 
 
@@ -67,24 +77,11 @@ def audio_source(recording: Recording) -> str:
     return f"data:audio/mpeg;base64,{b64encode(recording.to_mp3()).decode()}"
 
 
-def captions_vtt(captions: Sequence[Caption], *, duration_s: float) -> str:
-    """The captions as WebVTT: final text as it is, what may still change in italics."""
-    begins = [min(max(at_s, 0.0), duration_s - _LAST_S) for at_s, _, _ in captions]
-    ends = [*begins, duration_s + 60][1:]
-    cues = [
-        f"{_clock(begin_s)} --> {_clock(end_s)}\n{_cue(said, guess)}\n"
-        for begin_s, end_s, (_, said, guess) in zip(begins, ends, captions, strict=True)
-        if end_s > begin_s and (said or guess)
-    ]
-    return "\n".join(["WEBVTT\n", *cues])
+def shown_captions(captions: Sequence[Caption], *, duration_s: float) -> list[Caption]:
+    """The captions as they are shown: of a long text its end, and what came after the sound just before its end."""
+    last_s = duration_s - _LAST_S
+    return [(min(max(at_s, 0.0), last_s), _shortened(said), guess) for at_s, said, guess in captions]
 
 
-def _cue(said: str, guess: str) -> str:
-    if len(said) > _SHOWN_CHARACTERS:
-        said = "… " + said[-_SHOWN_CHARACTERS:].partition(" ")[2]
-    parts = (escape(said, quote=False), f"<i>{escape(guess, quote=False)}</i>" if guess else "")
-    return " ".join(filter(None, parts))
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds // 60):02d}:{seconds % 60:06.3f}"
+def _shortened(said: str) -> str:
+    return said if len(said) <= _SHOWN_CHARACTERS else "… " + said[-_SHOWN_CHARACTERS:].partition(" ")[2]

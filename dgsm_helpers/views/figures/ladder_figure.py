@@ -19,6 +19,7 @@ from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.views.figures import palette
 from dgsm_helpers.views.figures.look import finished
 from dgsm_helpers.views.figures.svg_frame import TEXT, Frame, picture, trouble_html
+from dgsm_helpers.views.figures.svg_theme import LIGHT, PAPER
 
 LATE_MS = 30_000.0
 """Latencies beyond this, and results that never came, are drawn here."""
@@ -177,7 +178,11 @@ def _add_knee(figure: go.Figure, ordered: Sequence[RungPoint]) -> None:
             fillcolor=palette.MUTED,
             opacity=0.25,
             line_width=0,
-            annotation={"text": f"knee: {low} pass,<br>{high} fail{f' by {why}' if why else ''}", "align": "left"},
+            annotation={
+                "text": f"knee: {low} pass,<br>{high} fail{f' by {why}' if why else ''}",
+                "align": "left",
+                "bgcolor": LIGHT[PAPER],  # the target's line may run behind it
+            },
             annotation_position="top right",
         )
 
@@ -190,7 +195,7 @@ def _ms(lag_ms: float) -> str:
     return f"{lag_ms:.0f} ms" if isfinite(lag_ms) else "without end (results never came)"
 
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 150.0, 16.0, 34.0
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 920.0, 300.0, 60.0, 190.0, 16.0, 34.0
 
 
 def ladder_html(state: LadderState) -> str:

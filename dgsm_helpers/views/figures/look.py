@@ -1,10 +1,14 @@
 """The look that all still figures share."""
 
+from textwrap import wrap
+
 import plotly.graph_objects as go
 
 from dgsm_helpers.views.figures.svg_theme import GRID, INK, LIGHT, PAPER
 
 _TOP, _BOTTOM = 80, 100
+_ORIGIN_CHARACTERS = 104
+"""In one line, or a narrow page would cut it off."""
 
 
 def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.Figure:
@@ -22,15 +26,17 @@ def finished(figure: go.Figure, *, title: str, origin: str, height: int) -> go.F
     figure.update_yaxes(**grid)
     # Words in the colour of a line would have the contrast of a line.
     figure.update_annotations(font_color=LIGHT[INK])
+    lines = wrap(f"Source: {origin}", _ORIGIN_CHARACTERS, break_on_hyphens=False)
+    source, top = "<br>".join(f"<sup>{line}</sup>" for line in lines), _TOP + 18 * (len(lines) - 1)
     figure.update_layout(
-        title={"text": f"{title}<br><sup>Source: {origin}</sup>", "x": 0, "xref": "paper"},
+        title={"text": f"{title}<br>{source}", "x": 0, "xref": "paper"},
         height=height,
-        margin={"l": 60, "r": 20, "t": _TOP, "b": _BOTTOM},
+        margin={"l": 60, "r": 20, "t": top, "b": _BOTTOM},
         # Below the axis' title, which a narrow figure would otherwise draw through it; y counts in plot heights.
         legend={
             "orientation": "h",
             "x": 0,
-            "y": -68 / (height - _TOP - _BOTTOM),
+            "y": -68 / (height - top - _BOTTOM),
             "yanchor": "top",
             "traceorder": "normal",
         },

@@ -79,7 +79,7 @@ def policies_side_by_side(frames: Mapping[str, pd.DataFrame], *, knee: int, orig
     for row, (_, label, _, _) in enumerate(rows, start=1):
         figure.update_yaxes(title_text=label, rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="hours", row=len(rows), col=1)
-    origin = f"simulated; {origin}{'' if lag_known else '; no ladder was measured, so no lag is known'}"
+    origin = f"simulated; {origin}{'' if lag_known else '; no lag was measured'}"
     return finished(figure, title="The same traffic under each policy", origin=origin, height=195 * len(rows))
 
 

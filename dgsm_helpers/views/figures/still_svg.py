@@ -239,9 +239,10 @@ def _draw_annotations(figure: go.Figure, axes: dict[tuple[str, str], Axes], draw
 
 
 def _draw_title(figure: go.Figure, drawing: Figure, height: float) -> None:
-    title, _, origin = plain(figure.layout.title.text or "").partition("\n")
+    title, *origin = plain(figure.layout.title.text or "").split("\n")
     drawing.text(_MARGIN / WIDTH_PX, 1 - 22 / height, title, fontsize=16, va="baseline")
-    drawing.text(_MARGIN / WIDTH_PX, 1 - 42 / height, origin, fontsize=11, va="baseline")
+    for number, line in enumerate(origin):
+        drawing.text(_MARGIN / WIDTH_PX, 1 - (42 + 14 * number) / height, line, fontsize=11, va="baseline")
 
 
 def _draw_legend(axes: dict[tuple[str, str], Axes], drawing: Figure, columns: int) -> None:

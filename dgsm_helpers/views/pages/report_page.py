@@ -154,8 +154,7 @@ def _pool(prices: Sequence[tuple[str, Price]]) -> str:
 
 
 def _engine(diagnosis: examine.Diagnosis) -> str:
-    """What the engine itself says, beside what was measured."""
-    return f"<p>A second witness: {in_html(diagnosis['engine-agrees'].evidence)}.</p>"
+    return f"<p>The engine's own word: {in_html(diagnosis['engine-agrees'].evidence)}.</p>"
 
 
 def _capacity(evidence: Mapping[str, Any] | None, place: str, target_value: float | None) -> str:
@@ -221,6 +220,7 @@ def _timeline(data: ReportData) -> str:
             data.activities,
             target_value=s.target_value or 0.0,
             origin=origin,
+            lag_p95_ms=data.calls.lag_p95_ms if data.calls else (),
             title="Concurrency, instances and activities",
         )
     except InvalidInput as error:

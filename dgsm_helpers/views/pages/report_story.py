@@ -25,7 +25,11 @@ from dgsm_helpers.views.scaling_story import ScalingStory
 
 def opening(s: Snapshot, diagnosis: examine.Diagnosis, story: ScalingStory | None, calls: CallsHeld | None) -> str:
     """What it comes to: how it scaled, what became of the calls, and what is to be mended first."""
-    told = story.sentence if story else f"It did not have to scale out in this time; it has {_instances(s.running)}."
+    told = (
+        story.sentence
+        if story
+        else f"It did not have to scale out in this time; it has {s.running} instance{'s' * (s.running != 1)}."
+    )
     if calls and calls.calls:
         lost, of = calls.words_lost, f"{calls.calls} call{'s' * (calls.calls != 1)}"
         told += f" {lost} words of {of} were lost." if lost else f" No word of {of} was lost."
@@ -77,7 +81,3 @@ def plan(s: Snapshot, concurrency: pd.Series, running: pd.DataFrame, prices: Seq
     )
     table = PolicyTable(study.played, study.model.statistic, study.other_statistic)
     return f"<p>{in_html(told)}</p><div>{table._repr_html_()}</div>"
-
-
-def _instances(count: int) -> str:
-    return f"{count} instance{'s' * (count != 1)}"

@@ -20,6 +20,7 @@ from dgsm_helpers.views.feed import Feed
 from dgsm_helpers.views.figures.live_svg import live_html
 from dgsm_helpers.views.live_state import LiveState, error_sentence, troubled, waiting_for
 from dgsm_helpers.views.widgets import Shown
+from dgsm_helpers.views.widgets.show_buttons import ShowButtons
 
 _WINDOWS_S = (900.0, 1800.0, 3600.0, 10_800.0)
 _EVERY_S = (2.0, 5.0, 10.0, 30.0)
@@ -89,7 +90,9 @@ class Live(Shown):
         buttons = [self._start_button, self._stop_button, self._once_button, self._window, self._every]
         # Wraps, so that nothing is cut off in a narrow notebook.
         controls = ipywidgets.Box(buttons, layout=ipywidgets.Layout(display="flex", flex_flow="row wrap"))
-        self.widget = ipywidgets.VBox([controls, self._html])
+        # Instances can be made to fail only where the workbook has an administration.
+        self._show = ShowButtons(wb, lambda: self.load) if wb.administer is not None else None
+        self.widget = ipywidgets.VBox([controls, self._html, *([self._show.widget] if self._show else [])])
         end_when_run_again(self._end_soon)
 
     @classmethod
@@ -132,6 +135,8 @@ class Live(Shown):
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=10)
+        if self._show:
+            self._show.close()
 
     def once(self) -> Live:
         """Refresh once, now."""
@@ -143,6 +148,8 @@ class Live(Shown):
                     self.state = self._good = state
                     self._html.value = live_html(state)
                 self._error = None
+                if self._show and self.state is not None:
+                    self._show.tick(self.state)
             except Exception as error:
                 # Whatever goes wrong is the view's content: credentials come back, throttling ends, endpoints reappear.
                 self._error = error
