@@ -1,4 +1,4 @@
-"""The boto3 session of a workbook: its clients, credentials and stream route, of an account or the embedded AWS.
+"""The boto3 session of a user's account, and a workbook's clients, credentials and stream route.
 
 The one module that reaches into boto3 (``Session._session``, seen with 1.44) and botocore (``Session._credentials``).
 """
@@ -10,24 +10,19 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.utils import get_environ_proxies
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput
 from dgsm_helpers.places.aws_configuration import configuration_read, keys_read, profile_of, sign_in, source_of_keys
 from dgsm_helpers.processes.background import in_background
-from dgsm_helpers.rules.request_checks import model_loader
 from dgsm_helpers.wire.sigv4 import Credentials
-
-if TYPE_CHECKING:
-    from dgsm_helpers.places.server_info import ServerInfo
 
 STREAM_PORT = 8443
 """Without it AWS's HTTP/2 client hangs and says nothing (Deepgram, invoke-sagemaker-endpoint)."""
@@ -44,9 +39,6 @@ EMULATORS_KEY = "AKIADGSMLOCAL0000000"
 
 _PROCESS_S = 60.0
 """How long a credential_process may take, which may ask somebody to sign in. botocore waits for ever."""
-
-FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
-"""botocore's settings of files, with their variables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,40 +193,6 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
             url = f"{parts.scheme}://{parts.netloc.rstrip(':')}{port}{parts.path.rstrip('/')}"
             bundle = _ca_bundle(self._session)
         return StreamRoute(url=url, ca_bundle=bundle, proxy_url=_proxy_url(url))
-
-
-class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
-    """A boto3 session whose clients reach the embedded AWS, whatever the environment says."""
-
-    def __init__(self, info: ServerInfo, region: str) -> None:
-        env = info.env()
-        # Every setting of botocore is at its default: no variable, profile or file of the user's has a say.
-        defaults = BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
-        settings = {name: (None, None, default, cast) for name, (_, _, default, cast) in defaults}
-        settings |= {name: (None, None, env[variable], None) for name, variable in FILES.items()}
-        core = botocore.session.Session(settings)
-        core.register_component("data_loader", model_loader())
-        super().__init__(
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-            region_name=region,
-            botocore_session=core,
-        )
-        # Each boto3 session adds boto3's own folder to its loader, which all of them share here.
-        paths = model_loader().search_paths
-        paths[:] = dict.fromkeys(paths)
-        self._info = info
-
-    def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """A client of ``service_name``, as boto3 makes it."""
-        is_runtime = service_name == "sagemaker-runtime"
-        kwargs.setdefault("endpoint_url", self._info.runtime_url if is_runtime else self._info.control_url)
-        if is_runtime:
-            kwargs.setdefault("verify", self._info.ca_bundle)
-        # A proxy of the environment would be asked for 127.0.0.1 too.
-        direct = Config(proxies={})
-        kwargs["config"] = kwargs["config"].merge(direct) if kwargs.get("config") else direct
-        return super().client(service_name, *args, **kwargs)
 
 
 def _no_account(why: str) -> InvalidInput:

@@ -6,7 +6,8 @@ from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.places import running_server
-from dgsm_helpers.places.clients import AccountSession, Clients, EmbeddedSession
+from dgsm_helpers.places.clients import AccountSession, Clients
+from dgsm_helpers.places.embedded_session import EmbeddedSession
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.rules.names import require_region
 
