@@ -77,8 +77,9 @@ class Search:
         self._first = self._step = begin_at
         if around is not None:
             expected = max(math.floor(around), 0)
-            # Where the answer has a width, the end that passes leaves some room to what is taken for the knee.
-            passing = expected - tolerance(expected) // 2
+            # Where the answer is wide, the end that passes leaves room to what is taken for the knee.
+            width = tolerance(expected)
+            passing = expected - (width // 2 if width > 3 else 0)
             # What fails shows it in seconds, so the first rung is the one that is expected to fail. Where it does not,
             # its hold is evidence all the same.
             self._step = tolerance(passing)
