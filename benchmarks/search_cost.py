@@ -26,7 +26,7 @@ from dgsm_helpers.load.ladder.search import Search
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from kit.virtual_endpoint import VirtualEndpoint
+from kit.virtual_endpoint import VirtualEndpoint  # noqa: E402
 
 KNEES = (4, 10, 20, 40, 60)
 SEEDS = (1, 2, 3, 4, 5)
