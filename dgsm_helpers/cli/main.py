@@ -8,7 +8,7 @@ import errno
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
@@ -111,8 +111,10 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        switches = set(_switches(self))
         for option, value in pairwise([*args, "…"]):
-            if option.startswith("--") and (value == "" or option.endswith("=")):
+            is_empty = option.endswith("=") or (value == "" and option not in switches)
+            if option.startswith("-") and is_empty:
                 # Taken for not given, it would quietly be another file, profile or region that is worked on.
                 raise click.UsageError(
                     f"Nothing stands after {option.rstrip('=')}: is a variable of the shell not set?"
@@ -121,6 +123,15 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         ctx.exit(exit_code(lambda: super(Verbs, self).invoke(ctx), debug=ctx.params.get("debug", False)))
+
+
+def _switches(command: click.Command) -> Iterator[str]:
+    """Options without a value, of a command and of those within it."""
+    for option in command.params:
+        if isinstance(option, click.Option) and (option.is_flag or option.count):
+            yield from (*option.opts, *option.secondary_opts)
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from _switches(inner)
 
 
 def exit_code(run: Callable[[], object], *, debug: bool = False) -> int:

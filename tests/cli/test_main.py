@@ -153,6 +153,7 @@ def test_a_line_that_cannot_be_read_is_a_failed_call(words):
         ("plan", "--traffic", "diurnal", "--columns", ""),
         ("local", "up", "--speed", ""),
         ("run", "nb.ipynb", "--out", ""),
+        ("run", "nb.ipynb", "-f", ""),
     ],
 )
 def test_a_variable_of_the_environment_that_is_not_set_is_not_taken_for_an_option_left_out(words):
