@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from kit.machine import could_not_measure
+from kit.machine import measured
 from kit.scripted_clients import ScriptedClients
 
 from dgsm_helpers import local, state
@@ -144,17 +144,6 @@ def test_real_client_processes_hold_real_streams_of_own_recordings(endpoint, rea
     assert holds and all((hold["streams"], hold["errors"]) == (4, {}) for hold in holds)
 
 
-def measured(wb):
-    """The knee, in three attempts: a busy machine makes the client late, which voids a run and says nothing of the
-    knee."""
-    for _ in range(3):
-        try:
-            return find_capacity(wb, instance_type=None)
-        except MeasurementInvalid as error:
-            problem = str(error)
-    return could_not_measure(problem)
-
-
 @pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -165,7 +154,7 @@ def test_the_live_search_brackets_a_knee_known_in_closed_form(tmp_path, lanes, s
     try:
         wb = open_workbook("local", home=tmp_path)
         deployment.deploy(wb, deployment_plan.plan(wb))
-        result = measured(wb)
+        result = measured(lambda: find_capacity(wb, instance_type=None))
     finally:
         local.down(tmp_path)
     assert result.feasible_max <= knee < result.infeasible_min

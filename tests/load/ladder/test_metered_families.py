@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kit.machine import could_not_measure
+from kit.machine import measured
 
 from dgsm_helpers import local, state
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
-from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.capacity import find_capacity
 from dgsm_helpers.load.ladder.share import LoadSpec
 from dgsm_helpers.load.transport.conversation import Conversation
@@ -18,14 +17,9 @@ from dgsm_helpers.session import open_workbook
 SETTINGS = pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 44.0, 4), (4, 38.0, 10), (3, 42.0, 7)])
 
 
-def measured(wb, workload):
-    """The knee, in three attempts: a busy machine makes the client late, which voids a run and says nothing of it."""
-    for _ in range(3):
-        try:
-            return find_capacity(wb, instance_type=None, spec=LoadSpec(workload=workload, query=Query(wb.family)))
-        except MeasurementInvalid as error:
-            problem = str(error)
-    return could_not_measure(problem)
+def knee_of(wb, workload):
+    spec = LoadSpec(workload=workload, query=Query(wb.family))
+    return measured(lambda: find_capacity(wb, instance_type=None, spec=spec))
 
 
 def on_metered(folder, listing, lanes, service_ms):
@@ -45,7 +39,7 @@ def test_flux_aura_and_speak_live_knees_are_those_of_the_closed_form(tmp_path, l
     try:
         wb = on_metered(tmp_path, listing, lanes, service_ms)
         usual = workload_of(wb.family)
-        result = measured(wb, without_pauses(usual) or usual)
+        result = knee_of(wb, without_pauses(usual) or usual)
         kept = state.read(result.evidence)
     finally:
         local.down(tmp_path)
@@ -61,7 +55,7 @@ def test_live_calls_of_aura_are_more_than_turns_and_fewer_than_turns_divided_by_
     calls = Conversation(texts=("Yes, I can.", "Your order left on Tuesday.", "Please tell me your date of birth."))
     try:
         wb = on_metered(tmp_path, "metered-aura", 4, 38.0)
-        result = measured(wb, calls)
+        result = knee_of(wb, calls)
         newest = state.newest(wb)
     finally:
         local.down(tmp_path)
