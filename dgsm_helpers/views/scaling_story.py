@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dgsm_helpers.aws.core.tables import Table, html_table
+from dgsm_helpers.aws.watch.observe import counts_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +80,10 @@ class ScalingStory(Table):
         import pandas as pd
 
         load = concurrency["concurrency_mean_streams"].dropna()
-        running = instances["running_instances"].groupby(level=0).last()
-        if load.empty or running.empty:
+        if load.empty or instances.empty:
             return None
         begin, close = load.index[0], load.index[-1]
-        counts = running.reindex(running.index.union(load.index)).ffill().bfill()
+        counts = counts_at(instances, load.index)
         counts = counts[(counts.index >= begin) & (counts.index <= close)]
         most = int(counts.max())
         reached = counts.index[counts == most][0]

@@ -137,6 +137,12 @@ def instances(wb: Workbook) -> pd.DataFrame:
     return history(activities(wb), endpoint.state, endpoint.variant, initial, now=wb.now())
 
 
+def counts_at(instances: pd.DataFrame, times: pd.DatetimeIndex) -> pd.Series:
+    """Running instances at each change (`instances`) and at ``times`` between them: a count is valid until the next."""
+    running = instances["running_instances"].groupby(level=0).last()
+    return running.reindex(running.index.union(times)).ffill().bfill()
+
+
 def history(
     frame: pd.DataFrame,
     state: EndpointState,

@@ -6,6 +6,7 @@ import pandas as pd
 
 from dgsm_helpers.aws.doctor import examine
 from dgsm_helpers.aws.doctor.snapshot import Snapshot
+from dgsm_helpers.aws.watch.observe import counts_at
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.load.transport.call_record import CallRecord
 from dgsm_helpers.load.transport.heard_recording import player_html
@@ -61,8 +62,7 @@ def plan(s: Snapshot, concurrency: pd.Series, running: pd.DataFrame, prices: Seq
     streams = concurrency.fillna(0.0)
     if s.evidence is None or s.knee is None or not prices or not streams.any():
         return ""
-    counts = running["running_instances"].groupby(level=0).last()
-    counts = counts.reindex(counts.index.union(streams.index)).ffill().bfill().reindex(streams.index)
+    counts = counts_at(running, streams.index).reindex(streams.index)
     instance_type, price = prices[0]
     capacity, unit = Capacity(knee=s.knee), s.evidence["unit"]
     instance = Measured(capacity=capacity, instance_type=instance_type, source="measured", price=price, unit=unit)
