@@ -6,10 +6,10 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from html import escape
 from typing import Self
 
 from dgsm_helpers.load.transport.trace import StreamTrace
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.rules.sample import Recording
 
 type Caption = tuple[float, str, str]
@@ -55,7 +55,7 @@ class HeardRecording(StreamTrace):
         return self.transcript
 
     def _repr_html_(self) -> str:
-        return player_html(self.recording, self.captions) + f"<div>{escape(self.transcript)}</div>"
+        return player_html(self.recording, self.captions) + f"<div>{in_html(self.transcript)}</div>"
 
 
 def player_html(recording: Recording, captions: Sequence[Caption]) -> str:

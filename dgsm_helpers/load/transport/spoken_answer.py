@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass
-from html import escape
 
 from dgsm_helpers.errors import InvalidInput, StreamFailed
 from dgsm_helpers.load.transport.conversation import TurnSender, checked_texts
@@ -15,6 +14,7 @@ from dgsm_helpers.load.transport.stream_loops import run_blocking
 from dgsm_helpers.load.transport.stream_target import StreamTarget
 from dgsm_helpers.load.transport.trace import CallTurn, StreamTrace
 from dgsm_helpers.rules.call_effects import LOAD_PRICE
+from dgsm_helpers.rules.foreign_text import in_html
 from dgsm_helpers.rules.sample import Recording
 from dgsm_helpers.session import Workbook
 
@@ -51,7 +51,7 @@ class Spoken:
         )
 
     def _repr_html_(self) -> str:
-        return f'<audio controls src="{audio_source(self.recording)}"></audio><div>{escape(str(self))}</div>'
+        return f'<audio controls src="{audio_source(self.recording)}"></audio><div>{in_html(str(self))}</div>'
 
 
 def speak(wb: Workbook, text: str, *, query: Query | str | None = None) -> Spoken:
