@@ -29,6 +29,7 @@ from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.fleet import ContainerStop, start_delay_s
 from dgsm_helpers.rules.model import recorded_model
 from dgsm_helpers.wire.moved_time import MovedTime
+from dgsm_helpers.wire.whole_file import write_whole
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.beat import Autoscaler
 from embedded_aws.autoscaling.region_scaling import RegionScaling
@@ -251,10 +252,7 @@ async def _serve(
     # Who started it may have been killed meanwhile: then the next start, or stop, has taken its folder away.
     if not folder.is_dir() or not folder.samefile("."):
         return
-    new = folder / "server.json.new"
-    new.touch(mode=0o600)
-    new.write_text(json.dumps(state))
-    new.rename(folder / "server.json")
+    write_whole(folder / "server.json", json.dumps(state), private=True)
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(runtime.stop(), 5)
