@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from dgsm_helpers.aws.core.calls import pages
 from dgsm_helpers.errors import DgsmError
@@ -38,17 +38,20 @@ def prices_of(wb: Workbook, instance_types: Iterable[str]) -> Prices:
     unread: DgsmError | None = None
     prices = []
     for instance_type in instance_types:
-        offers: list[Any] = []
-        try:
-            if unread is None:
-                products = pages(wb, "pricing", "GetProducts", "PriceList", **price_request(wb.region, instance_type))
-                offers = [json.loads(text) for text in products]
-        except DgsmError as error:
-            unread = error
-        read = price_of(offers, wb.region, instance_type)
-        price = read if unread is None else unknown_price(f"{SOURCE} could not be read: {unread.message}")
+        if unread is None:
+            try:
+                price = _read_price(wb, instance_type)
+            except DgsmError as error:
+                unread = error
+        if unread is not None:
+            price = unknown_price(f"{SOURCE} could not be read: {unread.message}")
         prices.append((instance_type, price))
     return tuple(prices)
+
+
+def _read_price(wb: Workbook, instance_type: str) -> Price:
+    products = pages(wb, "pricing", "GetProducts", "PriceList", **price_request(wb.region, instance_type))
+    return price_of([json.loads(text) for text in products], wb.region, instance_type)
 
 
 def dearest(prices: Prices) -> tuple[str, Price]:

@@ -95,14 +95,14 @@ def unregister(wb: Workbook) -> tuple[str, ...]:
 
 def remove_scaling(wb: Workbook, setup: Setup) -> tuple[str, ...]:
     """Remove scheduled actions, policies and target of every variant of the set-up; what was removed, in words."""
-    return tuple(what for request in setup.of("RegisterScalableTarget") for what in unregister(of_target(wb, request)))
+    return tuple(what for request in setup.of("RegisterScalableTarget") for what in unregister(_of(wb, request)))
 
 
 def scaling_of(wb: Workbook, setup: Setup) -> bool:
     """Whether a variant that the set-up registers is registered now."""
-    return any(target(of_target(wb, request)) is not None for request in setup.of("RegisterScalableTarget"))
+    return any(target(_of(wb, request)) is not None for request in setup.of("RegisterScalableTarget"))
 
 
-def of_target(wb: Workbook, request: Mapping[str, Any]) -> Workbook:
+def _of(wb: Workbook, request: Mapping[str, Any]) -> Workbook:
     """The workbook on the variant of a RegisterScalableTarget request."""
     return replace(wb, variant_name=request["ResourceId"].rpartition("/")[2])
