@@ -20,6 +20,11 @@ TIME_DIGITS = 6
 """Of seconds, far below a sample: what ends with the last sample of a stretch has ended in it."""
 
 
+def plain_word(text: str) -> str:
+    """A word as it is compared: lower case, no punctuation."""
+    return "".join(c for c in text.lower() if c.isalnum() or c == "'")
+
+
 @dataclass(frozen=True)
 class Word:
     """One word of the sample. ``start`` and ``end`` are seconds from the beginning of the recording."""
@@ -31,7 +36,7 @@ class Word:
     @property
     def word(self) -> str:
         """The word as Deepgram's ``word`` field has it: lower case, no punctuation."""
-        return "".join(c for c in self.punctuated_word.lower() if c.isalnum() or c == "'")
+        return plain_word(self.punctuated_word)
 
 
 @dataclass(frozen=True)

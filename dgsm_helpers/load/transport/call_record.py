@@ -12,7 +12,7 @@ from dgsm_helpers.load.transport.continued_stream import ContinuedStream
 from dgsm_helpers.load.transport.heard_recording import Caption
 from dgsm_helpers.load.transport.listen_stitching import HeardWord, Message, heard_words
 from dgsm_helpers.load.transport.session_leg import HandOver
-from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE, TIME_DIGITS, Recording, bundled_sample
+from dgsm_helpers.rules.sample import BYTES_PER_SAMPLE, TIME_DIGITS, Recording, bundled_sample, plain_word
 
 SAME_WORD_S = 0.15
 """The same word in two transcripts differs by no more than this at its end."""
@@ -138,17 +138,13 @@ def final_words(message: Message) -> list[HeardWord]:
     if message.get("type") == "TurnInfo" and message["event"] == "EndOfTurn":
         # Flux's words have their punctuation, and need not have times.
         return [
-            HeardWord(_plain(word["word"]), word.get("start", end_s), word.get("end", end_s))
+            HeardWord(plain_word(word["word"]), word.get("start", end_s), word.get("end", end_s))
             for end_s in (message["audio_window_end"],)
             for word in message["words"]
         ]
     if message.get("type") == "Results" and message["is_final"]:
         return heard_words(message["channel"]["alternatives"][0].get("words", ()))
     return []
-
-
-def _plain(word: str) -> str:
-    return word.lower().strip(".,?!;:")
 
 
 def _heard_part(message: Message) -> HeardPart | None:
