@@ -11,9 +11,11 @@ from dgsm_helpers.aws.watch.engine_metrics import EngineWord
 from dgsm_helpers.load.ladder.capacity import CapacityResult, known_choice, lasting
 from dgsm_helpers.load.ladder.criteria import Criteria, presets
 from dgsm_helpers.load.ladder.rung import EFFORTS, Effort
-from dgsm_helpers.load.ladder.search import expected_minutes
+from dgsm_helpers.load.ladder.search import FIRST_RUNG
+from dgsm_helpers.load.ladder.search_length import minutes_after_ramp, minutes_from
 from dgsm_helpers.load.ladder.target_value import TargetValue
 from dgsm_helpers.load.transport.conversation import read_texts
+from dgsm_helpers.load.transport.paced_audio import PacedAudio
 from dgsm_helpers.load.transport.workloads import Workload, without_pauses, workload_of
 from dgsm_helpers.session import Workbook
 
@@ -52,7 +54,7 @@ class TuningPlan:
             f"Measure {self.endpoint_name} with effort {self.effort}: each verdict at {self.confidence:.0%} confidence "
             f"that {self.pass_share:.0%} of {self.unit} keep to {self.criteria.name!r}.\n"
             f"Forecast on one instance: {times}; repetitions come on top.\n"
-            f"Price of that: up to {self.most}, plus the Marketplace software fee."
+            f"Price of the longest of these: {self.most}, plus the Marketplace software fee."
         )
 
 
@@ -175,5 +177,11 @@ def of_its_model(wb: Workbook, endpoint: EndpointReading) -> Workbook:
 
 def _minutes(effort: Effort, workload: Workload, knee: int) -> float:
     """Of one search, or of two where turns are counted besides calls."""
-    kinds = [workload] if (turns := without_pauses(workload)) is None else [workload, turns]
-    return sum(expected_minutes(lasting(effort, kind), knee) for kind in kinds)
+    lasts = lasting(effort, workload)
+    if isinstance(workload, PacedAudio):
+        return minutes_after_ramp(lasts, knee)
+    if (talking := without_pauses(workload)) is None:
+        return minutes_from(FIRST_RUNG, lasts, knee)
+    turns = max(round(knee * workload.duty), 1)
+    first = minutes_from(FIRST_RUNG, lasting(effort, talking), turns)
+    return first + minutes_from(max(turns, FIRST_RUNG), lasts, knee)

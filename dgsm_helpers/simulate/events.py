@@ -60,6 +60,8 @@ def _streams(traffic: Traffic, limit_s: float) -> tuple[np.ndarray, np.ndarray]:
     # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
     durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
     pieces = np.maximum(1, np.ceil(durations / limit_s - 1e-9)).astype(int)
+    if pieces.max(initial=1) == 1:  # as they are: in order, and none begins beyond the horizon
+        return traffic.starts_s, traffic.starts_s + np.minimum(durations, limit_s)
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     starts = np.repeat(traffic.starts_s, pieces) + number * limit_s
     ends = np.minimum(starts + limit_s, np.repeat(traffic.starts_s + durations, pieces))

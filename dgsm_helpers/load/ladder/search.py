@@ -3,8 +3,6 @@
 Pure: it is given a ``measure(n, hold_s)`` that holds N streams and says what happened, live or in virtual time, and
 where to begin, as a ramp found it (`ramp.Ramp.knee`). An inconclusive rung shows the way at most; only PASS and FAIL
 become ends of the answer.
-
-How long a search will take, before it is started: what it has to prove, in instance-minutes.
 """
 
 import math
@@ -13,8 +11,6 @@ from dataclasses import dataclass
 
 from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.criteria import Alone, Criteria
-from dgsm_helpers.load.ladder.distance import FEWEST
-from dgsm_helpers.load.ladder.ramp import openings_s
 from dgsm_helpers.load.ladder.rung import Effort, Hold, Rung, rung_of
 from dgsm_helpers.load.ladder.verdict import Verdict, streams_needed
 from dgsm_helpers.load.transport.workloads import Workload
@@ -268,18 +264,3 @@ def alone_of(hold: Hold, workload: Workload) -> Alone | None:
         turns_per_s=stream.turns / hold.hold_s if workload.heard_by_all_alike else None,
         characters_per_s=stream.characters / stream.spoken_s if stream.spoken_s else None,
     )
-
-
-def expected_minutes(effort: Effort, knee: int) -> float:
-    """Instance-minutes that a ramp and `search.Search` need for a knee of ``knee`` streams, within a factor of two.
-
-    That is where streams can be judged by their distance from the bounds. Where they have to be counted, few streams
-    make it long: each hold of a knee of 4 yields 4 of them. Void holds, hiccups and streams close to the criteria come
-    on top.
-    """
-    # A stream that is alone in its hold differs from none.
-    needed = FEWEST if knee > 1 else streams_needed(effort.pass_share, effort.passing_confidence(0))
-    holds = max(math.ceil(needed / knee), effort.replicates)
-    # What fails is seen soon after it has settled.
-    failing_s = effort.replicates * (effort.settle_s + 0.3 * min(effort.hold_s, 20.0))
-    return (openings_s(knee + 1)[-1] + 3.0 + holds * (effort.settle_s + effort.hold_s) + failing_s) / 60
