@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from dgsm_helpers.cli.next_steps import in_commands
 from dgsm_helpers.rules.foreign_text import in_terminal
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ SETTINGS = "dgsm.toml, DGSM_*"
 """Where a value comes from that is not given (`settings.settings_file`)."""
 PATH = click.Path(path_type=Path)
 
+_PLACE = f"{__name__}.place"
+"""Where a run of the command keeps which endpoint it is about, and where that is."""
 _COLOURS = {"✓": "green", "?": "cyan", "!": "yellow", "✗": "red"}
 _VERDICT = re.compile(r"(?m)[✓✗] \w+|[!?] (?:WARN|UNKNOWN|unknown)\b|^Recommended: .*$")
 """A verdict with its sign (`aws.core.tables.mark`, the doctor's), and the planner's."""
@@ -61,6 +64,10 @@ def place_options(command: Callable[..., int | None]) -> Callable[..., int | Non
     def with_place(*, endpoint=None, where, region, profile, variant, **rest) -> int | None:
         from dgsm_helpers.session import open_workbook
 
+        given = {"--where": where, "--region": region, "--profile": profile}
+        given |= {} if variant == "AllTraffic" else {"--variant": variant}
+        words = [word for option, value in given.items() if value for word in (option, value)]
+        click.get_current_context().find_root().meta[_PLACE] = [*([endpoint] if endpoint else []), *words]
         there = partial(open_workbook, where, region=region, profile=profile)
         return command(partial(there, endpoint_name=endpoint, variant_name=variant), **rest)
 
@@ -79,7 +86,7 @@ def endpoint_place(command: Callable[..., int | None]) -> Callable[..., int | No
 def say(text: object) -> None:
     """Print on the error output, where it does not mix with the answer; nothing where that is closed or full."""
     try:
-        click.echo(in_terminal(text), err=True)
+        click.echo(_for_shell(text), err=True)
     except (OSError, ValueError):
         print_nothing_more(sys.stderr)
 
@@ -100,10 +107,16 @@ def print_nothing_more(stream: IO[str] | None) -> None:
 
 def answer(text: object) -> None:
     """Print what was asked for; on a terminal verdicts have a colour besides their sign, unless ``NO_COLOR`` is set."""
-    shown = in_terminal(text)
+    shown = _for_shell(text)
     click.echo(shown if os.environ.get("NO_COLOR") else _VERDICT.sub(_coloured, shown))
 
 
 def _coloured(verdict: re.Match[str]) -> str:
     # click takes the colours out again where no terminal reads them.
     return click.style(verdict[0], fg=_COLOURS.get(verdict[0][0]), bold=True)
+
+
+def _for_shell(text: object) -> str:
+    context = click.get_current_context(silent=True)
+    place = None if context is None else context.find_root().meta.get(_PLACE)
+    return in_commands(in_terminal(text), place)

@@ -10,6 +10,7 @@ from dgsm_helpers.cli.options import (
     NUMBER,
     YES,
     Opener,
+    answer,
     confirm_spend_option,
     each_change,
     endpoint_place,
@@ -36,8 +37,8 @@ def preflight(open_workbook: Opener, listing: str | None, role_arn: str | None, 
     from dgsm_helpers import start
 
     report = start.check(open_workbook(listing=listing, role_arn=role_arn))
-    answer = {"ok": report.ok, "checks": [asdict(row) for row in report.rows]}
-    click.echo(json.dumps(answer) if as_json else report)
+    told = {"ok": report.ok, "checks": [asdict(row) for row in report.rows]}
+    answer(json.dumps(told) if as_json else report)
     return YES if report.ok else NO
 
 
@@ -81,7 +82,7 @@ def deploy(
     plan = step.plan(wb, types, initial_count=instances, single_type_reason=reason)
     say(plan)
     made = step.deploy(wb, plan, on_change=each_change())
-    answer = {
+    told = {
         "endpoint": made.state.name,
         "arn": made.state.arn,
         "config_name": made.state.config_name,
@@ -89,7 +90,7 @@ def deploy(
         "reused": made.reused,
         "took_s": made.took_s,
     }
-    click.echo(json.dumps(answer) if as_json else made)
+    answer(json.dumps(told) if as_json else made)
 
 
 @click.command()
@@ -106,6 +107,7 @@ def deploy(
 @click.option(
     "--most-cut", type=click.IntRange(min=0), help="calls that a scale-in may cut (default: as it is; 0: any number)"
 )
+@click.option("--resume", is_flag=True, help="let scaling go on that was suspended")
 @confirm_spend_option
 @json_option
 def register(
@@ -113,6 +115,7 @@ def register(
     *,
     min_capacity: int | None,
     max_capacity: int | None,
+    resume: bool,
     confirm_spend: bool,
     as_json: bool,
     **changes: float | None,
@@ -131,9 +134,11 @@ def register(
     for warning in registration.warnings:
         say(warning)
     step.apply(wb, policy)
+    if resume:
+        step.resume(wb)
     bounds = {"min_capacity": registration.min_capacity, "max_capacity": registration.max_capacity}
     state = step.verify(wb, policy, **bounds)
-    answer = {
+    told = {
         "resource_id": state.resource_id,
         **bounds,
         "policy": policy.name,
@@ -142,7 +147,7 @@ def register(
         "alarms": [alarm.name for alarm in state.alarms],
         "problems": state.problems,
     }
-    click.echo(json.dumps(answer) if as_json else state)
+    answer(json.dumps(told) if as_json else state)
     return YES if state.ok else NO
 
 
@@ -162,7 +167,7 @@ def status(open_workbook: Opener, as_json: bool) -> int:
     wb = open_workbook()
     endpoint, scaling = EndpointReading(wb), step.verify(wb)
     state, usd = endpoint.state, endpoint.usd_per_hour
-    answer = {
+    told = {
         "endpoint": state.name,
         "status": state.status,
         "running": state.running,
@@ -176,7 +181,7 @@ def status(open_workbook: Opener, as_json: bool) -> int:
     }
     cost = "at an unknown price" if usd is None else f"${usd:.2f} per hour"
     text = f"{state}\nCosts {cost} at AWS's list price, without the Marketplace software fee.\n\n{scaling}"
-    click.echo(json.dumps(answer) if as_json else text)
+    answer(json.dumps(told) if as_json else text)
     return YES if state.status == "InService" and scaling.ok else NO
 
 
@@ -210,7 +215,7 @@ def logs(
         }
         for line, pattern in known
     ]
-    click.echo(json.dumps({"group": log.group, "lines": rows}) if as_json else log)
+    answer(json.dumps({"group": log.group, "lines": rows}) if as_json else log)
     return NO if log.problems else YES
 
 
@@ -228,12 +233,12 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
     from dgsm_helpers import cleanup
 
     paused = cleanup.pause(open_workbook(confirm_delete=confirmed), on_progress=each_change())
-    answer = {
+    told = {
         "endpoint": paused.endpoint_name,
         "instances": paused.instances,
         "usd_per_hour": paused.usd_per_hour,
     }
-    click.echo(json.dumps(answer) if as_json else paused)
+    answer(json.dumps(told) if as_json else paused)
 
 
 @click.command()
@@ -248,10 +253,10 @@ def resume(open_workbook: Opener, confirm_spend: bool, as_json: bool) -> None:
     from dgsm_helpers import cleanup
 
     back = cleanup.resume(open_workbook(confirm_spend=confirm_spend), on_progress=each_change())
-    answer = {
+    told = {
         "endpoint": back.state.name,
         "took_s": back.took_s,
         "saved_usd": back.saved_usd,
         "scaling": back.restored,
     }
-    click.echo(json.dumps(answer) if as_json else back)
+    answer(json.dumps(told) if as_json else back)
