@@ -97,6 +97,9 @@ class Soak:
             yield f"{self.begun} calls began, {told} are accounted for, {self.open} are open"
         if self.broken:
             yield f"calls ended with what is no error of ours: {dict(self.broken)}"
+        said, lost, extra = self.words
+        if lost or extra:
+            yield f"of {said} words {lost} were lost and {extra} never said"
         if self.in_flight:
             yield f"{self.in_flight} streams count as in flight after the last call"
         if self.left:

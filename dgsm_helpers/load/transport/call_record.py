@@ -76,8 +76,13 @@ def count_words(said: Sequence[HeardWord], heard: Sequence[HeardWord]) -> WordCo
 
 
 def said_in_sample(*, offset_s: float, duration_s: float) -> tuple[HeardWord, ...]:
-    """The words that end in a stretch of the bundled sample, which goes round; times from the stretch's beginning."""
+    """The words that end in a stretch of the bundled sample, which goes round; times from the stretch's beginning.
+
+    Like `recordings.chunks` it begins with the whole sample next to ``offset_s``: a word that ends with the stretch is
+    otherwise said here and not there.
+    """
     sample = bundled_sample()
+    offset_s = round(offset_s * sample.sample_rate) / sample.sample_rate
     turns = range(int((offset_s + duration_s) // sample.duration_s) + 1)
     words = [
         HeardWord(

@@ -9,9 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgsm_helpers.load.transport.call_record import WordCount, count_words, said_in_sample
+from dgsm_helpers.load.transport.listen_stitching import HeardWord
+from dgsm_helpers.load.transport.recordings import bundled_recording, chunks
 from dgsm_helpers.rules.sample import bundled_sample
+from embedded_aws.engines.known_words import KnownWords
 
 PERIOD_S = bundled_sample().duration_s
+
+
+def heard_in(audio):
+    """How long the audio is, and the words that the container finds in it."""
+    engine, heard = KnownWords(bundled_sample().sample_rate), []
+    for chunk in audio:
+        before_s = engine.cursor_s
+        engine.advance(chunk)
+        heard += [HeardWord(w.word, w.start_s, w.end_s) for w in engine.words(before_s, engine.cursor_s)]
+    return engine.cursor_s, heard
 
 
 @given(st.floats(0, 30), st.floats(1, 40), st.data())
@@ -36,3 +49,21 @@ def test_the_sample_goes_round(offset_s):
     said = said_in_sample(offset_s=offset_s, duration_s=3 * PERIOD_S)
     assert len(said) == 3 * len(bundled_sample().words)
     assert [word.end_s for word in said] == sorted(word.end_s for word in said)
+
+
+@given(st.floats(0, 30), st.integers(10, 400))
+def test_said_is_what_the_audio_holds_wherever_it_begins(offset_s, tenths):
+    """Also where a word ends with the call, or with its first moment, by less than a sample."""
+    length_s, heard = heard_in(chunks(bundled_recording(), offset_s=offset_s, duration_s=tenths / 10))
+    said = said_in_sample(offset_s=offset_s, duration_s=length_s)
+    assert count_words(said, heard) == WordCount(said=len(said), lost=0, extra=0)
+
+
+@pytest.mark.parametrize("word", bundled_sample().words[:5], ids=lambda word: word.word)
+@pytest.mark.parametrize("off_s", [-3e-5, -1e-5, 0.0, 1e-5, 3e-5])
+@pytest.mark.parametrize("side", ["begin", "end"])
+def test_a_word_at_either_end_is_said_if_it_is_heard(word, off_s, side):
+    offset_s = word.end - (1.0 if side == "end" else 0.0) + off_s + PERIOD_S
+    length_s, heard = heard_in(chunks(bundled_recording(), offset_s=offset_s, duration_s=1.0))
+    said = said_in_sample(offset_s=offset_s, duration_s=length_s)
+    assert count_words(said, heard) == WordCount(said=len(said), lost=0, extra=0)
