@@ -163,7 +163,9 @@ def test_case_of_any_text_runs_in_python_as_it_is(text, secret):
 @given(text=TEXTS)
 @example(text='"$HOME" ${z} %{w} \\b \b\f %')
 def test_case_of_any_text_is_written_for_terraform_and_cloudformation(text):
-    assume(not re.search("key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", text, re.IGNORECASE))
+    assume(
+        not re.search("key|secret|token|passw|pwd|credential|licen[cs]e|auth|private|signature", text, re.IGNORECASE)
+    )
     template = parametrised(set_up(text, "token"))
     resources = json.loads(FORMATS["cloudformation"](template))["Resources"]
     assert resources["Model"]["Properties"]["PrimaryContainer"]["Environment"]["GREETING"] == text
