@@ -25,7 +25,7 @@ def listing(open_workbook: Opener, arn: str | None, as_json: bool) -> int:
     from dgsm_helpers.aws.account.package_search import search_packages
 
     found = search_packages(open_workbook(listing=arn))
-    answer(json.dumps(asdict(found)) if as_json else found)
+    answer(json.dumps(asdict(found)) if as_json else found, as_is=as_json)
     return YES if found.ok else NO
 
 
@@ -53,7 +53,7 @@ def role_create(open_workbook: Opener, name: str, confirmed: bool, as_json: bool
         say(f"{execution_role.described(wb, name)}\nSay --yes to make it.")
         return NEEDS_CONFIRMATION
     made = execution_role.create_role(wb, name)
-    answer(json.dumps(asdict(made)) if as_json else made)
+    answer(json.dumps(asdict(made)) if as_json else made, as_is=as_json)
     return YES
 
 
@@ -86,5 +86,5 @@ def quota(
             return NEEDS_CONFIRMATION
         found = request_increase(wb, found, wanted)
         code = YES
-    answer(json.dumps(asdict(found)) if as_json else found)
+    answer(json.dumps(asdict(found)) if as_json else found, as_is=as_json)
     return code

@@ -57,7 +57,7 @@ def doctor(open_workbook: Opener, *, data_path: bool, as_json: bool, **expected:
         diagnosis = diagnose_path(wb, path.steps, within_s=path.left_s)
     else:
         diagnosis = examine(wb, Expected(**expected))
-    answer(diagnosis.to_json() if as_json else diagnosis)
+    answer(diagnosis.to_json() if as_json else diagnosis, as_is=as_json)
     return YES if diagnosis.ok else NO
 
 
@@ -151,7 +151,7 @@ def iam(
     wb = open_workbook(listing=listing, role_arn=role_arn)
     names = [Path(notebook).stem] if notebook else list(NOTEBOOK_CALLS)
     documents = {name: policy_document(wb, name) for name in names}
-    answer(json.dumps(documents[names[0]] if notebook else documents, indent=2))
+    answer(json.dumps(documents[names[0]] if notebook else documents, indent=2), as_is=True)
 
 
 @click.command()
@@ -196,7 +196,7 @@ def update(open_workbook: Opener, *, listing, instance_types, reason, roll_back,
         "warnings": updated.warnings,
         "took_s": updated.took_s,
     }
-    answer(json.dumps(told) if as_json else updated)
+    answer(json.dumps(told) if as_json else updated, as_is=as_json)
 
 
 @click.command()
@@ -221,7 +221,7 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
     if not done and journal.latest(wb, "pause") and (state is None or state.status != "InService"):
         done = (str(recreate_endpoint(wb, on_progress=each_change())),)
     text = "\n".join(done) or f"Nothing of {wb.endpoint_name} is to be put back."
-    answer(json.dumps({"endpoint": wb.endpoint_name, "put_back": done}) if as_json else text)
+    answer(json.dumps({"endpoint": wb.endpoint_name, "put_back": done}) if as_json else text, as_is=as_json)
 
 
 @click.command("clean-up")
@@ -252,5 +252,5 @@ def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
         text, code = f"{text}\nSay --yes to delete what is ours.", NEEDS_CONFIRMATION
     else:
         text, code = f"{text}\n{left.bill()}", NO if left.billing else YES
-    answer(json.dumps(told, default=str) if as_json else text)
+    answer(json.dumps(told, default=str) if as_json else text, as_is=as_json)
     return code

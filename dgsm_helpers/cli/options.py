@@ -29,6 +29,7 @@ YES, NO, FAILED, NEEDS_CONFIRMATION = 0, 1, 2, 3
 SETTINGS = "dgsm.toml, DGSM_*"
 """Where a value comes from that is not given (`settings.settings_file`)."""
 PATH = click.Path(path_type=Path)
+VARIANT = "AllTraffic"
 
 _PLACE = f"{__name__}.place"
 """Where a run of the command keeps which endpoint it is about, and where that is."""
@@ -59,13 +60,14 @@ def place_options(command: Callable[..., int | None]) -> Callable[..., int | Non
     )
     @click.option("--region", help=f"AWS region; {SETTINGS}")
     @click.option("--profile", help="profile of your AWS configuration")
-    @click.option("--variant", default="AllTraffic", help="production variant")
+    @click.option("--variant", default=VARIANT, help="production variant")
     @wraps(command)
     def with_place(*, endpoint=None, where, region, profile, variant, **rest) -> int | None:
         from dgsm_helpers.session import open_workbook
 
         given = {"--where": where, "--region": region, "--profile": profile}
-        given |= {} if variant == "AllTraffic" else {"--variant": variant}
+        if variant != VARIANT:
+            given["--variant"] = variant
         words = [word for option, value in given.items() if value for word in (option, value)]
         click.get_current_context().find_root().meta[_PLACE] = [*([endpoint] if endpoint else []), *words]
         there = partial(open_workbook, where, region=region, profile=profile)
@@ -105,9 +107,12 @@ def print_nothing_more(stream: IO[str] | None) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def answer(text: object) -> None:
-    """Print what was asked for; on a terminal verdicts have a colour besides their sign, unless ``NO_COLOR`` is set."""
-    shown = _for_shell(text)
+def answer(text: object, *, as_is: bool = False) -> None:
+    """Print what was asked for; on a terminal verdicts have a colour besides their sign, unless ``NO_COLOR`` is set.
+
+    ``as_is``: a program reads it or others wrote it, so calls that it names stay calls.
+    """
+    shown = in_terminal(text) if as_is else _for_shell(text)
     click.echo(shown if os.environ.get("NO_COLOR") else _VERDICT.sub(_coloured, shown))
 
 

@@ -115,7 +115,7 @@ def plan(
             executor=client and client.get_executor(),
             progress=_print_progress,
         )
-    answer(json.dumps(advice.to_dict(), indent=2) if as_json else advice)
+    answer(json.dumps(advice.to_dict(), indent=2) if as_json else advice, as_is=as_json)
     merits = advice.recommendation.best.merits
     few = tolerated_cuts is None or merits.streams_cut <= tolerated_cuts
     return YES if few and merits.over_capacity_share <= _TOLERATED_SHARE else NO

@@ -24,5 +24,5 @@ def record(open_workbook: Opener, *, confirm_spend, as_json) -> int:
 
     wb = open_workbook(endpoint_name=ENDPOINT, confirm_spend=confirm_spend, confirm_delete=confirm_spend)
     recording = run(wb, say=say)
-    answer(json.dumps(recording.to_dict(), indent=2) if as_json else recording)
+    answer(json.dumps(recording.to_dict(), indent=2) if as_json else recording, as_is=as_json)
     return NO if recording.deviations else YES

@@ -8,7 +8,7 @@ import json
 
 import click
 
-from dgsm_helpers.cli.options import NO, NUMBER, YES, Opener, confirm_spend_option, endpoint_place, json_option
+from dgsm_helpers.cli.options import NO, NUMBER, YES, Opener, answer, confirm_spend_option, endpoint_place, json_option
 from dgsm_helpers.errors import InvalidInput
 
 
@@ -80,7 +80,7 @@ def forecast(
     if as_json:
         click.echo(json.dumps({**advice.to_dict(), "applied": apply}, indent=2))
     else:
-        click.echo(advice)
+        answer(advice)
         if apply:
             click.echo(f"Scheduled: {len(put)} actions, the last of which restores {put[-1].min_capacity}.")
     return YES if advice.forecast.trusted else NO
@@ -117,5 +117,5 @@ def size(
         full_share=full_percent / 100,
         seed=seed,
     )
-    click.echo(json.dumps(sized.to_dict(), indent=2) if as_json else f"{instance}\n\n{sized}")
+    answer(json.dumps(sized.to_dict(), indent=2) if as_json else f"{instance}\n\n{sized}", as_is=as_json)
     return YES if sized.fits else NO

@@ -38,7 +38,7 @@ def preflight(open_workbook: Opener, listing: str | None, role_arn: str | None, 
 
     report = start.check(open_workbook(listing=listing, role_arn=role_arn))
     told = {"ok": report.ok, "checks": [asdict(row) for row in report.rows]}
-    answer(json.dumps(told) if as_json else report)
+    answer(json.dumps(told) if as_json else report, as_is=as_json)
     return YES if report.ok else NO
 
 
@@ -90,7 +90,7 @@ def deploy(
         "reused": made.reused,
         "took_s": made.took_s,
     }
-    answer(json.dumps(told) if as_json else made)
+    answer(json.dumps(told) if as_json else made, as_is=as_json)
 
 
 @click.command()
@@ -147,7 +147,7 @@ def register(
         "alarms": [alarm.name for alarm in state.alarms],
         "problems": state.problems,
     }
-    answer(json.dumps(told) if as_json else state)
+    answer(json.dumps(told) if as_json else state, as_is=as_json)
     return YES if state.ok else NO
 
 
@@ -181,7 +181,7 @@ def status(open_workbook: Opener, as_json: bool) -> int:
     }
     cost = "at an unknown price" if usd is None else f"${usd:.2f} per hour"
     text = f"{state}\nCosts {cost} at AWS's list price, without the Marketplace software fee.\n\n{scaling}"
-    answer(json.dumps(told) if as_json else text)
+    answer(json.dumps(told) if as_json else text, as_is=as_json)
     return YES if state.status == "InService" and scaling.ok else NO
 
 
@@ -215,7 +215,7 @@ def logs(
         }
         for line, pattern in known
     ]
-    answer(json.dumps({"group": log.group, "lines": rows}) if as_json else log)
+    answer(json.dumps({"group": log.group, "lines": rows}) if as_json else log, as_is=True)
     return NO if log.problems else YES
 
 
@@ -238,7 +238,7 @@ def pause(open_workbook: Opener, confirmed: bool, as_json: bool) -> None:
         "instances": paused.instances,
         "usd_per_hour": paused.usd_per_hour,
     }
-    answer(json.dumps(told) if as_json else paused)
+    answer(json.dumps(told) if as_json else paused, as_is=as_json)
 
 
 @click.command()
@@ -259,4 +259,4 @@ def resume(open_workbook: Opener, confirm_spend: bool, as_json: bool) -> None:
         "saved_usd": back.saved_usd,
         "scaling": back.restored,
     }
-    answer(json.dumps(told) if as_json else back)
+    answer(json.dumps(told) if as_json else back, as_is=as_json)

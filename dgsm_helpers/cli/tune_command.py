@@ -135,7 +135,7 @@ def tune(
         )
     applied = step.retarget(wb, tuned.target.value) if apply else None
     if as_json:
-        answer(json.dumps({**tuned.to_dict(), "applied": applied is not None}))
+        answer(json.dumps({**tuned.to_dict(), "applied": applied is not None}), as_is=True)
     else:
         answer(tuned if applied is None else f"{tuned}\n{applied}")
     return YES if tuned.result.tight else NO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import dgsm_helpers
 from dgsm_helpers.aws.scaling import suspending
 from dgsm_helpers.cli.main import dgsm
 from dgsm_helpers.cli.next_steps import COMMANDS, in_commands
-from dgsm_helpers.cli.options import FAILED, NO, YES
+from dgsm_helpers.cli.options import FAILED, NO, YES, answer
 
 PACKAGE = Path(dgsm_helpers.__file__).parent
 STEPS = "cleanup|deploy|mixed|monitor|plan|register|start|tune"
@@ -95,10 +96,18 @@ def test_what_the_doctor_and_the_status_advise_can_be_run_as_it_stands(run, work
         told = run(verb, wb.endpoint_name)
         assert told.exit_code == NO
         assert not A_CALL.search(told.stdout)
-        assert f"`dgsm register {wb.endpoint_name}`" in told.stdout or verb == "doctor"
+        assert f"`dgsm register {wb.endpoint_name}`" in told.stdout
     line = next(line for line in A_LINE.findall(told.stdout) if "register" in line)
     assert run(*shlex.split(line)[1:]).exit_code == YES
     assert run("status", wb.endpoint_name).exit_code == YES
+
+
+def test_what_a_program_reads_and_what_others_wrote_stays_as_it_is(run, workbook, capsys):
+    wb = endpoints.deployed(workbook())
+    told = json.loads(run("status", wb.endpoint_name, "--json").stdout)
+    assert any("register.register(wb)" in problem for problem in told["problems"])
+    answer("a container said deploy.status(wb)", as_is=True)
+    assert capsys.readouterr().out == "a container said deploy.status(wb)\n"
 
 
 def test_suspended_scaling_is_let_go_on_by_the_line_that_says_so(run, workbook):
