@@ -1,8 +1,8 @@
 """The embedded AWS as one process: what it is made of, and in which order it comes and goes.
 
-Run as ``python -m embedded_aws FOLDER SETTINGS``. It writes ``server.json`` into its state folder when everything
-listens, and ends on SIGTERM. Three things run in it: the control plane's HTTP server (a thread per request), the
-heartbeat (a thread), and the runtime's TLS server (an asyncio loop on the main thread).
+Run as ``python -m embedded_aws FOLDER SETTINGS`` in that folder. It writes ``server.json`` into its state folder when
+everything listens, and ends on SIGTERM. Three things run in it: the control plane's HTTP server (a thread per request),
+the heartbeat (a thread), and the runtime's TLS server (an asyncio loop on the main thread).
 """
 
 import asyncio
@@ -71,17 +71,20 @@ MOST_AT_ONCE_S = 86_400.0
 
 _DESCRIPTORS = 16_384
 
+_HERE = Path()
+"""The state folder is also the working folder: one that was made again under its name is never written to."""
+
 CONTROL_PORT, RUNTIME_PORT = 8442, 8443
 """Taken when free, so that addresses stay the same from one start to the next; otherwise any free port."""
 
 
 def main(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Run until SIGTERM. ``settings``: as `dgsm_helpers.local.up` writes them."""
+    """Run until SIGTERM, in ``folder``. ``settings``: as `dgsm_helpers.local.up` writes them."""
     _raise_descriptor_limit()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moved_time_file = folder / "moved_time"
-    clock = Clock.starting_now(settings["speed"], MovedTime.create(moved_time_file))
+    clock = Clock.starting_now(settings["speed"], MovedTime.create(_HERE / moved_time_file.name))
     metered = MeteredSettings(**settings["metered"])
     metered_engine = MeteredEngine(metered)
     speech_engine, speech_note = engine_for_speech(metered_engine)
@@ -147,7 +150,7 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             return named[0].instances() if named else []
 
     ca_file, ca_bundle = folder / "ca.pem", folder / "bundle.pem"
-    context = _make_tls_context(ca_file, ca_bundle)
+    context = _make_tls_context(_HERE / ca_file.name, _HERE / ca_bundle.name)
     runtime_socket = listen_or_elsewhere(RUNTIME_PORT)
     runtime_port = runtime_socket.getsockname()[1]
     runtime = RuntimeServer(fleet=fleet, faults=faults, cut_stream_sees=model.cut_stream_sees)
@@ -252,7 +255,7 @@ async def _serve(
     # Who started it may have been killed meanwhile: then the next start, or stop, has taken its folder away.
     if not folder.is_dir() or not folder.samefile("."):
         return
-    write_whole(folder / "server.json", json.dumps(state), private=True)
+    write_whole(_HERE / "server.json", json.dumps(state), private=True)
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(runtime.stop(), 5)

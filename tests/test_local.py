@@ -154,14 +154,15 @@ def test_time_is_moved_by_seconds_alone(embedded, body):
         running_server.admin(embedded.info, "POST", "advance", body)
 
 
-def test_a_server_whose_folder_was_taken_away_while_it_started_ends_and_writes_nothing_there(tmp_path):
+@pytest.mark.parametrize("written", ["moved_time", "ca.pem", "bundle.pem"])
+def test_a_server_whose_folder_was_taken_away_while_it_started_ends_and_writes_nothing_there(written, tmp_path):
     """Its starter was killed, and the next start, or stop, knew nothing of it."""
     folder = tmp_path / "local"
     folder.mkdir()
     settings = {"speed": 30, "metered": {}, "region": "us-east-1", "seed": 0, "check_signatures": True, "recording": {}}
     command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]
     server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-    until((folder / "ca.pem").exists, "it starts")
+    until((folder / written).exists, "it starts")
     shutil.rmtree(folder)
     folder.mkdir()
     server.wait(timeout=120)

@@ -7,7 +7,7 @@ import pytest
 from kit.command_line import run_line
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput
-from dgsm_helpers.places.clients import EMULATORS_KEY, Clients
+from dgsm_helpers.places.clients import EMULATORS_KEY, AccountSession, Clients
 from dgsm_helpers.session import open_workbook
 
 
@@ -121,3 +121,20 @@ def test_an_address_elsewhere_is_no_matter(monkeypatch, tmp_path, url):
 
 def test_the_key_of_the_embedded_aws_is_known(embedded):
     assert embedded.info.access_key_id == EMULATORS_KEY
+
+
+def test_what_one_session_of_an_account_has_read_of_the_models_no_other_reads_again():
+    first, second = (AccountSession("eu-west-1", None)._session.get_component("data_loader") for _ in range(2))
+    assert first is second
+    assert len(first.search_paths) == len(set(first.search_paths))
+
+
+def test_models_of_a_folder_of_the_users_count(monkeypatch, tmp_path):
+    """As in every program of botocore's: AWS_DATA_PATH or the profile's ``data_path``."""
+    AccountSession("eu-west-1", None)  # which reads the models without that folder
+    (tmp_path / "sagemaker-private" / "2017-07-24").mkdir(parents=True)
+    (tmp_path / "sagemaker-private" / "2017-07-24" / "service-2.json").write_text("{}")
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert "sagemaker-private" in AccountSession("eu-west-1", None).get_available_services()
+    monkeypatch.delenv("AWS_DATA_PATH")
+    assert "sagemaker-private" not in AccountSession("eu-west-1", None).get_available_services()
