@@ -29,7 +29,7 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 
-# Ten thousand tests and what they import stay until the end: looked through again and again, they cost a sixth of a run.
+# Ten thousand tests and what they import stay until the end: looking through them again and again is a sixth of a run.
 gc.disable()
 
 
