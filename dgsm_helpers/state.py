@@ -33,6 +33,11 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, text, private=True)  # for a model's environment may hold a secret
 
 
+def journal_folder(wb: Workbook) -> Path:
+    """Where the journal of the workbook's endpoint is; there need not be one."""
+    return wb.home / "journal" / wb.key
+
+
 def set_aside(path: Path, why: str) -> str:
     """Rename a file that cannot be used, so that nothing stumbles over it again; says what was done."""
     try:

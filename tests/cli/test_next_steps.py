@@ -102,6 +102,17 @@ def test_what_the_doctor_and_the_status_advise_can_be_run_as_it_stands(run, work
     assert run("status", wb.endpoint_name).exit_code == YES
 
 
+def test_a_paused_endpoint_is_resumed_by_the_line_that_every_verb_names(run, workbook):
+    wb = endpoints.scaled(workbook())
+    assert run("pause", wb.endpoint_name, "--yes").exit_code == YES
+    for verb in ("doctor", "status", "watch"):
+        told = run(verb, wb.endpoint_name)
+        assert told.exit_code == FAILED
+        assert f"It is paused: `dgsm resume {wb.endpoint_name}` makes it again." in told.stderr, verb
+    assert run("resume", wb.endpoint_name).exit_code == YES
+    assert run("status", wb.endpoint_name).exit_code == YES
+
+
 def test_what_a_program_reads_and_what_others_wrote_stays_as_it_is(run, workbook, capsys):
     wb = endpoints.deployed(workbook())
     told = json.loads(run("status", wb.endpoint_name, "--json").stdout)

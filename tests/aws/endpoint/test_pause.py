@@ -13,7 +13,7 @@ from kit.waiting import until
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.account.inventory import is_ours
 from dgsm_helpers.aws.core.money import price_per_hour
-from dgsm_helpers.aws.endpoint import deployment, deployment_plan, pause
+from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, pause
 from dgsm_helpers.aws.endpoint.desired_count import set_desired
 from dgsm_helpers.aws.endpoint.pause_recipe import recipe
 from dgsm_helpers.aws.scaling import registration, scalable_target, scaling_setup, scheduled_actions
@@ -38,6 +38,8 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     assert "not measured yet" in paused._repr_html_()
     with pytest.raises(NotReady, match="has been paused since"):
         pause.pause_endpoint(scaled)
+    with pytest.raises(NotFound, match=r"no endpoint.*It is paused: cleanup.resume\(wb\)"):
+        endpoint_state.status(scaled)
     until(lambda: scaled.now() > soon, "the one-off action is over", sleep=scaled.sleep_s)
     back = pause.recreate_endpoint(scaled)
     assert scaling_setup.read(scaled) == before  # the one-off action is over
@@ -50,6 +52,15 @@ def test_pause_deletes_and_resume_makes_the_same_again(scaled):
     with pytest.raises(NotFound, match="no record"):
         pause.recreate_endpoint(scaled)
     assert f"{back.took_s:.0f} s the last time" in str(pause.pause_endpoint(scaled))
+
+
+def test_an_endpoint_that_was_resumed_and_deleted_is_not_called_paused(scaled):
+    pause.pause_endpoint(scaled)
+    pause.recreate_endpoint(scaled)
+    endpoints.deleted(scaled)
+    until(lambda: endpoint_state.find(scaled) is None, "it is gone", sleep=scaled.sleep_s)
+    with pytest.raises(NotFound, match="Deploy it first"):
+        endpoint_state.status(scaled)
 
 
 def test_pause_survives_a_clean_up_of_model_and_config(scaled):
