@@ -43,6 +43,12 @@ def endpoint_in_service(s: Snapshot) -> RuleAnswer:
             return stop("InService, but no instance is running", f"{_LOST} Meanwhile nobody is served.")
         if s.running < s.desired:
             return warn(f"InService, but {s.running} of {s.desired} instances are running", _LOST)
+        if s.left_out:
+            return warn(
+                f"InService, {s.running} running, but its weight is 0: only requests that name {s.kind.variant_name} "
+                "(TargetVariant) come to it",
+                "Fine when it is meant; else give it a weight with UpdateEndpointWeightsAndCapacities.",
+            )
         return ok(f"InService, {s.running} running")
     if status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
         return stop(f"{status}. {reason}".strip(), "Delete it and deploy again: cleanup.delete(wb), then 01_deploy.")

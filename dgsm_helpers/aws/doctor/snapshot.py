@@ -163,6 +163,11 @@ class Snapshot:
         return self._variant_state.desired
 
     @property
+    def left_out(self) -> bool:
+        """Whether the endpoint's requests go to its other variants, all that name none."""
+        return self._variant_state.weight == 0 and any(other.weight for other in self.endpoint.variants)
+
+    @property
     def _variant_state(self) -> VariantState:
         return self.endpoint.variant(self.resource_id.rpartition("/")[2])
 

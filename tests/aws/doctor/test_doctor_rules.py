@@ -48,6 +48,13 @@ UNREAD = TrafficSnapshot(timedelta(days=3))
 YOUNG = endpoint(created=NOW - timedelta(seconds=90))
 IDLE_DAYS = traffic(streams=streams(*[0.0] * 48, every_s=3600), invocations=0)
 
+
+def weighted(own, other):
+    """Beside another variant, with these weights."""
+    mine, others = (replace(endpoint().variants[0], weight=weight) for weight in (own, other))
+    return replace(endpoint(), variants=(mine, replace(others, name="Other")))
+
+
 SERVERLESS = EndpointKind("dg", "AllTraffic", Hosting.SERVERLESS, "4096 MB, at most 5 at once")
 
 
@@ -159,6 +166,7 @@ BROKEN = (
     ("alarms-have-data", STOP, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA"), LOW), "high"),
     ("alarms-have-data", WARN, with_alarms(HIGH, alarm("low", 6.3, state="INSUFFICIENT_DATA")), "low"),
     ("alarms-have-data", WARN, with_alarms(alarm("high", 7.0, state="INSUFFICIENT_DATA", updated=NOW)), "settling"),
+    ("endpoint-in-service", WARN, healthy(endpoint=weighted(0.0, 1.0)), "weight is 0: only requests that name AllTra"),
     ("endpoint-in-service", STOP, healthy(endpoint=endpoint(status="Failed", failure_reason="no GPU")), "no GPU"),
     ("endpoint-in-service", WARN, healthy(endpoint=endpoint(status="Updating")), "Updating"),
     ("nothing-unfinished", STOP, healthy(unfinished=("the update of dg",)), "the update of dg was cut off"),
@@ -204,6 +212,11 @@ def test_no_rule_judges_a_foreign_kind_at_which_nobody_looked():
     assert found.pop("endpoint-kind").verdict is STOP
     assert {f.verdict for f in found.values()} == {UNKNOWN}
     assert {part for rule in RULES for part in rule.needs} == set(PARTS) - {"schedule"}
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.5, 3.0), (0.0, 0.0), (None, 1.0)])
+def test_a_variant_that_gets_requests_or_may_get_them_is_not_called_left_out(weights):
+    assert not healthy(endpoint=weighted(*weights)).left_out
 
 
 def test_nothing_is_wrong_with_a_healthy_endpoint():
