@@ -160,9 +160,10 @@ def _wishes(
     """Wishes to grow and to shrink by the alarms that are due, and whether any policy wants to grow, due or not."""
     outs, ins, shrinking, wants_out, agreed = [], [], [], False, True
 
-    def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float) -> _Wish:
+    def tracked(policy: TargetTracking, reading: AlarmReading, cooldown_s: float, least: int = 0) -> _Wish:
         metric = reading.metric if model.capacity_metric == "mean" else reading.datapoints[-1]
-        return _Wish(_tracked_capacity(policy, metric, state, model), policy.name, reading, cooldown_s)
+        capacity = max(_tracked_capacity(policy, metric, state, model), least)
+        return _Wish(capacity, policy.name, reading, cooldown_s)
 
     for policy in policies:
         signal = signals[policy.key]
@@ -183,8 +184,7 @@ def _wishes(
             if low and low.triggers:
                 # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
                 least = _tracked_capacity(policy, low.datapoints[-1], state, model)
-                wish = tracked(policy, low, policy.scale_in_cooldown_s)
-                shrinking.append(dataclasses.replace(wish, capacity=max(wish.capacity, least)))
+                shrinking.append(tracked(policy, low, policy.scale_in_cooldown_s, least))
             else:
                 agreed = False
     if agreed and any(wish.alarm in due for wish in shrinking):

@@ -60,11 +60,18 @@ def _streams(traffic: Traffic, limit_s: float) -> tuple[np.ndarray, np.ndarray]:
     # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
     durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
     pieces = np.maximum(1, np.ceil(durations / limit_s - 1e-9)).astype(int)
-    if pieces.max(initial=1) == 1:  # as they are: in order, and none begins beyond the horizon
-        return traffic.starts_s, traffic.starts_s + np.minimum(durations, limit_s)
-    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    starts = np.repeat(traffic.starts_s, pieces) + number * limit_s
-    ends = np.minimum(starts + limit_s, np.repeat(traffic.starts_s + durations, pieces))
-    order = np.argsort(starts, kind="stable")
-    order = order[starts[order] < traffic.horizon_s]
-    return starts[order], ends[order]
+    long = np.flatnonzero(pieces > 1)
+    # Every session's first stream: in order as they are, and none begins beyond the horizon.
+    starts, ends = traffic.starts_s, traffic.starts_s + np.minimum(durations, limit_s)
+    more = pieces[long] - 1
+    if not more.size:
+        return starts, ends
+    number = np.arange(more.sum()) - np.repeat(np.cumsum(more) - more, more) + 1
+    begin = np.repeat(traffic.starts_s[long], more)
+    begins = begin + number * limit_s
+    finals = np.minimum(begins + limit_s, begin + np.repeat(durations[long], more))
+    order = np.argsort(begins, kind="stable")
+    order = order[begins[order] < traffic.horizon_s]
+    # Before what begins at the same moment, as the session did.
+    places = np.searchsorted(starts, begins[order], "left")
+    return np.insert(starts, places, begins[order]), np.insert(ends, places, finals[order])

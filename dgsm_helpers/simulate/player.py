@@ -159,7 +159,7 @@ class Player:
         change = self._state.change
         self._state = observe_endpoint(self._state, running=running, desired=running, busy=False, now_s=now_s)
         if change and running == change.after:
-            index = max(i for i, event in enumerate(self._log) if event.kind in ("out", "in"))
+            index = next(i for i in reversed(range(len(self._log))) if self._log[i].kind in ("out", "in"))
             self._log[index] = replace(self._log[index], completed_s=now_s)
 
 
