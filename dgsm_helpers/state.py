@@ -33,9 +33,9 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, text, private=True)  # for a model's environment may hold a secret
 
 
-def journal_folder(wb: Workbook) -> Path:
-    """Where the journal of the workbook's endpoint is; there need not be one."""
-    return wb.home / "journal" / wb.key
+def journal_files(wb: Workbook, what: str = "*") -> Iterator[Path]:
+    """Files of the journal of the workbook's endpoint: of all its changes, or of one kind such as ``pause``."""
+    return (wb.home / "journal" / wb.key).glob(f"{what}.*.json")
 
 
 def set_aside(path: Path, why: str) -> str:

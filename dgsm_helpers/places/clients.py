@@ -23,6 +23,7 @@ from botocore.utils import get_environ_proxies
 
 from dgsm_helpers.errors import CredentialsProblem, InvalidInput
 from dgsm_helpers.places.aws_configuration import configuration_read, keys_read, profile_of, sign_in, source_of_keys
+from dgsm_helpers.places.shared_models import SessionOfSharedModels
 from dgsm_helpers.processes.background import in_background
 from dgsm_helpers.wire.sigv4 import Credentials
 
@@ -128,7 +129,7 @@ class Clients:
         self._by_service.clear()
 
 
-class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
+class AccountSession(SessionOfSharedModels):
     """A boto3 session of the user's account: ``profile`` and ``region`` where given, else as the environment says.
 
     ``AWS_REGION`` counts before ``AWS_DEFAULT_REGION`` and the profile's region, as in the AWS CLI version 2 and every
@@ -149,11 +150,7 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
             core.set_config_variable("profile", profile)
         region = region or _environment("AWS_REGION", "AWS_DEFAULT_REGION")
         with configuration_read(core):
-            loader = _model_loader(core.get_config_variable("data_path"))
-            core.register_component("data_loader", loader)
-            super().__init__(botocore_session=core, region_name=region)
-            # Each boto3 session adds boto3's own folder.
-            loader.search_paths[:] = dict.fromkeys(loader.search_paths)
+            super().__init__(core, _model_loader(core.get_config_variable("data_path")), region_name=region)
             if self.region_name:
                 return
         raise InvalidInput(
@@ -203,7 +200,7 @@ class AccountSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
 
 @lru_cache(maxsize=4)
 def _model_loader(data_path: str | None) -> Loader:
-    """botocore's own, one for all sessions: it keeps what it has read, and a session's clients take 0.3 s to read."""
+    """botocore's own, one for all sessions with the same folder of the user's."""
     return create_loader(data_path)
 
 

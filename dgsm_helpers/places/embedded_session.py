@@ -2,19 +2,19 @@
 
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.places.shared_models import SessionOfSharedModels
 from dgsm_helpers.rules.request_checks import model_loader
 
 _FILES = {"config_file": "AWS_CONFIG_FILE", "credentials_file": "AWS_SHARED_CREDENTIALS_FILE"}
 """botocore's settings of files, with their variables."""
 
 
-class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no types
+class EmbeddedSession(SessionOfSharedModels):
     """A boto3 session whose clients reach the embedded AWS, whatever the environment says."""
 
     def __init__(self, info: ServerInfo, region: str) -> None:
@@ -23,17 +23,13 @@ class EmbeddedSession(boto3.Session):  # type: ignore[misc]  # boto3 has no type
         defaults = BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
         settings = {name: (None, None, default, cast) for name, (_, _, default, cast) in defaults}
         settings |= {name: (None, None, env[variable], None) for name, variable in _FILES.items()}
-        core = botocore.session.Session(settings)
-        core.register_component("data_loader", model_loader())
         super().__init__(
+            botocore.session.Session(settings),
+            model_loader(),
             aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
             region_name=region,
-            botocore_session=core,
         )
-        # Each boto3 session adds boto3's own folder to its loader, which all of them share here.
-        paths = model_loader().search_paths
-        paths[:] = dict.fromkeys(paths)
         self._info = info
 
     def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:

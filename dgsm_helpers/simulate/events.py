@@ -67,11 +67,10 @@ def _streams(traffic: Traffic, limit_s: float) -> tuple[np.ndarray, np.ndarray]:
     if not more.size:
         return starts, ends
     number = np.arange(more.sum()) - np.repeat(np.cumsum(more) - more, more) + 1
-    begin = np.repeat(traffic.starts_s[long], more)
-    begins = begin + number * limit_s
-    finals = np.minimum(begins + limit_s, begin + np.repeat(durations[long], more))
-    order = np.argsort(begins, kind="stable")
-    order = order[begins[order] < traffic.horizon_s]
+    later_starts = np.repeat(traffic.starts_s[long], more) + number * limit_s
+    later_ends = np.minimum(later_starts + limit_s, np.repeat(traffic.starts_s[long] + durations[long], more))
+    order = np.argsort(later_starts, kind="stable")
+    order = order[later_starts[order] < traffic.horizon_s]
     # Before what begins at the same moment, as the session did.
-    places = np.searchsorted(starts, begins[order], "left")
-    return np.insert(starts, places, begins[order]), np.insert(ends, places, finals[order])
+    places = np.searchsorted(starts, later_starts[order], "left")
+    return np.insert(starts, places, later_starts[order]), np.insert(ends, places, later_ends[order])

@@ -13,7 +13,7 @@ from dgsm_helpers.errors import NotFound, NotReady, Throttled
 from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.state import journal_folder
+from dgsm_helpers.state import journal_files
 
 POLL_S = 10.0
 _LOOK_AT_LOGS_EVERY_S = 60.0
@@ -170,13 +170,10 @@ def status(wb: Workbook) -> EndpointState:
     """The workbook's endpoint. Raises NotFound: there is none of that name in the region."""
     state = find(wb)
     if state is None:
-        is_paused = any(journal_folder(wb).glob("pause.*.json"))
-        raise NotFound(
-            f"There is no endpoint {wb.endpoint_name!r} in {wb.region}.",
-            hint="It is paused: cleanup.resume(wb) makes it again."
-            if is_paused
-            else "Deploy it first, or check the name.",
-        )
+        hint = "Deploy it first, or check the name."
+        if any(journal_files(wb, "pause")):
+            hint = "It is paused: cleanup.resume(wb) makes it again."
+        raise NotFound(f"There is no endpoint {wb.endpoint_name!r} in {wb.region}.", hint=hint)
     return state
 
 

@@ -26,7 +26,7 @@ from dgsm_helpers.aws.scaling.setup_calls import Setup, scaling_of
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
 from dgsm_helpers.rules.names import require_name
 from dgsm_helpers.session import Workbook
-from dgsm_helpers.state import Record, journal_folder, set_aside
+from dgsm_helpers.state import Record, journal_files, set_aside
 
 _open: set[Path] = set()
 """Records of the changes that this process is in the middle of: what is within them is not put back by `finish`."""
@@ -242,8 +242,7 @@ def _concerns(wb: Workbook, entry: Entry, state: EndpointState) -> bool:
 
 def _record(wb: Workbook, entry: Entry) -> Record:
     created = "".join(filter(str.isalnum, entry.endpoint_created))
-    file = journal_folder(wb) / f"{entry.what}.{entry.variant_name}.{created}.json"
-    return _at(wb.state_path(str(file.relative_to(wb.home))))
+    return _at(wb.state_path(f"journal/{wb.key}/{entry.what}.{entry.variant_name}.{created}.json"))
 
 
 def _at(path: Path) -> Record:
@@ -253,7 +252,7 @@ def _at(path: Path) -> Record:
 def _entries(wb: Workbook) -> list[tuple[Record, Entry]]:
     """Every entry of the endpoint's name, newest first; a file that cannot be read is set aside."""
     found = []
-    for path in journal_folder(wb).glob("*.json"):
+    for path in journal_files(wb):
         try:
             entry = _at(path).read(partial(_entry, wb))
         except InvalidInput as error:
