@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import boto3
+from moto.moto_api._internal import moto_api_backend
 
 from embedded_aws.clock import Clock
 from embedded_aws.fleet.live_fleet import EndpointNotFound, FleetBusy
@@ -207,3 +208,4 @@ def running_plane(admin=None, **settings) -> Iterator[Plane]:
         server.shutdown()
         thread.join()
         server.server_close()
+        moto_api_backend.reset()  # moto's users and roles are the process's: the next plane begins without them

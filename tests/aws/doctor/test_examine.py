@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from dgsm_helpers.aws.scaling import journal, registration, scaling_setup
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.cli import main
-from dgsm_helpers.errors import CredentialsProblem, DeployFailed, NotFound
+from dgsm_helpers.errors import CredentialsProblem, DeployFailed, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
 from dgsm_helpers.session import open_workbook
 
@@ -107,9 +107,10 @@ def policy(wb, **changed):
 
 
 def scaling_in_by_hand(wb):
-    """Back to one instance without waiting for the low alarm."""
-    set_desired(wb, 1)
-    assert until(wb, "endpoint-in-service", OK).evidence == "InService, 1 running"
+    """Back to one instance without waiting for the low alarm, which on a busy machine is there first."""
+    with suppress(NotReady):
+        set_desired(wb, 1)
+    waiting.until(lambda: examine(wb)["endpoint-in-service"].evidence == "InService, 1 running", "one instance is left")
 
 
 def high_alarm(wb):
