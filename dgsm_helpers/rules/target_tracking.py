@@ -30,8 +30,7 @@ entered its state.
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.decision import EPSILON_S, AlarmReading, Decision, PolicySignals, Signals, State, changing
@@ -39,8 +38,7 @@ from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import ROUNDING, Bounds, Policy, StepScaling, TargetTracking
 
 
-@dataclass(frozen=True)
-class _Wish:
+class _Wish(NamedTuple):
     """A capacity that a policy asks for, triggered by ``reading``."""
 
     capacity: int
@@ -82,7 +80,7 @@ def decide(
     }
     if not due:
         return Decision(kind="none", state=state)
-    state = dataclasses.replace(state, invoked={**state.invoked, **dict.fromkeys(due, now_s)})
+    state = state._replace(invoked={**state.invoked, **dict.fromkeys(due, now_s)})
     outs, ins, wants_out = _wishes(known, signals, due, state, model)
     if outs:
         return _out(state, max(outs, key=lambda w: w.capacity), bounds, model, now_s)
@@ -250,7 +248,7 @@ def _in(state: State, wish: _Wish, bounds: Bounds, model: ScalingModel, now_s: f
 def _scale(kind: Literal["out", "in"], state: State, wish: _Wish, capacity: int, now_s: float) -> Decision:
     if kind == "out":
         # A scale-out stops a running scale-in cooldown for good.
-        state = dataclasses.replace(state, last_in=None)
+        state = state._replace(last_in=None)
     changed = changing(state, capacity, wish.cooldown_s, now_s)
     return wish.decision(kind=kind, state=changed)
 

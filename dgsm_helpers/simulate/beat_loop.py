@@ -218,6 +218,7 @@ def _publish(tick, fleet, pool):
     totals, beat, peaks = fleet.totals[0], fleet.beats[tick], fleet.peaks[tick]
     total, top, publishing = 0, -1, 0
     least = 0 if fleet.zeros else 1
+    peaks[totals.slots :] = -1
     for slot in range(totals.slots):
         here = fleet.slots[slot]
         peaks[slot] = here.peak

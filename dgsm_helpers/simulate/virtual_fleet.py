@@ -59,7 +59,7 @@ class VirtualFleet:
             slot_of=np.full(events.draws.size, -1, np.int32),
             totals=np.zeros(1, beat_records.TOTALS),
             beats=np.zeros(events.ticks, beat_records.BEAT),
-            peaks=np.full((events.ticks, _FIRST_SLOTS), -1, np.int32),
+            peaks=np.empty((events.ticks, _FIRST_SLOTS), np.int32),  # every beat writes its row
         )
 
     @property
@@ -82,7 +82,7 @@ class VirtualFleet:
             self.types.append("")
             self._since_s.append(0.0)
             if slot == self.arrays.slots.size:
-                self._grow()
+                self._grow(math.ceil(now_s / self._events.tick_s))
         self._since_s[slot] = now_s
         self.types[slot] = instance_type
         self.arrays.slots[slot] = (0, 0, self._knees[instance_type], self._rank[instance_type])
@@ -171,10 +171,12 @@ class VirtualFleet:
         mine = (self.arrays.slot_of[first:begun] == slot) & (ends_s[first:begun] >= now_s)
         return (np.flatnonzero(mine) + first).astype(np.int32)
 
-    def _grow(self) -> None:
+    def _grow(self, played: int) -> None:
+        """Twice as many slots, after so many beats."""
         slots, order, peaks = self.arrays.slots, self.arrays.order, self.arrays.peaks
-        wider = np.full((peaks.shape[0], 2 * peaks.shape[1]), -1, np.int32)
-        wider[:, : peaks.shape[1]] = peaks
+        wider = np.empty((peaks.shape[0], 2 * peaks.shape[1]), np.int32)
+        wider[:played, : peaks.shape[1]] = peaks[:played]
+        wider[:played, peaks.shape[1] :] = -1
         self.arrays = self.arrays._replace(
             slots=np.concatenate((slots, np.zeros_like(slots))),
             order=np.concatenate((order, np.zeros_like(order))),

@@ -5,7 +5,7 @@ is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from dgsm_helpers.errors import InvalidInput
@@ -184,7 +184,7 @@ class _Turn:
             self._record_not_scaled(text, (decision.alarm, decision.code))
             return
         # Where the call is refused nothing has changed: the alarm's next invocation tries again.
-        untouched = replace(before, invoked=decision.state.invoked)
+        untouched = before._replace(invoked=decision.state.invoked)
         refusal = self._refusal(capacity)
         if refusal:
             memory.state = untouched

@@ -179,7 +179,7 @@ def test_cooldown_starts_at_completion_and_credits_what_was_added():
 def test_scale_in_cooldown_blocks_scale_in_until_it_ends():
     asked = tracked(at(4), idle(1.0))
     state = observe_endpoint(asked.state, running=asked.capacity, desired=asked.capacity, busy=False, now_s=100.0)
-    state = dataclasses.replace(state, running=3, desired=3)
+    state = state._replace(running=3, desired=3)
     assert tracked(state, idle(1.0, since_s=200.0), now_s=200.0).note == "cooldown"
     assert tracked(state, idle(1.0, since_s=400.0), now_s=400.0).kind == "in"
 
@@ -367,8 +367,8 @@ def test_a_removal_never_takes_the_metric_above_the_target(running, metric):
 
 def test_a_removal_looks_at_the_newest_datapoint_not_only_at_the_mean_over_a_larger_fleet():
     """Six streams, first on five instances and then on two: the mean of both would leave one instance with six."""
-    reading = dataclasses.replace(idle(1.0).low, datapoints=(*[1.2] * 60, *[3.0] * 30))
-    decision = tracked(at(2), dataclasses.replace(idle(1.0), low=reading))
+    reading = idle(1.0).low._replace(datapoints=(*[1.2] * 60, *[3.0] * 30))
+    decision = tracked(at(2), idle(1.0)._replace(low=reading))
     assert (decision.kind, decision.code) == ("not_scaled", "AutoScalingAnticipatedFlapping")
 
 

@@ -332,6 +332,8 @@ READINGS = st.builds(
     state=st.sampled_from(["ALARM", "ALARM", "OK"]),
     since_s=st.integers(0, 30).map(lambda n: n * 10.0),
     datapoints=st.just((8.0, 8.0, 8.0)),
+    acts_in=st.just(("ALARM",)),
+    late_s=st.just(0.0),
 )
 
 
