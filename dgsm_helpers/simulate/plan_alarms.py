@@ -1,6 +1,7 @@
 """The alarms of a plan's policies in virtual time, as the arrays that `beat_loop` judges and as the rules read them."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -64,6 +65,8 @@ class PlanAlarms:
             alarms=np.array(alarms, beat_records.ALARM),
             pool=np.zeros(len(plan.instance_types) if self._forms else 0, beat_records.POOL),
         )
+        # Looking a field up by its name takes as long as the rest of a reading.
+        self._state, self._since_s = self.watch.alarms["state"], self.watch.alarms["since_s"]
         self._pool_ticks = min((int(self.watch.feeds[number]["ticks"]) for number, _ in self._forms), default=0)
 
     def next_pool(self, tick: int) -> int:
@@ -91,29 +94,23 @@ class PlanAlarms:
 
     def signals(self, *, with_datapoints: bool) -> dict[str, PolicySignals]:
         """The alarms by policy; their datapoints only if asked for, since only a decision looks at them."""
-        found = {}
-        for key, numbers in self._of_policy.items():
-            high, *low = (self._reading(number, with_datapoints=with_datapoints) for number in numbers)
-            found[key] = PolicySignals(high=high, low=low[0] if low else None)
-        return found
+        read = partial(self._reading, with_datapoints=with_datapoints)
+        return {key: PolicySignals(*map(read, numbers)) for key, numbers in self._of_policy.items()}
 
     def since_s(self, alarm: str) -> float | None:
         """When an alarm came into its state; None when there is no such alarm."""
-        return self.watch.alarms["since_s"].item(self._names.index(alarm)) if alarm in self._names else None
+        return self._since_s.item(self._names.index(alarm)) if alarm in self._names else None
 
     def _reading(self, number: int, *, with_datapoints: bool) -> AlarmReading:
-        alarms, known = self.watch.alarms, self._readings.get(number)
-        state, since_s = beat_loop.STATES[alarms["state"].item(number)], alarms["since_s"].item(number)
+        known = self._readings.get(number)
+        state, since_s = beat_loop.STATES[self._state.item(number)], self._since_s.item(number)
         if known is None or (known.state, known.since_s) != (state, since_s):
             known = self._readings[number] = AlarmReading(
                 name=self._names[number], state=state, since_s=since_s, late_s=self._late_s[number]
             )
         if not with_datapoints or state != "ALARM":
             return known
-        # Made anew rather than replaced: it happens at every look at a rule, and `replace` takes several times as long.
-        return AlarmReading(
-            name=known.name, state=state, since_s=since_s, late_s=known.late_s, datapoints=self._datapoints(number)
-        )
+        return known._replace(datapoints=self._datapoints(number))
 
     def _datapoints(self, number: int) -> tuple[float, ...]:
         feed, spec = self.watch.alarms["feed"].item(number), self._specs[number]

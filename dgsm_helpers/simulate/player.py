@@ -8,7 +8,6 @@ every beat, which the tests hold it to.
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -137,7 +136,7 @@ class Player:
         elif self._log:
             last = self._log[-1]
             if (last.kind, last.code, last.alarm) == ("not_scaled", decision.code, decision.alarm):
-                self._log[-1] = replace(last, repeats=last.repeats + 1)
+                self._log[-1] = last._replace(repeats=last.repeats + 1)
                 return
         self._log.append(
             ScalingEvent(
@@ -160,7 +159,7 @@ class Player:
         self._state = observe_endpoint(self._state, running=running, desired=running, busy=False, now_s=now_s)
         if change and running == change.after:
             index = next(i for i in reversed(range(len(self._log))) if self._log[i].kind in ("out", "in"))
-            self._log[index] = replace(self._log[index], completed_s=now_s)
+            self._log[index] = self._log[index]._replace(completed_s=now_s)
 
 
 def _start_count(plan: ScalingPlan, events: Events) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,7 @@ from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 from dgsm_helpers.simulate.traffic import Traffic
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScalingEvent:
+class ScalingEvent(NamedTuple):
     """An activity of the run.
 
     ``alarm_s`` is when the alarm went into ALARM, ``completed_s`` when the new capacity was there (None: not, or
