@@ -16,11 +16,13 @@ from kit import endpoints
 from kit.endpoints import Operator
 
 from dgsm_helpers import local
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 import_without_grammar()
+endpoint_state.POLL_S = 30.0  # as often as AWS's own waiters look: a test more seldom watches how an endpoint comes
 SPEED = 120.0
 """Local seconds per wall second in tests: an instance starts in about two seconds."""
 

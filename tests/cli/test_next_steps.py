@@ -41,7 +41,9 @@ MESSAGES = sorted(
         text
         for path in PACKAGE.rglob("*.py")
         if "cli" not in path.parts and path.name != "template_values.py"
-        for text in texts(ast.parse(path.read_text(encoding="utf-8")))
+        for source in [path.read_text(encoding="utf-8")]
+        if A_CALL.search(source)
+        for text in texts(ast.parse(source))
         if A_CALL.search(text)
     }
 )

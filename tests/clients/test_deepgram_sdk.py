@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from kit.client_setup import SAMPLE_WAV
+from kit.waiting import until
 
 from dgsm_helpers.places import running_server
 
@@ -127,7 +128,13 @@ def relay(embedded) -> Iterator[None]:
         there, back = await asyncio.open_connection("127.0.0.1", runtime_port)
         await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
 
-    server = loop.run_until_complete(asyncio.start_server(carry, ALIAS, 8443))
+    def held() -> asyncio.Server | None:
+        try:
+            return loop.run_until_complete(asyncio.start_server(carry, ALIAS, 8443))
+        except OSError:  # another worker is at such a test
+            return None
+
+    server = until(held, f"{ALIAS}:8443 is free")
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield

@@ -74,7 +74,9 @@ def test_a_plan_with_damaged_evidence_beside_good_one_answers_in_lines(embedded,
     bad = DAMAGED[kind]
     (folder / "2026-12-01T090000Z.json").write_bytes(bad if isinstance(bad, bytes) else bad.encode())
     with pytest.warns(UserWarning, match="passed over"):
-        ended = run_line(embedded.home, "plan", wb.endpoint_name, "--traffic", "constant", "--peak", "20")
+        ended = run_line(
+            embedded.home, "plan", wb.endpoint_name, "--traffic", "constant", "--peak", "20", "--hours", "2"
+        )
     assert ended.exit_code in (0, 1), ended.output
     assert "unforeseen" not in ended.output
 
