@@ -35,3 +35,12 @@ def on_embedded_together(embedded):
     """The same for a module whose tests look at what one notebook has done."""
     with found_by_kernels(embedded) as wb:
         yield wb
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """Two hours of calls of five minutes: one a minute, and from the first hour on four."""
+    starts = [*range(0, 3600, 60), *range(3600, 7200, 15)]
+    path = tmp_path / "calls.csv"
+    path.write_text("start,duration_s\n" + "".join(f"{start},300\n" for start in starts))
+    return path
