@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 from kit import endpoints
 
 from dgsm_helpers.aws.account import deletion
+from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.places.clients import Clients
 from dgsm_helpers.session import AWS, Workbook, open_workbook
@@ -77,8 +78,9 @@ class Scripted:
 
 
 @pytest.fixture
-def scripted(tmp_path: Path):
-    """Makes one scripted workbook; keyword arguments replace the Workbook's own."""
+def scripted(tmp_path: Path, monkeypatch):
+    """Makes one scripted workbook; keyword arguments replace the Workbook's own. It looks as often as a user's."""
+    monkeypatch.setattr(endpoint_state, "POLL_S", 10.0)
     made: list[Scripted] = []
 
     def make(**given: Any) -> Scripted:

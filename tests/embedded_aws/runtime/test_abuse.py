@@ -14,6 +14,7 @@ import struct
 from asyncio.sslproto import SSLProtocol
 
 import h2.errors
+import hpack
 import pytest
 from kit.raw_http2 import PCM, STREAM, RawHttp2, audio, close
 from kit.runtime_sdk import WAIT_S
@@ -124,6 +125,39 @@ def test_however_many_flood_one_is_read_in_a_round_and_whoever_sends_little_at_o
     assert max(after - before for before, after in itertools.pairwise(theirs)) <= 3
     assert theirs[-1] == many * each and reading
     assert set(own) == {0}
+
+
+def test_a_call_that_once_waited_does_not_wait_behind_all_who_flood_without_a_stream(monkeypatch):
+    """Its audio comes more often than a connection that waited is read at once again: it is in the queue for good."""
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    flood, many, pieces = FLOODS["pings"][0] * 1000, 200, 50
+    head = hpack.Encoder().encode([(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", "/")])
+    heard = []
+
+    class Call(Exchange):
+        def data(self, data: bytes) -> None:
+            heard.append(data)
+
+    async def rounds_of_each_piece() -> list[int]:
+        shared = Turns()
+        for _ in range(many):
+            flooder = Http2ServerConnection(SilentTransport(), lambda *_: Exchange(), lambda _: None, shared)
+            flooder.data_received(PREFACE + flood)
+        call = Http2ServerConnection(SilentTransport(), lambda *_: Call(), lambda _: None, shared)
+        call.data_received(PREFACE)
+        call.data_received(h2_frame(1, head, flags=4, stream=1))
+        audio, found = h2_frame(0, b"audio", stream=1), []
+        call.data_received(audio * 2)  # more than a turn's
+        for number in range(pieces):
+            call.data_received(audio)
+            count = 0
+            while len(heard) < number + 3:
+                await asyncio.sleep(0)
+                count += 1
+            found.append(count)
+        return found
+
+    assert max(asyncio.run(rounds_of_each_piece())) <= 6
 
 
 def test_chunks_of_a_byte_are_taken_a_few_at_a_time_over_http1(monkeypatch):
