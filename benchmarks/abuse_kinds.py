@@ -146,9 +146,9 @@ def flood(one: bytes) -> Callable[[Aim], None]:
     return lambda aim: sent(lambda: secure(aim, "h2"), itertools.repeat(one * 500))
 
 
-def flood_over_many(aim: Aim, one: bytes) -> None:
-    """The same frame without end, on as many connections as they can be sent to."""
-    held = [secure(aim, "h2") for _ in range(KEPT // 5)]
+def flood_over_many(aim: Aim, one: bytes, *, calls: bool = False) -> None:
+    """The same frame without end, on as many connections as they can be sent to; each with a call, or without one."""
+    held = [opened(aim)[0] if calls else secure(aim, "h2") for _ in range(KEPT // 5)]
     for connection in held:
         connection.setblocking(False)
     while True:
@@ -296,6 +296,7 @@ KINDS: dict[str, Callable[[Aim], None]] = {
     "answers that nobody reads": unread,
     "pings": flood(frame(PING, b"12345678")),
     "pings on 240 connections": lambda aim: flood_over_many(aim, frame(PING, b"12345678")),
+    "pings on 240 calls": lambda aim: flood_over_many(aim, frame(PING, b"12345678"), calls=True),
     "settings": flood(frame(SETTINGS)),
     "window updates": flood(frame(WINDOW_UPDATE, b"\0\0\0\1")),
     "frames with nothing": flood(frame(h2_bypass.DATA, b"", 0, 1)),

@@ -38,7 +38,7 @@ class Http1ServerConnection:
         turns: Turns,
     ) -> None:
         self._transport = transport
-        self._reading = Reading(turns, transport, self._read, lambda: self.idle, self._take_more)
+        self._reading = Reading(turns, transport, self._read, self._take_more)
         self._answer = answer
         self._max_body_bytes = max_body_bytes
         self._hold = hold

@@ -57,7 +57,7 @@ class Http2ServerConnection:
     ) -> None:
         self._transport = transport
         self._open_exchange = open_exchange
-        self._reading = Reading(turns, transport, self._read, lambda: self.idle)
+        self._reading = Reading(turns, transport, self._read)
         self._rest = b""
         self._skip = _PREFACE_BYTES
         self._headers_open = False

@@ -1,9 +1,8 @@
 """Whose turn it is to be read, so that nobody waits for those who send without end.
 
 Whoever sends a little is read at once. Whoever sends more than is read in a turn waits in a queue with all others that
-do, and one turn in each round of the event loop is theirs together, however many they are. Those that are being served
-have a queue and a turn of their own: a call that was once late with a piece of its audio does not wait behind hundreds
-that have not even asked for anything.
+do, and one turn in each round of the event loop is theirs together, however many they are. Who has nothing left to be
+read after that sends a little again, however long the queue was.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from embedded_aws.runtime.client_transport import ClientTransport
 
 TURN_S = 0.002
 """How long one connection is read at a time."""
-SOON_S = 0.5
-"""Whoever waited in the queue waits there again when more comes so soon after."""
+SOON_S = 0.005
+"""More that comes so soon after what was read last is read in what is left of that turn, and then waits again."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,13 +28,12 @@ class Turns:
     """The queue of one event loop."""
 
     def __init__(self) -> None:
-        self._served: deque[Callable[[float], None]] = deque()
-        self._idle: deque[Callable[[float], None]] = deque()
+        self._waiting: deque[Callable[[float], None]] = deque()
         self._due = False
 
-    def wait(self, read_on: Callable[[float], None], *, idle: bool) -> None:
+    def wait(self, read_on: Callable[[float], None]) -> None:
         """Call ``read_on`` when its turn comes, with the moment of `time.monotonic` at which it is over."""
-        (self._idle if idle else self._served).append(read_on)
+        self._waiting.append(read_on)
         self._next_round()
 
     def _next_round(self) -> None:
@@ -44,17 +42,16 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._take)
 
     def _take(self) -> None:
-        """Read on those who waited longest in either queue, until its turn is over; one of them at least."""
+        """Read on those who waited longest, until the turn is over; one of them at least."""
+        until_s = time.monotonic() + TURN_S
         try:
-            for waiting in (self._served, self._idle):
-                until_s = time.monotonic() + TURN_S
-                for number in range(len(waiting)):
-                    if number and time.monotonic() >= until_s:
-                        break
-                    waiting.popleft()(until_s)
+            for number in range(len(self._waiting)):
+                if number and time.monotonic() >= until_s:
+                    break
+                self._waiting.popleft()(until_s)
         finally:
             self._due = False
-            if self._served or self._idle:
+            if self._waiting:
                 self._next_round()
 
 
@@ -65,7 +62,6 @@ class Reading:
         turns: where it waits.
         transport: of the connection; nothing is taken from its socket while it waits.
         read: reads what has come until a moment, and says whether anything is left.
-        idle: whether nothing is being answered on it.
         resume: takes from the socket again.
     """
 
@@ -74,34 +70,40 @@ class Reading:
         turns: Turns,
         transport: ClientTransport,
         read: Callable[[float], bool],
-        idle: Callable[[], bool],
         resume: Callable[[], None] | None = None,
     ) -> None:
         self._turns = turns
         self._transport = transport
         self._read = read
-        self._idle = idle
         self._resume = resume or transport.resume_reading
         self._waits = False
-        self._waited_s = -inf
+        self._read_s, self._left_s = -inf, 0.0
 
     def go_on(self) -> None:
         """Something has come."""
         if self._waits:
             return
         now_s = time.monotonic()
-        if now_s - self._waited_s < SOON_S or self._read(now_s + TURN_S):
+        until_s = now_s + (TURN_S if now_s - self._read_s >= SOON_S else self._left_s)
+        if until_s > now_s and not self._read(until_s):
+            self._caught_up(until_s)
+        else:
             self._wait()
+
+    def _caught_up(self, until_s: float) -> None:
+        """Nothing is left of what has come."""
+        self._read_s = time.monotonic()
+        self._left_s = until_s - self._read_s
 
     def _wait(self) -> None:
         self._waits = True
         self._transport.pause_reading()
-        self._turns.wait(self._turn, idle=self._idle())
+        self._turns.wait(self._turn)
 
     def _turn(self, until_s: float) -> None:
         if self._transport.is_closing():
             return
-        self._waits, self._waited_s = False, time.monotonic()
+        self._waits = False
         try:
             more = self._read(until_s)
         except Exception:
@@ -111,4 +113,5 @@ class Reading:
         if more:
             self._wait()
         elif not self._transport.is_closing():
+            self._caught_up(until_s)
             self._resume()

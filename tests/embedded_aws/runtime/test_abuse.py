@@ -75,7 +75,7 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, monkeypatch):
     """Here each frame has used its turn up: the event loop comes round for every one of them."""
-    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", 1e-9)
     frame, answer = FLOODS[flood]
 
     async def rounds() -> tuple[int, SilentTransport]:
@@ -99,7 +99,8 @@ def test_frames_are_taken_a_few_at_a_time_and_the_socket_waits_meanwhile(flood, 
 
 
 def test_however_many_flood_one_is_read_in_a_round_and_whoever_sends_little_at_once(monkeypatch):
-    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", 1e-9)
+    monkeypatch.setattr(turns, "SOON_S", 0.0)
     ping, many, each = FLOODS["pings"][0], 40, 5
     pong = ping[:3] + bytes((6, 1))
 
@@ -127,10 +128,9 @@ def test_however_many_flood_one_is_read_in_a_round_and_whoever_sends_little_at_o
     assert set(own) == {0}
 
 
-def test_a_call_that_once_waited_does_not_wait_behind_all_who_flood_without_a_stream(monkeypatch):
-    """Its audio comes more often than a connection that waited is read at once again: it is in the queue for good."""
-    monkeypatch.setattr(turns, "TURN_S", -1.0)
-    flood, many, pieces = FLOODS["pings"][0] * 1000, 200, 50
+def test_a_call_that_once_waited_is_read_at_once_again_however_many_flood(monkeypatch):
+    monkeypatch.setattr(turns, "TURN_S", 1e-9)
+    flood, many = FLOODS["pings"][0] * 1000, 200
     head = hpack.Encoder().encode([(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", "/")])
     heard = []
 
@@ -138,30 +138,33 @@ def test_a_call_that_once_waited_does_not_wait_behind_all_who_flood_without_a_st
         def data(self, data: bytes) -> None:
             heard.append(data)
 
-    async def rounds_of_each_piece() -> list[int]:
+    async def waited() -> list[int]:
+        """How many rounds each piece of the call's audio waited."""
         shared = Turns()
         for _ in range(many):
             flooder = Http2ServerConnection(SilentTransport(), lambda *_: Exchange(), lambda _: None, shared)
             flooder.data_received(PREFACE + flood)
-        call = Http2ServerConnection(SilentTransport(), lambda *_: Call(), lambda _: None, shared)
-        call.data_received(PREFACE)
-        call.data_received(h2_frame(1, head, flags=4, stream=1))
+        transport = SilentTransport()
+        call = Http2ServerConnection(transport, lambda *_: Call(), lambda _: None, shared)
+        call.data_received(PREFACE + h2_frame(1, head, flags=4, stream=1))
         audio, found = h2_frame(0, b"audio", stream=1), []
-        call.data_received(audio * 2)  # more than a turn's
-        for number in range(pieces):
+        for number in range(10):
             call.data_received(audio)
             count = 0
-            while len(heard) < number + 3:
+            while len(heard) <= number or not transport.reading:
                 await asyncio.sleep(0)
                 count += 1
             found.append(count)
+            await asyncio.sleep(2 * turns.SOON_S)  # the next one does not come any sooner
         return found
 
-    assert max(asyncio.run(rounds_of_each_piece())) <= 6
+    first, *others = asyncio.run(waited())
+    assert first >= many
+    assert others == [0] * 9
 
 
 def test_chunks_of_a_byte_are_taken_a_few_at_a_time_over_http1(monkeypatch):
-    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    monkeypatch.setattr(turns, "TURN_S", 1e-9)
     chunks = 300
 
     async def rounds() -> tuple[int, bytes, SilentTransport]:
