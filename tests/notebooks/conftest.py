@@ -1,40 +1,24 @@
-"""The embedded AWS for the committed notebooks."""
+"""The embedded AWS for the committed notebooks, and calls for those that plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 
 import pytest
 
 from dgsm_helpers.aws.account import deletion
-from dgsm_helpers.session import Workbook, open_workbook
-
-
-@contextmanager
-def found_by_kernels(embedded) -> Iterator[Workbook]:
-    """Kernels that are started find the embedded AWS, on which the notebooks' default endpoint does not exist."""
-    wb = open_workbook("local", home=embedded.home)
-    deletion.delete(wb)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("DGSM_HOME", str(embedded.home))
-        yield wb
-    deletion.delete(wb)
-    assert not deletion.prove_empty(wb)
+from dgsm_helpers.session import open_workbook
 
 
 @pytest.fixture
-def on_embedded(embedded):
-    """The workbook of the notebooks' default endpoint, for one test."""
-    with found_by_kernels(embedded) as wb:
-        yield wb
-
-
-@pytest.fixture(scope="module")
-def on_embedded_together(embedded):
-    """The same for a module whose tests look at what one notebook has done."""
-    with found_by_kernels(embedded) as wb:
-        yield wb
+def on_embedded(embedded, monkeypatch):
+    """Kernels that the test starts find the embedded AWS, on which the notebooks' default endpoint does not exist."""
+    wb = open_workbook("local", home=embedded.home)
+    deletion.delete(wb)
+    monkeypatch.setitem(os.environ, "DGSM_HOME", str(embedded.home))
+    yield wb
+    deletion.delete(wb)
+    assert not deletion.prove_empty(wb)
 
 
 @pytest.fixture

@@ -62,6 +62,13 @@ def tolerance_factor(count: int, share: float, confidence: float) -> float:
     return float(nctdtrit(count - 1, shift, confidence)) / sqrt(count)
 
 
+@lru_cache(maxsize=1024)
+def _normal_scores(count: int) -> np.ndarray:
+    """Where so many sorted values of a normal distribution are expected, in standard deviations."""
+    inverse = NormalDist().inv_cdf
+    return np.array([inverse((rank - 0.375) / (count + 0.25)) for rank in range(1, count + 1)])
+
+
 def looks_normal(values: np.ndarray) -> bool:
     """Whether the values do not contradict a normal distribution at 1 % (Ryan and Joiner 1976).
 
@@ -70,7 +77,6 @@ def looks_normal(values: np.ndarray) -> bool:
     count = len(values)
     if np.ptp(values) == 0:
         return False
-    inverse = NormalDist().inv_cdf
-    scores = np.array([inverse((rank - 0.375) / (count + 0.25)) for rank in range(1, count + 1)])
+    scores = _normal_scores(count)
     least = 0.9963 - 0.0211 / sqrt(count) - 1.4106 / count + 3.1791 / count**2
     return float(np.corrcoef(np.sort(values), scores)[0, 1]) >= least
