@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-loaded test-slow fuzz soak lint coverage docs notebooks lab clean
+.PHONY: help setup demo test test-loaded test-slow test-slow-live test-slow-others fuzz soak lint coverage docs notebooks lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
@@ -76,10 +76,15 @@ test: setup
 test-loaded: setup
 	$(BIN)/python tests/kit/busy.py $(or $(TIMES),5) $(MAKE) --no-print-directory test
 
-# Streams in real time need hardly any processor: many at once, and nothing beside them that does.
+# Two runs at once: streams in real time need hardly any processor, so there are many, and the others take what is left.
 test-slow: setup
-	$(PYTEST) -m "slow and live" -n 8 $(SPREAD) $$(grep -rl --include="test_*.py" "pytest.mark.live" tests)
-	$(PYTEST) -m "slow and not live" -n 3 $(SPREAD)
+	@$(MAKE) --no-print-directory -j 2 test-slow-live test-slow-others
+
+test-slow-live:
+	$(PYTEST) -m "slow and live" -n 12 $(SPREAD) $$(grep -rl --include="test_*.py" "pytest.mark.live" tests)
+
+test-slow-others:
+	nice -n 19 $(PYTEST) -m "slow and not live" -n 3 $(SPREAD)
 
 # What breaks something is kept in tests/security/corpus, and tried again by `make test`.
 fuzz: setup

@@ -152,7 +152,9 @@ def written(tmp_path, request):
     return tmp_path / name
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_foreign_recordings_of_a_telephone_system_are_measured_at_their_own_rate(embedded, telephone, tmp_path):
     for kind in ("mu-law at 8 kHz", "A-law at 8 kHz", "GSM in WAV", "AU of mu-law"):
         suffix = "au" if "AU" in kind else "wav"

@@ -68,6 +68,7 @@ def test_where_metrics_are_enriched_it_stands_beside_the_knee_that_was_measured(
     assert f"The engine's own word: the engine estimates {KNEE} streams, {KNEE} were measured." in page(wb, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_more_than_a_fifth_between_them_is_flagged(wb, enriched, tmp_path):
     answer = json.loads(said(wb, "tune", NAME, "--max-streams", "3", "--json"))

@@ -148,7 +148,10 @@ def relay(embedded) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", ["v1/listen", "v2/listen"])
-@pytest.mark.parametrize("sees", ["exception", "reset", "clean-end"])
+@pytest.mark.parametrize(
+    "sees",
+    ["exception", *(pytest.param(sees, marks=[pytest.mark.slow, pytest.mark.live]) for sees in ("reset", "clean-end"))],
+)
 def test_the_guides_recipe_for_it_holds_a_call_through_a_crash(run_script, request, embedded, sees, path):
     guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "calls_that_survive.md"
     serving = request.getfixturevalue("endpoint" if path == "v1/listen" else "flux_endpoint")

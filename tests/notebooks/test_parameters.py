@@ -49,6 +49,8 @@ def test_register_with_other_bounds_and_target(run, on_embedded):
     assert registration.verify(on_embedded, wanted, min_capacity=1, max_capacity=2).ok
 
 
+@pytest.mark.live
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_monitor_with_a_smaller_load_goes_to_two_instances_and_back(run):
     values = run("04_monitor", load_streams=8, target_value=4.0, max_capacity=3)

@@ -16,6 +16,8 @@ from dgsm_helpers.workbook.run_notebooks import run_notebook
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
 
+@pytest.mark.live
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_short_of_the_knee_03_claims_no_more_than_it_saw_and_its_target_is_still_there_after_04(on_embedded, tmp_path):
     """On an endpoint whose policy and bounds somebody chose: of them 03 changes the target, and 04 nothing."""

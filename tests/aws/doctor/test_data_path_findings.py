@@ -175,6 +175,8 @@ def test_an_endpoint_that_lost_its_instance_is_found_data_path_case(workbook, op
     assert (worst.rule, "0 of 1 instances running" in worst.evidence) == (Cause.FULL, True)
 
 
+@pytest.mark.live
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_instance_beyond_its_knee_is_found_data_path_case(endpoint):
     wb = endpoint

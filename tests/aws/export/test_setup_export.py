@@ -343,10 +343,10 @@ def elsewhere(tmp_path_factory):
     ("by", "which"),
     [
         ("bash", "scaled"),
-        ("bash --posix", "scaled"),
-        ("dash", "scaled"),
-        ("python", "scaled"),
         ("python", "unusual"),
+        pytest.param("bash --posix", "scaled", marks=pytest.mark.slow),
+        pytest.param("dash", "scaled", marks=pytest.mark.slow),
+        pytest.param("python", "scaled", marks=pytest.mark.slow),
         pytest.param("dash", "unusual", marks=pytest.mark.slow),
     ],
 )

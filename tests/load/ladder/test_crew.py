@@ -58,6 +58,7 @@ def test_a_dask_cluster_of_separate_processes_holds_a_rung(peer):
         crew.close()
 
 
+@pytest.mark.slow
 def test_a_dask_worker_that_is_killed_voids_its_rung_and_its_successor_holds_the_next(peer):
     local = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
     with local as cluster, cluster_crew(cluster.scheduler_address) as crew:

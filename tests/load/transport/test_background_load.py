@@ -167,7 +167,7 @@ def test_a_load_on_a_barred_data_path_begins_nothing_where_streams_cost(peer):
     assert not peer.streams and not wb.readings
 
 
-@pytest.fixture(params=["metered", "metered-flux"])
+@pytest.fixture(params=["metered", pytest.param("metered-flux", marks=[pytest.mark.slow, pytest.mark.live])])
 def listening(workbook, request):
     """An endpoint in service, of each family that listens."""
     return endpoints.deployed(workbook(listing=request.param))

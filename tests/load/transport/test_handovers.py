@@ -66,6 +66,11 @@ def survived(wb, event, *, hand_overs=1, calls=1, **given):
     return [change for record in records for change in record.hand_overs]
 
 
+LISTENING = pytest.mark.parametrize(
+    "listing", ["metered", pytest.param("metered-flux", marks=[pytest.mark.slow, pytest.mark.live])]
+)
+
+
 @pytest.mark.parametrize(
     ("sees", "reason"),
     [
@@ -74,7 +79,7 @@ def survived(wb, event, *, hand_overs=1, calls=1, **given):
         ("clean-end", "ended without Metadata"),
     ],
 )
-@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+@LISTENING
 def test_a_call_survives_a_crash_whatever_the_client_sees_of_it(operator, workbook, listing, sees, reason):
     wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("cut-ending", endpoint=wb.endpoint_name, sees=sees)
@@ -96,7 +101,7 @@ CUTS = [
 """Before the first result, in the middle, during the replay, twice in a row, at the very end."""
 
 
-@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+@LISTENING
 def test_no_word_is_lost_at_whatever_moment_sessions_are_cut(workbook, listing):
     wb = endpoints.deployed(workbook(listing=listing))
     query, seconds = Query(wb.family), 7.0
@@ -133,7 +138,7 @@ def test_calls_survive_an_update(endpoint):
     assert len(changes) == 3
 
 
-@pytest.mark.parametrize("listing", ["metered", "metered-flux"])
+@LISTENING
 def test_a_call_goes_on_past_the_limit_whether_it_sees_it_coming_or_not(operator, workbook, listing):
     wb = endpoints.deployed(workbook(listing=listing))
     operator.fault("session-limit", endpoint=wb.endpoint_name, seconds=4)
@@ -157,6 +162,9 @@ def benchmark(tmp_path, *options):
     return json.loads(document.read_text(encoding="utf-8"))
 
 
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_calls_survive_scale_outs_scale_ins_an_update_a_crash_and_shortened_limits(tmp_path):
     measured = benchmark(tmp_path, "--calls", "6", "--plain", "2", "--seconds", "40", "--speed", "120")
     assert measured["continued"]["causes"]["cut"] > 0
