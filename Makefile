@@ -70,7 +70,7 @@ demo: $(DEMO_STAMP)
 	$(BIN)/dgsm demo
 
 test: setup
-	$(PYTEST) -m "not slow" -n 4 $(SPREAD)
+	$(PYTEST) -m "not slow" -n 5 $(SPREAD)
 
 # Again and again while other processes keep every processor busy; stops at the first failure.
 test-loaded: setup

@@ -42,6 +42,10 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    gc.freeze()  # five times more at the end, a second each
+
+
 LONG_S = 1800
 """A test that is allowed this long takes minutes."""
 AFTER = 20
