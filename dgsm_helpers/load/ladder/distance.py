@@ -56,7 +56,7 @@ def far_from(limit: float, holds: Sequence[Sequence[float]], *, share: float, co
 def _in_deviations(differences: np.ndarray, squares: float) -> np.ndarray:
     """A hold's in its own standard deviations, where it has streams enough to have one."""
     count = len(differences)
-    return differences / sqrt(squares / (count - 1)) if count >= FEWEST and squares > 0 else differences
+    return differences / sqrt(squares / (count - 1)) if count >= FEWEST and np.ptp(differences) > 0 else differences
 
 
 @lru_cache(maxsize=1024)

@@ -93,7 +93,7 @@ def _shared(bins: np.ndarray) -> np.ndarray:
     shared = np.full(rows.shape[1], np.nan)
     rows = rows[~np.isnan(rows).all(axis=1)]
     if len(rows):
-        # Where nothing is missing, which is usual, the middle values say the same in a fiftieth of the time.
+        # Where nothing is missing, which is usual, the middle values say the same in a twentieth of the time.
         medians = partial(np.nanmedian, axis=1) if np.isnan(rows).any() else _medians
         # Relative to its own level, a stream missing from a part does not move the median there.
         rows = rows - medians(rows)[:, None]
