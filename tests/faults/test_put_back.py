@@ -38,7 +38,7 @@ STEPS = [(verb, at) for verb, count in CHANGES_OF.items() for at in range(1, cou
 def wb(embedded):
     made = open_workbook("local", home=embedded.home, endpoint_name="put-back")
     endpoints.scaled(made, 2, 4, initial_count=2)
-    scheduled_actions.put(made, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
+    scheduled_actions.put(made, "morning", endpoints.SELDOM, min_capacity=2)
     yield made
     deletion.delete(made)
 

@@ -137,6 +137,11 @@ def let_beats_pass(wb: Workbook, seconds: float) -> None:
     until(looked, f"{seconds:g} s of metrics of {wb.resource_id}", sleep=wb.sleep_s)
 
 
+SELDOM = "cron(0 7 29 2 ? *)"
+"""A schedule that a test may leave on an endpoint: local time goes through a night in minutes, and every weekday's
+seven o'clock comes to some test in the middle."""
+
+
 def schedule_soon(wb: Workbook, name: str, *, in_s: float = 120.0, **bounds: int) -> datetime:
     """A scheduled action that fires soon; its time. Put again where that time passed before it was put."""
     while True:

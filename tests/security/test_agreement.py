@@ -48,7 +48,7 @@ def agreed(embedded, tmp_path_factory):
     """An endpoint that scales and has everything that can be deleted or changed."""
     home = tmp_path_factory.mktemp("agreement")
     wb = replace(endpoints.scaled(open_workbook("local", home=embedded.home, endpoint_name="agreement")), home=home)
-    scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
+    scheduled_actions.put(wb, "morning", endpoints.SELDOM, min_capacity=2)
     state.keep_evidence(wb, MEASURED)
     sagemaker = wb.client("sagemaker")
     held = endpoint_state.status(wb).config_name

@@ -23,7 +23,7 @@ from dgsm_helpers.errors import AwsCallFailed, DeployFailed, InvalidInput, NotFo
 @pytest.fixture
 def scaled(workbook, tmp_path):
     wb = endpoints.scaled(replace(workbook(), home=tmp_path), 1, 3, provision_timeout_s=endpoints.PATIENT_S)
-    scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2, timezone="Europe/Berlin")
+    scheduled_actions.put(wb, "morning", endpoints.SELDOM, min_capacity=2, timezone="Europe/Berlin")
     return wb
 
 

@@ -18,7 +18,7 @@ OTHER = ("ml.g6e.2xlarge", "ml.g5.2xlarge")
 @pytest.fixture
 def scaled(workbook):
     wb = endpoints.scaled(workbook(), 1, 3, provision_timeout_s=endpoints.PATIENT_S)
-    scheduled_actions.put(wb, "morning", "cron(0 7 ? * MON-FRI *)", min_capacity=2)
+    scheduled_actions.put(wb, "morning", endpoints.SELDOM, min_capacity=2)
     return wb
 
 
