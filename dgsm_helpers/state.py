@@ -33,12 +33,12 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, text, private=True)  # for a model's environment may hold a secret
 
 
-def journal_files(wb: Workbook, what: str = "") -> Iterator[Path]:
+def journal_files(wb: Workbook, what: str = "") -> list[Path]:
     """Files of the journal of the workbook's endpoint: of all its changes, or of one kind such as ``pause``.
 
     Whatever else lies there as JSON counts among all of them, so that it is read, refused and told of.
     """
-    return (wb.home / "journal" / wb.key).glob(f"{what}*.json")
+    return list((wb.home / "journal" / wb.key).glob(f"{what}*.json"))
 
 
 def set_aside(path: Path, why: str) -> str:

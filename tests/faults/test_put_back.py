@@ -28,6 +28,7 @@ from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.errors import DgsmError
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.session import open_workbook
+from dgsm_helpers.state import journal_files
 
 CHANGES_OF = {"updated": 8, "measured": 4, "held_off": 2, "retargeted": 1, "planned": 2, "paused": 4}
 """How many changes each asks for when all goes well, at least; held by a test."""
@@ -62,10 +63,6 @@ def scaling_of(wb):
     assert not journal_files(wb) or endpoint_state.find(wb)
     setup = scaling_setup.read(wb)
     return [step for step in setup.steps if step.service == "application-autoscaling"]
-
-
-def journal_files(wb):
-    return list(wb.state_path(f"journal/{wb.key}/x").parent.glob("*.json"))
 
 
 def whole(wb, before):

@@ -1,4 +1,4 @@
-"""The embedded AWS for the committed notebooks, and calls for those that plan."""
+"""The embedded AWS for the committed notebooks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,3 @@ def on_embedded(embedded, monkeypatch):
     yield wb
     deletion.delete(wb)
     assert not deletion.prove_empty(wb)
-
-
-@pytest.fixture
-def calls(tmp_path):
-    """Two hours of calls of five minutes: one a minute, and from the first hour on four."""
-    starts = [*range(0, 3600, 60), *range(3600, 7200, 15)]
-    path = tmp_path / "calls.csv"
-    path.write_text("start,duration_s\n" + "".join(f"{start},300\n" for start in starts))
-    return path

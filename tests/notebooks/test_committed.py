@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from kit.machine import require_measured
+from kit.without_grammar import starting
 
 COMMITTED = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
-PYTEST = (
-    "import sys; from dgsm_helpers.workbook.schema_import import import_without_grammar as without_grammar; "
-    "without_grammar(); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-)
-"""As ``python -m pytest``, without three seconds of processor for what nbval does not use."""
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
 
 
@@ -26,9 +21,7 @@ def test_a_fresh_run_shows_what_is_committed(notebook, on_embedded):
     run = subprocess.run(
         [
             *(
-                sys.executable,
-                "-c",
-                PYTEST,
+                *starting("import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"),
                 str(notebook),
                 "--nbval",
                 "--nbval-cell-timeout=1200",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
+from kit.without_grammar import starting
 
 from dgsm_helpers import cleanup, plan
 from dgsm_helpers.aws.account import operator_alarms
@@ -18,11 +18,6 @@ from dgsm_helpers.errors import DeletionNotConfirmed, InvalidInput
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
-PAPERMILL = (
-    "from dgsm_helpers.workbook.schema_import import import_without_grammar as without_grammar; without_grammar(); "
-    "from papermill.cli import papermill; papermill()"
-)
-"""As ``python -m papermill``, without two seconds of processor for a grammar that it does not use."""
 STANDS_FOR_AWS = """
 from dgsm_helpers.places import clients
 
@@ -42,9 +37,7 @@ def papermill(embedded, tmp_path, on_embedded, keys_of_an_account):
         environment = {**embedded.env, "AWS_EC2_METADATA_DISABLED": "true", **(keys if where == "aws" else {})}
         done = subprocess.run(
             [
-                sys.executable,
-                "-c",
-                PAPERMILL,
+                *starting("from papermill.cli import papermill; papermill()"),
                 str(FOLDER / f"{name}.ipynb"),
                 "out.ipynb",
                 "-p",

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration
 from dgsm_helpers.workbook.run_notebooks import run_notebook
 
 PLAN = Path(__file__).resolve().parents[2] / "notebooks" / "05_plan.ipynb"
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """Two hours of calls of five minutes: one a minute, and from the first hour on four."""
+    starts = [*range(0, 3600, 60), *range(3600, 7200, 15)]
+    path = tmp_path / "calls.csv"
+    path.write_text("start,duration_s\n" + "".join(f"{start},300\n" for start in starts))
+    return path
 
 
 def test_calls_from_a_file_and_the_recommendation_applied(on_embedded, calls, tmp_path):

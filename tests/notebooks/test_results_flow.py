@@ -5,7 +5,6 @@ That 03's target outlives 04 is tried in test_tune.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -55,13 +54,13 @@ def test_02_changes_what_it_is_given_and_nothing_else(run, scaled):
 
 
 @pytest.mark.timeout(900)
-def test_05_plans_within_the_bounds_that_are_there_and_applies_nothing_by_itself(run, scaled, calls):
-    outcome = run("05_plan", knee=5, traffic=str(calls))
+def test_05_plans_within_the_bounds_that_are_there_and_applies_nothing_by_itself(run, scaled):
+    outcome = run("05_plan", knee=5)
     assert outcome.ok, str(outcome)
     assert_as_before(scaled)
     text = outcome.output.read_text()
     assert "as applied to deepgram-demo" in text
-    assert re.search(r"Bounds [1-3] to 3 instances", text)
+    assert "Bounds 1 to 3 instances" in text or "Bounds 2 to 3 instances" in text
 
 
 @pytest.mark.timeout(900)

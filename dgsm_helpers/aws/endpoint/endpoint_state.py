@@ -171,7 +171,7 @@ def status(wb: Workbook) -> EndpointState:
     state = find(wb)
     if state is None:
         hint = "Deploy it first, or check the name."
-        if any(journal_files(wb, "pause")):
+        if journal_files(wb, "pause"):
             hint = "It is paused: cleanup.resume(wb) makes it again."
         raise NotFound(f"There is no endpoint {wb.endpoint_name!r} in {wb.region}.", hint=hint)
     return state

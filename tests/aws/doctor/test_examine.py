@@ -110,7 +110,7 @@ def scaling_in_by_hand(wb):
     """Back to one instance without waiting for the low alarm, which on a busy machine is there first."""
     with suppress(NotReady):
         set_desired(wb, 1)
-    waiting.until(lambda: examine(wb)["endpoint-in-service"].evidence == "InService, 1 running", "one instance is left")
+    assert until(wb, "endpoint-in-service", OK).evidence == "InService, 1 running"
 
 
 def high_alarm(wb):
