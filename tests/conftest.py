@@ -7,9 +7,11 @@ import itertools
 import os
 import signal
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 from kit import endpoints
@@ -22,6 +24,7 @@ from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 import_without_grammar()
+botocore.session.create_loader = cache(botocore.session.create_loader)  # AWS's models are read once for all sessions
 endpoint_state.POLL_S = 30.0  # as often as AWS's own waiters look: a test more seldom watches how an endpoint comes
 SPEED = 120.0
 """Local seconds per wall second in tests: an instance starts in about two seconds."""
@@ -44,6 +47,24 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.freeze()  # five times more at the end, a second each
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A run of the slow ones alone does not import the modules that have none: nine in ten, for each worker."""
+    is_module = collection_path.match("test_*.py")
+    return (is_module and config.option.markexpr.startswith("slow") and not _may_be_slow(collection_path)) or None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("slow") and not _may_be_slow(item.path):
+        raise pytest.UsageError(f"{item.nodeid} is slow, and nothing in {item.path} shows it (_may_be_slow).")
+
+
+@cache
+def _may_be_slow(module: Path) -> bool:
+    """Whether a slow test may stand in it: the mark does, or what is marked in `kit.front_ends`."""
+    text = module.read_text(encoding="utf-8")
+    return "pytest.mark.slow" in text or "front_ends import SETS" in text
 
 
 LONG_S = 1800

@@ -1,7 +1,7 @@
 """What a workbook is made of in each place: the user's account, or the embedded AWS."""
 
 import warnings
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
@@ -53,7 +53,13 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
         "region": region,
         "model_package_arn": arns.get(listing, listing),
         "role_arn": role_arn or info.execution_role_arn,
-        "clients": Clients(EmbeddedSession(info, region)),
+        "clients": _embedded_clients(info, region),
         "stream_url": info.runtime_url,
         "ca_bundle": info.ca_bundle,
     }
+
+
+@lru_cache(maxsize=8)
+def _embedded_clients(info: ServerInfo, region: str) -> Clients:
+    """Of this run of the embedded AWS: a notebook's first cell that is run again has them at once."""
+    return Clients(EmbeddedSession(info, region))

@@ -65,8 +65,8 @@ class ServerInfo:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     execution_role_arn: str
-    listings: Mapping[str, str]
-    engines: Mapping[str, Any]
+    listings: Mapping[str, str] = field(hash=False)
+    engines: Mapping[str, Any] = field(hash=False)
 
     @classmethod
     def read(cls, file: Path) -> ServerInfo | None:

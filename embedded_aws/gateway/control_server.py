@@ -1,4 +1,9 @@
-"""The control plane's HTTP server: a thread for each connection, and not more of them than a machine bears."""
+"""The control plane's HTTP server: a thread for each connection, and not more of them than a machine bears.
+
+Werkzeug closes a connection with each answer, since it does not know whether the request was read to its end. AWS's
+SDKs call again and again on the same one, which takes less than half the time; theirs stay open. Whoever else asks may
+read until the connection ends.
+"""
 
 import contextlib
 import io
@@ -7,17 +12,23 @@ import socket
 import threading
 import time
 from collections.abc import Buffer, Callable
-from typing import Any
+from typing import IO, Any, cast
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import LimitedStream
 
+from embedded_aws.gateway.request_body import MOST_BYTES
 from embedded_aws.listening import HOST
 
 MOST_CONNECTIONS = 256
-"""Connections at once. Each carries one call, so clients that are served have fewer by far."""
+"""Connections at once. A client has one for each call that it makes at the same time."""
 _SILENT_S = 30.0
 """A client that sends nothing for so long is waited for no more."""
 _NO_DESCRIPTOR_S = 0.05
+_OF_AN_SDK = "amz-sdk-invocation-id"
+"""A header that every SDK of AWS sends with each call."""
+_LONGEST_LENGTH = 18
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 _LINE_ENDS = (b"\r\n", b"\n")
 _LINE_BYTES, _MOST_TRAILERS = 1024, 100
@@ -70,10 +81,33 @@ class ChunkedBody(io.RawIOBase):
             raise OSError("there are too many lines behind the last chunk")
 
 
-class _QuietHandler(WSGIRequestHandler):
-    """Serves without a line per request; what goes wrong is logged by the gateway."""
+class _Handler(WSGIRequestHandler):
+    """Serves one connection, without a line per request; what goes wrong is logged by the gateway."""
 
+    server: "ControlServer"
     timeout = _SILENT_S
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer a request; an SDK's connection is kept for its next one, unless something is left of this one."""
+        self.server.is_asked(self.connection)
+        length = self.headers.get("Content-Length", "0")
+        is_short = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= MOST_BYTES
+        if _OF_AN_SDK not in self.headers or "Transfer-Encoding" in self.headers or not is_short:
+            super().run_wsgi()
+            return
+        environ = self.make_environ()
+        environ["wsgi.input"] = body = LimitedStream(cast(IO[bytes], self.rfile), int(length))
+        answer, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if not body.is_exhausted:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"".join(answer))
 
     def make_environ(self) -> dict[str, Any]:
         """As Werkzeug makes it, but for a body in chunks."""
@@ -89,13 +123,13 @@ class _QuietHandler(WSGIRequestHandler):
 class ControlServer(ThreadedWSGIServer):
     """Answers who connects to a socket; it keeps a duplicate of it.
 
-    When there are more than ``MOST_CONNECTIONS``, the oldest is closed: it has had its time.
+    When there are more than ``MOST_CONNECTIONS``, the one on which longest nothing was asked is closed.
     """
 
     def __init__(self, listening: socket.socket, answer: Callable) -> None:
-        super().__init__(HOST, listening.getsockname()[1], answer, handler=_QuietHandler, fd=listening.fileno())
         self._lock = threading.Lock()
-        self._open: dict[socket.socket | None, None] = {}
+        self._open: dict[socket.socket, None] = {}
+        super().__init__(HOST, listening.getsockname()[1], answer, handler=_Handler, fd=listening.fileno())
 
     def get_request(self) -> tuple[socket.socket, object]:
         """The next connection."""
@@ -110,11 +144,27 @@ class ControlServer(ThreadedWSGIServer):
         with self._lock:
             self._open[request] = None
             surplus = next(iter(self._open)) if len(self._open) > MOST_CONNECTIONS else None
-            self._open.pop(surplus, None)
+            if surplus is not None:
+                del self._open[surplus]
         if surplus is not None:
             with contextlib.suppress(OSError):
                 surplus.shutdown(socket.SHUT_RDWR)
         super().process_request(request, client_address)
+
+    def is_asked(self, request: socket.socket) -> None:
+        """A request has begun on this connection."""
+        with self._lock:
+            if request in self._open:
+                del self._open[request]
+                self._open[request] = None
+
+    def server_close(self) -> None:
+        """Let go of the socket and end the connections that are kept."""
+        super().server_close()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         """It is served."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NoReturn
 
 import pytest
+from kit.sabotage import struck
 
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state
@@ -196,10 +198,11 @@ def test_listing_that_does_not_exist_leaves_nothing(workbook):
 def test_interrupt_while_making_leaves_nothing(workbook, operation):
     wb = workbook()
 
-    def interrupt(**_):
+    def interrupt() -> NoReturn:
         raise KeyboardInterrupt
 
-    wb.session.events.register(f"before-call.sagemaker.{operation}", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        deployment.deploy(wb, deployment_plan.plan(wb))
+    with struck(wb, interrupt, at=("CreateModel", "CreateEndpointConfig").index(operation) + 1) as asked:
+        with pytest.raises(KeyboardInterrupt):
+            deployment.deploy(wb, deployment_plan.plan(wb))
+        assert operation in asked
     assert everything(wb) == set()
