@@ -106,18 +106,22 @@ def test_a_length_that_is_none_ends_the_connection(plane, length):
 
 def test_a_connection_that_is_used_outlives_those_that_are_not(plane, monkeypatch):
     monkeypatch.setattr(control_server, "MOST_CONNECTIONS", 8)
-    kept = connected(plane)
-    assert asked(kept) == 200
-    silent = [connected(plane) for _ in range(6)]
+    opened = []
+
+    def another() -> socket.socket:
+        opened.append(connected(plane))
+        assert asked(opened[-1]) == 200
+        return opened[-1]
+
     try:
+        kept, unused, *_ = [another() for _ in range(7)]
         assert asked(kept) == 200
-        late = [connected(plane) for _ in range(6)]
-        silent += late
-        assert asked(late[-1]) == 200
-        assert has_ended(silent[0])
+        for _ in range(6):
+            another()
+        assert has_ended(unused)
         assert asked(kept) == 200
     finally:
-        for connection in (kept, *silent):
+        for connection in opened:
             connection.close()
 
 
