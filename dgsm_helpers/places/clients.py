@@ -246,8 +246,12 @@ def _ca_bundle(core: botocore.session.Session) -> str | None:
     return core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or None
 
 
+@lru_cache(maxsize=4)
 def _require_authorities(bundle: str) -> None:
-    """Without this a missing file comes out of the first call as an error of the network."""
+    """Without this a missing file comes out of the first call as an error of the network.
+
+    A file that can be read is read once for all clients: the system's takes a hundredth of a second and more.
+    """
     try:
         ssl.create_default_context(cafile=bundle)
     except OSError as error:

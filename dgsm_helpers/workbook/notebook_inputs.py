@@ -62,6 +62,7 @@ def read_parameters(files: Sequence[Path] = (), texts: Sequence[str] = ()) -> di
     Raises:
         InvalidInput: it cannot be read, or maps no names to values.
     """
+    import_without_grammar()
     import yaml
     from papermill.iorw import NoDatesSafeLoader
 

@@ -76,6 +76,7 @@ def embed_figures(notebook: Any) -> None:
 
 def figures_of(executed: Path) -> list[str]:
     """The plotly figures of an executed notebook, each as HTML that draws itself on a page that carries plotly.js."""
+    import_without_grammar()
     import nbformat
 
     outputs = _rich_outputs(nbformat.read(executed, as_version=4))

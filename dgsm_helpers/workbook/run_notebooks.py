@@ -207,6 +207,7 @@ def run_notebooks(
 
 def _finish(executed: Path) -> dict[str, Any]:
     """Add pictures of its live views to an executed notebook; what it gave out with `glue`."""
+    import_without_grammar()
     import nbformat
 
     from dgsm_helpers.workbook.notebook_page import add_pictures

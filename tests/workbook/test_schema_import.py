@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import subprocess
 import sys
 
 import pytest
+from kit.imports import MODULES, name_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("rfc3987_syntax") is None, reason="rfc3987_syntax is not installed"
 )
 
 PARAMETERS = "from dgsm_helpers.workbook.notebook_inputs import parameters_of; parameters_of(notebook)"
+VALUES = "from dgsm_helpers.workbook.notebook_inputs import read_parameters; read_parameters(texts=['{a: 1}'])"
 READ = "from dgsm_helpers.workbook.notebook_inputs import read_notebook; read_notebook(notebook)"
 RUN = (
     "from dgsm_helpers.workbook.run_notebooks import run_notebook; assert run_notebook(notebook, progress_bar=False).ok"
@@ -29,7 +32,48 @@ def loaded_after(code: str, notebook, folder) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("code", [PARAMETERS, READ, RUN, PAGE, SDK], ids=["parameters", "read", "run", "page", "sdk"])
+BRING_IT = frozenset({"papermill", "nbformat", "nbconvert", "nbclient", "jsonschema"})
+
+
+def imported(node: ast.AST) -> set[str]:
+    """The packages that a statement imports."""
+    names = (
+        [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "") or ""]
+    )
+    return {name.partition(".")[0] for name in names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+
+
+def first_lines(tree: ast.Module) -> list[tuple[int, int]]:
+    """Of each function with such an import: its line, and that of the call which leaves the grammar out."""
+    found = []
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        lines = [node.lineno for node in ast.walk(function) if imported(node) & BRING_IT]
+        calls = [
+            node.lineno
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "import_without_grammar"
+        ]
+        found += [(min(lines), min(calls, default=sys.maxsize))] if lines else []
+    return found
+
+
+def test_whatever_imports_what_brings_the_grammar_leaves_it_out_first():
+    seen = 0
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [node for node in tree.body if imported(node) & BRING_IT], path
+        if name_of(path) == "dgsm_helpers.workbook.schema_import":
+            continue
+        for brought, left_out in first_lines(tree):
+            assert left_out < brought, f"{path}:{brought}"
+            seen += 1
+    assert seen >= 6
+
+
+CODES = {"parameters": PARAMETERS, "values": VALUES, "read": READ, "run": RUN, "page": PAGE, "sdk": SDK}
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
 def test_notebooks_are_read_run_and_shown_without_the_grammar(code, typed, tmp_path):
     loaded = loaded_after(code, typed, tmp_path)
     assert "jsonschema" in loaded
