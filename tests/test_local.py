@@ -158,13 +158,22 @@ def test_time_is_moved_by_seconds_alone(embedded, body):
 def test_a_server_whose_folder_was_taken_away_while_it_started_ends_and_writes_nothing_there(written, tmp_path):
     """Its starter was killed, and the next start, or stop, knew nothing of it."""
     folder = tmp_path / "local"
-    folder.mkdir()
     settings = {"speed": 30, "metered": {}, "region": "us-east-1", "seed": 0, "check_signatures": True, "recording": {}}
     command = [sys.executable, "-m", "embedded_aws", str(folder), json.dumps(settings)]
-    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-    until((folder / written).exists, "it starts")
-    shutil.rmtree(folder)
+    for _ in range(20):
+        folder.mkdir()
+        server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+        until((folder / written).exists, "it starts")
+        server.send_signal(signal.SIGSTOP)
+        os.waitpid(server.pid, os.WUNTRACED)
+        has_started = (folder / "server.json").exists()
+        shutil.rmtree(folder)
+        if not has_started:
+            break
+        server.kill()
+        server.wait()
     folder.mkdir()
+    server.send_signal(signal.SIGCONT)
     server.wait(timeout=120)
     assert list(folder.iterdir()) == []
 
