@@ -43,7 +43,7 @@ def _services(sources: Mapping[Path, Sequence[ast.AST]]) -> set[str]:
         for node in nodes:
             if isinstance(node, ast.Call) and called_name(node) in ("call", "call_or_none", "call_tagged", "pages"):
                 found |= {arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)}
-            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SERVICE":
+            elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "SERVICE":
                 found.add(ast.literal_eval(node.value))
     return found | {"sagemaker-runtime"}
 
