@@ -90,7 +90,7 @@ class PlanAlarms:
 
     def push(self, feed: int, value: float, now_s: float) -> bool:
         """Give a feed its next datapoint (NaN: missing) and judge its alarms; whether any changes its state."""
-        return bool(beat_loop.push(self.watch, feed, value, now_s))
+        return bool(beat_loop.push(tuple(self.watch), feed, value, now_s))
 
     def signals(self, *, with_datapoints: bool) -> dict[str, PolicySignals]:
         """The alarms by policy; their datapoints only if asked for, since only a decision looks at them."""
@@ -103,7 +103,7 @@ class PlanAlarms:
 
     def _reading(self, number: int, *, with_datapoints: bool) -> AlarmReading:
         known = self._readings.get(number)
-        state, since_s = beat_loop.STATES[self._state.item(number)], self._since_s.item(number)
+        state, since_s = beat_records.STATES[self._state.item(number)], self._since_s.item(number)
         if known is None or (known.state, known.since_s) != (state, since_s):
             known = self._readings[number] = AlarmReading(
                 name=self._names[number], state=state, since_s=since_s, late_s=self._late_s[number]
@@ -123,12 +123,12 @@ class PlanAlarms:
 
 def _feed(spec: AlarmSpec, tick_s: float, *, over_pool: bool) -> tuple[int, ...]:
     """A row of `beat_records.FEED`, of what can be simulated."""
-    if spec.statistic not in beat_loop.STATISTICS:
+    if spec.statistic not in beat_records.STATISTICS:
         raise InvalidInput(f"The simulator has the statistics Average, Maximum, Sum, not {spec.statistic!r}.")
     ticks = spec.period_s / tick_s
     if ticks < 1 or ticks != int(ticks):
         raise InvalidInput(f"An alarm's period must be a multiple of {tick_s:g} s, not {spec.period_s:g} s.")
-    statistic = beat_loop.OVER_POOL if over_pool else beat_loop.STATISTICS.index(spec.statistic)
+    statistic = beat_records.OVER_POOL if over_pool else beat_records.STATISTICS.index(spec.statistic)
     return (statistic, int(ticks), 0, 0, 0, 0)
 
 
@@ -136,11 +136,11 @@ def _alarm(spec: AlarmSpec, feed: int) -> tuple[float, ...]:
     """A row of `beat_records.ALARM`."""
     return (
         feed,
-        beat_loop.COMPARISONS.index(spec.comparison),
+        beat_records.COMPARISONS.index(spec.comparison),
         spec.datapoints_to_alarm,
         spec.evaluation_periods,
         spec.evaluation_range,
-        beat_loop.TREAT_MISSING.index(spec.treat_missing),
+        beat_records.TREAT_MISSING.index(spec.treat_missing),
         0,
         0,
         spec.evaluation_range,

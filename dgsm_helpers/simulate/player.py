@@ -64,7 +64,7 @@ class Player:
                 if self._lifecycle.advance(now_s):
                     self._look(now_s)
                 stop = tick + 1
-            tick, changed = beat_loop.run(tick, stop, played, fleet.arrays, alarms.watch)
+            tick, changed = beat_loop.run(tick, stop, played, tuple(fleet.arrays), tuple(alarms.watch))
             now_s = tick * events.tick_s
             if self._relieve:
                 self._relieve(now_s)
@@ -167,6 +167,6 @@ def _start_count(plan: ScalingPlan, events: Events) -> int:
     if plan.initial_count is not None:
         return plan.initial_count
     targets = [p.target_value for p in plan.policies if isinstance(p, TargetTracking)]
-    first = events.codes[: events.bounds[1]] >= 0
-    streams = 2 * int(first.sum()) - first.size
+    begun, ended = events.bounds[1].tolist()
+    streams = begun - ended
     return plan.bounds.clamp(math.ceil(streams / min(targets)) if targets else 1)
