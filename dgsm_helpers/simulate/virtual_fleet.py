@@ -16,7 +16,8 @@ from dgsm_helpers.simulate.events import Events
 from dgsm_helpers.simulate.runs import Tally
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
-_FIRST_SLOTS = 8
+_MOST_AT_FIRST = 64
+"""Slots beyond these are made when they are needed: a month has a quarter of a million rows of them."""
 
 
 class VirtualFleet:
@@ -26,6 +27,7 @@ class VirtualFleet:
         events: of the traffic.
         model: says how new streams are routed, and whether a stream that is cut is opened again at once.
         knees: streams that an instance of each type sustains, by the plan's order of types.
+        most: instances that are to be expected; for more the arrays grow, which costs a copy.
         hand_over: callers whose stream is cut go on in the next one.
 
     ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``instance_s`` the
@@ -33,8 +35,9 @@ class VirtualFleet:
     """
 
     def __init__(
-        self, events: Events, model: ScalingModel, knees: Mapping[str, int], *, hand_over: bool = False
+        self, events: Events, model: ScalingModel, knees: Mapping[str, int], *, most: int, hand_over: bool = False
     ) -> None:
+        slots = min(most, _MOST_AT_FIRST)
         self._events = events
         self._knees = knees
         self._rank = {instance_type: rank for rank, instance_type in enumerate(knees)}
@@ -55,17 +58,19 @@ class VirtualFleet:
             zeros=model.idle_instance_emits_zero,
             reopen=model.reopen_cut_streams or hand_over,
             hand_over=hand_over,
-            slots=np.zeros(_FIRST_SLOTS, beat_records.SLOT),
-            order=np.zeros(_FIRST_SLOTS, np.int64),
+            slots=np.zeros(slots, beat_records.SLOT),
+            order=np.zeros(slots, np.int64),
             slot_of=np.full(events.draws.size, -1, np.int32),
             totals=np.zeros(1, beat_records.TOTALS),
             beats=np.zeros(events.ticks, beat_records.BEAT),
-            peaks=np.empty((events.ticks, _FIRST_SLOTS), np.int32),  # every beat writes its row
+            peaks=np.empty((events.ticks, slots), np.int32),  # every beat writes its row
         )
+        # Looking a field up by its name takes longer than reading it.
+        self._counts, self._streams = self.arrays.slots["count"], self.arrays.totals["streams"]
 
     @property
     def streams(self) -> int:
-        return int(self.arrays.totals["streams"][0])
+        return self._streams.item(0)
 
     def play_beat(self, tick: int) -> None:
         beat_loop.play(tick, tuple(self.arrays))
@@ -99,7 +104,7 @@ class VirtualFleet:
         self._reorder()
 
     def outstanding(self, slot: int) -> int:
-        return int(self.arrays.slots[slot]["count"]) % beat_loop.AWAY
+        return self._counts.item(slot) % beat_loop.AWAY
 
     def end(self, slot: int, now_s: float) -> None:
         """End a withdrawn instance; streams that are left are cut, and reopened elsewhere if their callers do that."""
@@ -114,7 +119,7 @@ class VirtualFleet:
         self._free.append(slot)
 
     def close(self, now_s: float) -> Tally:
-        for slot, count in enumerate(self.arrays.slots["count"][: len(self.types)].tolist()):
+        for slot, count in enumerate(self._counts[: len(self.types)].tolist()):
             if count != beat_loop.AWAY:
                 self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         totals = self.arrays.totals[0]
@@ -166,6 +171,7 @@ class VirtualFleet:
             order=np.concatenate((order, np.zeros_like(order))),
             peaks=wider,
         )
+        self._counts = self.arrays.slots["count"]
 
     def _reorder(self) -> None:
         self.arrays.order[: len(self.serving)] = self.serving

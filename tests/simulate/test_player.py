@@ -17,7 +17,7 @@ from kit.random_plans import fingerprint, random_case
 
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, choose_instance
 from dgsm_helpers.rules.model import ScalingModel
-from dgsm_helpers.simulate import beat_loop, end_order
+from dgsm_helpers.simulate import beat_loop, end_order, virtual_fleet
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.events import lay_out
@@ -55,6 +55,17 @@ def test_a_look_at_every_beat_gives_the_same_run(number):
         assert fingerprint(simulate(*case)) == fingerprint(sparse)
 
 
+@pytest.mark.parametrize("number", range(0, 60, 3))
+def test_a_fleet_that_outgrows_its_slots_gives_the_same_run(number, monkeypatch):
+    traffic, plan, conditions = random_case(number)
+    for hand_over in (False, True):
+        conditions = replace(conditions, hand_over=hand_over)
+        at_once = simulate(traffic, plan, conditions)
+        with monkeypatch.context() as patch:
+            patch.setattr(virtual_fleet, "_MOST_AT_FIRST", 1)
+            assert fingerprint(simulate(traffic, plan, conditions)) == fingerprint(at_once)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 900), st.floats(1, 400)), min_size=1, max_size=60).map(sorted),
@@ -67,7 +78,7 @@ def test_new_streams_go_where_the_rules_send_them(pairs, instances, leaving):
     model = ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS)
     events = lay_out(traffic, Conditions(capacity=Capacity(knee=3), model=model))
     in_order = begins_and_ends(events)
-    fleet = VirtualFleet(events, model, {"type": 3})
+    fleet = VirtualFleet(events, model, {"type": 3}, most=8)
     for _ in range(instances):
         fleet.add("type", 0.0)
     held: dict[int, list[int]] = {slot: [] for slot in range(instances)}
