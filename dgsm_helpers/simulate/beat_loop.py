@@ -288,7 +288,6 @@ def move(stream, slot, now_s, fleet_arrays):
     fleet = FleetArrays(*fleet_arrays)
     _finish(stream, now_s, fleet)
     _begin(stream, slot, now_s, fleet)
-    fleet.totals[0].least = 0
     fleet.totals[0].opened -= 1  # it is no new call
 
 
