@@ -1,54 +1,45 @@
 """The planner's loop over beats: streams begin and end, peaks are published, alarms are judged.
 
-numba compiles these functions and keeps the machine code, so the module is imported only where something is simulated.
 Nothing is decided in here: `run` stops after the beat in which an alarm changes its state, and `rules.target_tracking`
-decides. What is kept knows only arrays in plain tuples: numba cannot even look at what an earlier release has kept if
-that names a class which is gone. All that the machine code depends on stands in this file, by whose date numba sees
-that it is out of date.
-
-What the functions work on are arrays, most of them of records (`beat_records`): one a slot, a feed or an alarm.
+decides. What the functions work on are arrays, most of them of records (`beat_records`): one a slot, a feed or an
+alarm. They are handed over in plain tuples (`machine_code`).
 
 A slot holds one instance at a time. One that takes no new streams (draining, or free for the next instance) has `AWAY`
 added to its count and knee: routing passes over it, and the accounting of its streams goes on unchanged.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from dgsm_helpers.rules.alarms import AlarmStateName
+from dgsm_helpers.simulate.machine_code import compiled, kept
 
 AWAY = 1 << 40
 
-STATES: tuple[AlarmStateName, ...] = ("INSUFFICIENT_DATA", "OK", "ALARM")
-COMPARISONS = (">", ">=", "<", "<=")
-TREAT_MISSING = ("missing", "notBreaching", "breaching", "ignore")
-STATISTICS = ("Average", "Maximum", "Sum")
-OVER_POOL = len(STATISTICS)
-"""The statistic of a feed whose datapoints are metric math over the pool, which `rules.weighted_metrics` computes."""
-
-_INSUFFICIENT_DATA, _OK, _ALARM, _AS_IT_WAS = 0, 1, 2, -1
+_INSUFFICIENT_DATA, _OK, _ALARM, _AS_IT_WAS = 0, 1, 2, -1  # places of the words in `beat_records`
 _NOT_BREACHING, _BREACHING, _IGNORE = 1, 2, 3
+_AVERAGE, _MAXIMUM, _OVER_POOL = 0, 1, 3
 
 
 class FleetArrays(NamedTuple):
     """What streams are played on.
 
     ``bounds`` to ``tick_s`` are the traffic's (`events.Events`); ``at_random`` routing, or to the least outstanding;
-    ``zeros``: an instance without streams publishes a sample, too; ``hand_over``: callers are looked at after a beat
-    of overload; ``slots`` (`SLOT`), the serving ones in ``order`` of age, the slot of every stream in ``slot_of`` (-1:
-    none), ``totals``; and of every beat a row of ``beats`` and the most streams of every slot (-1: not serving).
+    ``zeros``: an idle instance publishes a sample, too; ``reopen``: callers whose stream is cut open it again;
+    ``hand_over``: callers are looked at after a beat of overload; ``slots``, the serving ones in ``order`` of age, the
+    slot of every stream in ``slot_of`` (-1: none), ``totals``; and of every beat a row of ``beats`` and the most
+    streams of every slot (-1: not serving).
     """
 
     bounds: np.ndarray
-    codes: np.ndarray
-    times_s: np.ndarray
+    starts_s: np.ndarray
+    ends_s: np.ndarray
+    ending: np.ndarray
     draws: np.ndarray
     tick_s: float
     at_random: bool
     zeros: bool
+    reopen: bool
     hand_over: bool
     slots: np.ndarray
     order: np.ndarray
@@ -67,17 +58,6 @@ class AlarmArrays(NamedTuple):
     pool: np.ndarray
 
 
-compiled = numba.njit(nogil=True)
-
-
-def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function in machine code, kept for the next process where a place to keep it can be written to."""
-    try:
-        return numba.njit(function, cache=True, nogil=True)
-    except RuntimeError:  # numba: no locator available
-        return compiled(function)
-
-
 @compiled
 def _settle(totals, now_s):
     totals.over_s += totals.over * (now_s - totals.settled_s)
@@ -86,10 +66,12 @@ def _settle(totals, now_s):
 
 
 @compiled
-def _least_outstanding(slots, order, totals):
-    """The first of the serving slots with the fewest streams, as `rules.fleet.choose_instance`."""
-    slot = order[0]
-    count = slots[slot].count
+def _routed(stream, fleet):
+    """The slot that a stream begins on: any, or the first with the fewest streams, as `rules.fleet.choose_instance`."""
+    slots, order, totals = fleet.slots, fleet.order, fleet.totals[0]
+    if fleet.at_random:
+        return order[int(fleet.draws[stream] * totals.serving)]
+    slot, count = order[0], slots[order[0]].count
     for place in range(1, totals.serving):
         if count <= totals.least:
             break
@@ -101,37 +83,51 @@ def _least_outstanding(slots, order, totals):
 
 
 @compiled
-def _play(first, last, fleet):
-    slots, order, slot_of, totals = fleet.slots, fleet.order, fleet.slot_of, fleet.totals[0]
-    for index in range(first, last):
-        code = fleet.codes[index]
-        if code >= 0:
-            if fleet.at_random:
-                slot = order[int(fleet.draws[code] * totals.serving)]
-            else:
-                slot = _least_outstanding(slots, order, totals)
-            slot_of[code] = slot
-            here = slots[slot]
-            here.count += 1
-            here.peak = max(here.peak, here.count)
-            totals.streams += 1
-            totals.opened += 1
-            beyond = here.count - here.knee
-            if beyond > 0:
-                _settle(totals, fleet.times_s[index])
-                totals.opened_above += 1
-                totals.over += 1
-                totals.affected += here.count if beyond == 1 else 1
-        elif slot_of[~code] >= 0:
-            here = slots[slot_of[~code]]
-            beyond = here.count - here.knee
-            if beyond > 0:
-                _settle(totals, fleet.times_s[index])
-                totals.over -= 1
-                totals.affected -= here.count % AWAY if beyond == 1 else 1
-            here.count -= 1
-            totals.least = min(totals.least, here.count)
-            totals.streams -= 1
+def _begin(stream, slot, now_s, fleet):
+    totals, here = fleet.totals[0], fleet.slots[slot]
+    fleet.slot_of[stream] = slot
+    here.count += 1
+    here.peak = max(here.peak, here.count)
+    totals.streams += 1
+    totals.opened += 1
+    beyond = here.count - here.knee
+    if beyond > 0:
+        _settle(totals, now_s)
+        totals.opened_above += 1
+        totals.over += 1
+        totals.affected += here.count if beyond == 1 else 1
+
+
+@compiled
+def _finish(stream, now_s, fleet):
+    """End a stream, unless it was cut."""
+    slot = fleet.slot_of[stream]
+    if slot < 0:
+        return
+    totals, here = fleet.totals[0], fleet.slots[slot]
+    beyond = here.count - here.knee
+    if beyond > 0:
+        _settle(totals, now_s)
+        totals.over -= 1
+        totals.affected -= here.count % AWAY if beyond == 1 else 1
+    here.count -= 1
+    totals.least = min(totals.least, here.count)
+    totals.streams -= 1
+
+
+@compiled
+def _play(tick, fleet):
+    """Begin and end the streams of a beat; ends come first at the same moment."""
+    begun, ended = fleet.bounds[tick]
+    to_begin, to_end = fleet.bounds[tick + 1]
+    while begun < to_begin or ended < to_end:
+        end_s = fleet.ends_s[fleet.ending[ended]] if ended < to_end else np.inf
+        if begun == to_begin or end_s <= fleet.starts_s[begun]:
+            _finish(fleet.ending[ended], end_s, fleet)
+            ended += 1
+        else:
+            _begin(begun, _routed(begun, fleet), fleet.starts_s[begun], fleet)
+            begun += 1
 
 
 @compiled
@@ -158,8 +154,7 @@ def _with_missing(points, length, alarm):
             real += 1
             breaching += _breaches(value, alarm)
     lacking = alarm.periods - real
-    met = breaching + (lacking if alarm.treat_missing == _BREACHING else 0)
-    if met >= alarm.needed:
+    if breaching + (lacking if alarm.treat_missing == _BREACHING else 0) >= alarm.needed:
         return _ALARM
     if lacking == 0 or alarm.treat_missing in (_NOT_BREACHING, _BREACHING) or breaching < real:
         return _OK
@@ -202,12 +197,11 @@ def _push(watch, number, value, now_s):
 @compiled
 def _take(feed):
     """The datapoint of the period that ends, NaN without a sample; starts the next period."""
-    value = np.nan
-    if feed.publishing > 0:
-        if feed.statistic == 0:
-            value = feed.total / feed.publishing
-        else:
-            value = float(feed.top if feed.statistic == 1 else feed.total)
+    value = float(feed.top if feed.statistic == _MAXIMUM else feed.total)
+    if feed.publishing == 0:
+        value = np.nan
+    elif feed.statistic == _AVERAGE:
+        value = feed.total / feed.publishing
     feed.total = feed.publishing = feed.top = 0
     return value
 
@@ -235,12 +229,16 @@ def _publish(tick, fleet, pool):
     return beat
 
 
-@compiled
-def _run(tick, stop, played, fleet, watch):
-    changed = False
+@kept
+def run(tick, stop, played, fleet_arrays, alarm_arrays):
+    """Play whole beats from ``tick`` on, to before ``stop`` or until after one in which an alarm changes its state.
+
+    ``played``: the events of the first beat have been played. Gives the next beat, and whether an alarm has changed.
+    """
+    fleet, watch, changed = FleetArrays(*fleet_arrays), AlarmArrays(*alarm_arrays), False
     while tick < stop and not changed:
         if not played:
-            _play(fleet.bounds[tick], fleet.bounds[tick + 1], fleet)
+            _play(tick, fleet)
         played = False
         beat = _publish(tick, fleet, watch.pool)
         tick += 1
@@ -249,51 +247,51 @@ def _run(tick, stop, played, fleet, watch):
             feed.total += beat.total
             feed.publishing += beat.publishing
             feed.top = max(feed.top, beat.top)
-            if tick % feed.ticks == 0 and feed.statistic != OVER_POOL:
+            if tick % feed.ticks == 0 and feed.statistic != _OVER_POOL:
                 changed |= _push(watch, number, _take(feed), tick * fleet.tick_s)
         if fleet.hand_over and beat.over > 0:
             break
     return tick, changed
 
 
-@_kept
-def _kept_run(tick, stop, played, fleet, watch):
-    return _run(tick, stop, played, FleetArrays(*fleet), AlarmArrays(*watch))
+@kept
+def play(tick, fleet_arrays):
+    """Begin and end the streams of a beat."""
+    _play(tick, FleetArrays(*fleet_arrays))
 
 
-@_kept
-def _kept_play(first, last, fleet):
-    _play(first, last, FleetArrays(*fleet))
+@kept
+def empty(slot, first, last, now_s, fleet_arrays):
+    """Cut the streams on a withdrawn slot, all of them from ``first`` to before ``last``; how many had not ended."""
+    fleet, lost = FleetArrays(*fleet_arrays), 0
+    totals, here = fleet.totals[0], fleet.slots[slot]
+    _settle(totals, now_s)
+    if here.count > here.knee:
+        totals.over -= here.count - here.knee
+        totals.affected -= here.count % AWAY
+    here.count = AWAY
+    for stream in range(first, last):
+        # Those that end at this very moment are still on it: their ends have not been played.
+        if fleet.slot_of[stream] == slot and fleet.ends_s[stream] >= now_s:
+            fleet.slot_of[stream] = -1
+            totals.streams -= 1
+            if fleet.ends_s[stream] > now_s:
+                lost += 1
+                if fleet.reopen:
+                    _begin(stream, _routed(stream, fleet), now_s, fleet)
+    return lost
 
 
-@_kept
-def _kept_push(watch, number, value, now_s):
-    return _push(AlarmArrays(*watch), number, value, now_s)
+@kept
+def move(stream, slot, now_s, fleet_arrays):
+    """Put a stream on another slot."""
+    fleet = FleetArrays(*fleet_arrays)
+    _finish(stream, now_s, fleet)
+    _begin(stream, slot, now_s, fleet)
+    fleet.totals[0].opened -= 1  # it is no new call
 
 
-@_kept
-def _kept_settle(totals, now_s):
-    _settle(totals[0], now_s)
-
-
-def run(tick: int, stop: int, played: bool, fleet: FleetArrays, watch: AlarmArrays) -> tuple[int, bool]:
-    """Play whole beats from ``tick`` on, to before ``stop`` or until after one in which an alarm changes its state.
-
-    ``played``: the events of the first beat have been played. Gives the next beat, and whether an alarm has changed.
-    """
-    return _kept_run(tick, stop, played, tuple(fleet), tuple(watch))
-
-
-def play(first: int, last: int, fleet: FleetArrays) -> None:
-    """Begin and end the streams of the events from ``first`` to before ``last``."""
-    _kept_play(first, last, tuple(fleet))
-
-
-def push(watch: AlarmArrays, number: int, value: float, now_s: float) -> bool:
+@kept
+def push(alarm_arrays, number, value, now_s):
     """Give a feed its next datapoint (NaN: missing) and judge its alarms; whether any changes its state."""
-    return _kept_push(tuple(watch), number, value, now_s)
-
-
-def settle(fleet: FleetArrays, now_s: float) -> None:
-    """Sum up the seconds beyond the knees until now."""
-    _kept_settle(fleet.totals, now_s)
+    return _push(AlarmArrays(*alarm_arrays), number, value, now_s)

@@ -2,6 +2,15 @@
 
 import numpy as np
 
+from dgsm_helpers.rules.alarms import AlarmStateName
+
+STATES: tuple[AlarmStateName, ...] = ("INSUFFICIENT_DATA", "OK", "ALARM")
+COMPARISONS = (">", ">=", "<", "<=")
+TREAT_MISSING = ("missing", "notBreaching", "breaching", "ignore")
+STATISTICS = ("Average", "Maximum", "Sum")
+OVER_POOL = len(STATISTICS)
+"""The statistic of a feed whose datapoints are metric math over the pool, which `rules.weighted_metrics` computes."""
+
 SLOT = np.dtype([(name, np.int64) for name in ("count", "peak", "knee", "rank")])
 """An instance: streams on it, the most since the last beat, those it sustains, its type's place in the plan."""
 
@@ -25,8 +34,7 @@ ALARM = np.dtype(
     + [("threshold", np.float64), ("since_s", np.float64)]
 )
 """``needed`` of ``periods`` datapoints, ``range`` looked at if some are missing; of the newest ``periods`` so many are
-breaching, of the ``range`` so many missing. Words are their places in `beat_loop.STATES`,
-`COMPARISONS` and `TREAT_MISSING`."""
+breaching, of the ``range`` so many missing. Words are their places in `STATES`, `COMPARISONS` and `TREAT_MISSING`."""
 
 POOL = np.dtype([("total", np.int64), ("publishing", np.int64)])
 """Of one instance type in the present period: sum of the samples, and how many."""

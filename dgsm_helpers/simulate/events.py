@@ -1,4 +1,4 @@
-"""Sessions cut into streams and laid out as one sequence of events, once for all runs over the same traffic."""
+"""Sessions cut into streams, their begins and ends in order of time, once for all runs over the same traffic."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from dgsm_helpers.simulate.traffic import STEP_S, Traffic, generator
 
 
 class Events(NamedTuple):
-    """Begins and ends of streams in order of time.
+    """Begins and ends of streams.
 
-    ``starts_s`` and ``ends_s`` are of each stream. ``codes`` holds the stream's index for a begin and its bitwise
-    complement for an end, ``times_s`` when it is; ends come first at the same moment. ``bounds[k]`` is the first event
-    at or after tick k; ticks are ``tick_s`` apart. ``draws`` is one uniform random number a stream, for routing: the
-    same stream draws the same number whatever the policy.
+    ``starts_s`` and ``ends_s`` are of each stream, in order of the begins; ``ending`` are the streams that end within
+    the horizon, in order of the ends. ``bounds[k]`` is how many of both come before tick k; ticks are ``tick_s`` apart.
+    ``draws`` is one uniform random number a stream, for routing: the same stream draws the same number whatever the
+    policy.
     """
 
     tick_s: float
@@ -22,8 +22,7 @@ class Events(NamedTuple):
     longest_s: float
     starts_s: np.ndarray
     ends_s: np.ndarray
-    times_s: np.ndarray
-    codes: np.ndarray
+    ending: np.ndarray
     bounds: np.ndarray
     draws: np.ndarray
 
@@ -33,42 +32,40 @@ def lay_out(traffic: Traffic, conditions: Conditions) -> Events:
 
     A session longer than the limit opens the next stream as one ends.
     """
+    from dgsm_helpers.simulate.end_order import ending_before  # numba, which only those wait for who simulate
+
     starts, ends = _streams(traffic, conditions.model.stream_limit_s)
-    ending = np.flatnonzero(ends < traffic.horizon_s).astype(np.int32)
-    ending = ending[np.argsort(ends[ending], kind="stable")]
-    # Two runs that are in order already: numpy's stable sort merges them, and leaves the ends first at the same moment.
-    codes = np.concatenate((~ending, np.arange(starts.size, dtype=np.int32)))
-    times = np.concatenate((ends[ending], starts))
-    order = np.argsort(times, kind="stable")
-    codes, times = codes[order], times[order]
+    ending, in_order_s = ending_before(traffic.horizon_s, ends)
     ticks = int(np.ceil(traffic.horizon_s / STEP_S - 1e-9))
+    at_s = np.arange(ticks + 1) * STEP_S
     return Events(
         tick_s=STEP_S,
         ticks=ticks,
         longest_s=float((ends - starts).max(initial=0.0)),
         starts_s=starts,
         ends_s=ends,
-        times_s=times,
-        codes=codes,
-        bounds=np.searchsorted(times, np.arange(ticks + 1) * STEP_S, "left"),
+        ending=ending,
+        bounds=np.stack((np.searchsorted(starts, at_s), np.searchsorted(in_order_s, at_s)), axis=1),
         draws=generator(conditions.seed, 2).random(starts.size),
     )
 
 
 def _streams(traffic: Traffic, limit_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Begin and end of every stream that begins within the horizon, in order of the begins."""
+    # The compiled loop is compiled for arrays like those that numpy makes, not for every way to hand one over.
+    begins = np.require(traffic.starts_s, requirements=["C", "A", "W"])
     # What lies beyond the horizon is never played; a call "without end" must not become a million streams.
-    durations = np.minimum(traffic.durations_s, traffic.horizon_s - traffic.starts_s + 1.0)
-    pieces = np.maximum(1, np.ceil(durations / limit_s - 1e-9)).astype(int)
+    durations = np.minimum(traffic.durations_s, traffic.horizon_s - begins + 1.0)
+    pieces = durations / limit_s - 1e-9
     long = np.flatnonzero(pieces > 1)
     # Every session's first stream: in order as they are, and none begins beyond the horizon.
-    starts, ends = traffic.starts_s, traffic.starts_s + np.minimum(durations, limit_s)
-    more = pieces[long] - 1
-    if not more.size:
+    starts, ends = begins, begins + np.minimum(durations, limit_s)
+    if not long.size:
         return starts, ends
+    more = np.ceil(pieces[long]).astype(int) - 1
     number = np.arange(more.sum()) - np.repeat(np.cumsum(more) - more, more) + 1
-    later_starts = np.repeat(traffic.starts_s[long], more) + number * limit_s
-    later_ends = np.minimum(later_starts + limit_s, np.repeat(traffic.starts_s[long] + durations[long], more))
+    later_starts = np.repeat(begins[long], more) + number * limit_s
+    later_ends = np.minimum(later_starts + limit_s, np.repeat(begins[long] + durations[long], more))
     order = np.argsort(later_starts, kind="stable")
     order = order[later_starts[order] < traffic.horizon_s]
     # Before what begins at the same moment, as the session did.

@@ -1,12 +1,11 @@
 """The alarms of a plan's policies in virtual time, as the arrays that `beat_loop` judges and as the rules read them."""
 
 import math
-from functools import partial
 
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.rules.alarms import AlarmSpec, deciding_datapoints
+from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName, deciding_datapoints
 from dgsm_helpers.rules.decision import AlarmReading, PolicySignals
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.rules.policies import TargetTracking
@@ -67,6 +66,8 @@ class PlanAlarms:
         )
         # Looking a field up by its name takes as long as the rest of a reading.
         self._state, self._since_s = self.watch.alarms["state"], self.watch.alarms["since_s"]
+        self._missing, self._length = self.watch.alarms["missing"], self.watch.feeds["length"]
+        self._feed_of: list[int] = self.watch.alarms["feed"].tolist()
         self._pool_ticks = min((int(self.watch.feeds[number]["ticks"]) for number, _ in self._forms), default=0)
 
     def next_pool(self, tick: int) -> int:
@@ -90,12 +91,14 @@ class PlanAlarms:
 
     def push(self, feed: int, value: float, now_s: float) -> bool:
         """Give a feed its next datapoint (NaN: missing) and judge its alarms; whether any changes its state."""
-        return bool(beat_loop.push(self.watch, feed, value, now_s))
+        return bool(beat_loop.push(tuple(self.watch), feed, value, now_s))
 
     def signals(self, *, with_datapoints: bool) -> dict[str, PolicySignals]:
         """The alarms by policy; their datapoints only if asked for, since only a decision looks at them."""
-        read = partial(self._reading, with_datapoints=with_datapoints)
-        return {key: PolicySignals(*map(read, numbers)) for key, numbers in self._of_policy.items()}
+        return {
+            key: PolicySignals(*[self._reading(number, with_datapoints=with_datapoints) for number in numbers])
+            for key, numbers in self._of_policy.items()
+        }
 
     def since_s(self, alarm: str) -> float | None:
         """When an alarm came into its state; None when there is no such alarm."""
@@ -103,32 +106,35 @@ class PlanAlarms:
 
     def _reading(self, number: int, *, with_datapoints: bool) -> AlarmReading:
         known = self._readings.get(number)
-        state, since_s = beat_loop.STATES[self._state.item(number)], self._since_s.item(number)
-        if known is None or (known.state, known.since_s) != (state, since_s):
-            known = self._readings[number] = AlarmReading(
-                name=self._names[number], state=state, since_s=since_s, late_s=self._late_s[number]
-            )
-        if not with_datapoints or state != "ALARM":
-            return known
-        return known._replace(datapoints=self._datapoints(number))
+        state, since_s = beat_records.STATES[self._state.item(number)], self._since_s.item(number)
+        if with_datapoints and state == "ALARM":
+            return self._made(number, state, since_s, self._datapoints(number))
+        if known is None or known.state != state or known.since_s != since_s:
+            known = self._readings[number] = self._made(number, state, since_s)
+        return known
+
+    def _made(
+        self, number: int, state: AlarmStateName, since_s: float, datapoints: tuple[float, ...] = ()
+    ) -> AlarmReading:
+        return AlarmReading(self._names[number], state, since_s, datapoints, late_s=self._late_s[number])
 
     def _datapoints(self, number: int) -> tuple[float, ...]:
-        feed, spec = self.watch.alarms["feed"].item(number), self._specs[number]
-        end = self.watch.feeds["length"].item(feed)
+        spec, feed = self._specs[number], self._feed_of[number]
+        end = self._length.item(feed)
         recent = self.watch.points[feed, max(0, end - spec.evaluation_range) : end].tolist()
-        if self.watch.alarms["missing"].item(number):
+        if self._missing.item(number):
             recent = [None if math.isnan(value) else value for value in recent]
         return deciding_datapoints(spec, recent)
 
 
 def _feed(spec: AlarmSpec, tick_s: float, *, over_pool: bool) -> tuple[int, ...]:
     """A row of `beat_records.FEED`, of what can be simulated."""
-    if spec.statistic not in beat_loop.STATISTICS:
+    if spec.statistic not in beat_records.STATISTICS:
         raise InvalidInput(f"The simulator has the statistics Average, Maximum, Sum, not {spec.statistic!r}.")
     ticks = spec.period_s / tick_s
     if ticks < 1 or ticks != int(ticks):
         raise InvalidInput(f"An alarm's period must be a multiple of {tick_s:g} s, not {spec.period_s:g} s.")
-    statistic = beat_loop.OVER_POOL if over_pool else beat_loop.STATISTICS.index(spec.statistic)
+    statistic = beat_records.OVER_POOL if over_pool else beat_records.STATISTICS.index(spec.statistic)
     return (statistic, int(ticks), 0, 0, 0, 0)
 
 
@@ -136,11 +142,11 @@ def _alarm(spec: AlarmSpec, feed: int) -> tuple[float, ...]:
     """A row of `beat_records.ALARM`."""
     return (
         feed,
-        beat_loop.COMPARISONS.index(spec.comparison),
+        beat_records.COMPARISONS.index(spec.comparison),
         spec.datapoints_to_alarm,
         spec.evaluation_periods,
         spec.evaluation_range,
-        beat_loop.TREAT_MISSING.index(spec.treat_missing),
+        beat_records.TREAT_MISSING.index(spec.treat_missing),
         0,
         0,
         spec.evaluation_range,

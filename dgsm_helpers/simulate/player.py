@@ -34,7 +34,7 @@ class Player:
         model = conditions.model
         self._plan, self._model, self._capacities, self._events = plan, model, capacities, events
         knees = {t: c.knee for t, c in capacities.items()}
-        self._fleet = VirtualFleet(events, model, knees, hand_over=conditions.hand_over)
+        self._fleet = VirtualFleet(events, model, knees, most=plan.bounds.max_capacity, hand_over=conditions.hand_over)
         # A generator of their own: start-up times are the same with and without hand-over.
         callers = HandingOver(self._fleet, random.Random(conditions.seed + 1))
         self._relieve = callers.relieve if conditions.hand_over else None
@@ -64,7 +64,7 @@ class Player:
                 if self._lifecycle.advance(now_s):
                     self._look(now_s)
                 stop = tick + 1
-            tick, changed = beat_loop.run(tick, stop, played, fleet.arrays, alarms.watch)
+            tick, changed = beat_loop.run(tick, stop, played, tuple(fleet.arrays), tuple(alarms.watch))
             now_s = tick * events.tick_s
             if self._relieve:
                 self._relieve(now_s)
@@ -101,7 +101,7 @@ class Player:
         fleet_s, decision_s = self._lifecycle.next_s, math.inf
         if self._schedule:
             decision_s = self._schedule[0].at_s
-        if self._due_s is not None and self._bounds.clamp(self._state.desired) == self._state.desired:
+        if self._due_s is not None and self._within_bounds:
             decision_s = min(decision_s, self._due_s - EPSILON_S)
         return min(
             max(tick, self._beat_at(fleet_s)),
@@ -114,12 +114,16 @@ class Player:
         """The first beat that ends at or after a moment."""
         return math.ceil(at_s / self._events.tick_s) - 1 if at_s < math.inf else self._events.ticks
 
+    @property
+    def _within_bounds(self) -> bool:
+        return self._bounds.min_capacity <= self._state.desired <= self._bounds.max_capacity
+
     def _scale(self, now_s: float) -> None:
         while self._schedule and self._schedule[0].at_s <= now_s:
             change = self._schedule.pop(0)
             self._bounds = self._bounds.after(change)
             self._cause = f"scheduled action name {change.name} was triggered"
-        if not self._bounds.min_capacity <= self._state.desired <= self._bounds.max_capacity:
+        if not self._within_bounds:
             self._carry_out(pull_into_bounds(self._state, self._bounds, now_s, cause=self._cause), now_s)
         elif self._due_s is not None and now_s >= self._due_s - EPSILON_S:
             signals = self._alarms.signals(with_datapoints=True)
@@ -167,6 +171,6 @@ def _start_count(plan: ScalingPlan, events: Events) -> int:
     if plan.initial_count is not None:
         return plan.initial_count
     targets = [p.target_value for p in plan.policies if isinstance(p, TargetTracking)]
-    first = events.codes[: events.bounds[1]] >= 0
-    streams = 2 * int(first.sum()) - first.size
+    begun, ended = events.bounds[1].tolist()
+    streams = begun - ended
     return plan.bounds.clamp(math.ceil(streams / min(targets)) if targets else 1)

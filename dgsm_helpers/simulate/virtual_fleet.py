@@ -16,7 +16,8 @@ from dgsm_helpers.simulate.events import Events
 from dgsm_helpers.simulate.runs import Tally
 from dgsm_helpers.simulate.scaling_plan import ScalingPlan
 
-_FIRST_SLOTS = 8
+_MOST_AT_FIRST = 64
+"""Slots beyond these are made when they are needed: a month has a quarter of a million rows of them."""
 
 
 class VirtualFleet:
@@ -26,6 +27,7 @@ class VirtualFleet:
         events: of the traffic.
         model: says how new streams are routed, and whether a stream that is cut is opened again at once.
         knees: streams that an instance of each type sustains, by the plan's order of types.
+        most: instances that are to be expected; for more the arrays grow, which costs a copy.
         hand_over: callers whose stream is cut go on in the next one.
 
     ``serving`` are the slots that take new streams, ``types`` the instance type of each slot, ``instance_s`` the
@@ -33,12 +35,12 @@ class VirtualFleet:
     """
 
     def __init__(
-        self, events: Events, model: ScalingModel, knees: Mapping[str, int], *, hand_over: bool = False
+        self, events: Events, model: ScalingModel, knees: Mapping[str, int], *, most: int, hand_over: bool = False
     ) -> None:
+        slots = min(most, _MOST_AT_FIRST)
         self._events = events
         self._knees = knees
         self._rank = {instance_type: rank for rank, instance_type in enumerate(knees)}
-        self._reopen, self._hand_over = model.reopen_cut_streams or hand_over, hand_over
         self._since_s: list[float] = []
         self._free: list[int] = []
         self._cut = self._handed_over = 0
@@ -47,28 +49,31 @@ class VirtualFleet:
         self.instance_s: dict[str, float] = dict.fromkeys(knees, 0.0)
         self.arrays = beat_loop.FleetArrays(
             bounds=events.bounds,
-            codes=events.codes,
-            times_s=events.times_s,
+            starts_s=events.starts_s,
+            ends_s=events.ends_s,
+            ending=events.ending,
             draws=events.draws,
             tick_s=events.tick_s,
             at_random=model.routing == RANDOM,
             zeros=model.idle_instance_emits_zero,
+            reopen=model.reopen_cut_streams or hand_over,
             hand_over=hand_over,
-            slots=np.zeros(_FIRST_SLOTS, beat_records.SLOT),
-            order=np.zeros(_FIRST_SLOTS, np.int64),
+            slots=np.zeros(slots, beat_records.SLOT),
+            order=np.zeros(slots, np.int64),
             slot_of=np.full(events.draws.size, -1, np.int32),
             totals=np.zeros(1, beat_records.TOTALS),
             beats=np.zeros(events.ticks, beat_records.BEAT),
-            peaks=np.empty((events.ticks, _FIRST_SLOTS), np.int32),  # every beat writes its row
+            peaks=np.empty((events.ticks, slots), np.int32),  # every beat writes its row
         )
+        # Looking a field up by its name takes longer than reading it.
+        self._counts, self._streams = self.arrays.slots["count"], self.arrays.totals["streams"]
 
     @property
     def streams(self) -> int:
-        return int(self.arrays.totals["streams"][0])
+        return self._streams.item(0)
 
     def play_beat(self, tick: int) -> None:
-        bounds = self._events.bounds
-        beat_loop.play(bounds[tick], bounds[tick + 1], self.arrays)
+        beat_loop.play(tick, tuple(self.arrays))
 
     def add(self, instance_type: str, now_s: float) -> None:
         """Let a new instance serve."""
@@ -99,41 +104,29 @@ class VirtualFleet:
         self._reorder()
 
     def outstanding(self, slot: int) -> int:
-        return int(self.arrays.slots[slot]["count"]) % beat_loop.AWAY
+        return self._counts.item(slot) % beat_loop.AWAY
 
     def end(self, slot: int, now_s: float) -> None:
         """End a withdrawn instance; streams that are left are cut, and reopened elsewhere if their callers do that."""
-        if left := self.outstanding(slot):
-            row, totals = self.arrays.slots[slot], self.arrays.totals
-            beat_loop.settle(self.arrays, now_s)
-            excess = row["count"] - row["knee"]
-            if excess > 0:
-                totals["over"] -= excess
-                totals["affected"] -= left
-            row["count"] = beat_loop.AWAY
-            held = self._streams_on(slot, now_s)
-            lost = held[self._events.ends_s[held] > now_s]
-            self.arrays.slot_of[held] = -1
-            totals["streams"] -= held.size
-            if self._hand_over:
-                self._handed_over += lost.size
+        if self.outstanding(slot):
+            first, last = self._begun(now_s)
+            lost = beat_loop.empty(slot, first, last, now_s, tuple(self.arrays))
+            if self.arrays.hand_over:
+                self._handed_over += lost
             else:
-                self._cut += lost.size
-            if self._reopen:
-                again = self.arrays._replace(codes=lost, times_s=np.full(lost.size, now_s))
-                beat_loop.play(0, lost.size, again)
+                self._cut += lost
         self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         self._free.append(slot)
 
     def close(self, now_s: float) -> Tally:
-        beat_loop.settle(self.arrays, now_s)
-        for slot, count in enumerate(self.arrays.slots["count"][: len(self.types)].tolist()):
+        for slot, count in enumerate(self._counts[: len(self.types)].tolist()):
             if count != beat_loop.AWAY:
                 self.instance_s[self.types[slot]] += now_s - self._since_s[slot]
         totals = self.arrays.totals[0]
+        unsettled_s = now_s - totals["settled_s"]
         return Tally(
-            over_capacity_s=float(totals["over_s"]),
-            affected_s=float(totals["affected_s"]),
+            over_capacity_s=float(totals["over_s"] + totals["over"] * unsettled_s),
+            affected_s=float(totals["affected_s"] + totals["affected"] * unsettled_s),
             opened=int(totals["opened"]),
             opened_above_knee=int(totals["opened_above"]),
             cut=self._cut,
@@ -153,23 +146,19 @@ class VirtualFleet:
 
     def callers_on(self, slot: int, now_s: float) -> np.ndarray:
         """The streams on a slot that go on beyond now."""
-        held = self._streams_on(slot, now_s)
-        return held[self._events.ends_s[held] > now_s]
+        first, last = self._begun(now_s)
+        on_it = self.arrays.slot_of[first:last] == slot
+        return np.flatnonzero(on_it & (self._events.ends_s[first:last] > now_s)) + first
 
     def move(self, stream: int, slot: int, now_s: float) -> None:
         """Put a stream on another slot, which has room."""
-        codes, totals = np.array([~stream, stream], self.arrays.codes.dtype), self.arrays.totals
-        here = np.full_like(self.arrays.order, slot)
-        beat_loop.play(0, 2, self.arrays._replace(codes=codes, times_s=np.full(2, now_s), at_random=False, order=here))
-        totals["least"], totals["opened"] = 0, totals["opened"] - 1  # it is no new call
+        beat_loop.move(stream, slot, now_s, tuple(self.arrays))
         self._handed_over += 1
 
-    def _streams_on(self, slot: int, now_s: float) -> np.ndarray:
-        """Those that end at this very moment are still on it: their ends have not been played."""
-        starts_s, ends_s = self._events.starts_s, self._events.ends_s
-        first, begun = np.searchsorted(starts_s, (now_s - self._events.longest_s, np.nextafter(now_s, np.inf)))
-        mine = (self.arrays.slot_of[first:begun] == slot) & (ends_s[first:begun] >= now_s)
-        return (np.flatnonzero(mine) + first).astype(np.int32)
+    def _begun(self, now_s: float) -> tuple[int, int]:
+        """All streams in progress at a beat are from the first to before the second of these."""
+        bounds, tick_s, longest_s = self._events.bounds, self._events.tick_s, self._events.longest_s
+        return bounds.item(max(0, int((now_s - longest_s) / tick_s) - 1), 0), bounds.item(round(now_s / tick_s), 0)
 
     def _grow(self, played: int) -> None:
         """Twice as many slots, after so many beats."""
@@ -182,6 +171,7 @@ class VirtualFleet:
             order=np.concatenate((order, np.zeros_like(order))),
             peaks=wider,
         )
+        self._counts = self.arrays.slots["count"]
 
     def _reorder(self) -> None:
         self.arrays.order[: len(self.serving)] = self.serving

@@ -23,7 +23,8 @@ from dgsm_helpers.simulate.handing_over import AFTER_S, PER_MINUTE, HandingOver
 from dgsm_helpers.simulate.merits import merits_of
 from dgsm_helpers.simulate.player import Player
 from dgsm_helpers.simulate.scaling_plan import guide
-from dgsm_helpers.simulate.traffic import preset, step
+from dgsm_helpers.simulate.traffic import Traffic, preset, step
+from dgsm_helpers.simulate.virtual_fleet import VirtualFleet
 
 KNEE = Capacity(knee=10)
 CASES = range(0, 120, 3)
@@ -77,6 +78,25 @@ def test_instances_start_at_the_same_moments_with_and_without_hand_over():
     plan = guide(target_value=8, max_capacity=9)
     runs = [simulate(traffic, plan, replace(conditions, hand_over=hand_over)) for hand_over in (False, True)]
     assert np.array_equal(runs[0].serving[:720], runs[1].serving[:720])
+
+
+def test_a_caller_who_moves_is_no_new_call_and_the_next_one_goes_where_there_are_fewest():
+    traffic = Traffic(
+        name="any", starts_s=np.r_[0:5, 11:13].astype(float), durations_s=np.full(7, 99.0), horizon_s=60.0
+    )
+    model = ScalingModel(routing=LEAST_OUTSTANDING_REQUESTS)
+    fleet = VirtualFleet(lay_out(traffic, Conditions(capacity=KNEE)), model, {"type": 2}, most=2, hand_over=True)
+    fleet.add("type", 0.0)
+    fleet.play_beat(0)
+    fleet.add("type", 10.0)
+    for caller in fleet.callers_on(0, 10.0)[:3].tolist():
+        fleet.move(caller, 1, 10.0)
+    assert (fleet.outstanding(0), fleet.outstanding(1), fleet.streams) == (2, 3, 5)
+    assert (fleet.room(0), fleet.room(1)) == (0, -1)
+    fleet.play_beat(1)
+    assert (fleet.outstanding(0), fleet.outstanding(1)) == (4, 3)
+    tally = fleet.close(60.0)
+    assert (tally.opened, tally.handed_over, tally.cut) == (7, 3, 0)
 
 
 class TwoInstances:

@@ -91,11 +91,11 @@ def test_mixed_fleet_counts_only_instances_that_publish_when_idle_ones_do_not(ze
     events = lay_out(traffic, Conditions(capacity=CAPACITY))._replace(draws=np.zeros(10))  # all on the first instance
     knees = {instance_type: capacity.knee for instance_type, capacity in CAPACITY.items()}
     model, plan = ScalingModel(idle_instance_emits_zero=zeros), plan_of("sum-over-sum")
-    fleet = VirtualFleet(events, model, knees)
+    fleet = VirtualFleet(events, model, knees, most=2)
     fleet.add(STRONG, 0.0)
     fleet.add(WEAK, 0.0)
     alarms = PlanAlarms(plan, model, knees=knees, tick_s=10.0, ticks=12)
-    assert beat_loop.run(0, 6, False, fleet.arrays, alarms.watch) == (6, False)
+    assert beat_loop.run(0, 6, False, tuple(fleet.arrays), tuple(alarms.watch)) == (6, False)
     assert alarms.pool_due(6)
     alarms.push_pool(60.0)
     alarms.push_pool(120.0)  # nothing has been published since

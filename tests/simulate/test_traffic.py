@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.laid_out import begins_and_ends
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
@@ -131,8 +132,9 @@ def test_cutting_into_streams_keeps_every_second_and_the_limit(pairs):
     lengths = events.ends_s - events.starts_s
     assert lengths.max() <= 1800 + 1e-6
     assert lengths.sum() == pytest.approx(traffic.durations_s.sum())
-    assert (np.diff(events.times_s) >= 0).all()
-    balance = np.cumsum(np.where(events.codes >= 0, 1, -1))
+    assert (np.diff(events.starts_s) >= 0).all()
+    assert (np.diff(events.ends_s[events.ending]) >= 0).all()
+    balance = np.cumsum([1 if begins else -1 for _, begins, _ in begins_and_ends(events)])
     assert balance.min() >= 0
     assert balance[-1] == traffic.concurrency()[-1]
 
@@ -140,4 +142,5 @@ def test_cutting_into_streams_keeps_every_second_and_the_limit(pairs):
 def test_a_call_without_end_is_cut_at_the_horizon():
     events = lay_out(calls((0, 1e12), horizon_s=3600.0), HALF_HOURS)
     assert len(events.draws) == 2
-    assert events.codes.tolist() == [0, -1, 1]
+    assert events.starts_s.tolist() == [0.0, 1800.0]
+    assert events.ending.tolist() == [0]
