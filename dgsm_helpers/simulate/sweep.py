@@ -99,7 +99,7 @@ def sweep(
         conditions.capacities_of(plan)
         check_playable(traffic, plan)
     batches = [plans[i : i + _PLANS_PER_TASK] for i in range(0, len(plans), _PLANS_PER_TASK)]
-    with nullcontext(executor) if executor else _processes(len(batches)) as pool:
+    with nullcontext(executor) if executor else processes(len(batches)) as pool:
         futures = {pool.submit(_run_batch, traffic, batch, conditions): len(batch) for batch in batches}
         done = 0
         try:
@@ -220,9 +220,12 @@ def _trade(best: Outcome, other: Outcome) -> str:
     return f"{said_of(other.merits.streams_cut)} {trade}".lstrip()
 
 
-def _processes(tasks: int) -> ProcessPoolExecutor:
+def processes(tasks: int) -> ProcessPoolExecutor:
+    """One for each processor, or for each task where there are fewer; they end with this process at the latest."""
     # Not fork: notebooks and the embedded AWS have threads, and a forked copy of a held lock never opens.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    # What they are forked from imports numba and loads the machine code once, for the sweeps that follow too.
+    context.set_forkserver_preload(["dgsm_helpers.simulate.loaded_player"])
     workers = min(tasks, os.cpu_count() or 1)
     return ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=end_with_parent)
 

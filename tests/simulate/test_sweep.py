@@ -15,7 +15,7 @@ from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
 from dgsm_helpers.simulate.merits import Elasticity, Merits, merits_of
 from dgsm_helpers.simulate.scaling_plan import grid, guide, scheduled_minimum, sparing
-from dgsm_helpers.simulate.sweep import Outcome, front_of, recommend, sweep
+from dgsm_helpers.simulate.sweep import Outcome, front_of, processes, recommend, sweep
 from dgsm_helpers.simulate.traffic import PRESETS, preset
 
 KNEE = Capacity(knee=10)
@@ -77,6 +77,13 @@ class Dying(ThreadPoolExecutor):
 
     def submit(self, fn, /, *args, **kwargs):
         return super().submit(os.getpgid, -1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing is forked there")
+def test_a_process_begins_with_the_machine_code_loaded():
+    with processes(1) as pool:
+        loaded = "__import__('sys').modules['dgsm_helpers.simulate.beat_loop'].run.signatures"
+        assert len(pool.submit(eval, loaded).result()) == 1
 
 
 def test_a_lost_worker_is_said_and_no_plan_is_made_up(traffic):
