@@ -99,8 +99,9 @@ class Recording:
     def part(self, position: int, size: int) -> bytes:
         """``size`` bytes from ``position`` on, going round at the end."""
         part = self.pcm[position : position + size]
-        while len(part) < size:
-            part += self.pcm[: size - len(part)]
+        if missing := size - len(part):
+            rounds, rest = divmod(missing, len(self.pcm))
+            part += self.pcm * rounds + self.pcm[:rest]
         return part
 
 
