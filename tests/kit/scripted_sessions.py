@@ -60,7 +60,7 @@ class ScriptedSession:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.frames: list[int] = []
-        self.left = False
+        self.left = self.was_cut = False
         self._half = b""
         self._final_at = 0
         self._pieces = 0
@@ -110,6 +110,7 @@ class ScriptedSession:
             self._came.put_nowait(self._late.popleft())
 
     def _cut(self) -> None:
+        self.was_cut = True
         if self.script.way == "silence":
             self._over = True
             return

@@ -41,6 +41,9 @@ class ContinuedStream:
     opens the next session while the present one goes on, lets it hear the last words again, and changes over when it
     has caught up. A session that is cut is replaced at once. With ``leaving`` it moves when its results fall behind.
 
+    The last message is what the last session told at its end, with the length of the call; there is none where that
+    session was cut when everything was answered.
+
     Speaker numbers (``diarize``) begin anew with each session. Audio has to be raw: it is sent again from any frame.
 
     Args:

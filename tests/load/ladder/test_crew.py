@@ -157,12 +157,12 @@ def test_pythons_pool_still_keeps_its_processes_where_they_are_ended_from():
 KILLED_WITH_CLIENTS = """
 import os, sys, time
 from dgsm_helpers.load.ladder.crew import Crew, WORKERS
-from dgsm_helpers.simulate.sweep import _processes
+from dgsm_helpers.simulate.sweep import processes
 
 if __name__ == "__main__":
     crew = Crew(size=2)
     crew.warm()
-    sweep = _processes(2)
+    sweep = processes(2)
     list(sweep.map(time.sleep, [0.1, 0.1]))
     print(*getattr(crew._own, WORKERS), *getattr(sweep, WORKERS), flush=True)
     os.kill(os.getpid(), int(sys.argv[1]))
