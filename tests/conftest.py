@@ -25,7 +25,7 @@ from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 import_without_grammar()
 botocore.session.create_loader = cache(botocore.session.create_loader)  # AWS's models are read once for all sessions
-endpoint_state.POLL_S = 30.0  # as often as AWS's own waiters look: a test more seldom watches how an endpoint comes
+endpoint_state.POLL_S = 60.0  # a test seldom watches how an endpoint comes, and every look is a call
 SPEED = 120.0
 """Local seconds per wall second in tests: an instance starts in about two seconds."""
 
