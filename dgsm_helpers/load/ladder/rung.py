@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isnan
+from math import ceil, isfinite, isnan
 from typing import Any, Self
 
 import numpy as np
@@ -117,9 +117,10 @@ class Hold:
 
     def broken(self, criteria: Criteria) -> list[str | None]:
         """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
-        if criteria not in self._broken:
-            self._broken[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
-        return self._broken[criteria]
+        broken = self._broken.get(criteria)
+        if broken is None:
+            broken = self._broken[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
+        return broken
 
 
 @dataclass(frozen=True)
@@ -184,13 +185,13 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
     """Judge ``holds`` of ``n`` streams together; void ones are kept as evidence, but prove nothing."""
     good = [h for h in holds if h.void is None]
     streams = [s for h in good for s in h.streams]
-    judged = _judged(good, criteria, effort)
+    trend = combined([h.trend for h in good])
+    judged = _judged(good, trend, criteria, effort)
     if judged.verdict is Verdict.FAIL and len(good) > 1:
         # Streams of one hold share its hiccups: a FAIL has to be found in most holds, not in most streams alone.
-        failing = sum(_judged([h], criteria, effort).verdict is Verdict.FAIL for h in good)
+        failing = sum(_judged([h], combined([h.trend]), criteria, effort).verdict is Verdict.FAIL for h in good)
         if failing * 2 <= len(good):
             judged = replace(judged, verdict=Verdict.INCONCLUSIVE)
-    trend = combined([h.trend for h in good])
     leaning = judged.verdict
     if leaning is Verdict.INCONCLUSIVE:
         growing = criteria.slope is not None and trend.low > 0 and trend.slope > _material_growth(good, criteria)
@@ -216,20 +217,20 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
     )
 
 
-def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged:
+def _judged(holds: Sequence[Hold], trend: Trend, criteria: Criteria, effort: Effort) -> Judged:
     due = sum(s.due_audio_s for h in holds for s in h.streams)
     transcribed = sum(s.transcribed_s for h in holds for s in h.streams)
     broken = [b for h in holds for b in h.broken(criteria)]
     judged = judge(
         broken,
-        combined([h.trend for h in holds]),
+        trend,
         criteria,
         pass_share=effort.pass_share,
         confidence=effort.confidence,
         throughput=transcribed / due if due else 1.0,
         material_growth=_material_growth(holds, criteria),
         flat_below=_flat_below(holds, criteria, effort),
-        far=far_from_bounds([h.streams for h in holds], criteria, effort.pass_share, effort.confidence),
+        far=lambda: far_from_bounds([h.streams for h in holds], criteria, effort.pass_share, effort.confidence),
         passing_confidence=effort.passing_confidence(sum(b is not None for b in broken)),
     )
     # However few are refused, that an instance takes no more is no matter of shares.
@@ -265,11 +266,11 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
 
 def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
-    return float(np.quantile(values, share, method="inverted_cdf")) if values else float("nan")
+    return sorted(values)[max(ceil(len(values) * share - 1), 0)] if values else float("nan")
 
 
 def _ms(seconds: float) -> float | None:
-    return None if not np.isfinite(seconds) else round(seconds * 1000, 3)
+    return None if not isfinite(seconds) else round(seconds * 1000, 3)
 
 
 def _hold_dict(hold: Hold) -> dict[str, Any]:

@@ -7,7 +7,7 @@ few streams prove little; or, before there are enough to count, when all of them
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -173,7 +173,7 @@ def judge(
     throughput: float = 1.0,
     material_growth: float = 0.0,
     flat_below: float | None = None,
-    far: bool = False,
+    far: Callable[[], bool] = lambda: False,
     passing_confidence: float | None = None,
 ) -> Judged:
     """The verdict on a rung.
@@ -187,8 +187,9 @@ def judge(
         throughput: transcribed over due audio; well below 1 the endpoint falls behind, whatever the lags say.
         material_growth: growth up to this does not matter within the time held, even where the criteria allow less.
         flat_below: what the growth's upper bound has to stay under for a PASS; the criteria's bound when None.
-        far: whether streams stay so far from the bounds that enough of all do. It counts only where all pass and there
-            are too few to count, which is known before they are looked at: two ways would err more often than one.
+        far: tells whether streams stay so far from the bounds that enough of all do. It is asked only where all pass
+            and there are too few to count, which is known before they are looked at: two ways would err more often than
+            one.
         passing_confidence: of the bound that a PASS by counting needs, where there is more than one chance to pass;
             ``confidence`` when None.
     """
@@ -201,7 +202,7 @@ def judge(
     passing = confidence if passing_confidence is None else passing_confidence
     if share_bounds(passed, total, passing)[0] >= pass_share:
         shown = "counting"
-    elif far and passed == total < streams_needed(pass_share, passing):
+    elif passed == total < streams_needed(pass_share, passing) and far():
         shown = "distance"
     reasons = Counter(c for c in constraints if c is not None)
     constraint = reasons.most_common(1)[0][0] if reasons else None
