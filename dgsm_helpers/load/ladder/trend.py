@@ -1,8 +1,8 @@
 """Is the lag growing? Robust slopes with their uncertainty, for many streams at once (Theil-Sen)."""
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite, nan, sqrt
 from statistics import NormalDist, median
 
 import numpy as np
@@ -36,7 +36,7 @@ def bin_medians(due_s: np.ndarray, lag_s: np.ndarray, *, from_s: float, to_s: fl
     scale = BINS / (to_s - from_s)
     for due, lag in zip(due_s.tolist(), lag_s.tolist(), strict=True):
         parts[min(max(int((due - from_s) * scale), 0), BINS - 1)].append(lag)
-    return np.array([median(part) if part else math.nan for part in parts])
+    return np.array([median(part) if part else nan for part in parts])
 
 
 def theil_sen(bins: np.ndarray, *, hold_s: float, confidence: float = 0.98) -> Slopes:
@@ -61,12 +61,12 @@ def theil_sen(bins: np.ndarray, *, hold_s: float, confidence: float = 0.98) -> S
         values = bins[rows][:, present]
         times = (np.flatnonzero(present) + 0.5) * hold_s / BINS
         first, second = _pairs(number)
-        slopes = np.sort((values[:, second] - values[:, first]) / (times[second] - times[first]), axis=1)
-        total = slopes.shape[1]
-        spread = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(number * (number - 1) * (2 * number + 5) / 18)
+        slopes = values.take(second, axis=1) - values.take(first, axis=1)
+        slopes /= times.take(second) - times.take(first)
+        slopes.sort(axis=1)
         slope[rows] = _middle(slopes)
-        low[rows] = slopes[:, max(int((total - spread) / 2), 0)]
-        high[rows] = slopes[:, min(int((total + spread) / 2) + 1, total - 1)]
+        lowest, highest = _ranks(number, confidence)
+        low[rows], high[rows] = slopes[:, lowest], slopes[:, highest]
     return Slopes(slope, low, high)
 
 
@@ -74,6 +74,14 @@ def theil_sen(bins: np.ndarray, *, hold_s: float, confidence: float = 0.98) -> S
 def _pairs(number: int) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.triu_indices(number, k=1)
     return first, second
+
+
+@lru_cache(maxsize=32)
+def _ranks(number: int, confidence: float) -> tuple[int, int]:
+    """Which of the slopes between so many values, in order, are the bounds."""
+    total = number * (number - 1) // 2
+    spread = NormalDist().inv_cdf(0.5 + confidence / 2) * sqrt(number * (number - 1) * (2 * number + 5) / 18)
+    return max(int((total - spread) / 2), 0), min(int((total + spread) / 2) + 1, total - 1)
 
 
 def common_trend(bins: np.ndarray, *, hold_s: float) -> Trend:
@@ -97,7 +105,7 @@ def _shared(bins: np.ndarray) -> np.ndarray:
     # Relative to its own level, a stream missing from a part does not move the median there.
     if not missing.any():
         # As usual; the middle values say the same in a twentieth of the time.
-        return _medians((rows - _medians(rows)[:, None]).T)
+        return medians((rows - medians(rows)[:, None]).T)
     rows = rows[~missing.all(axis=1)]
     rows = rows - np.nanmedian(rows, axis=1)[:, None]
     present = ~np.isnan(rows).all(axis=0)
@@ -105,7 +113,8 @@ def _shared(bins: np.ndarray) -> np.ndarray:
     return shared
 
 
-def _medians(rows: np.ndarray) -> np.ndarray:
+def medians(rows: np.ndarray) -> np.ndarray:
+    """Of rows without a gap; for few values, in a fraction of `numpy.median`'s time."""
     return _middle(np.sort(rows, axis=1))
 
 
@@ -117,7 +126,7 @@ def _middle(rows: np.ndarray) -> np.ndarray:
 
 def combined(trends: list[Trend]) -> Trend:
     """Several holds' trends as one: a mean weighted by how well each is known."""
-    measured = [t for t in trends if np.isfinite(t.high - t.low)]
+    measured = [t for t in trends if isfinite(t.high - t.low)]
     if not measured:
         return Trend(0.0, float("-inf"), float("inf"))
     weights = np.array([1 / max(t.high - t.low, 1e-4) ** 2 for t in measured])

@@ -246,7 +246,8 @@ def certain_failure(bins: np.ndarray, criteria: Criteria, *, elapsed_s: float) -
     """
     if elapsed_s < 2.0 or not len(bins):
         return False
-    newest = float(np.median([_last(row) for row in bins]))
+    last = bins[:, -1]
+    newest = float(np.median(last if np.isfinite(last).all() else [_last(row) for row in bins]))
     if newest > 2 * criteria.lag_s:
         return True
     if criteria.slope is None or newest <= criteria.lag_s:
