@@ -98,7 +98,9 @@ class VirtualEndpoint:
         broken = self._random.random(taken) < self.error_rate
         percentiles = np.percentile(lags[:, judged], [50, 95, 99], axis=1).T.tolist()
         streams = tuple(
-            self._outcome(i, lags[i, judged], percentiles[i], bins[i], float(final[i]), stop, broken=bool(broken[i]))
+            self._outcome(
+                i, lags[i, judged], percentiles[i], bins[i], final=float(final[i]), hold_s=stop, broken=bool(broken[i])
+            )
             for i in range(taken)
         )
         streams += tuple(_refused(i) for i in range(taken, n))
@@ -178,9 +180,9 @@ class VirtualEndpoint:
         lags: np.ndarray,
         percentiles: list[float],
         bins: np.ndarray,
+        *,
         final: float,
         hold_s: float,
-        *,
         broken: bool,
     ) -> StreamOutcome:
         p50, p95, p99 = percentiles

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
-from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentile_s
+from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentiles_s
 from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
 from dgsm_helpers.load.ladder.verdict import (
     CLIFF,
@@ -260,8 +260,8 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
     if not texts:
         lags = ([s.lag_p50_s for s in streams], [s.lag_p95_s for s in streams], [s.lag_p99_s for s in streams])
         return _quantile(lags[0], 0.5), _quantile(lags[1], 0.5), _quantile(lags[2], 0.5)
-    histogram = merge_lags(texts)
-    return percentile_s(histogram, 50), percentile_s(histogram, 95), percentile_s(histogram, 99)
+    p50, p95, p99 = percentiles_s(merge_lags(texts), (50, 95, 99))
+    return p50, p95, p99
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
