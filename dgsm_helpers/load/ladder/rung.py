@@ -11,7 +11,7 @@ import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentiles_s
-from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
+from dgsm_helpers.load.ladder.trend import Slopes, Trend, combined, common_and_own
 from dgsm_helpers.load.ladder.verdict import (
     CLIFF,
     SHARED_GROWTH,
@@ -93,12 +93,15 @@ class Hold:
     void: str | None = None
     _broken: dict[Criteria, list[str | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def trend(self) -> Trend:
         """The growth of lag that its streams share."""
-        if not self.streams:
-            return Trend(0.0, float("-inf"), float("inf"))
-        return common_trend(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
+        return self._growth[0] if self.streams else Trend(0.0, float("-inf"), float("inf"))
+
+    @cached_property
+    def _growth(self) -> tuple[Trend, Slopes]:
+        """Of its streams together, and of each."""
+        return common_and_own(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
 
     @property
     def characters_per_s(self) -> float:
@@ -117,9 +120,12 @@ class Hold:
 
     def broken(self, criteria: Criteria) -> list[str | None]:
         """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
+        if not self.streams:
+            return []
         broken = self._broken.get(criteria)
         if broken is None:
-            broken = self._broken[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
+            _, own = self._growth
+            broken = self._broken[criteria] = failures(self.streams, own, criteria, hold_s=self.hold_s)
         return broken
 
 

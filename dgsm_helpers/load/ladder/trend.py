@@ -86,13 +86,18 @@ def _ranks(number: int, confidence: float) -> tuple[int, int]:
 
 def common_trend(bins: np.ndarray, *, hold_s: float) -> Trend:
     """The slope that the streams share: that of their median lag. A saturated instance slows all its streams alike."""
-    result = theil_sen(_shared(bins)[None, :], hold_s=hold_s)
-    return Trend(float(result.slope[0]), float(result.low[0]), float(result.high[0]))
+    return _first(theil_sen(_shared(bins)[None, :], hold_s=hold_s))
 
 
-def own_part(bins: np.ndarray) -> np.ndarray:
-    """What is left of each stream's lags without the part that all share."""
-    return bins - _shared(bins)
+def common_and_own(bins: np.ndarray, *, hold_s: float) -> tuple[Trend, Slopes]:
+    """`common_trend`, and the slopes of what is left of each stream's lags without the part that all share."""
+    shared = _shared(bins)
+    found = theil_sen(np.vstack([shared, bins - shared]), hold_s=hold_s)
+    return _first(found), Slopes(found.slope[1:], found.low[1:], found.high[1:])
+
+
+def _first(slopes: Slopes) -> Trend:
+    return Trend(float(slopes.slope[0]), float(slopes.low[0]), float(slopes.high[0]))
 
 
 def _shared(bins: np.ndarray) -> np.ndarray:

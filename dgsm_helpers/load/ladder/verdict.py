@@ -18,7 +18,7 @@ from scipy.special import betaincinv  # all of scipy.stats would cost 40 MB in e
 
 from dgsm_helpers.load.ladder.criteria import Alone, Criteria
 from dgsm_helpers.load.ladder.distance import far_from
-from dgsm_helpers.load.ladder.trend import Trend, common_trend, own_part, theil_sen
+from dgsm_helpers.load.ladder.trend import Slopes, Trend, common_trend
 
 
 class Verdict(StrEnum):
@@ -101,17 +101,14 @@ class Judged:
     shown: Literal["", "counting", "distance"]
 
 
-def failures(streams: Sequence[StreamOutcome], criteria: Criteria, *, hold_s: float) -> list[str | None]:
+def failures(streams: Sequence[StreamOutcome], own: Slopes, criteria: Criteria, *, hold_s: float) -> list[str | None]:
     """Per stream: the first constraint that it breaks, or None. Errors come first, then growth, lag, end, turns.
 
-    A stream's growth is judged against that of the others: what all share is one fact about the instance, not one per
-    stream, and is judged once (`trend.common_trend`). It also has to matter within the hold (`OWN_GROWTH`), because lag
-    rises and falls with what is said.
+    A stream's growth is its ``own``, against that of the others: what all share is one fact about the instance, not one
+    per stream, and is judged once (`trend.common_and_own`). It also has to matter within the hold (`OWN_GROWTH`),
+    because lag rises and falls with what is said.
     """
-    if not streams:
-        return []
-    slopes = theil_sen(own_part(np.array([s.bins for s in streams], dtype=float)), hold_s=hold_s)
-    return [_failure(s, criteria, float(low), hold_s) for s, low in zip(streams, slopes.low, strict=True)]
+    return [_failure(s, criteria, low, hold_s) for s, low in zip(streams, own.low.tolist(), strict=True)]
 
 
 def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s: float) -> str | None:
