@@ -74,14 +74,18 @@ def struck(
             return None
         return strike()
 
-    wb.clients._by_service.clear()  # a session hands its handlers to the clients that are made later
-    events = wb.clients.session.events
-    events.register("before-call", met, unique_id="struck")
+    for events in _emitters(wb):
+        events.register("before-call", met, unique_id="struck")
     try:
         yield asked
     finally:
-        events.unregister("before-call", unique_id="struck")
-        wb.clients._by_service.clear()
+        for events in _emitters(wb):
+            events.unregister("before-call", unique_id="struck")
+
+
+def _emitters(wb: Workbook) -> list[Any]:
+    """Of its clients, and of its session, which hands its handlers to the clients that are made later."""
+    return [wb.clients.session.events, *(client.meta.events for client in wb.clients._by_service.values())]
 
 
 def killed_in(home: str, endpoint: str, at: int, verb: Callable[[Workbook], object]) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
 from dgsm_helpers.load.ladder.ramp import SENDS_AFTER_S, WATCHED, Ramp, openings_s, risen
 from dgsm_helpers.load.ladder.rung import Hold
-from dgsm_helpers.load.ladder.trend import BINS
+from dgsm_helpers.load.ladder.trend import BINS, medians
 from dgsm_helpers.load.ladder.verdict import StreamOutcome, certain_failure
 
 CHUNK_S = 0.1
@@ -95,8 +96,11 @@ class VirtualEndpoint:
         bins = self._bins(times[judged], lags[:, judged], lead, stop)
         final = backlog[judged][-1] + self._lags(taken, times[-1:], backlog[judged][-1:])[:, 0]
         broken = self._random.random(taken) < self.error_rate
+        percentiles = np.percentile(lags[:, judged], [50, 95, 99], axis=1).T.tolist()
         streams = tuple(
-            self._outcome(i, lags[i, judged], bins[i], float(final[i]), stop, broken=bool(broken[i]))
+            self._outcome(
+                i, lags[i, judged], percentiles[i], bins[i], final=float(final[i]), hold_s=stop, broken=bool(broken[i])
+            )
             for i in range(taken)
         )
         streams += tuple(_refused(i) for i in range(taken, n))
@@ -163,20 +167,30 @@ class VirtualEndpoint:
     def _bins(times: np.ndarray, lags: np.ndarray, lead: float, hold_s: float) -> np.ndarray:
         # All rows share their times, so each part is one median over some columns.
         part = np.clip(((times - lead) / hold_s * BINS - 1e-9).astype(int), 0, BINS - 1)
-        columns = [np.flatnonzero(part == number) for number in range(BINS)]
-        missing = np.full(len(lags), np.nan)
-        return np.stack([np.median(lags[:, c], axis=1) if len(c) else missing for c in columns], axis=1)
+        begins = np.searchsorted(part, np.arange(BINS + 1)).tolist()
+        bins = np.full((len(lags), BINS), np.nan)
+        for number, (begin, end) in enumerate(pairwise(begins)):
+            if begin < end:
+                bins[:, number] = medians(lags[:, begin:end])
+        return bins
 
     @staticmethod
     def _outcome(
-        number: int, lags: np.ndarray, bins: np.ndarray, final: float, hold_s: float, *, broken: bool
+        number: int,
+        lags: np.ndarray,
+        percentiles: list[float],
+        bins: np.ndarray,
+        *,
+        final: float,
+        hold_s: float,
+        broken: bool,
     ) -> StreamOutcome:
-        p50, p95, p99 = np.percentile(lags, [50, 95, 99])
+        p50, p95, p99 = percentiles
         return StreamOutcome(
             label=f"virtual-{number}",
-            lag_p50_s=float(p50),
-            lag_p95_s=float(p95),
-            lag_p99_s=float(p99),
+            lag_p50_s=p50,
+            lag_p95_s=p95,
+            lag_p99_s=p99,
             lag_mean_s=float(lags.mean()),
             ending_s=final,
             first_chunk_s=float(lags[0]),

@@ -12,11 +12,14 @@ import random
 from collections.abc import Callable
 from itertools import count
 
+import orjson
+
 from dgsm_helpers.families import Family
 from dgsm_helpers.load.ladder.lag_histograms import encode_lags
 from dgsm_helpers.load.ladder.rung import Hold
 from dgsm_helpers.load.ladder.share import LoadSpec, spoken_until
 from dgsm_helpers.load.ladder.stream_outcomes import outcome_of
+from dgsm_helpers.load.transport.conversation import ANSWER_LOOK_S
 from dgsm_helpers.load.transport.query import Query
 from dgsm_helpers.load.transport.recorder import TraceRecorder
 from dgsm_helpers.load.transport.speech_ends import SpokenUntil
@@ -39,10 +42,11 @@ class Clock:
         self._number = count()
 
     def at(self, when_s: float, do: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (max(when_s, self.now_s), next(self._number), do))
+        when_s = when_s if when_s > self.now_s else self.now_s
+        heapq.heappush(self._events, (when_s, next(self._number), do))
 
-    def run(self, until_s: float = float("inf")) -> None:
-        while self._events and self._events[0][0] <= until_s:
+    def run(self) -> None:
+        while self._events:
             self.now_s, _, do = heapq.heappop(self._events)
             do()
 
@@ -103,9 +107,8 @@ class VirtualModel:
 
     def work(self, audio_s: float) -> float:
         """When a piece of audio is done that is begun now."""
-        start = max(heapq.heappop(self._free), self.clock.now_s)
-        done = start + self._service_s * audio_s / PIECE_S
-        heapq.heappush(self._free, done)
+        done = max(self._free[0], self.clock.now_s) + self._service_s * audio_s / PIECE_S
+        heapq.heapreplace(self._free, done)
         return done
 
     def _open(self, spec: LoadSpec, number: int, n: int, end_s: float) -> _Stream:
@@ -126,6 +129,7 @@ class _Stream:
     def __init__(self, model: VirtualModel, spec: LoadSpec, number: int, *, opens_s, end_s, refused, cut) -> None:
         self.model, self.clock, self.number, self.cut = model, model.clock, number, cut
         self.end_s = end_s
+        self._look_s: float | None = None
         self.recorder = TraceRecorder(
             label=f"virtual-{number}", transport="virtual", family=model.family, clock=lambda: self.clock.now_s
         )
@@ -137,6 +141,7 @@ class _Stream:
         spoken = spoken_until(spec, number)
         self.spoken: SpokenUntil | None = spoken
         self.clock.at(opens_s, self._opened)
+        self.clock.at(end_s, self._answered)  # whose answer is still on its way then is asked to end
 
     def _opened(self) -> None:
         self.recorder.opened()
@@ -148,11 +153,28 @@ class _Stream:
     def _send(self) -> None:
         for data, kind in self.sender.take(self.recorder, self.clock.now_s >= self.end_s):
             self.heard(json.loads(data) if kind == "UTF8" else data)
-        if not self.sender.over:
-            self.clock.at(self.recorder.reading(self.sender.due_s), self._send)
+        if self.sender.over:
+            return
+        look_s = self.recorder.reading(self.sender.due_s)
+        if self.recorder.open_turn is None:
+            self.clock.at(look_s, self._send)
+        else:
+            self._look_s = look_s
+
+    def _answered(self) -> None:
+        """The sender's next look at its answer finds something.
+
+        It looks every `ANSWER_LOOK_S`. Those looks that find nothing would be most of what happens.
+        """
+        if (look_s := self._look_s) is None:
+            return
+        while look_s < self.clock.now_s:
+            look_s += ANSWER_LOOK_S
+        self._look_s = None
+        self.clock.at(look_s, self._send)
 
     def tell(self, **message) -> None:
-        self.recorder.message(json.dumps(message).encode())
+        self.recorder.message(orjson.dumps(message))
 
     def heard(self, message) -> None:
         raise NotImplementedError
@@ -161,7 +183,7 @@ class _Stream:
 class _Speaking(_Stream):
     """Text in, audio out: a piece after the other, each begun when the one before it is done."""
 
-    text, left_s, closing = "", 0.0, False
+    text, left_s, piece_s, closing = "", 0.0, 0.0, False
 
     def heard(self, message) -> None:
         match message["type"]:
@@ -176,10 +198,11 @@ class _Speaking(_Stream):
                     self._end()
 
     def _next(self) -> None:
-        piece_s = min(PIECE_S, self.left_s)
-        self.clock.at(self.model.work(piece_s), lambda: self._piece(piece_s))
+        self.piece_s = min(PIECE_S, self.left_s)
+        self.clock.at(self.model.work(self.piece_s), self._piece)
 
-    def _piece(self, piece_s: float) -> None:
+    def _piece(self) -> None:
+        piece_s = self.piece_s
         self.recorder.message(bytes(2 * int(24_000 * piece_s)))
         self.left_s = self.left_s - piece_s if self.left_s - piece_s > 1e-6 else 0.0
         if self.left_s:
@@ -187,6 +210,7 @@ class _Speaking(_Stream):
             return
         self.text = ""
         self.tell(**self._done())
+        self._answered()
         if self.closing:
             self._end()
 

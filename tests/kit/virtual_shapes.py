@@ -58,6 +58,9 @@ def populations(share: float) -> dict[str, Draw]:
     }
 
 
+EVEN = (0.05,) * BINS
+
+
 class JustTooLate:
     """`search.Measure` where of ``n`` streams exactly the share that is asked for keeps to the lag; of fewer, all."""
 
@@ -69,7 +72,7 @@ class JustTooLate:
         lags_s = near if n == self.n else 0.05 * np.exp(0.1 * self._random.standard_normal(n))
         ends_s = 0.1 * np.exp(0.1 * self._random.standard_normal(n))
         streams = tuple(
-            StreamOutcome("s", 0.05, lag, lag, 0.05, end, 0.05, (0.05,) * BINS, hold_s, hold_s)
+            StreamOutcome("s", 0.05, lag, lag, 0.05, end, 0.05, EVEN, hold_s, hold_s)
             for lag, end in zip(lags_s.tolist(), ends_s.tolist(), strict=True)
         )
         return Hold(n, hold_s, hold_s, streams)

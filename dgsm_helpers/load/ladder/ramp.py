@@ -10,6 +10,7 @@ Pure: the same for real streams and for those in virtual time.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,5 @@ def risen(lags_s: Sequence[float], limit_s: float) -> bool:
 
 def _without_load(lags_s: Sequence[float]) -> float:
     """The lag of the first streams, as long as they were alone; the first second is that of their opening."""
-    lead = np.array(lags_s[round(1 / LOOK_S) : round(LEAD_S / LOOK_S)], dtype=float)
-    lead = lead[np.isfinite(lead)]
-    return float(np.median(lead)) if len(lead) else 0.0
+    lead = [lag_s for lag_s in lags_s[round(1 / LOOK_S) : round(LEAD_S / LOOK_S)] if isfinite(lag_s)]
+    return median(lead) if lead else 0.0

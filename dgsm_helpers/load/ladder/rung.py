@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isnan
+from math import ceil, isfinite, isnan
 from typing import Any, Self
 
 import numpy as np
 
 from dgsm_helpers.load.ladder.criteria import Criteria
-from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentile_s
-from dgsm_helpers.load.ladder.trend import Trend, combined, common_trend
+from dgsm_helpers.load.ladder.lag_histograms import merge_lags, percentiles_s
+from dgsm_helpers.load.ladder.trend import Slopes, Trend, combined, common_and_own
 from dgsm_helpers.load.ladder.verdict import (
     CLIFF,
     SHARED_GROWTH,
@@ -93,12 +93,15 @@ class Hold:
     void: str | None = None
     _broken: dict[Criteria, list[str | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def trend(self) -> Trend:
         """The growth of lag that its streams share."""
-        if not self.streams:
-            return Trend(0.0, float("-inf"), float("inf"))
-        return common_trend(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
+        return self._growth[0] if self.streams else Trend(0.0, float("-inf"), float("inf"))
+
+    @cached_property
+    def _growth(self) -> tuple[Trend, Slopes]:
+        """Of its streams together, and of each."""
+        return common_and_own(np.array([s.bins for s in self.streams], dtype=float), hold_s=self.hold_s)
 
     @property
     def characters_per_s(self) -> float:
@@ -117,9 +120,13 @@ class Hold:
 
     def broken(self, criteria: Criteria) -> list[str | None]:
         """Per stream, the constraint that it broke (`verdict.failures`); remembered, as rungs are judged again."""
-        if criteria not in self._broken:
-            self._broken[criteria] = failures(self.streams, criteria, hold_s=self.hold_s)
-        return self._broken[criteria]
+        if not self.streams:
+            return []
+        broken = self._broken.get(criteria)
+        if broken is None:
+            _, own = self._growth
+            broken = self._broken[criteria] = failures(self.streams, own, criteria, hold_s=self.hold_s)
+        return broken
 
 
 @dataclass(frozen=True)
@@ -184,13 +191,13 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
     """Judge ``holds`` of ``n`` streams together; void ones are kept as evidence, but prove nothing."""
     good = [h for h in holds if h.void is None]
     streams = [s for h in good for s in h.streams]
-    judged = _judged(good, criteria, effort)
+    trend = combined([h.trend for h in good])
+    judged = _judged(good, trend, criteria, effort)
     if judged.verdict is Verdict.FAIL and len(good) > 1:
         # Streams of one hold share its hiccups: a FAIL has to be found in most holds, not in most streams alone.
-        failing = sum(_judged([h], criteria, effort).verdict is Verdict.FAIL for h in good)
+        failing = sum(_judged([h], combined([h.trend]), criteria, effort).verdict is Verdict.FAIL for h in good)
         if failing * 2 <= len(good):
             judged = replace(judged, verdict=Verdict.INCONCLUSIVE)
-    trend = combined([h.trend for h in good])
     leaning = judged.verdict
     if leaning is Verdict.INCONCLUSIVE:
         growing = criteria.slope is not None and trend.low > 0 and trend.slope > _material_growth(good, criteria)
@@ -216,20 +223,20 @@ def rung_of(n: int, holds: Sequence[Hold], criteria: Criteria, effort: Effort) -
     )
 
 
-def _judged(holds: Sequence[Hold], criteria: Criteria, effort: Effort) -> Judged:
+def _judged(holds: Sequence[Hold], trend: Trend, criteria: Criteria, effort: Effort) -> Judged:
     due = sum(s.due_audio_s for h in holds for s in h.streams)
     transcribed = sum(s.transcribed_s for h in holds for s in h.streams)
     broken = [b for h in holds for b in h.broken(criteria)]
     judged = judge(
         broken,
-        combined([h.trend for h in holds]),
+        trend,
         criteria,
         pass_share=effort.pass_share,
         confidence=effort.confidence,
         throughput=transcribed / due if due else 1.0,
         material_growth=_material_growth(holds, criteria),
         flat_below=_flat_below(holds, criteria, effort),
-        far=far_from_bounds([h.streams for h in holds], criteria, effort.pass_share, effort.confidence),
+        far=lambda: far_from_bounds([h.streams for h in holds], criteria, effort.pass_share, effort.confidence),
         passing_confidence=effort.passing_confidence(sum(b is not None for b in broken)),
     )
     # However few are refused, that an instance takes no more is no matter of shares.
@@ -259,17 +266,17 @@ def _lag_percentiles(holds: Sequence[Hold], streams: Sequence[StreamOutcome]) ->
     if not texts:
         lags = ([s.lag_p50_s for s in streams], [s.lag_p95_s for s in streams], [s.lag_p99_s for s in streams])
         return _quantile(lags[0], 0.5), _quantile(lags[1], 0.5), _quantile(lags[2], 0.5)
-    histogram = merge_lags(texts)
-    return percentile_s(histogram, 50), percentile_s(histogram, 95), percentile_s(histogram, 99)
+    p50, p95, p99 = percentiles_s(merge_lags(texts), (50, 95, 99))
+    return p50, p95, p99
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; inf stays inf."""
-    return float(np.quantile(values, share, method="inverted_cdf")) if values else float("nan")
+    return sorted(values)[max(ceil(len(values) * share - 1), 0)] if values else float("nan")
 
 
 def _ms(seconds: float) -> float | None:
-    return None if not np.isfinite(seconds) else round(seconds * 1000, 3)
+    return None if not isfinite(seconds) else round(seconds * 1000, 3)
 
 
 def _hold_dict(hold: Hold) -> dict[str, Any]:

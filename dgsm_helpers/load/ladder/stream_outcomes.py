@@ -12,6 +12,7 @@ from dgsm_helpers.load.transport.trace import (
     LagSamples,
     StreamTrace,
     chunk_holding,
+    chunks_holding,
     finalisation_latency_s,
     first_chunk_latency_s,
 )
@@ -103,7 +104,7 @@ def ended_turns(trace: StreamTrace, *, from_s: float, to_s: float) -> int:
     if not len(trace.scheduled_s):
         return 0
     cursors = np.array([result.cursor_s for result in trace.results if result.ends_turn])
-    due = trace.scheduled_s[chunk_holding(cursors, trace.audio_cursor_s)]
+    due = trace.scheduled_s[chunks_holding(cursors, trace.audio_cursor_s)]
     return int(((due >= from_s) & (due < to_s)).sum())
 
 

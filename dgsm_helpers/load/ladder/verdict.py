@@ -7,7 +7,7 @@ few streams prove little; or, before there are enough to count, when all of them
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -18,7 +18,7 @@ from scipy.special import betaincinv  # all of scipy.stats would cost 40 MB in e
 
 from dgsm_helpers.load.ladder.criteria import Alone, Criteria
 from dgsm_helpers.load.ladder.distance import far_from
-from dgsm_helpers.load.ladder.trend import Trend, common_trend, own_part, theil_sen
+from dgsm_helpers.load.ladder.trend import Slopes, Trend, common_trend
 
 
 class Verdict(StrEnum):
@@ -101,17 +101,14 @@ class Judged:
     shown: Literal["", "counting", "distance"]
 
 
-def failures(streams: Sequence[StreamOutcome], criteria: Criteria, *, hold_s: float) -> list[str | None]:
+def failures(streams: Sequence[StreamOutcome], own: Slopes, criteria: Criteria, *, hold_s: float) -> list[str | None]:
     """Per stream: the first constraint that it breaks, or None. Errors come first, then growth, lag, end, turns.
 
-    A stream's growth is judged against that of the others: what all share is one fact about the instance, not one per
-    stream, and is judged once (`trend.common_trend`). It also has to matter within the hold (`OWN_GROWTH`), because lag
-    rises and falls with what is said.
+    A stream's growth is its ``own``, against that of the others: what all share is one fact about the instance, not one
+    per stream, and is judged once (`trend.common_and_own`). It also has to matter within the hold (`OWN_GROWTH`),
+    because lag rises and falls with what is said.
     """
-    if not streams:
-        return []
-    slopes = theil_sen(own_part(np.array([s.bins for s in streams], dtype=float)), hold_s=hold_s)
-    return [_failure(s, criteria, float(low), hold_s) for s, low in zip(streams, slopes.low, strict=True)]
+    return [_failure(s, criteria, low, hold_s) for s, low in zip(streams, own.low.tolist(), strict=True)]
 
 
 def _failure(stream: StreamOutcome, criteria: Criteria, slope_low: float, hold_s: float) -> str | None:
@@ -173,7 +170,7 @@ def judge(
     throughput: float = 1.0,
     material_growth: float = 0.0,
     flat_below: float | None = None,
-    far: bool = False,
+    far: Callable[[], bool] = lambda: False,
     passing_confidence: float | None = None,
 ) -> Judged:
     """The verdict on a rung.
@@ -187,8 +184,9 @@ def judge(
         throughput: transcribed over due audio; well below 1 the endpoint falls behind, whatever the lags say.
         material_growth: growth up to this does not matter within the time held, even where the criteria allow less.
         flat_below: what the growth's upper bound has to stay under for a PASS; the criteria's bound when None.
-        far: whether streams stay so far from the bounds that enough of all do. It counts only where all pass and there
-            are too few to count, which is known before they are looked at: two ways would err more often than one.
+        far: tells whether streams stay so far from the bounds that enough of all do. It is asked only where all pass
+            and there are too few to count, which is known before they are looked at: two ways would err more often than
+            one.
         passing_confidence: of the bound that a PASS by counting needs, where there is more than one chance to pass;
             ``confidence`` when None.
     """
@@ -201,7 +199,7 @@ def judge(
     passing = confidence if passing_confidence is None else passing_confidence
     if share_bounds(passed, total, passing)[0] >= pass_share:
         shown = "counting"
-    elif far and passed == total < streams_needed(pass_share, passing):
+    elif passed == total < streams_needed(pass_share, passing) and far():
         shown = "distance"
     reasons = Counter(c for c in constraints if c is not None)
     constraint = reasons.most_common(1)[0][0] if reasons else None
@@ -245,7 +243,8 @@ def certain_failure(bins: np.ndarray, criteria: Criteria, *, elapsed_s: float) -
     """
     if elapsed_s < 2.0 or not len(bins):
         return False
-    newest = float(np.median([_last(row) for row in bins]))
+    last = bins[:, -1]
+    newest = float(np.median(last if np.isfinite(last).all() else [_last(row) for row in bins]))
     if newest > 2 * criteria.lag_s:
         return True
     if criteria.slope is None or newest <= criteria.lag_s:

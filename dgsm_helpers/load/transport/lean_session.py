@@ -5,12 +5,13 @@ calls in a process; `deepgram_session` does so over Deepgram's own SDK.
 """
 
 import asyncio
-import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
+
+import orjson
 
 from dgsm_helpers.errors import StreamFailed
 from dgsm_helpers.families import NOVA
@@ -134,7 +135,7 @@ class LeanSession:
 
     def message(self, raw: bytes) -> None:
         try:
-            self._came.put_nowait(json.loads(raw))
+            self._came.put_nowait(orjson.loads(raw))
         except ValueError as error:
             self._end(StreamFailed(f"The server's answer is unreadable: {error}"))
 

@@ -6,6 +6,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import copy
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class TraceRecorder:
     def open_turn(self) -> CallTurn | None:
         """The text whose audio has not all come."""
         newest = self._turns[-1] if self._turns else None
-        return newest if newest is not None and newest.done_s == float("inf") else None
+        return newest if newest is not None and newest.done_s == inf else None
 
     @property
     def awaits_answer(self) -> bool:
@@ -151,7 +152,7 @@ class TraceRecorder:
         self._results.append(result)
         if self._cursor and result.advances(self._reached_s):
             self._reached_s = result.cursor_s
-            due_s = self._due[int(chunk_holding(result.cursor_s, self._cursor))]
+            due_s = self._due[chunk_holding(result.cursor_s, self._cursor)]
             self.recent_lags.append((now + self._zero, max(now - due_s, 0.0)))
 
     def _spoken(self, data: bytes, now: float) -> None:
@@ -163,10 +164,11 @@ class TraceRecorder:
             turn.first_audio_s = now
         needed_s = turn.first_audio_s + turn.audio_s
         turn.audio_s += len(data) / self._bytes_per_s
-        turn.late_s = max(turn.late_s, now - needed_s)
+        late_s = max(now - needed_s, 0.0)
+        turn.late_s = max(turn.late_s, late_s)
         self._played.append(needed_s)
         self._arrived.append(now)
-        self.recent_lags.append((now + self._zero, max(now - needed_s, 0.0)))
+        self.recent_lags.append((now + self._zero, late_s))
 
     def _told(self, fact: Fact, now: float) -> None:
         match fact:

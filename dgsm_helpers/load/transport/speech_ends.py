@@ -4,6 +4,7 @@ The bundled sample's word times are known. In other recordings a voice-activity 
 30 ms), to about two tenths of a second where there is noise.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -35,17 +36,18 @@ class SpokenUntil:
     def before(self, cursor_s: float) -> float:
         """The last moment of speech in the first ``cursor_s`` seconds of the stream's audio; NaN without any."""
         ends, whole_s = self._ends_s, self.recording.duration_s
-        if not len(ends):
+        if not ends:
             return float("nan")
         rounds, at_s = divmod(self.offset_s + cursor_s + TOLERANCE_S, whole_s)
-        index = int(np.searchsorted(ends, at_s, side="right")) - 1
-        end_s = float(ends[index]) + whole_s * (rounds if index >= 0 else rounds - 1) - self.offset_s
+        index = bisect_right(ends, at_s) - 1
+        end_s = ends[index] + whole_s * (rounds if index >= 0 else rounds - 1) - self.offset_s
         return min(end_s, cursor_s) if end_s > 0 else float("nan")
 
     @cached_property
-    def _ends_s(self) -> np.ndarray:
+    def _ends_s(self) -> list[float]:
         """Found once a stream: to look a recording up costs as much as all else here, for each chunk."""
-        return speech_ends_s(self.recording)
+        ends_s: list[float] = speech_ends_s(self.recording).tolist()
+        return ends_s
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,6 @@ from dgsm_helpers.load.ladder.verdict import (
     StreamOutcome,
     Verdict,
     certain_failure,
-    failures,
     judge,
     share_bounds,
     streams_needed,
@@ -94,12 +93,12 @@ def test_an_endpoint_that_keeps_up_with_70_percent_fails_without_a_single_error(
 )
 def test_a_stream_breaks_the_first_constraint_that_it_breaks(stream, constraint):
     others = [GOOD] * 4
-    assert failures([*others, stream], STRICT, hold_s=10) == [None] * 4 + [constraint]
+    assert hold(*others, stream).broken(STRICT) == [None] * 4 + [constraint]
 
 
 def test_the_guides_preset_looks_at_the_mean_only():
-    assert failures([replace(GOOD, lag_p95_s=5.0, ending_s=9.0)], DEEPGRAM, hold_s=10) == [None]
-    assert failures([replace(GOOD, lag_mean_s=0.41)], DEEPGRAM, hold_s=10) == ["mean lag"]
+    assert hold(replace(GOOD, lag_p95_s=5.0, ending_s=9.0)).broken(DEEPGRAM) == [None]
+    assert hold(replace(GOOD, lag_mean_s=0.41)).broken(DEEPGRAM) == ["mean lag"]
 
 
 def hold(*streams, n=10, void=None):
@@ -179,7 +178,7 @@ def test_an_instance_that_takes_no_more_fails_however_few_it_refuses_and_is_name
     ],
 )
 def test_what_a_turn_or_a_call_breaks_has_its_familys_name(criteria, stream, constraint):
-    assert failures([GOOD, stream], criteria, hold_s=10)[1] == constraint
+    assert hold(GOOD, stream).broken(criteria)[1] == constraint
 
 
 def test_an_end_may_take_as_long_as_alone_and_a_little_more():
@@ -193,7 +192,7 @@ def test_an_end_may_take_as_long_as_alone_and_a_little_more():
 @pytest.mark.parametrize(("turns", "constraint"), [(40, None), (44, None), (36, None), (35, "turns"), (45, "turns")])
 def test_a_stream_has_the_turns_that_one_alone_has(turns, constraint):
     criteria = presets(FLUX)["strict"].beside(Alone(ending_s=0.4, turns_per_s=4.0))
-    assert failures([replace(GOOD, turns=turns)], criteria, hold_s=10) == [constraint]
+    assert hold(replace(GOOD, turns=turns)).broken(criteria) == [constraint]
 
 
 @pytest.mark.parametrize(
@@ -210,4 +209,4 @@ def test_a_stream_has_the_turns_that_one_alone_has(turns, constraint):
 def test_audio_that_is_too_short_or_too_long_for_its_text_is_no_whole_turn(characters, spoken_s, constraint):
     criteria = presets(AURA)["strict"].beside(Alone(ending_s=0.1, characters_per_s=15.0))
     stream = replace(GOOD, characters=characters, spoken_s=spoken_s)
-    assert failures([stream], criteria, hold_s=10) == [constraint]
+    assert hold(stream).broken(criteria) == [constraint]
