@@ -69,21 +69,21 @@ def _may_be_slow(module: Path) -> bool:
 
 LONG_S = 1800
 """A test that is allowed this long takes minutes."""
+AFTER = 20
 
 
 @pytest.hookimpl(trylast=True)  # once what is not asked for has been left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin what takes minutes early, on every worker, the longest first: none is then left alone at the end."""
+    """Begin what takes minutes early, on every worker: none is then left alone with it at the end."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     limits = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("timeout"))}
-    long = sorted((item for item in items if limits.get(item, 0) >= LONG_S), key=lambda item: -limits[item])
+    long = [item for item in items if limits.get(item, 0) >= LONG_S]
     others = [item for item in items if limits.get(item, 0) < LONG_S]
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         # xdist hands out as many equal stretches as there are workers.
         stretch = others[worker * len(others) // workers : (worker + 1) * len(others) // workers]
-        first = len(stretch) // 100
-        ordered += [*stretch[:first], *long[worker::workers], *stretch[first:]]
+        ordered += [*stretch[:AFTER], *long[worker::workers], *stretch[AFTER:]]
     items[:] = ordered
 
 
