@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import boto3
@@ -66,6 +67,25 @@ def test_the_key_tells_endpoints_of_different_places_and_regions_apart(wb):
 
 def test_workbooks_made_from_one_another_share_their_clients(wb):
     assert replace(wb, endpoint_name="other").client("sagemaker") is wb.client("sagemaker")
+
+
+def test_workbooks_on_one_embedded_aws_share_their_clients_and_those_of_another_region_do_not(embedded):
+    first, again = (open_workbook("local", home=embedded.home, endpoint_name=name) for name in ("one", "other"))
+    assert first.client("sagemaker") is again.client("sagemaker")
+    elsewhere = open_workbook("local", home=embedded.home, region="eu-west-1")
+    assert elsewhere.client("sagemaker") is not first.client("sagemaker")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked there")
+def test_a_forked_process_opens_connections_of_its_own(embedded):
+    """On its parent's it would be told what the parent had asked for."""
+    opened = open_workbook("local", home=embedded.home)
+    opened.client("sagemaker").list_models()
+    child = os.fork()
+    if child == 0:
+        forked = open_workbook("local", home=embedded.home)
+        os._exit(forked.clients is opened.clients)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_place_that_is_neither_is_refused():

@@ -1,5 +1,6 @@
 """What a workbook is made of in each place: the user's account, or the embedded AWS."""
 
+import os
 import warnings
 from functools import lru_cache, partial
 from typing import Any
@@ -63,3 +64,8 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
 def _embedded_clients(info: ServerInfo, region: str) -> Clients:
     """Of this run of the embedded AWS: a notebook's first cell that is run again has them at once."""
     return Clients(EmbeddedSession(info, region))
+
+
+# Two processes on one connection would read each other's answers.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_embedded_clients.cache_clear)
