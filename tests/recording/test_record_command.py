@@ -14,8 +14,9 @@ from dgsm_helpers.recording import script
 from dgsm_helpers.recording.script import ENDPOINT, STEPS
 from dgsm_helpers.session import open_workbook
 
-SPEED = 20.0
-"""Local seconds in a wall second: the 30 s between SIGTERM and SIGKILL are then a second and a half."""
+SPEED = 10.0
+"""Local seconds in a wall second: the 30 s between SIGTERM and SIGKILL are then three, on a machine that is busy with a
+dozen other tests."""
 
 
 @pytest.fixture
