@@ -18,7 +18,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import LimitedStream
 
-from embedded_aws.gateway.request_body import MOST_BYTES
+from embedded_aws.gateway.request_body import BodyRefused, length_of
 from embedded_aws.listening import HOST
 
 MOST_CONNECTIONS = 256
@@ -28,7 +28,6 @@ _SILENT_S = 30.0
 _NO_DESCRIPTOR_S = 0.05
 _OF_AN_SDK = "amz-sdk-invocation-id"
 """A header that every SDK of AWS sends with each call."""
-_LONGEST_LENGTH = 18
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 _LINE_ENDS = (b"\r\n", b"\n")
 _LINE_BYTES, _MOST_TRAILERS = 1024, 100
@@ -91,13 +90,16 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer a request; an SDK's connection is kept for its next one, unless something is left of this one."""
         self.server.is_asked(self.connection)
-        length = self.headers.get("Content-Length", "0")
-        is_short = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= MOST_BYTES
-        if _OF_AN_SDK not in self.headers or "Transfer-Encoding" in self.headers or not is_short:
+        if _OF_AN_SDK not in self.headers or "Transfer-Encoding" in self.headers:
+            super().run_wsgi()
+            return
+        try:
+            length = length_of(self.headers.get("Content-Length", ""))
+        except BodyRefused:  # by the gateway, which says so
             super().run_wsgi()
             return
         environ = self.make_environ()
-        environ["wsgi.input"] = body = LimitedStream(cast(IO[bytes], self.rfile), int(length))
+        environ["wsgi.input"] = body = LimitedStream(cast(IO[bytes], self.rfile), length)
         answer, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)

@@ -22,17 +22,27 @@ class BodyRefused(Exception):
         self.status = status
 
 
-def body_of(request: Request, held: HeldBytes, holder: GiveWay) -> bytes:
-    """The body as its sender meant it; what of it has come counts as ``held`` by its connection.
+def length_of(announced: str) -> int:
+    """What a Content-Length says, 0 where there is none.
 
     Raises:
-        BodyRefused: its length is no number, it is too long, cut off, or not packed as its Content-Encoding says.
+        BodyRefused: it is no number, or too long.
     """
-    announced = request.environ.get("CONTENT_LENGTH") or "0"
+    announced = announced or "0"
     if not (announced.isascii() and announced.isdigit()):
         raise BodyRefused(400, f"The Content-Length {announced!r} is no length.")
     if len(announced) > _LONGEST_NUMBER or int(announced) > MOST_BYTES:
         raise BodyRefused(413, f"The body is longer than {MOST_BYTES} bytes.")
+    return int(announced)
+
+
+def body_of(request: Request, held: HeldBytes, holder: GiveWay) -> bytes:
+    """The body as its sender meant it; what of it has come counts as ``held`` by its connection.
+
+    Raises:
+        BodyRefused: its length is none (`length_of`), it is cut off, or not packed as its Content-Encoding says.
+    """
+    length_of(request.environ.get("CONTENT_LENGTH", ""))
     body = bytearray()
     try:
         while piece := request.stream.read(_READ_BYTES):

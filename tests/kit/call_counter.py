@@ -17,18 +17,19 @@ def counted_calls(wb: Workbook) -> Iterator[Counter[str]]:
     Clients that the workbook makes within it count too, retries do not.
     """
     counts: Counter[str] = Counter()
-    events = wb.clients.session.events
-    made = dict(wb.clients._by_service)
 
     def count(model: Any, **_: Any) -> None:
         counts[model.name] += 1
 
-    # A session hands its handlers to the clients that are made later; those there are have handlers of their own.
-    listened = [events, *(client.meta.events for client in made.values())]
-    for emitter in listened:
-        emitter.register("before-call", count, unique_id="counted-calls")
+    for events in emitters(wb):
+        events.register("before-call", count, unique_id="counted-calls")
     try:
         yield counts
     finally:
-        for emitter in [*listened, *(c.meta.events for name, c in wb.clients._by_service.items() if name not in made)]:
-            emitter.unregister("before-call", unique_id="counted-calls")
+        for events in emitters(wb):
+            events.unregister("before-call", unique_id="counted-calls")
+
+
+def emitters(wb: Workbook) -> list[Any]:
+    """Of its clients, and of its session, which hands its handlers to the clients that are made later."""
+    return [wb.clients.session.events, *(client.meta.events for client in wb.clients._by_service.values())]

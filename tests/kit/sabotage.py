@@ -14,6 +14,7 @@ from typing import Any
 import botocore.exceptions
 
 from dgsm_helpers.session import Workbook, open_workbook
+from kit.call_counter import emitters
 
 CHANGES = re.compile(r"(Create|Update|Delete|Put|Register|Deregister)[A-Z]")
 """Operations that change something."""
@@ -74,18 +75,13 @@ def struck(
             return None
         return strike()
 
-    for events in _emitters(wb):
+    for events in emitters(wb):
         events.register("before-call", met, unique_id="struck")
     try:
         yield asked
     finally:
-        for events in _emitters(wb):
+        for events in emitters(wb):
             events.unregister("before-call", unique_id="struck")
-
-
-def _emitters(wb: Workbook) -> list[Any]:
-    """Of its clients, and of its session, which hands its handlers to the clients that are made later."""
-    return [wb.clients.session.events, *(client.meta.events for client in wb.clients._by_service.values())]
 
 
 def killed_in(home: str, endpoint: str, at: int, verb: Callable[[Workbook], object]) -> None:
