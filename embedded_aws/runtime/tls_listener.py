@@ -14,8 +14,10 @@ import socket
 import ssl
 from collections.abc import Callable
 
+MOST_SILENT = 1000
+"""Connections that have said nothing yet. One more, and the one that has been silent for longest is closed."""
 MOST_HANDSHAKES = 250
-"""Connections whose handshake is under way. One more, and the one that has been at it for longest is closed."""
+"""Connections whose handshake is under way, which gives way to another handshake, never to silence."""
 _HANDSHAKE_S = 15.0
 _CLOSE_S = 1.0
 """How long a closed connection waits for the peer to agree; asyncio's own default is half a minute."""
@@ -23,6 +25,30 @@ _NO_DESCRIPTOR_S = 0.05
 _IN_A_ROUND = 32
 """Connections that are accepted in one round of the event loop. One that says nothing costs no more than its socket."""
 _log = logging.getLogger(__name__)
+
+
+class _Few:
+    """Tasks of one kind, in the order in which they came to it."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def add(self, task: asyncio.Task[None], *, most: int) -> None:
+        """One more; when there are more than ``most``, the one that has been at it for longest is cancelled."""
+        self._tasks[task] = None
+        if len(self._tasks) > most:
+            oldest = next(iter(self._tasks))
+            del self._tasks[oldest]
+            oldest.cancel()
+
+    def remove(self, task: asyncio.Task[None]) -> None:
+        """It is of this kind no more."""
+        self._tasks.pop(task, None)
+
+    def cancel(self) -> None:
+        """End them all."""
+        for task in self._tasks:
+            task.cancel()
 
 
 class TlsListener:
@@ -42,13 +68,14 @@ class TlsListener:
         self._context = context
         self._make = make
         self._loop = asyncio.get_running_loop()
-        self._opening: dict[asyncio.Task[None], None] = {}
+        self._silent, self._handshakes = _Few(), _Few()
         self._accepting = self._loop.create_task(self._accept())
 
     def close(self) -> None:
         """Take no more."""
-        for task in (self._accepting, *self._opening):
-            task.cancel()
+        self._accepting.cancel()
+        self._silent.cancel()
+        self._handshakes.cancel()
         self._listening.close()
 
     async def _accept(self) -> None:
@@ -59,17 +86,14 @@ class TlsListener:
                 await asyncio.sleep(_NO_DESCRIPTOR_S)
                 continue
             task = self._loop.create_task(self._open(connection))
-            self._opening[task] = None
             task.add_done_callback(self._opened)
-            if len(self._opening) > MOST_HANDSHAKES:
-                oldest = next(iter(self._opening))
-                del self._opening[oldest]
-                oldest.cancel()
+            self._silent.add(task, most=MOST_SILENT)
             if number % _IN_A_ROUND == 0:  # the others' turn, also while there is always one to accept
                 await asyncio.sleep(0)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.pop(task, None)
+        self._silent.remove(task)
+        self._handshakes.remove(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("A connection could not be opened", exc_info=error)
 
@@ -80,6 +104,9 @@ class TlsListener:
                 await self._first_bytes(connection)
                 if not connection.recv(1, socket.MSG_PEEK):
                     raise ConnectionError("it left without a word")
+                if task := asyncio.current_task():
+                    self._silent.remove(task)
+                    self._handshakes.add(task, most=MOST_HANDSHAKES)
             except BaseException:
                 connection.close()
                 raise
