@@ -24,8 +24,8 @@ from dgsm_helpers.load.transport.recordings import bundled_recording
 from dgsm_helpers.load.transport.sdk_transport import stream_recording
 from dgsm_helpers.load.transport.spoken_answer import speak
 from dgsm_helpers.load.transport.trace import lag_samples
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.rules.sample import Recording
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

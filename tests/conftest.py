@@ -20,8 +20,8 @@ from kit.endpoints import Operator
 from dgsm_helpers import local
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.places.server_info import ServerInfo
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.session import Workbook, open_workbook
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 import_without_grammar()
 botocore.session.create_loader = cache(botocore.session.create_loader)  # AWS's models are read once for all sessions

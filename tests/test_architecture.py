@@ -150,6 +150,6 @@ def test_the_picture_of_the_imports_is_drawn_from_them():
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     arrows = module.without_implied(module.room_imports())
-    assert {("steps", "workbook"), ("workbook", "views")} <= set(arrows)
+    assert {("cli", "workbook"), ("workbook", "views")} <= set(arrows)
     assert not [arrow for arrow in arrows if arrow[0] == "embedded_aws" and arrow[1] != module.GROUND_ROOM]
     assert module.picture().count("<path d=") >= len([a for a in arrows if a[1] != module.GROUND_ROOM])

@@ -16,6 +16,7 @@ from dgsm_helpers import local
 from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.processes.background import in_background
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.session import Workbook, open_workbook
 from dgsm_helpers.settings import settings_file
@@ -23,7 +24,6 @@ from dgsm_helpers.views.pages.demo_page import DemoResults, SummaryRow, page
 from dgsm_helpers.wire.whole_file import write_whole
 from dgsm_helpers.workbook.notebook_page import figures_of, write_html
 from dgsm_helpers.workbook.run_notebooks import NotebookOutcome, run_notebook
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 NOTEBOOKS = ("00_start_here", "01_deploy", "02_register", "04_monitor", "99_clean_up")
 BESIDE = ("03_tune", "05_plan")

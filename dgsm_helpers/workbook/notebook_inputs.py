@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.settings.parameters import as_declared, inferred
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 
 class CommandLineText(str):

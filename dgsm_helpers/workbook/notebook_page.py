@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.wire.whole_file import write_whole
 from dgsm_helpers.workbook.notebook_inputs import read_notebook
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"

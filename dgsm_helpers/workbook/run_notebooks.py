@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput, NotReady, UnknownParameter
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.workbook.notebook_inputs import check_parameters, parameters_of, read_notebook
-from dgsm_helpers.workbook.schema_import import import_without_grammar
 
 VALUES_MIME = "application/vnd.dgsm.values+json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_WITHOUT = "from dgsm_helpers.workbook.schema_import import import_without_grammar; import_without_grammar(); "
+_WITHOUT = "from dgsm_helpers.processes.schema_import import import_without_grammar; import_without_grammar(); "
 
 
 def starting(program: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.rules.foreign_text import in_html
 
 IN_JUPYTER = "plotly_mimetype+notebook"
@@ -28,7 +29,7 @@ def show(what: object) -> None:
 
     if not isinstance(what, go.Figure):
         display(what if hasattr(what, "_repr_html_") else words(str(what)), raw=not hasattr(what, "_repr_html_"))
-    elif pio.renderers.default in (IN_JUPYTER, "plotly_mimetype"):
+    elif _renderers().default in (IN_JUPYTER, "plotly_mimetype"):
         display(bundle(what), raw=True)
     else:
         what.show()
@@ -44,6 +45,12 @@ def bundle(figure: go.Figure) -> dict[str, Any]:
     """The output of a cell: plotly's small form, the SVG, and the title for readers of text."""
     from dgsm_helpers.views.figures.still_svg import still_svg
 
-    small = pio.renderers["plotly_mimetype"].to_mimebundle(figure.to_dict())
+    small = _renderers()["plotly_mimetype"].to_mimebundle(figure.to_dict())
     title = (figure.layout.title.text or "figure").partition("<br>")[0]
     return {**small, "image/svg+xml": still_svg(figure), "text/plain": title}
+
+
+def _renderers() -> Any:
+    """Plotly's; it imports nbformat with them, which a kernel has no use for."""
+    import_without_grammar()
+    return pio.renderers

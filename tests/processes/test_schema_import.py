@@ -7,8 +7,10 @@ import importlib.util
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from kit.imports import MODULES, name_of
+from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("rfc3987_syntax") is None, reason="rfc3987_syntax is not installed"
@@ -22,8 +24,20 @@ RUN = (
 )
 PAGE = "from dgsm_helpers.workbook.notebook_page import write_html; write_html(notebook, notebook.with_suffix('.html'))"
 SDK = (
-    "from dgsm_helpers.workbook.schema_import import import_without_grammar as f; f(); import sagemaker.core.resources"
+    "from dgsm_helpers.processes.schema_import import import_without_grammar as f; f(); import sagemaker.core.resources"
 )
+
+SHOW = "from dgsm_helpers import show; import plotly.graph_objects as go; show(go.Figure())"
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """One with a parameter."""
+    cell = new_code_cell('name: str = "x"  # a name', id="only", metadata={"tags": ["parameters"]})
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    path = tmp_path / "small.ipynb"
+    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
+    return path
 
 
 def loaded_after(code: str, notebook, folder) -> set[str]:
@@ -43,11 +57,16 @@ def imported(node: ast.AST) -> set[str]:
     return {name.partition(".")[0] for name in names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
 
 
+def brings_it(node: ast.AST) -> bool:
+    """Whether a node imports the grammar: plotly's renderers do when they are first asked for."""
+    return bool(imported(node) & BRING_IT) or (isinstance(node, ast.Attribute) and node.attr == "renderers")
+
+
 def first_lines(tree: ast.Module) -> list[tuple[int, int]]:
-    """Of each function with such an import: its line, and that of the call which leaves the grammar out."""
+    """Of each function with such a node: its line, and that of the call which leaves the grammar out."""
     found = []
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        lines = [node.lineno for node in ast.walk(function) if imported(node) & BRING_IT]
+        lines = [node.lineno for node in ast.walk(function) if brings_it(node)]
         calls = [
             node.lineno
             for node in ast.walk(function)
@@ -61,36 +80,36 @@ def test_whatever_imports_what_brings_the_grammar_leaves_it_out_first():
     seen = 0
     for path in MODULES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        assert not [node for node in tree.body if imported(node) & BRING_IT], path
-        if name_of(path) == "dgsm_helpers.workbook.schema_import":
+        assert not [node for node in tree.body if brings_it(node)], path
+        if name_of(path) == "dgsm_helpers.processes.schema_import":
             continue
         for brought, left_out in first_lines(tree):
             assert left_out < brought, f"{path}:{brought}"
             seen += 1
-    assert seen >= 6
+    assert seen >= 7
 
 
-CODES = {"parameters": PARAMETERS, "values": VALUES, "read": READ, "run": RUN, "page": PAGE, "sdk": SDK}
+CODES = {"parameters": PARAMETERS, "values": VALUES, "read": READ, "run": RUN, "page": PAGE, "sdk": SDK, "figure": SHOW}
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)
-def test_notebooks_are_read_run_and_shown_without_the_grammar(code, typed, tmp_path):
-    loaded = loaded_after(code, typed, tmp_path)
+def test_notebooks_are_read_run_and_shown_and_figures_drawn_without_the_grammar(code, notebook, tmp_path):
+    loaded = loaded_after(code, notebook, tmp_path)
     assert "jsonschema" in loaded
     assert not {name for name in loaded if name.startswith("rfc3987_syntax")}
 
 
-def test_whoever_wants_the_grammar_afterwards_still_gets_it(typed, tmp_path):
-    assert "rfc3987_syntax" in loaded_after(f"{READ}; import rfc3987_syntax", typed, tmp_path)
+def test_whoever_wants_the_grammar_afterwards_still_gets_it(notebook, tmp_path):
+    assert "rfc3987_syntax" in loaded_after(f"{READ}; import rfc3987_syntax", notebook, tmp_path)
 
 
-def test_a_grammar_that_is_there_already_stays(typed, tmp_path):
-    assert "rfc3987_syntax" in loaded_after(f"import rfc3987_syntax; {READ}", typed, tmp_path)
+def test_a_grammar_that_is_there_already_stays(notebook, tmp_path):
+    assert "rfc3987_syntax" in loaded_after(f"import rfc3987_syntax; {READ}", notebook, tmp_path)
 
 
 def test_without_jsonschema_nothing_is_asked_for(tmp_path):
     script = (
-        "import sys; from dgsm_helpers.workbook import schema_import as s; s.find_spec = lambda name: None;"
+        "import sys; from dgsm_helpers.processes import schema_import as s; s.find_spec = lambda name: None;"
         "s.import_without_grammar(); assert 'jsonschema' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
