@@ -18,6 +18,9 @@ from dgsm_helpers.processes.schema_import import import_without_grammar
 from dgsm_helpers.workbook.notebook_inputs import check_parameters, parameters_of, read_notebook
 
 VALUES_MIME = "application/vnd.dgsm.values+json"
+SAVE_EVERY_S = 2.0
+"""How often a notebook is written while it runs. papermill would write all of it twice for each cell, while its kernel
+waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ def run_notebook(
         read_notebook(notebook),
         output.resolve(),
         values,
+        engine_name=_engine_that_saves_seldom(),
         kernel_manager_class=_this_interpreter(gives_way=gives_way),
         execution_timeout=int(timeout_s),
         # ipykernel 7 warns of its loopback TCP at each start, which says nothing to whoever runs a notebook.
@@ -154,6 +158,30 @@ def _this_interpreter(*, gives_way: bool) -> Any:
         kernel_spec = spec
 
     return ThisInterpreter
+
+
+def _engine_that_saves_seldom() -> str:
+    """The name of papermill's own engine with that one difference; it still writes before the first cell and at the
+    end, whatever that is."""
+    from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+
+    class SavesSeldom(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, *args: Any, **given: Any) -> object:
+            save = nb_man.save
+
+            def save_seldom(**given: Any) -> None:
+                if (nb_man.now() - nb_man.last_save_time).total_seconds() >= SAVE_EVERY_S:
+                    save(**given)
+
+            nb_man.save = save_seldom
+            try:
+                return super().execute_managed_notebook(nb_man, *args, **given)
+            finally:
+                nb_man.save = save
+
+    papermill_engines.register(SavesSeldom.__name__, SavesSeldom)
+    return SavesSeldom.__name__
 
 
 def _with_second_start(execute: Callable[[], object]) -> None:

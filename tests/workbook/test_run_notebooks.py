@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kit.waiting import AT_MOST_S, until
 
 from dgsm_helpers.errors import InvalidInput, NotFound, UnknownParameter
 from dgsm_helpers.workbook.notebook_inputs import parameters_of
-from dgsm_helpers.workbook.run_notebooks import _with_second_start, run_notebook, run_notebooks
+from dgsm_helpers.workbook.run_notebooks import SAVE_EVERY_S, _with_second_start, run_notebook, run_notebooks
 
 
 def test_a_foreign_notebook_of_version_3_runs_as_it_is(tmp_path):
@@ -130,6 +133,31 @@ def test_a_dead_kernel_is_an_outcome(write_notebook, tmp_path):
     notebook = write_notebook("dies.ipynb", "x: int = 1  # unused", "import os\nos._exit(1)")
     outcome = run_notebook(notebook, {}, tmp_path / "out", 240.0, progress_bar=False)
     assert (outcome.ok, outcome.error) == (False, "its kernel died.")
+
+
+def test_a_notebook_is_not_written_anew_for_each_of_its_cells(write_notebook, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("papermill.engines.write_ipynb", lambda notebook, path: written.append(path))
+    notebook = write_notebook("many.ipynb", "x: int = 1  # unused", *["x"] * 40)
+    outcome = run_notebook(notebook, {}, tmp_path / "out", progress_bar=False)
+    assert outcome.ok
+    assert len(written) <= 2 + outcome.took_s / SAVE_EVERY_S
+
+
+def test_of_an_interrupted_run_what_had_run_is_kept(write_notebook, tmp_path):
+    flag = tmp_path / "flag"
+    wait = f"import pathlib, time\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(3600)"
+    notebook = write_notebook("long.ipynb", "x: int = 1  # unused", "print('what had run')", wait)
+    script = (
+        "import pathlib, sys; from dgsm_helpers.workbook.run_notebooks import run_notebook as run;"
+        "run(sys.argv[1], {}, pathlib.Path(sys.argv[2]), progress_bar=False)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", script, notebook, tmp_path / "out"], stderr=subprocess.DEVNULL)
+    until(flag.exists, "the last cell runs")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(AT_MOST_S)
+    cells = json.loads((tmp_path / "out/long.ipynb").read_text())["cells"]
+    assert any("what had run" in json.dumps(cell["outputs"]) for cell in cells)
 
 
 def test_the_notebook_itself_is_never_overwritten(typed):
