@@ -10,7 +10,6 @@ import math
 from heapq import heappop, heappush
 
 import numpy as np
-from scipy.special import gammainc  # all of scipy.stats would cost half a second
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.fleet import LEAST_OUTSTANDING_REQUESTS, choose_instance
@@ -59,6 +58,8 @@ def mean_wait_s(places: int, erlangs: float, *, mean_s: float) -> float:
 def crowded_share(places: int, erlangs: float) -> float:
     """Share of calls that come to as many as there are places or more, when none is refused and none waits."""
     _check(places, erlangs)
+    from scipy.special import gammainc  # half a second; scipy.stats would cost another
+
     return float(gammainc(places, erlangs)) if places else 1.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import botocore.session
@@ -64,7 +65,9 @@ def _words(nodes: Sequence[ast.AST]) -> Iterator[str]:
             yield from (f"{verb}{kind}{''.join(rest)}" for kind in ("Model", "EndpointConfig", "Endpoint"))
 
 
-def _calls() -> set[tuple[str, str]]:
+@cache
+def calls() -> frozenset[tuple[str, str]]:
+    """Service and operation of each."""
     sources, found = _sources(), set()
     operations = _operations(sources)
     full = {xform_name(name): name for name in operations if name[0].isupper()}
@@ -74,10 +77,7 @@ def _calls() -> set[tuple[str, str]]:
             for word in _words(nodes):
                 if word in operations and (word[0].isupper() or room == "aws/endpoint/invoke.py"):
                     found.add((operations[word], full.get(word, word)))
-    return found | CLIENTS_WITHOUT_BOTO
-
-
-CALLS = _calls()
+    return frozenset(found | CLIENTS_WITHOUT_BOTO)
 
 
 def table() -> str:
@@ -99,7 +99,7 @@ def table() -> str:
         lines += ["", f"### {str(effect).capitalize()}", "", f"Agreement: {gates[effect]}.", ""]
         how = " how |" if effect is Effect.BILLS else ""
         lines += [f"| service | operation |{how}", f"|---|---|{'---|' * bool(how)}"]
-        for service, operation in sorted(CALLS):
+        for service, operation in sorted(calls()):
             if effect_of(operation) is effect:
                 lines.append(f"| {service} | {operation} |" + (f" {BILLS[operation]} |" if how else ""))
     return "\n".join(lines) + "\n"

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import poisson
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.model import ScalingModel
@@ -56,6 +55,8 @@ def test_erlang_b_is_that_of_the_tables(places, erlangs, share):
 
 @given(places_of, offered)
 def test_erlang_b_is_the_last_of_the_truncated_poisson_states(places, erlangs):
+    from scipy.stats import poisson  # half a second, for whoever collects the tests
+
     reached = poisson.cdf(places, erlangs)
     if reached > 1e-250:
         assert erlang_b(places, erlangs) == pytest.approx(poisson.pmf(places, erlangs) / reached, rel=1e-6, abs=1e-280)

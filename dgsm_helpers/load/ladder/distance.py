@@ -15,7 +15,6 @@ from math import exp, isfinite, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import nctdtrit
 
 FEWEST = 5
 """Streams below which nothing is said about a distribution."""
@@ -62,6 +61,8 @@ def _in_deviations(differences: np.ndarray, squares: float) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def tolerance_factor(count: int, share: float, confidence: float) -> float:
     """Standard deviations above the mean of ``count`` values that cover ``share`` of the distribution (one-sided)."""
+    from scipy.special import nctdtrit  # as `verdict.share_bounds` does
+
     shift = NormalDist().inv_cdf(share) * sqrt(count)
     return float(nctdtrit(count - 1, shift, confidence)) / sqrt(count)
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import betaincinv  # all of scipy.stats would cost 40 MB in each client process
 
 from dgsm_helpers.load.ladder.criteria import Alone, Criteria
 from dgsm_helpers.load.ladder.distance import far_from
@@ -221,6 +220,9 @@ def share_bounds(passed: int, total: int, confidence: float) -> tuple[float, flo
     """One-sided Clopper-Pearson bounds of a share, lower and upper, each at ``confidence``."""
     if total == 0:
         return 0.0, 1.0
+    # Half a second, which client processes, that judge nothing, need not spend; scipy.stats would cost more.
+    from scipy.special import betaincinv
+
     low = 0.0 if passed == 0 else float(betaincinv(passed, total - passed + 1, 1 - confidence))
     high = 1.0 if passed == total else float(betaincinv(passed + 1, total - passed, confidence))
     return low, high

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hcl2
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from dgsm_helpers.aws.export.cloudformation import UNKNOWN, expressible
 from dgsm_helpers.aws.export.setup_export import FORMATS
@@ -128,6 +127,8 @@ def members_without_a_property(shape, schema, node):
 
 
 def test_case_of_what_cloudformation_does_not_know_is_what_its_schemas_lack(scripted):
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # half a second, for whoever collects the tests
+
     client = scripted().wb.client("sagemaker")
     lacking = set()
     for kind in ("Model", "EndpointConfig", "Endpoint"):

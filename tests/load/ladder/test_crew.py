@@ -178,3 +178,10 @@ def test_client_processes_end_with_the_process_that_started_them_however_it_ends
     started = [int(word) for word in ended.stdout.split()]
     assert len(started) >= 3
     until(lambda: not any(map(psutil.pid_exists, started)), "no client process is left")
+
+
+def test_a_client_process_imports_nothing_that_judges():
+    probe = "import dgsm_helpers.load.ladder.share, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "numpy" in run.stdout.split()
+    assert not {"scipy", "pandas", "boto3"} & set(run.stdout.split())

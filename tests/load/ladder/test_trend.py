@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import theilslopes
 
 from dgsm_helpers.load.ladder.trend import BINS, Trend, bin_medians, combined, common_and_own, common_trend, theil_sen
 
@@ -14,6 +13,8 @@ TIMES = (np.arange(BINS) + 0.5) / BINS
 @given(seed=st.integers(0, 10_000), hold_s=st.floats(2, 300), slope=st.floats(-0.1, 1))
 @settings(max_examples=50)
 def test_slopes_and_their_bounds_are_scipys(seed, hold_s, slope):
+    from scipy.stats import theilslopes  # half a second, for whoever collects the tests
+
     noise = np.random.default_rng(seed).normal(0, 0.01, BINS)
     row = slope * TIMES * hold_s + noise
     ours = theil_sen(row[None, :], hold_s=hold_s, confidence=0.95)
