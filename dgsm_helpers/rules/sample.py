@@ -97,7 +97,16 @@ class Recording:
         return float(jiwer.wer(truth, words)) if words else 1.0
 
     def part(self, position: int, size: int) -> bytes:
-        """``size`` bytes from ``position`` on, going round at the end."""
+        """``size`` bytes from ``position`` on, going round at the end.
+
+        Raises:
+            InvalidInput: they are asked of a recording without a single sample.
+        """
+        if not size:
+            return b""
+        if not self.pcm:
+            raise InvalidInput("The recording has no sample.", hint="Give one with sound in it.")
+        position %= len(self.pcm)
         part = self.pcm[position : position + size]
         if missing := size - len(part):
             rounds, rest = divmod(missing, len(self.pcm))

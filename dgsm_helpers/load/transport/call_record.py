@@ -33,7 +33,7 @@ class CallRecord:
         sample = bundled_sample()
         rate = sample.sample_rate
         first, size = (round(seconds * rate) * BYTES_PER_SAMPLE for seconds in (self.offset_s, self.call_s))
-        return Recording(sample.part(first % len(sample.pcm), size), rate, source=sample.source)
+        return Recording(sample.part(first, size), rate, source=sample.source)
 
     @property
     def captions(self) -> tuple[Caption, ...]:

@@ -152,7 +152,8 @@ def chunks(
     ends once (or after ``duration_s``, whichever is sooner). The last chunk may be shorter.
 
     Raises:
-        InvalidInput: ``chunk_ms`` outside 20-100, a negative offset or a duration that is not positive.
+        InvalidInput: ``chunk_ms`` outside 20-100, a negative offset or a duration that is not positive; with the first
+            chunk, that a recording which starts again has no sample.
     """
     if not MIN_CHUNK_MS <= chunk_ms <= MAX_CHUNK_MS:
         raise InvalidInput(
@@ -166,11 +167,11 @@ def chunks(
 
 
 def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float | None, loop: bool) -> Iterator[bytes]:
-    rate, size = recording.sample_rate, len(recording.pcm)
+    rate = recording.sample_rate
     begin = round(offset_s * rate)
     end = None if duration_s is None else begin + round(duration_s * rate)
     if not loop:
-        whole = size // BYTES_PER_SAMPLE
+        whole = len(recording.pcm) // BYTES_PER_SAMPLE
         end = whole if end is None else min(end, whole)
     for number in count():
         # Counted from the beginning: at 11,025 Hz a chunk's length in samples is not whole, and must not drift.
@@ -179,4 +180,4 @@ def _cut(recording: Recording, chunk_ms: int, offset_s: float, duration_s: float
         after = after if end is None else min(after, end)
         if after <= first:
             return
-        yield recording.part(first * BYTES_PER_SAMPLE % size, (after - first) * BYTES_PER_SAMPLE)
+        yield recording.part(first * BYTES_PER_SAMPLE, (after - first) * BYTES_PER_SAMPLE)
