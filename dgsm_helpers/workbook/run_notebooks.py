@@ -163,6 +163,7 @@ def _this_interpreter(*, gives_way: bool) -> Any:
 def _engine_that_saves_seldom() -> str:
     """The name of papermill's own engine with that one difference; it still writes before the first cell and at the
     end, whatever that is."""
+    import_without_grammar()
     from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 
     class SavesSeldom(NBClientEngine):
