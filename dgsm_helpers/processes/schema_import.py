@@ -9,7 +9,7 @@ _GRAMMAR = "rfc3987_syntax"
 def import_without_grammar() -> None:
     """Import jsonschema, where it is installed, ahead of what imports it.
 
-    That are papermill, nbformat, nbconvert, plotly's renderers and SageMaker's SDK.
+    Those are papermill, nbformat, nbconvert, plotly's renderers and SageMaker's SDK.
 
     With JupyterLab comes `rfc3987_syntax` (seen with 1.1.0), which compiles a grammar when it is imported, for three
     seconds of processor. jsonschema (4.26) imports it if it is there, for the formats `iri` and `iri-reference` alone,

@@ -27,7 +27,7 @@ _IN_A_ROUND = 32
 _log = logging.getLogger(__name__)
 
 
-class _Few:
+class _BoundedTasks:
     """Tasks of one kind, in the order in which they came to it."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class TlsListener:
         self._context = context
         self._make = make
         self._loop = asyncio.get_running_loop()
-        self._silent, self._handshakes = _Few(), _Few()
+        self._silent, self._handshakes = _BoundedTasks(), _BoundedTasks()
         self._accepting = self._loop.create_task(self._accept())
 
     def close(self) -> None:
