@@ -17,9 +17,9 @@ from dgsm_helpers.session import open_workbook
 SETTINGS = pytest.mark.parametrize(("lanes", "service_ms", "knee"), [(2, 44.0, 4), (4, 38.0, 10), (3, 42.0, 7)])
 
 
-def knee_of(wb, workload):
+def knee_of(wb, workload, **given):
     spec = LoadSpec(workload=workload, query=Query(wb.family))
-    return measured(lambda: find_capacity(wb, instance_type=None, spec=spec))
+    return measured(lambda: find_capacity(wb, instance_type=None, spec=spec, **given))
 
 
 def on_metered(folder, listing, lanes, service_ms):
@@ -55,7 +55,7 @@ def test_live_calls_of_aura_are_more_than_turns_and_fewer_than_turns_divided_by_
     calls = Conversation(texts=("Yes, I can.", "Your order left on Tuesday.", "Please tell me your date of birth."))
     try:
         wb = on_metered(tmp_path, "metered-aura", 4, 38.0)
-        result = knee_of(wb, calls)
+        result = knee_of(wb, calls, begin_at=24)  # a long simulation says that so many are sustained
         newest = state.newest(wb)
     finally:
         local.down(tmp_path)
