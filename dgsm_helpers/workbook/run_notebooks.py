@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def _this_interpreter(*, gives_way: bool) -> Any:
     return ThisInterpreter
 
 
+@cache
 def _engine_that_saves_seldom() -> str:
     """The name of papermill's own engine with that one difference; it still writes before the first cell and at the
     end, whatever that is."""

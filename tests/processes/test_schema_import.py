@@ -7,10 +7,9 @@ import importlib.util
 import subprocess
 import sys
 
-import nbformat
 import pytest
 from kit.imports import MODULES, name_of
-from nbformat.v4 import new_code_cell, new_notebook
+from kit.small_notebooks import write_typed
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("rfc3987_syntax") is None, reason="rfc3987_syntax is not installed"
@@ -26,18 +25,12 @@ PAGE = "from dgsm_helpers.workbook.notebook_page import write_html; write_html(n
 SDK = (
     "from dgsm_helpers.processes.schema_import import import_without_grammar as f; f(); import sagemaker.core.resources"
 )
-
 SHOW = "from dgsm_helpers import show; import plotly.graph_objects as go; show(go.Figure())"
 
 
 @pytest.fixture
-def notebook(tmp_path):
-    """One with a parameter."""
-    cell = new_code_cell('name: str = "x"  # a name', id="only", metadata={"tags": ["parameters"]})
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    path = tmp_path / "small.ipynb"
-    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
-    return path
+def typed(tmp_path):
+    return write_typed(tmp_path / "notebooks")
 
 
 def loaded_after(code: str, notebook, folder) -> set[str]:
@@ -93,18 +86,18 @@ CODES = {"parameters": PARAMETERS, "values": VALUES, "read": READ, "run": RUN, "
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)
-def test_notebooks_are_read_run_and_shown_and_figures_drawn_without_the_grammar(code, notebook, tmp_path):
-    loaded = loaded_after(code, notebook, tmp_path)
+def test_notebooks_are_read_run_and_shown_and_figures_drawn_without_the_grammar(code, typed, tmp_path):
+    loaded = loaded_after(code, typed, tmp_path)
     assert "jsonschema" in loaded
     assert not {name for name in loaded if name.startswith("rfc3987_syntax")}
 
 
-def test_whoever_wants_the_grammar_afterwards_still_gets_it(notebook, tmp_path):
-    assert "rfc3987_syntax" in loaded_after(f"{READ}; import rfc3987_syntax", notebook, tmp_path)
+def test_whoever_wants_the_grammar_afterwards_still_gets_it(typed, tmp_path):
+    assert "rfc3987_syntax" in loaded_after(f"{READ}; import rfc3987_syntax", typed, tmp_path)
 
 
-def test_a_grammar_that_is_there_already_stays(notebook, tmp_path):
-    assert "rfc3987_syntax" in loaded_after(f"import rfc3987_syntax; {READ}", notebook, tmp_path)
+def test_a_grammar_that_is_there_already_stays(typed, tmp_path):
+    assert "rfc3987_syntax" in loaded_after(f"import rfc3987_syntax; {READ}", typed, tmp_path)
 
 
 def test_without_jsonschema_nothing_is_asked_for(tmp_path):
