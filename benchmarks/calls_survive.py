@@ -10,7 +10,8 @@ session a second after it was cut, and its microphone does not wait.
 A line of progress tells how late the microphones of this process are: a machine on which they fall behind is too slow
 for so many calls, and what is measured there is its own. Every call ends with its audio or two minutes later.
 
-0 when no continued call lost a word or got one twice, 1 when one did or did not end, 2 when something else failed.
+0 when no continued call lost a word or got one twice, 1 when one did or did not end, 2 when something else failed, 3
+when a word was lost on a machine that was too slow.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ COME_AFTER_S = 0.05
 END_WITHIN_S = 120.0
 LOOKS = 30
 """Lines of progress."""
+TOO_LATE_S = 5.0
+"""A microphone that falls behind by more gives a call what no telephone gives: a minute's audio in a moment."""
 
 
 def limits_s(seconds: float) -> tuple[float, float]:
@@ -164,8 +167,11 @@ class Outcome:
         )
 
 
-async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> tuple[Outcome, Outcome]:
-    """All calls, from their beginning to their end, while things happen to the endpoint."""
+async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> tuple[Outcome, Outcome, float]:
+    """All calls, from their beginning to their end, while things happen to the endpoint.
+
+    The continued ones, the plain ones, and how late the microphones were at most, in seconds.
+    """
     seconds: float = options.seconds
     offsets = [1.7 * number % 10 for number in range(options.calls + options.plain)]
     leaving = Leaving(per_minute=30)
@@ -177,7 +183,8 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
     plain = [PlainCall(LeanSessions(wb, asked.path, asked.text(16000))) for _ in range(options.plain)]
     over = threading.Event()
     troubles = asyncio.create_task(asyncio.to_thread(trouble, wb, info, seconds, over))
-    progress = asyncio.create_task(report(calls, seconds))
+    late_s = [0.0]
+    progress = asyncio.create_task(report(calls, seconds, late_s))
 
     async def later(number: int, call: ContinuedStream) -> CallRecord:
         await asyncio.sleep(COME_AFTER_S * number)
@@ -199,7 +206,7 @@ async def play(wb: Workbook, info: ServerInfo, options: argparse.Namespace) -> t
     )
     gaps_ms = [1000 * gap_s for call in plain for gap_s in call.gaps_s]
     cuts = Counter({"cut": sum(call.cuts for call in plain)})
-    return continued, Outcome.of(records[options.calls :], cuts, gaps_ms)
+    return continued, Outcome.of(records[options.calls :], cuts, gaps_ms), max(late_s)
 
 
 async def ended(call: Awaitable[CallRecord], seconds: float) -> CallRecord | DgsmError:
@@ -213,19 +220,17 @@ async def ended(call: Awaitable[CallRecord], seconds: float) -> CallRecord | Dgs
         return error
 
 
-async def report(calls: Sequence[ContinuedStream], seconds: float) -> None:
-    """Now and then, how the calls are doing."""
+async def report(calls: Sequence[ContinuedStream], seconds: float, late_s: list[float]) -> None:
+    """Now and then, how the calls are doing; ``late_s`` gets how late the microphones are."""
     began = time.monotonic()
     while True:
         await asyncio.sleep(max(seconds / LOOKS, 1.0))
         now_s = time.monotonic() - began
-        late_s = max(
-            (min(now_s - COME_AFTER_S * number, seconds) - call.length_s for number, call in enumerate(calls)),
-            default=0.0,
-        )
+        behind_s = [min(now_s - COME_AFTER_S * number, seconds) - call.length_s for number, call in enumerate(calls)]
+        late_s.append(max(0.0, *behind_s))
         changes = Counter(change.cause for call in calls for change in call.hand_overs)
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(changes.items())) or "none"
-        print(f"{now_s:6.1f} s  microphones {max(late_s, 0.0):.1f} s late at most; hand-overs: {causes}", flush=True)
+        print(f"{now_s:6.1f} s  microphones {late_s[-1]:.1f} s late at most; hand-overs: {causes}", flush=True)
 
 
 def trouble(wb: Workbook, info: ServerInfo, seconds: float, over: threading.Event) -> None:
@@ -289,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             wb = open_workbook("local", home=home, endpoint_name="calls-survive")
             deployment.deploy(wb, deployment_plan.plan(wb, [TYPE, OTHER_TYPE], initial_count=2))
-            continued, plain = asyncio.run(play(wb, info, options))
+            continued, plain, late_s = asyncio.run(play(wb, info, options))
         except DgsmError as error:
             print(error)
             return 2
@@ -308,7 +313,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
     print(json.dumps(document))
-    return 1 if continued.lost or continued.extra or continued.failures else 0
+    if not (continued.lost or continued.extra or continued.failures):
+        return 0
+    return 3 if late_s > TOO_LATE_S else 1
 
 
 if __name__ == "__main__":

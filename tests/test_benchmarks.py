@@ -19,8 +19,8 @@ SMALLEST = {
     "stream_client": ("--only", "lean", "--seconds", "1", "--total", "0"),
     "streams": ("--streams", "2", "--seconds", "1"),
 }
-TOO_SLOW = {"abusers": 3}
-"""How a script that judges time ends when its only complaint is how long something took."""
+TOO_SLOW = {"abusers": 3, "calls_survive": 3}
+"""How a script ends that finds fault with nothing but this machine."""
 TRIED_ELSEWHERE = {"backtest", "hand_over"}
 NOT_TRIED = {"speech_knee"}
 """Minutes of a whole processor for the recogniser; the ladder that it climbs is what tests/load tries."""

@@ -46,11 +46,32 @@ class Lanes:
 
     def take(self, now_s: float, audio_s: float) -> float:
         """Give ``audio_s`` seconds of audio to the lane that is free first; returns when it will be done."""
-        cost_s = audio_s * self._cost_s_per_s
+        cost_s = self.cost_s(audio_s)
         done_s = max(now_s, self._free_at[0]) + cost_s
         heapq.heapreplace(self._free_at, done_s)
         self._given_s += cost_s
         return done_s
+
+    def cost_s(self, audio_s: float) -> float:
+        """Lane-seconds that ``audio_s`` seconds of audio take."""
+        return audio_s * self._cost_s_per_s
+
+    def give_back(self, now_s: float, cost_s: float) -> None:
+        """``cost_s`` lane-seconds that were given and not begun need not be worked: the fullest lanes get shorter."""
+        lanes = sorted(self._free_at)
+        for fullest in range(len(lanes) - 1, -1, -1):
+            if lanes[fullest] <= now_s:
+                break
+            filled = len(lanes) - fullest
+            next_s = max(lanes[fullest - 1] if fullest else now_s, now_s)
+            level_s = max(lanes[fullest] - cost_s / filled, next_s)
+            taken_s = (lanes[fullest] - level_s) * filled
+            lanes[fullest:] = [level_s] * filled
+            cost_s -= taken_s
+            self._given_s -= taken_s
+            if level_s > next_s:
+                break
+        self._free_at = lanes  # sorted, which a heap may be
 
     def worked_s(self, now_s: float) -> float:
         """Lane-seconds worked until ``now_s``."""

@@ -4,6 +4,7 @@ Each instance has ``lanes`` servers that each need ``service_ms`` for 100 ms of 
 work and not sleeps, so the machine's speed does not move the knee: a piece of audio takes the lane that is free first,
 and its result leaves when that lane is done. Up to ``floor(lanes x 100 / service_ms)`` real-time streams keep up;
 beyond, lag grows by ``streams / knee - 1`` seconds per second. Source of the queue's shape: reference stt.md section 7.
+What a stream that is gone left in the queue is not worked on (assumption: a container decodes for nobody).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 
 from embedded_aws.engines.base import Listener, Recognised, SpeechListener, SpokenWord, StreamOptions
@@ -103,6 +105,8 @@ class MeteredStream:
         self._said: tuple[SpokenWord, ...] = ()
         self._voice_end_s = 0.0
         self._due_s = 0.0
+        self._begins: deque[tuple[float, float]] = deque()
+        """When the lane begins each piece that is not answered yet, and the lane-seconds that it takes."""
         self._closed = False
 
     def audio(self, pcm: bytes) -> None:
@@ -113,8 +117,11 @@ class MeteredStream:
         cursor_s = known.cursor_s
         results = self._heard(before_s, cursor_s)
         # A short piece on a free lane may be done before the long one ahead of it; a stream's answers keep their order.
-        self._due_s = max(self._due_s, self._lanes.take(self._queue.now_s(), cursor_s - before_s))
-        self._queue.at(self._due_s, lambda: self._emit(results))
+        done_s = self._lanes.take(self._queue.now_s(), cursor_s - before_s)
+        self._due_s = max(self._due_s, done_s)
+        cost_s = self._lanes.cost_s(cursor_s - before_s)
+        self._begins.append((done_s - cost_s, cost_s))
+        self._queue.at(self._due_s, lambda: self._answer(results))
 
     def _heard(self, before_s: float, cursor_s: float) -> list[Recognised]:
         results = []
@@ -167,6 +174,11 @@ class MeteredStream:
             self._queue.at(self._due_s, lambda: self._emit([rest]))
         self._queue.at(self._due_s, self._end)
 
+    def _answer(self, results: list[Recognised]) -> None:
+        if not self._closed:
+            self._begins.popleft()
+            self._emit(results)
+
     def _emit(self, results: list[Recognised]) -> None:
         if not self._closed:
             for result in results:
@@ -178,5 +190,9 @@ class MeteredStream:
             self._listener.on_end()
 
     def abort(self) -> None:
-        """Answers that are still due are dropped."""
-        self._closed = True
+        """Answers that are still due are dropped, and what no lane has begun for them is given back."""
+        if not self._closed:
+            self._closed = True
+            now_s = self._queue.now_s()
+            self._lanes.give_back(now_s, sum(cost_s for begin_s, cost_s in self._begins if begin_s >= now_s))
+            self._begins.clear()

@@ -1,16 +1,11 @@
-"""Runs a notebook and records which AWS operations it calls, through botocore's events."""
+"""Records which AWS operations a notebook calls, through botocore's events."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-
-import nbclient
-import nbformat
 
 from dgsm_helpers.rules.call_effects import iam_action
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STREAM = "sagemaker:InvokeEndpointWithBidirectionalStream"
 _RECORDER = """
 import botocore.session
@@ -41,25 +36,21 @@ stream_target.StreamTarget.of = classmethod(_counted)
 """
 
 
-def actions_called_by(name: str, home: Path, *, endpoint_name: str, timeout_s: float = 600.0) -> set[str]:
-    """The IAM actions of every call that the notebook makes for the endpoint on the embedded AWS of ``home``."""
-    record = home / f"{name}.calls"
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
-    parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
-    parameters.source += f"\nendpoint_name = {endpoint_name!r}"
-    text = _RECORDER.format(file=str(record), stream=STREAM)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(text))
-    where = home / "run"
-    where.mkdir(exist_ok=True)
-    former = os.environ.get("DGSM_HOME")
-    os.environ["DGSM_HOME"] = str(home)
-    try:
-        resources = {"metadata": {"path": str(where)}}
-        nbclient.NotebookClient(notebook, timeout=timeout_s, resources=resources).execute()
-    finally:
-        os.environ.pop("DGSM_HOME") if former is None else os.environ.update(DGSM_HOME=former)
-    lines = record.read_text().split() if record.exists() else []
-    return {action_of(line) for line in lines}
+class CallRecorder:
+    """Lets kernels that are started with `env` write down each call; ``folder`` is an empty one of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._record = folder / "calls"
+        self.env = {"IPYTHONDIR": str(folder / "ipython")}
+        # IPython runs what lies there before the first cell, so that the notebook need not be changed.
+        startup = folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        text = _RECORDER.format(file=str(self._record), stream=STREAM)
+        (startup / "record.py").write_text(text, encoding="utf-8")
+
+    def actions(self) -> set[str]:
+        """The IAM actions of every call so far."""
+        return {action_of(line) for line in self._record.read_text(encoding="utf-8").split()}
 
 
 def action_of(call: str) -> str:

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-from kit.endpoints import scaled
-from kit.notebook_calls import NOTEBOOKS, actions_called_by
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from dgsm_helpers import aws, local
+from dgsm_helpers import aws
 from dgsm_helpers.aws.account import permissions
 from dgsm_helpers.aws.account.execution_role import execution_role_arn
 from dgsm_helpers.aws.account.permissions import (
@@ -30,8 +28,8 @@ from dgsm_helpers.aws.account.permissions import (
 )
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.call_effects import IAM_PREFIX
-from dgsm_helpers.session import open_workbook
 
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 PREFIX = {
     "sagemaker-runtime": "sagemaker",
     "service-quotas": "servicequotas",
@@ -40,7 +38,6 @@ PREFIX = {
 }
 NEEDS_NO_LISTING = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
 LISTED = {action for step in ACTIONS.values() for action in step}
-ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
 NO_OPERATION = {"PassRole", "InvokeEndpointWithBidirectionalStream", "QueryMetrics"}
 """A permission without a call; calls that boto3 does not have."""
 ASKED_OF_IAM = {"iam:SimulatePrincipalPolicy"}
@@ -154,28 +151,6 @@ def test_policy_of_an_unknown_notebook_is_refused(workbook):
 def test_what_is_behind_an_action_belongs_to_an_action_that_is_called():
     called = {action for calls in NOTEBOOK_CALLS.values() for action in calls}
     assert set(BEHIND) <= called
-
-
-@pytest.fixture(scope="module")
-def fast(tmp_path_factory):
-    """A fresh embedded AWS for the notebooks, so that each makes what it needs itself."""
-    home = tmp_path_factory.mktemp("notebooks")
-    local.up(home, speed=120)
-    yield home
-    local.down(home)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", NOTEBOOK_CALLS)
-def test_policy_is_neither_more_nor_less_than_what_the_notebook_calls(fast, name):
-    endpoint = f"dg-{name[:2]}"
-    if name == "99_clean_up":
-        # It makes nothing itself, so that it must find something to delete.
-        scaled(open_workbook("local", home=fast, endpoint_name=endpoint))
-    called = actions_called_by(name, fast, endpoint_name=endpoint) - ALWAYS_ALLOWED
-    assert called <= set(actions_of(name)), "less than it calls"
-    assert set(NOTEBOOK_CALLS[name]) <= called, "more than it calls"
 
 
 def test_case_of_a_listing_that_is_no_arn_is_refused_by_the_policy(workbook):

@@ -232,6 +232,42 @@ def test_nothing_is_heard_after_abort():
     assert heard.results == [] and not heard.ended.is_set()
 
 
+@given(
+    st.integers(1, 6),
+    st.lists(st.tuples(st.booleans(), st.floats(0.01, 3.0)), max_size=40),
+    st.floats(0.0, 5.0),
+)
+def test_what_is_given_back_is_all_that_lanes_lose_and_none_works_in_the_past(count, pieces, now):
+    lanes = Lanes(MeteredSettings(lanes=count, service_ms=100))
+    begins = [(left, lanes.take(0.0, audio_s) - audio_s, audio_s) for left, audio_s in pieces]
+    given = sum(audio_s for left, begin_s, audio_s in begins if left and begin_s >= now)
+    before = lanes.worked_s(now), lanes.worked_s(1e6)
+    lanes.give_back(now, given)
+    assert lanes.worked_s(now) == pytest.approx(before[0]), "what was worked stays worked"
+    assert lanes.worked_s(1e6) == pytest.approx(before[1] - given)
+    assert lanes.take(now, 0.1) >= now + 0.1 - 1e-9
+
+
+def test_an_instance_does_not_work_for_streams_that_are_gone():
+    async def scene():
+        instance = metered(lanes=2, service_ms=100).new_instance("i-1")
+        reached_s = []
+        for _ in range(6):  # callers who come back again and again, with more than there is time for
+            heard = [Heard(), Heard(), Heard()]
+            streams = [instance.open_stream(StreamOptions(interim_results=True), one) for one in heard]
+            for _ in range(80):
+                for stream in streams:
+                    stream.audio(SAMPLE.pcm[:CHUNK])
+            await asyncio.sleep(3)
+            for stream in streams:
+                stream.abort()
+            reached_s.append(min(one.results[-1].start_s + one.results[-1].duration_s for one in heard))
+        return reached_s
+
+    # Two lanes, three seconds, three streams: two seconds of each, but for what was begun when the last ones left.
+    assert run_in_virtual_time(scene()) == pytest.approx([2.0] * 6, abs=0.15)
+
+
 def test_a_file_takes_its_share_of_a_lane():
     async def scene():
         instance = metered(lanes=1, service_ms=20).new_instance("i-1")
