@@ -227,7 +227,7 @@ async def report(calls: Sequence[ContinuedStream], seconds: float, late_s: list[
         await asyncio.sleep(max(seconds / LOOKS, 1.0))
         now_s = time.monotonic() - began
         behind_s = [min(now_s - COME_AFTER_S * number, seconds) - call.length_s for number, call in enumerate(calls)]
-        late_s.append(max(0.0, *behind_s))
+        late_s.append(max([0.0, *behind_s]))
         changes = Counter(change.cause for call in calls for change in call.hand_overs)
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(changes.items())) or "none"
         print(f"{now_s:6.1f} s  microphones {late_s[-1]:.1f} s late at most; hand-overs: {causes}", flush=True)
