@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
@@ -46,18 +46,19 @@ class Lanes:
 
     def take(self, now_s: float, audio_s: float) -> float:
         """Give ``audio_s`` seconds of audio to the lane that is free first; returns when it will be done."""
-        cost_s = self.cost_s(audio_s)
+        cost_s = audio_s * self._cost_s_per_s
         done_s = max(now_s, self._free_at[0]) + cost_s
         heapq.heapreplace(self._free_at, done_s)
         self._given_s += cost_s
         return done_s
 
-    def cost_s(self, audio_s: float) -> float:
-        """Lane-seconds that ``audio_s`` seconds of audio take."""
-        return audio_s * self._cost_s_per_s
+    def give_back(self, now_s: float, pieces: Iterable[tuple[float, float]]) -> None:
+        """What is not begun of ``pieces`` need not be worked: the fullest lanes get shorter.
 
-    def give_back(self, now_s: float, cost_s: float) -> None:
-        """``cost_s`` lane-seconds that were given and not begun need not be worked: the fullest lanes get shorter."""
+        Each is the seconds of audio that `take` was given, and what it returned for them.
+        """
+        costs = [(audio_s * self._cost_s_per_s, done_s) for audio_s, done_s in pieces]
+        cost_s = sum(cost_s for cost_s, done_s in costs if done_s - cost_s >= now_s)
         lanes = sorted(self._free_at)
         for fullest in range(len(lanes) - 1, -1, -1):
             if lanes[fullest] <= now_s:

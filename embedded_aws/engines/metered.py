@@ -105,8 +105,8 @@ class MeteredStream:
         self._said: tuple[SpokenWord, ...] = ()
         self._voice_end_s = 0.0
         self._due_s = 0.0
-        self._begins: deque[tuple[float, float]] = deque()
-        """When the lane begins each piece that is not answered yet, and the lane-seconds that it takes."""
+        self._given: deque[tuple[float, float]] = deque()
+        """Pieces that may not be done yet: seconds of audio, and when a lane will be done with them."""
         self._closed = False
 
     def audio(self, pcm: bytes) -> None:
@@ -117,11 +117,13 @@ class MeteredStream:
         cursor_s = known.cursor_s
         results = self._heard(before_s, cursor_s)
         # A short piece on a free lane may be done before the long one ahead of it; a stream's answers keep their order.
-        done_s = self._lanes.take(self._queue.now_s(), cursor_s - before_s)
+        now_s, audio_s = self._queue.now_s(), cursor_s - before_s
+        done_s = self._lanes.take(now_s, audio_s)
+        while self._given and self._given[0][1] <= now_s:
+            self._given.popleft()
+        self._given.append((audio_s, done_s))
         self._due_s = max(self._due_s, done_s)
-        cost_s = self._lanes.cost_s(cursor_s - before_s)
-        self._begins.append((done_s - cost_s, cost_s))
-        self._queue.at(self._due_s, lambda: self._answer(results))
+        self._queue.at(self._due_s, lambda: self._emit(results))
 
     def _heard(self, before_s: float, cursor_s: float) -> list[Recognised]:
         results = []
@@ -174,11 +176,6 @@ class MeteredStream:
             self._queue.at(self._due_s, lambda: self._emit([rest]))
         self._queue.at(self._due_s, self._end)
 
-    def _answer(self, results: list[Recognised]) -> None:
-        if not self._closed:
-            self._begins.popleft()
-            self._emit(results)
-
     def _emit(self, results: list[Recognised]) -> None:
         if not self._closed:
             for result in results:
@@ -193,6 +190,5 @@ class MeteredStream:
         """Answers that are still due are dropped, and what no lane has begun for them is given back."""
         if not self._closed:
             self._closed = True
-            now_s = self._queue.now_s()
-            self._lanes.give_back(now_s, sum(cost_s for begin_s, cost_s in self._begins if begin_s >= now_s))
-            self._begins.clear()
+            self._lanes.give_back(self._queue.now_s(), self._given)
+            self._given.clear()

@@ -16,6 +16,9 @@ LOOKS = 200
 BUSY_S = 0.005
 """On a quiet machine a sleep ends within a millisecond of its time."""
 
+TOO_SLOW = 3
+"""How a benchmark ends that finds fault with nothing but this machine."""
+
 
 def lateness_s() -> float:
     """By how much the latest of a hundred sleeps end late."""

@@ -1,6 +1,7 @@
 """What the caller must be allowed: the table holds what the code calls, a notebook's policy what that notebook calls.
 
-A policy also names what AWS checks behind those calls, and is narrowed to the notebook's endpoint.
+A policy also names what AWS checks behind those calls, and is narrowed to the notebook's endpoint. That it is neither
+more nor less than what the notebook calls is tried where the notebooks run, in `tests/notebooks/test_committed.py`.
 """
 
 from __future__ import annotations

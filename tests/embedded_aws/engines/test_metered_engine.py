@@ -239,10 +239,10 @@ def test_nothing_is_heard_after_abort():
 )
 def test_what_is_given_back_is_all_that_lanes_lose_and_none_works_in_the_past(count, pieces, now):
     lanes = Lanes(MeteredSettings(lanes=count, service_ms=100))
-    begins = [(left, lanes.take(0.0, audio_s) - audio_s, audio_s) for left, audio_s in pieces]
-    given = sum(audio_s for left, begin_s, audio_s in begins if left and begin_s >= now)
+    taken = [(left, audio_s, lanes.take(0.0, audio_s)) for left, audio_s in pieces]
+    given = sum(audio_s for left, audio_s, done_s in taken if left and done_s - audio_s >= now)
     before = lanes.worked_s(now), lanes.worked_s(1e6)
-    lanes.give_back(now, given)
+    lanes.give_back(now, [(audio_s, done_s) for left, audio_s, done_s in taken if left])
     assert lanes.worked_s(now) == pytest.approx(before[0]), "what was worked stays worked"
     assert lanes.worked_s(1e6) == pytest.approx(before[1] - given)
     assert lanes.take(now, 0.1) >= now + 0.1 - 1e-9

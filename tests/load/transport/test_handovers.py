@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from kit import endpoints
 from kit.cut_sessions import Cut, CutSessions
-from kit.machine import could_not_measure
+from kit.machine import TOO_SLOW, could_not_measure
 from kit.waiting import until_async
 
 from dgsm_helpers.aws.endpoint import update
@@ -159,7 +159,7 @@ def benchmark(tmp_path, *options):
     done = subprocess.run(
         [sys.executable, str(script), *options, "--json", str(document)], capture_output=True, text=True, check=False
     )
-    if done.returncode == 3:
+    if done.returncode == TOO_SLOW:
         could_not_measure("the microphones fell behind")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(document.read_text(encoding="utf-8"))
