@@ -12,7 +12,6 @@ from typing import Any
 from botocore.utils import parse_timestamp
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request as MotoRequest
-from moto.core.responses import XFormedAttributePicker
 from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
@@ -68,8 +67,7 @@ def operation_of_path(service: str, request: Request) -> str | None:
 def serialized(service: str, operation: str, protocol: str, value: Mapping[str, object]) -> Response:
     """The answer ``value`` of an operation in ``protocol`` (``json``, ``query``); unknown members are left out."""
     model = get_service_model(service).operation_model(operation)
-    serializer = get_serializer_class(service, protocol)(operation_model=model, value_picker=XFormedAttributePicker())
-    answer = serializer.serialize(value)
+    answer = get_serializer_class(service, protocol)(operation_model=model).serialize(value)
     return Response(answer["body"], answer["status_code"], dict(answer["headers"]))
 
 

@@ -189,10 +189,15 @@ def test_the_endpoints_metrics_are_there_and_listed_once(boto, endpoint, client)
         return sum(point["Sum"] for point in points)
 
     assert until(invocations, "an invocation is counted") >= 1
-    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="AWS/SageMaker", Dimensions=dimensions)
-    listed = [(m["MetricName"], str(sorted(map(str, m["Dimensions"])))) for page in pages for m in page["Metrics"]]
-    assert len(listed) == len(set(listed))
-    assert {"Invocations", "ConcurrentRequestsPerModel", "ModelLatency"} <= {name for name, _ in listed}
+
+    def listed() -> list[tuple[str, str]]:
+        pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="AWS/SageMaker", Dimensions=dimensions)
+        return [(m["MetricName"], str(sorted(map(str, m["Dimensions"])))) for page in pages for m in page["Metrics"]]
+
+    # A request counts in the minute in which it begins, its latency in that of its end.
+    wanted = {"Invocations", "ConcurrentRequestsPerModel", "ModelLatency"}
+    until(lambda: wanted <= {name for name, _ in listed()}, "each metric of a request is listed")
+    assert len(listed()) == len(set(listed()))
 
 
 @service("cloudwatch")
