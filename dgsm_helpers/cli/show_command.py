@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @endpoint_place
 @click.option("--calls", type=click.IntRange(min=1), help="hold so many calls meanwhile, and show them")
-@click.option("--port", type=int, default=0, help="of the page; 0: any that is free")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="of the page; 0: any that is free")
 @click.option("--window", type=NUMBER, default=3600.0, help="seconds shown")
 @click.option("--open/--no-open", "opens", default=True, help="open it in the browser")
 @confirm_spend_option

@@ -107,6 +107,7 @@ def tune(
     from dgsm_helpers.load.transport.query import Query
     from dgsm_helpers.load.transport.recordings import read_recordings
     from dgsm_helpers.load.transport.workloads import workload_of
+    from dgsm_helpers.planning.measuring import require_usable
 
     if not 0 <= think_s <= 600:
         raise InvalidInput(f"--think-s {think_s:g} is outside 0-600 seconds.")
@@ -115,6 +116,7 @@ def tune(
     wb = open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend)
     wb = _of_the_endpoint(wb)
     # Refused before an endpoint is deployed for it.
+    require_usable(wb.family, **{name: value for name, value in ladder.items() if name != "effort"})
     Query.parse(query, wb.family)
     workload_of(wb.family, recordings=recordings, texts=spoken, think_s=think_s or None)
     calls = {"texts": texts or "", "think_s": think_s}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import median
+from typing import TypedDict, Unpack
 
 from dgsm_helpers.aws.core.money import InstanceCost
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
@@ -11,8 +12,10 @@ from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import pin
 from dgsm_helpers.aws.watch.engine_metrics import read_engine
 from dgsm_helpers.aws.watch.metrics import gauge
-from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice
+from dgsm_helpers.families import Family
+from dgsm_helpers.load.ladder.capacity import find_capacity, known_choice, require_streams
 from dgsm_helpers.load.ladder.crew import Crew
+from dgsm_helpers.load.ladder.criteria import presets
 from dgsm_helpers.load.ladder.rung import EFFORTS, Rung
 from dgsm_helpers.load.ladder.search import FIRST_RUNG
 from dgsm_helpers.load.ladder.share import LoadSpec
@@ -25,6 +28,14 @@ from dgsm_helpers.load.transport.workloads import without_pauses, workload_of
 from dgsm_helpers.planning.tuning import Tuning, default_effort, of_its_model
 from dgsm_helpers.rules.guide import GUIDE_HIGH
 from dgsm_helpers.session import Workbook
+
+
+class Derivation(TypedDict):
+    """What a target is derived by, beside the knee; as `derive_target` takes them."""
+
+    headroom: float
+    instances: int
+    growth_per_min: float
 
 
 def tune(
@@ -82,8 +93,8 @@ def tune(
     endpoint.ready()
     wb = of_its_model(wb, endpoint)
     search_effort = known_choice("effort", effort or default_effort(wb), EFFORTS)
-    derive = partial(derive_target, instances=instances, growth_per_min=growth_per_min, headroom=headroom)
-    derive(1)  # refuses bad values now
+    derivation: Derivation = {"instances": instances, "growth_per_min": growth_per_min, "headroom": headroom}
+    require_usable(wb.family, criteria=criteria, max_streams=max_streams, **derivation)
     workload = workload_of(
         wb.family,
         recordings=read_recordings(audio) if audio else (),
@@ -122,9 +133,16 @@ def tune(
         types = (pinned.instance_type,) if pinned.instance_type else EndpointReading(wb).running_types
     gauge_ratios = [hold.gauge for rung in result.rungs for hold in rung.holds if hold.gauge and hold.void is None]
     ratio = round(median(gauge_ratios), 3) if gauge_ratios else None
-    target = derive(result.feasible_max, server_per_client=ratio or 1.0, unit=result.unit)
+    target = derive_target(result.feasible_max, **derivation, server_per_client=ratio or 1.0, unit=result.unit)
     minutes = result.instance_minutes + (turns.instance_minutes if turns is not None else 0.0)
     return Tuning(result, target, InstanceCost.of(wb, types, minutes), ratio, turns, engine)
+
+
+def require_usable(family: Family, *, criteria: str, max_streams: int, **derivation: Unpack[Derivation]) -> None:
+    """Refuse (InvalidInput) what no measurement of the family can use, before anything is deployed for it."""
+    known_choice("criteria", criteria, presets(family))
+    require_streams(max_streams)
+    derive_target(1, **derivation)
 
 
 def _sayer(say: Callable[[str], object]) -> Callable[[Rung], None]:

@@ -137,6 +137,30 @@ def test_impossible_values_are_refused_and_leave_scaling_on(run, scaled, words, 
     assert registration.verify(scaled).ok
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--headroom", "2"),
+        ("--growth-per-min", "-1"),
+        ("--instances", "0"),
+        ("--max-streams", "0"),
+        ("--criteria", "fast"),
+    ],
+    ids=" ".join,
+)
+def test_what_no_measurement_can_use_deploys_nothing(run, place, words):
+    answer = run("tune", place.endpoint_name, *words)
+    assert answer.exit_code == FAILED and "deploying" not in answer.stderr, answer.stderr
+    assert endpoint_state.find(place) is None
+
+
+@pytest.mark.parametrize("query", ["language=es", "model=nova-99"])
+def test_a_query_that_the_container_refuses_is_said_to_be_refused(run, scaled, query):
+    answer = run("tune", scaled.endpoint_name, "--max-streams", "2", "--query", query)
+    assert answer.exit_code == FAILED and "refused every stream" in answer.stderr, answer.stderr
+    assert registration.verify(scaled).ok
+
+
 @pytest.fixture
 def telephone(embedded):
     """An endpoint of its own: what was measured on it is nobody else's evidence."""

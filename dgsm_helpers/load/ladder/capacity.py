@@ -173,8 +173,7 @@ def find_capacity(
             breaks the criteria.
         StreamFailed, CredentialsProblem, AccessDenied, NotFound, InvalidInput: nothing can be streamed from here.
     """
-    if max_streams < 1:
-        raise InvalidInput(f"max_streams={max_streams} leaves nothing to measure.", hint="Give at least 1.")
+    require_streams(max_streams)
     spec = spec or LoadSpec(workload=workload_of(wb.family), query=Query(wb.family))
     workload = spec.workload
     effort = known_choice("effort", effort, EFFORTS)
@@ -264,6 +263,12 @@ def _fingerprint(wb: Workbook, instance_type: str | None, spec: LoadSpec) -> dic
         "transport": spec.transport,
         "client": {"python": platform.python_version(), **{name: version(name) for name in CLIENT_PACKAGES}},
     }
+
+
+def require_streams(most: int) -> None:
+    """Refuse (InvalidInput) a most of streams that leaves none."""
+    if most < 1:
+        raise InvalidInput(f"max_streams={most} leaves nothing to measure.", hint="Give at least 1.")
 
 
 def lasting(effort: Effort, workload: Workload) -> Effort:

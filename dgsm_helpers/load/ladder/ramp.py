@@ -49,10 +49,10 @@ class Ramp:
 
     @property
     def knee(self) -> float:
-        """About how many streams the instance sustains; as many as were open where nothing rose."""
-        if not self.streams:
+        """About how many streams the instance sustains; as many as were open where nothing rose, 0 where none was."""
+        top = self.streams[-1] if self.streams else 0
+        if not top:
             return 0.0
-        top = self.streams[-1]
         if self.refused:
             return float(top)
         lags_s = np.array(self.lags_s)

@@ -6,7 +6,7 @@ become ends of the answer.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import MeasurementInvalid
@@ -176,6 +176,8 @@ class Search:
                 f"{n} {self._unit} could not be measured: {holds[-1].void}",
                 hint="Keep others off the endpoint; use a larger or quieter client machine, or several (--cluster).",
             )
+        # Fewer would be refused as well, and each look at that costs a hold.
+        _require_taken([hold for held in self._holds.values() for hold in held])
         return rung
 
     def _confirmed(self, low: int, high: int | None) -> bool:
@@ -238,17 +240,28 @@ def hold_alone(measure: Measure, hold_s: float) -> tuple[Hold, ...]:
     """A single stream held until a hold is not void; all that was held, the good one last.
 
     Raises:
-        MeasurementInvalid: the client could not keep one stream.
+        MeasurementInvalid: the client could not keep one stream, or the container refused it.
     """
     holds: list[Hold] = []
     for _ in range(MAX_VOID):
         holds.append(measure(1, hold_s))
         if holds[-1].void is None:
+            _require_taken(holds)
             return tuple(holds)
     raise MeasurementInvalid(
         f"A single stream could not be measured: {holds[-1].void}",
         hint="Keep others off the endpoint; use a larger or quieter client machine.",
     )
+
+
+def _require_taken(holds: Sequence[Hold]) -> None:
+    """Raise MeasurementInvalid where the container has refused every stream so far."""
+    streams = [stream for hold in holds for stream in hold.streams]
+    if streams and all(stream.refused for stream in streams):
+        raise MeasurementInvalid(
+            f"The container refused every stream, from the first on ({streams[-1].error}).",
+            hint="The endpoint's log says why; mostly a query (--query) that the model does not know.",
+        )
 
 
 def alone_of(hold: Hold, workload: Workload) -> Alone | None:

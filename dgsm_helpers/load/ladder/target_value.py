@@ -86,8 +86,9 @@ def derive_target(
     Raises:
         InvalidInput: a knee or instance count below 1, or a negative growth or ratio, or headroom outside 0-1.
     """
-    if knee < 1 or instances < 1:
-        raise InvalidInput(f"knee={knee}, instances={instances}: both have to be at least 1.")
+    for name, count in (("knee", knee), ("instances", instances)):
+        if count < 1:
+            raise InvalidInput(f"{name}={count} has to be at least 1.")
     if growth_per_min < 0 or server_per_client <= 0 or not 0 < headroom <= 1:
         raise InvalidInput("Growth may not be negative, the ratio not zero, and headroom lies in 0-1.")
     lag_s = DETECTION_S + PROVISIONING_S

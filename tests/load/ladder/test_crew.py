@@ -15,7 +15,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from distributed import LocalCluster
-from kit.scripted_clients import ScriptedClients
+from kit.scripted_clients import ScriptedClients, report_of
 from kit.waiting import until
 
 from dgsm_helpers.errors import InvalidInput
@@ -142,6 +142,29 @@ def test_a_count_of_the_servers_that_does_not_match_voids_the_hold(peer):
     with ScriptedClients() as executor:
         measure = live(peer, Crew(executor, size=1), gauge=lambda start, end: 5.0)
         assert "counted 5 streams where 2 were held" in measure(2, 0.5).void
+
+
+@pytest.mark.parametrize(
+    ("taken", "counted", "void"),
+    [
+        (2, 2.0, None),
+        (1, 1.0, None),  # the container took one of them, and the ladder judges that
+        (0, 0.0, None),
+        (2, 1.0, "its metric lacks some of them"),
+        (1, 0.0, "its metric lacks some of them"),
+        (0, 3.0, "others use it"),
+        (2, 3.0, "others use it"),
+    ],
+)
+def test_only_streams_that_were_taken_have_to_be_counted_and_none_beside_them_may_be(peer, taken, counted, void):
+    def report(share):
+        told = report_of(share)
+        refused = [replace(one, error="ModelError", refused=True) for one in told.outcomes[taken:]]
+        return replace(told, outcomes=(*told.outcomes[:taken], *refused))
+
+    with ScriptedClients(report) as executor:
+        said = live(peer, Crew(executor, size=1), gauge=lambda start, end: counted)(2, 0.5).void
+    assert said is None if void is None else said.endswith(f"{void}.")
 
 
 def test_no_processes_are_refused():

@@ -35,6 +35,12 @@ def test_where_nothing_rises_as_many_are_sustained_as_were_open():
     assert (ramp.streams[-1], ramp.knee) == (40, 40.0)
 
 
+@pytest.mark.parametrize("streams", [(), (0, 0, 0), (1, 2, 0)])
+@pytest.mark.filterwarnings("error")
+def test_a_ramp_whose_streams_have_all_ended_shows_nothing(streams):
+    assert Ramp(streams, (math.nan,) * len(streams), 1.0).knee == 0.0
+
+
 def test_streams_open_one_by_one_and_faster_the_more_there_are():
     opens = openings_s(100)
     assert len(opens) == 100 and opens == sorted(opens)

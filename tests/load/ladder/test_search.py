@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from statistics import mean
 
 import pytest
@@ -11,9 +12,9 @@ from kit.virtual_endpoint import VirtualEndpoint
 from dgsm_helpers.errors import MeasurementInvalid
 from dgsm_helpers.load.ladder.criteria import STRICT
 from dgsm_helpers.load.ladder.rung import EFFORTS, QUICK, STANDARD, THOROUGH, Hold
-from dgsm_helpers.load.ladder.search import Search
+from dgsm_helpers.load.ladder.search import Search, hold_alone
 from dgsm_helpers.load.ladder.trend import BINS
-from dgsm_helpers.load.ladder.verdict import StreamOutcome, Verdict
+from dgsm_helpers.load.ladder.verdict import CLIFF, StreamOutcome, Verdict
 
 
 def endpoint(seed: int, *, effort=QUICK) -> VirtualEndpoint:
@@ -111,6 +112,24 @@ class Scripted:
         if isinstance(given, str):
             return Hold(n, hold_s, hold_s, (), void=given)
         return Hold(n, hold_s, hold_s, (given,) * n)
+
+
+def test_a_container_that_refuses_every_stream_is_said_to_after_one_hold():
+    scripted = Scripted(lambda n, visit: replace(outcome(error="ModelError"), refused=True))
+    with pytest.raises(MeasurementInvalid, match=r"refused every stream, from the first on \(ModelError\)") as refused:
+        search(scripted).run()
+    assert len(scripted.visits) == 1 and "--query" in refused.value.hint
+    with pytest.raises(MeasurementInvalid, match="refused every stream"):
+        hold_alone(scripted, 1.0)
+
+
+def test_one_that_takes_no_more_streams_than_so_many_is_measured():
+    def capped(n, visit):
+        return Hold(n, 1.0, 1.0, tuple(outcome() if k < 6 else broken for k in range(n)))
+
+    broken = replace(outcome(error="ModelError"), refused=True)
+    found = search(lambda n, hold_s: replace(capped(n, 0), hold_s=hold_s)).run()
+    assert (found.feasible, found.infeasible, found.constraint) == (6, 7, CLIFF)
 
 
 def sharp(knee):
