@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from unittest import mock
 
 import click
 import nbformat
@@ -18,9 +19,10 @@ import pytest
 
 import dgsm_helpers
 from dgsm_helpers.aws.doctor.examine import RULES
+from dgsm_helpers.cli import local_commands
 from dgsm_helpers.cli.main import dgsm
 from dgsm_helpers.settings.settings_file import SETTINGS
-from embedded_aws.gateway.faults import KINDS
+from embedded_aws.gateway.faults import KINDS, kinds_to_json
 from embedded_aws.other.price_list_service import USD_PER_HOUR
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,22 +83,26 @@ def problem_of(line):
         words = shlex.split(line)[1:]
     except ValueError:
         words = line.split()[1:]
+    words = words[: words.index(">")] if ">" in words else words
     command = dgsm
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         word = words.pop(0)
         if PLACEHOLDERS.search(word):
             return None
-        found = command.commands.get(word)
-        if found is None and command.name == "fault":
-            return None if word in KINDS else f"no fault {word}"
+        with mock.patch.object(local_commands, "_ask", lambda *_: kinds_to_json()):
+            found = command.get_command(click.Context(command), word)
         if found is None:
-            return f"no verb {word}"
+            return f"no {'fault' if command.name == 'fault' else 'verb'} {word}"
         command = found
-    known = {"-h", "--help", *(name for option in command.params for name in option.opts)}
-    if command is dgsm:
-        known.add("--version")
-    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-    return f"no option {', '.join(sorted(given - known))} of {command.name}" if given - known else None
+    parser = command.make_parser(click.Context(command))
+    own = {"-h", "--help", *(["--version"] if command is dgsm else [])}
+    try:
+        _, left, _ = parser.parse_args([word for word in words if word not in own and word != "…"])
+    except click.NoSuchOption as error:
+        return f"no option {error.option_name} of {command.name}"
+    except click.BadOptionUsage:
+        return None  # the option is what is spoken of
+    return f"no argument {', '.join(left)} of {command.name}" if left else None
 
 
 USES_KIT = sorted(
@@ -131,6 +137,9 @@ def test_every_command_that_is_named_can_be_given(place):
         ("dgsm deplay my-endpoint", "no verb deplay"),
         ("dgsm tune my-endpoint --efort quick", "no option --efort of tune"),
         ("dgsm local fault earthquake", "no fault earthquake"),
+        ("dgsm local fault crash my-endpoint", "no argument my-endpoint of crash"),
+        ("dgsm tune my-endpoint your-endpoint", "no argument your-endpoint of tune"),
+        ("dgsm local fault shortage ml.g6.2xlarge", None),
         ("dgsm tune my-endpoint --effort quick", None),
         ("dgsm clean-up ENDPOINT --yes", None),
     ],
