@@ -135,7 +135,16 @@ def test_the_traceback_of_what_nobody_foresaw_is_shown_only_when_asked_for(monke
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("no-such-verb",), ("plan",), ("doctor", "--where", "elsewhere"), ("tune", "--instances", "many")]
+    "words",
+    [
+        (),
+        ("no-such-verb",),
+        ("plan",),
+        ("doctor", "--where", "elsewhere"),
+        ("tune", "--instances", "many"),
+        ("show", "--port", "99999"),
+        ("show", "--port", "-1"),
+    ],
 )
 def test_a_line_that_cannot_be_read_is_a_failed_call(words):
     answer = CliRunner().invoke(dgsm, words, prog_name="dgsm")
