@@ -33,6 +33,9 @@ _STARTS_WANTED = 3
 """Fewer completed scale-outs give a median but no spread."""
 _SILENCE_WANTED = 6
 """Intervals in a row without a datapoint that mean more than one which came late."""
+_ANSWERED_WITHIN_S = 180.0
+"""AWS looks at an alarm again every minute and writes nothing down during a cooldown or while scaling is suspended: an
+activity that comes later than a few looks tells when that ended, not how long AWS takes to react."""
 _BARE_UNITS = ("rule", "mode", "code", "strategy", "statistic", "yes/no")
 """Units that only say what kind of value it is."""
 
@@ -209,19 +212,18 @@ def _from_starts(times_s: Sequence[float]) -> dict[str, Any]:
 def reaction_values(
     activities: Sequence[ScalingActivity], into_alarm_s: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
-    """How long activities came after the alarms that caused them."""
-    delays = []
+    """How long activities came after the alarms that caused them; what AWS decided against is an answer, too."""
+    # Of the activities that one alarm caused only the first tells the reaction; later ones are re-invocations.
+    first: dict[tuple[str, float], float] = {}
     for activity in activities:
         started_s = activity.started.timestamp()
         for name, moments in into_alarm_s.items():
             before = [m for m in moments if m <= started_s]
-            if name in activity.cause and before and activity.desired_instances is not None:
-                delays.append((max(before), started_s - max(before)))
-    # Of the activities that one alarm caused only the first tells the reaction; later ones are re-invocations.
-    first: dict[float, float] = {}
-    for moment, delay in delays:
-        first[moment] = min(delay, first.get(moment, math.inf))
-    return {"reaction_overhead_s": float(statistics.median(first.values()))} if first else {}
+            if name in activity.cause and before:
+                alarm = name, max(before)
+                first[alarm] = min(started_s - alarm[1], first.get(alarm, math.inf))
+    prompt = [delay for delay in first.values() if delay <= _ANSWERED_WITHIN_S]
+    return {"reaction_overhead_s": float(statistics.median(prompt))} if prompt else {}
 
 
 def _from_idle(least_streams: Sequence[float | None]) -> dict[str, Any]:

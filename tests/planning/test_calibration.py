@@ -8,7 +8,7 @@ import pytest
 
 from dgsm_helpers.aws.watch.observe import ScalingActivity
 from dgsm_helpers.planning.back_testing import compared
-from dgsm_helpers.planning.calibrating import calibrate
+from dgsm_helpers.planning.calibrating import calibrate, reaction_values
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
@@ -31,7 +31,7 @@ def alarm(comparison, threshold, periods):
     )
 
 
-def activity(start_s, end_s, capacity, *, status="Successful", name=HIGH):
+def activity(start_s, end_s, capacity, *, status="Successful", name=HIGH, reasons=()):
     cause = f"monitor alarm {name} in state ALARM triggered policy p"
     return ScalingActivity(
         started=datetime.fromtimestamp(start_s, UTC),
@@ -42,8 +42,8 @@ def activity(start_s, end_s, capacity, *, status="Successful", name=HIGH):
         trigger="alarm",
         alarm_side="high" if name == HIGH else "low",
         policy="p",
-        not_scaled_reasons=(),
-        description=f"Setting desired instance count to {capacity}.",
+        not_scaled_reasons=reasons,
+        description="" if capacity is None else f"Setting desired instance count to {capacity}.",
         cause=cause,
         message="",
     )
@@ -120,6 +120,34 @@ def test_the_first_activity_after_an_alarm_gives_the_reaction():
         ScalingModel(), source="demo", activities=activities, into_alarm_s={HIGH: [100.0, 1005.0], LOW: [10.0]}
     )
     assert result.model.reaction_overhead_s == 50
+
+
+def not_scaled(start_s, reason, name=LOW):
+    return activity(start_s, None, None, status="Failed", name=name, reasons=(reason,))
+
+
+@pytest.mark.parametrize("reason", ["AlreadyAtMinCapacity", "AutoScalingAnticipatedFlapping"])
+def test_what_was_decided_against_is_the_first_answer_to_its_alarm(reason):
+    """For two hours nothing can be removed; then fewer streams let the same alarm remove an instance."""
+    refused = [not_scaled(130 + 60 * minute, reason) for minute in range(120)]
+    newest_first = [activity(7330, 7400, 1, name=LOW), *reversed(refused)]
+    assert reaction_values(newest_first, {LOW: [100.0]}) == {"reaction_overhead_s": 30}
+
+
+def test_an_answer_hours_after_its_alarm_tells_when_a_cooldown_ended_and_no_reaction():
+    late = activity(7720, 7800, 1, name=LOW)
+    assert reaction_values([late], {LOW: [100.0]}) == {}
+    assert "reaction_overhead_s" in {
+        row.name
+        for row in calibrate(ScalingModel(), source="demo", activities=[late], into_alarm_s={LOW: [100.0]}).assumed
+    }
+    prompt = activity(10_045, 10_200, 2)
+    assert reaction_values([prompt, late], {HIGH: [10_000.0], LOW: [100.0]}) == {"reaction_overhead_s": 45}
+
+
+def test_two_alarms_of_the_same_moment_are_answered_each():
+    both = [activity(140, 200, 2), not_scaled(120, "AlreadyAtMinCapacity")]
+    assert reaction_values(both, {HIGH: [100.0], LOW: [100.0]}) == {"reaction_overhead_s": 30}
 
 
 def test_nothing_read_changes_nothing():
