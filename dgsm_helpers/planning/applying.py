@@ -1,9 +1,8 @@
 """A plan and the account: the one that AWS holds, and the chosen one put in: bounds, policy, scheduled actions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
 from dgsm_helpers.aws.core.money import require_spend
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
@@ -15,8 +14,8 @@ from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.aws.scaling.step_in_policy import most_cut_of
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
-from dgsm_helpers.rules.policies import Bounds, Policy, ScheduledChange, StepScaling, TargetTracking
-from dgsm_helpers.rules.schedules import next_firing
+from dgsm_helpers.planning.scheduled_bounds import FORECAST_PREFIX, bounds_at, ordinary_bounds, scheduled_changes
+from dgsm_helpers.rules.policies import Policy, StepScaling, TargetTracking
 from dgsm_helpers.rules.step_in import STEP_IN, step_in
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.simulate.engine import check_playable
@@ -83,12 +82,12 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
 
 
 def bounds_for(wb: Workbook, min_capacity: int | None = None, max_capacity: int | None = None) -> dict[str, int | None]:
-    """Bounds to plan within, for `PlanStudy`: those given, else those registered, else the settings'.
+    """Bounds to plan within, for `PlanStudy`: those given, else the endpoint's ordinary ones, else the settings'.
 
     None without any.
     """
     there = scalable_target.target(wb)
-    low, high = (there.min_capacity, there.max_capacity) if there else wb.bounds
+    low, high = ordinary_bounds(there, scheduled_actions.listed(wb), wb.now()) if there else wb.bounds
     return {
         "min_capacity": low if min_capacity is None else min_capacity,
         "max_capacity": high if max_capacity is None else max_capacity,
@@ -120,6 +119,8 @@ def applied_plans(
 def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     """Register the bounds, apply the policy, put the scheduled actions, and read all of it back: all of it, or nothing.
 
+    The scheduled actions of an earlier plan and of a forecast are taken away, as they would go on setting the minimum.
+
     Raises:
         SpendNotConfirmed: the bounds allow more instances, and the workbook was opened without ``confirm_spend=True``.
         NotFound, NotReady: no endpoint, or it is not ``InService``.
@@ -136,9 +137,9 @@ def apply_settings(wb: Workbook, settings: PlannedSettings) -> ScalingState:
     former = {"setup": asdict(setup), "adds": adds, "asks": list(map(asdict, _calls(wb, settings, policy)))}
     with journal.written(wb, "plan", endpoint.state, former) as page:
         registration.register(wb, settings.min_capacity, settings.max_capacity)
-        for name in SCHEDULED_NAMES:
-            # One that an earlier plan left would go on raising the minimum under this one.
-            if name not in {change.name for change in settings.daily}:
+        for name in (action.name for action in scheduled_actions.listed(wb)):
+            ours = name in SCHEDULED_NAMES or name.startswith(FORECAST_PREFIX)
+            if ours and name not in {change.name for change in settings.daily}:
                 scheduled_actions.remove(wb, name)
         for change in settings.daily:
             scheduled_actions.put(wb, change.name, change.schedule, min_capacity=change.min_capacity)
@@ -164,7 +165,7 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
     """The plan that AWS holds for the variant now: policies, bounds, scheduled actions, instance types.
 
     Args:
-        begin: when the traffic begins, for the scheduled actions.
+        begin: when the traffic begins, for the scheduled actions; the bounds are those that hold then.
         horizon_s: length of the traffic.
         initial_count: instances at the begin; the minimum by default.
 
@@ -190,35 +191,13 @@ def active_plan(wb: Workbook, *, begin: datetime, horizon_s: float, initial_coun
         policies.append(tracking if tracking.metric == "high-resolution" else replace(tracking, metric="metric-math"))
     if not policies:
         raise NotReady(f"{wb.resource_id} has no scaling policy.", hint="Apply one: register.apply(wb).")
-    count = None if initial_count is None else min(max(initial_count, target.min_capacity), target.max_capacity)
+    actions = scheduled_actions.listed(wb)
+    bounds = bounds_at(begin, target, actions, wb.now())
     return ScalingPlan(
         name=f"as applied to {wb.endpoint_name}",
         policies=tuple(sorted(policies, key=lambda policy: isinstance(policy, StepScaling))),
-        bounds=Bounds(
-            min_capacity=target.min_capacity,
-            max_capacity=target.max_capacity,
-            scaling_in_suspended=target.suspension.scale_in,
-            scaling_out_suspended=target.suspension.scale_out,
-            scheduled_suspended=target.suspension.scheduled,
-        ),
-        schedule=scheduled_changes(scheduled_actions.listed(wb), begin, horizon_s),
+        bounds=bounds,
+        schedule=scheduled_changes(actions, begin, horizon_s),
         instance_types=EndpointReading(wb).instance_types,
-        initial_count=count,
+        initial_count=None if initial_count is None else bounds.clamp(initial_count),
     )
-
-
-def scheduled_changes(
-    actions: Iterable[ScheduledAction], begin: datetime, horizon_s: float
-) -> tuple[ScheduledChange, ...]:
-    """All that scheduled actions do to traffic from ``begin`` on, for ``horizon_s``, in order of time."""
-    begin_s, changes = begin.timestamp(), []
-    for action in actions:
-        start_s, end_s = (limit.timestamp() if limit else None for limit in (action.start, action.end))
-        after = partial(next_firing, action.schedule, action.timezone, start_s=start_s, end_s=end_s)
-        moment_s = after(begin_s - 1)
-        while moment_s is not None and moment_s < begin_s + horizon_s:
-            low, high = action.min_capacity, action.max_capacity
-            at_s = moment_s - begin_s
-            changes.append(ScheduledChange(at_s=at_s, min_capacity=low, max_capacity=high, name=action.name))
-            moment_s = after(moment_s)
-    return tuple(sorted(changes, key=lambda change: change.at_s))

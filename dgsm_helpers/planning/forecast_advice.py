@@ -15,7 +15,6 @@ from dgsm_helpers.planning.back_testing import recorded_concurrency, without_pau
 from dgsm_helpers.planning.calibrating import model_for
 from dgsm_helpers.planning.candidates import most_instances
 from dgsm_helpers.planning.forecast_back_test import TESTED, ForecastTest, back_test_forecast, history_of
-from dgsm_helpers.planning.forecast_schedule import ordinary_minimum
 from dgsm_helpers.planning.forecasting import HISTORY, STEP, Forecast, Levels
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.planning.sources import STREAM_S
@@ -166,7 +165,7 @@ def advise_forecast(
     """
     levels = Levels(known.history, zone=zone)
     notes = list(known.notes)
-    bounds = bounds_for(wb, ordinary_minimum(wb) if min_capacity is None else min_capacity, max_capacity)
+    bounds = bounds_for(wb, min_capacity, max_capacity)
     plan = _plan(wb, known, instance, bounds, notes)
     forecast = levels.forecast(plan, start=_start(wb.now(), levels))
     conditions = instance.conditions(model_for(wb).model, seed=seed)

@@ -13,27 +13,18 @@ from dgsm_helpers.aws.scaling import scalable_target, scheduled_actions
 from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.forecasting import Forecast
+from dgsm_helpers.planning.scheduled_bounds import FORECAST_PREFIX
 from dgsm_helpers.rules.schedules import may_fire
 from dgsm_helpers.session import Workbook
 
-PREFIX = "forecast-"
-LAST = f"{PREFIX}end"
-
-
-def ordinary_minimum(wb: Workbook) -> int | None:
-    """The minimum that holds where no forecast raises it; None when the variant is not registered."""
-    registered = scalable_target.target(wb)
-    if registered is None:
-        return None
-    last = next((action for action in scheduled_actions.listed(wb) if action.name == LAST), None)
-    return registered.min_capacity if last is None or last.min_capacity is None else last.min_capacity
+LAST = f"{FORECAST_PREFIX}end"
 
 
 def actions_of(forecast: Forecast) -> tuple[ScheduledAction, ...]:
     """The scheduled actions that the forecast amounts to, the one that ends it last."""
     steps = [
-        ScheduledAction(name=f"{PREFIX}{step.at:%Y%m%dT%H%MZ}", schedule=_at(step.at), min_capacity=step.minimum)
-        for step in forecast.steps
+        ScheduledAction(name=f"{FORECAST_PREFIX}{at:%Y%m%dT%H%MZ}", schedule=_at(at), min_capacity=minimum)
+        for at, minimum in ((step.at, step.minimum) for step in forecast.steps)
     ]
     end = ScheduledAction(name=LAST, schedule=_at(forecast.end), min_capacity=forecast.plan.bounds.min_capacity)
     return (*steps, end)
@@ -57,7 +48,8 @@ def put_forecast(wb: Workbook, forecast: Forecast) -> tuple[ScheduledAction, ...
             hint="Forecast from the endpoint's own metric, or from traffic recorded until today.",
         )
     there = {action.name: action for action in scheduled_actions.listed(wb)}
-    if rivals := [a.name for a in there.values() if not a.name.startswith(PREFIX) and _sets_minimum(a, wb.now())]:
+    others = [action for action in there.values() if not action.name.startswith(FORECAST_PREFIX)]
+    if rivals := [action.name for action in others if _sets_minimum(action, wb.now())]:
         raise InvalidInput(
             f"Scheduled action {', '.join(rivals)} sets the minimum of {wb.endpoint_name!r}, too: of two, the last to "
             "fire holds.",
@@ -73,7 +65,7 @@ def put_forecast(wb: Workbook, forecast: Forecast) -> tuple[ScheduledAction, ...
         if before is None or (before.schedule, before.min_capacity) != (action.schedule, action.min_capacity):
             scheduled_actions.put(wb, action.name, action.schedule, min_capacity=action.min_capacity)
     for name in there.keys() - {action.name for action in wanted}:
-        if name.startswith(PREFIX):
+        if name.startswith(FORECAST_PREFIX):
             scheduled_actions.remove(wb, name)
     return wanted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pandas as pd
 import pytest
@@ -17,11 +17,10 @@ from dgsm_helpers.aws.account import deletion
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan
 from dgsm_helpers.aws.scaling import registration, scheduled_actions
 from dgsm_helpers.aws.scaling.scalable_target import read_alarms
-from dgsm_helpers.aws.scaling.scheduled_actions import ScheduledAction
 from dgsm_helpers.aws.watch import observe
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.load.transport.background_load import Load
-from dgsm_helpers.planning.applying import active_plan, scheduled_changes
+from dgsm_helpers.planning.applying import active_plan
 from dgsm_helpers.planning.back_testing import Replayed, back_test, recorded_traffic
 from dgsm_helpers.planning.calibrating import Calibration, read_model, recorded_alarms
 from dgsm_helpers.rules.model import ScalingModel
@@ -150,28 +149,6 @@ def test_an_endpoint_without_policy_leaves_the_model_as_assumed(workbook):
     registration.register(wb)
     with pytest.raises(NotReady, match="no scaling policy"):
         back_test(wb)
-
-
-def test_scheduled_actions_are_planned_in_their_time_zone():
-    monday = datetime(2026, 11, 23, tzinfo=UTC)
-    up = ScheduledAction(name="up", schedule="cron(0 7 ? * MON-FRI *)", timezone="Europe/Berlin", min_capacity=3)
-    down = ScheduledAction(name="down", schedule="cron(0 20 * * ? *)", min_capacity=1, end=monday + timedelta(days=1))
-    changes = scheduled_changes([down, up], monday, 48 * 3600)
-    assert [(c.at_s / 3600, c.name, c.min_capacity) for c in changes] == [
-        (6, "up", 3),
-        (20, "down", 1),
-        (30, "up", 3),
-    ]
-
-
-def test_a_cron_schedule_becomes_changes_in_the_traffics_own_time():
-    tuesday = datetime(2026, 11, 24, tzinfo=UTC)
-    weekdays = ScheduledAction(
-        name="morning", schedule="cron(30 7 ? * MON-FRI *)", timezone="Europe/Berlin", min_capacity=4
-    )
-    changes = scheduled_changes([weekdays], tuesday, 7 * 86_400)
-    assert [c.at_s / 3600 for c in changes] == [6.5, 30.5, 54.5, 78.5, 150.5]
-    assert {(c.min_capacity, c.max_capacity, c.name) for c in changes} == {(4, None, "morning")}
 
 
 def described_alarm(**changes):

@@ -15,8 +15,9 @@ from dgsm_helpers.aws.scaling import registration, scalable_target, scheduled_ac
 from dgsm_helpers.cli.main import main
 from dgsm_helpers.cli.options import FAILED, NO, YES
 from dgsm_helpers.errors import InvalidInput, NotFound, NotReady, SpendNotConfirmed
+from dgsm_helpers.planning.applying import bounds_for
 from dgsm_helpers.planning.forecast_advice import advise_forecast, known_from_endpoint
-from dgsm_helpers.planning.forecast_schedule import LAST, actions_of, ordinary_minimum, put_forecast
+from dgsm_helpers.planning.forecast_schedule import LAST, actions_of, put_forecast
 from dgsm_helpers.planning.forecasting import Levels
 from dgsm_helpers.planning.measured import measured
 from dgsm_helpers.simulate.scaling_plan import guide
@@ -83,10 +84,10 @@ def test_what_stays_the_same_is_not_put_again(registered, monkeypatch):
 
 
 def test_the_ordinary_minimum_is_known_while_a_forecast_holds_another(registered):
-    assert ordinary_minimum(registered) == 1
+    assert bounds_for(registered)["min_capacity"] == 1
     put_forecast(registered, Levels(quarters(days_ahead(registered, 20))).forecast(PLAN))
     registration.register(registered, 4, 6)  # as one of its actions does when it fires
-    assert ordinary_minimum(registered) == 1
+    assert bounds_for(registered)["min_capacity"] == 1
 
 
 def test_a_schedule_of_somebody_else_is_not_fought_with(registered):
