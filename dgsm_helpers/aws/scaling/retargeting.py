@@ -1,9 +1,9 @@
 """A new TargetValue for the policy that is there."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from dgsm_helpers.aws.endpoint.endpoint_reading import EndpointReading
-from dgsm_helpers.aws.scaling import journal, scaling_setup
+from dgsm_helpers.aws.scaling import journal, scaling_setup, step_in_policy
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.registration import (
     policy_in_the_way,
@@ -30,7 +30,9 @@ class Retargeted:
 
     def __str__(self) -> str:
         before = "new" if self.former_value is None else f"it was {self.former_value:g}"
-        return f"TargetValue of {self.policy.name} is {self.policy.target_value:g} ({before})."
+        most_cut = self.policy.most_cut
+        spares = f" A scale-in cuts at most {most_cut} call{'s' * (most_cut != 1)}." if most_cut else ""
+        return f"TargetValue of {self.policy.name} is {self.policy.target_value:g} ({before}).{spares}"
 
 
 def retarget(wb: Workbook, target_value: float) -> Retargeted:
@@ -38,10 +40,12 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
 
     A variant that is not registered is registered with the bounds of the settings or the guide's (1 to 4); a missing
     policy gets the guide's other values. Where a policy of another name follows concurrent requests, that one is
-    changed: AWS takes one for each metric. Whatever goes wrong, scaling is then as it was before.
+    changed: AWS takes one for each metric. Scale-ins that cut at most so many calls cut no more than the new target
+    allows. Whatever goes wrong, scaling is then as it was before.
 
     Raises:
-        InvalidInput: the policy of the workbook's name is no target-tracking policy.
+        InvalidInput: the policy of the workbook's name is no target-tracking policy, or the target is too small for
+            scale-ins that cut at most so many calls.
         NotReady: the policy follows a metric of its own, an alarm of it is missing afterwards, or scaling is
             suspended; the message says what.
         SpendNotConfirmed: the workbook was opened without ``confirm_spend=True``.
@@ -51,7 +55,9 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     for one in endpoint.policies:
         if one.name == POLICY_NAME and not one.tracks:
             raise policy_in_the_way(one, POLICY_NAME)
-    held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, (), expected=POLICY_NAME)
+    held = ScalingState.judged(
+        wb.resource_id, endpoint.target, endpoint.policies, endpoint.alarms, expected=POLICY_NAME
+    )
     policy, former = held.policy(target_value=target_value), held.followed
     require_spend_on_policy(wb, endpoint, policy.name)
     before = {
@@ -68,11 +74,15 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
         taken = PolicyState(policy.name, applied.arn, "TargetTrackingScaling", policy.to_request(), applied.alarm_names)
         held_now = (*(one for one in endpoint.policies if one.name != policy.name), taken)
         alarms = policy_alarms(wb, held_now)
-        state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy)
+        state = ScalingState.judged(wb.resource_id, endpoint.target, held_now, alarms, expected=policy.name)
         if not state.ok:
             raise NotReady(
                 f"The policy was put, but {'; '.join(state.problems)}",
                 hint="Correct what is named, then apply it again.",
             )
+        if policy.most_cut is not None and policy.most_cut != step_in_policy.most_cut_of(held.alarms):
+            # Last, as its alarm cannot be put back from what is written down.
+            step_in_policy.put(wb, policy.most_cut)
+            state = replace(state, alarms=policy_alarms(wb, held_now))
         page.clear()
     return Retargeted(policy, former.configuration["TargetValue"] if former else None, state)

@@ -10,9 +10,10 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.scaling.policy import PREDEFINED_METRIC, ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import AlarmState, PolicyState, Target, metric_of
 from dgsm_helpers.aws.scaling.step_in_policy import most_cut_of
-from dgsm_helpers.errors import NotReady
+from dgsm_helpers.errors import InvalidInput, NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
 from dgsm_helpers.rules.step_in import most_to_cut
+from dgsm_helpers.settings.parameters import require_type
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class ScalingState(Table):
 
         Args:
             changes: settings of `ScalingPolicy`, such as ``target_value``; None leaves one as it is, and a
-                ``most_cut`` of 0 lets target tracking scale in again.
+                ``most_cut`` of 0 lets target tracking scale in again. One that is there becomes as small as the target
+                asks for.
 
         Raises:
+            InvalidInput: a value that a policy cannot have; a target too small for the ``most_cut`` that is there.
             NotReady: it follows a metric of its own, for which a target in streams means nothing.
         """
         held, guide = self.followed, ScalingPolicy()
@@ -91,10 +94,11 @@ class ScalingState(Table):
             "disable_scale_in": configuration.get("DisableScaleIn", False),
             "name": held.name,
         }
-        most_cut = wanted.get("most_cut", most_cut_of(self.alarms))
-        if most_cut is not None and most_cut <= most_to_cut(wanted.get("target_value", as_it_is["target_value"])):
+        most_cut = wanted.pop("most_cut", None)
+        if most_cut is None and (held_cut := most_cut_of(self.alarms)) is not None:
+            most_cut = min(held_cut, _most_to_cut(wanted.get("target_value", as_it_is["target_value"])))
+        if most_cut is not None:
             as_it_is |= {"disable_scale_in": False, "most_cut": most_cut or None}
-            wanted.pop("most_cut", None)
         return ScalingPolicy(**{**as_it_is, **wanted})
 
     def _caption(self) -> str:
@@ -114,6 +118,17 @@ class ScalingState(Table):
         # The random end of an alarm's name tells a reader nothing; `alarms` holds the whole name.
         rows += [("alarm", re.sub(r"(-Alarm(?:High|Low))-.*", r"\1", alarm.name), str(alarm)) for alarm in self.alarms]
         return rows
+
+
+def _most_to_cut(target_value: float) -> int:
+    require_type(float, target_value=target_value)
+    if 0 < target_value < 2:
+        raise InvalidInput(
+            f"Scale-ins are held to so many calls, and at a target of {target_value:g} that cannot be: what is removed "
+            "would come back at once.",
+            hint="Give a target of 2 or more, or let them cut any number first: `dgsm register ENDPOINT --most-cut 0`.",
+        )
+    return max(1, most_to_cut(target_value))
 
 
 def _target_problems(target: Target | None, min_capacity: int | None, max_capacity: int | None) -> list[str]:

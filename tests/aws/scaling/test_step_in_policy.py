@@ -15,7 +15,7 @@ from dgsm_helpers.aws.scaling import registration, scalable_target
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.retargeting import retarget
 from dgsm_helpers.aws.watch.observe import described_alarms
-from dgsm_helpers.errors import InvalidInput, NotFound
+from dgsm_helpers.errors import InvalidInput, NotFound, NotReady
 from dgsm_helpers.rules.names import alarm_prefix
 from dgsm_helpers.rules.step_in import STEP_IN
 
@@ -75,6 +75,45 @@ def test_the_doctor_takes_it_for_what_scales_in(wb):
 def test_another_target_leaves_it(wb):
     retarget(wb, 6.0)
     assert registration.verify(wb).policy() == replace(SPARING, target_value=6.0)
+
+
+@pytest.mark.parametrize("change", [retarget, lambda wb, to: registration.apply(wb, changed(wb, to))])
+def test_a_smaller_target_lets_a_scale_in_cut_less(wb, change):
+    """Held to five calls at a target of four, what is removed would come back at once, again and again."""
+    registration.apply(wb, ScalingPolicy(target_value=12.0, most_cut=5))
+    change(wb, 4.0)
+    assert registration.verify(wb, ScalingPolicy(target_value=4.0, most_cut=2)).ok
+    change(wb, 2.5)
+    assert registration.verify(wb, ScalingPolicy(target_value=2.5, most_cut=1)).ok
+    change(wb, 9.0)
+    assert registration.verify(wb).policy() == ScalingPolicy(target_value=9.0, most_cut=1)
+
+
+def changed(wb, target_value):
+    return registration.verify(wb).policy(target_value=target_value)
+
+
+def test_a_new_target_says_how_many_calls_a_scale_in_cuts(wb):
+    done = retarget(wb, 3.0)
+    assert (done.policy.most_cut, done.state.policy()) == (1, done.policy)
+    assert str(done).endswith("is 3 (it was 8). A scale-in cuts at most 1 call.")
+
+
+@pytest.mark.parametrize("change", [retarget, changed])
+def test_a_target_at_which_no_scale_in_can_be_held_to_calls_is_refused_before_anything_is_changed(wb, change):
+    with pytest.raises(InvalidInput, match=r"at a target of 1.5 that cannot be"):
+        change(wb, 1.5)
+    assert registration.verify(wb, SPARING).ok
+
+
+def test_where_the_smaller_number_is_refused_the_former_target_is_back(wb, monkeypatch):
+    def refused(*_):
+        raise NotReady("refused")
+
+    monkeypatch.setattr("dgsm_helpers.aws.scaling.step_in_policy.put", refused)
+    with pytest.raises(NotReady):
+        retarget(wb, 3.0)
+    assert registration.verify(wb, SPARING).ok
 
 
 def test_the_operators_alarms_come_and_go_without_it(wb):
