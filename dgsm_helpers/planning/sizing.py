@@ -255,15 +255,18 @@ def size_for(
 def busiest_hour(traffic: Traffic) -> tuple[float, float]:
     """Most calls that begin within an hour of a clock that starts with the traffic, and their mean length in seconds.
 
-    Traffic of less than an hour counts at its rate.
+    Traffic of less than an hour counts at its rate. Calls in progress when it begins are not among those of its first
+    hour; where no other begins, they are all that is known.
 
     Raises:
         InvalidInput: the traffic has no calls.
     """
     if not traffic.sessions:
         raise InvalidInput(f"Traffic {traffic.name!r} has no streams.", hint="Choose a busier period, or a shape.")
-    begun = np.bincount((traffic.starts_s // _HOUR_S).astype(int))
-    lengths = traffic.durations_s[traffic.starts_s // _HOUR_S == begun.argmax()]
+    first = traffic.in_progress if traffic.in_progress < traffic.sessions else 0
+    hours, durations_s = traffic.starts_s[first:] // _HOUR_S, traffic.durations_s[first:]
+    begun = np.bincount(hours.astype(int))
+    lengths = durations_s[hours == begun.argmax()]
     return float(begun.max()) / min(1.0, traffic.horizon_s / _HOUR_S), float(lengths.mean())
 
 

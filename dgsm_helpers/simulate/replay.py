@@ -97,4 +97,5 @@ def replay(series: Series, *, mean_s: float, seed: int = 0) -> Traffic:
         durations_s=np.array(ends) - begins,
         horizon_s=series.horizon_s,
         begin_s=series.start_s if series.start_s >= DATED_FROM_S else None,
+        in_progress=int(np.count_nonzero(begins == 0)),
     )

@@ -41,6 +41,7 @@ class Traffic:
         horizon_s: length of the period, at most `LONGEST_S`.
         begin_s: Unix time of the begin, None where no date is known (made traffic).
         notes: what was left out or assumed when it was read, in sentences.
+        in_progress: how many of its first sessions stand for those that had begun before the period.
 
     Raises:
         InvalidInput: times negative or not ascending, durations not above zero, lengths that differ; too long, or
@@ -53,6 +54,7 @@ class Traffic:
     horizon_s: float
     begin_s: float | None = None
     notes: tuple[str, ...] = ()
+    in_progress: int = 0
 
     def __post_init__(self) -> None:
         starts, durations = np.asarray(self.starts_s, float), np.asarray(self.durations_s, float)
@@ -235,7 +237,11 @@ def from_level(name: str, level: Level, *, horizon_s: float = DAY_S, mean_s: flo
     starts = np.sort(np.repeat(edges, arrivals) + rng.uniform(0, STEP_S, arrivals.sum()))
     starts = np.minimum(starts, np.nextafter(horizon_s, 0))
     return Traffic(
-        name=name, starts_s=starts, durations_s=rng.exponential(mean_s, starts.size) + 1e-3, horizon_s=horizon_s
+        name=name,
+        starts_s=starts,
+        durations_s=rng.exponential(mean_s, starts.size) + 1e-3,
+        horizon_s=horizon_s,
+        in_progress=int(arrivals[0]),
     )
 
 

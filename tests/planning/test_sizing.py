@@ -12,10 +12,12 @@ from dgsm_helpers.cli.options import FAILED, NO, YES
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.measured import Measured
 from dgsm_helpers.planning.sizing import busiest_hour, size
+from dgsm_helpers.planning.sources import traffic_from
 from dgsm_helpers.prices import Price
 from dgsm_helpers.simulate.conditions import Capacity
 from dgsm_helpers.simulate.fixed_fleet import erlang_b
-from dgsm_helpers.simulate.traffic import Traffic
+from dgsm_helpers.simulate.replay import Series, replay
+from dgsm_helpers.simulate.traffic import Traffic, preset
 
 POOLED, RANDOM = "LEAST_OUTSTANDING_REQUESTS", "RANDOM"
 
@@ -101,6 +103,29 @@ def test_the_busiest_hour_of_the_traffic_is_what_is_sized_for():
     assert busiest_hour(short) == (600, 60)
     with pytest.raises(InvalidInput, match="no streams"):
         busiest_hour(Traffic(name="silence", starts_s=[], durations_s=[], horizon_s=1800))
+
+
+@pytest.mark.parametrize("mean_s", [900, 1800, 3600])
+@pytest.mark.parametrize("made", ["a series", "a shape"])
+def test_streams_in_progress_when_the_traffic_begins_are_no_calls_of_its_first_hour(made, mean_s):
+    if made == "a series":
+        level = Series(name="level", start_s=0.0, period_s=60.0, values=(100.0,) * 1440)
+        traffic = replay(level, mean_s=mean_s)
+    else:
+        traffic = preset("constant", peak=100, mean_s=mean_s)
+    # The busiest of 24 hours has a few more than their mean.
+    assert busiest_hour(traffic)[0] == pytest.approx(1.1 * 100 * 3600 / mean_s, rel=0.15)
+
+
+def test_calls_that_are_recorded_to_begin_together_in_the_first_second_count():
+    begins = "".join(f"2026-11-24T09:00:00Z,{60 + call}\n" for call in range(30))
+    traffic = traffic_from(f"start,duration_s\n{begins}2026-11-24T11:00:00Z,60\n".encode(), name="calls.csv")
+    assert busiest_hour(traffic) == (30, 74.5)
+
+
+def test_where_no_call_begins_later_those_in_progress_are_all_that_is_known():
+    held = replay(Series(name="held", start_s=0.0, period_s=60.0, values=(5.0,) * 60), mean_s=1e6)
+    assert busiest_hour(held)[0] == 5
 
 
 @pytest.fixture
