@@ -9,7 +9,7 @@ AWS does not say from when a `rate(…)` is counted: here from the StartTime, wi
 
 import calendar
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,6 +97,33 @@ def may_fire(action: Mapping[str, Any], after: datetime) -> bool:
         return next_of(action, after) is not None
     except ValueError:
         return True
+
+
+def bounds_due(
+    bounds: Mapping[str, int], actions: Iterable[Mapping[str, Any]], since: datetime, until: datetime
+) -> dict[str, int]:
+    """What the firings of scheduled actions after ``since`` and up to ``until`` make of a target's ``bounds``.
+
+    Bounds are MinCapacity and MaxCapacity, actions are in AWS's members with datetimes. A firing that would put the
+    minimum above the maximum changes nothing, as on AWS (`rules.policies.Bounds.after`). Actions whose schedule cannot
+    be read here are passed over. Of two firings at one time the action named later counts.
+    """
+    firings: list[tuple[datetime, int, Mapping[str, int]]] = []
+    for number, action in enumerate(actions):
+        made = {"CreationTime": since, **action}
+        try:
+            at = next_of(made, since)
+            while at is not None and at <= until:
+                firings.append((at, number, action.get("ScalableTargetAction") or {}))
+                at = next_of(made, at)
+        except ValueError:
+            continue
+    due = dict(bounds)
+    for _, _, limits in sorted(firings, key=lambda firing: firing[:2]):
+        after = {bound: limits.get(bound, was) for bound, was in due.items()}
+        if 1 <= after["MinCapacity"] <= after["MaxCapacity"]:
+            due = after
+    return due
 
 
 def _cron(expression: str, fields: list[str], zone: ZoneInfo) -> NextFiring:

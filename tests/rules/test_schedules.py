@@ -1,11 +1,17 @@
 """AWS's schedule expressions fire when AWS's user guide says they do."""
 
 import re
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dgsm_helpers.rules.schedules import parse_schedule
+from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.rules.policies import Bounds, ScheduledChange
+from dgsm_helpers.rules.schedules import bounds_due, parse_schedule
 
 
 def seconds(text: str) -> float:
@@ -81,3 +87,51 @@ def test_a_day_that_never_comes_never_fires():
 def test_refuses_what_aws_refuses_and_says_why(expression, timezone, names):
     with pytest.raises(ValueError, match=re.escape(names)):
         parse_schedule(expression, timezone)
+
+
+@st.composite
+def scheduled(draw):
+    """A scheduled action, and whether it fires at a given minute after `SINCE`."""
+    bounds = ("MinCapacity", "MaxCapacity")
+    limits = {bound: draw(st.integers(1, 6)) for bound in draw(st.sets(st.sampled_from(bounds), min_size=1))}
+    minute, kind = draw(st.integers(-90, 240)), draw(st.sampled_from(["at", "rate", "cron", "unreadable"]))
+    action = {"ScalableTargetAction": limits}
+    if kind == "at":
+        at = SINCE + timedelta(minutes=minute)
+        return {**action, "Schedule": f"at({at:%Y-%m-%dT%H:%M:%S})"}, lambda now: now == at
+    if kind == "rate":
+        every, made = draw(st.integers(2, 80)), SINCE - timedelta(minutes=draw(st.integers(0, 90)))
+        fires = lambda now: (now - made) % timedelta(minutes=every) == timedelta(0)  # noqa: E731
+        return {**action, "Schedule": f"rate({every} minutes)", "CreationTime": made}, fires
+    if kind == "cron":
+        zone = ZoneInfo(draw(st.sampled_from(["UTC", "Asia/Kolkata"])))
+        cron = f"cron({minute % 60} {minute // 60 % 24} * * ? *)"
+        fires = lambda now: divmod(minute % 1440, 60) == (now.astimezone(zone).hour, now.astimezone(zone).minute)  # noqa: E731
+        return {**action, "Schedule": cron, "Timezone": str(zone)}, fires
+    return {**action, "Schedule": "sometime"}, lambda now: False
+
+
+SINCE = datetime(2026, 3, 5, 22, 30, tzinfo=UTC)
+
+
+@given(st.lists(scheduled(), max_size=5), st.integers(0, 300), st.integers(1, 3), st.integers(3, 6))
+def test_the_bounds_that_are_due_are_those_after_every_firing_in_turn(scheduled, minutes, low, high):
+    played = Bounds(min_capacity=low, max_capacity=high)
+    for now in (SINCE + timedelta(minutes=minute) for minute in range(1, minutes + 1)):
+        for limits in (action["ScalableTargetAction"] for action, fires in scheduled if fires(now)):
+            change = ScheduledChange(
+                at_s=0, min_capacity=limits.get("MinCapacity"), max_capacity=limits.get("MaxCapacity")
+            )
+            with suppress(InvalidInput):
+                played = played.after(change)
+    bounds = {"MinCapacity": low, "MaxCapacity": high}
+    due = bounds_due(bounds, [action for action, _ in scheduled], SINCE, SINCE + timedelta(minutes=minutes))
+    assert due == {"MinCapacity": played.min_capacity, "MaxCapacity": played.max_capacity}
+
+
+def test_a_bound_is_due_from_its_action_s_start_to_its_end():
+    action = {"Schedule": "cron(0 * * * ? *)", "ScalableTargetAction": {"MinCapacity": 2}}
+    bounds, until = {"MinCapacity": 1, "MaxCapacity": 4}, SINCE + timedelta(hours=2)
+    assert bounds_due(bounds, [action], SINCE, until)["MinCapacity"] == 2
+    assert bounds_due(bounds, [{**action, "StartTime": until + timedelta(hours=1)}], SINCE, until) == bounds
+    assert bounds_due(bounds, [{**action, "EndTime": SINCE + timedelta(minutes=5)}], SINCE, until) == bounds

@@ -149,7 +149,7 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) ->
         )
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
-    back = restore_scaling(wb, record.setup)
+    back = restore_scaling(wb, record.setup, record.paused_at)
     _last_resume(wb).write({"came_up_in_s": took_s})
     journal.strike_out(wb, "pause")
     return Resumed(state, took_s, record.saved_usd(began), (*back.restored, *back.meanwhile))

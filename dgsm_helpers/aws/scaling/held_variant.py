@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from dgsm_helpers.aws.core.calls import call
@@ -83,11 +84,12 @@ class HeldVariant:
     say: Callable[[str], object]
     complete: bool = False
 
-    def put_back(self) -> tuple[str, ...]:
+    def put_back(self, since: datetime) -> tuple[Former, tuple[str, ...]]:
         """Undo what still is as holding it still left it, and verify.
 
         Returns:
-            What somebody else has changed meanwhile, in words; that is left as it is.
+            What it is again: what it was ``since`` then, with the bounds that its scheduled actions would have set.
+            And what somebody else has changed meanwhile, in words; that is left as it is.
 
         Raises:
             NotReady: it is not as it was although nobody else changed it.
@@ -96,14 +98,18 @@ class HeldVariant:
         state, target = self.settle(), scalable_target.target(self.wb)
         # What did not come to be, as holding it still failed half-way, is nobody's change.
         changes = self.changes(state, target) if self.complete or state is None else ()
-        scaled_back = state is not None and self._put_capacity_back(state)
+        due = self._due(since, target)
+        wanted = [due]
+        scaled_back = state is not None and self._put_capacity_back(state, due)
         if state is not None:
-            target = self._put_target_back(target)
+            target = self._put_target_back(target, due)
         if scaled_back:
             state, target = self.settle(), scalable_target.target(self.wb)
+            # That took minutes, in which scheduled actions fire again.
+            wanted.append(self._due(since, target))
         if not changes:
-            self._verify(state, target)
-        return changes
+            self._verify(state, target, wanted)
+        return due, changes
 
     def changes(self, state: EndpointState | None, target: Target | None) -> tuple[str, ...]:
         """In words, what is not as holding it still left it."""
@@ -127,19 +133,32 @@ class HeldVariant:
             return state
         return endpoint_state.settle(self.wb, timeout_s=TIMEOUT_S, on_progress=self.on_progress)
 
-    def _verify(self, state: EndpointState | None, target: Target | None) -> None:
+    def _due(self, since: datetime, target: Target | None) -> Former:
+        """What it was, with the bounds that its scheduled actions would have set by now."""
+        former = self.former
+        if target is None or former.suspension is None or former.suspension.scheduled:
+            return former
+        was = replace(target, min_capacity=former.min_capacity or 1, max_capacity=former.max_capacity or 1).bounds
+        bounds = scalable_target.scheduled_bounds(self.wb, was, since)
+        if bounds == was:
+            return former
+        low, high = bounds["MinCapacity"], bounds["MaxCapacity"]
+        count = min(max(former.desired_instances, low), high)
+        return replace(former, desired_instances=count, min_capacity=low, max_capacity=high)
+
+    def _verify(self, state: EndpointState | None, target: Target | None, wanted: Sequence[Former]) -> None:
         if state is None:
             raise NotReady("it was deleted meanwhile.")
-        former, now = self.former, Former.of(self.wb, state, target)
-        if former.suspension not in (None, ALL):
+        now = Former.of(self.wb, state, target)
+        if self.former.suspension not in (None, ALL):
             # Scaling goes on and may already have chosen another count.
-            now = replace(now, desired_instances=former.desired_instances)
-        if now != former or state.status != "InService":
+            wanted = [replace(one, desired_instances=now.desired_instances) for one in wanted]
+        if now not in wanted or state.status != "InService":
             raise NotReady(f"it is {now} and {state.status}.")
 
-    def _put_capacity_back(self, state: EndpointState) -> bool:
-        """Ask for the former count where one instance still is asked for; whether that was necessary."""
-        count = self.former.desired_instances
+    def _put_capacity_back(self, state: EndpointState, due: Former) -> bool:
+        """Ask for the count that is due where one instance still is asked for; whether that was necessary."""
+        count = due.desired_instances
         if count == 1 or state.variant(self.wb.variant_name).desired != 1:
             return False
         # Before scaling goes on: SageMaker makes one change at a time, and this one is wanted first.
@@ -147,16 +166,16 @@ class HeldVariant:
         self.say(f"{self.wb.resource_id}: from 1 instance back to {count}.")
         return True
 
-    def _put_target_back(self, target: Target | None) -> Target | None:
+    def _put_target_back(self, target: Target | None, due: Former) -> Target | None:
         """Bounds and suspension, each only where it still is as it was left; the target as it is then."""
         former = self.former
         if former.suspension is None or target is None:
             return target
-        low = former.min_capacity or 1
-        request: dict[str, Any] = {}
-        if low > target.min_capacity == 1 and target.max_capacity >= low:
-            request["MinCapacity"] = low
-            target = replace(target, min_capacity=low)
+        left = {"MinCapacity": 1, "MaxCapacity": former.max_capacity or 1}
+        wanted = {"MinCapacity": due.min_capacity or 1, "MaxCapacity": due.max_capacity or 1}
+        request: dict[str, Any] = {**scalable_target.bounds_back(target.bounds, left, wanted)}
+        low, high = (request.get(bound, now) for bound, now in target.bounds.items())
+        target = replace(target, min_capacity=low, max_capacity=high)
         if target.suspension == ALL:
             request["SuspendedState"] = former.suspension.to_request()
             target = replace(target, suspension=former.suspension)

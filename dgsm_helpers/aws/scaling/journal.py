@@ -102,7 +102,8 @@ class Page:
             with put_off(self.say):
                 # Who agreed to a change agreed to its undoing.
                 agreed = replace(self.wb, confirm_spend=True)
-                done = put_back(agreed, self.entry.what, self.entry.former, held=self.held, say=self.say)
+                entry = self.entry
+                done = put_back(agreed, entry.what, entry.former, entry.began, held=self.held, say=self.say)
                 self.record.clear()
         except (DgsmError, OSError) as error:
             raise NotReady(

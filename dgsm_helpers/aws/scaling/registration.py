@@ -185,7 +185,7 @@ def _put_back(wb: Workbook, before: ScalingState) -> ScalingState:
     came = {policy.name for policy in policies(wb)} - {policy.name for policy in before.policies}
     if STEP_IN in came:
         step_in_policy.remove(wb)  # with its alarm, which AWS leaves
-    settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]})
+    settings_back(wb, scaling_setup.of_variant(wb, before), {"PutScalingPolicy": [*came]}, since=wb.now())
     if (most_cut := step_in_policy.most_cut_of(before.alarms)) is not None:
         step_in_policy.put(wb, most_cut)
     low, high = (before.target.min_capacity, before.target.max_capacity) if before.target else (None, None)

@@ -13,6 +13,7 @@ from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
 from dgsm_helpers.errors import NotFound
 from dgsm_helpers.rules.alarms import COMPARISONS
+from dgsm_helpers.rules.schedules import bounds_due
 from dgsm_helpers.session import Workbook
 
 SERVICE = "application-autoscaling"
@@ -78,6 +79,23 @@ def change(wb: Workbook, **settings: Any) -> None:
     call(wb, SERVICE, "RegisterScalableTarget", **triple(wb), **settings)
 
 
+def scheduled_bounds(wb: Workbook, bounds: Mapping[str, int], since: datetime) -> dict[str, int]:
+    """What the variant's scheduled actions would have made of ``bounds`` by now, had they fired since then.
+
+    That AWS does not catch up on what fell due while scheduled scaling was suspended is an assumption.
+    """
+    actions = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+    return bounds_due(bounds, actions, since, wb.now())
+
+
+def bounds_back(now: Mapping[str, int], left: Mapping[str, int], due: Mapping[str, int]) -> dict[str, int]:
+    """Those of the ``due`` bounds that have to be set where they are as they were ``left``; others are somebody's."""
+    wanted = {bound: due[bound] if now[bound] == left[bound] else now[bound] for bound in due}
+    if wanted["MinCapacity"] > wanted["MaxCapacity"]:
+        return {}
+    return {bound: number for bound, number in wanted.items() if number != now[bound]}
+
+
 @dataclass(frozen=True)
 class Suspension:
     """Which kinds of scaling are suspended."""
@@ -107,6 +125,11 @@ class Target:
     max_capacity: int
     suspension: Suspension = Suspension()
     arn: str = ""
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Both, as a request has them."""
+        return {"MinCapacity": self.min_capacity, "MaxCapacity": self.max_capacity}
 
 
 @dataclass(frozen=True)

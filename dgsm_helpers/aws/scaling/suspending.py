@@ -40,14 +40,15 @@ def suspended(
     """
     require_type(bool, scale_in=scale_in, scale_out=scale_out, scheduled=scheduled)
     journal.finish(wb)
-    before = require_target(wb).suspension
+    target = require_target(wb)
+    before = target.suspension
     _require_spend(wb, "Suspending scaling")
     within = Suspension(
         scale_in=before.scale_in or scale_in,
         scale_out=before.scale_out or scale_out,
         scheduled=before.scheduled or scheduled,
     )
-    former = {"before": before.to_request(), "within": within.to_request()}
+    former = {"before": before.to_request(), "within": within.to_request(), "bounds": target.bounds}
     with journal.written(wb, "suspension", EndpointReading(wb).state, former) as page:
         change(wb, SuspendedState=within.to_request())
         yield before
