@@ -9,9 +9,8 @@ from typing import Literal
 
 from dgsm_helpers.errors import InvalidInput
 
-_MILLISECONDS_FROM = 1e11
-"""Unix times beyond this (the year 5138) are milliseconds."""
-_NO_TIME_FROM = 1e14
+_THIS_CENTURY_S = 946_684_800, 4_102_444_800
+"""In Unix times. Beyond it are milliseconds, of this century too."""
 _DAYS_OF_THIS_CENTURY = 36526.0, 73050.0
 """Days since 1899-12-30, as spreadsheets count them."""
 
@@ -29,6 +28,19 @@ _MOMENT = re.compile(
     r"\s*(?P<half>[ap])?(?(half)\.?m\.?)\s*(?P<zone>z|[+-]\d{2}(?::?\d{2})?|[a-z]{2,5})?)?",
     re.ASCII | re.IGNORECASE,
 )
+_UNSEPARATED = re.compile(
+    r"(?P<date>20\d{6})(?P<time>\d{6}(?:[.,]\d+)?|\d{4})(?P<zone>z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII | re.IGNORECASE
+)
+"""YYYYMMDDHHMMSS and YYYYMMDDHHMM. As Unix times they would be after 2600, or in 1976."""
+_LIKE_SECONDS = (
+    ("%H%M%S", re.compile(r"0\d{5}", re.ASCII)),
+    ("%Y%m%d", re.compile(r"20\d{6}", re.ASCII)),
+    ("%d%m%Y", re.compile(r"\d{4}20\d\d", re.ASCII)),
+    ("%Y%m%d%H", re.compile(r"20\d{8}", re.ASCII)),
+    ("%y%m%d%H%M", re.compile(r"[02-9]\d{9}", re.ASCII)),
+    ("%d%m%y%H%M", re.compile(r"[02-9]\d{9}", re.ASCII)),
+)
+"""Dates and times that would pass as seconds, and what one of a column looks like that is no Unix time before 2033."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 type DateOrder = Literal["day-first", "month-first"]
@@ -106,8 +118,8 @@ def moments(
 ) -> tuple[list[float], list[str]]:
     """The cells of a column as seconds: Unix times, or seconds from a begin of their own; and what was assumed.
 
-    Seconds or milliseconds since 1970, ISO 8601, RFC 2822, and dates as spreadsheets write them. Dates such as 3/4/2026
-    are read in ``order``, or in the one that another cell of the column proves.
+    Seconds or milliseconds since 1970, ISO 8601, RFC 2822, YYYYMMDDHHMMSS, and dates as spreadsheets write them. Dates
+    such as 3/4/2026 are read in ``order``, or in the one that another cell of the column proves.
 
     Args:
         cells: of one column.
@@ -120,6 +132,7 @@ def moments(
     cells = list(cells)
     written = [_written(cell, zone) for cell in cells]
     _refuse_day_numbers(cells, written)
+    _refuse_unseparated(cells)
     notes: list[str] = []
     unsure = [one for one in written if isinstance(one, _Written)]
     if unsure and order is None:
@@ -155,6 +168,22 @@ def _refuse_day_numbers(cells: Iterable[Cell], written: Iterable[object]) -> Non
         )
 
 
+def _refuse_unseparated(cells: Iterable[Cell]) -> None:
+    """A column of dates and times that would pass as seconds."""
+    texts = {cell.text.strip(): cell for cell in cells}
+    for pattern, told in _LIKE_SECONDS:
+        one = next((cell for text, cell in texts.items() if told.fullmatch(text)), None)
+        if one and all(_is_written(text, pattern) for text in texts):
+            raise one.refused("may be a date or a time, or seconds", "Write it as 2026-11-24T09:00:00Z.")
+
+
+def _is_written(text: str, pattern: str) -> bool:
+    try:
+        return datetime.strptime(text, pattern).strftime(pattern) == text
+    except ValueError:
+        return False
+
+
 def _check(order: str) -> None:
     if order not in ("day-first", "month-first"):
         raise InvalidInput(f"dates={order} is no order of dates.", hint="Say dates=day-first or dates=month-first.")
@@ -162,11 +191,19 @@ def _check(order: str) -> None:
 
 def _written(cell: Cell, zone: tzinfo | None) -> float | datetime | _Written:
     text = " ".join(cell.text.split())
+    if found := _UNSEPARATED.fullmatch(text):
+        try:
+            return datetime.fromisoformat(f"{found['date']}T{found['time']}{found['zone'] or ''}".upper())
+        except ValueError as error:
+            raise cell.refused("is no date and time", "Write it as 2026-11-24T09:00:00Z.") from error
     if _NUMBER.fullmatch(text):
         value = number(cell)
-        if value >= _NO_TIME_FROM:
-            raise cell.refused("is no time in seconds or milliseconds")
-        return value / 1000 if value > _MILLISECONDS_FROM else value
+        begin, end = _THIS_CENTURY_S
+        if value < end:
+            return value
+        if not begin <= value / 1000 < end or text[0] == "0":
+            raise cell.refused("is no time in seconds or milliseconds", "Write it as 2026-11-24T09:00:00Z.")
+        return value / 1000
     if not text:
         number(cell)  # refuses the empty cell
     if len(text) > 10:

@@ -198,6 +198,14 @@ FILES: dict[str, bytes] = {
     "plain, British": plain("%d/%m/%Y %H:%M:%S"),
     "plain, named months": plain("%a %d %b %Y %H:%M:%S +0000"),
     "plain, American months": plain("%B %d %Y %H:%M:%S"),
+    "plain, without separators": plain("%Y%m%d%H%M%S"),
+    "plain, without separators or seconds": plain("%Y%m%d%H%M"),
+    "plain, without separators, with fractions": plain("%Y%m%d%H%M%S.000"),
+    "plain, without separators, with a zone": plain("%Y%m%d%H%M%SZ"),
+    "plain, without separators, with an offset": plain("%Y%m%d%H%M%S+0000"),
+    "plain, without separators, with ends": csv(
+        ("start", "end"), *((stamp(s, "%Y%m%d%H%M%S"), stamp(s + n, "%Y%m%d%H%M%S")) for s, n in CALLS)
+    ),
     "Unix seconds": epoch(1),
     "Unix milliseconds": epoch(1000),
     "cp1252": csv(("start", "duration_s", "agent"), *((stamp(s), n, "Jürgen") for s, n in CALLS))

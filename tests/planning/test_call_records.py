@@ -13,6 +13,7 @@ from kit import traffic_files
 from kit.traffic_files import BEGIN, CALLS, FILES, conversations, csv, genesys, plain, stamp, twilio_api
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.cells import Cell, moments
 from dgsm_helpers.planning.sources import load_traffic, traffic_from
 
 EXPECTED = sorted(CALLS)
@@ -121,6 +122,21 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
         (lines("0,5:30"), "minutes and seconds, or hours and minutes"),
         (lines("0,90", header="start,duration"), "duration '90' has no unit.*duration_s=duration"),
         (lines("9e14,5"), "no time in seconds or milliseconds"),
+        (lines("2.0261124090000E+13,5"), "no time in seconds or milliseconds"),
+        (lines("2.02611E+11,5"), "no time in seconds or milliseconds"),
+        (lines("20260230090000,5"), "start '20260230090000' is no date and time"),
+        (lines("202611242460,5"), "start '202611242460' is no date and time"),
+        (lines("24112026090000,5"), "no time in seconds or milliseconds"),
+        (lines("01112026090000,5"), "no time in seconds or milliseconds"),
+        (lines("241120260900,5"), "no time in seconds or milliseconds"),
+        (lines("261124090000,5", "261124093000,5"), "no time in seconds or milliseconds"),
+        (lines("2611240900,5", "2611240930,5"), "start '2611240900' may be a date or a time, or seconds"),
+        (lines("2411260900,5", "0112260930,5"), "start '2411260900' may be a date or a time, or seconds"),
+        (lines("2026112409,5", "2026112410,5"), "start '2026112409' may be a date or a time, or seconds"),
+        (lines("20261124,5", "20261125,5"), "start '20261124' may be a date or a time, or seconds"),
+        (lines("24112026,5"), "start '24112026' may be a date or a time, or seconds"),
+        (lines("103000,5", "093000,5"), "start '093000' may be a date or a time, or seconds"),
+        (lines("0,2611240900", "0,2611240930", header="start,end"), "end '2611240900' may be a date or a time"),
         (lines("2026-11-24,5"), r"has no time of day.*start=start\+Time"),
         (lines("03/04/2026 09:00,5", "05/04/2026 09:00,5"), "day first or its month.*dates=day-first"),
         (lines("13/04/2026 09:00,5", "05/14/2026 09:00,5"), "Line 3 .* has its month first, but '13/04/2026 09:00'"),
@@ -181,6 +197,25 @@ def test_a_year_of_two_figures_and_seconds_of_a_day_are_read_where_they_say_one_
     traffic = traffic_from(lines(f"{first},60", f"{second},60"), name="c.csv", columns=columns)
     assert traffic.starts_s.tolist() == [0, 60]
     assert traffic.begin_s in (None, datetime(2026, 11, 24, 9, tzinfo=UTC).timestamp())
+
+
+@given(
+    instants=st.lists(st.integers(946_684_800, 4_102_444_799), min_size=1, max_size=5),
+    part=st.sampled_from(["", ".5", ",25"]),
+    milliseconds=st.booleans(),
+)
+def test_unix_times_of_this_century_are_those_instants_whatever_date_their_digits_make(instants, part, milliseconds):
+    # Beside one of today: after 2033 all of a column's seconds might be dates, too.
+    texts = [f"{instant}{'123' * milliseconds}{part}" for instant in (*instants, 1_795_510_800)]
+    read, _ = moments(Cell("Line", "start", text) for text in texts)
+    assert read == [float(text.replace(",", ".")) / (1000 if milliseconds else 1) for text in texts]
+
+
+@pytest.mark.parametrize("begin", [0, 80_000, 20_261_124, 2_611_240_900, 4_012_310_000])
+def test_seconds_that_are_no_date_everywhere_are_seconds(begin):
+    starts = range(begin, begin + 3600, 45)
+    traffic = traffic_from(lines(*(f"{start},60" for start in starts)), name="c.csv")
+    assert traffic.starts_s.tolist() == [start - begin for start in starts]
 
 
 @pytest.mark.parametrize("title", ["Weekly report", "Weekly report,Berlin,,2026-11-25", '"Weekly; report"'])

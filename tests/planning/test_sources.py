@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -137,6 +137,14 @@ def test_concurrency_in_any_order_and_with_names_of_ones_own():
     rows = b"Zeit;Anrufe\n24.11.2026 10:02;3,0\n24.11.2026 10:00;2,0\n24.11.2026 10:01;5,0\n"
     traffic = traffic_from(rows, name="s", mean_s=3600, columns="time=Zeit,streams=Anrufe,zone=UTC")
     assert traffic.concurrency(60.0).tolist() == [2, 5, 3]
+
+
+@pytest.mark.parametrize("form", ["20261124100{}00", "20261124100{}", "20261124100{}00.5"])
+def test_concurrency_at_times_without_separators_is_that_of_these_minutes(form):
+    rows = "".join(f"{form.format(minute)},{value}\n" for minute, value in enumerate((2, 5, 3)))
+    traffic = traffic_from(f"time,streams\n{rows}".encode(), name="s", mean_s=3600)
+    assert traffic.concurrency(60.0).tolist() == [2, 5, 3]
+    assert int(traffic.begin_s) == datetime(2026, 11, 24, 10, tzinfo=UTC).timestamp()
 
 
 def answer(**changed):
