@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.cells import Cell, length_s, moments, number
+from dgsm_helpers.planning.cells import Cell, length_s, number
+from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.planning.spreadsheets import RecordTable, plain
 from dgsm_helpers.simulate.traffic import DATED_FROM_S, Traffic
 

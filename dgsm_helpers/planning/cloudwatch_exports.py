@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.cells import Cell, moments, number
+from dgsm_helpers.planning.cells import Cell, number
+from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.simulate.replay import Series, series_of
 
 METRIC_EVERY_S = 10

@@ -15,8 +15,9 @@ from dgsm_helpers.planning.call_records import (
     is_asterisk_row,
     traffic_of_calls,
 )
-from dgsm_helpers.planning.cells import moments, number
+from dgsm_helpers.planning.cells import number
 from dgsm_helpers.planning.cloudwatch_exports import console_series, is_cloudwatch, series_of_answers
+from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.planning.spreadsheets import (
     RecordTable,
     csv_rows,

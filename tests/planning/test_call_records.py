@@ -13,7 +13,8 @@ from kit import traffic_files
 from kit.traffic_files import BEGIN, CALLS, FILES, conversations, csv, genesys, plain, stamp, twilio_api
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.cells import Cell, moments
+from dgsm_helpers.planning.cells import Cell
+from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.planning.sources import load_traffic, traffic_from
 
 EXPECTED = sorted(CALLS)
