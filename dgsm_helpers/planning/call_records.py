@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.cells import Cell, length_s, number
+from dgsm_helpers.planning.cells import Cell, lengths_s, number
 from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.planning.spreadsheets import RecordTable, plain
 from dgsm_helpers.simulate.traffic import DATED_FROM_S, Traffic
@@ -237,7 +237,7 @@ def _lengths(table: RecordTable, system: CallSystem, starts: Sequence[float], co
                 raise cell.refused(f"is {-length:g} s before the call's start")
         return lengths
     units = {"s": 1.0, "ms": 0.001, "clock": None}
-    lengths = [length_s(cell, unit_s=units[unit]) for cell in cells]
+    lengths = lengths_s(cells, unit_s=units[unit])
     longest = int(np.argmax(lengths))
     if 0 < lengths[longest] < _SHORTEST_OF_ALL_S:
         raise cells[longest].refused(

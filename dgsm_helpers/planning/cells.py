@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
 _CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)", re.ASCII)
 _SHORT_CLOCK = re.compile(r"\d+:\d\d([.,]\d+)?", re.ASCII)
 
@@ -44,8 +46,36 @@ def number(cell: Cell) -> float:
     return value
 
 
-def length_s(cell: Cell, *, unit_s: float | None) -> float:
-    """A length of time in seconds: a number of ``unit_s``, or H:MM:SS; else InvalidInput."""
+def numbers(cells: Iterable[Cell]) -> list[float]:
+    """The numbers of a column; InvalidInput as for each `number`, or where a point may separate thousands."""
+    cells = list(cells)
+    _refuse_pointed(cells)
+    return [number(cell) for cell in cells]
+
+
+def lengths_s(cells: Iterable[Cell], *, unit_s: float | None) -> list[float]:
+    """A column's lengths of time in seconds, each a number of ``unit_s`` or H:MM:SS; else InvalidInput."""
+    cells = list(cells)
+    _refuse_pointed(cells)
+    return [_length_s(cell, unit_s) for cell in cells]
+
+
+def _refuse_pointed(cells: Sequence[Cell]) -> None:
+    """1.800 beside 95, as German and Spanish tables write them: who measures in fractions has others than thousandths.
+
+    Where every number but zero has a fraction, the point is one's.
+    """
+    pointed = next((cell for cell in cells if _POINTED.fullmatch(cell.text.strip())), None)
+    texts = {cell.text.strip() for cell in cells}
+    others = [text for text in texts if NUMBER.fullmatch(text) and not _POINTED.fullmatch(text) and text != "0"]
+    if pointed and others and all(text.isdigit() for text in others):
+        raise pointed.refused(
+            "may be a thousand or a fraction",
+            "Write it without a point, or all numbers of the column with a fraction.",
+        )
+
+
+def _length_s(cell: Cell, unit_s: float | None) -> float:
     text = cell.text.strip()
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, seconds = (float(part.replace(",", ".")) for part in clock.groups())

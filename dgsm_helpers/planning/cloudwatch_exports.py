@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dgsm_helpers.errors import InvalidInput
-from dgsm_helpers.planning.cells import Cell, number
+from dgsm_helpers.planning.cells import Cell, numbers
 from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.simulate.replay import Series, series_of
 
@@ -135,7 +135,7 @@ def console_series(
     cells = [Cell(f"Line {line} of {name}", "time", row[0]) for line, row in points]
     values = [Cell(f"Line {line} of {name}", "value", row[1] if len(row) > 1 else "") for line, row in points]
     times, assumed = moments(cells, **reading)
-    return _concurrency(list(zip(times, map(number, values), strict=True)), name), assumed
+    return _concurrency(list(zip(times, numbers(values), strict=True)), name), assumed
 
 
 def _require_concurrency(label: str, name: str) -> None:

@@ -1,7 +1,7 @@
 """What a column of somebody's table says of moments: in one order, in one zone. What could be two is refused."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Literal
@@ -113,11 +113,11 @@ def _refuse_day_numbers(cells: Iterable[Cell], written: Iterable[object]) -> Non
         )
 
 
-def _refuse_unseparated(cells: Iterable[Cell]) -> None:
+def _refuse_unseparated(cells: Sequence[Cell]) -> None:
     """A column of dates and times that would pass as seconds."""
-    texts = {cell.text.strip(): cell for cell in cells}
+    texts = {cell.text.strip() for cell in cells}
     for pattern, told in _LIKE_SECONDS:
-        one = next((cell for text, cell in texts.items() if told.fullmatch(text)), None)
+        one = next((cell for cell in cells if told.fullmatch(cell.text.strip())), None)
         if one and all(_is_written(text, pattern) for text in texts):
             raise one.refused("may be a date or a time, or seconds", "Write it as 2026-11-24T09:00:00Z.")
 

@@ -15,7 +15,7 @@ from dgsm_helpers.planning.call_records import (
     is_asterisk_row,
     traffic_of_calls,
 )
-from dgsm_helpers.planning.cells import number
+from dgsm_helpers.planning.cells import numbers
 from dgsm_helpers.planning.cloudwatch_exports import console_series, is_cloudwatch, series_of_answers
 from dgsm_helpers.planning.moments import moments
 from dgsm_helpers.planning.spreadsheets import (
@@ -161,5 +161,5 @@ def _from_rows(text: str, name: str, described: Columns, notes: list[str]) -> Tr
         return traffic_of_calls(table, columns=described, notes=notes)
     time = described.named.get("time", "time")
     times, assumed = moments(table.cells(time), **reading)
-    points = sorted(zip(times, map(number, table.cells(streams)), strict=True))
+    points = sorted(zip(times, numbers(table.cells(streams)), strict=True))
     return series_of([at for at, _ in points], [value for _, value in points], name=name), assumed

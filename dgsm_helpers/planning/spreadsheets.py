@@ -156,10 +156,16 @@ def table_of_records(records: Sequence[dict[str, Any]], name: str) -> RecordTabl
     """A table of JSON records; what is nested in them is left out."""
     columns = list(dict.fromkeys(key for record in records for key, value in record.items() if _is_plain(value)))
     rows = [
-        (f"Record {number}", ["" if (value := record.get(key)) is None else str(value) for key in columns])
+        (f"Record {number}", [_text(record.get(key)) for key in columns])
         for number, record in enumerate(records, start=1)
     ]
     return RecordTable(name, tuple(columns), rows)
+
+
+def _text(value: Any) -> str:
+    """As a cell. A fourth decimal says that the point of JSON's numbers separates no thousands."""
+    text = "" if value is None else str(value)
+    return f"{text}0" if isinstance(value, float) and text[-4:-3] == "." else text
 
 
 def _is_plain(value: Any) -> bool:

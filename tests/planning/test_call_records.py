@@ -120,6 +120,15 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
         (lines("0,nan"), "no length of time"),
         (lines("0,1_000"), "no length of time"),
         (lines('0,"1,234"'), "a thousand or a fraction"),
+        (
+            lines("0,1.800", "9,95"),
+            "Line 2 of c.csv: duration_s '1.800' may be a thousand or a fraction.*without a point",
+        ),
+        (
+            lines("0,2", "9,2.700", "9,900", "9,0:01:00", "9,2.700"),
+            "Line 3 of c.csv: duration_s '2.700' may be a thousand",
+        ),
+        (lines("0,95000", "9,1.800", header="start,duration_ms"), "duration_ms '1.800' may be a thousand"),
         (lines("0,5:30"), "minutes and seconds, or hours and minutes"),
         (lines("0,90", header="start,duration"), "duration '90' has no unit.*duration_s=duration"),
         (lines("9e14,5"), "no time in seconds or milliseconds"),
@@ -172,6 +181,30 @@ def lines(*rows: str, header: str = "start,duration_s") -> bytes:
 def test_a_foreign_export_that_is_wrong_or_says_two_things_is_refused_by_file_line_column_and_value(content, says):
     with pytest.raises(InvalidInput, match=f"(?s){says}"):
         traffic_from(content, name="c.csv")
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        ["12.345"],
+        ["12.345", "1.800"],
+        ["12.345", "7.5", "60"],
+        ["12.345", "0.250", "60"],
+        ["12.345", "60.0"],
+        ["12.345", "0"],
+        ["12.345", "7,5", "60"],
+    ],
+)
+def test_fractions_are_fractions_where_their_column_says_so(lengths):
+    rows = (f'{second},"{length}"' for second, length in enumerate(lengths))
+    traffic = traffic_from(lines(*rows), name="c.csv")
+    assert traffic.durations_s.tolist() == [float(length.replace(",", ".")) for length in lengths if length != "0"]
+
+
+def test_numbers_of_json_are_fractions_without_a_column_that_says_so():
+    records = [{"start": 0, "duration_s": 12.345}, {"start": 9, "duration_s": 60}]
+    traffic = traffic_from(json.dumps(records).encode(), name="c.json")
+    assert traffic.durations_s.tolist() == [12.345, 60]
 
 
 def test_what_is_ambiguous_is_read_as_it_is_declared():

@@ -159,6 +159,8 @@ def answer(**changed):
         (b"time,streams\n0,1\n", "at least two"),
         (b"time,streams\n0,1\n60,-2\n", "Line 3 of mine: streams must not be -2"),
         (b"time,streams\n0,1\n60,\n", "Line 3 of mine has no streams"),
+        (b"time,streams\n0,900\n60,1.200\n", "Line 3 of mine: streams '1.200' may be a thousand or a fraction"),
+        (CONSOLE.replace(",30", ",3.000").encode(), "Line 8 of mine: value '3.000' may be a thousand"),
         (b"streams\n0\n", "no column time"),
         (b"time,streams,streams\n0,1,1\n", "2 columns 'streams'"),
         (b"{}", "get-metric-data"),
