@@ -56,9 +56,28 @@ class TextFeatures:
         """The words as they are to be read; the same object where nothing changes."""
         if self.numerals or self.redact:
             words = self._without_numbers_in_words(words)
+        return self._with_others(words) if self.replace else words
+
+    def _with_others(self, words: tuple[SpokenWord, ...]) -> tuple[SpokenWord, ...]:
+        """The first term that stands in a place wins, and what is put there is not searched again: pairs that led from
+        one to the next could double a text with each."""
+        spoken = tuple(word.word.lower() for word in words)
+        starting: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         for term, text in self.replace:
-            words = _replaced(words, term, text)
-        return words
+            starting.setdefault(term[0], []).append((term, text))
+        shown: list[SpokenWord] = []
+        at = 0
+        while at < len(words):
+            pairs = starting.get(spoken[at], ())
+            found = next(((term, text) for term, text in pairs if spoken[at : at + len(term)] == term), None)
+            if found is None:
+                shown.append(words[at])
+                at += 1
+            else:
+                term, text = found
+                shown += _put_for(words[at : at + len(term)], text)
+                at += len(term)
+        return words if tuple(shown) == words else tuple(shown)
 
     def _without_numbers_in_words(self, words: tuple[SpokenWord, ...]) -> tuple[SpokenWord, ...]:
         numbers = spoken_numbers([word.word.lower() for word in words])
@@ -106,20 +125,10 @@ def _merged(words: Sequence[SpokenWord], text: str) -> SpokenWord:
     return SpokenWord(text, text + _closing(words[-1]), words[0].start_s, words[-1].end_s)
 
 
-def _replaced(words: tuple[SpokenWord, ...], term: tuple[str, ...], text: str) -> tuple[SpokenWord, ...]:
-    spoken = tuple(word.word.lower() for word in words)
-    shown: list[SpokenWord] = []
-    at = 0
-    while at < len(words):
-        after = at + len(term)
-        if spoken[at:after] != term:
-            shown.append(words[at])
-            at += 1
-            continue
-        found = words[at:after]
-        pieces = words_of(text, found[0].start_s, found[-1].end_s)
-        for number, piece in enumerate(pieces, 1):
-            closing = _closing(found[-1]) if number == len(pieces) else ""
-            shown.append(SpokenWord(piece.punctuated_word, piece.punctuated_word + closing, piece.start_s, piece.end_s))
-        at = after
-    return words if len(shown) == len(words) and tuple(shown) == words else tuple(shown)
+def _put_for(words: Sequence[SpokenWord], text: str) -> list[SpokenWord]:
+    pieces = words_of(text, words[0].start_s, words[-1].end_s)
+    put = []
+    for number, piece in enumerate(pieces, 1):
+        closing = _closing(words[-1]) if number == len(pieces) else ""
+        put.append(SpokenWord(piece.punctuated_word, piece.punctuated_word + closing, piece.start_s, piece.end_s))
+    return put

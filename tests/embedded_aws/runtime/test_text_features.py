@@ -106,10 +106,21 @@ def test_redact_hides_what_numbers_tell(text, query, written):
         ("one two", "replace=one%20two%20three:x", "one two"),
         ("country", "replace=country:the%20whole%20country", "the whole country"),
         ("at ten:thirty", "replace=at:by:then", "by:then ten:thirty"),
+        ("ask not", "replace=ask:not&replace=not:on", "not on"),
+        ("ask not", "replace=ask:go&replace=ask%20not:stay", "go not"),
+        ("ask not", "replace=ask%20not:stay&replace=ask:go", "stay"),
+        ("ask ask not", "replace=ask%20not:stay&replace=ask:go", "go stay"),
     ],
 )
 def test_replace_puts_other_words_in_the_place_of_those_found(text, query, written):
     assert shown(text, query) == written
+
+
+@pytest.mark.parametrize("pairs", [200, 40, 1])
+def test_what_replace_has_put_somewhere_is_not_searched_again(pairs):
+    query = "&".join(f"replace=w{n}:w{n + 1}%20w{n + 1}" for n in range(pairs))
+    assert shown("w0 is here", query) == "w1 w1 is here"
+    assert shown("w0 is here", query + "&numerals=true&redact=numbers") == "w1 w1 is here"
 
 
 @given(
