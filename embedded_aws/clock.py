@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -52,6 +53,24 @@ def moment(at_s: float) -> datetime:
     return datetime.fromtimestamp(at_s, UTC)
 
 
+class Failures:
+    """What failed at the last beat: it must not stop what stands beside it, nor fill the log with the same failure."""
+
+    def __init__(self) -> None:
+        self._failing: dict[Hashable, str] = {}
+
+    @contextmanager
+    def logged(self, what: Hashable) -> Iterator[None]:
+        """Log an exception within, unless ``what`` failed with the same one the last time."""
+        try:
+            yield
+            self._failing.pop(what, None)
+        except Exception as error:
+            if self._failing.get(what) != repr(error):
+                _log.exception("%s failed at a beat", what)
+            self._failing[what] = repr(error)
+
+
 class Heartbeat:
     """Calls each of ``steps`` with every multiple of ten local seconds, in order, one beat at a time.
 
@@ -69,7 +88,7 @@ class Heartbeat:
         self._held = held
         self._lock = threading.Lock()
         self._next_s = (clock.now_s() // BEAT_S + 1) * BEAT_S
-        self._failing: dict[int, str] = {}
+        self._failures = Failures()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -105,12 +124,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         for index, step in enumerate(self._steps):
-            try:
+            with self._failures.logged(f"step {index}"):
                 step(self._next_s)
-                self._failing.pop(index, None)
-            except Exception as error:  # a failing step must not stop local time for the others
-                if self._failing.get(index) != repr(error):  # nor fill the log with one and the same failure
-                    _log.exception("a step of the beat at %s failed", self._next_s)
-                self._failing[index] = repr(error)
         behind_s = self._clock.now_s() - self._next_s
         self._next_s += BEAT_S if behind_s < MAX_BEHIND_S else behind_s // BEAT_S * BEAT_S

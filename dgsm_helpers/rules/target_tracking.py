@@ -195,9 +195,12 @@ def _tracked_capacity(policy: TargetTracking, metric: float, state: State, model
 
     AWS publishes no formula; rounding up in both directions, a removal never brings the metric back above the target.
     """
-    instances = state.running * metric / policy.target_value
+    instances = min(max(0.0, state.running * metric / policy.target_value), _MOST_INSTANCES)
     return math.ceil(instances - _ROUNDED_OFF[model.capacity_rounding])
 
+
+_MOST_INSTANCES = float(2**31 - 1)
+"""The API's capacities are 32-bit integers; a target close to zero would ask for more than a float can hold."""
 
 _ROUNDED_OFF = {"up": ROUNDING, "nearest": 0.5, "down": 1.0 - ROUNDING}
 """The part of an instance that is not worth one."""

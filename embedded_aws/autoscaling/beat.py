@@ -23,6 +23,7 @@ from embedded_aws.autoscaling.scaling_records import (
     ScheduledActionRecord,
     TargetRecord,
 )
+from embedded_aws.clock import Failures
 from embedded_aws.cloudwatch.alarm_actions import action_line
 from embedded_aws.cloudwatch.metric_alarm import AlarmStatus
 from embedded_aws.fleet.live_fleet import FleetBusy
@@ -60,6 +61,7 @@ class Autoscaler:
         self._quotas = quotas
         self._memory: dict[str, _Memory] = {}
         """By the target's ARN."""
+        self._failures = Failures()
 
     def tick(self, now_s: float) -> None:
         """One beat at ``now_s``, after the alarms have been evaluated: every scalable target."""
@@ -67,18 +69,21 @@ class Autoscaler:
             scaling = service.state
             with scaling.lock:
                 for target in list(scaling.targets.values()):
-                    views = scaling.look(target.resource_id)
-                    if views is None:
-                        # DeleteEndpoint needs application-autoscaling:DeregisterScalableTarget: it takes the target
-                        # along.
-                        scaling.drop_target(target)
-                        self._memory.pop(target.arn, None)
-                        continue
-                    endpoint, variant = views
-                    state = State(running=variant.current_count, desired=variant.desired_count)
-                    memory = self._memory.setdefault(target.arn, _Memory(state, target.created_s))
-                    _Turn(scaling, target, memory, endpoint, variant, self._quotas, now_s).take()
+                    with self._failures.logged(target.resource_id):
+                        self._take_turn(scaling, target, now_s)
                 del scaling.activities[:-ACTIVITIES_KEPT]
+
+    def _take_turn(self, scaling: RegionScaling, target: TargetRecord, now_s: float) -> None:
+        views = scaling.look(target.resource_id)
+        if views is None:
+            # DeleteEndpoint needs application-autoscaling:DeregisterScalableTarget: it takes the target along.
+            scaling.drop_target(target)
+            self._memory.pop(target.arn, None)
+            return
+        endpoint, variant = views
+        state = State(running=variant.current_count, desired=variant.desired_count)
+        memory = self._memory.setdefault(target.arn, _Memory(state, target.created_s))
+        _Turn(scaling, target, memory, endpoint, variant, self._quotas, now_s).take()
 
 
 @dataclass(frozen=True)

@@ -200,9 +200,7 @@ def _check_target_tracking(config: Mapping[str, Any]) -> None:
         raise AwsRefusal("Give either PredefinedMetricSpecification or CustomizedMetricSpecification")
     if not 0 < config["TargetValue"] <= LARGEST_TARGET:  # also when it is not a number
         raise AwsRefusal(f"TargetValue must be greater than zero and at most 2^360: {config['TargetValue']}")
-    for member in ("ScaleInCooldown", "ScaleOutCooldown"):
-        if config.get(member, 0) < 0:
-            raise AwsRefusal(f"{member} must not be negative: {config[member]}")
+    _refuse_negative(config, "ScaleInCooldown", "ScaleOutCooldown")
     if "ResourceLabel" in config.get("PredefinedMetricSpecification", {}):
         raise AwsRefusal("ResourceLabel applies to metrics of load balancers only")
     if custom is None:
@@ -220,9 +218,16 @@ def _check_target_tracking(config: Mapping[str, Any]) -> None:
         raise AwsRefusal("CustomizedMetricSpecification needs MetricName, Namespace and Statistic, or Metrics")
 
 
+def _refuse_negative(config: Mapping[str, Any], *members: str) -> None:
+    for member in members:
+        if config.get(member, 0) < 0:
+            raise AwsRefusal(f"{member} must not be negative: {config[member]}")
+
+
 def _check_steps(config: Mapping[str, Any]) -> None:
     """Refuse a step-scaling configuration that AWS refuses (API reference, StepAdjustment; StepScalingPolicy…)."""
     steps = config.get("StepAdjustments") or ()
+    _refuse_negative(config, "Cooldown", "MinAdjustmentMagnitude")
     if not config.get("AdjustmentType"):
         raise AwsRefusal("AdjustmentType is required for a step scaling policy")
     if not steps:

@@ -109,14 +109,14 @@ class Bench:
         self.begin(*types)
         self.run((START_S if given is None else given.provision_uncached_s) + 20)
 
-    def begin(self, *types: str) -> None:
+    def begin(self, *types: str, endpoint: str = "e") -> None:
         spec = VariantSpec(
             name="AllTraffic",
             model_package_arn=LISTINGS[0].arn(REGION),
             instance_types=types or ("ml.g6.2xlarge",),
             routing="LEAST_OUTSTANDING_REQUESTS",
         )
-        self.fleet.create(REGION, "e", "c", [spec])
+        self.fleet.create(REGION, endpoint, "c", [spec])
 
     def run(self, seconds: float) -> None:
         end = self.clock.s + seconds

@@ -115,6 +115,13 @@ def test_an_alarm_that_comes_back_triggers_anew():
     assert again.kind == "not_scaled"
 
 
+@pytest.mark.parametrize(("metric", "capacity"), [(5.0, 10), (2.0**360, 10), (0.0, 1), (-(2.0**360), 1)])
+def test_a_target_next_to_zero_asks_for_as_much_as_the_bounds_allow(metric, capacity):
+    least = dataclasses.replace(GUIDE, target_value=1e-310)
+    decision = tracked(at(3), out(metric) if metric > 0 else idle(metric), policy=least)
+    assert decision.capacity == capacity
+
+
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_nothing_scales_on_missing_data_or_in_peace(state):
     signals = PolicySignals(high=high(8.0, state=state), low=low(1.0, state=state))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from kit.scaling_bench import REGION, START_S, TARGET, Bench
+from kit.scaling_bench import REGION, RESOURCE, START_S, TARGET, Bench
 
 from dgsm_helpers.rules.alarms import AlarmSpec
 from dgsm_helpers.rules.policies import StepAdjustment, StepScaling
@@ -24,13 +24,13 @@ def bench():
     return made
 
 
-def steps(bench, *adjustments, name="steps", **config):
+def steps(bench, *adjustments, name="steps", resource_id=RESOURCE, **config):
     """The ARN of a step policy: each adjustment is (lower, upper, change)."""
     members = ("MetricIntervalLowerBound", "MetricIntervalUpperBound", "ScalingAdjustment")
     listed = [{m: v for m, v in zip(members, one, strict=True) if v is not None} for one in adjustments]
     body = {"AdjustmentType": "ChangeInCapacity", "Cooldown": 60, "StepAdjustments": listed, **config}
     request = {"PolicyName": name, "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": body}
-    return bench.api.put_scaling_policy({**TARGET, **request})["PolicyARN"]
+    return bench.api.put_scaling_policy({**TARGET, "ResourceId": resource_id, **request})["PolicyARN"]
 
 
 def watch(bench, name, *policies, threshold=4.0, comparison=">", periods=2, **actions):
@@ -86,6 +86,23 @@ def test_an_alarm_whose_actions_are_switched_off_triggers_nothing(bench):
     bench.load(6)
     bench.run(START_S + 120)
     assert (bench.running, bench.activities()) == (1, [])
+
+
+def test_a_policy_that_cannot_be_carried_out_stops_no_other_target_and_is_logged_once(caplog):
+    bench = Bench()
+    bench.begin(endpoint="broken")
+    bench.run(START_S + 20)
+    broken = "endpoint/broken/variant/AllTraffic"
+    bench.register(ResourceId=broken)
+    bench.register()
+    watch(bench, "of-the-first", steps(bench, (0.0, None, 1), resource_id=broken))
+    watch(bench, "of-the-second", steps(bench, (0.0, None, 1)))
+    bench.api.state.policies[broken, "steps"].rule = lambda **_: 1 / 0
+    bench.load(6)
+    bench.run(START_S + 120)
+    assert bench.running > 1
+    [logged] = caplog.records
+    assert broken in logged.getMessage()
 
 
 def test_one_alarm_scales_out_when_it_fires_and_in_when_it_is_ok_again(bench):
@@ -237,6 +254,8 @@ def test_a_policy_without_data_holds_the_scale_in_of_another_and_lets_it_scale_o
         ([(0.0, None, 1)], {"AdjustmentType": None}, "AdjustmentType is required"),
         ([(0.0, None, -1)], {"AdjustmentType": "ExactCapacity"}, "must not be negative"),
         ([*((float(n), float(n + 1), 1) for n in range(20)), (20.0, None, 1)], {}, "at most 20"),
+        ([(0.0, None, 1)], {"Cooldown": -5}, "Cooldown must not be negative: -5"),
+        ([(0.0, None, 1)], {"MinAdjustmentMagnitude": -1}, "MinAdjustmentMagnitude must not be negative: -1"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
