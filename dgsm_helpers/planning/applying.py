@@ -69,7 +69,7 @@ def settings_for(plan: ScalingPlan, *, midnight_utc_s: float = 0.0) -> PlannedSe
     # Of a minimum that comes every day, the first firing says when.
     first = {c.name: (c.at_s, c.min_capacity) for c in reversed(plan.schedule) if c.min_capacity is not None}
     daily = []
-    for name, (at_s, low) in reversed(first.items()):
+    for name, (at_s, low) in sorted(first.items(), key=lambda item: item[1]):
         hour, minute = divmod(int((at_s + midnight_utc_s) % DAY_S // 60), 60)
         schedule = f"cron({minute} {hour} * * ? *)"
         daily.append(ScheduledAction(name=name, schedule=schedule, min_capacity=low))

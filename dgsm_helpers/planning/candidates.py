@@ -70,16 +70,22 @@ def _needed(traffic: Traffic, target_value: float) -> int:
 def busy_hours(traffic: Traffic) -> tuple[float, float] | None:
     """When a day is busy: from and to in seconds after its begin; None when it always is, or lasts under a day.
 
-    Busy is an hour whose mean concurrency is at least half of the busiest hour's. Days are counted from the begin of
-    the traffic, which knows no date.
+    Busy is an hour whose mean concurrency is at least half of the busiest hour's, and what is not in the longest time
+    without one. Days are counted from the begin of the traffic: where ``from`` is the later one, it is busy then.
     """
     if traffic.horizon_s < DAY_S:
         return None
     days = _hourly(traffic)
     busy = np.flatnonzero(days >= days.max() / 2)
-    if busy.size == 0 or busy[-1] - busy[0] + 1 >= 20:
+    quiet = (np.roll(busy, -1) - busy - 1) % 24
+    # Of two as long, that which comes first in UTC's day.
+    last, hours = max(
+        zip(busy, quiet, strict=True), key=lambda gap: (gap[1], -((gap[0] + traffic.midnight_utc_s // _HOUR_S) % 24))
+    )
+    if hours <= 4:
         return None
-    return max(0.0, float(busy[0]) * _HOUR_S - _LEAD_S), float(busy[-1] + 1) * _HOUR_S
+    first = (last + 1 + hours) % 24
+    return float((first * _HOUR_S - _LEAD_S) % DAY_S), float(last + 1) * _HOUR_S
 
 
 def _hourly(traffic: Traffic) -> np.ndarray:
@@ -95,8 +101,8 @@ def busy_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
     if hours is None:
         return None
     steps = traffic.concurrency(60.0)
-    moment = (np.arange(1, steps.size + 1) * 60.0) % DAY_S
-    mean = steps[(moment >= hours[0]) & (moment < hours[1])].mean()
+    since_s = (np.arange(1, steps.size + 1) * 60.0 - hours[0]) % DAY_S
+    mean = steps[since_s < (hours[1] - hours[0]) % DAY_S].mean()
     low, high = plan.bounds.min_capacity, plan.bounds.max_capacity
     minimum = min(high, ceil(mean / plan.tracking.target_value))
     if minimum <= low:
@@ -115,16 +121,18 @@ def late_schedule(traffic: Traffic, plan: ScalingPlan) -> ScalingPlan | None:
     minimum = min(high, _needed(traffic, plan.tracking.target_value))
     if hours is None or minimum <= low:
         return None
-    late_s = _quiet_from(traffic, hours[1])
+    late_s = _quiet_from(traffic, hours)
     return scheduled_minimum(plan, minimum=minimum, from_s=hours[0], to_s=late_s, horizon_s=traffic.horizon_s)
 
 
-def _quiet_from(traffic: Traffic, busy_until_s: float) -> float:
-    """The first hour after the busy ones with hardly any calls, else the quietest of all."""
+def _quiet_from(traffic: Traffic, busy: tuple[float, float]) -> float:
+    """The first hour after the busy ones with hardly any calls, else the quietest of those until it is busy again."""
     days = _hourly(traffic)
-    after = [int(busy_until_s // _HOUR_S + later) % 24 for later in range(24)]
+    until, lasts = int(busy[1] // _HOUR_S), int((busy[0] + _LEAD_S - busy[1]) % DAY_S // _HOUR_S)
+    after = [(until + later) % 24 for later in range(lasts)]
     quiet = [hour for hour in after if days[hour] <= _QUIET_SHARE * days.max()]
-    return (quiet[0] if quiet else int(days.argmin())) * _HOUR_S
+    # The end of a day rather than its begin, before which the minimum would have held.
+    return (quiet[0] if quiet else min(after, key=lambda hour: days[hour])) * _HOUR_S or DAY_S
 
 
 def targets_for(traffic: Traffic, limits: FleetLimits) -> tuple[ScalingPlan, ...]:

@@ -44,8 +44,8 @@ class Player:
         self._lifecycle = Lifecycle(self._fleet, plan, model, random.Random(conditions.seed))
         self._alarms = PlanAlarms(plan, model, knees=knees, tick_s=events.tick_s, ticks=events.ticks)
         self._state = State(running=count, desired=count)
-        self._bounds = plan.bounds
-        self._schedule = sorted(plan.schedule, key=lambda change: change.at_s)
+        self._bounds = plan.bounds_at_begin
+        self._schedule = sorted((c for c in plan.schedule if c.at_s >= 0), key=lambda change: change.at_s)
         self._due_s: float | None = None
         self._cause = ""
         self._log: list[ScalingEvent] = []
@@ -173,4 +173,4 @@ def _start_count(plan: ScalingPlan, events: Events) -> int:
     targets = [p.target_value for p in plan.policies if isinstance(p, TargetTracking)]
     begun, ended = events.bounds[1].tolist()
     streams = begun - ended
-    return plan.bounds.clamp(math.ceil(streams / min(targets)) if targets else 1)
+    return plan.bounds_at_begin.clamp(math.ceil(streams / min(targets)) if targets else 1)

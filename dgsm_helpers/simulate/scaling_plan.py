@@ -8,6 +8,7 @@ minimum for the day).
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.fleet import Shortage
@@ -29,7 +30,8 @@ class ScalingPlan:
     """One way to scale a variant.
 
     ``instance_types`` are by priority, the preferred one first; ``shortages`` are times (of the traffic) without
-    capacity; ``initial_count`` defaults to the minimum.
+    capacity; ``initial_count`` defaults to the minimum. What of the ``schedule`` is before 0 was there when the traffic
+    began (`bounds_at_begin`).
 
     Raises:
         InvalidInput: no policy, two of the same name, no instance type, or an initial count outside the bounds.
@@ -60,6 +62,12 @@ class ScalingPlan:
         if not isinstance(first, TargetTracking):
             raise InvalidInput(f"Plan {self.name!r} begins with step scaling, not with target tracking.")
         return first
+
+    @property
+    def bounds_at_begin(self) -> Bounds:
+        """The bounds with which the traffic begins: the plan's, after what its schedule did before."""
+        before = sorted((change for change in self.schedule if change.at_s < 0), key=lambda change: change.at_s)
+        return reduce(Bounds.after, before, self.bounds)
 
     @property
     def can_be_applied(self) -> bool:
@@ -106,18 +114,19 @@ def sparing(plan: ScalingPlan, most_cut: int) -> ScalingPlan:
 def scheduled_minimum(plan: ScalingPlan, *, minimum: int, from_s: float, to_s: float, horizon_s: float) -> ScalingPlan:
     """``plan`` with at least ``minimum`` instances from ``from_s`` to ``to_s`` of every day of the traffic.
 
-    Ask early: instances need minutes to start. Outside, the plan's own minimum holds.
+    Ask early: instances need minutes to start. Outside, the plan's own minimum holds. ``from_s`` may be the later one:
+    then the minimum holds when a day begins, the first one too.
     """
-    settings = ((from_s, minimum, "peak-minimum"), (to_s, plan.bounds.min_capacity, "off-peak-minimum"))
-    changes = (
-        ScheduledChange(at_s=day * DAY_S + at_s, min_capacity=low, name=name)
-        for day in range(int(horizon_s // DAY_S) + 1)
-        for at_s, low, name in settings
-    )
+    raised = partial(ScheduledChange, min_capacity=minimum, name="peak-minimum")
+    lowered = partial(ScheduledChange, min_capacity=plan.bounds.min_capacity, name="off-peak-minimum")
+    begins_s = [day * DAY_S for day in range(int(horizon_s // DAY_S) + 1)]
+    changes = [change(at_s=day_s + at_s) for day_s in begins_s for change, at_s in ((raised, from_s), (lowered, to_s))]
+    if from_s > to_s:
+        changes.append(raised(at_s=from_s - DAY_S))
     return replace(
         plan,
         name=f"{plan.name} + minimum {minimum} from {from_s / 3600:g} to {to_s / 3600:g} h",
-        schedule=plan.schedule + tuple(c for c in changes if c.at_s <= horizon_s),
+        schedule=plan.schedule + tuple(sorted((c for c in changes if c.at_s <= horizon_s), key=lambda c: c.at_s)),
     )
 
 

@@ -8,6 +8,7 @@ from math import ceil
 import pytest
 
 from dgsm_helpers.errors import InvalidInput
+from dgsm_helpers.planning.applying import settings_for
 from dgsm_helpers.planning.candidates import (
     FleetLimits,
     busy_hours,
@@ -20,9 +21,12 @@ from dgsm_helpers.planning.candidates import (
 from dgsm_helpers.rules.model import ScalingModel
 from dgsm_helpers.simulate.conditions import Capacity, Conditions
 from dgsm_helpers.simulate.engine import simulate
+from dgsm_helpers.simulate.replay import Series, replay
 from dgsm_helpers.simulate.traffic import preset
 
 LIMITS = FleetLimits(knee=10, instance_type="ml.g6.2xlarge")
+MIDNIGHT_S = 1_795_478_400.0
+"""Of a Tuesday, UTC."""
 
 
 def test_the_presets_are_the_guides_one_that_spares_calls_no_scaling_and_a_scheduled_minimum(day):
@@ -64,6 +68,55 @@ def test_traffic_that_never_rests_or_is_short_has_no_scheduled_minimum():
     for traffic in (preset("constant", peak=30), preset("diurnal", peak=30, horizon_s=6 * 3600.0)):
         assert busy_hours(traffic) is None
         assert len(presets_for(traffic, LIMITS)) == 4
+
+
+def week_from(hour, levels):
+    """A week of ``levels``, one for each hour of UTC's day, recorded from that hour on."""
+    values = [levels[(hour + minute // 60) % 24] for minute in range(7 * 1440)]
+    return replay(Series(name="a week", start_s=MIDNIGHT_S + hour * 3600.0, period_s=60.0, values=values), mean_s=300)
+
+
+OFFICE = (2.0,) * 8 + (60.0,) * 4 + (8.0,) * 2 + (60.0,) * 4 + (20.0,) * 2 + (2.0,) * 4
+"""From eight to six, with a quiet lunch that is no evening."""
+NIGHT = (60.0,) * 6 + (2.0,) * 14 + (60.0,) * 4
+TWICE = (60.0,) * 6 + (2.0,) * 6 + (60.0,) * 6 + (2.0,) * 6
+"""Two times that are as quiet and as long."""
+MODEST = (25.0,) * 2 + (20.0,) + (25.0,) * 3 + (60.0,) * 12 + (25.0,) * 6
+"""Never quiet enough to cut hardly any calls."""
+
+
+@pytest.mark.parametrize("levels", [OFFICE, NIGHT, TWICE, MODEST], ids=["office", "night", "twice", "modest"])
+def test_a_week_has_the_same_proposals_whatever_hour_it_is_recorded_from(levels):
+    proposals = set()
+    for hour in range(24):
+        week = week_from(hour, levels)
+        midnight_utc_s = week.midnight_utc_s
+        busy, late = presets_for(week, LIMITS)[-1], targets_for(week, LIMITS)[-1]
+        assert bool(busy.schedule) and bool(late.schedule), hour
+        daily = tuple(settings_for(plan, midnight_utc_s=midnight_utc_s) for plan in (busy, late))
+        proposals.add(tuple((str(one.policy), one.min_capacity, one.max_capacity, one.daily) for one in daily))
+    assert len(proposals) == 1
+
+
+def test_an_office_recorded_from_noon_on_is_busy_when_the_record_begins_and_when_it_ends():
+    assert busy_hours(week_from(0, OFFICE)) == (7.75 * 3600, 18 * 3600)
+    assert busy_hours(week_from(12, OFFICE)) == (19.75 * 3600, 6 * 3600)
+    assert busy_hours(week_from(8, OFFICE)) == (23.75 * 3600, 10 * 3600)
+    assert busy_hours(week_from(18, OFFICE)) == (13.75 * 3600, 24 * 3600)
+
+
+@pytest.mark.parametrize(("hour", "held"), [(12, True), (15, True), (18, False), (0, False)])
+def test_a_record_that_begins_in_the_busy_hours_begins_with_their_minimum(hour, held):
+    week = week_from(hour, OFFICE)
+    plan = presets_for(week, LIMITS)[-1]
+    highest = max(change.min_capacity for change in plan.schedule)
+    assert plan.bounds.min_capacity == 1
+    assert plan.bounds_at_begin.min_capacity == (highest if held else 1)
+    run = simulate(week, plan, Conditions(capacity=Capacity(knee=10), model=ScalingModel()))
+    by_hour = {(hour + index) % 24: run.serving[index * 360 : (index + 1) * 360] for index in range(24)}
+    # Instances for the lunch hours' few calls are there, as the minimum holds all day.
+    assert min(by_hour[12].min(), by_hour[13].min()) >= highest
+    assert (run.serving[0] >= highest) == held
 
 
 def test_a_peak_that_one_instance_carries_needs_no_schedule():
@@ -111,7 +164,7 @@ def test_a_minimum_that_is_lowered_late_cuts_a_quarter_of_the_calls_and_a_third_
             run = simulate(day, plan, conditions)
             cut[bool(plan.schedule)] += run.tally.cut
             if plan.schedule and plan.tracking.target_value == 8.0:
-                held_from_s = next(change.at_s for change in plan.schedule if change.name == "peak-minimum")
+                held_from_s = next(c.at_s for c in plan.schedule if c.name == "peak-minimum" and c.at_s >= 0)
                 removed_s = [event.at_s for event in run.events if event.kind == "in"]
                 assert not [at_s for at_s in removed_s if held_from_s + 1800 < at_s < day.horizon_s]
         assert 0 < cut[True] <= cut[False] / 3
