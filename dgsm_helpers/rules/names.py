@@ -45,3 +45,8 @@ def require_name(kind: str, name: str) -> None:
 def quota_name(instance_type: str) -> str:
     """The name of an endpoint quota in Service Quotas, such as ``ml.g6.2xlarge for endpoint usage``."""
     return f"{instance_type} for endpoint usage"
+
+
+def account_of(arn: str) -> str:
+    """The number of the account that an ARN names; empty where it names none."""
+    return (arn.split(":") + [""] * 5)[4]

@@ -25,6 +25,17 @@ class EmptyAws(MovedAws):
         """The test makes its own."""
 
 
+class OtherAccount(EmptyAws):
+    """Whose every answer names another account's number."""
+
+    NUMBER = "210987654321"
+    _OURS, _THEIRS = b"123456789012", NUMBER.encode()
+
+    def send(self, method: str, path: str, headers: dict[str, Any], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        status, answered, content = super().send(method, path, headers, body.replace(self._THEIRS, self._OURS))
+        return status, answered, content.replace(self._OURS, self._THEIRS)
+
+
 class MovedLoad:
     """Streams as the fleet counts them, without their audio; as `Load` is used by a recording."""
 

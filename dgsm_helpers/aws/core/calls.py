@@ -97,14 +97,28 @@ def require_agreement(wb: Workbook, service: str, operation: str) -> None:
 
 def _account(wb: Workbook) -> str:
     """Whose account the workbook speaks to, in words."""
-    # STS may be out of reach where everything else is not.
-    hasty = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
     try:
-        with translated("sts", "GetCallerIdentity"):
-            caller = wb.clients.make("sts", hasty).get_caller_identity()
+        caller = _caller(wb)
     except DgsmError as error:
         return f"An account of {wb.place} that does not say whose it is ({error.message})"
     return f"Account {caller['Account']} of {wb.place}, as {caller['Arn']}"
+
+
+def account_id(wb: Workbook) -> str:
+    """The number of the account that the workbook speaks to; empty where STS is out of reach."""
+    try:
+        return str(_caller(wb)["Account"])
+    except DgsmError:
+        return ""
+
+
+def _caller(wb: Workbook) -> Mapping[str, str]:
+    if "caller" not in wb.readings:
+        # STS may be out of reach where everything else is not.
+        hasty = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+        with translated("sts", "GetCallerIdentity"):
+            wb.readings["caller"] = wb.clients.make("sts", hasty).get_caller_identity()
+    return dict(wb.readings["caller"])
 
 
 def call_or_none(wb: Workbook, service: str, operation: str, /, **params: Any) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from dgsm_helpers.aws.watch import logs
 from dgsm_helpers.errors import NotFound, NotReady, Throttled
 from dgsm_helpers.progress.progress_line import ProgressLine
 from dgsm_helpers.rules.model import ScalingModel
+from dgsm_helpers.rules.names import account_of
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import journal_files
 
@@ -67,6 +68,11 @@ class EndpointState(Table):
     last_deployment: Mapping[str, Any] = field(default_factory=dict)
 
     _columns = ("variant", "running", "desired", "by type", "variant status", "endpoint config")
+
+    @property
+    def account(self) -> str:
+        """The number of the account that it is in."""
+        return account_of(self.arn)
 
     @property
     def running(self) -> int:

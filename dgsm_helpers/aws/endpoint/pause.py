@@ -150,8 +150,8 @@ def recreate_endpoint(wb: Workbook, *, on_progress: OnProgress | None = None) ->
     # Its status has changed last when it came up: nothing has scaled it since.
     took_s = ((state.modified or wb.now()) - began).total_seconds()
     back = restore_scaling(wb, record.setup, record.paused_at)
-    _last_resume(wb).write({"came_up_in_s": took_s})
-    journal.strike_out(wb, "pause")
+    _last_resume(wb, state.account).write({"came_up_in_s": took_s})
+    journal.strike_out(wb, of=state, what="pause")
     return Resumed(state, took_s, record.saved_usd(began), (*back.restored, *back.meanwhile))
 
 
@@ -188,10 +188,10 @@ def _record(wb: Workbook) -> Paused | None:
     if entry is None:
         return None
     former = entry.former
-    came_up_in_s = _last_resume(wb).read(lambda content: float(content["came_up_in_s"]))
+    came_up_in_s = _last_resume(wb, entry.account).read(lambda content: float(content["came_up_in_s"]))
     setup = Setup.from_json(former["setup"])
     return Paused(entry.endpoint_name, entry.began, former["instances"], former["usd_per_hour"], setup, came_up_in_s)
 
 
-def _last_resume(wb: Workbook) -> Record:
-    return Record(wb.state_path(f"idle/{wb.key}.json"), kind="the time of a resume", hint="Remove that file.")
+def _last_resume(wb: Workbook, account: str) -> Record:
+    return Record(wb.state_path(f"idle/{wb.key}.{account}.json"), kind="the time of a resume", hint="Remove that file.")

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dgsm_helpers.aws.core.calls import account_id
 from dgsm_helpers.aws.core.interrupts import put_off, termination_raises, unfailing
 from dgsm_helpers.aws.core.money import fleet_usd_per_hour, prices_of
 from dgsm_helpers.aws.endpoint import endpoint_state
@@ -24,7 +25,7 @@ from dgsm_helpers.aws.scaling.held_variant import HeldVariant
 from dgsm_helpers.aws.scaling.putting_back import PutBack, put_back, require_former
 from dgsm_helpers.aws.scaling.setup_calls import Setup, scaling_of
 from dgsm_helpers.errors import DgsmError, InvalidInput, NotReady
-from dgsm_helpers.rules.names import require_name
+from dgsm_helpers.rules.names import account_of, require_name
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.state import Record, journal_files, set_aside
 
@@ -44,7 +45,7 @@ class Entry:
     ``what`` is a noun such as ``update``; ``by`` who began it, at ``since``. ``endpoint_created`` tells the endpoint
     from a later one of its name; it is empty where the command did not read the endpoint, and ``since`` has to tell.
     ``variant_name`` is the variant that the command was about. ``former`` is what was there before, as `putting_back`
-    wants it for this kind, with what else the command wants to know.
+    wants it for this kind, with what else the command wants to know. ``account`` is the endpoint's, where it is known.
     """
 
     what: str
@@ -54,6 +55,7 @@ class Entry:
     endpoint_created: str
     variant_name: str
     former: Mapping[str, Any] = field(repr=False)
+    account: str = ""
 
     @property
     def began(self) -> datetime:
@@ -61,10 +63,15 @@ class Entry:
         return datetime.fromisoformat(self.since)
 
     def is_of(self, state: EndpointState) -> bool:
-        """Whether it is of this endpoint and not of an earlier one of its name."""
+        """Whether it is of this endpoint and not of an earlier one of its name, or of one in another account."""
+        same = state.created is None or state.created <= self.began + CLOCKS_DIFFER
         if self.endpoint_created:
-            return self.endpoint_created == str(state.created)
-        return state.created is None or state.created <= self.began + CLOCKS_DIFFER
+            same = self.endpoint_created == str(state.created)
+        return same and self.is_in(state.account)
+
+    def is_in(self, account: str) -> bool:
+        """Whether it is of an account, where both are known."""
+        return account == self.account or not (account and self.account)
 
     def __str__(self) -> str:
         return f"the {self.what} of {self.endpoint_name} that {self.by} began on {self.began:%F %R} UTC"
@@ -127,10 +134,11 @@ def written(
     *,
     held: HeldVariant | None = None,
     say: Say = print,
+    arn: str = "",
 ) -> Iterator[Page]:
     """Within it ``former`` is on disk. An error or a signal puts it back; else the command says how it ends.
 
-    ``state`` is the endpoint's, None where it was not read.
+    ``state`` is the endpoint's, None where it was not read; ``arn``, of something in the same account, is for that.
 
     A command ends with `Page.put_back`, with `Page.clear`, or with neither: then the entry stays.
 
@@ -147,6 +155,7 @@ def written(
         endpoint_created=str(state.created) if state else "",
         variant_name=wb.variant_name,
         former=former,
+        account=account_of(state.arn if state else arn) or account_id(wb),
     )
     if not wb.confirm_delete:
         _require_spend(wb, str(entry), state)
@@ -179,8 +188,10 @@ def unfinished(wb: Workbook, state: EndpointState) -> tuple[Entry, ...]:
 
 
 def latest(wb: Workbook, what: str) -> Entry | None:
-    """The newest entry of this kind, of whichever endpoint of the workbook's name."""
-    return next((entry for _, entry in _entries(wb) if entry.what == what), None)
+    """The newest entry of this kind, of whichever endpoint of the workbook's name in its account."""
+    found = [entry for _, entry in _entries(wb) if entry.what == what]
+    account = account_id(wb) if any(entry.account for entry in found) else ""
+    return next((entry for entry in found if entry.is_in(account)), None)
 
 
 def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
@@ -207,10 +218,11 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
     return tuple(done)
 
 
-def strike_out(wb: Workbook, what: str = "", *, of: EndpointState | None = None) -> None:
-    """Strike out the entries of a kind, or of an endpoint whose scaling was removed on purpose."""
-    for record, entry in _entries(wb):
-        if record.path not in _open and (entry.what == what or (of and entry.is_of(of))):
+def strike_out(wb: Workbook, *, of: EndpointState | None, what: str = "") -> None:
+    """Strike out the entries of an endpoint that is as it is on purpose, and those of a kind of its name there."""
+    for record, entry in _entries(wb) if of else ():
+        concerned = of and (entry.is_of(of) or (entry.what == what and entry.is_in(of.account)))
+        if concerned and record.path not in _open:
             record.clear()
 
 
@@ -231,7 +243,7 @@ def _is_left(record: Record) -> bool:
 
 def _concerns(wb: Workbook, entry: Entry, state: EndpointState) -> bool:
     """Whether an entry is of the endpoint as it is now, and something of it may have to be put back."""
-    if state.status == "Deleting":
+    if state.status == "Deleting" or not entry.is_in(state.account):
         return False
     if entry.what != "pause" or entry.is_of(state):
         return entry.is_of(state)
@@ -243,7 +255,7 @@ def _concerns(wb: Workbook, entry: Entry, state: EndpointState) -> bool:
 
 def _record(wb: Workbook, entry: Entry) -> Record:
     created = "".join(filter(str.isalnum, entry.endpoint_created))
-    return _at(wb.state_path(f"journal/{wb.key}/{entry.what}.{entry.variant_name}.{created}.json"))
+    return _at(wb.state_path(f"journal/{wb.key}/{entry.what}.{entry.variant_name}.{created}.{entry.account}.json"))
 
 
 def _at(path: Path) -> Record:
@@ -271,6 +283,8 @@ def _entry(wb: Workbook, content: Mapping[str, Any]) -> Entry:
         raise ValueError(f"it is of {entry.endpoint_name!r} and began at {entry.since}")
     require_name("variant", entry.variant_name)
     require_former(entry.what, entry.former)
+    if not entry.account and "setup" in entry.former:
+        return replace(entry, account=Setup.from_json(entry.former["setup"]).account)
     return entry
 
 

@@ -65,7 +65,8 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
         "adds": {"PutScalingPolicy": [policy.name]},
         "asks": [asdict(SetupCall(SERVICE, "PutScalingPolicy", tracking_request(wb, policy)))],
     }
-    with journal.written(wb, "retarget", None, before) as page:
+    arn = endpoint.target.arn if endpoint.target else ""
+    with journal.written(wb, "retarget", None, before, arn=arn) as page:
         if endpoint.target is None:
             register(wb)
             endpoint = EndpointReading(wb)

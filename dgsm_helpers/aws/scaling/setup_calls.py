@@ -6,6 +6,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import call_or_none, pages
 from dgsm_helpers.aws.scaling.scalable_target import SERVICE, policies, target, triple
+from dgsm_helpers.rules.names import account_of
 from dgsm_helpers.session import Workbook
 
 _ACTION_KINDS = ("AlarmActions", "OKActions", "InsufficientDataActions")
@@ -43,6 +44,11 @@ class Setup:
         """What ``dataclasses.asdict`` made of one, back from JSON."""
         steps, alarms = (tuple(SetupCall(**call) for call in content[kind]) for kind in ("steps", "alarms"))
         return cls(content["endpoint_name"], content["region"], steps, tuple(content["notes"]), alarms)
+
+    @property
+    def account(self) -> str:
+        """The account of its models' role, which is the endpoint's (a package's is the seller's); empty without one."""
+        return account_of(next((model.get("ExecutionRoleArn", "") for model in self.of("CreateModel")), ""))
 
     def of(self, operation: str) -> tuple[Mapping[str, Any], ...]:
         """The requests of one operation."""
