@@ -231,7 +231,8 @@ def restore(open_workbook: Opener, *, confirm_spend: bool, as_json: bool) -> Non
 def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     """List what the workbook made for an endpoint, and delete it.
 
-    Exit code 1 when something of the endpoint bills on, such as an endpoint that somebody else made.
+    Exit code 1 when something of the endpoint bills on, such as an endpoint that somebody else made, or may bill on
+    because it could not be listed.
 
     Such as: dgsm clean-up my-endpoint --where aws --yes
     """
@@ -241,16 +242,17 @@ def clean_up(open_workbook: Opener, confirmed: bool, as_json: bool) -> int:
     wb = open_workbook(confirm_delete=confirmed)
     left = inventory = find(wb)
     told: dict[str, Any] = {"region": wb.region, "found": [asdict(item) for item in inventory.items], "removed": []}
-    text = str(inventory) if inventory.items else f"Nothing is left of {wb.endpoint_name}."
+    nothing = "Nothing was found of" if inventory.unread else "Nothing is left of"
+    text = str(inventory) if inventory.items else f"{nothing} {wb.endpoint_name}."
     ours = [item for item in inventory.items if item.ours]
     if ours and confirmed:
         deleted = deletion.delete(wb, inventory)
         told["removed"] = list(deleted.removed)
         text, left = str(deleted), find(wb)
-    told |= {"billable": [asdict(item) for item in left.billing], "other_endpoints": left.others}
+    told |= {"billable": [asdict(item) for item in left.billing], "other_endpoints": left.others, "unread": left.unread}
     if ours and not confirmed:
         text, code = f"{text}\nSay --yes to delete what is ours.", NEEDS_CONFIRMATION
     else:
-        text, code = f"{text}\n{left.bill()}", NO if left.billing else YES
+        text, code = f"{text}\n{left.bill()}", NO if left.billing or left.unread else YES
     answer(json.dumps(told, default=str) if as_json else text, as_is=as_json)
     return code

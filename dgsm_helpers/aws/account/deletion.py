@@ -9,9 +9,9 @@ from dgsm_helpers.aws.core.tables import Table
 from dgsm_helpers.aws.endpoint import endpoint_state
 from dgsm_helpers.aws.endpoint.endpoint_state import OnProgress
 from dgsm_helpers.aws.scaling import journal
-from dgsm_helpers.aws.scaling.setup_calls import scaling_removed
+from dgsm_helpers.aws.scaling.setup_calls import named_removed
 from dgsm_helpers.aws.watch.observe import alarm_states
-from dgsm_helpers.errors import NotReady
+from dgsm_helpers.errors import AccessDenied, NotReady
 from dgsm_helpers.session import Workbook
 from dgsm_helpers.settings.parameters import require_type
 
@@ -84,13 +84,18 @@ def prove_empty(wb: Workbook, *, also: Sequence[str] = ()) -> tuple[Item, ...]:
     Raises:
         DgsmError: something could not be read, which proves nothing.
     """
-    return find(wb, also=also).billing
+    found = find(wb, also=also)
+    if found.unread:
+        raise AccessDenied(" ".join(found.unread), hint="Allow that, and ask again.")
+    return found.billing
 
 
 def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) -> Iterator[str]:
     """Delete one after the other, yielding each in words as it goes."""
     if any(item.kind in SCALING_KINDS for item in mine):
-        yield from scaling_removed(wb)
+        # By name: the identity may delete what it may not list.
+        actions, policies = _names(mine, "scheduled action"), _names(mine, "scaling policy")
+        yield from named_removed(wb, actions, policies, registered=True)
         journal.strike_out(wb, of=endpoint_state.find(wb))
     if any(item.kind == "endpoint" for item in mine):
         yield from _delete_endpoint(wb, on_progress)
@@ -99,7 +104,8 @@ def _delete(wb: Workbook, mine: Sequence[Item], on_progress: OnProgress | None) 
             if call_or_none(wb, "sagemaker", operation, **{key: name}) is not None:
                 yield f"{kind} {name}"
     # A policy's alarms go with it; those that are still there belong to no policy any more.
-    left_alarms = {alarm.name for alarm in alarm_states(wb)} & {*_names(mine, "policy alarm")}
+    policy_alarms = {*_names(mine, "policy alarm")}
+    left_alarms = policy_alarms and {alarm.name for alarm in alarm_states(wb)} & policy_alarms
     for name in (*sorted(left_alarms), *_names(mine, "alarm")):
         if call_or_none(wb, "cloudwatch", "DeleteAlarms", AlarmNames=[name]) is not None:
             yield f"alarm {name}"

@@ -1,8 +1,8 @@
 """Everything in the account that belongs to the workbook's endpoint, listed and not touched."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.core.tables import Table
@@ -39,9 +39,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Inventory(Table):
-    """What was found, in the order in which it is deleted; ``notes`` say what could not be searched.
+    """What was found, in the order in which it is deleted; ``notes`` say how it was searched.
 
-    ``others`` are the region's other endpoints, whoever made them, that bill.
+    ``others`` are the region's other endpoints, whoever made them, that bill. ``unread`` says what of the endpoint the
+    identity may not list, so that more of it may be there.
     """
 
     endpoint_name: str
@@ -49,6 +50,7 @@ class Inventory(Table):
     items: tuple[Item, ...]
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = field(default=(), repr=False)
 
     _columns = ("kind", "name", "clean-up", "bills", "found by", "detail")
 
@@ -67,6 +69,7 @@ class Inventory(Table):
                 by_hand = f"aws {_DELETING[item.kind]} {item.name} --region {self.region}"
                 text += f"; this workbook did not make it: delete it where it was made, or by {by_hand}"
             lines.append(f"{text}.")
+        lines += self.unread
         if not lines:
             lines.append(f"Nothing of {self.endpoint_name} bills in {self.region}.")
         if self.others:
@@ -79,7 +82,7 @@ class Inventory(Table):
         return f"Found for endpoint {self.endpoint_name}: {ours} to delete, {len(self.items) - ours} to leave alone"
 
     def _notes(self) -> tuple[str, ...]:
-        return self.notes
+        return (*self.notes, *self.unread)
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [(i.kind, i.name, "delete" if i.ours else "leave", i.bills, i.found_by, i.detail) for i in self.items]
@@ -102,18 +105,20 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
     Args:
         also: names of resources without the workbook's tags that clean-up may delete all the same.
     """
-    tagged, notes = _tagged_arns(wb)
+    look = _Look(wb, also)
+    notes = look.notes
     state = endpoint_state.find(wb)
-    endpoint_ours = state is not None and (is_ours(wb, state.arn) or state.name in also)
-    items = [*_scaling(wb, ours=state is None or endpoint_ours)]
+    endpoint_ours = state is not None and (look.is_ours(state.arn) or state.name in also)
+    items = look.scaling(ours=state is None or endpoint_ours)
     if state is not None:
         found_by = _found_by(state.name, also, endpoint_ours)
         detail, bills = _what_runs(state)
         items.append(Item("endpoint", state.name, state.arn, found_by, endpoint_ours, bills, detail))
-    items += _named(wb, "EndpointConfig", also, tagged)
-    items += _named(wb, "Model", also, tagged)
-    items += _alarms_and_dashboards(wb)
-    items += _alarms_by_action(wb, also, {item.name for item in items})
+    items += look.listed("Endpoint configs", look.named("EndpointConfig"))
+    items += look.listed("Models", look.named("Model"))
+    items += look.listed("Alarms", _own_alarms(wb), "bill")
+    items += look.listed("Dashboards", _dashboards(wb), "bill")
+    items += look.listed("Alarms", _alarms_by_action(wb, also, {item.name for item in items}), "bill")
     notes += _log_group_note(wb)
     try:
         listed = pages(wb, "sagemaker", "ListEndpoints", "Endpoints")
@@ -122,7 +127,67 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
         alive = []
         notes.append(f"The region's other endpoints could not be listed, and may bill ({error.message}).")
     others = tuple(sorted({*alive} - {wb.endpoint_name}))
-    return Inventory(wb.endpoint_name, wb.region, tuple(items), others, tuple(notes))
+    return Inventory(wb.endpoint_name, wb.region, tuple(items), others, tuple(notes), tuple(look.unread.values()))
+
+
+@dataclass
+class _Look:
+    """One look at the account, which goes on where the identity may not read something."""
+
+    wb: Workbook
+    also: Sequence[str]
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tagged, self.notes = _tagged_arns(self.wb)
+
+    def listed[T](self, what: str, found: Iterable[T], may: str = "remain") -> Iterator[T]:
+        """What is found; where the identity may not list it, what was until then."""
+        try:
+            yield from found
+        except AccessDenied as error:
+            self.unread[what] = f"{what} could not be listed, and may {may} ({error.message})."
+
+    def is_ours(self, arn: str) -> bool:
+        """Whether a resource carries the workbook's tag, by its own tags, or else by the search."""
+        try:
+            return is_ours(self.wb, arn)
+        except AccessDenied as error:
+            self.unread["tags"] = f"Tags could not be read, and what they alone say is ours may remain: {error.message}"
+            return arn in self.tagged
+
+    def scaling(self, *, ours: bool) -> list[Item]:
+        """The variant's scaling, in the order in which it is deleted."""
+        on = "" if ours else "on an endpoint that this workbook did not make"
+        wb = self.wb
+        return [
+            *self.listed("Scheduled actions", _scheduled_actions(wb, ours, on)),
+            *self.listed("Scaling policies", _policies(wb, ours, on)),
+            *self.listed("The scalable target", _target(wb, ours, on)),
+            *self.listed("Alarms", _policy_alarms(wb, ours, on), "bill"),
+        ]
+
+    def named(self, kind_name: str) -> Iterator[Item]:
+        """Endpoint configs or models by name, and those of other names by tag."""
+        wb, also, tagged = self.wb, self.also, self.tagged
+        kind = _KINDS[kind_name]
+        stem = name_stem(wb.endpoint_name)
+        mine_by_name = re.compile(re.escape(stem) + r"-[0-9a-f]{8}")
+        seen: set[str] = set()
+        summaries = pages(wb, "sagemaker", f"List{kind_name}s", f"{kind_name}s", NameContains=stem)
+        # What carries the tag is found without this list, too.
+        for summary in self.listed(f"{kind.capitalize()}s", summaries):
+            name, arn = summary[f"{kind_name}Name"], summary[f"{kind_name}Arn"]
+            ours = arn in tagged or name in also or self.is_ours(arn)
+            if ours or mine_by_name.fullmatch(name):
+                seen.add(arn)
+                yield Item(kind, name, arn, _found_by(name, also, ours), ours, False, "" if ours else "without our tag")
+        part = f":{kind.replace(' ', '-')}/"
+        for arn in sorted(tagged - seen):
+            name = arn.partition(part)[2]
+            # The search by tag goes on finding what was deleted, for a while.
+            if name and call_or_none(wb, "sagemaker", f"Describe{kind_name}", **{f"{kind_name}Name": name}) is not None:
+                yield Item(kind, name, arn, "tag", True, False)
 
 
 def _what_runs(state: EndpointState) -> tuple[str, bool]:
@@ -148,50 +213,40 @@ def _tagged_arns(wb: Workbook) -> tuple[frozenset[str], list[str]]:
         ]
 
 
-def _scaling(wb: Workbook, *, ours: bool) -> Iterator[Item]:
-    on = "" if ours else "on an endpoint that this workbook did not make"
-    by = "the endpoint's name"
-    for action in pages(
-        wb,
-        "application-autoscaling",
-        "DescribeScheduledActions",
-        "ScheduledActions",
-        ServiceNamespace="sagemaker",
-        ResourceId=wb.resource_id,
-    ):
-        yield Item("scheduled action", action["ScheduledActionName"], action["ScheduledActionARN"], by, ours, False, on)
+_BY = "the endpoint's name"
+
+
+def _scheduled_actions(wb: Workbook, ours: bool, on: str) -> Iterator[Item]:
+    service, of_variant = scalable_target.SERVICE, scalable_target.triple(wb)
+    for action in pages(wb, service, "DescribeScheduledActions", "ScheduledActions", **of_variant):
+        yield Item(
+            "scheduled action", action["ScheduledActionName"], action["ScheduledActionARN"], _BY, ours, False, on
+        )
+
+
+def _policies(wb: Workbook, ours: bool, on: str) -> Iterator[Item]:
     for policy in scalable_target.policies(wb):
-        yield Item("scaling policy", policy.name, policy.arn, by, ours, False, on)
+        yield Item("scaling policy", policy.name, policy.arn, _BY, ours, False, on)
+
+
+def _target(wb: Workbook, ours: bool, on: str) -> Iterator[Item]:
     target = scalable_target.target(wb)
     if target is not None:
         bounds = f"{target.min_capacity} to {target.max_capacity} instances"
-        yield Item("scalable target", wb.resource_id, target.arn, by, ours, False, on or bounds)
+        yield Item("scalable target", wb.resource_id, target.arn, _BY, ours, False, on or bounds)
+
+
+def _policy_alarms(wb: Workbook, ours: bool, on: str) -> Iterator[Item]:
     for alarm in observe.alarm_states(wb):
-        yield Item("policy alarm", alarm.name, "", by, ours, True, on or "goes with its policy")
+        yield Item("policy alarm", alarm.name, "", _BY, ours, True, on or "goes with its policy")
 
 
-def _named(wb: Workbook, field: str, also: Sequence[str], tagged: frozenset[str]) -> Iterator[Item]:
-    kind = _KINDS[field]
-    stem = name_stem(wb.endpoint_name)
-    mine_by_name = re.compile(re.escape(stem) + r"-[0-9a-f]{8}")
-    seen: set[str] = set()
-    for summary in pages(wb, "sagemaker", f"List{field}s", f"{field}s", NameContains=stem):
-        name, arn = summary[f"{field}Name"], summary[f"{field}Arn"]
-        ours = arn in tagged or name in also or is_ours(wb, arn)
-        if ours or mine_by_name.fullmatch(name):
-            seen.add(arn)
-            yield Item(kind, name, arn, _found_by(name, also, ours), ours, False, "" if ours else "without our tag")
-    part = f":{kind.replace(' ', '-')}/"
-    for arn in sorted(tagged - seen):
-        name = arn.partition(part)[2]
-        # The search by tag goes on finding what was deleted, for a while.
-        if name and call_or_none(wb, "sagemaker", f"Describe{field}", **{f"{field}Name": name}) is not None:
-            yield Item(kind, name, arn, "tag", True, False)
-
-
-def _alarms_and_dashboards(wb: Workbook) -> Iterator[Item]:
+def _own_alarms(wb: Workbook) -> Iterator[Item]:
     for alarm in observe.described_alarms(wb, alarm_prefix(wb.endpoint_name)):
         yield Item("alarm", alarm["AlarmName"], alarm["AlarmArn"], "name", True, True)
+
+
+def _dashboards(wb: Workbook) -> Iterator[Item]:
     listed = pages(wb, "cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=dashboard_prefix(wb))
     for entry in listed:
         yield Item("dashboard", entry["DashboardName"], entry.get("DashboardArn", ""), "name", True, True)

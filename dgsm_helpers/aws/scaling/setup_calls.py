@@ -1,6 +1,6 @@
 """An endpoint's set-up as the calls that make it, and its scaling taken off by them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,14 +83,20 @@ def scaling_removed(wb: Workbook) -> Iterator[str]:
 
     Each is named once it is removed; nothing is, the second time.
     """
-    actions = list(pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)))
-    for name in (action["ScheduledActionName"] for action in actions):
+    actions = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+    names = [action["ScheduledActionName"] for action in actions]
+    yield from named_removed(wb, names, [policy.name for policy in policies(wb)], registered=target(wb) is not None)
+
+
+def named_removed(wb: Workbook, actions: Iterable[str], policies: Iterable[str], *, registered: bool) -> Iterator[str]:
+    """The same of those that are named, and of the target where the variant is ``registered``."""
+    for name in actions:
         if call_or_none(wb, SERVICE, "DeleteScheduledAction", **triple(wb), ScheduledActionName=name) is not None:
             yield f"scheduled action {name}"
-    for policy in policies(wb):
-        if call_or_none(wb, SERVICE, "DeleteScalingPolicy", **triple(wb), PolicyName=policy.name) is not None:
-            yield f"policy {policy.name}"
-    if target(wb) is not None and call_or_none(wb, SERVICE, "DeregisterScalableTarget", **triple(wb)) is not None:
+    for name in policies:
+        if call_or_none(wb, SERVICE, "DeleteScalingPolicy", **triple(wb), PolicyName=name) is not None:
+            yield f"policy {name}"
+    if registered and call_or_none(wb, SERVICE, "DeregisterScalableTarget", **triple(wb)) is not None:
         yield f"scalable target {wb.resource_id}"
 
 

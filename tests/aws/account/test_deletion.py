@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kit import endpoints
+from kit.command_line import run_line
 
 from dgsm_helpers.aws.account import deletion, inventory
 from dgsm_helpers.aws.endpoint import deployment, deployment_plan, endpoint_state, update
@@ -141,6 +142,53 @@ def test_what_cannot_be_read_proves_nothing(workbook, operator):
     operator.fault("denied", service="sagemaker", operation="ListModels")
     with pytest.raises(AccessDenied):
         deletion.prove_empty(workbook())
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "said"),
+    [
+        ("cloudwatch", "ListDashboards", "Dashboards could not be listed, and may bill"),
+        ("cloudwatch", "DescribeAlarms", "Alarms could not be listed, and may bill"),
+        ("application-autoscaling", "DescribeScheduledActions", "Scheduled actions could not be listed"),
+        ("application-autoscaling", "DescribeScalingPolicies", "Scaling policies could not be listed"),
+        ("application-autoscaling", "DescribeScalableTargets", "The scalable target could not be listed"),
+        ("sagemaker", "ListModels", "Models could not be listed"),
+        ("sagemaker", "ListEndpointConfigs", "Endpoint configs could not be listed"),
+        ("sagemaker", "ListTags", "Tags could not be read"),
+    ],
+)
+def test_what_may_not_be_listed_is_said_and_everything_else_goes(everything, operator, service, operation, said):
+    wb = everything
+    operator.fault("denied", service=service, operation=operation)
+    found = inventory.find(wb)
+    (unread,) = found.unread
+    assert unread.startswith(said)
+    assert operation in unread
+    assert unread in str(found)
+    with pytest.raises(AccessDenied, match=said):
+        deletion.prove_empty(wb)
+    run = run_line(wb.home, "clean-up", wb.endpoint_name, "--yes")
+    assert f"endpoint {wb.endpoint_name}" in run.stdout, run.output
+    assert endpoint_state.find(wb) is None
+    if operation == "ListTags":  # nothing with tags is left
+        assert run.exit_code == 0
+    else:
+        assert run.exit_code == 1
+        assert unread in run.stdout
+        assert "Nothing of" not in run.stdout
+        again = run_line(wb.home, "clean-up", wb.endpoint_name)
+        assert (again.exit_code, "Nothing is left" in again.stdout) == (1, False)
+    operator.undo()
+    assert {item.kind for item in inventory.find(wb).items} <= {"alarm", "policy alarm", "dashboard"}
+
+
+def test_without_tags_and_the_search_for_them_nothing_is_taken_for_ours(everything, operator):
+    operator.fault("denied", service="sagemaker", operation="ListTags")
+    operator.fault("denied", service="resourcegroupstaggingapi", operation="*")
+    found = inventory.find(everything)
+    assert {item.kind for item in found.items if item.ours} == {"alarm", "dashboard"}
+    assert "Still bills in us-east-1: endpoint" in found.bill()
+    operator.undo()
 
 
 def test_search_by_tag_that_is_not_allowed_is_said(workbook, operator):
