@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 import cbor2
 from botocore.model import OperationModel, ServiceModel
@@ -15,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules import request_checks
 from embedded_aws.gateway import moto_inside
+from embedded_aws.gateway.request_body import form_of, refuse_large
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _BY_SIGNING_NAME = {
@@ -108,7 +108,11 @@ def signed_region(request: Request) -> str | None:
 
 
 def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall | None:
-    """The AWS call that a request makes, or None when it is none that botocore knows."""
+    """The AWS call that a request makes, or None when it is none that botocore knows.
+
+    Raises:
+        BodyRefused: its body would take too much memory.
+    """
     scope = _SCOPE.search(request.headers.get("Authorization", ""))
     prefix, _, target = request.headers.get("X-Amz-Target", "").rpartition(".")
     rpc = re.fullmatch(r"/service/(?P<prefix>\w+)/operation/(?P<operation>\w+)", request.path)
@@ -146,11 +150,12 @@ def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall 
 def _form(request: Request, body: bytes) -> MultiDict[str, str]:
     """The parameters of the query protocol. What comes twice counts the first time, for moto as well."""
     if "x-www-form-urlencoded" in request.headers.get("Content-Type", ""):
-        return MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        return MultiDict(form_of(body))
     return request.args
 
 
 def _decoded(call: AwsCall, decode: Callable[[bytes], Any], body: bytes) -> AwsCall:
+    refuse_large(body, cbor=call.protocol == "cbor")
     try:
         wire = decode(body) if body else {}
     except ValueError as error:

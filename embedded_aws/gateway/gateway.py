@@ -11,7 +11,6 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from botocore import xform_name
 from werkzeug import Request, Response
@@ -25,7 +24,7 @@ from embedded_aws.gateway import answers, callers, moto_corrections, moto_inside
 from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise, signed_region
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
-from embedded_aws.gateway.request_body import BodyRefused, body_of
+from embedded_aws.gateway.request_body import BodyRefused, body_of, form_of, refuse_large
 from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.listings import make_arn
 
@@ -104,7 +103,7 @@ class Gateway:
             region = signed_region(request)
             if region is None:
                 return _json(403, {"message": "Missing Authentication Token"})
-            return _json(*answering(region, request.args | dict(parse_qsl(body.decode(errors="replace")))))
+            return _json(*answering(region, request.args | dict(form_of(body))))
         call = recognise(request, body, default_region=self._default_region)
         if call is None:
             return _json(400, _NO_SERVICE)
@@ -192,6 +191,7 @@ class Gateway:
         route = self._admin.get((request.method, request.path.removeprefix(ADMIN_PREFIX)))
         if route is None:
             return _json(404, {"message": f"There is no {request.method} {request.path}."})
+        refuse_large(body)
         try:
             asked = json.loads(body) if body else None
         except (ValueError, RecursionError) as error:

@@ -1,6 +1,7 @@
 """A control plane request's body, read and unpacked within bounds: boto3 packs a large PutMetricData."""
 
 import zlib
+from urllib.parse import parse_qsl
 
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
@@ -9,6 +10,15 @@ from embedded_aws.held_bytes import GiveWay, HeldBytes
 
 MOST_BYTES = 16 << 20
 """Sixteen times what CloudWatch and CloudWatch Logs take in one request."""
+_MOST_PARSED_BYTES = 2 << 20
+"""Twice what CloudWatch and CloudWatch Logs take: what is parsed in memory before its sender is known."""
+_MOST_FIELDS = 30_000
+"""More than a form of CloudWatch's megabyte has: ``MetricData.member.1.Value=1`` is a field."""
+_MOST_CONTAINERS = 100_000
+"""More than a PutMetricData of 1,000 metrics of 30 dimensions has."""
+_NOT_OPENING_JSON = bytes(set(range(256)) - set(b"[{"))
+_NOT_OPENING_CBOR = bytes(set(range(256)) - set(range(0x80, 0xE0)))
+"""What begins an array, a map or a tag; letters beyond ASCII count too."""
 _READ_BYTES = 1 << 16
 _LONGEST_NUMBER = 18
 _GZIP = 16 + zlib.MAX_WBITS
@@ -53,7 +63,36 @@ def body_of(request: Request, held: HeldBytes, holder: GiveWay) -> bytes:
     except (OSError, HTTPException) as error:  # a chunk that is none, or the client is gone
         raise BodyRefused(400, "The body ends before its end.") from error
     packed = request.headers.get("Content-Encoding", "").lower() == "gzip"
-    return _unpacked(bytes(body)) if packed else bytes(body)
+    if not packed:
+        return bytes(body)
+    data = _unpacked(bytes(body))
+    held.add(holder, len(data) - len(body))
+    return data
+
+
+def form_of(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form.
+
+    Raises:
+        BodyRefused: there are too many.
+    """
+    try:
+        return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise BodyRefused(400, f"The form has more than {_MOST_FIELDS} fields.") from error
+
+
+def refuse_large(body: bytes, *, cbor: bool = False) -> None:
+    """Refuse what would be many times its own length when it is parsed: an empty array of one byte takes 64.
+
+    Raises:
+        BodyRefused: it is too long, or holds too many arrays and objects.
+    """
+    opening = len(body.translate(None, _NOT_OPENING_CBOR if cbor else _NOT_OPENING_JSON))
+    if len(body) > _MOST_PARSED_BYTES or opening > _MOST_CONTAINERS:
+        raise BodyRefused(
+            413, f"The body is longer than {_MOST_PARSED_BYTES} bytes, or of more than {_MOST_CONTAINERS} parts."
+        )
 
 
 def _unpacked(body: bytes) -> bytes:

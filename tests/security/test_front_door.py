@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import socket
+import tracemalloc
 from contextlib import closing
 
 import cbor2
@@ -22,10 +23,12 @@ from kit.stepped_plane import running_plane
 from kit.waiting import until
 
 from embedded_aws.gateway import callers, control_server, request_body
+from embedded_aws.held_bytes import HeldBytes
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 RIGHT = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
 JSON = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker.ListModels"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CBOR = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
 ALARMS = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms"
 PAGES = {
@@ -212,6 +215,55 @@ def test_a_small_packed_body_that_is_a_large_one_is_refused(plane):
     assert ask(plane, **JSON, **{"Content-Length": "9" * 5000})[0] == 413
 
 
+_MOST = request_body.MOST_BYTES
+SWELLING = {
+    "a form of empty fields": (FORM, "/", b"a&" * (_MOST // 2), 400),
+    "a form of one field again and again": (FORM, "/", b"a=b&" * (_MOST // 4), 400),
+    "JSON of empty lists": (JSON, "/", b"[" + b"[]," * (_MOST // 3 - 1) + b"[]]", 413),
+    "JSON of objects": (JSON, "/", b"[" + b'{"a":1},' * 200_000 + b"{}]", 413),
+    "JSON of numbers": (JSON, "/", b"[" + b"9.5," * (_MOST // 4 - 1) + b"9]", 413),
+    "CBOR of empty lists": (CBOR, ALARMS, b"\x9f" + b"\x80" * (_MOST - 2) + b"\xff", 413),
+    "CBOR of maps and tags": (CBOR, ALARMS, b"\x9f" + b"\xa0\xc7\x01" * 200_000 + b"\xff", 413),
+    "CBOR of text": (CBOR, ALARMS, b"\x9f" + b"\x62ab" * (_MOST // 3 - 1) + b"\xff", 413),
+    "JSON for the administration": ({}, "/_dgsm/faults", b"[" + b"[]," * (_MOST // 3 - 1) + b"[]]", 413),
+}
+
+
+@pytest.mark.parametrize("kind", SWELLING)
+def test_a_body_that_swells_when_it_is_parsed_is_refused_before(plane, kind, caplog):
+    headers, path, body, refused = SWELLING[kind]
+    packed, once = gzip.compress(body), gzip.compress(b"{}")
+    headers = {**headers, "Content-Encoding": "gzip"}
+    service = "monitoring" if path == ALARMS else "sagemaker"
+    ask(plane, path, body=once, service=service, **headers)  # what is loaded with the first call counts for nobody
+    tracemalloc.start()
+    try:
+        assert ask(plane, path, body=packed, service=service, **headers)[0] == refused
+        # What came, twice while it is unpacked, and as text.
+        assert tracemalloc.get_traced_memory()[1] < 5 * _MOST
+    finally:
+        tracemalloc.stop()
+    assert not caplog.records
+
+
+def test_what_is_unpacked_counts_until_it_is_answered(plane, monkeypatch):
+    counted = []
+    add = HeldBytes.add
+    monkeypatch.setattr(HeldBytes, "add", lambda held, holder, n: (add(held, holder, n), counted.append(held.total)))
+    packed = gzip.compress(b" " * 1_000_000 + b"{}")
+    assert ask(plane, body=packed, **JSON, **{"Content-Encoding": "gzip"})[0] == 200
+    assert counted[-1] == 1_000_002
+
+
+def test_a_form_and_a_body_as_large_as_aws_takes_them_are_read(plane):
+    fields = "".join(f"&MetricData.member.{n}.Value={n}" for n in range(1, 25_000)).encode()
+    status, answer = ask(plane, body=b"Action=Nothing&Version=2010-08-01" + fields, service="monitoring", **FORM)
+    assert (status, b"Nothing" in answer) == (400, True)
+    body = json.dumps({"NameContains": "x" * 1_000_000, "Tags": [{}] * 60_000}).encode()
+    status, answer = ask(plane, body=body, **JSON)
+    assert (status, b"NameContains" in answer) == (400, True)
+
+
 def test_no_client_holds_the_places_of_the_others(plane, monkeypatch):
     """The oldest gives way; whoever comes is served."""
     monkeypatch.setattr(control_server, "MOST_CONNECTIONS", 8)
@@ -355,7 +407,6 @@ def test_a_cbor_call_that_is_right_is_answered(plane):
     assert 400 <= status < 500 and b"UnknownOperation" in answer
 
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TWICE = {
     "the operation": (b"Action=ListUsers&Action=ListRoles", "iam", 200, b"ListUsersResult"),
     "an operation that there is not": (b"Action=ListUsers&Action=Nothing", "iam", 200, b"ListUsersResult"),
