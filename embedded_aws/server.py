@@ -170,7 +170,13 @@ def main(folder: Path, settings: Mapping[str, Any]) -> None:
             ("POST", "advance"): advance,
             ("POST", "aws-ports"): open_aws_ports,
         },
-        paths={engine_queries.PATH: EngineQueries(fleet, lambda region: cloudwatch(region).state)},
+        paths={
+            engine_queries.PATH: (
+                "cloudwatch",
+                engine_queries.ACTION,
+                EngineQueries(fleet, lambda region: cloudwatch(region).state),
+            )
+        },
         default_region=settings["region"],
         check_signatures=settings["check_signatures"],
     )

@@ -15,6 +15,8 @@ from embedded_aws.fleet.instances import Instance
 from embedded_aws.fleet.live_fleet import Fleet
 
 PATH = "/api/v1/query"
+ACTION = "QueryMetrics"
+"""What IAM calls it; no model of botocore's has it."""
 _SELECTOR = re.compile(
     r'\s*\{\s*(?:__name__\s*=\s*)?"(?P<name>[\w.:]+)"\s*(?P<labels>(?:,\s*"?[\w.]+"?\s*=\s*"[^"]*"\s*)*)\}\s*'
 )

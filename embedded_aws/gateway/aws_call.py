@@ -101,10 +101,10 @@ def _undefined_as_null(members: Mapping[Any, Any], _: bool) -> dict[Any, Any]:
     return {name: None if value is cbor2.undefined else value for name, value in members.items()}
 
 
-def signed_region(request: Request) -> str | None:
-    """The region that a request is signed for; None when it is not signed."""
+def call_of_path(request: Request, service: str, asked: str) -> AwsCall | None:
+    """The call of a path that botocore's models do not know; None when the request is not signed."""
     scope = _SCOPE.search(request.headers.get("Authorization", ""))
-    return scope["region"] if scope else None
+    return AwsCall(service=service, region=scope["region"], access_key_id=scope["key"], asked=asked) if scope else None
 
 
 def recognise(request: Request, body: bytes, *, default_region: str) -> AwsCall | None:

@@ -21,7 +21,7 @@ from dgsm_helpers.rules import request_checks
 from dgsm_helpers.rules.call_effects import iam_action
 from dgsm_helpers.wire.sigv4 import SignatureRefused
 from embedded_aws.gateway import answers, callers, moto_corrections, moto_inside, signatures
-from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, recognise, signed_region
+from embedded_aws.gateway.aws_call import UNREADABLE, AwsCall, call_of_path, recognise
 from embedded_aws.gateway.faults import Faults
 from embedded_aws.gateway.refusal import AwsRefusal, denial
 from embedded_aws.gateway.request_body import BodyRefused, body_of, form_of, refuse_large
@@ -31,8 +31,8 @@ from embedded_aws.listings import make_arn
 Responder = Callable[[str], object]
 """``region -> object``: what answers a service; its ``create_endpoint(params) -> dict`` answers CreateEndpoint."""
 
-PathResponder = Callable[[str, Mapping[str, str]], tuple[int, object]]
-"""``(region, parameters) -> (status, JSON)``: what answers one path."""
+PathResponder = tuple[str, str, Callable[[str, Mapping[str, str]], tuple[int, object]]]
+"""boto3's name of a path's service, IAM's of what it does, and ``(region, parameters) -> (status, JSON)``."""
 
 AdminRoute = Callable[[Any], object]
 """Takes the request's JSON body (None without one) and returns what is sent as JSON."""
@@ -51,8 +51,7 @@ class Gateway:
         responders: what answers a service, by boto3's name of it. An operation that it has no method for is refused:
             moto would answer from a state of its own, which holds nothing. Moto answers the other services.
         faults: asked before each call.
-        paths: what answers a path of its own, which botocore's models do not know, by the signed region and the
-            request's parameters: an HTTP status and JSON.
+        paths: what answers a path of its own, which botocore's models do not know; signatures and faults hold there.
         admin: routes under ``/_dgsm/`` by (HTTP method, route), such as ``("GET", "status")``.
         default_region: of calls that are not signed; with ``check_signatures`` AWS's refusals of those hold.
     """
@@ -100,10 +99,12 @@ class Gateway:
         if request.path.startswith(ADMIN_PREFIX):
             return self._administer(request, body)
         if answering := self._paths.get(request.path):
-            region = signed_region(request)
-            if region is None:
+            service, asked, answer = answering
+            call = call_of_path(request, service, asked)
+            if call is None:
                 return _json(403, {"message": "Missing Authentication Token"})
-            return _json(*answering(region, request.args | dict(form_of(body))))
+            refusal = self._shut_out(request, body, call)
+            return refusal or _json(*answer(call.region, request.args | dict(form_of(body))))
         call = recognise(request, body, default_region=self._default_region)
         if call is None:
             return _json(400, _NO_SERVICE)
@@ -114,13 +115,8 @@ class Gateway:
         if call.service == "sagemaker-runtime":
             message = f"{call.asked} belongs to the runtime server: set AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME to its URL."
             return answers.error(call, "UnknownOperationException", message, status=404)
-        if self._check_signatures:
-            try:
-                signatures.check(request, body, call)
-            except SignatureRefused as refused:
-                return answers.error(call, refused.code, refused.message)
-        if struck := self._faults.api(call.service, call.operation):
-            return self._struck(call, struck)
+        if shut_out := self._shut_out(request, body, call):
+            return shut_out
         if not call.operation:
             return _unknown(call)
         if call.unreadable:
@@ -132,6 +128,16 @@ class Gateway:
             if problems:
                 return answers.invalid(call, request_checks.summary(problems))
         return None
+
+    def _shut_out(self, request: Request, body: bytes, call: AwsCall) -> Response | None:
+        """What a call of any kind gets that is not signed as it should be, or that a fault strikes."""
+        if self._check_signatures:
+            try:
+                signatures.check(request, body, call)
+            except SignatureRefused as refused:
+                return answers.error(call, refused.code, refused.message)
+        struck = self._faults.api(call.service, call.operation or call.asked)
+        return self._struck(call, struck) if struck else None
 
     def _struck(self, call: AwsCall, fault: str) -> Response:
         if fault == "throttling":

@@ -7,6 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 from kit.doctor_snapshots import healthy
 from kit.waiting import until
 
@@ -82,6 +86,50 @@ def test_more_than_a_fifth_off_is_flagged(estimate, disagrees):
     word = EngineWord(capacity=estimate)
     assert word.disagrees(10) is disagrees
     assert ("measure again" in word.beside(10)) is disagrees
+
+
+@pytest.mark.parametrize("fault", ["denied", "throttling", "expired-credentials"])
+def test_a_fault_strikes_the_query_as_every_other_call(enriched, endpoint, operator, fault):
+    where = {} if fault == "expired-credentials" else {"service": "cloudwatch", "operation": "QueryMetrics"}
+    assert queried(endpoint, endpoint.credentials())[0] == 200
+    operator.fault(fault, **where, count=1)
+    status, said = queried(endpoint, endpoint.credentials())
+    codes = {"denied": "AccessDenied", "throttling": "Throttling", "expired-credentials": "ExpiredToken"}
+    assert (status in (400, 403), codes[fault] in said) == (True, True), said
+    assert "cloudwatch:QueryMetrics" in said or fault != "denied"
+    assert queried(endpoint, endpoint.credentials())[0] == 200
+
+
+@pytest.mark.parametrize("change", ["the secret", "the key", "the service", "the query", "the body"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_query_that_is_not_signed_as_it_came_is_refused(enriched, endpoint, change, method):
+    keys = endpoint.credentials()
+    match change:
+        case "the secret":
+            keys = replace(keys, secret_access_key="another")
+        case "the key":
+            keys = replace(keys, access_key_id="AKIANOBODY")
+    status, said = queried(
+        endpoint,
+        keys,
+        method=method,
+        service="sagemaker" if change == "the service" else "monitoring",
+        behind="&time=1" if change == "the query" else "",
+        sent=b"time=1" if change == "the body" else b"",
+    )
+    assert status == 403, said
+    assert ("UnrecognizedClient" if change == "the key" else "InvalidSignature") in said
+
+
+def queried(wb, keys, *, method="GET", service="monitoring", behind="", sent=b""):
+    """A query's status and answer; ``behind`` and ``sent`` are put to what was signed."""
+    url = f"{wb.client('cloudwatch').meta.endpoint_url}/api/v1/query?query=%7B%22engine_active_requests%22%7D"
+    request = AWSRequest(method=method, url=url)
+    signed_with = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+    SigV4Auth(signed_with, service, wb.region).add_auth(request)
+    request.url, request.data = url + behind, sent
+    answer = URLLib3Session(verify=wb.ca_bundle or True).send(request.prepare())
+    return answer.status_code, answer.text
 
 
 def test_an_unsigned_query_and_one_that_is_not_answered_are_refused(embedded):
