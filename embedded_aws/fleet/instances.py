@@ -106,7 +106,8 @@ class Instance:
 class Lease:
     """One request's hold on one instance; ``release`` it exactly once (more is harmless).
 
-    ``request_id`` is what the container calls it. ``log`` writes a line to the container's log. ``on_kill`` may be set
+    ``request_id`` is what the container calls it. ``log`` writes a line to the container's log as long as there is a
+    container, which is what ``alive`` says. ``on_kill`` may be set
     by the holder: it is called, from another thread, when the instance goes away under the request.
     """
 
@@ -123,6 +124,11 @@ class Lease:
             self.instance.minute.invocations += 1
             self.instance.peak = max(self.instance.peak, self.instance.outstanding)
             self.instance.most = max(self.instance.most, self.instance.peak)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the container still runs; the request may have ended long before it."""
+        return self.instance.engine is not None
 
     def first_chunk(self, latency_ms: float) -> None:
         """The first part of a stream's answer went out ``latency_ms`` after its first audio came in."""

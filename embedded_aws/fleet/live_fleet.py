@@ -153,9 +153,12 @@ class Fleet:
             instance = routed[index]
 
             def log(message: str) -> None:
-                self._lifecycle.write_log(endpoint, chosen.spec, instance, message, self._clock.now_s())
+                with self.lock:  # so that no line comes behind the deletion of the endpoint and its log
+                    if lease.alive:
+                        self._lifecycle.write_log(endpoint, chosen.spec, instance, message, self._clock.now_s())
 
-            return Lease(instance=instance, variant_name=chosen.spec.name, _lock=self.lock, log=log)
+            lease = Lease(instance=instance, variant_name=chosen.spec.name, _lock=self.lock, log=log)
+            return lease
 
     def _choose_variant(self, endpoint: Endpoint, name: str | None) -> LiveVariant:
         if name:

@@ -101,7 +101,7 @@ class BidiExchange(Exchange):
                 engine=instance.engine,
                 listing=instance.listing,
                 request_id=request_id,
-                log=self._lease.log,
+                lease=self._lease,
             )
         except ContainerRefused as refused:
             raise admitted.model_error(refused, request_id, "stream") from refused

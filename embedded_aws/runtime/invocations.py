@@ -49,7 +49,7 @@ async def _answer(admitted: Admitted, limits: Limits, request: Request, body: by
         engine=instance.engine,
         listing=instance.listing,
         request_id=request_id,
-        log=admitted.lease.log,
+        lease=admitted.lease,
     )
     try:
         return await _within(admitted, limits, work)

@@ -3,13 +3,13 @@
 import asyncio
 import io
 import json
-from collections.abc import Callable
 from hashlib import sha256
 
 from dgsm_helpers.errors import LocalError
 from dgsm_helpers.wire.audio_files import read_audio
 from dgsm_helpers.wire.samples import AudioUndecodable
 from embedded_aws.engines.base import Recogniser
+from embedded_aws.fleet.instances import Lease
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.callbacks import Callback
 from embedded_aws.runtime.listen import ListenQuery
@@ -19,9 +19,7 @@ from embedded_aws.runtime.query_string import bad_request
 _for_callbacks: set[asyncio.Task[None]] = set()
 
 
-async def transcribe(
-    options: ListenQuery, body: bytes, engine: Recogniser, request_id: str, log: Callable[[str], object]
-) -> bytes:
+async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, request_id: str, lease: Lease) -> bytes:
     """Deepgram's pre-recorded document; with a callback only the request's id, and the document goes there.
 
     Raises:
@@ -42,13 +40,13 @@ async def transcribe(
 
     if options.callback is None:
         return await document()
-    callback = Callback(*options.callback, log)
+    callback = Callback(*options.callback, lease)
 
     async def call_back() -> None:
         try:
             callback.send(await document())
         except LocalError as error:
-            log(f"ERROR request {request_id} failed: {error}")
+            lease.log(f"ERROR request {request_id} failed: {error}")
 
     task = asyncio.get_running_loop().create_task(call_back())
     _for_callbacks.add(task)

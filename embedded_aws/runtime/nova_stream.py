@@ -4,7 +4,6 @@ Control messages and their effects are those of Deepgram's manual: ``KeepAlive``
 ``Configure`` (keyterms, numerals on or off), also when sent as binary; an empty binary message closes the stream.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from dgsm_helpers.rules.deepgram_protocols import NOVA_LISTEN
 from dgsm_helpers.wire.samples import AudioUndecodable
 from embedded_aws.engines.base import EngineStream, Recognised, Recogniser, SpokenWord, StreamOptions
+from embedded_aws.fleet.instances import Lease
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.callbacks import Callback
 from embedded_aws.runtime.container import CLOSED, UNDECODABLE, Client, ContainerStream, control_message
@@ -28,11 +28,9 @@ class NovaStream(ContainerStream):
 
     protocol = NOVA_LISTEN
 
-    def __init__(
-        self, engine: Recogniser, options: ListenQuery, client: Client, request_id: str, log: Callable[[str], object]
-    ) -> None:
+    def __init__(self, engine: Recogniser, options: ListenQuery, client: Client, request_id: str, lease: Lease) -> None:
         super().__init__(client)
-        self._log = log
+        self._lease = lease
         self.options = options
         self.shape = Shape(request_id, options.punctuate, options.channels if options.multichannel else 1)
         self.model = options.model
@@ -48,7 +46,7 @@ class NovaStream(ContainerStream):
         """Nothing is said before there is audio, but where results go elsewhere."""
         if self.options.callback:
             self.client.say(request_id=self.shape.request_id)
-            self.client = self.client._replace(send=Callback(*self.options.callback, self._log).send)
+            self.client = self.client._replace(send=Callback(*self.options.callback, self._lease).send)
 
     def message(self, data: bytes, *, text: bool) -> str:
         if self.ending or self.over:

@@ -3,11 +3,11 @@
 A listing names an engine that can do what its protocol asks for, so an engine is taken for what the protocol needs.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from dgsm_helpers.rules.deepgram_protocols import AURA_SPEAK, FLUX_LISTEN
 from embedded_aws.engines.base import EngineInstance, Recogniser, Synthesiser
+from embedded_aws.fleet.instances import Lease
 from embedded_aws.listings import Listing
 from embedded_aws.runtime.aura_stream import AuraStream
 from embedded_aws.runtime.container import Client, ContainerStream
@@ -21,9 +21,6 @@ from embedded_aws.runtime.query_string import ContainerRefused
 from embedded_aws.runtime.speak_files import speak
 from embedded_aws.runtime.speak_query import parse_speak
 
-type Log = Callable[[str], object]
-"""Writes a line of the container's log."""
-
 
 class Whole(NamedTuple):
     """A whole answer."""
@@ -33,7 +30,7 @@ class Whole(NamedTuple):
 
 
 def open_stream(
-    path: str, query: str, client: Client, *, engine: EngineInstance, listing: Listing, request_id: str, log: Log
+    path: str, query: str, client: Client, *, engine: EngineInstance, listing: Listing, request_id: str, lease: Lease
 ) -> ContainerStream:
     """One WebSocket of the container.
 
@@ -47,15 +44,15 @@ def open_stream(
     recogniser = cast(Recogniser, engine)
     if listing.protocol is FLUX_LISTEN:
         turns = parse_flux(query, listing)
-        _log_without_effect(turns.without_effect, log)
+        _log_without_effect(turns.without_effect, lease)
         return FluxStream(recogniser, turns, client, request_id)
     asked = parse_listen(query, listing, whole=False)
-    _log_without_effect(asked.without_effect, log)
-    return NovaStream(recogniser, asked, client, request_id, log)
+    _log_without_effect(asked.without_effect, lease)
+    return NovaStream(recogniser, asked, client, request_id, lease)
 
 
 async def answer_whole(
-    path: str, query: str, body: bytes, *, engine: EngineInstance, listing: Listing, request_id: str, log: Log
+    path: str, query: str, body: bytes, *, engine: EngineInstance, listing: Listing, request_id: str, lease: Lease
 ) -> Whole:
     """The container's answer to a whole request; refused as by `open_stream`, and for what the body holds.
 
@@ -68,13 +65,13 @@ async def answer_whole(
     if listing.protocol.speaks:
         return Whole(*await speak(parse_speak(query, listing, whole=True), body, cast(Synthesiser, engine)))
     asked = parse_listen(query, listing, whole=True)
-    _log_without_effect(asked.without_effect, log)
-    return Whole("application/json", await transcribe(asked, body, cast(Recogniser, engine), request_id, log))
+    _log_without_effect(asked.without_effect, lease)
+    return Whole("application/json", await transcribe(asked, body, cast(Recogniser, engine), request_id, lease))
 
 
-def _log_without_effect(names: tuple[str, ...], log: Log) -> None:
+def _log_without_effect(names: tuple[str, ...], lease: Lease) -> None:
     if names:
-        log(f"WARN {', '.join(names)}: taken, but nothing here can do it, so it changes nothing")
+        lease.log(f"WARN {', '.join(names)}: taken, but nothing here can do it, so it changes nothing")
 
 
 def _check_path(path: str, listing: Listing) -> None:

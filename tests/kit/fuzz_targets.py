@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from dgsm_helpers.wire.eventstream import Decoder, FrameError
 from dgsm_helpers.wire.samples import AudioUndecodable
 from dgsm_helpers.wire.sigv4 import FrameVerifier, SignatureRefused, Signed, verify_request
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
+from embedded_aws.fleet.instances import Instance, Lease
 from embedded_aws.listings import ACCESS_KEY_ID, LISTINGS, SECRET_ACCESS_KEY
 from embedded_aws.runtime.audio_input import Splitter
 from embedded_aws.runtime.container import Client
@@ -159,13 +161,15 @@ def container(data: bytes) -> str:
     async def streams() -> str:
         nonlocal taken
         engine = MeteredEngine(MeteredSettings()).new_instance("i-0123456789abcdef0")
+        instance = Instance("i-0123456789abcdef0", 0.0, engine=engine)
+        lease = Lease(instance=instance, variant_name="AllTraffic", _lock=threading.RLock(), log=lambda _: None)
         for listing in LISTINGS:
             if listing.engine != "metered":
                 continue
             client = Client(lambda _: None, lambda _: None, lambda: None, lambda _: None)
             with contextlib.suppress(ContainerRefused):
                 stream = open_stream(
-                    listing.protocol.path, text, client, engine=engine, listing=listing, request_id="r", log=str
+                    listing.protocol.path, text, client, engine=engine, listing=listing, request_id="r", lease=lease
                 )
                 stream.begin()
                 for message in messages:

@@ -133,6 +133,27 @@ def test_requests_are_refused_before_the_endpoint_serves_and_for_unknown_names()
         bench.fleet.acquire(REGION, "other")
 
 
+@pytest.mark.parametrize("ends", ["delete", "crash", "close"])
+def test_a_container_that_has_ended_logs_nothing(ends):
+    bench = Bench()
+    bench.serving()
+    lease = bench.fleet.acquire(REGION, "e")
+    lease.log("a line")
+    lease.release()
+    lease.log("another, once the request is over")
+    assert lease.alive and bench.log[-1] == "another, once the request is over"
+    if ends == "delete":
+        bench.fleet.delete(REGION, "e")
+    elif ends == "crash":
+        bench.faults.crashing.add("e")
+    else:
+        bench.fleet.close()
+    bench.run(60)
+    logged = list(bench.log)
+    lease.log("from nowhere")
+    assert not lease.alive and bench.log == logged
+
+
 def test_a_shortage_falls_back_to_the_next_type_after_the_provision_timeout():
     bench = Bench()
     bench.faults.short.add("ml.g6.2xlarge")

@@ -40,6 +40,7 @@ class RecordedLease:
     errors: list = field(default_factory=list)
     log_lines: list = field(default_factory=list)
     released: int = 0
+    alive: bool = True
 
     def log(self, message):
         self.log_lines.append(message)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from dgsm_helpers.rules.sample import bundled_sample
 from embedded_aws.engines.base import CHARACTERS_PER_S
 from embedded_aws.engines.lanes import MeteredSettings
 from embedded_aws.engines.metered import MeteredEngine
+from embedded_aws.fleet.instances import Instance, Lease
 from embedded_aws.listings import LISTINGS
 from embedded_aws.runtime.container import Client
 from embedded_aws.runtime.services import open_stream
@@ -41,8 +43,9 @@ class Caller:
         self.now_s = asyncio.get_running_loop().time
         listing = BY_NAME[name]
         client = Client(self._on, self._on, lambda: None, self._failed)
+        lease = Lease(Instance("i-1", 0.0, engine=instance), "AllTraffic", threading.RLock(), print)
         self.stream = open_stream(
-            listing.protocol.path, query, client, engine=instance, listing=listing, request_id="r", log=print
+            listing.protocol.path, query, client, engine=instance, listing=listing, request_id="r", lease=lease
         )
         self.stream.begin()
 

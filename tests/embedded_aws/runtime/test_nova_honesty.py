@@ -3,6 +3,7 @@
 import asyncio
 import http.server
 import json
+import socket
 import threading
 from itertools import pairwise
 
@@ -17,6 +18,8 @@ from kit.waiting import until
 from dgsm_helpers.families import NOVA
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from embedded_aws.engines.speech import SpeechEngine
+from embedded_aws.held_bytes import HeldBytes
+from embedded_aws.runtime import callbacks
 from embedded_aws.runtime.gate import Limits
 
 PCM = bundled_sample().pcm
@@ -204,23 +207,90 @@ def test_a_files_results_go_to_its_callback(running, receiver, method):
     assert document["results"]["channels"][0]["alternatives"][0]["transcript"] == bundled_sample().transcript
 
 
+async def called_back(running, url, *, seconds=len(PCM) // 32000 + 1):
+    stream = await connect(running.url, query=QUERY + f"&callback={url}")
+    for at in range(0, len(PCM[: seconds * 32000]), 32000):
+        await stream.send(PCM[at : at + 32000])
+    await stream.control("CloseStream")
+    await stream.end()
+    return stream
+
+
 def test_a_streams_results_go_to_its_callback_in_order(running, receiver):
     url, got = receiver
-
-    async def scene():
-        stream = await connect(running.url, query=QUERY + f"&callback={url}")
-        for at in range(0, len(PCM), 32000):
-            await stream.send(PCM[at : at + 32000])
-        await stream.control("CloseStream")
-        await stream.end()
-        return stream
-
-    stream = run(scene())
+    stream = run(called_back(running, url))
     assert [list(m) for m in stream.untyped] == [["request_id"]] and stream.messages == []
     until(lambda: got and got[-1][2]["type"] == "Metadata", "the last message")
     messages = [document for _, _, document in got]
     assert transcript(messages) == bundled_sample().transcript
     assert messages[-1]["request_id"] == stream.untyped[0]["request_id"]
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def warnings(running):
+    return [line for lease in running.placement.leases for line in lease.log_lines]
+
+
+def test_an_address_that_is_no_plain_text_is_called_all_the_same(running, receiver):
+    url, got = receiver
+    told = whole(running, f"callback={url}/%C3%BC%0aWARN%20forged?a=%25C3")
+    until(lambda: got, "the callback")
+    assert got[0][1] == "/results/%C3%BC%0AWARN%20forged?a=%C3"
+    assert got[0][2]["metadata"]["request_id"] == told["request_id"]
+    assert warnings(running) == []
+
+
+def test_an_address_is_one_line_of_the_log(running):
+    whole(running, f"callback=http://127.0.0.1:{closed_port()}/%0aWARN%20forged%C2%85")
+    whole(running, "callback=http://m%C3%BCnchen.example/%0d%0aWARN%20forged")
+    until(lambda: len(warnings(running)) == 2, "both are logged")
+    assert not any(len(line.splitlines()) > 1 for line in warnings(running))
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """What waits for the callbacks of this test, which are tried often."""
+    monkeypatch.setattr(callbacks, "_RETRY_S", 0.02)
+    monkeypatch.setattr(callbacks, "_held", HeldBytes(each=1 << 20, together=64 << 20))
+    return callbacks._held
+
+
+def test_deliveries_end_with_the_container(running, waiting):
+    whole(running, f"callback=http://127.0.0.1:{closed_port()}/")
+    until(lambda: warnings(running), "it was tried")
+    assert waiting.total
+    running.lease.alive = False
+    until(lambda: waiting.total == 0, "nothing waits any more")
+    assert len(warnings(running)) < 10
+
+
+def test_what_ten_attempts_do_not_deliver_is_dropped_and_the_log_says_so(running, waiting):
+    run(called_back(running, f"http://127.0.0.1:{closed_port()}/", seconds=1))
+    until(lambda: len(warnings(running)) >= 11 and waiting.total == 0, "it is given up")
+    assert "attempt 10" in warnings(running)[9] and "dropped" in warnings(running)[10]
+
+
+def test_what_waits_for_a_callback_is_bounded_and_what_is_dropped_is_logged(running, monkeypatch):
+    monkeypatch.setattr(callbacks, "_held", HeldBytes(each=2000, together=1 << 20))
+    url = f"http://127.0.0.1:{closed_port()}/"
+    run(called_back(running, url))
+    until(lambda: any("documents are dropped" in line for line in warnings(running)), "some are dropped")
+    assert callbacks._held.total <= 2000
+    running.lease.alive = False
+
+
+def test_callbacks_that_never_answer_leave_files_their_threads(running):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        for _ in range(16):
+            whole(running, f"callback=http://127.0.0.1:{silent.getsockname()[1]}/")
+        until(lambda: len(callbacks._calls._threads) == 8, "as many are called as there are threads for it")
+        assert whole(running, "punctuate=true")["results"]["channels"]
+        for lease in running.placement.leases:
+            lease.alive = False
 
 
 def test_no_callback_leaves_this_machine(running):
