@@ -124,6 +124,7 @@ class BidiExchange(Exchange):
                     self._message(inner)
                 if self.over:
                     return
+            self._count_held()
         except SignatureRefused as error:
             self._fail(eventstream.error(error.code, error.message), "4xx")
         except FrameError as error:
@@ -134,8 +135,8 @@ class BidiExchange(Exchange):
             self._instance_lost("the embedded AWS failed; its log says why")
 
     def _count_held(self) -> None:
-        """What has come of a message that is not whole takes memory."""
-        held_bytes = self._decoder.held_bytes + len(self._begun_message)
+        """What has come of a message that is not whole takes memory, and what waits in the container."""
+        held_bytes = self._decoder.held_bytes + len(self._begun_message) + self._container.held_bytes
         if held_bytes != self._held_bytes:
             self._out.hold(held_bytes - self._held_bytes)
             self._held_bytes = held_bytes
@@ -211,6 +212,7 @@ class BidiExchange(Exchange):
 
     def check(self, now_s: float) -> None:
         """Apply the limits on time; ``now_s`` is what the clock reads."""
+        self._count_held()
         longest_s = self._faults.session_limit_s(self._endpoint) or self._limits.connection_s
         if now_s - self._opened_s >= longest_s:
             self._model_failed(TOO_LONG.format(minutes=longest_s / 60))

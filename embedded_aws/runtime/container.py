@@ -33,10 +33,12 @@ class Client(NamedTuple):
 class ContainerStream(ABC):
     """One WebSocket of the container. Each family of models has one of its own.
 
-    ``ending`` says that the client has asked for the end and ``over`` that there is nothing more to say.
+    ``ending`` says that the client has asked for the end and ``over`` that there is nothing more to say. ``held_bytes``
+    is what it keeps of what the client has sent.
     """
 
     protocol: DeepgramProtocol
+    held_bytes = 0
 
     def __init__(self, client: Client) -> None:
         self.client = client

@@ -5,7 +5,7 @@ from typing import Any
 from dgsm_helpers.rules.deepgram_protocols import FLUX_SPEAK
 from embedded_aws.engines.base import CHARACTERS_PER_S, Synthesiser
 from embedded_aws.runtime.container import CLOSED, Client
-from embedded_aws.runtime.inline_controls import LONGEST, has_pause, plain_text
+from embedded_aws.runtime.inline_controls import has_pause, plain_text
 from embedded_aws.runtime.messages import VERSION
 from embedded_aws.runtime.query_string import ContainerRefused
 from embedded_aws.runtime.speak_query import SpeakQuery, require_speed
@@ -62,8 +62,7 @@ class FluxTtsStream(SpeakStream):
 
     def _speak(self, text: str) -> None:
         turn = self.open_turn
-        # A control may have begun in the text before.
-        controls = (turn.text[-LONGEST:] if turn else "") + text
+        controls = (turn.newest if turn else "") + text
         if has_pause(controls):
             self._end_with("DATA-0002", "Pauses can be set in whole requests only.")
         elif (turn.speed if turn else self.speed) != 1 and plain_text(controls)[1]:

@@ -5,6 +5,7 @@ once, the rest when the turn is closed. The next turn waits until all of this on
 """
 
 import re
+import sys
 import uuid
 from abc import abstractmethod
 from collections import deque
@@ -12,41 +13,65 @@ from typing import Any
 
 from embedded_aws.engines.base import Synthesiser, Utterance
 from embedded_aws.runtime.container import CLOSED, Client, ContainerStream, control_message
-from embedded_aws.runtime.inline_controls import plain_text
+from embedded_aws.runtime.inline_controls import LONGEST, plain_text
 from embedded_aws.runtime.speak_query import SpeakQuery
 from embedded_aws.runtime.spoken_audio import encoded_piece
 
 _SENTENCES = re.compile(r".*[.!?](?=\s)", re.DOTALL)
 
 
+_TURN_BYTES = 1000
+"""About what a turn takes beside its texts."""
+
+
 class SpokenTurn:
-    """One turn: its text, what of it waits to be spoken, and how much audio has been sent."""
+    """One turn: its text, what of it waits to be spoken, and how much audio has been sent.
+
+    Its texts are joined when they are wanted, and none is looked through twice: it may be told of in thousands.
+    """
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
         self.speech_id = f"dg_sp_{uuid.uuid4().hex[:12]}"
-        self.text = self.waiting = ""
+        self.held_bytes = _TURN_BYTES
         self.audio_s = 0.0
         self.begun = self.closed = False
+        self.can_be_spoken = False
+        """Whether there is more in it than blanks and punctuation."""
+        self.newest = ""
+        """The end of its text, in which a control may have begun."""
+        self._texts: list[str] = []
+        self._whole: list[str] = []
+        """Whole sentences that are yet to be spoken; ``_rest`` follows them."""
+        self._rest: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._texts)
 
     def add(self, text: str) -> None:
         """More text."""
-        self.text += text
-        self.waiting += text
-
-    @property
-    def can_be_spoken(self) -> bool:
-        """Whether there is more in it than blanks and punctuation."""
-        return any(map(str.isalnum, self.text))
+        if not text:
+            return
+        self.held_bytes += sys.getsizeof(text)
+        self.can_be_spoken = self.can_be_spoken or any(map(str.isalnum, text))
+        self.newest = (self.newest + text)[-LONGEST:]
+        self._texts.append(text)
+        before = self._rest[-1][-1] if self._rest else ""
+        if whole := _SENTENCES.match(before + text):
+            end = whole.end() - len(before)
+            self._whole += (*self._rest, text[:end])
+            self._rest = [text[end:]]
+        else:
+            self._rest.append(text)
 
     def take(self) -> str:
         """What can be spoken now."""
         if self.closed:
-            ready = self.waiting
-        else:
-            whole = _SENTENCES.match(self.waiting)
-            ready = whole[0] if whole else ""
-        self.waiting = self.waiting[len(ready) :]
+            self._whole += self._rest
+            self._rest = []
+        ready, self._whole = "".join(self._whole), []
         return ready
 
 
@@ -70,7 +95,7 @@ class SpeakStream(ContainerStream):
         if kind == self.protocol.end_message:
             self.ending = True
             if (turn := self.open_turn) and not turn.can_be_spoken:
-                self.turns.pop()
+                self.held_bytes -= self.turns.pop().held_bytes
             self.close_turn()
             self._finish_if_silent()
         elif kind not in self.protocol.controls or not self.obey(kind, message):
@@ -113,11 +138,10 @@ class SpeakStream(ContainerStream):
 
     def add(self, text: str) -> None:
         """More of the open turn's text; the first opens one."""
-        turn = self.open_turn
-        if turn is None:
-            turn = SpokenTurn(self.speed)
-            self.turns.append(turn)
+        turn = self.open_turn or self._new_turn()
+        before_bytes = turn.held_bytes
         turn.add(text)
+        self.held_bytes += turn.held_bytes - before_bytes
         self._go_on()
 
     def close_turn(self) -> bool:
@@ -133,10 +157,14 @@ class SpeakStream(ContainerStream):
 
     def add_empty_turn(self) -> None:
         """A turn without text: it ends when those before it have."""
-        turn = SpokenTurn(self.speed)
-        turn.closed = True
-        self.turns.append(turn)
+        self._new_turn().closed = True
         self._go_on()
+
+    def _new_turn(self) -> SpokenTurn:
+        turn = SpokenTurn(self.speed)
+        self.turns.append(turn)
+        self.held_bytes += turn.held_bytes
+        return turn
 
     def forget(self) -> None:
         """Stop speaking, and forget every turn."""
@@ -144,6 +172,7 @@ class SpeakStream(ContainerStream):
             self._speaking.cancel()
             self._speaking = None
         self.turns.clear()
+        self.held_bytes = 0
 
     def _go_on(self) -> None:
         while self.turns and self._speaking is None:
@@ -158,7 +187,7 @@ class SpeakStream(ContainerStream):
                     plain_text(text)[0], sample_rate=self.options.sample_rate, speed=turn.speed, listener=self
                 )
             elif turn.closed:
-                self.turns.popleft()
+                self.held_bytes -= self.turns.popleft().held_bytes
                 self.ends(turn)
             else:
                 return

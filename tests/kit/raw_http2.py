@@ -57,12 +57,12 @@ class RawHttp2:
         self.flush()
         return stream, FrameSigner(signed)
 
-    def open(self, path=STREAM, query=QUERY):
+    def open(self, path=STREAM, query=QUERY, container_path="v1/listen"):
         return self.request(
             path,
             {
                 "content-type": CONTENT_TYPE,
-                "x-amzn-sagemaker-model-invocation-path": "v1/listen",
+                "x-amzn-sagemaker-model-invocation-path": container_path,
                 "x-amzn-sagemaker-model-query-string": query,
             },
             query="?",

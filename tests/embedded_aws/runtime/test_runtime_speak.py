@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import re
+import ssl
 
 import boto3
 import numpy as np
@@ -11,14 +13,22 @@ import soundfile
 from aws_sdk_sagemaker_runtime_http2.models import ModelStreamError
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.raw_http2 import RawHttp2
 from kit.runtime_sdk import AUDIO, WAIT_S, connect
 from kit.sdk_messages import check
 from kit.virtual_time import MovedClock
+from kit.waiting import until, until_async
 
 from dgsm_helpers.families import AURA, FLUX_TTS
+from dgsm_helpers.wire.eventstream import payload_part
 from embedded_aws.engines.lanes import MeteredSettings
 from embedded_aws.engines.metered import MeteredEngine
 from embedded_aws.engines.metered_voice import spoken_s
+from embedded_aws.runtime import speak_stream
+from embedded_aws.runtime.gate import Limits
+from embedded_aws.runtime.speak_stream import SpokenTurn
 
 AURA_QUERY = "model=aura-2-thalia-en&encoding=linear16&sample_rate=24000"
 FLUX_QUERY = "model=flux-alexis-en&encoding=linear16&sample_rate=24000"
@@ -135,6 +145,94 @@ def test_whole_sentences_are_spoken_before_the_flush_and_the_rest_by_close(aura)
     halves = ["One sentence.", " And half of another."]
     assert len(stream.audio) == sum(round(spoken_s(text) * 24000) * 2 for text in halves)
     assert kinds(stream) == ["Metadata", AUDIO, "Flushed"]
+
+
+@given(st.lists(st.text("a.?! \n", max_size=6), max_size=12), st.sets(st.integers(0, 11)))
+def test_sentences_are_spoken_when_they_are_whole_however_a_text_is_cut(texts, asked):
+    turn, waiting, taken = SpokenTurn(1.0), "", []
+    for number, text in enumerate(texts):
+        turn.add(text)
+        waiting += text
+        whole = re.match(r".*[.!?](?=\s)", waiting, re.DOTALL)
+        if number in asked:
+            taken.append(turn.take())
+            assert taken[-1] == (whole[0] if whole else "")
+            waiting = waiting[len(taken[-1]) :]
+    turn.closed = True
+    assert turn.take() == waiting and turn.take() == ""
+    assert turn.text == "".join(texts) and turn.newest == turn.text[-200:]
+    assert turn.can_be_spoken == ("a" in turn.text)
+
+
+@pytest.mark.parametrize("text", ["word " * 40, "." * 200, " " * 200, "a." * 100, "Whole. " * 28 + "half"])
+@pytest.mark.parametrize("listing", ["metered-aura", "metered-flux-tts"])
+def test_no_text_is_looked_through_twice_however_long_its_turn_is(serve, monkeypatch, listing, text):
+    looked = []
+
+    class Counted:
+        def match(self, text):
+            looked.append(len(text))
+            return sentences.match(text)
+
+    sentences = speak_stream._SENTENCES
+    monkeypatch.setattr(speak_stream, "_SENTENCES", Counted())
+    running = serve(MeteredEngine(MeteredSettings(lanes=1, service_ms=60_000)), listing=listing)
+
+    async def scene():
+        stream = await opened(running)
+        for _ in range(50):
+            await stream.control("Speak", text=text)
+        await until_async(lambda: len(looked) == 50, "all have come")
+        await stream.close()
+
+    run(scene())
+    assert sum(looked) <= 50 * (len(text) + 1)
+
+
+def raw_speaker(running):
+    raw = RawHttp2(running)
+    path = running.placement.host.listing.protocol.path
+    stream, signer = raw.open(query=AURA_QUERY if path == "v1/speak" else FLUX_QUERY, container_path=path)
+    raw.until(lambda: stream in raw.headers)
+
+    def say(kind, **fields):
+        raw.send(stream, signer.sign(payload_part(json.dumps({"type": kind, **fields}).encode())))
+
+    return raw, say
+
+
+@pytest.mark.parametrize(
+    ("listing", "messages"),
+    [
+        ("metered-flux-tts", [("Speak", {"text": "a" * 100_000})]),
+        ("metered-flux-tts", [("Speak", {"text": "a. " * 33_000}), ("Flush", {})]),
+        ("metered-aura", [("Speak", {"text": "word " * 400})] * 50),
+        ("metered-aura", [("Speak", {"text": "a"}), *([("Flush", {})] * 100)]),
+    ],
+)
+def test_what_is_to_be_spoken_counts_as_held(serve, listing, messages):
+    engine = MeteredEngine(MeteredSettings(lanes=1, service_ms=60_000))
+    running = serve(engine, listing=listing, limits=Limits(held_each_bytes=1 << 20))
+    raw, say = raw_speaker(running)
+    with pytest.raises((OSError, ssl.SSLError)):
+        for _ in range(30):
+            for kind, fields in messages:
+                say(kind, **fields)
+            raw.roundtrip()
+    until(lambda: running.server.held.total == 0 and running.lease.released == 1, "it is let go")
+
+
+@pytest.mark.parametrize("listing", ["metered-aura", "metered-flux-tts"])
+def test_what_has_been_spoken_is_held_no_longer(serve, listing):
+    running = serve(listing=listing)
+    raw, say = raw_speaker(running)
+    say("Speak", text="a word")
+    raw.roundtrip()
+    assert running.server.held.total > 0
+    say("Flush")
+    until(lambda: running.server.held.total == 0, "it has been spoken")
+    assert not running.lease.released
+    raw.socket.close()
 
 
 def test_every_flush_is_answered_also_one_with_nothing_to_say(aura):
