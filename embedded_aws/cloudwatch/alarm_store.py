@@ -12,6 +12,7 @@ from math import floor
 
 from dgsm_helpers.rules import alarms as rules
 from dgsm_helpers.rules.alarms import AlarmStateName
+from embedded_aws.clock import Failures
 from embedded_aws.cloudwatch.metric_alarm import (
     INITIAL,
     AlarmStatus,
@@ -25,7 +26,6 @@ from embedded_aws.cloudwatch.metric_alarm import (
 from embedded_aws.cloudwatch.metric_store import MetricStore
 from embedded_aws.cloudwatch.query_run import QueryRun, read
 from embedded_aws.cloudwatch.refusals import not_found
-from embedded_aws.gateway.refusal import AwsRefusal
 
 Carried = Iterable[tuple[str, Mapping[str, object]]]
 """Summary and data of each action that was carried out."""
@@ -52,6 +52,7 @@ class AlarmStore:
         self._slots: dict[str, int] = {}
         """Number of the interval of 10 or 60 seconds in which an alarm was last evaluated."""
         self._history: deque[HistoryItem] = deque(maxlen=_HISTORY_ITEMS)
+        self._failures = Failures()
         self._by_hand: dict[str, AlarmStatus] = {}
         self._changes: list[tuple[AlarmStatus, AlarmStatus]] = []
         """Of states, whose actions are still to be carried out: outside the lock, as subscribers may ask back."""
@@ -64,9 +65,7 @@ class AlarmStore:
         """
         now_s = self._now_s()
         start_s = floor(now_s / alarm.spec.period_s) * alarm.spec.period_s
-        results = QueryRun(self._store, alarm.queries, start_s, now_s, now_s).results()
-        if len(results) != 1:
-            raise AwsRefusal(f"The metrics of an alarm must return a single time series, these return {len(results)}.")
+        QueryRun(self._store, alarm.queries, start_s, now_s, now_s).only_series()
         with self._lock:
             old = self._by_name.get(alarm.name)
             if old is None:
@@ -158,7 +157,8 @@ class AlarmStore:
                 slot = floor(now_s / status.alarm.spec.evaluated_every_s)
                 if slot > self._slots.get(name, -1):
                     self._slots[name] = slot
-                    self._evaluate(status, now_s)
+                    with self._failures.logged(f"alarm {name}"):
+                        self._evaluate(status, now_s)
         self._act()
 
     def _act(self) -> None:
@@ -195,8 +195,7 @@ class AlarmStore:
     def _series(self, alarm: MetricAlarm, start_s: float, end_s: float, now_s: float) -> Mapping[float, float]:
         if alarm.metric:
             return read(self._store, alarm.metric, start_s=start_s, end_s=end_s)
-        [result] = QueryRun(self._store, alarm.queries, start_s, end_s, now_s).results()
-        return result.series
+        return QueryRun(self._store, alarm.queries, start_s, end_s, now_s).only_series()
 
     def _sample_counts(self, alarm: MetricAlarm, points: Sequence[Point]) -> Mapping[float, float]:
         if alarm.metric is None or not points:

@@ -56,6 +56,33 @@ class QueryRun:
         Raises:
             AwsRefusal: ValidationError, when an expression's operands or result are of a wrong kind.
         """
+        values = self._values()
+        return [
+            result for query in self.queries if query.return_data for result in self._shown(query, values[query.id])
+        ]
+
+    def only_series(self) -> Series:
+        """What an alarm watches: the series of the only query that returns data.
+
+        Raises:
+            AwsRefusal: ValidationError, as `results` has it; or several queries return data, or an array, however many
+                series are in it now ("Any expression used in a PutMetricAlarm operation must return a single time
+                series").
+        """
+        query, *others = (query for query in self.queries if query.return_data)
+        if others:
+            raise AwsRefusal(f"The metrics of an alarm must return a single time series, not also {others[0].id}.")
+        value = self._values()[query.id]
+        if isinstance(value, list):
+            raise AwsRefusal(
+                f"Error in expression '{query.id}': the result is an array of time series; the expression of an alarm "
+                "must return a single time series."
+            )
+        [result] = self._shown(query, value)
+        return result.series
+
+    def _values(self) -> dict[str, Value]:
+        """The value of each query by its id."""
         metrics = self._metrics
         values: dict[str, Value] = dict(metrics)
         for query in in_order(self.queries):
@@ -64,9 +91,7 @@ class QueryRun:
                 node = parse(query.expression)
                 periods = {one.id: one.metric.period_s for one in self.queries if one.metric}
                 values[query.id] = Evaluation(values=values, metrics=metrics, periods=periods, grid=grid).of(node)
-        return [
-            result for query in self.queries if query.return_data for result in self._shown(query, values[query.id])
-        ]
+        return values
 
     @cached_property
     def _metrics(self) -> dict[str, Series]:

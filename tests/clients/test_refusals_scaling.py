@@ -80,6 +80,10 @@ def _expression(text: str, **changes: Any) -> dict:
         ({"TargetValue": 1.0, "CustomizedMetricSpecification": {"Metrics": [_metric(), _expression("a/")]}}, "a/"),
         ({"TargetValue": 1.0, "CustomizedMetricSpecification": {"Metrics": [_metric(), _expression("b*2")]}}, "b"),
         (
+            {"TargetValue": 1.0, "CustomizedMetricSpecification": {"Metrics": [_metric(), _expression("[a]")]}},
+            "a single time series",
+        ),
+        (
             {
                 "TargetValue": 1.0,
                 "CustomizedMetricSpecification": {"Metrics": [_metric(ReturnData=True), _expression("a*2")]},
@@ -95,6 +99,7 @@ def _expression(text: str, **changes: Any) -> dict:
         "no-metric",
         "broken-expression",
         "unknown-id",
+        "an-array",
         "two-results",
     ],
 )

@@ -175,6 +175,25 @@ def test_metric_math_that_an_alarm_cannot_watch_is_refused(refused, metrics, pro
     assert problem in message
 
 
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize(
+    "expression", ["[m1]", "REMOVE_EMPTY([m1])", 'METRICS("m1")', "SLICE(SORT(METRICS(), AVG, DESC), 0, 1)", "[m1] * 2"]
+)
+def test_an_array_is_nothing_that_an_alarm_can_watch_whatever_is_in_it_now(
+    client, clock, refused, expression, published
+):
+    if published:
+        client.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": 1, "Dimensions": DIMENSIONS}])
+    metrics = [MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": expression}]
+    code, message = refused("put_metric_alarm", **MATH | {"Metrics": metrics})
+    assert code == "ValidationError"
+    assert "must return a single time series" in message
+    assert names(client.describe_alarms()) == []
+    series = [metrics[0], metrics[1] | {"Expression": f"FIRST({expression})"}]
+    client.put_metric_alarm(**MATH | {"Metrics": series})
+    assert names(client.describe_alarms()) == ["math"]
+
+
 def test_states_set_by_hand(client, clock, refused):
     client.put_metric_alarm(**ALARM)
     clock.time_s += 5

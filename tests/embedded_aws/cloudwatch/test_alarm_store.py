@@ -1,6 +1,7 @@
 """Alarms from the inside: when they are evaluated, what they decide, what they say and remember."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -182,6 +183,19 @@ def test_metric_math_over_pools(here, clock):
     status = here.alarms.get("math")
     assert (status.state, status.datapoints) == ("ALARM", (0.9, 0.9, 0.9))
     assert "statistic" not in json.loads(status.reason_data)
+
+
+def test_an_alarm_that_cannot_be_evaluated_stops_no_other_and_is_logged_once(here, beat, caplog):
+    here.alarms.put(high(name="broken"))
+    here.alarms.put(high(name="whole"))
+    array = (MetricQuery("a", metric=concurrency(), return_data=False), MetricQuery("e", expression="[a]"))
+    unputtable = high(name="broken", metrics=array)
+    here.alarms._by_name["broken"] = replace(here.alarms.get("broken"), alarm=unputtable)
+    for value in (6, 7, 8):
+        beat(value)
+    assert here.alarms.get("whole").state == "ALARM"
+    [logged] = caplog.records
+    assert "alarm broken" in logged.getMessage()
 
 
 def test_a_percentile_alarm(here, clock):
