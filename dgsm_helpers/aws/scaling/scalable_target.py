@@ -11,7 +11,7 @@ from typing import Any
 
 from dgsm_helpers.aws.core.calls import call, call_or_none, pages
 from dgsm_helpers.aws.scaling.policy import DIMENSION, NAMESPACE
-from dgsm_helpers.errors import NotFound
+from dgsm_helpers.errors import AccessDenied, NotFound
 from dgsm_helpers.rules.alarms import COMPARISONS
 from dgsm_helpers.rules.schedules import bounds_due
 from dgsm_helpers.session import Workbook
@@ -82,9 +82,13 @@ def change(wb: Workbook, **settings: Any) -> None:
 def scheduled_bounds(wb: Workbook, bounds: Mapping[str, int], since: datetime) -> dict[str, int]:
     """What the variant's scheduled actions would have made of ``bounds`` by now, had they fired since then.
 
-    That AWS does not catch up on what fell due while scheduled scaling was suspended is an assumption.
+    That AWS does not catch up on what fell due while scheduled scaling was suspended is an assumption. Who may not list
+    them gets ``bounds`` as they were: that must not keep anything from being put back.
     """
-    actions = pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb))
+    try:
+        actions = list(pages(wb, SERVICE, "DescribeScheduledActions", "ScheduledActions", **triple(wb)))
+    except AccessDenied:
+        return dict(bounds)
     return bounds_due(bounds, actions, since, wb.now())
 
 

@@ -22,8 +22,9 @@ from dgsm_helpers.aws.scaling import (
 )
 from dgsm_helpers.aws.scaling.policy import ScalingPolicy
 from dgsm_helpers.aws.scaling.scalable_target import Suspension
-from dgsm_helpers.errors import NotReady
-from dgsm_helpers.planning.forecast_schedule import LAST, ordinary_minimum
+from dgsm_helpers.errors import AccessDenied, NotReady
+from dgsm_helpers.planning.applying import bounds_for
+from dgsm_helpers.planning.forecast_schedule import LAST
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_minimum_that_ended_while_scaling_was_off_is_not_put_back(wb, way):
     way(wb, over + timedelta(minutes=1))
     assert wb.now() > over
     assert limits(wb) == (1, 4)
-    assert ordinary_minimum(wb) == 1
+    assert bounds_for(wb)["min_capacity"] == 1
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -107,6 +108,24 @@ def test_where_scheduled_scaling_was_suspended_before_nothing_fell_due(wb, way):
     way(wb, due + timedelta(minutes=1))
     assert limits(wb) == (1, 4)
     assert scalable_target.target(wb).suspension == Suspension(scheduled=True)
+
+
+@pytest.mark.parametrize("held", [pin.one_instance, suspending.suspended])
+def test_who_may_not_list_scheduled_actions_gets_back_what_was_there(wb, held, monkeypatch):
+    pages = scalable_target.pages
+
+    def denied(wb, service, operation, *key, **given):
+        if operation == "DescribeScheduledActions":
+            raise AccessDenied("application-autoscaling:DescribeScheduledActions was refused")
+        return pages(wb, service, operation, *key, **given)
+
+    due = wb.now() + timedelta(minutes=10)
+    schedule(wb, "peak", due, min_capacity=3)
+    with held(wb):
+        wait_until(wb, due + timedelta(minutes=1))
+        monkeypatch.setattr(scalable_target, "pages", denied)
+    assert limits(wb) == (1, 4)
+    assert scalable_target.target(wb).suspension == Suspension()
 
 
 @pytest.mark.parametrize("held", [pin.one_instance, suspending.suspended])
