@@ -199,8 +199,10 @@ def _chosen(table: RecordTable, system: CallSystem, told: list[str]) -> RecordTa
             told.append(f"{others} of {len(keep)} records are {what} ({column}), so {_are(others)} left out.")
         table = table.only(keep)
     if system.identity and (column := table.find(system.identity)):
-        newest = {cell.text: number for number, cell in enumerate(table.cells(column))}
-        keep = [newest[cell.text] == number for number, cell in enumerate(table.cells(column))]
+        calls = [cell.text for cell in table.cells(column)]
+        newest = {call: number for number, call in enumerate(calls)}
+        # An empty cell identifies no call.
+        keep = [not call or newest[call] == number for number, call in enumerate(calls)]
         if again := keep.count(False):
             told.append(f"{again} of {len(keep)} records came again ({column}); the last of each counts.")
         table = table.only(keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -52,6 +53,45 @@ def test_a_foreign_export_of_three_calls_is_these_three_calls(kind):
 )
 def test_what_is_left_out_or_assumed_of_a_foreign_export_is_told(kind, says):
     assert says in notes_of(FILES[kind])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Connect's contact records",
+        "Connect's contact search",
+        "Genesys' interactions",
+        "Genesys' interactions in milliseconds",
+        "Genesys' conversations",
+    ],
+)
+@pytest.mark.parametrize("nothing", ["", "  ", "null"])
+def test_calls_that_no_identity_tells_apart_are_kept_each(kind, nothing):
+    content = FILES[kind].decode()
+    if content.startswith("{"):
+        said = nothing if nothing == "null" else f'"{nothing}"'
+        content = re.sub(r'"(ContactId|conversationId)": "[^"]*"', rf'"\1": {said}', content)
+    else:
+        rows = [row.split(",") for row in content.splitlines()]
+        column = next(
+            n for n, name in enumerate(rows[0]) if name.strip('"').lower() in ("contact id", "conversation id")
+        )
+        for row in rows[1:]:
+            row[column] = nothing.replace("null", "")
+        content = "\n".join(map(",".join, rows))
+    traffic = traffic_from(content.encode(), name="calls")
+    # The contact records hold one of the calls twice, which nothing shows now.
+    assert sorted({*zip(traffic.starts_s, traffic.durations_s, strict=True)}) == EXPECTED
+    assert traffic.sessions == 3 + (kind == "Connect's contact records")
+    assert "came again" not in " ".join(traffic.notes)
+
+
+def test_of_some_calls_without_an_identity_those_with_one_still_count_once():
+    header = ("Contact ID", "Channel", "Initiation timestamp", "Disconnect timestamp")
+    rows = [(name, "Voice", stamp(at), stamp(at + 60)) for name, at in (("a", 0), ("", 10), ("a", 0), ("", 20))]
+    traffic = traffic_from(csv(header, *rows), name="calls.csv")
+    assert traffic.starts_s.tolist() == [0, 10, 20]
+    assert "1 of 4 records came again (Contact ID)" in " ".join(traffic.notes)
 
 
 def test_what_leaves_nothing_open_is_told_nothing_about():
