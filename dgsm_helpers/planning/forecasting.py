@@ -7,7 +7,7 @@ scaling works likewise (an hourly forecast for 48 hours from up to 14 days, neve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import ceil
 
@@ -142,6 +142,8 @@ class Levels:
             minimum = instances_for(plan, most)
             if not steps or minimum != steps[-1].minimum:
                 steps.append(MinimumStep(at=times[index], minimum=minimum, streams=most))
+            else:
+                steps[-1] = replace(steps[-1], streams=float(np.fmax(steps[-1].streams, most)))
         return Forecast(
             start=start,
             end=start + horizon,

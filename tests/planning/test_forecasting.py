@@ -54,6 +54,31 @@ def test_two_days_from_the_end_of_what_is_known_and_then_the_ordinary_minimum():
     assert all(a.minimum != b.minimum for a, b in zip(forecast.steps, forecast.steps[1:], strict=False))
 
 
+def test_a_step_is_meant_for_the_highest_load_that_comes_while_it_holds():
+    """The load climbs on within an instance, and to the maximum beyond what the instances take."""
+
+    def climbing(day):
+        return np.where(day % 1 < 0.5, 4.0 + 90 * (day % 1), 4.0)
+
+    limited = guide(target_value=8.0, min_capacity=1, max_capacity=3)
+    levels = Levels(history(climbing))
+    forecast = levels.forecast(limited)
+    ends = [step.at for step in forecast.steps[1:]] + [forecast.end]
+    assert max(step.streams for step in forecast.steps) == pytest.approx(48, abs=0.5)
+    for step, end in zip(forecast.steps, ends, strict=True):
+        # Each minimum is there a quarter of an hour before its load.
+        times = [step.at + index * STEP for index in range((end - step.at) // STEP + 1)]
+        assert step.streams == np.nanmax(levels.predicted(times, known=levels.end))
+
+
+def test_quarters_of_which_nothing_is_known_hide_no_load_of_their_step():
+    known = history(office)
+    known[(known.index.hour >= 1) & (known.index.hour < 4)] = np.nan
+    known[(known.index.hour >= 4) & (known.index.hour < 5)] = 6.0
+    first = Levels(known).forecast(PLAN).steps[0]
+    assert (first.minimum, first.streams) == (1, 6.0)
+
+
 def test_days_of_the_week_differ():
     friday = MONDAY + timedelta(days=11)
     forecast = Levels(history(office)).forecast(PLAN, start=friday)
