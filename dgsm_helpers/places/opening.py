@@ -11,6 +11,7 @@ from dgsm_helpers.places.clients import AccountSession, Clients
 from dgsm_helpers.places.embedded_session import EmbeddedSession
 from dgsm_helpers.places.server_info import ServerInfo
 from dgsm_helpers.rules.names import require_region
+from dgsm_helpers.rules.package_arn import partition_of
 
 
 def account_parts(listing: str, region: str | None, role_arn: str | None, profile: str | None) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
         InvalidInput: it has no such listing.
     """
     region = region or info.region
-    arns = {name: arn.replace(f":{info.region}:", f":{region}:") for name, arn in info.listings.items()}
+    there, here = (f"arn:{partition_of(one)}:sagemaker:{one}:" for one in (info.region, region))
+    arns = {name: arn.replace(there, here) for name, arn in info.listings.items()}
     if not listing.startswith("arn:") and listing not in arns:
         raise InvalidInput(f"listing is {listing!r}.", hint=f"Give a model package ARN or one of {', '.join(arns)}.")
     if note := info.engines.get(listing, {}).get("note"):
@@ -53,7 +55,7 @@ def embedded_parts(info: ServerInfo, listing: str, region: str | None, role_arn:
         "administer": partial(running_server.admin, info),
         "region": region,
         "model_package_arn": arns.get(listing, listing),
-        "role_arn": role_arn or info.execution_role_arn,
+        "role_arn": role_arn or info.execution_role_arn.replace("arn:aws:", f"arn:{partition_of(region)}:", 1),
         "clients": _embedded_clients(info, region),
         "stream_url": info.runtime_url,
         "ca_bundle": info.ca_bundle,

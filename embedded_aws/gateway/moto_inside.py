@@ -20,6 +20,7 @@ from moto.logs.models import logs_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sns.models import sns_backends
 from moto.sts.models import sts_backends
+from moto.utilities.utils import PARTITION_NAMES
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 
@@ -94,17 +95,20 @@ def create_user(name: str, access_key_id: str, secret_access_key: str) -> str:
 
 
 def create_role(name: str, trust_policy: str, description: str) -> str:
-    """Make an IAM role that ``trust_policy`` (JSON) lets assume; returns its ARN."""
-    role = iam_backends[ACCOUNT_ID]["aws"].create_role(
-        role_name=name,
-        assume_role_policy_document=trust_policy,
-        path="/",
-        permissions_boundary=None,
-        description=description,
-        tags=[],
-        max_session_duration="3600",
-    )
-    return role.arn
+    """Make an IAM role that ``trust_policy`` (JSON) lets assume, in every partition; returns its ARN in ``aws``."""
+    arns = {}
+    for partition in PARTITION_NAMES:
+        role = iam_backends[ACCOUNT_ID][partition].create_role(
+            role_name=name,
+            assume_role_policy_document=trust_policy,
+            path="/",
+            permissions_boundary=None,
+            description=description,
+            tags=[],
+            max_session_duration="3600",
+        )
+        arns[partition] = role.arn
+    return arns["aws"]
 
 
 def publish(topic_arn: str, subject: str, message: str) -> str:
