@@ -15,6 +15,7 @@ from dgsm_helpers.aws.scaling import scaling_setup
 from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.errors import InvalidInput, UnsupportedFeature
 from dgsm_helpers.rules import request_checks
+from dgsm_helpers.rules.package_arn import partition_of
 from dgsm_helpers.rules.schedules import parse_schedule
 from dgsm_helpers.session import Workbook
 
@@ -102,7 +103,7 @@ def recipe(
             calls.append((resume_min + ready_after_min + later_min, step))
     schedules = []
     for number, (minute, step) in enumerate(calls, 1):
-        schedule = _schedule(minute, step, days, timezone)
+        schedule = _schedule(minute, step, days, timezone, partition_of(wb.region))
         schedules.append({"Name": f"{wb.endpoint_name[:30]}-{number}-{step.operation}", **schedule})
         request = {**schedules[-1], "Target": {**schedule["Target"], "RoleArn": _ANY_ROLE}}
         request_checks.validate("scheduler", "CreateSchedule", request)
@@ -131,7 +132,7 @@ def _minute(text: str) -> int:
     return 60 * int(hours) + int(minutes)
 
 
-def _schedule(minute: int, step: SetupCall, days: str, timezone: str) -> dict[str, Any]:
+def _schedule(minute: int, step: SetupCall, days: str, timezone: str, partition: str) -> dict[str, Any]:
     if minute >= _DAY_MIN:
         raise InvalidInput("The steps would run past midnight, into another day.", hint="Begin earlier in the evening.")
     expression = f"cron({minute % 60} {minute // 60} ? * {days} *)"
@@ -146,7 +147,7 @@ def _schedule(minute: int, step: SetupCall, days: str, timezone: str) -> dict[st
         "ScheduleExpressionTimezone": timezone,
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
-            "Arn": f"arn:aws:scheduler:::aws-sdk:{_SDK_NAMES[step.service]}:{operation}",
+            "Arn": f"arn:{partition}:scheduler:::aws-sdk:{_SDK_NAMES[step.service]}:{operation}",
             "RoleArn": plain(reference(SCHEDULER_ROLE)),
             "Input": json.dumps(plain(step.request)),
         },
