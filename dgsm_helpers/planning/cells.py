@@ -2,11 +2,13 @@
 
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dgsm_helpers.errors import InvalidInput
 
+_SHORT = reprlib.Repr(maxstring=100)
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
@@ -24,7 +26,7 @@ class Cell:
 
     def refused(self, why: str, hint: str = "") -> InvalidInput:
         """The refusal of what this cell says."""
-        return InvalidInput(f"{self.place}: {self.column} {self.text!r} {why}.", hint=hint)
+        return InvalidInput(f"{self.place}: {self.column} {_SHORT.repr(self.text)} {why}.", hint=hint)
 
 
 def number(cell: Cell) -> float:
@@ -42,7 +44,7 @@ def number(cell: Cell) -> float:
         raise cell.refused("may be a thousand or a fraction", "Write it without a comma.")
     value = float(text.replace(",", "."))
     if value < 0 or not math.isfinite(value):
-        raise InvalidInput(f"{cell.place}: {cell.column} must not be {text}.")
+        raise InvalidInput(f"{cell.place}: {cell.column} must not be {text:.100}.")
     return value
 
 

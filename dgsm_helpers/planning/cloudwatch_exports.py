@@ -46,11 +46,11 @@ def series_of_answers(pages: Sequence[Mapping[str, Any]], *, name: str) -> Serie
     """
     try:
         points = (_statistics if "Datapoints" in pages[0] else _metric_data)(pages, name)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(
-            f"{name} is not what `aws cloudwatch get-metric-data` prints: {type(error).__name__} {error}.",
+            f"{name} is not what `aws cloudwatch get-metric-data` prints: {type(error).__name__} {str(error)[:200]}.",
             hint="Give its JSON with one result, or a CSV.",
         ) from error
     return _concurrency(points, name)

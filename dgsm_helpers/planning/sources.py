@@ -2,8 +2,10 @@
 
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import yaml
 
@@ -33,9 +35,20 @@ STREAM_S = 300.0
 """Mean length of a stream where the traffic does not tell: five minutes, a call (assumption)."""
 
 _YAML = re.compile(r"(---\s+)?(- )?(MetricDataResults|Messages|Datapoints|Label|NextToken):", re.ASCII)
+_UNREADABLE_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+"""What PyYAML raises of text that is none, and of a value that is not what its tag or its form says."""
 _CLI_TEXT = re.compile(r"METRICDATARESULTS|DATAPOINTS|-{20}", re.ASCII)
 _RECORDS = {"Contacts": "NextToken", "calls": "next_page_uri", "conversations": ""}
 """Under which key an answer holds its records, and under which the address of the next page."""
+
+
+class _WithoutAliases(yaml.SafeLoader):
+    """Reads values that are written out, as the AWS CLI does: of a few aliases of aliases no memory is large enough."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases (*)")
+        return super().compose_node(parent, index)
 
 
 def load_traffic(
@@ -105,8 +118,8 @@ def _from_documents(text: str, name: str, described: Columns) -> Traffic | tuple
         raise InvalidInput(f"{name} is a table for people to read.", hint="Ask the AWS CLI for --output json.")
     if _YAML.match(begin):
         try:
-            loaded = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            loaded = yaml.load(text, _WithoutAliases)
+        except _UNREADABLE_YAML as error:
             raise InvalidInput(f"{name} is no YAML: {error}.", hint="Ask the AWS CLI for --output json.") from error
         documents = loaded if isinstance(loaded, list) else [loaded]
     elif begin.startswith(("{", "[")):
@@ -126,15 +139,26 @@ def _records(documents: list[object], name: str) -> RecordTable:
     for number_, document in enumerate(documents, start=1):
         if not isinstance(document, Mapping):
             raise InvalidInput(
-                f"{name} is not what `aws cloudwatch get-metric-data` or a telephone system prints: {document!r}.",
+                f"{name} is not what `aws cloudwatch get-metric-data` or a telephone system prints: "
+                f"{reprlib.repr(document)}.",
                 hint="Give one object for each call, or a CSV.",
             )
         key = next((key for key in _RECORDS if isinstance(document.get(key), list)), None)
         if key is None:
             records.append(dict(document))
             continue
-        records += [dict(record) for record in document[key]]
-        if number_ == len(documents) and (document.get(_RECORDS[key]) or document.get("totalHits", 0) > len(records)):
+        for record in document[key]:
+            if not isinstance(record, Mapping):
+                raise InvalidInput(
+                    f"{name} holds {reprlib.repr(record)} among its {key}, which is no record of a call.",
+                    hint="Export it again.",
+                )
+            records.append(dict(record))
+        if not isinstance(hits := document.get("totalHits", 0), int):
+            raise InvalidInput(
+                f"{name} says totalHits {reprlib.repr(hits)}, which is no number.", hint="Export it again."
+            )
+        if number_ == len(documents) and (document.get(_RECORDS[key]) or hits > len(records)):
             raise InvalidInput(
                 f"{name} is not complete: after {len(records)} records it says that there are more.",
                 hint="Fetch the other pages too and append them to this file.",

@@ -13,6 +13,8 @@ from typing import Any, Self
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.planning.cells import Cell
 
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
+"""What stands between JSON documents."""
 _NO_TEXT = {
     b"PK\x03\x04": ("a spreadsheet's own file (or a ZIP archive)", "Save it as CSV."),
     b"\xd0\xcf\x11\xe0": ("an old spreadsheet's own file", "Save it as CSV."),
@@ -54,7 +56,8 @@ def documents_of(text: str, name: str) -> list[Any]:
         while at < len(text):
             document, at = decoder.raw_decode(text, at)
             documents += document if isinstance(document, list) else [document]
-            at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
+            if between := _BETWEEN.match(text, at):
+                at = between.end()
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"{name} is no JSON that `aws cloudwatch get-metric-data` or a telephone system prints: {error}.",
@@ -153,13 +156,19 @@ def table_of(rows: Sequence[tuple[int, list[str]]], name: str, *, header: Sequen
 
 
 def table_of_records(records: Sequence[dict[str, Any]], name: str) -> RecordTable:
-    """A table of JSON records; what is nested in them is left out."""
+    """A table of JSON records; what is nested in them is left out.
+
+    Raises:
+        InvalidInput: a number is too long to be written.
+    """
     columns = list(dict.fromkeys(key for record in records for key, value in record.items() if _is_plain(value)))
-    rows = [
-        (f"Record {number}", [_text(record.get(key)) for key in columns])
-        for number, record in enumerate(records, start=1)
-    ]
-    return RecordTable(name, tuple(columns), rows)
+    rows = []
+    for number, record in enumerate(records, start=1):
+        try:
+            rows.append((f"Record {number}", [_text(record.get(key)) for key in columns]))
+        except ValueError as error:
+            raise InvalidInput(f"Record {number} of {name} holds a number that is too long.") from error
+    return RecordTable(name, tuple(str(key) for key in columns), rows)
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ import yaml
 
 from dgsm_helpers.errors import InvalidInput, NotFound
 from dgsm_helpers.planning.sources import load_traffic, traffic_from
+from dgsm_helpers.planning.spreadsheets import documents_of
 
 CALLS = "start,duration_s\n0,600\n60,300\n"
 SERIES = "time,streams\n0,2\n60,5\n120,3\n"
@@ -215,6 +216,52 @@ def test_columns_are_refused_where_there_are_none(columns):
         traffic_from(cloudwatch().encode(), name="mine", columns=columns)
     with pytest.raises(InvalidInput, match="no columns"):
         load_traffic("diurnal", peak=10, columns=columns)
+
+
+BOMB = """- Label: x
+  a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]
+""" + "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+DAMAGED = {
+    "aliases of aliases": BOMB + "- *a8\n",
+    "aliases of aliases in a value": BOMB.replace("Label: x", "Label: &a [x]") + "  MetricDataResults: [*a8]\n",
+    "a record that is a number": '{"Contacts": [1]}',
+    "a record that is a list": '{"calls": [["id", "1"]]}',
+    "a record that is nothing": '{"conversations": [null]}',
+    "a count in quotes": '{"conversations": [{"a": 1}], "totalHits": "5"}',
+    "a count that is a list": '{"conversations": [{"a": 1}], "totalHits": [5]}',
+    "a value of 401 digits": cloudwatch(Values=[10**400, 1, 1]),
+    "a time of 401 digits": cloudwatch(Timestamps=[10**400, 1, 1]),
+    "a value of 5000 digits": cloudwatch().replace("18.0", "9" * 5000),
+    "an Id that is a list": cloudwatch(Id=["m"]),
+    "a sum of 401 digits": json.dumps({"Datapoints": [{"Timestamp": "2026-11-24T10:00:00Z", "Sum": 10**400}]}),
+    "a number in base 60": f"Label: x\nstart: {'1:' * 3000}1\n",
+    "a number in base 60 as a value": f"MetricDataResults:\n- Id: m\n  Timestamps: [a]\n  Values: [{'1:' * 3000}1]\n",
+    "a fraction in base 60": f"Label: x\nstart: {'1:' * 3000}1.5\n",
+    "a number in base 16": f"Label: x\nstart: 0x{'f' * 9000}\n",
+    "a key that is a number": "Label: x\n7: 8\n",
+    "a truth that is none": "Label: !!bool perhaps\n",
+    "a time that is none": "Label: !!timestamp soon\n",
+    "a number that is none": "Label: !!int ''\n",
+    "a text of a megabyte": json.dumps([{"start": "x" * 1_000_000, "duration_s": 1}]),
+    "a value of a megabyte": cloudwatch(Values=["x" * 1_000_000, 1, 1]),
+    "no record, of a megabyte": json.dumps(["x" * 1_000_000]),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_file_is_refused_in_one_sentence_that_names_it(kind):
+    with pytest.raises(InvalidInput, match=r"\bmine\b") as refused:
+        traffic_from(DAMAGED[kind].encode(), name="mine")
+    assert len(str(refused.value)) < 1000
+
+
+def test_json_lines_are_read_without_a_copy_of_the_rest_for_each():
+    class Whole(str):
+        def __getitem__(self, part):
+            raise AssertionError(f"{part} is copied")
+
+    lines = "".join(f'{{"start": {n}}}{blank}' for n, blank in enumerate(("\n", "", ", \t\r\n", "\n\n")))
+    assert [document["start"] for document in documents_of(Whole(lines), "mine")] == [0, 1, 2, 3]
 
 
 def test_what_is_neither_shape_nor_file_is_not_found():
