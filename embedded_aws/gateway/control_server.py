@@ -90,6 +90,9 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer a request; an SDK's connection is kept for its next one, unless something is left of this one."""
         self.server.is_asked(self.connection)
+        if not self.path.startswith("/"):  # a proxy's or none: no client of AWS sends it, and Werkzeug fails on some
+            self.send_error(400, "The request target is no path.")
+            return
         if _OF_AN_SDK not in self.headers or "Transfer-Encoding" in self.headers:
             super().run_wsgi()
             return
@@ -117,6 +120,9 @@ class _Handler(WSGIRequestHandler):
         if environ.get("wsgi.input_terminated"):
             environ["wsgi.input"] = ChunkedBody(self.rfile)
         return environ
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Writes no line; Werkzeug would take the request target apart for it, and fail on some."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Writes no line, of a request that is refused before the gateway sees it neither."""

@@ -163,6 +163,37 @@ def test_a_body_that_cannot_be_read_is_refused_and_nothing_logged(plane, kind, c
     assert ask(plane, **JSON)[0] == 200
 
 
+ASKED = [
+    f"{method} {{}} HTTP/1.1\r\n{sdk}" for method in ("GET", "POST") for sdk in ("", "amz-sdk-invocation-id: 1\r\n")
+]
+NO_PATHS = (
+    *("http://[", "http://a:b/", "http://127.0.0.1:99999/", "http://127.0.0.1/_dgsm/status"),
+    *("*", "x", "?a", "a:b", "#/"),
+)
+
+
+@pytest.mark.parametrize("target", NO_PATHS)
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_request_target_that_is_no_path_is_refused_and_nothing_logged(plane, target, asked, caplog, capfd):
+    status, answer = raw(plane, f"{asked.format(target)}Host: 127.0.0.1\r\n\r\n".encode())
+    assert (status, b"is no path" in answer) == (400, True)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "target", ["//[", "//a:b/", "/[", "/?[", "//a:99999/", "/%5b", "/%", "//[v1.x]/?a=[", "/;", "/#"]
+)
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_path_is_answered_and_nothing_logged(strict, target, asked, caplog, capfd):
+    scope = "Credential=a/20260101/us-east-1/monitoring/aws4_request"
+    signed = f"Authorization: AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0\r\n"
+    head = f"{asked.format(target)}{signed}X-Amz-Target: SageMaker.ListModels\r\nConnection: close\r\n"
+    assert 400 <= raw(strict, f"{head}Host: 127.0.0.1\r\n\r\n".encode())[0] < 500
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
 CHUNKS = {
     "a chunk that is cut off": b"5\r\nab",
     "a chunk that has no end": b"ffffffffffffffff\r\nab",
