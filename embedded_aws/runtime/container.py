@@ -83,7 +83,15 @@ class ContainerStream(ABC):
 def control_message(data: bytes) -> dict[str, Any]:
     """A control message's fields; empty when it is none."""
     try:
-        message = json.loads(data)
+        message = read_json(data)
     except ValueError:
         return {}
     return message if isinstance(message, dict) and isinstance(message.get("type"), str) else {}
+
+
+def read_json(data: bytes) -> Any:
+    """What a client has sent as JSON. Raises ValueError: it is none, or deeper than can be read."""
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error

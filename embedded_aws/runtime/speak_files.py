@@ -1,11 +1,11 @@
 """Deepgram's ``v1/speak`` and ``v2/speak`` for a whole text: one audio file."""
 
 import asyncio
-import json
 
 from dgsm_helpers.errors import LocalError
 from embedded_aws.engines.base import Synthesiser
 from embedded_aws.runtime.aura_stream import MOST_CHARACTERS
+from embedded_aws.runtime.container import read_json
 from embedded_aws.runtime.inline_controls import has_pause, plain_text
 from embedded_aws.runtime.query_string import ContainerRefused, bad_request
 from embedded_aws.runtime.speak_query import SpeakQuery
@@ -31,7 +31,7 @@ async def speak(options: SpeakQuery, body: bytes, engine: Synthesiser) -> tuple[
 
 def _text(body: bytes) -> str:
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except ValueError as error:
         raise bad_request("The body is no JSON document.") from error
     text = document.get("text") if isinstance(document, dict) else None

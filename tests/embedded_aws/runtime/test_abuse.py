@@ -558,6 +558,28 @@ def test_a_signature_in_other_letters_is_a_refusal_over_both_versions(running, c
     raw.socket.close()
 
 
+@pytest.mark.parametrize("listing", ["metered", "metered-flux", "metered-aura", "metered-flux-tts"])
+def test_json_that_is_too_deep_is_answered_as_any_other_that_cannot_be_read(serve, listing, caplog):
+    running = serve(listing=listing)
+    container = running.placement.host.listing
+    query = f"model={container.models[0]}&encoding=linear16&sample_rate=16000"
+
+    def answers(message: bytes) -> list[str]:
+        raw = RawHttp2(running)
+        stream, signer = raw.open(query=query, container_path=container.protocol.path)
+        end = json.dumps({"type": container.protocol.end_message}).encode()
+        raw.send(stream, signer.sign(payload_part(message)) + signer.sign(payload_part(end)))
+        told = [part.payload.decode().replace(json.dumps(message.decode()), "...") for part in raw.finish(stream)]
+        raw.socket.close()
+        return [re.sub(r'"(request_id|model_uuid|created|transaction_key)":"[^"]*"|[0-9a-f-]{36}', "", t) for t in told]
+
+    expected = answers(b"no JSON")
+    assert expected
+    for deep in (b"[" * 100_000, b'{"type":' * 50_000, b'{"type":"KeepAlive","x":' * 5_000):
+        assert answers(deep) == expected
+    assert not caplog.records
+
+
 def test_audio_goes_on_being_heard_while_another_client_floods(running):
     """Both are served on one thread; this is about who gets an answer at all, not how fast."""
     flooder, raw = RawHttp2(running), RawHttp2(running)

@@ -587,6 +587,8 @@ def test_raw_samples_come_without_a_header(aura):
         ("metered-aura", "encoding=linear16&container=ogg", None, (400, "container")),
         ("metered-aura", "", b"{}", (400, "text")),
         ("metered-aura", "", b"Hello", (400, "JSON")),
+        ("metered-aura", "", b"[" * 100_000, (400, "JSON")),
+        ("metered-aura", "", b'{"text":' * 50_000, (400, "JSON")),
         ("metered-aura", "", b'{"text": " "}', (400, "text")),
         ("metered-aura", "", json.dumps({"text": "a" * 2001}).encode(), (413, "2000")),
         ("metered-flux-tts", "model=flux-alexis-en&speed=2", None, (400, "'speed' must be between 0.85 and 1.15.")),
