@@ -122,14 +122,16 @@ def _message(frame: bytes, head_length: int) -> Message:
     return Message(body[12 : 12 + head_length], body[12 + head_length :])
 
 
-# Inner header blocks repeat on every chunk of a stream, so most parses are a dictionary look-up.
-@lru_cache(maxsize=512)
 def decode_headers(block: bytes) -> Mapping[str, HeaderValue]:
     """Parse a header block (botocore's parser); read-only, as it is shared. Timestamps are milliseconds since 1970.
 
     Raises:
         FrameError: unknown type, a name that stands twice, or a truncated value.
     """
+    return _decode_repeated(block) if len(block) <= _REPEATED_BYTES else _decode_headers(block)
+
+
+def _decode_headers(block: bytes) -> Mapping[str, HeaderValue]:
     try:
         headers = EventStreamHeaderParser().parse(block + _END_MARK)
     except (struct.error, KeyError, UnicodeDecodeError, ParserError) as error:
@@ -138,6 +140,12 @@ def decode_headers(block: bytes) -> Mapping[str, HeaderValue]:
     if headers.pop(_END_NAME, None) is not True:
         raise FrameError("Event stream header block ends inside a value.")
     return MappingProxyType(headers)
+
+
+# Inner header blocks repeat on every chunk of a stream, so most parses are a dictionary look-up. Long ones do not, and
+# would be kept for ever.
+_REPEATED_BYTES = 1024
+_decode_repeated = lru_cache(maxsize=512)(_decode_headers)
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:

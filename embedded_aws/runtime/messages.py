@@ -20,9 +20,12 @@ def _seconds(value: float) -> float:
     return round(value, _DIGITS)
 
 
-# A word is repeated in every interim result until its utterance ends.
-@lru_cache(maxsize=8192)
 def _word_json(word: SpokenWord, punctuate: bool) -> str:
+    repeated = len(word.punctuated_word) <= _REPEATED_CHARACTERS
+    return _repeated_word_json(word, punctuate) if repeated else _made_word_json(word, punctuate)
+
+
+def _made_word_json(word: SpokenWord, punctuate: bool) -> str:
     fields: dict[str, Any] = {
         "word": word.word,
         "start": _seconds(word.start_s),
@@ -32,6 +35,12 @@ def _word_json(word: SpokenWord, punctuate: bool) -> str:
     if punctuate:
         fields["punctuated_word"] = word.punctuated_word
     return json.dumps(fields, separators=(",", ":"))
+
+
+# A word is repeated in every interim result until its utterance ends. What ``replace`` makes of one may be as long as a
+# query, and would be kept for ever.
+_REPEATED_CHARACTERS = 100
+_repeated_word_json = lru_cache(maxsize=8192)(_made_word_json)
 
 
 def _alternative(words: Sequence[SpokenWord], punctuate: bool) -> str:

@@ -1,5 +1,6 @@
 """The event-stream codec, held to AWS's own implementations."""
 
+import tracemalloc
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -110,3 +111,18 @@ def test_a_truncated_value_is_refused(value):
     for cut in range(1, len(block) - len(encode_headers({"first": "one"}))):
         with pytest.raises(FrameError):
             decode_headers(block[:-cut])
+
+
+def test_header_blocks_that_have_been_read_take_no_memory():
+    def blocks():
+        return [encode_headers({"name": f"{number:06}" + "y" * 30_000, "other": "z" * 30_000}) for number in range(50)]
+
+    decode_headers(blocks()[0])
+    tracemalloc.start()
+    try:
+        for block in blocks():
+            decode_headers(block)
+        del block
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()

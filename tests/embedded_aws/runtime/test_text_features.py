@@ -1,12 +1,14 @@
 """Numbers, redaction and replacement in what was heard."""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded_aws.engines.base import SpokenWord
+from embedded_aws.engines.base import Recognised, SpokenWord
+from embedded_aws.runtime.messages import Shape
 from embedded_aws.runtime.query_string import ContainerRefused, QueryString
 from embedded_aws.runtime.spoken_numbers import spoken_numbers
 from embedded_aws.runtime.text_features import TextFeatures
@@ -121,6 +123,20 @@ def test_what_replace_has_put_somewhere_is_not_searched_again(pairs):
     query = "&".join(f"replace=w{n}:w{n + 1}%20w{n + 1}" for n in range(pairs))
     assert shown("w0 is here", query) == "w1 w1 is here"
     assert shown("w0 is here", query + "&numerals=true&redact=numbers") == "w1 w1 is here"
+
+
+def test_words_that_replace_has_made_long_take_no_memory_once_they_are_sent():
+    def sent(number):
+        text = f"{number:06}" + "y" * 30_000
+        return len(Shape("r", True).results(Recognised(0.0, 1.0, heard(text), is_final=True, model="m")))
+
+    sent(0)
+    tracemalloc.start()
+    try:
+        assert all(sent(number) > 60_000 for number in range(50))
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(
