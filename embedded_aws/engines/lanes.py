@@ -74,6 +74,11 @@ class Lanes:
                 break
         self._free_at = lanes  # sorted, which a heap may be
 
+    def give_back_rest(self, now_s: float, audio_s: float, done_s: float) -> None:
+        """As `give_back`, for one long piece, which need not be worked on though it may have begun."""
+        rest_s = min(audio_s, max(0.0, done_s - now_s) / self._cost_s_per_s)
+        self.give_back(now_s, [(rest_s, math.inf)])
+
     def worked_s(self, now_s: float) -> float:
         """Lane-seconds worked until ``now_s``."""
         return self._given_s - sum(at - now_s for at in list(self._free_at) if at > now_s)

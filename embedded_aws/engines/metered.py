@@ -69,8 +69,13 @@ class MeteredInstance:
         known.advance(pcm[: sample_rate * 2])
         known.advance(pcm[sample_rate * 2 :])
         duration_s = len(pcm) / 2 / sample_rate
-        done_s = self._lanes.take(queue.now_s(), duration_s * FILE_COST_SHARE)
-        await asyncio.sleep(done_s - queue.now_s())
+        del pcm  # a long file waits long
+        cost_s = duration_s * FILE_COST_SHARE
+        done_s = self._lanes.take(queue.now_s(), cost_s)
+        try:
+            await asyncio.sleep(done_s - queue.now_s())
+        finally:
+            self._lanes.give_back_rest(queue.now_s(), cost_s, done_s)
         words = tuple(known.words(0.0, duration_s))
         return Recognised(0.0, duration_s, words, is_final=True, speech_final=True, model=known.model)
 

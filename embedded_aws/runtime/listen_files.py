@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 from dgsm_helpers.errors import LocalError
@@ -16,6 +17,7 @@ from embedded_aws.runtime.listen import ListenQuery
 from embedded_aws.runtime.messages import Shape
 from embedded_aws.runtime.query_string import bad_request
 
+_decoding = ThreadPoolExecutor(1, "decoding")
 _for_callbacks: set[asyncio.Task[None]] = set()
 
 
@@ -26,12 +28,15 @@ async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, requ
         ContainerRefused: the audio cannot be decoded.
         LocalError: the recogniser failed.
     """
-    # In a thread: minutes of compressed audio take a second, in which no stream of the server would be heard.
-    rate, channels = await asyncio.to_thread(_decode, options, body)
+    # In a thread: minutes of compressed audio take a second, in which no stream of the server would be heard. In one:
+    # some hundred kilobytes of silence become hundreds of megabytes.
+    loop = asyncio.get_running_loop()
+    rate, channels = await loop.run_in_executor(_decoding, _decode, options, body)
     digest = sha256(body).hexdigest()
 
     async def document() -> bytes:
-        heard = await asyncio.gather(*(engine.transcribe(pcm, rate) for pcm in channels))
+        # Taken out of the list, so that the engine can let them go.
+        heard = await asyncio.gather(*[engine.transcribe(channels.pop(0), rate) for _ in range(len(channels))])
         shown = [one._replace(words=options.features.applied(one.words)) for one in heard]
         split_s = options.utterance_split_s if options.utterances else None
         return Shape(request_id, options.punctuate, len(shown)).document(
@@ -48,7 +53,7 @@ async def transcribe(options: ListenQuery, body: bytes, engine: Recogniser, requ
         except LocalError as error:
             lease.log(f"ERROR request {request_id} failed: {error}")
 
-    task = asyncio.get_running_loop().create_task(call_back())
+    task = loop.create_task(call_back())
     _for_callbacks.add(task)
     task.add_done_callback(_for_callbacks.discard)
     return json.dumps({"request_id": request_id}).encode()

@@ -278,6 +278,24 @@ def test_a_file_takes_its_share_of_a_lane():
     assert took == pytest.approx(11.0 * 0.2 * 0.1)
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_file_that_nobody_waits_for_any_more_gives_its_lane_back(begun):
+    async def scene():
+        instance = metered(lanes=1, service_ms=100).new_instance("i-1")
+        if not begun:
+            instance.open_stream(StreamOptions(), Heard()).audio(SAMPLE.pcm[:32_000])
+        long = asyncio.create_task(instance.transcribe(SAMPLE.pcm * 100, 16000))
+        await asyncio.sleep(0.5)
+        long.cancel()
+        await asyncio.gather(long, return_exceptions=True)
+        await instance.transcribe(SAMPLE.pcm, 16000)
+        return now_s(), instance.busy_share()
+
+    took, busy = run_in_virtual_time(scene())
+    assert took == pytest.approx((0.5 if begun else 1.0) + 11.0 * 0.1)
+    assert busy == pytest.approx(1.0)
+
+
 # The queue
 
 

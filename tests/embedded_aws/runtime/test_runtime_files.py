@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import ssl
+import tracemalloc
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,15 +14,18 @@ from hashlib import sha256
 import boto3
 import numpy as np
 import pytest
+import soundfile
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from deepgram.types.listen_v1response import ListenV1Response
 from kit.runtime_sdk import WAIT_S
+from kit.waiting import until
 
 from dgsm_helpers.rules.sample import bundled_sample, sample_wav
 from dgsm_helpers.wire.sigv4 import Credentials, sign_request
 from embedded_aws.engines.metered import MeteredEngine, MeteredSettings
 from embedded_aws.listings import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from embedded_aws.runtime import listen_files
 from embedded_aws.runtime.gate import Limits
 
 PATH = "/endpoints/demo/invocations"
@@ -191,6 +195,53 @@ def test_a_container_that_takes_too_long_is_a_model_error(serve):
     response = refused(client(running))
     assert response["OriginalStatusCode"] == 0 and "timed out" in response["Error"]["Message"]
     assert running.lease.errors == ["5xx", "model"] and running.lease.released == 1
+
+
+def silence(minutes):
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(16000 * 60 * minutes, "int16"), 16000, format="FLAC")
+    return file.getvalue()
+
+
+def test_files_are_decoded_one_after_the_other(running, runtime, monkeypatch):
+    decoding, most = [], []
+    decode = listen_files._decode
+
+    def counted(*given):
+        decoding.append(None)
+        most.append(len(decoding))
+        try:
+            return decode(*given)
+        finally:
+            decoding.pop()
+
+    monkeypatch.setattr(listen_files, "_decode", counted)
+    body = silence(minutes=5)
+    with ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(lambda _: json.loads(invoke(runtime, body)["Body"].read()), range(6)))
+    assert [answer["metadata"]["duration"] for answer in answers] == [300.0] * 6
+    assert most == [1] * 6
+
+
+def test_a_file_that_waits_for_its_answer_is_held_as_it_came(serve):
+    running = serve(MeteredEngine(MeteredSettings(lanes=1, service_ms=10_000)), limits=Limits(response_s=3.0))
+    body = silence(minutes=10)
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(1) as clients:
+            answer = clients.submit(refused, client(running), body=body)
+            until(lambda: tracemalloc.get_traced_memory()[1] > 19_000_000, "it is decoded")
+            until(lambda: tracemalloc.get_traced_memory()[0] < 10_000_000, "what it was decoded to is let go")
+            assert not answer.done()
+            assert answer.result()["OriginalStatusCode"] == 0
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_has_timed_out_leaves_its_lane_to_the_next(serve):
+    running = serve(MeteredEngine(MeteredSettings(lanes=1, service_ms=60)), limits=Limits(response_s=5.0))
+    assert refused(client(running), body=silence(minutes=5))["OriginalStatusCode"] == 0
+    assert json.loads(invoke(client(running))["Body"].read())["results"]["channels"]
 
 
 def test_losing_the_instance_fails_the_file(serve):
