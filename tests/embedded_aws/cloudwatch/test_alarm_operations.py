@@ -179,9 +179,7 @@ def test_metric_math_that_an_alarm_cannot_watch_is_refused(refused, metrics, pro
 @pytest.mark.parametrize(
     "expression", ["[m1]", "REMOVE_EMPTY([m1])", 'METRICS("m1")', "SLICE(SORT(METRICS(), AVG, DESC), 0, 1)", "[m1] * 2"]
 )
-def test_an_array_is_nothing_that_an_alarm_can_watch_whatever_is_in_it_now(
-    client, clock, refused, expression, published
-):
+def test_an_array_is_nothing_that_an_alarm_can_watch_whatever_is_in_it_now(client, refused, expression, published):
     if published:
         client.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": 1, "Dimensions": DIMENSIONS}])
     metrics = [MATH["Metrics"][0], MATH["Metrics"][1] | {"Expression": expression}]
