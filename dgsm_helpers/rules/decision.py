@@ -45,9 +45,12 @@ class AlarmReading(NamedTuple):
 
 
 class PolicySignals(NamedTuple):
-    """The alarms of one policy: AlarmHigh and AlarmLow, or a step-scaling policy's only alarm as ``high``."""
+    """The alarms of one policy: AlarmHigh and AlarmLow, or a step-scaling policy's only alarm as ``high``.
 
-    high: AlarmReading
+    None where there is no such alarm, or where the policy is not among its actions.
+    """
+
+    high: AlarmReading | None
     low: AlarmReading | None = None
 
 

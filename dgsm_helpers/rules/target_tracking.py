@@ -139,7 +139,7 @@ def known_late_s(policy: Policy, model: ScalingModel) -> float:
 
 
 def _alarms(signal: PolicySignals) -> tuple[AlarmReading, ...]:
-    return (signal.high,) if signal.low is None else (signal.high, signal.low)
+    return tuple(reading for reading in signal if reading is not None)
 
 
 def _due_s(reading: AlarmReading, invoked: Mapping[str, float], model: ScalingModel) -> float:
@@ -164,21 +164,20 @@ def _wishes(
         return _Wish(capacity, policy.name, reading, cooldown_s)
 
     for policy in policies:
-        signal = signals[policy.key]
+        high, low = signals[policy.key]
         if isinstance(policy, StepScaling):
-            wish = _step_wish(policy, signal.high, state) if signal.high.triggers else None
+            wish = _step_wish(policy, high, state) if high and high.triggers else None
             if wish and wish.capacity > state.running:
                 wants_out = True
                 outs += [wish] if wish.alarm in due else []
             elif wish and wish.alarm in due:
                 ins.append(wish)
             continue
-        if signal.high.state == "ALARM":
+        if high and high.state == "ALARM":
             wants_out = True
-            if signal.high.name in due:
-                outs.append(tracked(policy, signal.high, policy.scale_out_cooldown_s))
+            if high.name in due:
+                outs.append(tracked(policy, high, policy.scale_out_cooldown_s))
         if not policy.disable_scale_in:
-            low = signal.low
             if low and low.triggers:
                 # The 15 minutes may have begun on a larger fleet: what is removed must not bring today's load back up.
                 least = _tracked_capacity(policy, low.datapoints[-1], state, model)

@@ -6,7 +6,6 @@ is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
@@ -144,7 +143,12 @@ class _Turn:
         return decide(self.memory.state, signals, policies, self.target.bounds, self.scaling.model, now_s=self.now_s)
 
     def _readings(self, policy: PolicyRecord) -> Iterator[tuple[Policy, PolicySignals]]:
-        """The policy and its alarms as they are now, a step-scaling one for each; none when its alarm is missing."""
+        """The policy and its alarms as they are now, a step-scaling one for each of them.
+
+        A policy is invoked through its alarms' actions alone. One that target tracking made and somebody deleted or
+        changed so that it no longer does is no reading. That a policy without an AlarmLow then never agrees to a
+        scale-in is an assumption: AWS lets in only what all policies are ready for, and says nothing of such a one.
+        """
         alarms = self.scaling.alarms
         if not isinstance(policy.rule, TargetTracking):
             for status in naming(policy, alarms.describe()):
@@ -152,11 +156,14 @@ class _Turn:
                     rule = policy.rule(alarm=status.alarm.spec, alarm_name=status.alarm.name)
                     yield rule, PolicySignals(high=self._reading(status, states_for(policy, status.alarm)))
             return
-        high, low = (alarms.get(name) for name in policy.alarms)
-        if high is not None:
-            late_s = known_late_s(policy.rule, self.scaling.model)
-            read = partial(self._reading, late_s=late_s)
-            yield policy.rule, PolicySignals(high=read(high), low=read(low) if low else None)
+        late_s = known_late_s(policy.rule, self.scaling.model)
+        high, low = (
+            self._reading(status, late_s=late_s)
+            if status and status.actions_enabled and "ALARM" in states_for(policy, status.alarm)
+            else None
+            for status in map(alarms.get, policy.alarms)
+        )
+        yield policy.rule, PolicySignals(high=high, low=low)
 
     def _reading(
         self, status: AlarmStatus, acts_in: tuple[AlarmStateName, ...] = ("ALARM",), *, late_s: float = 0.0

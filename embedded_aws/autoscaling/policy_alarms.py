@@ -66,10 +66,7 @@ def naming(policy: PolicyRecord, alarms: Iterable[AlarmStatus]) -> list[AlarmSta
 
 
 def states_for(policy: PolicyRecord, alarm: MetricAlarm) -> tuple[AlarmStateName, ...]:
-    """The states of an alarm of the user's own that trigger a step-scaling policy.
-
-    PutMetricAlarm takes scaling policies in all three lists of actions.
-    """
+    """The states of an alarm that trigger a policy: PutMetricAlarm takes scaling policies in all three lists."""
     lists: dict[AlarmStateName, tuple[str, ...]] = {
         "ALARM": alarm.alarm_actions,
         "OK": alarm.ok_actions,

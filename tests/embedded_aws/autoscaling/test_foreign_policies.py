@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from kit.scaling_bench import REGION, RESOURCE, START_S, TARGET, Bench
@@ -103,6 +104,42 @@ def test_a_policy_that_cannot_be_carried_out_stops_no_other_target_and_is_logged
     assert bench.running > 1
     [logged] = caplog.records
     assert broken in logged.getMessage()
+
+
+@pytest.mark.parametrize("without", ["enabled actions", "the policy among them", "the alarm"])
+def test_target_tracking_is_triggered_through_the_actions_of_its_alarms_alone(bench, without):
+    alarms, names = bench.watch.alarms, bench.track(5.0)
+    high, low = (alarms.get(name).alarm for name in names)
+
+    def taken(alarm):
+        match without:
+            case "enabled actions":
+                alarms.enable_actions([alarm.name], False)
+            case "the policy among them":
+                alarms.put(replace(alarm, alarm_actions=()))
+            case "the alarm":
+                alarms.delete([alarm.name])
+
+    def given_back(alarm):
+        alarms.put(alarm)
+        alarms.enable_actions([alarm.name], True)
+
+    taken(high)
+    bench.load(13)
+    bench.run(START_S + 120)
+    assert (bench.running, bench.activities()) == (1, [])
+    assert not any("executed action" in item.summary for item in alarms.history(high.name))
+    given_back(high)
+    bench.run(START_S + 120)
+    assert bench.running == 3
+    taken(high)
+    taken(low)
+    bench.load(0)
+    bench.run(1500)
+    assert bench.running == 3
+    given_back(low)
+    bench.run(1500)
+    assert bench.running == 1, "AlarmLow acts whatever became of AlarmHigh"
 
 
 def test_one_alarm_scales_out_when_it_fires_and_in_when_it_is_ok_again(bench):
