@@ -64,8 +64,8 @@ def finished_activity(text: ActivityText, *, capacity: int, failure: str = "") -
     return replace(text, status_code="Failed" if failure else "Successful", status_message=failed if failure else done)
 
 
-def scheduled_activity(name: str, bounds: Bounds) -> ActivityText:
-    limits = f"min capacity to {bounds.min_capacity} and max capacity to {bounds.max_capacity}"
+def scheduled_activity(name: str, *, min_capacity: int, max_capacity: int) -> ActivityText:
+    limits = f"min capacity to {min_capacity} and max capacity to {max_capacity}"
     return ActivityText(
         description=f"Setting {limits}",
         cause=f"scheduled action name {name} was triggered",

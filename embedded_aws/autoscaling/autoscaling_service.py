@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from embedded_aws.autoscaling.policy_operations import PolicyOperations
-from embedded_aws.autoscaling.region_scaling import limit_reached, missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.region_scaling import crossed, limit_reached, missing, one_at_a_time, page_of
 from embedded_aws.autoscaling.scaling_records import TargetRecord
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
@@ -40,7 +40,7 @@ class AutoScaling(PolicyOperations):
         if low < 0:
             raise AwsRefusal(f"Minimum capacity cannot be less than zero: {low}")
         if low > high:
-            raise AwsRefusal(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
+            raise AwsRefusal(crossed(low, high))
         views = state.look(resource_id)
         if views is None:
             raise AwsRefusal(f"The resource does not exist or is not in service: {resource_id}")

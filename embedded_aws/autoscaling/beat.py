@@ -7,15 +7,14 @@ is what surrounds it on the embedded AWS: readings of the alarms, DescribeEndpoi
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dgsm_helpers.errors import InvalidInput
 from dgsm_helpers.rules.activities import ActivityText, activity, finished_activity, scheduled_activity
 from dgsm_helpers.rules.alarms import AlarmStateName
 from dgsm_helpers.rules.decision import AlarmReading, Decision, PolicySignals, State, observe_endpoint, pull_into_bounds
-from dgsm_helpers.rules.policies import Policy, ScheduledChange
+from dgsm_helpers.rules.policies import Policy
 from dgsm_helpers.rules.target_tracking import TargetTracking, decide, known_late_s
 from embedded_aws.autoscaling.autoscaling_service import AutoScaling
 from embedded_aws.autoscaling.policy_alarms import naming, split_resource, states_for
-from embedded_aws.autoscaling.region_scaling import RegionScaling
+from embedded_aws.autoscaling.region_scaling import RegionScaling, crossed
 from embedded_aws.autoscaling.scaling_records import (
     ActivityRecord,
     PolicyRecord,
@@ -112,7 +111,7 @@ class _Turn:
             memory.change = None
         for action in self.scaling.actions.values():
             if action.resource_id == self.target.resource_id and action.next_s is not None and action.next_s <= now_s:
-                self._fire(action, action.next_s)
+                self._fire(action)
         decision = self._pull()
         if decision.kind == "none" and not decision.note:
             decision = self._decide()
@@ -231,32 +230,27 @@ class _Turn:
         record.text = finished_activity(record.text, capacity=capacity, failure=failure)
         record.end_s = self.now_s
 
-    def _fire(self, action: ScheduledActionRecord, at_s: float) -> None:
-        limits = action.request["ScalableTargetAction"]
-        change = ScheduledChange(
-            at_s=at_s,
-            min_capacity=limits.get("MinCapacity"),
-            max_capacity=limits.get("MaxCapacity"),
-            name=action.name,
-        )
+    def _fire(self, action: ScheduledActionRecord) -> None:
         action.next_s = action.firing_after(self.now_s)
-        try:
-            bounds = self.target.bounds.after(change)
-        except InvalidInput as error:
-            # AWS checks an action's own two bounds when it is made; against the target's other one only now.
+        if self.target.suspended["ScheduledScalingSuspended"]:
+            return
+        limits = action.request["ScalableTargetAction"]
+        low = limits.get("MinCapacity", self.target.min_capacity)
+        high = limits.get("MaxCapacity", self.target.max_capacity)
+        if low > high:
+            # AWS checks an action's own two bounds when it is made; against the target's other one only now. That it
+            # then uses the words of RegisterScalableTarget is an assumption.
             refused = ActivityText(
                 description="Setting the capacity limits",
                 cause=f"scheduled action name {action.name} was triggered",
                 status_code="Failed",
-                status_message=str(error),
+                status_message=crossed(low, high),
             )
             self._record(refused)
             return
-        if bounds.scheduled_suspended:
-            return
-        self.target.min_capacity, self.target.max_capacity = bounds.min_capacity, bounds.max_capacity
+        self.target.min_capacity, self.target.max_capacity = low, high
         self.target.bounds_act = True
-        self._record(scheduled_activity(action.name, bounds), ended=False)
+        self._record(scheduled_activity(action.name, min_capacity=low, max_capacity=high), ended=False)
 
     def _record_not_scaled(self, text: ActivityText, cause: tuple[str, str]) -> None:
         if self.memory.not_scaled != cause:

@@ -9,6 +9,7 @@ from typing import Any
 from embedded_aws.autoscaling.policy_alarms import naming, read_rule
 from embedded_aws.autoscaling.region_scaling import (
     ScalingOperations,
+    crossed,
     limit_reached,
     missing,
     one_at_a_time,
@@ -129,7 +130,7 @@ class PolicyOperations(ScalingOperations):
         if low is None and high is None:
             raise AwsRefusal("ScalableTargetAction needs MinCapacity or MaxCapacity")
         if low is not None and high is not None and low > high:
-            raise AwsRefusal(f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}")
+            raise AwsRefusal(crossed(low, high))
         new_arn = make_arn(
             "autoscaling",
             state.region,

@@ -149,6 +149,11 @@ def limit_reached(what: str, most: int) -> AwsRefusal:
     return AwsRefusal(f"The limit of {most} {what} has been reached", "LimitExceededException")
 
 
+def crossed(low: int, high: int) -> str:
+    """What AWS says of bounds that leave no capacity."""
+    return f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}"
+
+
 def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
     """The page that a request asks for (`one_page`)."""
     size = p.get("MaxResults", most)

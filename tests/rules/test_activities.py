@@ -44,7 +44,7 @@ def test_what_is_not_scaled_names_the_limit_that_holds():
 def test_bounds_and_schedules_have_their_own_causes():
     pulled = Decision(kind="out", state=State(running=1, desired=4), cause="minimum capacity was set to 4")
     assert activity(pulled, BOUNDS).cause == "minimum capacity was set to 4"
-    text = scheduled_activity("morning", BOUNDS)
+    text = scheduled_activity("morning", min_capacity=1, max_capacity=4)
     assert text.description == "Setting min capacity to 1 and max capacity to 4"
     assert text.cause == "scheduled action name morning was triggered"
     assert activity(decision("none"), BOUNDS) is None

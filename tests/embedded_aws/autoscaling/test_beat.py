@@ -202,7 +202,10 @@ def test_a_scheduled_minimum_above_the_maximum_fails_as_an_activity_and_changes_
     bench.api.put_scheduled_action({**TARGET, **action})
     bench.run(120)
     [failed] = bench.activities()
-    assert (failed["StatusCode"], "3" in failed["StatusMessage"]) == ("Failed", True)
+    assert (failed["StatusCode"], failed["StatusMessage"]) == (
+        "Failed",
+        "Maximum capacity cannot be less than minimum capacity: minimum 3, maximum 2",
+    )
     assert bench.api.describe_scalable_targets(TARGET)["ScalableTargets"][0]["MinCapacity"] == 1
 
 

@@ -117,6 +117,31 @@ def test_a_scheduled_action_acts_on_the_count_once(bench):
     assert (bench.running, bounds(bench)) == (1, (3, 4))
 
 
+@pytest.mark.parametrize(
+    ("action", "after", "count"),
+    [
+        ({"MaxCapacity": 3}, (0, 3), 2),
+        ({"MinCapacity": 0}, (0, 4), 2),
+        ({"MinCapacity": 0, "MaxCapacity": 0}, (0, 0), 1),
+        ({"MaxCapacity": 0}, (0, 0), 1),
+    ],
+    ids=str,
+)
+def test_a_minimum_of_zero_stays_one_and_the_variant_keeps_an_instance(bench, action, after, count):
+    by_hand(bench, 2)
+    bench.run(START_S + 60)
+    bench.register(low=0)
+    schedule(bench, "s", f"at({in_s(bench, 20)})", **action)
+    bench.run(START_S + 60)
+    assert (bounds(bench), bench.running) == (after, count)
+    low, high = after
+    fired = bench.activities()[-1]
+    assert (fired["StatusCode"], fired["Description"]) == (
+        "Successful",
+        f"Setting min capacity to {low} and max capacity to {high}",
+    )
+
+
 def test_what_has_no_end_in_awss_examples_has_none_here(bench):
     bench.register(low=1, high=1)
     bench.track()
