@@ -8,8 +8,8 @@ import uuid
 from typing import Any
 
 from embedded_aws.autoscaling.policy_operations import PolicyOperations
-from embedded_aws.autoscaling.region_scaling import crossed, limit_reached, missing, one_at_a_time, page_of
-from embedded_aws.autoscaling.scaling_records import TargetRecord
+from embedded_aws.autoscaling.region_scaling import by_age, crossed, limit_reached, missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.scaling_records import ActivityRecord, TargetRecord
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
 from embedded_aws.gateway.resource_tags import merged
@@ -68,22 +68,24 @@ class AutoScaling(PolicyOperations):
         """Targets by resource ID."""
         chosen = p.get("ResourceIds")
         targets = self.state.targets.values() if self.is_of_variants(p) else ()
-        rows = [target.row() for target in targets if not chosen or target.resource_id in chosen]
-        return page_of(rows, p, "ScalableTargets")
+        named = [target for target in targets if not chosen or target.resource_id in chosen]
+        return page_of(named, p, "ScalableTargets", TargetRecord.row, key=by_age)
 
     @one_at_a_time
     def describe_scaling_activities(self, p: Params) -> dict[str, Any]:
         """Activities, the newest first; those that did not scale on request only."""
         resource_id, also_not_scaled = p.get("ResourceId"), p.get("IncludeNotScaledActivities", False)
         oldest_s = self.state.clock.now_s() - ACTIVITY_AGE_S
-        rows = [
-            activity.row()
-            for activity in reversed(self.state.activities if self.is_of_variants(p) else ())
+        activities = [
+            activity
+            for activity in (self.state.activities if self.is_of_variants(p) else ())
             if (not resource_id or activity.resource_id == resource_id)
             and (also_not_scaled or not activity.text.not_scaled_reasons)
             and activity.start_s >= oldest_s
         ]
-        return page_of(rows, p, "ScalingActivities")
+        return page_of(
+            activities, p, "ScalingActivities", ActivityRecord.row, key=lambda one: one.number, descending=True
+        )
 
     @one_at_a_time
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from embedded_aws.autoscaling.policy_alarms import naming, read_rule
 from embedded_aws.autoscaling.region_scaling import (
     ScalingOperations,
+    by_age,
     crossed,
     limit_reached,
     missing,
@@ -97,14 +98,13 @@ class PolicyOperations(ScalingOperations):
         """
         policies = self.listed(p, self.state.policies, names="PolicyNames")
         everyone = self.state.alarms.describe()
-        rows = [
-            policy.row(
-                self.state.region,
-                [a.alarm.name for a in naming(policy, everyone)] if policy.kind == "StepScaling" else policy.alarms,
-            )
-            for policy in policies
-        ]
-        return page_of(rows, p, "ScalingPolicies", most=POLICIES_A_PAGE)
+
+        def row(policy: PolicyRecord) -> dict[str, Any]:
+            of_others = policy.kind == "StepScaling"
+            alarms = [a.alarm.name for a in naming(policy, everyone)] if of_others else policy.alarms
+            return policy.row(self.state.region, alarms)
+
+        return page_of(policies, p, "ScalingPolicies", row, key=by_age, most=POLICIES_A_PAGE)
 
     @one_at_a_time
     def get_predictive_scaling_forecast(self, p: Params) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class PolicyOperations(ScalingOperations):
     def describe_scheduled_actions(self, p: Params) -> dict[str, Any]:
         """Scheduled actions by name or resource."""
         actions = self.listed(p, self.state.actions, names="ScheduledActionNames")
-        return page_of([action.row() for action in actions], p, "ScheduledActions")
+        return page_of(actions, p, "ScheduledActions", ScheduledActionRecord.row, key=by_age)
 
     def _refuse_second_policy(self, resource_id: str, name: str, config: Mapping[str, Any]) -> None:
         metric = _metric_of(config)

@@ -1,7 +1,7 @@
 """What Application Auto Scaling keeps of a region: the API's operations and the beat share it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -154,10 +154,26 @@ def crossed(low: int, high: int) -> str:
     return f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}"
 
 
-def page_of(rows: list[dict[str, Any]], p: Params, result: str, *, most: int = _PAGE) -> dict[str, Any]:
-    """The page that a request asks for (`one_page`)."""
+def by_age(record: TargetRecord | PolicyRecord | ScheduledActionRecord) -> list[Any]:
+    """What lists of these are sorted by; those made at the same moment by their names."""
+    return [record.created_s, record.resource_id, getattr(record, "name", "")]
+
+
+def page_of[Record](
+    records: Iterable[Record],
+    p: Params,
+    result: str,
+    row: Callable[[Record], dict[str, Any]],
+    *,
+    key: Callable[[Record], Any],
+    descending: bool = False,
+    most: int = _PAGE,
+) -> dict[str, Any]:
+    """The page of records that a request asks for (`one_page`), each as ``row`` shows it."""
     size = p.get("MaxResults", most)
     if not 1 <= size <= most:
         raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")
     refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
-    return one_page(rows, p, result, size=size, refusal=refusal)
+    ordered = sorted(records, key=key, reverse=descending)
+    page = one_page(ordered, p, result, size=size, refusal=refusal, key=key, descending=descending)
+    return page | {result: [row(record) for record in page[result]]}

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from dgsm_helpers.rules.activities import ActivityText
@@ -139,13 +140,17 @@ class ScheduledActionRecord:
 
 @dataclass
 class ActivityRecord:
-    """A scaling activity, or the reasons why there was none; ``end_s`` is None while it lasts."""
+    """A scaling activity, or the reasons why there was none; ``end_s`` is None while it lasts.
+
+    ``number`` grows from activity to activity: several begin at the same beat.
+    """
 
     resource_id: str
     text: ActivityText
     start_s: float
     end_s: float | None = None
     activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    number: int = field(default_factory=count().__next__)
 
     def row(self) -> dict[str, Any]:
         """As DescribeScalingActivities shows it."""

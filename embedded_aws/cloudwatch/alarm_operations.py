@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from dgsm_helpers.errors import InvalidInput
@@ -36,6 +37,7 @@ _UNSUPPORTED = (
     "ActionConfiguration",
 )
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+_NUMBER = attrgetter("number")
 _MOST_METRICS = 10
 _DAY_S = 86400
 _PAGE = 50
@@ -121,15 +123,14 @@ class AlarmOperations(Operations[RegionWatch]):
         """What happened to alarms, the newest first unless asked otherwise."""
         start_s = p["StartDate"].timestamp() if "StartDate" in p else float("-inf")
         end_s = p["EndDate"].timestamp() if "EndDate" in p else float("inf")
-        rows = [
-            _history_row(item)
-            for item in self.state.alarms.history(p.get("AlarmName"))
-            if start_s <= item.at_s <= end_s and p.get("HistoryItemType") in (None, item.kind)
-        ]
-        if p.get("ScanBy", "TimestampDescending") == "TimestampDescending":
-            rows.reverse()
-        shown, size = rows if _of_metric_alarms(p) else [], p.get("MaxRecords", _NAMED_PAGE)
-        return one_page(shown, p, "AlarmHistoryItems", size=size, refusal=bad_token())
+        items = self.state.alarms.history(p.get("AlarmName")) if _of_metric_alarms(p) else []
+        kind, size = p.get("HistoryItemType"), p.get("MaxRecords", _NAMED_PAGE)
+        items = [item for item in items if start_s <= item.at_s <= end_s and kind in (None, item.kind)]
+        newest_first = p.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        items.sort(key=_NUMBER, reverse=newest_first)
+        result, refusal = "AlarmHistoryItems", bad_token()
+        page = one_page(items, p, result, size=size, refusal=refusal, key=_NUMBER, descending=newest_first)
+        return page | {result: list(map(_history_row, page[result]))}
 
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:
         """An alarm's tags; none of one that is deleted, as recorded on AWS."""

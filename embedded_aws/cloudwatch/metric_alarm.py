@@ -6,7 +6,7 @@ The words are those of alarm notifications that were made public.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import accumulate, count, takewhile
 from typing import Any
 
 from dgsm_helpers.rules.alarms import AlarmSpec, AlarmStateName
@@ -94,13 +94,17 @@ class AlarmStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryItem:
-    """A line of an alarm's history. ``kind`` is ConfigurationUpdate, StateUpdate or Action; ``data`` is JSON."""
+    """A line of an alarm's history. ``kind`` is ConfigurationUpdate, StateUpdate or Action; ``data`` is JSON.
+
+    ``number`` grows from line to line.
+    """
 
     alarm_name: str
     at_s: float
     kind: str
     summary: str
     data: str
+    number: int = field(default_factory=count().__next__)
 
 
 def reason(spec: AlarmSpec, state: AlarmStateName, points: Sequence[Point], *, m_of_n: bool) -> str:

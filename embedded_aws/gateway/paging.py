@@ -17,6 +17,7 @@ def one_page[Row](
     size: int,
     refusal: AwsRefusal,
     key: Callable[[Row], Any] | None = None,
+    descending: bool = False,
 ) -> dict[str, Any]:
     """The page that a request's NextToken asks for, as the answer ``{result: rows, "NextToken": …}``.
 
@@ -24,10 +25,12 @@ def one_page[Row](
         rows: all rows in order.
         result: name of the answer's list.
         refusal: raised when the token is none of ours.
-        key: what the rows are sorted by. A page then begins behind the key of the last row shown, so that rows which
-            come or go meanwhile shift nothing; without it a page begins at the row of a number.
+        key: what the rows are sorted by, in JSON's types and no two alike. A page then begins behind the key of the
+            last row shown, so that rows which come or go meanwhile shift nothing; without it, for rows that stay, a
+            page begins at the row of a number.
+        descending: whether they are sorted from the largest key to the smallest.
     """
-    start = _first_row(rows, read_token(p.get("NextToken"), refusal), key, refusal)
+    start = _first_row(rows, read_token(p.get("NextToken"), refusal), key, descending, refusal)
     page = list(rows[start : start + size])
     answer: dict[str, Any] = {result: page}
     if start + size < len(rows):
@@ -50,12 +53,14 @@ def read_token(token: str | None, refusal: AwsRefusal) -> Any:
         raise refusal from None
 
 
-def _first_row[Row](rows: Sequence[Row], position: Any, key: Callable[[Row], Any] | None, refusal: AwsRefusal) -> int:
+def _first_row[Row](
+    rows: Sequence[Row], position: Any, key: Callable[[Row], Any] | None, descending: bool, refusal: AwsRefusal
+) -> int:
     if position is None:
         return 0
     try:
         if key is not None:
-            return sum(key(row) <= position for row in rows)
+            return sum(key(row) >= position if descending else key(row) <= position for row in rows)
         if 0 <= position <= len(rows):
             return int(position)
     except TypeError:

@@ -166,11 +166,15 @@ def page(
         default: ``SortBy`` and ``SortOrder`` when left out.
     """
     matching = [row for row in rows if _matches(row, params, sort["Name"])]
-    key = sort[params.get("SortBy", default[0])]
+    by = sort[params.get("SortBy", default[0])]
+
+    def key(row: Mapping[str, Any]) -> list[Any]:
+        return [row[by].timestamp() if isinstance(row[by], datetime) else row[by], row[sort["Name"]]]
+
     descending = params.get("SortOrder", default[1]) == "Descending"
-    matching.sort(key=lambda row: (row[key], row[sort["Name"]]), reverse=descending)
+    matching.sort(key=key, reverse=descending)
     size, refusal = params.get("MaxResults", DEFAULT_PAGE), AwsRefusal("Invalid pagination token.")
-    return one_page(matching, params, result, size=size, refusal=refusal)
+    return one_page(matching, params, result, size=size, refusal=refusal, key=key, descending=descending)
 
 
 def _matches(row: Mapping[str, Any], params: Params, name_key: str) -> bool:

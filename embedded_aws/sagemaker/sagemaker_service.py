@@ -53,8 +53,9 @@ class TaggedResources(Operations[RegionState]):
                 "InvalidParameterException",
             )
         resources = [r for kind in KINDS for r in self.state.all(kind) if r.tags and _matches(r, p)]
-        rows = [{"ResourceARN": r.arn, "Tags": _rows(r.tags)} for r in resources]
-        return _page(p, "ResourceTagMappingList", rows, p.get("ResourcesPerPage", _PAGE))
+        rows = {r.arn: {"ResourceARN": r.arn, "Tags": _rows(r.tags)} for r in resources}
+        page = _page(p, "ResourceTagMappingList", sorted(rows), p.get("ResourcesPerPage", _PAGE))
+        return page | {"ResourceTagMappingList": [rows[arn] for arn in page["ResourceTagMappingList"]]}
 
     def get_tag_keys(self, p: Params) -> dict[str, Any]:
         """All keys of tags, in order."""
@@ -90,10 +91,10 @@ class TaggedResources(Operations[RegionState]):
         return {"FailedResourcesMap": failed}
 
 
-def _page(p: Params, result: str, rows: Sequence[object], size: int) -> dict[str, Any]:
-    """One page, under the tagging API's name of the token."""
+def _page(p: Params, result: str, rows: Sequence[str], size: int) -> dict[str, Any]:
+    """One page of sorted texts, under the tagging API's name of the token."""
     refusal = AwsRefusal("The pagination token is invalid.", "PaginationTokenExpiredException")
-    page = one_page(rows, {"NextToken": p.get("PaginationToken")}, result, size=size, refusal=refusal)
+    page = one_page(rows, {"NextToken": p.get("PaginationToken")}, result, size=size, refusal=refusal, key=str)
     return {result: page[result], "PaginationToken": page.get("NextToken", "")}
 
 

@@ -212,3 +212,30 @@ def test_other_namespaces_and_dimensions_have_nothing_to_list(bench):
         assert bench.api.describe_scaling_activities(given) == {"ScalingActivities": []}
     other = {**TARGET, "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
     assert bench.api.describe_scaling_policies(other) == {"ScalingPolicies": []}
+
+
+def test_what_comes_and_goes_while_a_list_is_paged_shifts_nothing(bench):
+    bench.register()
+    for number in range(12):
+        schedule(bench, f"s{number:02d}", "rate(1 day)", MinCapacity=1)
+    request = {"ServiceNamespace": "sagemaker", "MaxResults": 5}
+    seen, token = [], {}
+    while token is not None:
+        page = bench.api.describe_scheduled_actions(request | token)
+        names = [action["ScheduledActionName"] for action in page["ScheduledActions"]]
+        for name in names:
+            bench.api.delete_scheduled_action({**TARGET, "ScheduledActionName": name})
+        seen += names
+        token = {"NextToken": page["NextToken"]} if "NextToken" in page else None
+    assert seen == [f"s{number:02d}" for number in range(12)]
+
+
+def test_a_new_activity_repeats_none_on_the_next_page(bench):
+    for count in (2, 1, 2):
+        bench.register(low=count, high=count)
+        bench.run(START_S + 100)
+    [newest] = (first := bench.api.describe_scaling_activities({**TARGET, "MaxResults": 1}))["ScalingActivities"]
+    bench.register(low=1, high=1)
+    bench.run(START_S + 100)
+    rest = bench.activities(NextToken=first["NextToken"])
+    assert [row["Description"][-2:] for row in (newest, *rest)] == ["2.", "1.", "2."]

@@ -275,3 +275,15 @@ def test_dashboards(client, clock, refused):
     assert refused("put_dashboard", DashboardName="a b", DashboardBody=body)[0] == "InvalidParameterValue"
     for bad in ("{", "[]"):
         assert refused("put_dashboard", DashboardName="a", DashboardBody=bad)[0] == "InvalidParameterInput"
+
+
+@pytest.mark.parametrize("scan", ["TimestampDescending", "TimestampAscending"])
+def test_a_new_line_of_history_shifts_none_on_the_next_page(client, scan):
+    for number in range(5):
+        client.put_metric_alarm(**ALARM | {"AlarmName": f"a{number}"})
+    first = client.describe_alarm_history(MaxRecords=2, ScanBy=scan)
+    client.put_metric_alarm(**ALARM | {"AlarmName": "late"})
+    rest = client.describe_alarm_history(NextToken=first["NextToken"], ScanBy=scan)
+    shown = [item["AlarmName"] for page in (first, rest) for item in page["AlarmHistoryItems"]]
+    made = [f"a{number}" for number in range(5)]
+    assert shown == (made[::-1] if scan == "TimestampDescending" else [*made, "late"])

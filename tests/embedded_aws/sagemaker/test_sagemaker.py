@@ -454,3 +454,25 @@ def test_the_deployment_configuration_of_the_last_update_is_shown(plane):
     client.update_endpoint(EndpointName="e", EndpointConfigName="next", DeploymentConfig=how)
     plane.fleet.settle()
     assert client.describe_endpoint(EndpointName="e")["LastDeploymentConfig"] == how
+
+
+@pytest.mark.parametrize("order", ["Ascending", "Descending"])
+@pytest.mark.parametrize("by", ["Name", "CreationTime"])
+def test_what_is_deleted_while_a_list_is_paged_hides_nothing(plane, by, order):
+    client = plane.client("sagemaker")
+    for number in range(25):
+        client.create_model(**model_request(ModelName=f"m-{number:02d}", Tags=[{"Key": "k", "Value": "v"}]))
+    for page in client.get_paginator("list_models").paginate(SortBy=by, SortOrder=order):
+        for model in page["Models"]:
+            client.delete_model(ModelName=model["ModelName"])
+    assert client.list_models()["Models"] == []
+
+
+def test_what_is_deleted_while_tagged_resources_are_paged_hides_nothing(plane):
+    client, tagging = plane.client("sagemaker"), plane.client("resourcegroupstaggingapi")
+    for number in range(9):
+        client.create_model(**model_request(ModelName=f"m-{number:02d}", Tags=[{"Key": "k", "Value": "v"}]))
+    for page in tagging.get_paginator("get_resources").paginate(ResourcesPerPage=4):
+        for row in page["ResourceTagMappingList"]:
+            client.delete_model(ModelName=row["ResourceARN"].rpartition("/")[2])
+    assert client.list_models()["Models"] == []
