@@ -1,6 +1,7 @@
 """The verbs that are the workbook's steps: preflight, deploy, register, status, logs, pause, resume."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -17,6 +18,7 @@ from dgsm_helpers.cli.options import (
     json_option,
     say,
 )
+from dgsm_helpers.errors import NotFound
 
 listing_option = click.option("--listing", metavar="NAME|ARN", help="model package to deploy")
 role_option = click.option("--role-arn", help="execution role of the endpoint")
@@ -76,11 +78,15 @@ def deploy(
     Such as: dgsm deploy my-endpoint --where aws --listing arn:aws:sagemaker:us-east-1:…:model-package/… --confirm-spend
     """
     from dgsm_helpers import deploy as step
+    from dgsm_helpers.aws.endpoint.pause import paused
 
     wb = open_workbook(listing=listing, role_arn=role_arn, confirm_spend=confirm_spend)
     types = instance_types or step.choose_pool(wb).kept
     plan = step.plan(wb, types, initial_count=instances, single_type_reason=reason)
     say(plan)
+    with suppress(NotFound):
+        since = paused(wb).paused_at
+        say(f"It has been paused since {since:%F %R} UTC: dgsm resume {wb.endpoint_name} makes it again as it was.")
     made = step.deploy(wb, plan, on_change=each_change())
     told = {
         "endpoint": made.state.name,

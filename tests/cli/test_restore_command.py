@@ -60,3 +60,19 @@ def test_restore_ends_a_pause(run, workbook):
     assert "is back after" in run("restore", wb.endpoint_name).stdout
     assert scaling_setup.read(wb) == before
     assert "Nothing of" in run("restore", wb.endpoint_name).stdout
+
+
+def test_a_paused_endpoint_that_is_deployed_anew_is_said_to_be_paused_and_scales_again_with_the_next_change(
+    run, workbook
+):
+    wb = endpoints.scaled(workbook(), 1, 3)
+    before = scaling_setup.read(wb).of("PutScalingPolicy")
+    pause.pause_endpoint(wb)
+    deployed = run("deploy", wb.endpoint_name)
+    assert (
+        f"paused since {journal.latest(wb, 'pause').began:%F %R} UTC: dgsm resume {wb.endpoint_name}" in deployed.stderr
+    )
+    said = []
+    journal.finish(wb, say=said.append)
+    assert len(said) == 1 and "made again without it" in said[0] and "cut off" not in said[0]
+    assert scaling_setup.read(wb).of("PutScalingPolicy") == before

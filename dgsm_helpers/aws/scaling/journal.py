@@ -212,7 +212,9 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
             continue
         with record.locked(_in_progress(str(entry))):
             _require_spend(wb, f"Putting back what {entry} changed", state)
-            unfailing(say)(f"Putting back what {entry} changed: it was cut off.")
+            is_paused = entry.what == "pause" and not entry.is_of(state)
+            reason = "the endpoint was made again without it" if is_paused else "it was cut off"
+            unfailing(say)(f"Putting back what {entry} changed: {reason}.")
             of_variant = replace(wb, variant_name=entry.variant_name)
             done.append(f"{entry}: {Page(of_variant, record, entry, unfailing(say)).put_back()}")
     return tuple(done)
