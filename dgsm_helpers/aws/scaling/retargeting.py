@@ -17,6 +17,7 @@ from dgsm_helpers.aws.scaling.scaling_state import ScalingState
 from dgsm_helpers.aws.scaling.setup_calls import SetupCall
 from dgsm_helpers.errors import NotReady
 from dgsm_helpers.rules.guide import POLICY_NAME
+from dgsm_helpers.rules.step_in import STEP_IN
 from dgsm_helpers.session import Workbook
 
 
@@ -55,9 +56,9 @@ def retarget(wb: Workbook, target_value: float) -> Retargeted:
     for one in endpoint.policies:
         if one.name == POLICY_NAME and not one.tracks:
             raise policy_in_the_way(one, POLICY_NAME)
-    held = ScalingState.judged(
-        wb.resource_id, endpoint.target, endpoint.policies, endpoint.alarms, expected=POLICY_NAME
-    )
+    # Of the alarms before, only that of scale-ins held to so many calls says anything.
+    alarms = endpoint.alarms if any(one.name == STEP_IN for one in endpoint.policies) else ()
+    held = ScalingState.judged(wb.resource_id, endpoint.target, endpoint.policies, alarms, expected=POLICY_NAME)
     policy, former = held.policy(target_value=target_value), held.followed
     require_spend_on_policy(wb, endpoint, policy.name)
     before = {
