@@ -105,7 +105,7 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
     Args:
         also: names of resources without the workbook's tags that clean-up may delete all the same.
     """
-    look = _Look(wb, also)
+    look = _Listing(wb, also)
     notes = look.notes
     state = endpoint_state.find(wb)
     endpoint_ours = state is not None and (look.is_ours(state.arn) or state.name in also)
@@ -131,7 +131,7 @@ def find(wb: Workbook, *, also: Sequence[str] = ()) -> Inventory:
 
 
 @dataclass
-class _Look:
+class _Listing:
     """One look at the account, which goes on where the identity may not read something."""
 
     wb: Workbook
