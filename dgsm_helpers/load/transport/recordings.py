@@ -25,6 +25,8 @@ MIN_CHUNK_MS, MAX_CHUNK_MS = 20, 100
 SHORTEST_S = 0.1
 SILENCE = 8
 """No sample of silence is louder, A-law's (which has no zero) included."""
+MOST_CLIPPED = 0.25
+"""The share of audible samples at full scale beyond which nothing is speech. Loud recordings have a few such peaks."""
 
 RAW_SUFFIXES = {
     **dict.fromkeys((".ulaw", ".ul", ".mulaw", ".pcmu"), "-f mulaw -ar 8000 -ac 1"),
@@ -56,12 +58,16 @@ def read_recording(source: str | Path | bytes, *, transcript: str | None = None)
 
     Raises:
         InvalidInput: it cannot be read or decoded, its rate is outside 8-96 kHz, it is shorter than 0.1 s, too long,
-            or silent throughout; says the line that converts it.
+            silent throughout, or clipped throughout; says the line that converts it.
     """
     name = "The audio" if isinstance(source, bytes) else str(source)
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             rate, (pcm,) = read_audio(file)
+            channels = [pcm]
+            if not _audible(pcm).size:
+                file.seek(0)
+                _, channels = read_audio(file, separate=True)
     except OSError as error:
         raise InvalidInput(f"{name} cannot be read: {error.strerror or error}.") from error
     except AudioUndecodable as error:
@@ -69,12 +75,28 @@ def read_recording(source: str | Path | bytes, *, transcript: str | None = None)
     recording = Recording(pcm=pcm, sample_rate=rate, transcript=transcript, source=name)
     if recording.duration_s < SHORTEST_S:
         raise InvalidInput(f"{name} cannot be streamed: it is shorter than {SHORTEST_S:g} s.", hint="Record more.")
-    if (samples := np.frombuffer(pcm, "<i2")).max() <= SILENCE and samples.min() >= -SILENCE:
+    if not (audible := _audible(pcm)).size:
+        if any(_audible(channel).size for channel in channels):
+            raise InvalidInput(
+                f"{name} is silent when its {len(channels)} channels are mixed to one: they cancel each other.",
+                hint="Give one of them: ffmpeg -i IN -af 'pan=mono|c0=c0' OUT.wav",
+            )
         raise InvalidInput(
             f"{name} is silent throughout: a capacity measured on it would be too high.",
             hint="Give a recording in which somebody speaks.",
         )
+    clipped = float(((audible == 32767) | (audible == -32768)).mean())
+    if clipped > MOST_CLIPPED:
+        raise InvalidInput(
+            f"{name} is noise: {clipped:.0%} of what is audible in it is at full scale.",
+            hint="Where its samples are floats beyond ±1, divide them by 32768 and write it again.",
+        )
     return recording
+
+
+def _audible(pcm: bytes) -> np.ndarray:
+    samples = np.frombuffer(pcm, "<i2")
+    return samples[(samples > SILENCE) | (samples < -SILENCE)]
 
 
 def _conversion(name: str) -> str:

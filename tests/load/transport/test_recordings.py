@@ -96,6 +96,45 @@ def test_a_foreign_recording_that_cannot_be_streamed_says_why_and_what_converts_
         read_recording(tmp_path / name)
 
 
+FLOATS = {"WAV of 32 bits": (32, "<f4"), "WAV of 64 bits": (64, "<f8")}
+
+
+@pytest.mark.parametrize("pause", [0, 3], ids=["speech throughout", "mostly digital silence"])
+@pytest.mark.parametrize("kind", FLOATS)
+def test_floats_of_16_bits_that_were_not_divided_are_refused_as_the_noise_they_would_be(kind, pause):
+    bits, form = FLOATS[kind]
+    spoken = np.concatenate([SAMPLES, np.zeros(pause * len(SAMPLES))])
+    with pytest.raises(InvalidInput, match=r"The audio is noise: .*floats beyond ±1, divide them by 32768"):
+        read_recording(riff(fmt(3, bits=bits), chunk(b"data", spoken.astype(form).tobytes())))
+    divided = riff(fmt(3, bits=bits), chunk(b"data", (spoken / 32768).astype(form).tobytes()))
+    assert read_recording(divided).pcm == spoken.astype("<i2").tobytes()
+
+
+def test_floats_of_16_bits_in_a_foreign_container_or_in_stereo_are_refused_too():
+    stereo = np.stack([SAMPLES, np.roll(SAMPLES, 800)], axis=1)
+    for data in (
+        riff(fmt(3, channels=2, bits=32), chunk(b"data", stereo.astype("<f4").tobytes())),
+        stored("AU", "FLOAT", SAMPLES.astype(np.float32)),
+    ):
+        with pytest.raises(InvalidInput, match="noise"):
+            read_recording(data)
+
+
+@pytest.mark.parametrize("gain", [1.0, 2.0, 4.0])
+def test_loud_speech_with_peaks_that_are_clipped_is_streamed(gain):
+    loud = (SAMPLES / np.abs(SAMPLES).max() * gain).astype("<f4")
+    assert read_recording(riff(fmt(3, bits=32), chunk(b"data", loud.tobytes()))).duration_s == 11
+
+
+def test_channels_that_cancel_each_other_are_told_from_silence():
+    for channels in ((SAMPLES, -SAMPLES), (SAMPLES, -SAMPLES, 0 * SAMPLES)):
+        data = riff(fmt(channels=len(channels)), chunk(b"data", pcm(np.stack(channels, axis=1).reshape(-1))))
+        with pytest.raises(InvalidInput, match=f"silent when its {len(channels)} channels are mixed to one"):
+            read_recording(data)
+    with pytest.raises(InvalidInput, match="silent throughout"):
+        read_recording(riff(fmt(channels=2), chunk(b"data", bytes(64_000))))
+
+
 def test_half_a_sample_at_the_end_is_left_out_of_every_lap():
     """Case: looped, it would swap the bytes of every second lap."""
     odd = Recording(pcm=bundled_recording().pcm[:6401], sample_rate=16000)
