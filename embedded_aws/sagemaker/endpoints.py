@@ -74,7 +74,8 @@ class EndpointOperations(Operations[RegionState]):
             endpoint.configs[config.name], endpoint.specs[config.name] = config, specs
             with _busy_as_refusal(endpoint):
                 state.fleet.update(state.region, endpoint.name, config.name, specs, counts)
-            endpoint.last_deployment = p.get("DeploymentConfig", {})
+            if "DeploymentConfig" in p or not p.get("RetainDeploymentConfig"):
+                endpoint.last_deployment = p.get("DeploymentConfig", {})
         return {"EndpointArn": endpoint.arn}
 
     def update_endpoint_weights_and_capacities(self, p: Params) -> dict[str, Any]:
@@ -140,9 +141,10 @@ class EndpointOperations(Operations[RegionState]):
             answer["FailureReason"] = view.failure_reason[:1024]
         if request.get("DataCaptureConfig"):
             capture = request["DataCaptureConfig"]
+            enabled = capture.get("EnableCapture", True)
             answer["DataCaptureConfig"] = {
-                "EnableCapture": capture.get("EnableCapture", False),
-                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
+                "EnableCapture": enabled,
+                "CaptureStatus": "Started" if enabled else "Stopped",
                 "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
                 "DestinationS3Uri": capture["DestinationS3Uri"],
                 "KmsKeyId": capture.get("KmsKeyId", ""),

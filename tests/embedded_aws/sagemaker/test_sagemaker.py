@@ -454,6 +454,29 @@ def test_the_deployment_configuration_of_the_last_update_is_shown(plane):
     client.update_endpoint(EndpointName="e", EndpointConfigName="next", DeploymentConfig=how)
     plane.fleet.settle()
     assert client.describe_endpoint(EndpointName="e")["LastDeploymentConfig"] == how
+    client.update_endpoint(EndpointName="e", EndpointConfigName="c", RetainDeploymentConfig=True)
+    plane.fleet.settle()
+    assert client.describe_endpoint(EndpointName="e")["LastDeploymentConfig"] == how
+    client.update_endpoint(EndpointName="e", EndpointConfigName="next")
+    plane.fleet.settle()
+    assert "LastDeploymentConfig" not in client.describe_endpoint(EndpointName="e")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [({}, (True, "Started")), ({"EnableCapture": False}, (False, "Stopped"))], ids=str
+)
+def test_data_are_captured_unless_that_is_switched_off(plane, given, shown):
+    client = plane.in_service()
+    [variant] = client.describe_endpoint_config(EndpointConfigName="c")["ProductionVariants"]
+    modes = [{"CaptureMode": "Input"}]
+    capture = {"InitialSamplingPercentage": 50, "DestinationS3Uri": "s3://b/p", "CaptureOptions": modes}
+    client.create_endpoint_config(
+        EndpointConfigName="next", ProductionVariants=[variant], DataCaptureConfig=capture | given
+    )
+    client.update_endpoint(EndpointName="e", EndpointConfigName="next")
+    plane.fleet.settle()
+    answer = client.describe_endpoint(EndpointName="e")["DataCaptureConfig"]
+    assert (answer["EnableCapture"], answer["CaptureStatus"]) == shown
 
 
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
