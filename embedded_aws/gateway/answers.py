@@ -114,8 +114,12 @@ def _modelled_status(call: AwsCall, code: str) -> int | None:
 
 
 def _shape_name(call: AwsCall, code: str) -> str:
-    """What the service model calls an error; the code itself for those common to all services."""
-    shapes = call.service_model.error_shapes
+    """What the service model calls an error; the code itself for those common to all services.
+
+    Two errors of a service may share a code: the operation's own come first.
+    """
+    own = call.operation_model.error_shapes if call.operation_model else []
+    shapes = [*own, *call.service_model.error_shapes]
     return next((shape.name for shape in shapes if code in (shape.name, shape.error_code)), code)
 
 

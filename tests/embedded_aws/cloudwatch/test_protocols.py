@@ -1,6 +1,7 @@
 """The same answers in each of CloudWatch's protocols: JSON, query and CBOR, as clients of different age speak them."""
 
 import json
+import urllib.error
 import urllib.parse
 import urllib.request
 from xml.etree import ElementTree
@@ -74,3 +75,27 @@ def test_query(service, params, clock):
     times = [e.text for e in answer.iterfind(".//{*}Timestamps/{*}member")]
     assert values == [6.5, 3]
     assert times[0].startswith("2026-11-24T11:59:00")
+
+
+@pytest.mark.parametrize(
+    ("operation", "given", "shape"),
+    [
+        ("SetAlarmState", {"AlarmName": "none", "StateValue": "OK", "StateReason": "x"}, "ResourceNotFound"),
+        ("GetDashboard", {"DashboardName": "none"}, "DashboardNotFoundError"),
+        ("DeleteDashboards", {"DashboardNames": ["none"]}, "DashboardNotFoundError"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["json", "cbor"])
+def test_an_error_has_the_name_that_its_operation_gives_it(service, operation, given, shape, protocol):
+    path, body = "/", json.dumps(given).encode()
+    target = f"GraniteServiceVersion20100801.{operation}"
+    headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target}
+    if protocol == "cbor":
+        path, body = f"/service/GraniteServiceVersion20100801/operation/{operation}", cbor2.dumps(given)
+        headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        send(service, path, body, headers)
+    told = caught.value.read()
+    kind = (cbor2.loads(told) if protocol == "cbor" else json.loads(told))["__type"]
+    assert kind.rpartition("#")[2] == shape
+    assert caught.value.headers["x-amzn-query-error"] == "ResourceNotFound;Sender"
