@@ -141,6 +141,7 @@ class Gate:
             raise Refused(error.status, error.code, error.message) from error
         self._check_faults(operation, endpoint, signed)
         _check_length(request)
+        self._check_target_model(request, operation, endpoint, signed)
         lease = self._acquire(request, endpoint, signed)
         group = f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:{lease.variant_name}/{lease.instance.instance_id}"
         return Admitted(endpoint, signed, lease, make_arn("logs", signed.region, f"log-group:{group}"))
@@ -156,6 +157,20 @@ class Gate:
             case "throttling":
                 # Only 429 is recognised as throttling by AWS's bidirectional client.
                 raise Refused(429, "ThrottlingException", "Rate exceeded")
+
+    def _check_target_model(self, request: Request, operation: str, endpoint: str, signed: Signed) -> None:
+        """No endpoint here has several models. AWS's words: aws/amazon-sagemaker-examples, issues 1026 and 1216.
+
+        That an endpoint which does not exist is refused for that instead is an assumption.
+        """
+        target_model = operation == FILE and request.headers.get("x-amzn-sagemaker-target-model")
+        if target_model and self._fleet.view(signed.region, endpoint):
+            raise Refused(
+                400,
+                "ValidationError",
+                f"Endpoint {endpoint} is not a multi-model endpoint and does not support target model header.",
+                ErrorCode="TARGET_MODEL_HEADER_NOT_SUPPORTED",
+            )
 
     def _acquire(self, request: Request, endpoint: str, signed: Signed) -> Lease:
         variant = request.headers.get("x-amzn-sagemaker-target-variant") or None

@@ -90,3 +90,10 @@ def test_an_endpoint_is_found_in_its_own_region_only(boto, invoke, endpoint, reg
         invoke, code="ValidationError", client=boto("sagemaker-runtime", region_name=region), EndpointName=name
     )
     assert message == f"Endpoint {name} of account {ACCOUNT} not found."
+
+
+def test_a_target_model_is_for_endpoints_of_several_models(invoke, endpoint):
+    message = refused(invoke, code="ValidationError", TargetModel="model.tar.gz")
+    assert message == f"Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
+    unknown = refused(invoke, code="ValidationError", EndpointName="nowhere", TargetModel="model.tar.gz")
+    assert unknown == f"Endpoint nowhere of account {ACCOUNT} not found."
