@@ -13,6 +13,8 @@ from embedded_aws.sagemaker.model_packages import ModelOperations, listing_of
 from embedded_aws.sagemaker.records import KINDS, RegionState, Resource
 
 _PAGE = 50
+_MOST_RESOURCES = 100
+"""API reference, GetResources."""
 _TAG_PAGE = 1000
 
 
@@ -52,9 +54,13 @@ class TaggedResources(Operations[RegionState]):
                 f"The embedded AWS keeps the tags of SageMaker's resources here, not those of {', '.join(others)}.",
                 "InvalidParameterException",
             )
+        size = p.get("ResourcesPerPage", _PAGE)
+        if not 1 <= size <= _MOST_RESOURCES:
+            text = f"ResourcesPerPage must be between 1 and {_MOST_RESOURCES}, not {size}."
+            raise AwsRefusal(text, "InvalidParameterException")
         resources = [r for kind in KINDS for r in self.state.all(kind) if r.tags and _matches(r, p)]
         rows = {r.arn: {"ResourceARN": r.arn, "Tags": _rows(r.tags)} for r in resources}
-        page = _page(p, "ResourceTagMappingList", sorted(rows), p.get("ResourcesPerPage", _PAGE))
+        page = _page(p, "ResourceTagMappingList", sorted(rows), size)
         return page | {"ResourceTagMappingList": [rows[arn] for arn in page["ResourceTagMappingList"]]}
 
     def get_tag_keys(self, p: Params) -> dict[str, Any]:

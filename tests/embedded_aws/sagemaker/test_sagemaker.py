@@ -495,6 +495,8 @@ def test_what_is_deleted_while_tagged_resources_are_paged_hides_nothing(plane):
     client, tagging = plane.client("sagemaker"), plane.client("resourcegroupstaggingapi")
     for number in range(9):
         client.create_model(**model_request(ModelName=f"m-{number:02d}", Tags=[{"Key": "k", "Value": "v"}]))
+    for size in (0, 101):
+        assert f"between 1 and 100, not {size}" in refusal(tagging.get_resources, ResourcesPerPage=size)
     for page in tagging.get_paginator("get_resources").paginate(ResourcesPerPage=4):
         for row in page["ResourceTagMappingList"]:
             client.delete_model(ModelName=row["ResourceARN"].rpartition("/")[2])
