@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 SAME_TEXT_S = 0.12
@@ -54,6 +54,8 @@ OVERLAP_WORDS = 2
 """Words that a next session hears again, so that it hears the one after them whole."""
 MOST_OVERLAP_S = 3.0
 """After a pause that is longer, no word can lie across the end of the last final result."""
+SAME_EVENT_S = 0.1
+"""Two sessions time the same event a little apart; two events of one session are a word apart at least."""
 _BEFORE_WORD_S = 0.1
 _REMEMBERED_WORDS = 12
 
@@ -67,6 +69,7 @@ class _Channel:
     reached_s: float = 0.0
     shown_s: float = 0.0
     utterance_s: float = -1.0
+    started_s: float = -1.0
     said: list[HeardWord] = field(default_factory=list)
 
     @property
@@ -131,7 +134,7 @@ class ListenJoint:
         self._transcript = transcript
         self._shown_before_s = transcript.shown_s
         self._takes_over = transcript.shown_s > 0
-        self._before: dict[int, tuple[float, Sequence[HeardWord]]] = {}
+        self._before: dict[int, _Channel] = {}
         self._passed: set[int] = set()
         self.words_replayed = 0
 
@@ -140,11 +143,13 @@ class ListenJoint:
         match message.get("type"):
             case "Results":
                 return self._results(message)
-            case "SpeechStarted":
-                return self._event(message, "timestamp")
-            case "UtteranceEnd":
-                return self._event(message, "last_word_end")
+            case "SpeechStarted" | "UtteranceEnd":
+                return self._event(message)
         return message
+
+    def _told_before(self, number: int) -> _Channel:
+        """What had been handed on of a channel when this session first said something of it."""
+        return self._before.setdefault(number, replace(self._transcript.channel(number)))
 
     def _results(self, message: Message) -> Message | None:
         number = _channel_number(message)
@@ -156,11 +161,11 @@ class ListenJoint:
         alternatives = [self._shifted(alternative) for alternative in message["channel"]["alternatives"]]
         heard = heard_words(alternatives[0].get("words", ()))
         final, old = bool(message["is_final"]), 0
+        before = self._told_before(number)
         if self._takes_over and number not in self._passed:
-            reached_s, said = self._before.setdefault(number, (channel.reached_s, tuple(channel.said)))
-            old = words_said_already(said, heard)
-            begin_s = min(max(begin_s, reached_s), end_s)
-            if final and end_s > reached_s:
+            old = words_said_already(before.said, heard)
+            begin_s = min(max(begin_s, before.reached_s), end_s)
+            if final and end_s > before.reached_s:
                 self._passed.add(number)
         if final and begin_s < self._shown_before_s:
             self.words_replayed += sum(word.end_s <= self._shown_before_s for word in heard)
@@ -175,25 +180,43 @@ class ListenJoint:
             channel.reached_s = max(channel.reached_s, end_s)
             channel.said = [*channel.said, *heard[old:]][-_REMEMBERED_WORDS:]
         heard_in = {**message["channel"], "alternatives": alternatives}
+        if "search" in heard_in:
+            told_s = before.reached_s if self._takes_over else 0.0
+            heard_in["search"] = [{**term, "hits": self._hits(term, told_s)} for term in heard_in["search"]]
         return {**message, "start": begin_s, "duration": round(end_s - begin_s, 4), "channel": heard_in}
 
     def _shifted(self, alternative: Mapping[str, Any]) -> dict[str, Any]:
-        words = [
-            {**word, "start": round(word["start"] + self.offset_s, 4), "end": round(word["end"] + self.offset_s, 4)}
-            for word in alternative.get("words", ())
-        ]
-        return {**alternative, "words": words}
+        return {**alternative, "words": self._in_call(alternative.get("words", ()))}
 
-    def _event(self, message: Message, field_name: str) -> Message | None:
+    def _hits(self, term: Mapping[str, Any], told_s: float) -> list[dict[str, Any]]:
+        """Where a term of `search` was found, without what a session before has found."""
+        return [hit for hit in self._in_call(term.get("hits", ())) if hit["end"] > told_s]
+
+    def _in_call(self, timed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The same with their times in the call."""
+        return [{**one, **{at: round(one[at] + self.offset_s, 4) for at in ("start", "end")}} for one in timed]
+
+    def _event(self, message: Message) -> Message | None:
+        """One that the caller was told by a session before is left out.
+
+        When speech began says nothing about how far the results are: they have come past it by then. So a beginning is
+        held against those that were told, and against the words: what goes on after a word did not begin there.
+        """
+        starts = message["type"] == "SpeechStarted"
+        field_name = "timestamp" if starts else "last_word_end"
         at_s = float(message.get(field_name, -1))
         if at_s < 0:
             return message
-        channel = self._transcript.channel(_channel_number(message))
+        number = _channel_number(message)
+        before, channel = self._told_before(number), self._transcript.channel(number)
         at_s = round(at_s + self.offset_s, 4)
-        told_s = channel.utterance_s if field_name == "last_word_end" else channel.shown_s
-        if self._takes_over and at_s <= told_s:
+        if at_s <= (before.started_s if starts else before.utterance_s) + SAME_EVENT_S:
             return None
-        if field_name == "last_word_end":
+        if starts and before.said and at_s <= before.said[-1].end_s:
+            return None
+        if starts:
+            channel.started_s = at_s
+        else:
             channel.utterance_s = at_s
         return {**message, field_name: at_s}
 

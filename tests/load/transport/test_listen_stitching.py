@@ -95,6 +95,87 @@ def test_events_go_on_in_the_calls_time_and_come_once():
     assert second.hand_on({**ended, "last_word_end": -1}) == {**ended, "last_word_end": -1}
 
 
+def started(at_s, **more):
+    return {"type": "SpeechStarted", "channel": [0, 1], "timestamp": at_s, **more}
+
+
+def test_speech_that_starts_within_what_was_shown_is_told():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    assert first.hand_on(started(0.5))
+    first.hand_on(results(0, 2, ("Ask", 0.5, 1.0)))
+    second = transcript.joint(0.4)
+    assert second.hand_on(started(0.1)) is None
+    # Interim results without a word go past the beginning of the next one before anything notices it.
+    second.hand_on(results(0, 4.0, ("Ask", 0.1, 0.6), final=False))
+    assert second.hand_on(started(3.6))["timestamp"] == 4.0
+    second.hand_on(results(0, 5, ("Ask", 0.1, 0.6), ("not", 3.6, 4.0)))
+    assert second.hand_on(started(4.6))["timestamp"] == 5.0
+
+
+def test_speech_that_started_before_a_cut_is_told_once_though_two_sessions_time_it_apart():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    first.hand_on(results(0, 2, ("Ask", 0.5, 1.0)))
+    assert first.hand_on(started(3.0))
+    second = transcript.joint(0.4)
+    assert second.hand_on(started(2.64)) is None
+    assert second.hand_on(started(3.2))["timestamp"] == 3.6
+
+
+def test_speech_that_a_session_only_hears_again_has_not_started_anew():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    assert first.hand_on(started(0.5))
+    first.hand_on(results(0, 5, ("Ask", 0.5, 1.0), ("not", 3.6, 4.1), ("what", 4.4, 4.8)))
+    assert transcript.joint(transcript.replay_from_s).hand_on(started(0.1)) is None
+
+
+def test_an_event_may_come_after_the_result_of_its_word():
+    transcript = ListenTranscript()
+    joint = transcript.joint(0.0)
+    joint.hand_on(results(0, 2, ("Ask", 0.5, 1.0)))
+    assert joint.hand_on(started(0.5))["timestamp"] == 0.5
+
+
+def test_speech_starts_are_told_apart_by_channel():
+    transcript = ListenTranscript()
+    first = transcript.joint(0.0)
+    assert first.hand_on(started(3.0, channel=[0, 2]))
+    second = transcript.joint(0.0)
+    assert second.hand_on(started(3.0, channel=[0, 2])) is None
+    assert second.hand_on(started(3.0, channel=[1, 2]))
+
+
+def test_the_end_of_an_utterance_is_told_once_though_two_sessions_time_it_apart():
+    transcript = ListenTranscript()
+    ended = {"type": "UtteranceEnd", "channel": [0, 1]}
+    first = transcript.joint(0.0)
+    first.hand_on(results(0, 3, ("Ask", 0.5, 1.0)))
+    assert first.hand_on({**ended, "last_word_end": 1.0})
+    second = transcript.joint(0.4)
+    assert second.hand_on({**ended, "last_word_end": 0.63}) is None
+    assert second.hand_on({**ended, "last_word_end": 3.0})["last_word_end"] == 3.4
+
+
+def test_what_search_found_is_told_in_the_calls_time_and_once():
+    def searched(*hits, **result):
+        message = results(0, 5, ("Ask", 1.1, 1.5), ("order", 4.5, 4.9), **result)
+        found = [
+            {"query": "order", "hits": [{"confidence": 0.9, "start": a, "end": b, "snippet": "x"} for a, b in hits]}
+        ]
+        return {**message, "channel": {**message["channel"], "search": found}}
+
+    def hits(message):
+        return [(hit["start"], hit["end"], hit["snippet"]) for hit in message["channel"]["search"][0]["hits"]]
+
+    transcript = ListenTranscript()
+    assert hits(transcript.joint(0.0).hand_on(searched((4.5, 4.9)))) == [(4.5, 4.9, "x")]
+    again = searched((0.5, 0.9), (3.0, 3.4))
+    assert hits(transcript.joint(4.0).hand_on(again)) == [(7.0, 7.4, "x")]
+    assert "search" not in transcript.joint(9.0).hand_on(results(0, 5, ("not", 2.0, 2.5)))["channel"]
+
+
 def test_other_messages_pass_as_they_are():
     message = {"type": "Warning", "description": "as the model says"}
     assert ListenTranscript().joint(3.0).hand_on(message) is message
