@@ -8,8 +8,9 @@ import re
 from functools import cache
 from importlib.resources import files
 
-import botocore.session
 from botocore.exceptions import UnknownRegionError
+from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
 
 from dgsm_helpers.errors import InvalidInput
 
@@ -80,7 +81,8 @@ def in_region(arn: str, region: str) -> str | None:
 def partition_of(region: str) -> str:
     """``aws``, ``aws-cn`` and so on; ``aws`` for a region that botocore does not know."""
     try:
-        return str(botocore.session.get_session().get_partition_for_region(region))
+        # Not by a session, which would read the profile that the environment names.
+        return str(EndpointResolver(create_loader().load_data("endpoints")).get_partition_for_region(region))
     except UnknownRegionError:
         return "aws"
 

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from embedded_aws.autoscaling.policy_operations import PolicyOperations
-from embedded_aws.autoscaling.region_scaling import by_age, crossed, limit_reached, missing, one_at_a_time, page_of
+from embedded_aws.autoscaling.region_scaling import crossed, limit_reached, missing, one_at_a_time, page_of
 from embedded_aws.autoscaling.scaling_records import ActivityRecord, TargetRecord
 from embedded_aws.gateway.refusal import AwsRefusal
 from embedded_aws.gateway.regions import Params
@@ -69,7 +69,7 @@ class AutoScaling(PolicyOperations):
         chosen = p.get("ResourceIds")
         targets = self.state.targets.values() if self.is_of_variants(p) else ()
         named = [target for target in targets if not chosen or target.resource_id in chosen]
-        return page_of(named, p, "ScalableTargets", TargetRecord.row, key=by_age)
+        return page_of(named, p, "ScalableTargets", TargetRecord.row)
 
     @one_at_a_time
     def describe_scaling_activities(self, p: Params) -> dict[str, Any]:
@@ -83,9 +83,7 @@ class AutoScaling(PolicyOperations):
             and (also_not_scaled or not activity.text.not_scaled_reasons)
             and activity.start_s >= oldest_s
         ]
-        return page_of(
-            activities, p, "ScalingActivities", ActivityRecord.row, key=lambda one: one.number, descending=True
-        )
+        return page_of(activities, p, "ScalingActivities", ActivityRecord.row, descending=True)
 
     @one_at_a_time
     def list_tags_for_resource(self, p: Params) -> dict[str, Any]:

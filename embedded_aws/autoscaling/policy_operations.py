@@ -9,7 +9,6 @@ from typing import Any
 from embedded_aws.autoscaling.policy_alarms import naming, read_rule
 from embedded_aws.autoscaling.region_scaling import (
     ScalingOperations,
-    by_age,
     crossed,
     limit_reached,
     missing,
@@ -74,6 +73,8 @@ class PolicyOperations(ScalingOperations):
             rule=read_rule(name, kind, config),
             created_s=former.created_s if former else state.clock.now_s(),
         )
+        if former is not None:
+            policy.number = former.number
         state.keep_policy(policy)
         return {"PolicyARN": policy.arn, "Alarms": alarm_rows(state.region, policy.alarms)}
 
@@ -104,7 +105,7 @@ class PolicyOperations(ScalingOperations):
             alarms = [a.alarm.name for a in naming(policy, everyone)] if of_others else policy.alarms
             return policy.row(self.state.region, alarms)
 
-        return page_of(policies, p, "ScalingPolicies", row, key=by_age, most=POLICIES_A_PAGE)
+        return page_of(policies, p, "ScalingPolicies", row, most=POLICIES_A_PAGE)
 
     @one_at_a_time
     def get_predictive_scaling_forecast(self, p: Params) -> dict[str, Any]:
@@ -145,7 +146,9 @@ class PolicyOperations(ScalingOperations):
             raise AwsRefusal(str(error)) from error
         if action.next_s is None:
             raise AwsRefusal(f"The scheduled action would never fire: {request['Schedule']} is in the past")
-        if former is None:
+        if former is not None:
+            action.number = former.number
+        else:
             _refuse_one_more(target.resource_id, state.actions, "scheduled actions per scalable target", MOST_ACTIONS)
         state.actions[target.resource_id, name] = action
         return {}
@@ -165,7 +168,7 @@ class PolicyOperations(ScalingOperations):
     def describe_scheduled_actions(self, p: Params) -> dict[str, Any]:
         """Scheduled actions by name or resource."""
         actions = self.listed(p, self.state.actions, names="ScheduledActionNames")
-        return page_of(actions, p, "ScheduledActions", ScheduledActionRecord.row, key=by_age)
+        return page_of(actions, p, "ScheduledActions", ScheduledActionRecord.row)
 
     def _refuse_second_policy(self, resource_id: str, name: str, config: Mapping[str, Any]) -> None:
         metric = _metric_of(config)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from operator import attrgetter
 from typing import Any
 
 from dgsm_helpers.rules.model import ScalingModel
@@ -154,26 +155,21 @@ def crossed(low: int, high: int) -> str:
     return f"Maximum capacity cannot be less than minimum capacity: minimum {low}, maximum {high}"
 
 
-def by_age(record: TargetRecord | PolicyRecord | ScheduledActionRecord) -> list[Any]:
-    """What lists of these are sorted by; those made at the same moment by their names."""
-    return [record.created_s, record.resource_id, getattr(record, "name", "")]
-
-
-def page_of[Record](
+def page_of[Record: (TargetRecord, PolicyRecord, ScheduledActionRecord, ActivityRecord)](
     records: Iterable[Record],
     p: Params,
     result: str,
     row: Callable[[Record], dict[str, Any]],
     *,
-    key: Callable[[Record], Any],
     descending: bool = False,
     most: int = _PAGE,
 ) -> dict[str, Any]:
-    """The page of records that a request asks for (`one_page`), each as ``row`` shows it."""
+    """The page of records that a request asks for (`one_page`), in the order of their making, as ``row`` shows each."""
     size = p.get("MaxResults", most)
     if not 1 <= size <= most:
         raise AwsRefusal(f"MaxResults must be between 1 and {most}, not {size}")
     refusal = AwsRefusal("The next token is invalid", "InvalidNextTokenException")
-    ordered = sorted(records, key=key, reverse=descending)
-    page = one_page(ordered, p, result, size=size, refusal=refusal, key=key, descending=descending)
+    number = attrgetter("number")
+    ordered = sorted(records, key=number, reverse=descending)
+    page = one_page(ordered, p, result, size=size, refusal=refusal, key=number, descending=descending)
     return page | {result: [row(record) for record in page[result]]}

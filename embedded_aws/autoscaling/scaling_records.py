@@ -13,6 +13,8 @@ from embedded_aws.clock import moment
 from embedded_aws.listings import make_arn
 
 NAMESPACE = "sagemaker"
+_next_number = count().__next__
+"""Lists are in the order in which their records were made, several of them at the same moment."""
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 SERVICE_ROLE = (
     "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
@@ -39,6 +41,7 @@ class TargetRecord:
     )
     tags: dict[str, str] = field(default_factory=dict)
     bounds_act: bool = False
+    number: int = field(default_factory=_next_number)
 
     @property
     def bounds(self) -> Bounds:
@@ -80,6 +83,7 @@ class PolicyRecord:
     rule: TargetTracking | Callable[..., StepScaling]
     created_s: float
     alarms: list[str] = field(default_factory=list)
+    number: int = field(default_factory=_next_number)
 
     def row(self, region: str, alarms: Iterable[str]) -> dict[str, Any]:
         """As DescribeScalingPolicies shows it, with the names of its alarms."""
@@ -109,6 +113,7 @@ class ScheduledActionRecord:
     request: Mapping[str, Any]
     created_s: float
     next_s: float | None = None
+    number: int = field(default_factory=_next_number)
 
     def firing_after(self, after_s: float) -> float | None:
         """When it fires next after ``after_s``, within its StartTime and EndTime; None for never.
@@ -140,17 +145,14 @@ class ScheduledActionRecord:
 
 @dataclass
 class ActivityRecord:
-    """A scaling activity, or the reasons why there was none; ``end_s`` is None while it lasts.
-
-    ``number`` grows from activity to activity: several begin at the same beat.
-    """
+    """A scaling activity, or the reasons why there was none; ``end_s`` is None while it lasts."""
 
     resource_id: str
     text: ActivityText
     start_s: float
     end_s: float | None = None
     activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    number: int = field(default_factory=count().__next__)
+    number: int = field(default_factory=_next_number)
 
     def row(self) -> dict[str, Any]:
         """As DescribeScalingActivities shows it."""

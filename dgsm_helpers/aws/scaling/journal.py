@@ -109,8 +109,8 @@ class Page:
             with put_off(self.say):
                 # Who agreed to a change agreed to its undoing.
                 agreed = replace(self.wb, confirm_spend=True)
-                entry = self.entry
-                done = put_back(agreed, entry.what, entry.former, entry.began, held=self.held, say=self.say)
+                what, former, since = self.entry.what, self.entry.former, self.entry.began
+                done = put_back(agreed, what, former, since, held=self.held, say=self.say)
                 self.record.clear()
         except (DgsmError, OSError) as error:
             raise NotReady(
@@ -212,8 +212,7 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
             continue
         with record.locked(_in_progress(str(entry))):
             _require_spend(wb, f"Putting back what {entry} changed", state)
-            is_paused = entry.what == "pause" and not entry.is_of(state)
-            reason = "the endpoint was made again without it" if is_paused else "it was cut off"
+            reason = "it was cut off" if entry.is_of(state) else "the endpoint was made again without it"
             unfailing(say)(f"Putting back what {entry} changed: {reason}.")
             of_variant = replace(wb, variant_name=entry.variant_name)
             done.append(f"{entry}: {Page(of_variant, record, entry, unfailing(say)).put_back()}")
@@ -222,9 +221,8 @@ def finish(wb: Workbook, *, say: Say = print) -> tuple[str, ...]:
 
 def strike_out(wb: Workbook, *, of: EndpointState | None, what: str = "") -> None:
     """Strike out the entries of an endpoint that is as it is on purpose, and those of a kind of its name there."""
-    for record, entry in _entries(wb) if of else ():
-        concerned = of and (entry.is_of(of) or (entry.what == what and entry.is_in(of.account)))
-        if concerned and record.path not in _open:
+    for record, entry in _entries(wb):
+        if of and record.path not in _open and (entry.is_of(of) or (entry.what == what and entry.is_in(of.account))):
             record.clear()
 
 
