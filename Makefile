@@ -10,7 +10,6 @@ EXTRAS := $(DEMO_EXTRAS),voice,cluster,test,dev,docs
 # nbval compares the committed notebooks in processes of its own; here it would only cost each worker its import.
 PYTEST := $(BIN)/python -m pytest --color=no -p no:nbval
 SPREAD := --dist worksteal
-LIVE   := tests/clients tests/load tests/notebooks
 STRICT := $(wildcard dgsm_helpers/*.py) dgsm_helpers/rules dgsm_helpers/wire
 
 export PIP_NO_INPUT := 1
@@ -19,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-live test-others test-loaded test-slow test-slow-live test-slow-others fuzz soak lint coverage docs notebooks lab clean
+.PHONY: help setup demo test test-loaded test-slow test-slow-live test-slow-others fuzz soak lint coverage docs notebooks lab clean
 
 help:
 	@echo "make demo       run the whole workbook on the embedded AWS; writes out/index.html"
@@ -70,16 +69,8 @@ $(STAMP): pyproject.toml
 demo: $(DEMO_STAMP)
 	$(BIN)/dgsm demo
 
-# Two runs at once: streams, clients and notebooks mostly wait, so the others take what is left. Each has few workers,
-# since each of those collects all tests of its run.
 test: setup
-	@$(MAKE) --no-print-directory -j 2 test-live test-others
-
-test-live:
-	$(PYTEST) -m "not slow" -n 3 $(SPREAD) $(LIVE)
-
-test-others:
-	$(PYTEST) -m "not slow" -n 3 $(SPREAD) $(addprefix --ignore=,$(LIVE))
+	$(PYTEST) -m "not slow" -n 5 $(SPREAD)
 
 # Again and again while other processes keep every processor busy; stops at the first failure.
 test-loaded: setup

@@ -15,8 +15,9 @@ _TARGET = 7.5
 
 def updated(wb):
     """To an endpoint config that there was not yet."""
-    timeout_s = 600 + time.time_ns() % 3000
-    update.update_endpoint(wb, deployment_plan.plan(wb, download_timeout_s=timeout_s), on_warning=str)
+    download, health_check = divmod(time.time_ns() // 1000 % 9_000_000, 3000)
+    timeouts = {"download_timeout_s": 600 + download, "health_check_timeout_s": 600 + health_check}
+    update.update_endpoint(wb, deployment_plan.plan(wb, **timeouts), on_warning=str)
 
 
 def measured(wb):
